@@ -1,0 +1,88 @@
+//! The conditions of a MapTask: a closed list of types and reasons.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// Most characters of a condition's message: the API server's own words can be long.
+pub const MESSAGE_LIMIT: usize = 1024;
+
+/// The types of a MapTask's conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConditionType {
+    /// The spec was found good and its pods creatable.
+    Accepted,
+    /// Enough items have succeeded; the rest is being stopped.
+    SuccessCriteriaMet,
+    /// The task succeeded and no pod of it runs.
+    Complete,
+    /// The task failed and no pod of it runs.
+    Failed,
+}
+
+impl ConditionType {
+    /// The word as it stands in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "Accepted",
+            Self::SuccessCriteriaMet => "SuccessCriteriaMet",
+            Self::Complete => "Complete",
+            Self::Failed => "Failed",
+        }
+    }
+}
+
+/// Sets a condition; its transition time moves only when the condition's status does.
+pub fn set(
+    conditions: &mut Vec<Condition>,
+    type_: ConditionType,
+    status: bool,
+    reason: &str,
+    message: &str,
+    observed_generation: Option<i64>,
+    now: Time,
+) {
+    let status = if status { "True" } else { "False" };
+    let old = conditions.iter().position(|c| c.type_ == type_.as_str());
+    let last_transition_time = match old.map(|i| &conditions[i]) {
+        Some(c) if c.status == status => c.last_transition_time.clone(),
+        _ => now,
+    };
+    let condition = Condition {
+        type_: type_.as_str().to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message: crate::text::cut(message, MESSAGE_LIMIT),
+        observed_generation,
+        last_transition_time,
+    };
+    match old {
+        Some(i) => conditions[i] = condition,
+        None => conditions.push(condition),
+    }
+}
+
+/// Whether the condition is there and True.
+pub fn is_true(conditions: &[Condition], type_: ConditionType) -> bool {
+    conditions.iter().any(|c| c.type_ == type_.as_str() && c.status == "True")
+}
+
+pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "maxItems": 8,
+        "items": {
+            "type": "object",
+            "required": ["type", "status", "reason", "message", "lastTransitionTime"],
+            "properties": {
+                "type": { "type": "string", "maxLength": 64 },
+                "status": { "type": "string", "enum": ["True", "False", "Unknown"] },
+                "reason": { "type": "string", "maxLength": 64 },
+                "message": { "type": "string", "maxLength": 4096 },
+                "observedGeneration": { "type": "integer", "format": "int64" },
+                "lastTransitionTime": { "type": "string", "format": "date-time" },
+            },
+        },
+    })
+}

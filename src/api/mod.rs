@@ -1,0 +1,19 @@
+//! The contract: what users write and read. `crds/maptasks.yaml` is generated from here.
+
+pub mod conditions;
+mod schema;
+pub mod spec;
+pub mod status;
+
+pub use spec::{Items, MapTask, MapTaskSpec, Range, ResultSource, Results};
+pub use status::{ItemCounts, MapTaskStatus, ResultShards, TaskPhase, Waiting, WaitingReason};
+
+/// Names that the operator puts on the objects it creates.
+pub mod labels {
+    /// The task's name, on pods and ConfigMaps.
+    pub const NAME: &str = "maptask.dev/name";
+    /// The item's index, on pods.
+    pub const INDEX: &str = "maptask.dev/index";
+    /// The number of the attempt, from 1, on pods.
+    pub const ATTEMPT: &str = "maptask.dev/attempt";
+}

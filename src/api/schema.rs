@@ -1,0 +1,105 @@
+//! What the CRD's schema says beyond the types: the rules by which the API server itself refuses a MapTask.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+/// An object whose content belongs to another API: stored as it is, so that the CRD stays a few kilobytes.
+pub(super) fn opaque_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+}
+
+/// A list of any JSON.
+pub(super) fn json_list(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 1_000_000,
+        "items": any_json(),
+    })
+}
+
+/// Named lists of any JSON.
+pub(super) fn matrix(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 16,
+        "additionalProperties": { "type": "array", "items": any_json() },
+    })
+}
+
+fn any_json() -> Value {
+    json!({ "x-kubernetes-preserve-unknown-fields": true, "nullable": true })
+}
+
+/// The name of a container: a DNS label.
+pub(super) fn container_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 63,
+        "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+    })
+}
+
+/// A time in RFC 3339.
+pub(super) fn timestamp(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "format": "date-time", "nullable": true })
+}
+
+/// Exactly one of the sources. The lists are of unknown type to CEL, which therefore can't even ask whether
+/// they are there; `oneOf` can.
+pub(super) fn exactly_one_source(schema: &mut Schema) {
+    let sources = ["values", "count", "range", "matrix"];
+    let branches: Vec<Value> = sources.iter().map(|source| json!({ "required": [source] })).collect();
+    schema.insert("oneOf".to_owned(), Value::Array(branches));
+}
+
+/// The rules over the whole spec: what excludes what, and what can't change after creation.
+pub(super) fn immutable_spec(schema: &mut Schema) {
+    let mut rules = vec![rule(
+        "!(has(self.minSuccessRatio) && has(self.minSuccesses))",
+        "set minSuccessRatio or minSuccesses, not both",
+        ".minSuccesses",
+    )];
+    for field in ["items", "template", "results"] {
+        rules.push(fixed(&format!("self.{field} == oldSelf.{field}"), field));
+    }
+    for field in ["container", "minSuccessRatio", "minSuccesses"] {
+        rules.push(fixed(
+            &format!(
+                "has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+            ),
+            field,
+        ));
+    }
+    rules.push(fixed("self.retries == oldSelf.retries", "retries"));
+    schema.insert("x-kubernetes-validations".to_owned(), Value::Array(rules));
+}
+
+fn fixed(rule_text: &str, field: &str) -> Value {
+    rule(
+        rule_text,
+        &format!(
+            "{field} can't be changed after creation (concurrency and suspend can): delete the MapTask, or create another under a new name"
+        ),
+        &format!(".{field}"),
+    )
+}
+
+fn rule(rule: &str, message: &str, field_path: &str) -> Value {
+    json!({ "rule": rule, "message": message, "fieldPath": field_path, "reason": "FieldValueInvalid" })
+}
+
+/// A step that would never arrive.
+pub(super) fn not_zero(schema: &mut Schema) {
+    schema.insert(
+        "x-kubernetes-validations".to_owned(),
+        json!([{ "rule": "self != 0", "message": "step must not be 0" }]),
+    );
+}
+
+/// The name becomes a label value and the first part of every pod's name.
+pub(super) const NAME_RULE: &str = "size(self.metadata.name) <= 63";
+/// What a user reads who broke [`NAME_RULE`].
+pub(super) const NAME_MESSAGE: &str =
+    "metadata.name must be at most 63 characters, since it is also a label of the task's pods: choose a shorter name";

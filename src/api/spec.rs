@@ -1,0 +1,147 @@
+//! What a user asks for: `spec` of a MapTask.
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::schema;
+use super::status::MapTaskStatus;
+
+/// Runs one pod per item of a list and is done once enough items have succeeded.
+#[derive(CustomResource, Clone, Debug, Deserialize, Serialize, KubeSchema)]
+#[kube(
+    group = "maptask.dev",
+    version = "v1alpha1",
+    kind = "MapTask",
+    plural = "maptasks",
+    shortname = "mt",
+    category = "all",
+    namespaced,
+    status = "MapTaskStatus",
+    doc = "Runs one pod per item of a list and is done once enough items have succeeded.",
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Done", type_ = "string", json_path = ".status.done"),
+    printcolumn(name = "Running", type_ = "integer", json_path = ".status.counts.running"),
+    printcolumn(name = "Failed", type_ = "integer", json_path = ".status.counts.failed"),
+    printcolumn(name = "Ratio", type_ = "string", json_path = ".status.ratio"),
+    printcolumn(name = "Waiting", type_ = "string", json_path = ".status.waiting.reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Required", type_ = "integer", json_path = ".status.required", priority = 1),
+    printcolumn(name = "Retried", type_ = "integer", json_path = ".status.counts.retried", priority = 1),
+    printcolumn(name = "Cancelled", type_ = "integer", json_path = ".status.counts.cancelled", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.message", priority = 1),
+    selectable = ".status.phase",
+    validation = kube::core::Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE)
+)]
+#[serde(rename_all = "camelCase")]
+#[schemars(transform = schema::immutable_spec)]
+pub struct MapTaskSpec {
+    /// The list to map over: exactly one source.
+    pub items: Items,
+    /// An ordinary pod template; one pod is made from it for each attempt at an item. restartPolicy is Never.
+    #[schemars(schema_with = "schema::opaque_object")]
+    pub template: Value,
+    /// Name of the container whose termination message is the item's result; default the first container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::container_name")]
+    pub container: Option<String>,
+    /// Most items in flight at once; unset: bounded by the operator's own limits alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 1, max = 100_000))]
+    pub concurrency: Option<i32>,
+    /// Share of the items that must succeed, an exact decimal from 0 to 1; default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", range(min = 0, max = 1))]
+    pub min_success_ratio: Option<f64>,
+    /// Number of items that must succeed, instead of minSuccessRatio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 0, max = 1_000_000))]
+    pub min_successes: Option<i32>,
+    /// Further attempts at an item after its own failure; default 0.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000))]
+    pub retries: i32,
+    /// Start no more items while true; items that run are left to end.
+    #[serde(default)]
+    pub suspend: bool,
+    /// What is kept of each item that succeeded.
+    #[serde(default)]
+    pub results: Results,
+}
+
+/// The list to map over: exactly one source.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[schemars(transform = schema::exactly_one_source)]
+pub struct Items {
+    /// The items themselves, any JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::json_list")]
+    pub values: Option<Vec<Value>>,
+    /// Item i is the number i, from 0 to count - 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 0, max = 1_000_000))]
+    pub count: Option<i32>,
+    /// Numbers from start, step by step, stop excluded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Range")]
+    pub range: Option<Range>,
+    /// Every combination of the values of each key; keys in alphabetical order, the last varies fastest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::matrix")]
+    pub matrix: Option<BTreeMap<String, Vec<Value>>>,
+}
+
+/// Numbers from start, step by step, stop excluded.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Range {
+    /// The first number.
+    #[serde(default)]
+    pub start: i64,
+    /// The end, itself not part of the list.
+    pub stop: i64,
+    /// The distance from one number to the next, not 0; default 1.
+    #[serde(default = "one")]
+    #[schemars(transform = schema::not_zero)]
+    pub step: i64,
+}
+
+fn one() -> i64 {
+    1
+}
+
+/// What is kept of each item that succeeded.
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Results {
+    /// Where an item's result comes from: its termination message, or nothing is kept.
+    #[serde(default)]
+    pub source: ResultSource,
+    /// Most bytes of one result; an item with a longer one fails.
+    #[serde(default = "default_max_bytes")]
+    #[schemars(range(min = 1, max = 4096))]
+    pub max_bytes_per_item: i32,
+}
+
+impl Default for Results {
+    fn default() -> Self {
+        Self { source: ResultSource::default(), max_bytes_per_item: default_max_bytes() }
+    }
+}
+
+fn default_max_bytes() -> i32 {
+    1024
+}
+
+/// Where an item's result comes from.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
+pub enum ResultSource {
+    /// The termination message of the item's container.
+    #[default]
+    TerminationMessage,
+    /// Nothing is kept.
+    None,
+}

@@ -1,0 +1,145 @@
+//! What the operator tells: `status` of a MapTask, small whatever the number of items.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How a MapTask goes. Written by the operator alone.
+///
+/// Absent values are written as `null`, so that a merge patch removes what an earlier status had.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct MapTaskStatus {
+    /// Where the task as a whole stands.
+    pub phase: Option<TaskPhase>,
+    /// The generation of the spec that this status speaks of.
+    pub observed_generation: Option<i64>,
+    /// Number of items in the list.
+    pub items: Option<i32>,
+    /// Number of items that must succeed.
+    pub required: Option<i32>,
+    /// Number of items in each phase.
+    #[serde(default)]
+    pub counts: Option<ItemCounts>,
+    /// The phase of every item, packed; docs/phases.md tells how.
+    pub phases: Option<String>,
+    /// The items beyond their first attempt, packed; docs/phases.md tells how.
+    pub attempts: Option<String>,
+    /// Items ended of all items, for people: `8123/10000`.
+    pub done: Option<String>,
+    /// Share of successes among ended items against the share required, for people: `99.5/98%`.
+    pub ratio: Option<String>,
+    /// Why nothing more starts now.
+    pub waiting: Option<Waiting>,
+    /// One sentence about the state of the task.
+    pub message: Option<String>,
+    /// ConfigMaps that hold the results, in order; each has a key results.jsonl with one line an item.
+    pub results: Option<ResultShards>,
+    /// When the task was accepted.
+    #[serde(default)]
+    #[schemars(schema_with = "super::schema::timestamp")]
+    pub start_time: Option<Time>,
+    /// When the task ended.
+    #[serde(default)]
+    #[schemars(schema_with = "super::schema::timestamp")]
+    pub completion_time: Option<Time>,
+    /// Accepted, SuccessCriteriaMet, Complete and Failed.
+    #[serde(default)]
+    #[schemars(schema_with = "super::conditions::schema")]
+    pub conditions: Vec<Condition>,
+}
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+pub enum TaskPhase {
+    /// Not yet accepted.
+    Pending,
+    /// Items run or wait for their turn.
+    Running,
+    /// Held back by `spec.suspend`.
+    Suspended,
+    /// Enough items succeeded. Final.
+    Succeeded,
+    /// Refused, or the success criterion can't be met any more. Final.
+    Failed,
+}
+
+impl TaskPhase {
+    /// Whether the task has ended.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed)
+    }
+}
+
+/// Number of items in each phase.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemCounts {
+    /// Items that have not started or wait for their next attempt.
+    pub waiting: i32,
+    /// Items with a pod.
+    pub running: i32,
+    /// Items that succeeded.
+    pub succeeded: i32,
+    /// Items whose attempts are used up.
+    pub failed: i32,
+    /// Items whose result was known before.
+    pub cached: i32,
+    /// Items that were not run to their end since the task had ended.
+    pub cancelled: i32,
+    /// Items beyond their first attempt.
+    pub retried: i32,
+}
+
+/// Why nothing more starts now.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    /// What is short.
+    pub reason: WaitingReason,
+    /// The API server's message, where it gave one; at most 512 characters.
+    pub message: Option<String>,
+}
+
+/// What is short when items wait.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WaitingReason {
+    /// `spec.concurrency` items are in flight.
+    Concurrency,
+    /// A ResourceQuota of the namespace is used up.
+    Quota,
+    /// The operator's own limit on pods is reached.
+    OperatorLimit,
+    /// The items left wait for the time of their next attempt.
+    Backoff,
+    /// Another object has the name that the next pod needs.
+    NameTaken,
+    /// The API server asks for fewer requests.
+    Throttled,
+}
+
+impl WaitingReason {
+    /// The word as it stands in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Concurrency => "Concurrency",
+            Self::Quota => "Quota",
+            Self::OperatorLimit => "OperatorLimit",
+            Self::Backoff => "Backoff",
+            Self::NameTaken => "NameTaken",
+            Self::Throttled => "Throttled",
+        }
+    }
+}
+
+/// Where the results are.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ResultShards {
+    /// The ConfigMaps are `<configMapPrefix><k>` for k from 0 to shards - 1.
+    pub config_map_prefix: String,
+    /// Number of ConfigMaps that a complete list takes; one that would hold only null may be missing.
+    pub shards: i32,
+    /// Item i is line i mod itemsPerShard of shard i div itemsPerShard.
+    pub items_per_shard: i32,
+}

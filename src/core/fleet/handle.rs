@@ -1,0 +1,185 @@
+//! What has happened, told by the watches and by the answers to a plan's actions.
+
+use super::plan::{CheckOutcome, CreateOutcome, DeleteOutcome, LookOutcome, PodId, WriteOutcome};
+use super::{Berth, Fleet};
+use crate::core::ids::{Attempt, Index, TaskKey, Time};
+use crate::core::pod::{Ending, PodSeen, parse_pod_name};
+use crate::core::task::retry::mix;
+use crate::core::task::{Task, TaskSeen};
+
+impl Fleet {
+    /// A MapTask was created or changed, or is part of the list.
+    pub fn handle_task(&mut self, now: Time, seen: TaskSeen) {
+        let round = self.round(now);
+        let seed = mix(self.seed ^ hash(&seen.uid));
+        let ready = self.is_synced();
+        let berth = self.berths.entry(seen.key.clone()).or_default();
+        berth.task_marked = true;
+        self.dirty.insert(seen.key.clone());
+        match &mut berth.task {
+            Some(task) if task.uid() == seen.uid => task.handle_seen(&round, &seen, &berth.pods),
+            _ if ready => berth.task = Some(Task::new(&round, seen, seed, &berth.pods)),
+            // Until all pods have been listed, a task that is loaded would take them for lost.
+            _ => berth.unloaded = Some(seen),
+        }
+    }
+
+    /// A MapTask was deleted.
+    pub fn handle_task_gone(&mut self, key: &TaskKey) {
+        if let Some(berth) = self.berths.get_mut(key) {
+            berth.task = None;
+            berth.unloaded = None;
+            self.dirty.insert(key.clone());
+        }
+    }
+
+    /// A list of all MapTasks begins.
+    pub fn handle_tasks_listing(&mut self) {
+        self.berths.values_mut().for_each(|berth| berth.task_marked = false);
+    }
+
+    /// The list of all MapTasks is complete: those it did not show are gone.
+    pub fn handle_tasks_listed(&mut self, now: Time) {
+        let unmarked = |(key, berth): (&TaskKey, &Berth)| (!berth.task_marked).then(|| key.clone());
+        let gone: Vec<TaskKey> = self.berths.iter().filter_map(unmarked).collect();
+        gone.iter().for_each(|key| self.handle_task_gone(key));
+        self.tasks_synced = true;
+        self.load_tasks(now);
+    }
+
+    /// A pod with the task label was created or changed, or is part of the list.
+    pub fn handle_pod(&mut self, now: Time, pod: PodSeen) {
+        let Some((key, index, attempt)) = identify(&pod) else { return };
+        let round = self.round(now);
+        let berth = self.berths.entry(key.clone()).or_default();
+        berth.pods_marked.insert((index, attempt));
+        let ending = berth.task.as_mut().and_then(|task| task.handle_pod(&round, index, attempt, &pod));
+        berth.pods.insert((index, attempt), pod);
+        self.count_ending(&key, ending.as_ref());
+        self.dirty.insert(key);
+    }
+
+    /// A pod with the task label is gone; with its last state.
+    pub fn handle_pod_gone(&mut self, now: Time, pod: &PodSeen) {
+        let Some((key, index, attempt)) = identify(pod) else { return };
+        let Some(berth) = self.berths.get_mut(&key) else { return };
+        berth.pods.remove(&(index, attempt));
+        berth.pods_marked.remove(&(index, attempt));
+        let ending = berth.task.as_mut().and_then(|task| task.handle_pod_gone(now, index, attempt, pod));
+        // Even one that ended before may have counted as an object against a quota until now.
+        self.queue.room(&key.namespace);
+        self.count_ending(&key, ending.as_ref());
+        self.dirty.insert(key);
+    }
+
+    /// A list of all pods begins.
+    pub fn handle_pods_listing(&mut self) {
+        self.epoch += 1;
+        self.berths.values_mut().for_each(|berth| berth.pods_marked.clear());
+    }
+
+    /// The list of all pods is complete: those it did not show are gone, or were made since.
+    pub fn handle_pods_listed(&mut self, now: Time) {
+        self.pods_synced = true;
+        let round = self.round(now);
+        for (key, berth) in &mut self.berths {
+            let unmarked = |id: &(Index, Attempt)| !berth.pods_marked.contains(id);
+            let missing: Vec<_> = berth.pods.keys().copied().filter(unmarked).collect();
+            for id in missing {
+                berth.pods.remove(&id);
+                if let Some(task) = &mut berth.task {
+                    task.handle_pod_missed(id.0, id.1);
+                }
+            }
+            if let Some(task) = &mut berth.task {
+                task.handle_resync(&round);
+            }
+            self.dirty.insert(key.clone());
+        }
+        self.load_tasks(now);
+    }
+
+    /// [`Action::Check`](super::plan::Action::Check) was answered.
+    pub fn handle_checked(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: CheckOutcome) {
+        if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
+            task.handle_checked(now, outcome);
+        }
+    }
+
+    /// [`Action::Create`](super::plan::Action::Create) was answered.
+    pub fn handle_created(&mut self, now: Time, id: &PodId, uid: &str, outcome: CreateOutcome) {
+        let namespace = &id.key.namespace;
+        match &outcome {
+            CreateOutcome::Created => self.queue.answered(namespace, true),
+            CreateOutcome::NameTaken | CreateOutcome::Refused(_) => self.queue.answered(namespace, false),
+            CreateOutcome::Quota(message) => self.queue.quota(now, namespace, message.clone()),
+            CreateOutcome::Throttled(pause) => self.queue.complained(now, namespace, *pause),
+            CreateOutcome::Unclear => self.queue.complained(now, namespace, None),
+        }
+        let round = self.round(now);
+        if let Some(task) = self.task_mut(&id.key).filter(|task| task.uid() == uid) {
+            task.handle_created(&round, id.index, id.attempt, outcome);
+        }
+    }
+
+    /// [`Action::Delete`](super::plan::Action::Delete) was answered.
+    pub fn handle_deleted(&mut self, now: Time, id: &PodId, outcome: DeleteOutcome) {
+        self.deletes_in_flight = self.deletes_in_flight.saturating_sub(1);
+        if let Some(task) = self.task_mut(&id.key)
+            && outcome == DeleteOutcome::Failed
+        {
+            task.handle_delete_failed(now, id.index, id.attempt);
+        }
+    }
+
+    /// [`Action::Look`](super::plan::Action::Look) was answered.
+    pub fn handle_looked(&mut self, now: Time, id: &PodId, outcome: LookOutcome) {
+        self.looks_in_flight = self.looks_in_flight.saturating_sub(1);
+        let round = self.round(now);
+        let ending = self.task_mut(&id.key).and_then(|task| task.handle_looked(&round, id.index, id.attempt, outcome));
+        self.count_ending(&id.key, ending.as_ref());
+    }
+
+    /// [`Action::Write`](super::plan::Action::Write) was answered.
+    pub fn handle_written(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: &WriteOutcome) {
+        if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
+            task.handle_written(now, outcome);
+        }
+    }
+
+    fn task_mut(&mut self, key: &TaskKey) -> Option<&mut Task> {
+        self.dirty.insert(key.clone());
+        self.berths.get_mut(key)?.task.as_mut()
+    }
+
+    /// Loads the tasks that were seen before all pods were.
+    fn load_tasks(&mut self, now: Time) {
+        if !self.is_synced() {
+            return;
+        }
+        let round = self.round(now);
+        for (key, berth) in &mut self.berths {
+            if let Some(seen) = berth.unloaded.take() {
+                let seed = mix(self.seed ^ hash(&seen.uid));
+                berth.task = Some(Task::new(&round, seen, seed, &berth.pods));
+            }
+            self.dirty.insert(key.clone());
+        }
+    }
+
+    fn count_ending(&mut self, key: &TaskKey, ending: Option<&Ending>) {
+        if let Some(ending) = ending {
+            *self.endings.entry(ending.category()).or_default() += 1;
+            self.queue.room(&key.namespace);
+        }
+    }
+}
+
+fn identify(pod: &PodSeen) -> Option<(TaskKey, Index, Attempt)> {
+    let (index, attempt) = parse_pod_name(&pod.task, &pod.name)?;
+    Some((TaskKey { namespace: pod.namespace.clone(), name: pod.task.clone() }, index, attempt))
+}
+
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)))
+}

@@ -1,0 +1,265 @@
+//! All tasks. The only part of the core that the outside talks to: `handle_*` for what happened,
+//! [`Fleet::poll_plan`] for what is to be done, [`Fleet::next_wake`] for when to ask again.
+
+mod handle;
+pub mod plan;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::api::status::TaskPhase;
+use crate::core::ids::{TaskKey, Time};
+use crate::core::queue::{Denial, Line, Queue};
+use crate::core::task::{Budget, Pods, Round, Task, TaskSeen};
+
+use plan::{Action, Plan};
+
+/// Everything is looked at again this often, in milliseconds: heals what was missed.
+const HEAL_MILLIS: u64 = 30_000;
+/// Deletes that one round may start; as many may be on their way at once.
+const DELETES_IN_FLIGHT: usize = 32;
+/// Looks that may be on their way at once.
+const LOOKS_IN_FLIGHT: usize = 16;
+
+/// The operator's own limits.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Items in flight at most, over all tasks.
+    pub max_pods: usize,
+    /// Finished pods that stay for `kubectl logs`, for each task.
+    pub kept_pods: usize,
+}
+
+/// All tasks and what they share.
+#[derive(Debug)]
+pub struct Fleet {
+    limits: Limits,
+    seed: u64,
+    berths: BTreeMap<TaskKey, Berth>,
+    queue: Queue,
+    /// Items in flight, over all tasks.
+    in_flight: usize,
+    /// Tasks to be polled in the next round.
+    dirty: BTreeSet<TaskKey>,
+    /// When each task is to be polled though nothing happened.
+    wakes: BTreeSet<(Time, TaskKey)>,
+    /// Both watches have shown all there is.
+    tasks_synced: bool,
+    pods_synced: bool,
+    /// Counts the complete lists of pods.
+    epoch: u32,
+    deletes_in_flight: usize,
+    looks_in_flight: usize,
+    healed: Option<Time>,
+    endings: BTreeMap<&'static str, u64>,
+}
+
+/// The place of one task: its pods may be seen before itself.
+#[derive(Debug, Default)]
+struct Berth {
+    task: Option<Task>,
+    /// The task's object, until all pods have been listed.
+    unloaded: Option<TaskSeen>,
+    pods: Pods,
+    /// Seen since the list of tasks, or of pods, began.
+    task_marked: bool,
+    pods_marked: BTreeSet<(crate::core::ids::Index, crate::core::ids::Attempt)>,
+    wake: Option<Time>,
+    in_flight: usize,
+}
+
+impl Berth {
+    fn is_empty(&self) -> bool {
+        self.task.is_none() && self.unloaded.is_none() && self.pods.is_empty()
+    }
+}
+
+/// Numbers about the fleet, for metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Tasks by phase.
+    pub tasks: BTreeMap<&'static str, u64>,
+    /// Items in flight.
+    pub in_flight: u64,
+    /// Items that wait.
+    pub waiting: u64,
+    /// Namespaces whose quota is used up.
+    pub held_namespaces: u64,
+    /// Creates that may be on their way, and that are.
+    pub window: (u32, u32),
+    /// Attempts ended, by category, since the start.
+    pub endings: BTreeMap<&'static str, u64>,
+}
+
+impl Fleet {
+    /// An empty fleet. The seed spreads retries.
+    pub fn new(limits: Limits, seed: u64) -> Self {
+        Self {
+            limits,
+            seed,
+            berths: BTreeMap::new(),
+            queue: Queue::new(limits.max_pods),
+            in_flight: 0,
+            dirty: BTreeSet::new(),
+            wakes: BTreeSet::new(),
+            tasks_synced: false,
+            pods_synced: false,
+            epoch: 0,
+            deletes_in_flight: 0,
+            looks_in_flight: 0,
+            healed: None,
+            endings: BTreeMap::new(),
+        }
+    }
+
+    /// Whether both watches have shown all there is, without which nothing is planned.
+    pub fn is_synced(&self) -> bool {
+        self.tasks_synced && self.pods_synced
+    }
+
+    /// The task, if it is known.
+    pub fn task(&self, key: &TaskKey) -> Option<&Task> {
+        self.berths.get(key)?.task.as_ref()
+    }
+
+    /// What is to be done now. Every action but [`Action::Tell`] is to be answered.
+    pub fn poll_plan(&mut self, now: Time) -> Plan {
+        let mut plan = Plan::default();
+        if !self.is_synced() {
+            return plan;
+        }
+        if self.healed.is_none_or(|last| now.millis_since(last) >= HEAL_MILLIS) {
+            self.healed = Some(now);
+            self.dirty.extend(self.berths.keys().cloned());
+        }
+        while let Some((time, key)) = self.wakes.first().filter(|(time, _)| *time <= now).cloned() {
+            self.wakes.remove(&(time, key.clone()));
+            if let Some(berth) = self.berths.get_mut(&key) {
+                berth.wake = None;
+            }
+            self.dirty.insert(key);
+        }
+        let mut touched = std::mem::take(&mut self.dirty);
+        self.poll_tasks(now, &touched, &mut plan);
+        touched.iter().for_each(|key| self.settle(now, key));
+        self.launch(now, &mut touched, &mut plan);
+        for key in &touched {
+            if let Some(task) = self.berths.get_mut(key).and_then(|berth| berth.task.as_mut()) {
+                task.poll_write(now, &mut plan.actions);
+            }
+            self.settle(now, key);
+        }
+        plan
+    }
+
+    /// When [`Self::poll_plan`] has something to do though nothing happens until then.
+    pub fn next_wake(&self, now: Time) -> Option<Time> {
+        if !self.is_synced() {
+            return None;
+        }
+        if !self.dirty.is_empty() {
+            return Some(now);
+        }
+        let heal = self.healed.map_or(now, |last| last.plus_millis(HEAL_MILLIS));
+        let task = self.wakes.first().map(|(time, _)| *time);
+        [Some(heal), task, self.queue.next_wake(now)].into_iter().flatten().min()
+    }
+
+    /// Numbers about the fleet.
+    pub fn gauges(&self) -> Gauges {
+        let mut gauges = Gauges {
+            in_flight: self.in_flight as u64,
+            held_namespaces: self.queue.held() as u64,
+            window: self.queue.window.size_and_use(),
+            endings: self.endings.clone(),
+            ..Gauges::default()
+        };
+        for task in self.berths.values().filter_map(|berth| berth.task.as_ref()) {
+            *gauges.tasks.entry(phase_name(task.phase())).or_default() += 1;
+            gauges.waiting += task.run().map_or(0, |run| u64::from(run.phases.counts().waiting));
+        }
+        gauges
+    }
+
+    fn round(&self, now: Time) -> Round {
+        Round { now, epoch: self.epoch, kept_pods: self.limits.kept_pods }
+    }
+
+    fn poll_tasks(&mut self, now: Time, keys: &BTreeSet<TaskKey>, plan: &mut Plan) {
+        let round = self.round(now);
+        let mut budget = Budget {
+            deletes: DELETES_IN_FLIGHT.saturating_sub(self.deletes_in_flight),
+            looks: LOOKS_IN_FLIGHT.saturating_sub(self.looks_in_flight),
+        };
+        let before = budget;
+        for key in keys {
+            if let Some(task) = self.berths.get_mut(key).and_then(|berth| berth.task.as_mut()) {
+                task.poll(&round, &mut budget, &mut plan.actions);
+            }
+        }
+        self.deletes_in_flight += before.deletes - budget.deletes;
+        self.looks_in_flight += before.looks - budget.looks;
+    }
+
+    /// Starts items, one task after the other in the order of the line, as far as the limits allow.
+    fn launch(&mut self, now: Time, touched: &mut BTreeSet<TaskKey>, plan: &mut Plan) {
+        let round = self.round(now);
+        let mut line = Line::default();
+        for (key, berth) in &mut self.berths {
+            let Some(task) = &mut berth.task else { continue };
+            if task.peek_startable().is_some() {
+                line.push(task.in_flight(), key.clone());
+            }
+        }
+        let mut denied: BTreeMap<TaskKey, Denial> = BTreeMap::new();
+        while let Some(key) = line.pop() {
+            if let Some(denial) = self.queue.denies(now, &key.namespace, self.in_flight) {
+                denied.insert(key, denial);
+                continue;
+            }
+            let Some(task) = self.berths.get_mut(&key).and_then(|berth| berth.task.as_mut()) else { continue };
+            let create = task.peek_startable().and_then(|index| task.launch(&round, index));
+            let Some(create) = create else { continue };
+            plan.actions.push(Action::Create(create));
+            self.queue.begin(&key.namespace);
+            self.in_flight += 1;
+            line.push(task.in_flight(), key.clone());
+            touched.insert(key);
+        }
+        for (key, berth) in &mut self.berths {
+            let Some(task) = berth.task.as_mut() else { continue };
+            if task.note_waiting(now, denied.remove(key)) {
+                touched.insert(key.clone());
+            }
+        }
+    }
+
+    /// Brings the sums and wake-ups in line with the task, and drops what is empty.
+    fn settle(&mut self, now: Time, key: &TaskKey) {
+        let Some(berth) = self.berths.get_mut(key) else { return };
+        let in_flight = berth.task.as_ref().map_or(0, Task::in_flight);
+        self.in_flight = (self.in_flight + in_flight).saturating_sub(berth.in_flight);
+        berth.in_flight = in_flight;
+        // A wake-up that could not be acted on comes again, but does not spin.
+        let wake = berth.task.as_ref().and_then(Task::next_wake).map(|time| time.max(now.plus_millis(20)));
+        if wake != berth.wake {
+            if let Some(old) = berth.wake {
+                self.wakes.remove(&(old, key.clone()));
+            }
+            self.wakes.extend(wake.map(|time| (time, key.clone())));
+            berth.wake = wake;
+        }
+        if berth.is_empty() {
+            self.berths.remove(key);
+        }
+    }
+}
+
+fn phase_name(phase: TaskPhase) -> &'static str {
+    match phase {
+        TaskPhase::Pending => "Pending",
+        TaskPhase::Running => "Running",
+        TaskPhase::Suspended => "Suspended",
+        TaskPhase::Succeeded => "Succeeded",
+        TaskPhase::Failed => "Failed",
+    }
+}

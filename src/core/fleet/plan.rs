@@ -1,0 +1,222 @@
+//! What is to be done: a plan is a value, and prints itself.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::api::status::MapTaskStatus;
+use crate::core::ids::{Attempt, Index, TaskKey};
+use crate::core::pod::{PodSeen, pod_name};
+use crate::core::task::accept::Job;
+use crate::core::task::results::Shard;
+
+/// The actions of one round, each to be answered by the `handle_*` method of its name, in any order.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Independent of each other.
+    pub actions: Vec<Action>,
+}
+
+/// One thing to be done in the API server.
+#[derive(Debug)]
+pub enum Action {
+    /// A dry run of the first pod.
+    Check(Arc<Job>),
+    /// A pod is created.
+    Create(Create),
+    /// A pod is deleted.
+    Delete(Delete),
+    /// Does this pod exist?
+    Look(PodId),
+    /// Results are stored and then the status is written.
+    Write(Box<Write>),
+    /// The object is read again.
+    Reread(TaskKey),
+    /// A Kubernetes Event; has no answer.
+    Tell(Tell),
+}
+
+/// One attempt's pod.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PodId {
+    /// Its task.
+    pub key: TaskKey,
+    /// Its item.
+    pub index: Index,
+    /// Its attempt.
+    pub attempt: Attempt,
+}
+
+impl PodId {
+    /// The name of the pod.
+    pub fn pod_name(&self) -> String {
+        pod_name(&self.key.name, self.index, self.attempt)
+    }
+}
+
+/// A pod to be created.
+#[derive(Clone, Debug)]
+pub struct Create {
+    /// What it is made from.
+    pub job: Arc<Job>,
+    /// The item.
+    pub index: Index,
+    /// The attempt.
+    pub attempt: Attempt,
+}
+
+impl Create {
+    /// Which pod it is.
+    pub fn id(&self) -> PodId {
+        PodId { key: self.job.key.clone(), index: self.index, attempt: self.attempt }
+    }
+}
+
+/// A pod to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delete {
+    /// Which pod.
+    pub id: PodId,
+    /// Only the pod of this UID.
+    pub uid: String,
+    /// Whether it has ended, so that there is nothing to wait for.
+    pub ended: bool,
+}
+
+/// A status to be written, and before it the results of the items that it says have succeeded.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// The task.
+    pub key: TaskKey,
+    /// Only the task of this UID.
+    pub uid: String,
+    /// Only this version of it.
+    pub resource_version: u64,
+    /// Lines for the results.
+    pub results: Vec<Shard>,
+    /// The whole status.
+    pub status: MapTaskStatus,
+}
+
+/// A Kubernetes Event about a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tell {
+    /// The task.
+    pub key: TaskKey,
+    /// Its UID.
+    pub uid: String,
+    /// What happened, from a closed list.
+    pub reason: &'static str,
+    /// Whether it calls for attention.
+    pub warning: bool,
+    /// The same in words, at most 1,000 characters.
+    pub note: String,
+}
+
+/// How a dry run went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckOutcome {
+    /// The API server would take the pod, or has no room for it now.
+    Good,
+    /// It never would.
+    Refused(String),
+    /// No answer.
+    Unclear(String),
+}
+
+/// How a create went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CreateOutcome {
+    /// The pod is there, made now or before by this task.
+    Created,
+    /// The name belongs to another owner's object.
+    NameTaken,
+    /// No room in the namespace's quota.
+    Quota(String),
+    /// The API server asks for fewer requests, and for a pause of this many milliseconds.
+    Throttled(Option<u64>),
+    /// No answer: the pod may be there or come.
+    Unclear,
+    /// The API server refuses this pod.
+    Refused(String),
+}
+
+/// How a delete went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteOutcome {
+    /// Taken, or there was nothing to delete.
+    Taken,
+    /// To be sent again.
+    Failed,
+}
+
+/// What a look found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LookOutcome {
+    /// The pod, as it is.
+    Found(Box<PodSeen>),
+    /// No pod of that name and owner.
+    NotFound,
+    /// No answer.
+    Unclear,
+}
+
+/// How a write went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WriteOutcome {
+    /// Everything is stored; the object's new version.
+    Written(u64),
+    /// The object has another version.
+    Conflict,
+    /// The object is gone.
+    Gone,
+    /// Something is not stored, or not known to be.
+    Failed(String),
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.actions.iter().try_for_each(|action| writeln!(f, "{action}"))
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Check(job) => write!(f, "check {}", job.key),
+            Self::Create(create) => write!(f, "create {}", create.id()),
+            Self::Delete(Delete { id, ended: true, .. }) => write!(f, "clean up {id}"),
+            Self::Delete(Delete { id, ended: false, .. }) => write!(f, "stop {id}"),
+            Self::Look(id) => write!(f, "look for {id}"),
+            Self::Write(write) => write.fmt(f),
+            Self::Reread(key) => write!(f, "reread {key}"),
+            Self::Tell(tell) => write!(f, "tell {} {}: {}", tell.key, tell.reason, tell.note),
+        }
+    }
+}
+
+impl fmt::Display for PodId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.key.namespace, self.pod_name())
+    }
+}
+
+impl fmt::Display for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = &self.status;
+        let lines: usize = self.results.iter().map(|shard| shard.lines.len()).sum();
+        write!(f, "write {}", self.key)?;
+        if let Some(phase) = status.phase {
+            write!(f, " {phase:?}")?;
+        }
+        if let (Some(done), Some(counts)) = (&status.done, &status.counts) {
+            write!(f, " {done} running {} failed {}", counts.running, counts.failed)?;
+        }
+        if let Some(waiting) = &status.waiting {
+            write!(f, " waiting {}", waiting.reason.as_str())?;
+        }
+        if lines > 0 {
+            write!(f, " +{lines} results")?;
+        }
+        Ok(())
+    }
+}

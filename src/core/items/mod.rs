@@ -1,0 +1,229 @@
+//! Where inputs come from: the list behind `spec.items`, computed on demand, so that it costs nothing per item.
+
+pub mod env;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::api::spec::{Items, Range};
+use crate::core::ids::{Index, ItemCount, MAX_ITEMS};
+
+pub use env::item_env;
+
+/// Most bytes of `values` or `matrix` as JSON: the object must fit into etcd's 1.5 MB together with its status.
+const MAX_LIST_BYTES: usize = 1_000_000;
+/// Most bytes of one item as JSON: Linux takes no environment variable over 128 KiB.
+const MAX_ITEM_BYTES: usize = 100_000;
+
+/// An accepted list.
+#[derive(Clone, Debug)]
+pub struct ItemList {
+    count: ItemCount,
+    source: Source,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Values(Arc<[Value]>),
+    Count,
+    Range(Range),
+    /// Keys in alphabetical order, the last varying fastest.
+    Matrix(Arc<BTreeMap<String, Vec<Value>>>),
+}
+
+/// Why a list is refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ItemsError {
+    /// No source, or more than one.
+    #[error("spec.items has {0} sources: give exactly one of values, count, range, matrix")]
+    Sources(usize),
+    /// More items than a task may have.
+    #[error("spec.items.{source_name} makes {size}; the limit is {MAX_ITEMS}: split it into several tasks")]
+    TooMany {
+        /// values, count, range or matrix.
+        source_name: &'static str,
+        /// The number of items, and how it comes about.
+        size: String,
+    },
+    /// A list too large for one object.
+    #[error(
+        "spec.items.{0} has {1} bytes of JSON; the limit is {MAX_LIST_BYTES}: pass references (names, URLs) \
+         instead of contents, or split it into several tasks"
+    )]
+    ListTooLarge(&'static str, usize),
+    /// An item too large for an environment variable.
+    #[error(
+        "spec.items: item {0} has {1} bytes of JSON; the limit is {MAX_ITEM_BYTES}, since it becomes an \
+         environment variable: pass a reference instead of contents"
+    )]
+    ItemTooLarge(usize, usize),
+    /// A range that never arrives, or a matrix of nothing.
+    #[error("spec.items.{0}")]
+    Bad(&'static str),
+    /// An item that can't be an environment variable.
+    #[error(
+        "spec.items: item {0} holds a NUL character, which no environment variable can hold: encode it, \
+         for example as base64"
+    )]
+    Nul(usize),
+    /// Two keys of an object that become the same variable.
+    #[error(
+        "spec.items: {place} has the keys {first:?} and {second:?}, which both become the variable {name}: rename one"
+    )]
+    EnvNameCollision {
+        /// Which item, or the matrix.
+        place: String,
+        /// One key.
+        first: String,
+        /// The other.
+        second: String,
+        /// The variable.
+        name: String,
+    },
+    /// A key that can't be part of a variable's name.
+    #[error("spec.items: {0} has an empty key, which can't be part of a variable's name: name it")]
+    EmptyKey(String),
+}
+
+impl ItemsError {
+    /// The reason of the Accepted condition.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::TooMany { .. } => "TooManyItems",
+            Self::ListTooLarge(..) | Self::ItemTooLarge(..) => "ItemsTooLarge",
+            Self::EnvNameCollision { .. } => "EnvNameCollision",
+            Self::Sources(_) | Self::Bad(_) | Self::Nul(_) | Self::EmptyKey(_) => "InvalidItems",
+        }
+    }
+}
+
+impl ItemList {
+    /// Checks the list: its source, its sizes, and that every item can become environment variables.
+    pub fn accept(items: &Items) -> Result<Self, ItemsError> {
+        let Items { values, count, range, matrix } = items;
+        match (values, count, range, matrix) {
+            (Some(values), None, None, None) => Self::from_values(values),
+            (None, Some(count), None, None) => {
+                let size = u64::try_from(*count).unwrap_or(0);
+                let count = ItemCount::new(size).ok_or_else(|| too_many("count", format!("{size} items")))?;
+                Ok(Self { count, source: Source::Count })
+            }
+            (None, None, Some(range), None) => Self::from_range(*range),
+            (None, None, None, Some(matrix)) => Self::from_matrix(matrix),
+            _ => {
+                let sources = [values.is_some(), count.is_some(), range.is_some(), matrix.is_some()];
+                Err(ItemsError::Sources(sources.into_iter().filter(|is_there| *is_there).count()))
+            }
+        }
+    }
+
+    /// Number of items.
+    pub fn count(&self) -> ItemCount {
+        self.count
+    }
+
+    /// The item; null beyond the list.
+    pub fn get(&self, index: Index) -> Value {
+        if index.0 >= self.count.get() {
+            return Value::Null;
+        }
+        match &self.source {
+            Source::Values(values) => values[index.offset()].clone(),
+            Source::Count => json!(index.0),
+            Source::Range(range) => {
+                let number = i128::from(range.start) + i128::from(range.step) * i128::from(index.0);
+                i64::try_from(number).map_or(Value::Null, Value::from)
+            }
+            Source::Matrix(matrix) => {
+                let mut rest = index.offset();
+                let mut item = serde_json::Map::new();
+                for (key, axis) in matrix.iter().rev() {
+                    item.insert(key.clone(), axis[rest % axis.len()].clone());
+                    rest /= axis.len();
+                }
+                Value::Object(item)
+            }
+        }
+    }
+
+    fn from_values(values: &[Value]) -> Result<Self, ItemsError> {
+        let size = values.len() as u64;
+        let count = ItemCount::new(size).ok_or_else(|| too_many("values", format!("{size} items")))?;
+        let mut bytes = 0;
+        for (index, value) in values.iter().enumerate() {
+            bytes += check_value(index, value)? + 1;
+            if let Value::Object(object) = value {
+                env::check_keys(&format!("item {index}"), object.keys())?;
+            }
+        }
+        if bytes > MAX_LIST_BYTES {
+            return Err(ItemsError::ListTooLarge("values", bytes));
+        }
+        Ok(Self { count, source: Source::Values(values.into()) })
+    }
+
+    fn from_range(range: Range) -> Result<Self, ItemsError> {
+        let Range { start, stop, step } = range;
+        if step == 0 {
+            return Err(ItemsError::Bad("range.step is 0: give the distance from one number to the next"));
+        }
+        let distance = (i128::from(stop) - i128::from(start)) * i128::from(step.signum());
+        let size = u128::try_from(distance).unwrap_or(0).div_ceil(u128::from(step.unsigned_abs()));
+        let count = u64::try_from(size).ok().and_then(ItemCount::new);
+        let count = count.ok_or_else(|| too_many("range", format!("{size} items")))?;
+        Ok(Self { count, source: Source::Range(range) })
+    }
+
+    fn from_matrix(matrix: &BTreeMap<String, Vec<Value>>) -> Result<Self, ItemsError> {
+        if matrix.is_empty() {
+            return Err(ItemsError::Bad("matrix has no keys: give at least one list"));
+        }
+        env::check_keys("the matrix", matrix.keys())?;
+        let size = matrix.values().try_fold(1u64, |size, axis| size.checked_mul(axis.len() as u64));
+        let count = size.and_then(ItemCount::new).ok_or_else(|| {
+            let factors: Vec<String> = matrix.values().map(|axis| axis.len().to_string()).collect();
+            let product = size.map_or("more than 2^64".to_owned(), |size| size.to_string());
+            too_many("matrix", format!("{product} items ({})", factors.join(" × ")))
+        })?;
+        let mut bytes = 0;
+        let mut largest = 0;
+        for axis in matrix.values() {
+            let mut largest_here = 0;
+            for (place, value) in axis.iter().enumerate() {
+                let size = check_value(place, value)?;
+                bytes += size + 1;
+                largest_here = largest_here.max(size);
+            }
+            largest += largest_here;
+        }
+        if bytes > MAX_LIST_BYTES {
+            return Err(ItemsError::ListTooLarge("matrix", bytes));
+        }
+        if largest > MAX_ITEM_BYTES {
+            return Err(ItemsError::ItemTooLarge(0, largest));
+        }
+        Ok(Self { count, source: Source::Matrix(Arc::new(matrix.clone())) })
+    }
+}
+
+fn too_many(source_name: &'static str, size: String) -> ItemsError {
+    ItemsError::TooMany { source_name, size }
+}
+
+/// The size of a value as JSON, if it can be an environment variable.
+fn check_value(index: usize, value: &Value) -> Result<usize, ItemsError> {
+    let bytes = value.to_string().len();
+    if bytes > MAX_ITEM_BYTES {
+        return Err(ItemsError::ItemTooLarge(index, bytes));
+    }
+    if env::holds_nul(value) {
+        return Err(ItemsError::Nul(index));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+#[path = "items_tests.rs"]
+mod tests;

@@ -1,0 +1,12 @@
+//! Decides. Pure: no client, no clock, no async, no I/O. Time comes in as an argument, randomness as a seed.
+//!
+//! Data flows one way: the watches' events go into the [`fleet`], plans come out of it, and what became of
+//! their actions goes in again.
+
+pub mod fleet;
+pub mod ids;
+pub mod items;
+pub mod phases;
+pub mod pod;
+pub mod queue;
+pub mod task;

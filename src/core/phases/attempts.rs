@@ -1,0 +1,142 @@
+//! The items beyond their first attempt: which attempt they are at, and what the earlier ones cost.
+
+use std::collections::BTreeMap;
+
+use super::codec::{self, DecodeError};
+use crate::core::ids::{Attempt, Index, ItemCount};
+
+/// Most bytes of one entry before compression: four varints of 32 bits.
+const ENTRY_BYTES: usize = 4 * 5;
+
+/// Where an item stands with its attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tries {
+    /// The attempt that runs, or the next one.
+    pub attempt: Attempt,
+    /// Own failures so far.
+    pub own: u32,
+    /// Endings by the cluster's fault so far.
+    pub infrastructure: u32,
+}
+
+impl Default for Tries {
+    fn default() -> Self {
+        Self { attempt: Attempt::FIRST, own: 0, infrastructure: 0 }
+    }
+}
+
+/// The tries of the items beyond their first attempt; all others stand at [`Tries::default`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attempts(BTreeMap<Index, Tries>);
+
+impl Attempts {
+    /// The tries of an item.
+    pub fn get(&self, index: Index) -> Tries {
+        self.0.get(&index).copied().unwrap_or_default()
+    }
+
+    /// Sets the tries of an item.
+    pub fn set(&mut self, index: Index, tries: Tries) {
+        if tries == Tries::default() {
+            self.0.remove(&index);
+        } else {
+            self.0.insert(index, tries);
+        }
+    }
+
+    /// Number of items beyond their first attempt.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether no item is beyond its first attempt.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The items beyond their first attempt, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Index, Tries)> + '_ {
+        self.0.iter().map(|(index, tries)| (*index, *tries))
+    }
+
+    /// As base64 of four columns of varints, compressed; empty when there is nothing to tell.
+    pub fn encode(&self) -> String {
+        if self.0.is_empty() {
+            return String::new();
+        }
+        let mut body = Vec::new();
+        let mut next = 0;
+        for index in self.0.keys() {
+            put(&mut body, index.0 - next);
+            next = index.0 + 1;
+        }
+        // Columns of like numbers compress better than rows of unlike ones.
+        self.0.values().for_each(|tries| put(&mut body, tries.attempt.0));
+        self.0.values().for_each(|tries| put(&mut body, tries.own));
+        self.0.values().for_each(|tries| put(&mut body, tries.infrastructure));
+        let mut entries = Vec::new();
+        put(&mut entries, u32::try_from(self.0.len()).unwrap_or(u32::MAX));
+        entries.extend(codec::deflate(&body));
+        codec::envelope(1, &entries)
+    }
+
+    /// Reads what [`Self::encode`] wrote for a task of `count` items.
+    pub fn decode(text: &str, count: ItemCount) -> Result<Self, DecodeError> {
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        let most = ENTRY_BYTES * count.get() as usize + 64;
+        let (form, body) = codec::open(text, most)?;
+        if form != 1 {
+            return Err(DecodeError::Form(form));
+        }
+        let mut body = body.as_slice();
+        let entries = take(&mut body).filter(|n| *n > 0 && *n <= count.get()).ok_or(DecodeError::Entry(0))? as usize;
+        let columns = codec::inflate(body, ENTRY_BYTES * entries)?;
+        let mut columns = columns.as_slice();
+        let mut column = || (0..entries).map(|entry| take(&mut columns).ok_or(DecodeError::Entry(entry))).collect();
+        let [gaps, attempts, own, infrastructure]: [Result<Vec<u32>, _>; 4] = [column(), column(), column(), column()];
+        let (gaps, attempts, own, infrastructure) = (gaps?, attempts?, own?, infrastructure?);
+        if !columns.is_empty() {
+            return Err(DecodeError::Length { found: columns.len(), expected: 0 });
+        }
+        let mut all = Self::default();
+        let mut next = 0u32;
+        for entry in 0..entries {
+            let index = next.checked_add(gaps[entry]).filter(|i| *i < count.get()).ok_or(DecodeError::Entry(entry))?;
+            let tries =
+                Tries { attempt: Attempt(attempts[entry]), own: own[entry], infrastructure: infrastructure[entry] };
+            if tries.attempt < Attempt::FIRST || tries == Tries::default() {
+                return Err(DecodeError::Entry(entry));
+            }
+            all.0.insert(Index(index), tries);
+            next = index + 1;
+        }
+        Ok(all)
+    }
+}
+
+fn put(bytes: &mut Vec<u8>, mut number: u32) {
+    while number >= 0x80 {
+        bytes.push(number.to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number.to_le_bytes()[0]);
+}
+
+fn take(bytes: &mut &[u8]) -> Option<u32> {
+    let mut number = 0u32;
+    for shift in (0..35).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        let bits = u32::from(byte & 0x7f);
+        if bits.checked_shl(shift).is_none_or(|shifted| shifted >> shift != bits) {
+            return None;
+        }
+        number |= bits << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}

@@ -1,0 +1,169 @@
+//! What goes in comes out, nothing else gets in, and the sizes are those of docs/phases.md.
+
+use super::*;
+use crate::core::ids::Attempt;
+use crate::core::phases::{Attempts, Tries};
+use proptest::prelude::*;
+
+fn count(n: u64) -> ItemCount {
+    ItemCount::new(n).unwrap()
+}
+
+fn phases(n: u32, mut phase_of: impl FnMut(u32) -> ItemPhase) -> Phases {
+    let mut phases = Phases::new(count(u64::from(n)));
+    (0..n).for_each(|i| assert!(phases.set(Index(i), phase_of(i)).is_some()));
+    phases
+}
+
+/// Well-spread numbers from a fixed seed.
+fn spread(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed;
+    move |below| {
+        state = state.wrapping_add(1);
+        crate::core::task::retry::mix(state) % below
+    }
+}
+
+fn worst(n: u32) -> Phases {
+    let mut random = spread(1);
+    phases(n, |_| ItemPhase::ALL[usize::try_from(random(6)).unwrap()])
+}
+
+fn best(n: u32) -> Phases {
+    phases(n, |_| ItemPhase::Succeeded)
+}
+
+/// Half done in nearly sequential order, one of a hundred failed, 500 running.
+fn typical(n: u32) -> Phases {
+    let mut random = spread(2);
+    phases(n, |i| {
+        if i < n / 2 {
+            if random(100) == 0 { ItemPhase::Failed } else { ItemPhase::Succeeded }
+        } else if i < n / 2 + 500 && random(2) == 0 {
+            ItemPhase::Running
+        } else {
+            ItemPhase::Waiting
+        }
+    })
+}
+
+fn retried(n: u32, percent: u64) -> Attempts {
+    let mut random = spread(3);
+    let mut attempts = Attempts::default();
+    for i in 0..n {
+        if random(100) < percent {
+            let own = u32::try_from(1 + random(3)).unwrap();
+            attempts.set(Index(i), Tries { attempt: Attempt(1 + own), own, infrastructure: 0 });
+        }
+    }
+    attempts
+}
+
+/// The table of docs/phases.md: `cargo test --lib size_table -- --nocapture`.
+#[test]
+fn size_table() {
+    println!("| items | all succeeded | half done, 1 % failed | random over all phases | 1 % retried | 10 % | 50 % |");
+    for n in [1_000, 10_000, 100_000, 1_000_000] {
+        let phases = [best(n), typical(n), worst(n)].map(|p| p.encode().len());
+        let attempts = [1, 10, 50].map(|percent| retried(n, percent).encode().len());
+        println!("| {n} | {} | {} | {} | {} | {} | {} |", phases[0], phases[1], phases[2], attempts[0], attempts[1], attempts[2]);
+        if n >= 100_000 {
+            assert!(phases[2] * 2 <= n as usize, "{} bytes for {n} items is over half a byte an item", phases[2]);
+        }
+    }
+}
+
+#[test]
+fn large_phases_and_attempts_come_back() {
+    for phases in [best(1_000_000), typical(100_000), worst(100_001)] {
+        assert_eq!(Phases::decode(&phases.encode(), phases.count()), Ok(phases));
+    }
+    let attempts = retried(1_000_000, 50);
+    assert_eq!(Attempts::decode(&attempts.encode(), count(1_000_000)), Ok(attempts));
+}
+
+#[test]
+fn a_bomb_is_refused_before_it_goes_off() {
+    let bomb = envelope(DEFLATED, &deflate(&vec![0; 100_000_000]));
+    let error = Phases::decode(&bomb, count(1_000_000)).unwrap_err();
+    assert_eq!(error, DecodeError::Length { found: 375_001, expected: 375_000 });
+    assert!(Attempts::decode(&bomb, count(1_000_000)).is_err());
+}
+
+#[test]
+fn each_kind_of_damage_has_its_error() {
+    let ten = count(10);
+    let decode = |form, body: &[u8]| Phases::decode(&envelope(form, body), ten).unwrap_err();
+    assert_eq!(Phases::decode("!", ten), Err(DecodeError::Base64));
+    assert_eq!(Phases::decode("AQ==", ten), Err(DecodeError::NoHeader(1)));
+    assert_eq!(Phases::decode(&STANDARD.encode([9, 0, 0]), ten), Err(DecodeError::Version(9)));
+    assert_eq!(decode(7, &[]), DecodeError::Form(7));
+    assert_eq!(decode(PLAIN, &[0; 5]), DecodeError::Length { found: 5, expected: 6 });
+    assert_eq!(decode(PLAIN, &[0, 0, 1, 0, 1, 0]), DecodeError::NoPhase(0), "bits 6");
+    assert_eq!(decode(PLAIN, &[0, 4, 0, 0, 0, 0]), DecodeError::NoPhase(10), "an eleventh item");
+    assert_eq!(decode(PACKED, &[216, 0, 0, 0]), DecodeError::NoPhase(0));
+    assert_eq!(decode(PACKED, &[0, 0, 0, 6]), DecodeError::NoPhase(10));
+    assert_eq!(decode(DEFLATED, &[0xff]), DecodeError::Inflate);
+    let mut trailing = deflate(&[0; 6]);
+    trailing.push(0);
+    assert!(Phases::decode(&envelope(DEFLATED, &trailing), count(60)).is_err());
+    assert!(matches!(Phases::decode(&best(1000).encode(), ten), Err(DecodeError::Length { .. })));
+}
+
+#[test]
+fn attempts_out_of_range_are_refused() {
+    let encode = |index, attempt| {
+        let mut attempts = Attempts::default();
+        attempts.set(Index(index), Tries { attempt: Attempt(attempt), own: 1, infrastructure: 0 });
+        attempts.encode()
+    };
+    assert!(Attempts::decode(&encode(9, 2), count(10)).is_ok());
+    assert_eq!(Attempts::decode(&encode(10, 2), count(10)), Err(DecodeError::Entry(0)));
+    assert_eq!(Attempts::decode(&encode(3, 0), count(10)), Err(DecodeError::Entry(0)));
+    assert_eq!(Attempts::default().encode(), "");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn phases_come_back(numbers in prop::collection::vec(0usize..6, 0..2_000)) {
+        let phases = phases(u32::try_from(numbers.len()).unwrap(), |i| ItemPhase::ALL[numbers[i as usize]]);
+        prop_assert_eq!(Phases::decode(&phases.encode(), phases.count()), Ok(phases));
+    }
+
+    #[test]
+    fn attempts_come_back(entries in prop::collection::btree_map(0u32..5_000, (1u32..2_000, 0u32..1_001, 0u32..12), 0..200)) {
+        let mut attempts = Attempts::default();
+        for (index, (attempt, own, infrastructure)) in entries {
+            attempts.set(Index(index), Tries { attempt: Attempt(attempt), own, infrastructure });
+        }
+        prop_assert_eq!(Attempts::decode(&attempts.encode(), count(5_000)), Ok(attempts));
+    }
+
+    #[test]
+    fn no_text_breaks_it(text in ".{0,300}", n in 0u64..3_000) {
+        let _ = Phases::decode(&text, count(n));
+        let _ = Attempts::decode(&text, count(n));
+    }
+
+    #[test]
+    fn no_bytes_break_it(bytes in prop::collection::vec(any::<u8>(), 0..300), form in 0u8..4, n in 0u64..3_000) {
+        let text = envelope(form, &bytes);
+        if let Ok(phases) = Phases::decode(&text, count(n)) {
+            prop_assert_eq!(u64::from(phases.counts().total()), n);
+        }
+        let _ = Attempts::decode(&text, count(n));
+    }
+
+    #[test]
+    fn a_change_in_one_place_is_an_error_or_other_phases(n in 1u32..500, place in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
+        let good = worst(n).encode();
+        let mut bytes = STANDARD.decode(&good).unwrap();
+        let at = place.index(bytes.len());
+        if cut { bytes.truncate(at) } else { bytes[at] = byte }
+        if let Ok(phases) = Phases::decode(&STANDARD.encode(bytes), count(u64::from(n))) {
+            prop_assert_eq!(phases.counts().total(), n);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The pods of a task: their names, how they are made from the template, and what their state means.
+
+pub mod ending;
+pub mod name;
+pub mod seen;
+pub mod template;
+
+pub use ending::{Cost, Ending, Progress, ending_when_gone, progress};
+pub use name::{parse_pod_name, pod_name, results_prefix};
+pub use seen::{PodSeen, PodStatus};
+pub use template::{PodTemplate, TemplateError};

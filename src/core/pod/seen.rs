@@ -1,0 +1,111 @@
+//! What the operator looks at in a pod: a lean copy, a fraction of the real object.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+/// A pod as the watch last showed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodSeen {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: String,
+    /// Its UID: a pod of the same name made later has another.
+    pub uid: String,
+    /// The task named by its label.
+    pub task: Arc<str>,
+    /// UID of the task that owns it, if one does.
+    pub owner_uid: Option<String>,
+    /// Whether its deletion has been asked for.
+    pub deleting: bool,
+    /// What its status says.
+    pub status: PodStatus,
+}
+
+/// The part of a pod's status that tells how its attempt goes.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodStatus {
+    /// Pending, Running, Succeeded, Failed or Unknown.
+    pub phase: Option<String>,
+    /// Why the pod as a whole is in its phase, e.g. Evicted.
+    pub reason: Option<String>,
+    /// The same in words.
+    pub message: Option<String>,
+    /// Only `DisruptionTarget` counts here.
+    pub conditions: Option<Vec<PodCondition>>,
+    /// The containers of the template.
+    pub container_statuses: Option<Vec<ContainerStatus>>,
+    /// The init containers of the template.
+    pub init_container_statuses: Option<Vec<ContainerStatus>>,
+}
+
+/// A condition of a pod.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodCondition {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// True, False or Unknown.
+    pub status: String,
+    /// Its reason, e.g. `PreemptionByScheduler`.
+    pub reason: Option<String>,
+}
+
+/// How a container fares.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContainerStatus {
+    /// The container's name.
+    pub name: String,
+    /// Its state now.
+    pub state: Option<ContainerState>,
+}
+
+/// The state of a container; at most one is set.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContainerState {
+    /// It runs.
+    pub running: Option<Running>,
+    /// It has ended.
+    pub terminated: Option<Terminated>,
+}
+
+/// A container that runs; nothing more is asked of it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+pub struct Running {}
+
+/// How a container ended.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Terminated {
+    /// Its exit code; 128 and the number of a signal that ended it.
+    pub exit_code: i32,
+    /// Completed, Error, OOMKilled, …
+    pub reason: Option<String>,
+    /// Its termination message, at most 4096 bytes.
+    pub message: Option<String>,
+}
+
+impl PodStatus {
+    pub(super) fn containers(&self) -> impl Iterator<Item = &ContainerStatus> {
+        self.container_statuses.iter().flatten()
+    }
+
+    pub(super) fn init_containers(&self) -> impl Iterator<Item = &ContainerStatus> {
+        self.init_container_statuses.iter().flatten()
+    }
+}
+
+impl ContainerStatus {
+    pub(super) fn terminated(&self) -> Option<&Terminated> {
+        self.state.as_ref()?.terminated.as_ref()
+    }
+
+    pub(super) fn has_run(&self) -> bool {
+        self.state.as_ref().is_some_and(|s| s.running.is_some() || s.terminated.is_some())
+    }
+}

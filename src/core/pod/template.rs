@@ -1,0 +1,211 @@
+//! From the task's template to the pod of one attempt.
+
+use serde_json::{Map, Value, json};
+
+use crate::api::labels;
+use crate::core::ids::{Attempt, Index, TaskKey};
+use crate::core::pod::name::pod_name;
+
+/// A template that pods can be made from.
+#[derive(Clone, Debug)]
+pub struct PodTemplate {
+    labels: Map<String, Value>,
+    annotations: Map<String, Value>,
+    spec: Map<String, Value>,
+    container: String,
+}
+
+/// Why no pod can be made from a template.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum TemplateError {
+    /// The template has no pod spec.
+    #[error("spec.template.spec is missing: give a pod spec with at least one container")]
+    NoSpec,
+    /// Nothing would run.
+    #[error("spec.template.spec.containers is empty or not a list: give at least one container")]
+    NoContainers,
+    /// A container has no name.
+    #[error("spec.template.spec.containers[{0}] has no name: name it")]
+    NamelessContainer(usize),
+    /// The container whose result counts does not exist.
+    #[error("spec.container is {0:?}, but spec.template.spec.containers has only {1}: name one of these")]
+    NoSuchContainer(String, String),
+    /// A pod that restarts its containers never ends.
+    #[error(
+        "spec.template.spec.restartPolicy is {0:?}, but an item's pod must end: leave it out or set Never; \
+         spec.retries gives an item further attempts"
+    )]
+    RestartPolicy(String),
+    /// Labels or annotations of another shape.
+    #[error("spec.template.metadata.{0} is not a map of strings")]
+    BadMetadata(&'static str),
+    /// Environment of another shape.
+    #[error("env of container {0:?} in spec.template is not a list")]
+    BadEnv(String),
+}
+
+impl PodTemplate {
+    /// Checks what the API server's dry run can't know: that pods of this template end and have the item's container.
+    pub fn accept(template: &Value, container: Option<&str>) -> Result<Self, TemplateError> {
+        let spec = template.get("spec").and_then(Value::as_object).ok_or(TemplateError::NoSpec)?;
+        match spec.get("restartPolicy") {
+            None | Some(Value::Null) => {}
+            Some(policy) if policy == "Never" => {}
+            Some(policy) => {
+                let policy = policy.as_str().map_or_else(|| policy.to_string(), str::to_owned);
+                return Err(TemplateError::RestartPolicy(policy));
+            }
+        }
+        let names = container_names(spec)?;
+        let container = match container {
+            None => names[0].to_owned(),
+            Some(name) if names.contains(&name) => name.to_owned(),
+            Some(name) => return Err(TemplateError::NoSuchContainer(name.to_owned(), names.join(", "))),
+        };
+        for list in ["containers", "initContainers"] {
+            for one in spec.get(list).and_then(Value::as_array).into_iter().flatten() {
+                if one.get("env").is_some_and(|env| !env.is_null() && !env.is_array()) {
+                    let name = one.get("name").and_then(Value::as_str).unwrap_or_default();
+                    return Err(TemplateError::BadEnv(name.to_owned()));
+                }
+            }
+        }
+        Ok(Self {
+            labels: string_map(template, "labels")?,
+            annotations: string_map(template, "annotations")?,
+            spec: spec.clone(),
+            container,
+        })
+    }
+
+    /// The container whose termination message is the item's result.
+    pub fn container(&self) -> &str {
+        &self.container
+    }
+
+    /// The pod of one attempt. `env` goes before the user's own variables, so that those can refer to it;
+    /// a name that the user set is left out of it.
+    pub fn pod(&self, task: &TaskKey, uid: &str, index: Index, attempt: Attempt, env: &[(String, String)]) -> Value {
+        let mut labels = self.labels.clone();
+        labels.insert(labels::NAME.to_owned(), json!(&*task.name));
+        labels.insert(labels::INDEX.to_owned(), json!(index.to_string()));
+        labels.insert(labels::ATTEMPT.to_owned(), json!(attempt.to_string()));
+        let mut spec = self.spec.clone();
+        spec.insert("restartPolicy".to_owned(), json!("Never"));
+        for list in ["initContainers", "containers"] {
+            for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                add_env(container, env);
+            }
+        }
+        json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": pod_name(&task.name, index, attempt),
+                "namespace": &*task.namespace,
+                "labels": labels,
+                "annotations": self.annotations,
+                "ownerReferences": [owner_reference(&task.name, uid)],
+            },
+            "spec": spec,
+        })
+    }
+}
+
+/// Makes the task the owner of an object, so that the object goes with it.
+pub fn owner_reference(task: &str, uid: &str) -> Value {
+    json!({
+        "apiVersion": "maptask.dev/v1alpha1",
+        "kind": "MapTask",
+        "name": task,
+        "uid": uid,
+        "controller": true,
+        "blockOwnerDeletion": false,
+    })
+}
+
+fn container_names(spec: &Map<String, Value>) -> Result<Vec<&str>, TemplateError> {
+    let containers = spec.get("containers").and_then(Value::as_array).filter(|list| !list.is_empty());
+    let containers = containers.ok_or(TemplateError::NoContainers)?;
+    let name_of = |(i, c): (usize, &'_ Value)| match c.get("name").and_then(Value::as_str) {
+        Some(_) => Ok(i),
+        None => Err(TemplateError::NamelessContainer(i)),
+    };
+    containers.iter().enumerate().try_for_each(|c| name_of(c).map(drop))?;
+    Ok(containers.iter().filter_map(|c| c.get("name").and_then(Value::as_str)).collect())
+}
+
+fn string_map(template: &Value, field: &'static str) -> Result<Map<String, Value>, TemplateError> {
+    match template.get("metadata").and_then(|m| m.get(field)) {
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(Value::Object(map)) if map.values().all(Value::is_string) => Ok(map.clone()),
+        Some(_) => Err(TemplateError::BadMetadata(field)),
+    }
+}
+
+fn add_env(container: &mut Value, env: &[(String, String)]) {
+    let Some(container) = container.as_object_mut() else { return };
+    let own = match container.remove("env") {
+        Some(Value::Array(own)) => own,
+        _ => Vec::new(),
+    };
+    let is_set = |name: &str| own.iter().any(|e| e.get("name").and_then(Value::as_str) == Some(name));
+    let mut all: Vec<Value> =
+        env.iter().filter(|(name, _)| !is_set(name)).map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    all.extend(own);
+    container.insert("env".to_owned(), Value::Array(all));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template() -> Value {
+        json!({
+            "metadata": { "labels": { "team": "a", "maptask.dev/index": "77" } },
+            "spec": { "containers": [{ "name": "main", "image": "x", "env": [{ "name": "MAPTASK_ITEM", "value": "mine" }] },
+                                     { "name": "side", "image": "y" }] },
+        })
+    }
+
+    #[test]
+    fn a_pod_carries_its_name_labels_owner_and_item() {
+        let template = PodTemplate::accept(&template(), None).unwrap();
+        let env = [("MAPTASK_ITEM".to_owned(), "7".to_owned()), ("MAPTASK_INDEX".to_owned(), "3".to_owned())];
+        let pod = template.pod(&TaskKey::new("ns", "t"), "u-1", Index(3), Attempt(2), &env);
+        assert_eq!(pod["metadata"]["name"], "t-3-2");
+        assert_eq!(pod["metadata"]["labels"]["maptask.dev/index"], "3");
+        assert_eq!(pod["metadata"]["labels"]["team"], "a");
+        assert_eq!(pod["metadata"]["ownerReferences"][0]["uid"], "u-1");
+        assert_eq!(pod["spec"]["restartPolicy"], "Never");
+        let names: Vec<_> = pod["spec"]["containers"][0]["env"].as_array().unwrap().iter().map(|e| &e["value"]).collect();
+        assert_eq!(names, ["3", "mine"], "the user's own variable wins and comes last");
+        assert_eq!(pod["spec"]["containers"][1]["env"][0]["value"], "7");
+    }
+
+    #[test]
+    fn a_template_whose_pods_would_not_end_is_refused() {
+        for policy in ["Always", "OnFailure"] {
+            let mut template = template();
+            template["spec"]["restartPolicy"] = json!(policy);
+            let error = PodTemplate::accept(&template, None).unwrap_err();
+            assert!(error.to_string().contains(policy), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_template_without_what_is_needed_is_refused() {
+        let refused = |template: Value, container: Option<&str>| PodTemplate::accept(&template, container).unwrap_err();
+        assert_eq!(refused(json!({}), None), TemplateError::NoSpec);
+        assert_eq!(refused(json!({ "spec": { "containers": [] } }), None), TemplateError::NoContainers);
+        assert_eq!(refused(json!({ "spec": { "containers": [{}] } }), None), TemplateError::NamelessContainer(0));
+        let error = refused(template(), Some("gone")).to_string();
+        assert!(error.contains("\"gone\"") && error.contains("main, side"), "{error}");
+    }
+
+    #[test]
+    fn the_items_container_is_the_first_unless_named() {
+        assert_eq!(PodTemplate::accept(&template(), None).unwrap().container(), "main");
+        assert_eq!(PodTemplate::accept(&template(), Some("side")).unwrap().container(), "side");
+    }
+}

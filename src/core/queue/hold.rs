@@ -1,0 +1,131 @@
+//! A namespace whose quota is used up: when is it worth asking again, and how carefully?
+
+use crate::core::ids::Time;
+
+/// The delay before a full namespace is probed though no pod of ours ended, in milliseconds, doubling up to [`MAX_PROBE_MILLIS`].
+const PROBE_MILLIS: u64 = 1_000;
+/// The longest delay between probes. Room can come from others' pods, which nobody tells us of.
+const MAX_PROBE_MILLIS: u64 = 15_000;
+/// So many creates in flight at once in a namespace that has room again, and it is no longer held.
+const FREE_AGAIN: u32 = 64;
+
+/// The state of a namespace whose quota refused a pod.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    /// Creates that may be in flight: 1 is a probe.
+    allowed: u32,
+    in_flight: u32,
+    /// No create before this time.
+    closed_until: Option<Time>,
+    refusals: u32,
+    message: String,
+}
+
+impl Hold {
+    /// A namespace that has just refused a pod.
+    pub fn new(now: Time, message: String) -> Self {
+        let mut hold = Self { allowed: 1, in_flight: 0, closed_until: None, refusals: 0, message: String::new() };
+        hold.close(now, message);
+        hold
+    }
+
+    /// Whether another create may go out.
+    pub fn is_open(&self, now: Time) -> bool {
+        self.in_flight < self.allowed && self.closed_until.is_none_or(|until| until <= now)
+    }
+
+    /// When the next probe may go out.
+    pub fn next_wake(&self) -> Option<Time> {
+        self.closed_until.filter(|_| self.in_flight == 0)
+    }
+
+    /// What the API server said.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// A create goes out.
+    pub fn begin(&mut self) {
+        self.in_flight += 1;
+        self.closed_until = None;
+    }
+
+    /// A create was answered, and not by the quota.
+    pub fn answered(&mut self, created: bool) {
+        // A create from before the hold says nothing about the room there is now.
+        let Some(left) = self.in_flight.checked_sub(1) else { return };
+        self.in_flight = left;
+        if created {
+            self.refusals = 0;
+            self.allowed = (self.allowed * 2).min(FREE_AGAIN);
+        }
+    }
+
+    /// The quota refused a create.
+    pub fn refused(&mut self, now: Time, message: String) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.close(now, message);
+    }
+
+    /// A pod of the namespace ended: there may be room.
+    pub fn room(&mut self) {
+        self.closed_until = None;
+        self.refusals = 0;
+    }
+
+    /// Whether the namespace has shown that it has room.
+    pub fn is_over(&self) -> bool {
+        self.allowed >= FREE_AGAIN
+    }
+
+    fn close(&mut self, now: Time, message: String) {
+        self.message = message;
+        // Creates that were on their way together are refused together.
+        if self.closed_until.is_some_and(|until| until > now) {
+            return;
+        }
+        self.allowed = 1;
+        let delay = (PROBE_MILLIS << self.refusals.min(6)).min(MAX_PROBE_MILLIS);
+        self.refusals += 1;
+        self.closed_until = Some(now.plus_millis(delay));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hold() -> Hold {
+        Hold::new(Time(0), "exceeded quota".to_owned())
+    }
+
+    #[test]
+    fn one_probe_at_a_time_after_a_delay_that_grows() {
+        let mut hold = hold();
+        assert!(!hold.is_open(Time(999)));
+        assert!(hold.is_open(Time(1_000)));
+        hold.begin();
+        assert!(!hold.is_open(Time(1_000)));
+        hold.refused(Time(1_100), String::new());
+        assert_eq!(hold.next_wake(), Some(Time(3_100)));
+    }
+
+    #[test]
+    fn a_pod_that_ended_is_a_reason_to_probe_at_once() {
+        let mut hold = hold();
+        hold.room();
+        assert!(hold.is_open(Time(1)));
+    }
+
+    #[test]
+    fn room_is_taken_in_doubling_steps_until_the_hold_is_over() {
+        let mut hold = hold();
+        hold.room();
+        for round in 0..6 {
+            assert!(!hold.is_over(), "round {round}");
+            hold.begin();
+            hold.answered(true);
+        }
+        assert!(hold.is_over());
+    }
+}

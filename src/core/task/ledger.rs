@@ -1,0 +1,286 @@
+//! What of this task is in the API server for certain? One status write at a time, and what follows from its answer.
+
+use crate::api::status::{MapTaskStatus, TaskPhase};
+use crate::core::ids::Time;
+
+/// Least time between two status writes of a task, in milliseconds.
+const INTERVAL_MILLIS: u64 = 1_000;
+/// Bytes of status that a task may write a second on average: larger ones are written less often.
+const BYTES_PER_SECOND: u64 = 50_000;
+/// The delay after a write that failed, in milliseconds, doubling up to [`MAX_RETRY_MILLIS`].
+const RETRY_MILLIS: u64 = 500;
+/// The longest delay after a write that failed.
+const MAX_RETRY_MILLIS: u64 = 30_000;
+/// How long to wait for the watch to show what another writer wrote, before asking for it.
+const REREAD_MILLIS: u64 = 1_000;
+
+/// Counts the changes of a task, from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub u64);
+
+/// The part of a status by which a write of ours is known again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mark {
+    phase: Option<TaskPhase>,
+    phases: Option<String>,
+    attempts: Option<String>,
+    conditions: Vec<(String, String)>,
+}
+
+impl Mark {
+    fn of(status: &MapTaskStatus) -> Self {
+        Self {
+            phase: status.phase,
+            phases: status.phases.clone(),
+            attempts: status.attempts.clone(),
+            conditions: status.conditions.iter().map(|c| (c.type_.clone(), c.status.clone())).collect(),
+        }
+    }
+}
+
+/// The bookkeeping of one task's status writes.
+#[derive(Debug)]
+pub struct Ledger {
+    /// The newest resourceVersion known of the object.
+    resource_version: u64,
+    /// Grows with each change.
+    revision: Revision,
+    /// Every change up to here is in the API server.
+    written: Revision,
+    /// The status that the API server has at `resource_version`, if a write of ours or the watch told.
+    stored: Option<Mark>,
+    /// The write that is on its way, or whose fate is not known.
+    attempted: Option<(Revision, Mark)>,
+    in_flight: bool,
+    /// The version that the last write named.
+    named: u64,
+    /// A change that should not wait for the interval.
+    urgent: bool,
+    last_write: Option<Time>,
+    last_bytes: u64,
+    failures: u32,
+    /// Nothing is written before this time.
+    blocked_until: Option<Time>,
+    /// Another writer was faster: the newer object is awaited since then.
+    stale_since: Option<Time>,
+}
+
+/// What the watch's view of the object means for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Nothing new.
+    Old,
+    /// Newer, with the status that we know.
+    Ours,
+    /// Newer, with a status that somebody else wrote.
+    Foreign,
+}
+
+impl Ledger {
+    /// For an object as first seen.
+    pub fn new(resource_version: u64, status: Option<&MapTaskStatus>) -> Self {
+        Self {
+            resource_version,
+            revision: Revision(0),
+            written: Revision(0),
+            stored: Some(Mark::of(status.unwrap_or(&MapTaskStatus::default()))),
+            attempted: None,
+            in_flight: false,
+            named: 0,
+            urgent: false,
+            last_write: None,
+            last_bytes: 0,
+            failures: 0,
+            blocked_until: None,
+            stale_since: None,
+        }
+    }
+
+    /// Notes a change and gives it a number.
+    pub fn change(&mut self) -> Revision {
+        self.revision.0 += 1;
+        self.revision
+    }
+
+    /// Notes a change that is to be written at once.
+    pub fn change_urgently(&mut self) -> Revision {
+        self.urgent = true;
+        self.change()
+    }
+
+    /// The number that the changes of now will be written under.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Whether this change is in the API server.
+    pub fn is_written(&self, revision: Revision) -> bool {
+        revision <= self.written
+    }
+
+    /// The version that the next write names.
+    pub fn resource_version(&self) -> u64 {
+        self.resource_version
+    }
+
+    /// Whether all changes are written.
+    pub fn is_clean(&self) -> bool {
+        self.written == self.revision && !self.in_flight
+    }
+
+    /// When the next write may go out; `None` when there is nothing to write or something must answer first.
+    pub fn due(&self) -> Option<Time> {
+        if self.in_flight || self.is_clean() || self.stale_since.is_some() {
+            return None;
+        }
+        let spaced = match self.last_write {
+            Some(last) if !self.urgent => last.plus_millis(INTERVAL_MILLIS.max(self.last_bytes * 1_000 / BYTES_PER_SECOND)),
+            _ => Time(i64::MIN),
+        };
+        Some(self.blocked_until.map_or(spaced, |blocked| blocked.max(spaced)))
+    }
+
+    /// A write goes out with this status.
+    pub fn begin(&mut self, now: Time, status: &MapTaskStatus) {
+        let bytes = |text: &Option<String>| text.as_ref().map_or(0, |t| t.len() as u64);
+        self.in_flight = true;
+        self.named = self.resource_version;
+        self.urgent = false;
+        self.last_write = Some(now);
+        self.last_bytes = bytes(&status.phases) + bytes(&status.attempts);
+        self.attempted = Some((self.revision, Mark::of(status)));
+    }
+
+    /// The write was carried out.
+    pub fn succeeded(&mut self, resource_version: u64) {
+        self.in_flight = false;
+        self.failures = 0;
+        self.blocked_until = None;
+        if resource_version >= self.resource_version {
+            self.resource_version = resource_version;
+            self.confirm();
+        }
+    }
+
+    /// The API server has a newer object than the write named.
+    pub fn conflicted(&mut self, now: Time) {
+        self.in_flight = false;
+        self.urgent = true;
+        // The watch may have shown the newer object while the write was on its way.
+        if self.resource_version == self.named {
+            self.stale_since = Some(now);
+        }
+    }
+
+    /// The write failed, or its fate is not known: it is sent again later, naming the same version.
+    pub fn failed(&mut self, now: Time) {
+        self.in_flight = false;
+        self.urgent = true;
+        let delay = (RETRY_MILLIS << self.failures.min(10)).min(MAX_RETRY_MILLIS);
+        self.failures += 1;
+        self.blocked_until = Some(now.plus_millis(delay));
+    }
+
+    /// When to ask for the newer object, if the watch does not show it.
+    pub fn reread_due(&self) -> Option<Time> {
+        self.stale_since.map(|since| since.plus_millis(REREAD_MILLIS))
+    }
+
+    /// The newer object has been asked for.
+    pub fn reread_begun(&mut self, now: Time) {
+        self.stale_since = Some(now);
+    }
+
+    /// The watch, or an answer, shows the object.
+    pub fn seen(&mut self, resource_version: u64, status: &MapTaskStatus) -> Seen {
+        if resource_version <= self.resource_version {
+            return Seen::Old;
+        }
+        self.resource_version = resource_version;
+        self.stale_since = None;
+        let mark = Mark::of(status);
+        if self.attempted.as_ref().is_some_and(|(_, attempted)| *attempted == mark) {
+            self.confirm();
+            return Seen::Ours;
+        }
+        if self.stored.as_ref() == Some(&mark) {
+            return Seen::Ours;
+        }
+        self.stored = Some(mark);
+        self.attempted = None;
+        Seen::Foreign
+    }
+
+    fn confirm(&mut self) {
+        if let Some((revision, mark)) = self.attempted.take() {
+            self.written = self.written.max(revision);
+            self.stored = Some(mark);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(phases: &str) -> MapTaskStatus {
+        MapTaskStatus { phases: Some(phases.to_owned()), ..MapTaskStatus::default() }
+    }
+
+    #[test]
+    fn only_one_write_is_in_flight_and_they_keep_their_distance() {
+        let mut ledger = Ledger::new(1, None);
+        assert_eq!(ledger.due(), None);
+        let first = ledger.change();
+        assert!(ledger.due().unwrap() <= Time(0));
+        ledger.begin(Time(0), &status("a"));
+        let second = ledger.change();
+        assert_eq!(ledger.due(), None);
+        ledger.succeeded(2);
+        assert!(ledger.is_written(first) && !ledger.is_written(second));
+        assert_eq!(ledger.due(), Some(Time(1_000)));
+        ledger.change_urgently();
+        assert!(ledger.due().unwrap() <= Time(0));
+    }
+
+    #[test]
+    fn a_large_status_is_written_less_often() {
+        let mut ledger = Ledger::new(1, None);
+        ledger.change();
+        ledger.begin(Time(0), &status(&"x".repeat(500_000)));
+        ledger.change();
+        ledger.succeeded(2);
+        assert_eq!(ledger.due(), Some(Time(10_000)));
+    }
+
+    #[test]
+    fn a_conflict_waits_for_the_newer_object_and_then_asks_for_it() {
+        let mut ledger = Ledger::new(1, None);
+        ledger.change();
+        ledger.begin(Time(0), &status("a"));
+        ledger.conflicted(Time(5));
+        assert_eq!(ledger.due(), None);
+        assert_eq!(ledger.reread_due(), Some(Time(1_005)));
+        assert_eq!(ledger.seen(2, &MapTaskStatus::default()), Seen::Ours, "only the spec was changed");
+        assert!(ledger.due().is_some());
+    }
+
+    #[test]
+    fn a_write_without_an_answer_is_known_again_in_the_watch() {
+        let mut ledger = Ledger::new(1, None);
+        let revision = ledger.change();
+        ledger.begin(Time(0), &status("a"));
+        ledger.failed(Time(5));
+        assert_eq!(ledger.seen(2, &status("a")), Seen::Ours);
+        assert!(ledger.is_written(revision));
+        assert_eq!(ledger.due(), None);
+    }
+
+    #[test]
+    fn what_another_wrote_is_told_and_old_news_is_not() {
+        let mut ledger = Ledger::new(5, Some(&status("a")));
+        assert_eq!(ledger.seen(5, &status("b")), Seen::Old);
+        assert_eq!(ledger.seen(6, &status("a")), Seen::Ours);
+        assert_eq!(ledger.seen(7, &status("b")), Seen::Foreign);
+    }
+}

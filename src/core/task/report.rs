@@ -1,0 +1,131 @@
+//! The status that a task shows: counts, packed phases, and words for people.
+
+use crate::api::conditions::{self, ConditionType};
+use crate::api::status::{ItemCounts, MapTaskStatus, ResultShards, TaskPhase, Waiting};
+use crate::core::ids::Time;
+use crate::core::phases::Counts;
+use crate::core::pod::results_prefix;
+use crate::core::task::run::Run;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as MetaTime};
+use k8s_openapi::jiff::Timestamp;
+
+/// The part of a status that is not about the items.
+#[derive(Clone, Debug, Default)]
+pub struct Headline {
+    /// The generation of the spec that was acted on.
+    pub generation: i64,
+    /// When the task was accepted.
+    pub start_time: Option<MetaTime>,
+    /// When the task ended.
+    pub completion_time: Option<MetaTime>,
+    /// The conditions.
+    pub conditions: Vec<Condition>,
+    /// Why nothing more starts now.
+    pub waiting: Option<Waiting>,
+    /// One sentence.
+    pub message: Option<String>,
+    /// A status whose items can't be read, and which therefore is left as it is.
+    pub unreadable: Option<Box<MapTaskStatus>>,
+}
+
+impl Headline {
+    /// What an earlier operator, or this one before, had written.
+    pub fn from_status(status: &MapTaskStatus, generation: i64) -> Self {
+        Self {
+            generation,
+            start_time: status.start_time.clone(),
+            completion_time: status.completion_time.clone(),
+            conditions: status.conditions.clone(),
+            waiting: status.waiting.clone(),
+            message: status.message.clone(),
+            unreadable: None,
+        }
+    }
+
+    /// Sets a condition.
+    pub fn set(&mut self, now: Time, type_: ConditionType, status: bool, reason: &str, message: &str) {
+        conditions::set(&mut self.conditions, type_, status, reason, message, Some(self.generation), meta_time(now));
+    }
+
+    /// The status of a task in `phase` with these items, if it got as far as having any.
+    pub fn status(&self, phase: TaskPhase, run: Option<&Run>) -> MapTaskStatus {
+        let mut status = MapTaskStatus {
+            phase: Some(phase),
+            observed_generation: Some(self.generation),
+            start_time: self.start_time.clone(),
+            completion_time: self.completion_time.clone(),
+            conditions: self.conditions.clone(),
+            waiting: self.waiting.clone(),
+            message: self.message.clone(),
+            ..self.unreadable.as_deref().cloned().unwrap_or_default()
+        };
+        if let Some(run) = run {
+            describe_items(&mut status, run);
+        }
+        status
+    }
+}
+
+fn describe_items(status: &mut MapTaskStatus, run: &Run) {
+    let counts = run.phases.counts();
+    let count = run.job.count();
+    status.items = Some(number(count.get()));
+    status.required = Some(number(run.job.required));
+    status.counts = Some(ItemCounts {
+        waiting: number(counts.waiting),
+        running: number(counts.running),
+        succeeded: number(counts.succeeded),
+        failed: number(counts.failed),
+        cached: number(counts.cached),
+        cancelled: number(counts.cancelled),
+        retried: number(u32::try_from(run.tries.len()).unwrap_or(u32::MAX)),
+    });
+    status.phases = Some(run.phases.encode());
+    status.attempts = Some(run.tries.encode()).filter(|text| !text.is_empty());
+    status.done = Some(format!("{}/{}", counts.succeeded + counts.cached + counts.failed, count.get()));
+    status.ratio = Some(format!("{}/{}%", success_percent(counts), run.job.required_percent));
+    status.results = run.job.results.map(|layout| ResultShards {
+        config_map_prefix: results_prefix(&run.job.key.name),
+        shards: number(layout.shards()),
+        items_per_shard: number(layout.items_per_shard()),
+    });
+}
+
+/// Successes among the ended items in percent with one decimal, cut and not rounded: 100 means all. `-` before any end.
+fn success_percent(counts: Counts) -> String {
+    let good = u64::from(counts.succeeded + counts.cached);
+    let ended = good + u64::from(counts.failed);
+    if ended == 0 {
+        return "-".to_owned();
+    }
+    let permille = good * 1_000 / ended;
+    match permille % 10 {
+        0 => format!("{}", permille / 10),
+        tenth => format!("{}.{tenth}", permille / 10),
+    }
+}
+
+/// The time as Kubernetes writes it: whole seconds.
+pub fn meta_time(time: Time) -> MetaTime {
+    MetaTime(Timestamp::from_second(time.0.div_euclid(1_000)).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+fn number(n: u32) -> i32 {
+    i32::try_from(n).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_of_successes_is_cut_to_one_decimal() {
+        let percent = |succeeded, failed| success_percent(Counts { succeeded, failed, ..Counts::default() });
+        assert_eq!(percent(0, 0), "-");
+        assert_eq!(percent(5, 0), "100");
+        assert_eq!(percent(8_082, 41), "99.4");
+        assert_eq!(percent(999_999, 1), "99.9", "never 100 with a failure");
+        assert_eq!(percent(0, 3), "0");
+    }
+}

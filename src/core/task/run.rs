@@ -1,0 +1,407 @@
+//! The life of the items of one accepted task: which wait, which are in flight, how they ended.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::core::ids::{Attempt, Index, Time};
+use crate::core::phases::{Attempts, ItemPhase, Phases};
+use crate::core::pod::{Cost, Ending, PodSeen, Progress, progress};
+use crate::core::task::accept::Job;
+use crate::core::task::ledger::{Ledger, Revision};
+use crate::core::task::retry;
+use crate::core::task::shelf::{Leftover, Shelf};
+use crate::core::task::success::{Verdict, verdict};
+
+/// How long a create without an answer may still be carried out: the API server gives a request up after a minute.
+pub const UNCLEAR_MILLIS: u64 = 75_000;
+
+/// An item with a pod, or with one on its way.
+#[derive(Clone, Debug)]
+pub struct Flight {
+    /// The attempt that it is.
+    pub attempt: Attempt,
+    /// A create request is on its way.
+    pub creating: bool,
+    /// The pod is known to exist, or to have existed.
+    pub created: bool,
+    /// The pod's UID, once the watch has shown it.
+    pub pod_uid: Option<String>,
+    /// The resync in which the pod was last known to exist.
+    pub epoch: u32,
+    /// How far its deletion has come.
+    pub stop: Stop,
+    /// Whether the pod exists must be asked for.
+    pub doubt: Doubt,
+}
+
+/// How far the deletion of a pod in flight has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Not wanted, or not sent before the time.
+    No(Time),
+    /// The request is on its way or was taken.
+    Asked,
+}
+
+/// Whether a pod exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// Known as far as it can be.
+    No,
+    /// To be asked for, not before the time.
+    Since(Time),
+    /// Asked for.
+    Asked,
+}
+
+/// The items of one accepted task.
+#[derive(Debug)]
+pub struct Run {
+    /// What never changes.
+    pub job: Arc<Job>,
+    /// The phase of every item.
+    pub phases: Phases,
+    /// The tries of the items beyond their first.
+    pub tries: Attempts,
+    /// Items with a pod or with one on its way.
+    pub flights: BTreeMap<Index, Flight>,
+    /// Lines to be stored with the next status write.
+    pub results: BTreeMap<Index, String>,
+    /// Waiting items from here on have never been touched, unless they are in another list.
+    cursor: Index,
+    /// Waiting items that may start.
+    ready: BTreeSet<Index>,
+    /// Waiting items whose last ending is not recorded yet.
+    settling: VecDeque<(Revision, Time, Index)>,
+    /// Waiting items that may start later.
+    later: BTreeSet<(Time, Index)>,
+    /// The items in `settling` and `later`.
+    held: BTreeSet<Index>,
+    /// Until when a create without an answer may still be carried out.
+    unclear: HashMap<Index, Time>,
+}
+
+/// What goes with every step of a task's life.
+pub struct Scene<'a> {
+    /// The time.
+    pub now: Time,
+    /// For jitter.
+    pub seed: u64,
+    /// The status writes of the task.
+    pub ledger: &'a mut Ledger,
+    /// The finished pods of the task.
+    pub shelf: &'a mut Shelf,
+}
+
+impl Run {
+    /// A run in which nothing has started.
+    pub fn new(job: Arc<Job>) -> Self {
+        let phases = Phases::new(job.count());
+        Self::resume(job, phases, Attempts::default())
+    }
+
+    /// A run from its recorded state; the pods that exist are yet to be shown to it.
+    pub fn resume(job: Arc<Job>, phases: Phases, tries: Attempts) -> Self {
+        Self {
+            job,
+            phases,
+            tries,
+            flights: BTreeMap::new(),
+            results: BTreeMap::new(),
+            cursor: Index(0),
+            ready: BTreeSet::new(),
+            settling: VecDeque::new(),
+            later: BTreeSet::new(),
+            held: BTreeSet::new(),
+            unclear: HashMap::new(),
+        }
+    }
+
+    /// Whether the counts decide the task.
+    pub fn verdict(&self) -> Verdict {
+        let counts = self.phases.counts();
+        verdict(counts.succeeded + counts.cached, counts.failed, self.job.required, self.job.count())
+    }
+
+    /// Whether items wait only for the time of their next attempt.
+    pub fn is_backing_off(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// The item to start next: the lowest index that may.
+    pub fn peek_startable(&mut self) -> Option<Index> {
+        while let Some(index) = self.phases.next_in(ItemPhase::Waiting, self.cursor) {
+            if !self.flights.contains_key(&index) && !self.held.contains(&index) && !self.ready.contains(&index) {
+                self.cursor = index;
+                return Some(self.ready.first().map_or(index, |ready| index.min(*ready)));
+            }
+            self.cursor = Index(index.0 + 1);
+        }
+        self.cursor = Index(self.job.count().get());
+        self.ready.first().copied()
+    }
+
+    /// Puts the item in flight; its create request goes out. Answers the attempt.
+    pub fn launch(&mut self, index: Index, epoch: u32) -> Attempt {
+        self.ready.remove(&index);
+        if index == self.cursor {
+            self.cursor = Index(index.0 + 1);
+        }
+        let attempt = self.tries.get(index).attempt;
+        let flight = Flight {
+            attempt,
+            creating: true,
+            created: false,
+            pod_uid: None,
+            epoch,
+            stop: Stop::No(Time(i64::MIN)),
+            doubt: Doubt::No,
+        };
+        self.flights.insert(index, flight);
+        attempt
+    }
+
+    /// The pod of an item's attempt is there.
+    pub fn created(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, epoch: u32) {
+        let Some(flight) = self.flights.get_mut(&index).filter(|f| f.attempt == attempt) else { return };
+        flight.creating = false;
+        flight.created = true;
+        flight.epoch = epoch;
+        self.set(scene, index, ItemPhase::Running);
+    }
+
+    /// No pod came of a create request; the item waits again, from `start` on.
+    pub fn not_created(&mut self, index: Index, attempt: Attempt, start: Option<Time>) {
+        let Some(flight) = self.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.creating) else { return };
+        flight.creating = false;
+        if flight.created {
+            return;
+        }
+        self.flights.remove(&index);
+        match start {
+            None => drop(self.ready.insert(index)),
+            Some(time) => {
+                self.held.insert(index);
+                self.later.insert((time, index));
+            }
+        }
+    }
+
+    /// A create request got no answer: the pod may be there, or come.
+    pub fn create_unclear(&mut self, now: Time, index: Index, attempt: Attempt, stopping: bool) {
+        let Some(flight) = self.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.creating) else { return };
+        self.unclear.insert(index, now.plus_millis(UNCLEAR_MILLIS));
+        if stopping {
+            flight.creating = false;
+            flight.doubt = Doubt::Since(now);
+        } else {
+            // Sent again under the same name, it finds the pod or makes it.
+            self.not_created(index, attempt, None);
+        }
+    }
+
+    /// The API server refused the pod for good.
+    pub fn create_refused(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, message: String) {
+        match self.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.creating) {
+            Some(flight) if flight.created => flight.creating = false,
+            Some(_) => {
+                self.finish(scene, index, Ending::Refused { message });
+            }
+            None => {}
+        }
+    }
+
+    /// The watch, or an answer, shows a pod of this task. Answers how its attempt ended, if this tells.
+    pub fn observe(
+        &mut self,
+        scene: &mut Scene<'_>,
+        index: Index,
+        attempt: Attempt,
+        pod: &PodSeen,
+        epoch: u32,
+    ) -> Option<Ending> {
+        let seen = progress(&pod.status, self.job.template.container());
+        let current = self.tries.get(index).attempt;
+        let phase = self.phases.get(index)?;
+        if phase.is_terminal() || attempt < current {
+            self.leave(scene, index, attempt, pod, &seen);
+            return None;
+        }
+        if attempt > current {
+            // Only a status that was set back can bring this about; the pod is the better witness.
+            let mut tries = self.tries.get(index);
+            tries.attempt = attempt;
+            self.tries.set(index, tries);
+        }
+        if self.flights.get(&index).is_none_or(|f| f.attempt != attempt) {
+            self.unqueue(index);
+            self.launch(index, epoch);
+            if let Some(flight) = self.flights.get_mut(&index) {
+                flight.creating = false;
+            }
+        }
+        if let Some(flight) = self.flights.get_mut(&index) {
+            flight.created = true;
+            flight.pod_uid = Some(pod.uid.clone());
+            flight.epoch = epoch;
+            flight.doubt = Doubt::No;
+        }
+        self.set(scene, index, ItemPhase::Running);
+        let Progress::Ended(ending) = seen else { return None };
+        let ending = self.finish(scene, index, ending);
+        self.shelve(scene, index, attempt, pod, !matches!(ending, Ending::Succeeded { .. }));
+        Some(ending)
+    }
+
+    /// A pod in flight is gone. Answers how its attempt ended, if it was the item's current one.
+    pub fn gone(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, ending: Ending) -> Option<Ending> {
+        self.flights.get(&index).filter(|f| f.attempt == attempt && f.created)?;
+        Some(self.finish(scene, index, ending))
+    }
+
+    /// A pod that was asked for is not there.
+    pub fn not_found(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt) -> Option<Ending> {
+        let flight = self.flights.get_mut(&index).filter(|f| f.attempt == attempt)?;
+        flight.doubt = Doubt::No;
+        if flight.created {
+            return Some(self.finish(scene, index, Ending::NodeLost));
+        }
+        if !flight.creating {
+            self.flights.remove(&index);
+            self.ready.insert(index);
+        }
+        None
+    }
+
+    /// Moves items on whose time has come.
+    pub fn release_due(&mut self, now: Time, ledger: &Ledger) {
+        while self.settling.front().is_some_and(|(revision, ..)| ledger.is_written(*revision)) {
+            if let Some((_, time, index)) = self.settling.pop_front() {
+                self.later.insert((time, index));
+            }
+        }
+        while let Some(&(time, index)) = self.later.first().filter(|(time, _)| *time <= now) {
+            self.later.remove(&(time, index));
+            self.held.remove(&index);
+            self.ready.insert(index);
+        }
+    }
+
+    /// When the next item may start.
+    pub fn next_wake(&self) -> Option<Time> {
+        self.later.first().map(|(time, _)| *time)
+    }
+
+    /// Cancels every item that has not started.
+    pub fn cancel_waiting(&mut self, scene: &mut Scene<'_>) {
+        self.ready.clear();
+        self.settling.clear();
+        self.later.clear();
+        self.held.clear();
+        let mut from = Index(0);
+        while let Some(index) = self.phases.next_in(ItemPhase::Waiting, from) {
+            if !self.flights.contains_key(&index) {
+                self.set(scene, index, ItemPhase::Cancelled);
+            }
+            from = Index(index.0 + 1);
+        }
+    }
+
+    /// These lines are in the API server.
+    pub fn results_stored(&mut self, stored: &BTreeMap<Index, String>) {
+        for (index, line) in stored {
+            if self.results.get(index) == Some(line) {
+                self.results.remove(index);
+            }
+        }
+    }
+
+    /// Creates without an answer stay known when the task is loaded anew.
+    pub fn keep_unclear(&mut self, old: &mut Self) {
+        self.unclear = std::mem::take(&mut old.unclear);
+    }
+
+    /// The item's attempt has ended: it succeeds, gets another attempt or fails. Answers the ending as it counts.
+    fn finish(&mut self, scene: &mut Scene<'_>, index: Index, ending: Ending) -> Ending {
+        let stopping = self.verdict() != Verdict::Open;
+        self.flights.remove(&index);
+        let ending = self.take_result(index, ending);
+        let Some(cost) = ending.cost() else {
+            self.set(scene, index, ItemPhase::Succeeded);
+            return ending;
+        };
+        if stopping {
+            self.set(scene, index, ItemPhase::Cancelled);
+        } else {
+            self.retry_or_fail(scene, index, cost);
+        }
+        ending
+    }
+
+    fn retry_or_fail(&mut self, scene: &mut Scene<'_>, index: Index, cost: Cost) {
+        let Some(tries) = retry::next_try(self.tries.get(index), cost, self.job.retries) else {
+            self.set(scene, index, ItemPhase::Failed);
+            return;
+        };
+        self.tries.set(index, tries);
+        self.set(scene, index, ItemPhase::Waiting);
+        // The next attempt starts only once this one's end is recorded: whoever reads the status can tell
+        // which pods are of the past, and an operator that was overtaken fails at the write.
+        let revision = scene.ledger.change();
+        let time = retry::not_before(scene.now, scene.seed, index, tries);
+        self.held.insert(index);
+        self.settling.push_back((revision, time, index));
+    }
+
+    fn take_result(&mut self, index: Index, ending: Ending) -> Ending {
+        let (Ending::Succeeded { message: Some(message) }, Some(layout)) = (&ending, self.job.results) else {
+            return ending;
+        };
+        match layout.line(message) {
+            Ok(line) => {
+                self.results.insert(index, line);
+                ending
+            }
+            Err(size) => Ending::ResultTooLarge { size },
+        }
+    }
+
+    /// A pod of an attempt that counts no more: kept if it has ended, else it goes.
+    fn leave(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, pod: &PodSeen, seen: &Progress) {
+        match seen {
+            Progress::Ended(ending) => {
+                self.shelve(scene, index, attempt, pod, !matches!(ending, Ending::Succeeded { .. }));
+            }
+            Progress::Pending | Progress::Started => {
+                let pod = self.leftover(index, attempt, pod, true);
+                scene.shelf.condemn(Leftover { not_before: scene.now, ..pod });
+            }
+        }
+    }
+
+    fn shelve(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, pod: &PodSeen, failed: bool) {
+        let leftover = self.leftover(index, attempt, pod, failed);
+        scene.shelf.put(scene.ledger.revision(), leftover);
+    }
+
+    fn leftover(&self, index: Index, attempt: Attempt, pod: &PodSeen, failed: bool) -> Leftover {
+        let not_before = self.unclear.get(&index).copied().unwrap_or(Time(i64::MIN));
+        Leftover { index, attempt, uid: pod.uid.clone(), failed, not_before }
+    }
+
+    /// Takes a waiting item out of whichever list it waits in.
+    fn unqueue(&mut self, index: Index) {
+        self.ready.remove(&index);
+        if self.held.remove(&index) {
+            self.settling.retain(|(.., held)| *held != index);
+            self.later.retain(|(_, held)| *held != index);
+        }
+    }
+
+    fn set(&mut self, scene: &mut Scene<'_>, index: Index, phase: ItemPhase) {
+        if self.phases.get(index) != Some(phase) {
+            self.phases.set(index, phase);
+            scene.ledger.change();
+        }
+    }
+}

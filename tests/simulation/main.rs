@@ -1,0 +1,38 @@
+//! Does the core keep its promises whatever happens? A simulated world drives it to the end under thousands of seeds:
+//! pods run, fail, vanish and are evicted; requests are refused, delayed, carried out without an answer or answered
+//! without being carried out; watches break off; the operator dies between any two steps.
+//!
+//! `SIMULATION_SEEDS=n` sets the number of seeds, `SIMULATION_SEED=s` runs one and prints what happens.
+
+mod check;
+mod faults;
+mod operator;
+mod random;
+mod world;
+
+use random::Random;
+use world::World;
+
+const SEEDS: u64 = 10_000;
+
+fn run(seed: u64, talk: bool) -> Result<(), String> {
+    let mut world = World::new(Random::new(seed), talk);
+    world.run_to_the_end().map_err(|problem| format!("seed {seed}: {problem}\nagain: SIMULATION_SEED={seed} cargo test --test simulation -- --nocapture"))
+}
+
+#[test]
+fn nothing_is_lost_or_done_twice_under_any_seed() {
+    if let Ok(seed) = std::env::var("SIMULATION_SEED") {
+        run(seed.parse().expect("SIMULATION_SEED is a number"), true).unwrap();
+        return;
+    }
+    let seeds = std::env::var("SIMULATION_SEEDS").map_or(SEEDS, |n| n.parse().expect("SIMULATION_SEEDS is a number"));
+    let threads = std::thread::available_parallelism().map_or(2, |n| n.get() as u64);
+    let problems: Vec<String> = std::thread::scope(|scope| {
+        let part = |thread| move || (0..seeds).filter(|s| s % threads == thread).find_map(|seed| run(seed, false).err());
+        let running: Vec<_> = (0..threads).map(|thread| scope.spawn(part(thread))).collect();
+        running.into_iter().filter_map(|thread| thread.join().expect("a seed panicked: run them one by one")).collect()
+    });
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    println!("{seeds} seeds");
+}

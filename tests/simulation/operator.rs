@@ -1,0 +1,246 @@
+//! The operator in the world: the core, its watches, its requests on their way and the answers coming back.
+
+use std::collections::VecDeque;
+
+use maptask::core::fleet::plan::{Action, CheckOutcome, Create, CreateOutcome, DeleteOutcome, LookOutcome, PodId, WriteOutcome};
+use maptask::core::fleet::{Fleet, Limits};
+use maptask::core::ids::{TaskKey, Time};
+use maptask::core::pod::{PodSeen, PodStatus, pod_name};
+
+use crate::random::Random;
+use crate::world::{Event, Life, Pod, World};
+
+pub struct Operator {
+    pub fleet: Fleet,
+    pub task_events: VecDeque<Event>,
+    pub pod_events: VecDeque<Event>,
+    pub requests: Vec<Action>,
+    answers: Vec<Answer>,
+}
+
+pub enum Answer {
+    Checked(TaskKey, String, CheckOutcome),
+    Created(PodId, String, CreateOutcome),
+    Deleted(PodId, DeleteOutcome),
+    Looked(PodId, LookOutcome),
+    Written(TaskKey, String, WriteOutcome),
+}
+
+impl Operator {
+    pub fn new(random: &mut Random) -> Self {
+        let limits = Limits { max_pods: 1 + random.below(12), kept_pods: random.below(4) };
+        Self {
+            fleet: Fleet::new(limits, random.next()),
+            task_events: VecDeque::new(),
+            pod_events: VecDeque::new(),
+            requests: Vec::new(),
+            answers: Vec::new(),
+        }
+    }
+
+    pub fn send(&mut self, action: Action) {
+        if !matches!(action, Action::Tell(_)) {
+            self.requests.push(action);
+        }
+    }
+
+    pub fn is_quiet(&self) -> bool {
+        self.task_events.is_empty() && self.pod_events.is_empty() && self.requests.is_empty() && self.answers.is_empty()
+    }
+
+    pub fn describe(&self, now: Time) -> String {
+        let requests: Vec<_> = self.requests.iter().map(ToString::to_string).collect();
+        format!("requests {requests:?}, {} answers, wake {:?}, {:#?}", self.answers.len(), self.fleet.next_wake(now).map(|t| t.0 - now.0), self.fleet)
+    }
+}
+
+impl World {
+    pub fn start_operator(&mut self) {
+        self.list_tasks();
+        self.list_pods();
+    }
+
+    pub fn relist(&mut self) {
+        self.say(|| "a watch breaks off".to_owned());
+        if self.random.chance(50) {
+            self.operator.task_events.clear();
+            self.list_tasks();
+        } else {
+            self.operator.pod_events.clear();
+            self.list_pods();
+        }
+    }
+
+    fn list_tasks(&mut self) {
+        let events = &mut self.operator.task_events;
+        events.push_back(Event::TasksListing);
+        events.extend(self.tasks.values().cloned().map(Event::Task));
+        events.push_back(Event::TasksListed);
+    }
+
+    fn list_pods(&mut self) {
+        let events = &mut self.operator.pod_events;
+        events.push_back(Event::PodsListing);
+        events.extend(self.pods.values().map(|pod| Event::Pod(pod.seen.clone())));
+        events.push_back(Event::PodsListed);
+    }
+
+    pub fn deliver_event(&mut self) {
+        let tasks_first = self.random.chance(30);
+        let operator = &mut self.operator;
+        let queues = [&mut operator.task_events, &mut operator.pod_events];
+        let [first, second] = if tasks_first { queues } else { let [a, b] = queues; [b, a] };
+        let Some(event) = first.pop_front().or_else(|| second.pop_front()) else { return };
+        let (fleet, now) = (&mut operator.fleet, self.now);
+        match event {
+            Event::Task(task) => fleet.handle_task(now, task),
+            Event::Pod(pod) => fleet.handle_pod(now, pod),
+            Event::PodGone(pod) => fleet.handle_pod_gone(now, &pod),
+            Event::TasksListing => fleet.handle_tasks_listing(),
+            Event::TasksListed => fleet.handle_tasks_listed(now),
+            Event::PodsListing => fleet.handle_pods_listing(),
+            Event::PodsListed => fleet.handle_pods_listed(now),
+        }
+    }
+
+    pub fn deliver_answer(&mut self) {
+        if self.operator.answers.is_empty() {
+            return;
+        }
+        let pick = self.random.below(self.operator.answers.len());
+        let (fleet, now) = (&mut self.operator.fleet, self.now);
+        match self.operator.answers.swap_remove(pick) {
+            Answer::Checked(key, uid, outcome) => fleet.handle_checked(now, &key, &uid, outcome),
+            Answer::Created(id, uid, outcome) => fleet.handle_created(now, &id, &uid, outcome),
+            Answer::Deleted(id, outcome) => fleet.handle_deleted(now, &id, outcome),
+            Answer::Looked(id, outcome) => fleet.handle_looked(now, &id, outcome),
+            Answer::Written(key, uid, outcome) => fleet.handle_written(now, &key, &uid, &outcome),
+        }
+    }
+
+    pub fn carry_out_request(&mut self) -> Result<(), String> {
+        if self.operator.requests.is_empty() {
+            return Ok(());
+        }
+        let pick = self.random.below(self.operator.requests.len());
+        let action = self.operator.requests.swap_remove(pick);
+        if self.random.chance(self.faults.no_answer) {
+            let answer = no_answer(&action);
+            self.say(|| format!("no answer: {action}"));
+            match action {
+                // The API server gives up a request after a minute at the latest.
+                Action::Create(create) if self.random.chance(40) => {
+                    let late = self.now.plus_millis(self.random.below(60_000) as u64);
+                    self.faults.late.push((late, create));
+                }
+                action if self.random.chance(60) => drop(self.carry_out(action)?),
+                _ => {}
+            }
+            self.operator.answers.extend(answer);
+            return Ok(());
+        }
+        let answer = self.carry_out(action)?;
+        self.operator.answers.extend(answer);
+        Ok(())
+    }
+
+    pub fn carry_out(&mut self, action: Action) -> Result<Option<Answer>, String> {
+        Ok(Some(match action {
+            Action::Check(job) => Answer::Checked(job.key.clone(), job.uid.clone(), CheckOutcome::Good),
+            Action::Create(create) => {
+                let outcome = if self.random.chance(self.faults.throttled) {
+                    CreateOutcome::Throttled(Some(1_000))
+                } else if self.random.chance(self.faults.refused) {
+                    self.truth.refused(&create);
+                    CreateOutcome::Refused("no".to_owned())
+                } else {
+                    self.create_pod(&create)
+                };
+                Answer::Created(create.id(), create.job.uid.clone(), outcome)
+            }
+            Action::Delete(delete) => {
+                let key = (delete.id.key.clone(), delete.id.index, delete.id.attempt);
+                if let Some(pod) = self.pods.get_mut(&key).filter(|pod| pod.seen.uid == delete.uid) {
+                    if pod.life == Life::Ended {
+                        self.truth.check_clean_up(&key, &self.tasks)?;
+                        self.remove_pod(&key);
+                    } else {
+                        pod.seen.deleting = true;
+                        let seen = pod.seen.clone();
+                        self.operator.pod_events.push_back(Event::Pod(seen));
+                    }
+                }
+                Answer::Deleted(delete.id, DeleteOutcome::Taken)
+            }
+            Action::Look(id) => {
+                let pod = self.pods.get(&(id.key.clone(), id.index, id.attempt));
+                let outcome = pod.map_or(LookOutcome::NotFound, |pod| LookOutcome::Found(Box::new(pod.seen.clone())));
+                Answer::Looked(id, outcome)
+            }
+            Action::Write(write) => {
+                for shard in &write.results {
+                    let text = self.results.entry((write.key.clone(), shard.number)).or_default();
+                    *text = shard.merge(text);
+                }
+                let version = self.next_version();
+                let Some(task) = self.tasks.get_mut(&write.key) else { return Ok(None) };
+                let outcome = if task.resource_version == write.resource_version {
+                    self.truth.check_write(task, &write.status)?;
+                    task.status = write.status;
+                    task.resource_version = version;
+                    let task = task.clone();
+                    self.operator.task_events.push_back(Event::Task(task));
+                    WriteOutcome::Written(version)
+                } else {
+                    WriteOutcome::Conflict
+                };
+                Answer::Written(write.key, write.uid, outcome)
+            }
+            Action::Reread(key) => {
+                // The answer comes as the watch's would, but ahead of it.
+                if let Some(task) = self.tasks.get(&key) {
+                    self.operator.fleet.handle_task(self.now, task.clone());
+                }
+                return Ok(None);
+            }
+            Action::Tell(_) => return Ok(None),
+        }))
+    }
+
+    pub fn create_pod(&mut self, create: &Create) -> CreateOutcome {
+        let id = create.id();
+        let key = (id.key.clone(), id.index, id.attempt);
+        if self.pods.contains_key(&key) {
+            return CreateOutcome::Created;
+        }
+        let live = self.pods.iter().filter(|((k, ..), pod)| k.namespace == id.key.namespace && pod.life != Life::Ended).count();
+        if self.quota.get(&id.key.namespace).is_some_and(|room| live >= *room) {
+            return CreateOutcome::Quota("exceeded quota".to_owned());
+        }
+        let seen = PodSeen {
+            namespace: id.key.namespace.clone(),
+            name: pod_name(&id.key.name, id.index, id.attempt),
+            uid: format!("pod-{}", self.next_version()),
+            task: id.key.name.clone(),
+            owner_uid: Some(create.job.uid.clone()),
+            deleting: false,
+            status: PodStatus { phase: Some("Pending".to_owned()), ..PodStatus::default() },
+        };
+        let fate = self.faults.fate(&mut self.random);
+        self.pods.insert(key, Pod { seen: seen.clone(), fate, life: Life::Pending });
+        self.operator.pod_events.push_back(Event::Pod(seen));
+        CreateOutcome::Created
+    }
+}
+
+
+fn no_answer(action: &Action) -> Option<Answer> {
+    Some(match action {
+        Action::Check(job) => Answer::Checked(job.key.clone(), job.uid.clone(), CheckOutcome::Unclear("timeout".to_owned())),
+        Action::Create(create) => Answer::Created(create.id(), create.job.uid.clone(), CreateOutcome::Unclear),
+        Action::Delete(delete) => Answer::Deleted(delete.id.clone(), DeleteOutcome::Failed),
+        Action::Look(id) => Answer::Looked(id.clone(), LookOutcome::Unclear),
+        Action::Write(write) => Answer::Written(write.key.clone(), write.uid.clone(), WriteOutcome::Failed("timeout".to_owned())),
+        Action::Reread(_) | Action::Tell(_) => return None,
+    })
+}
