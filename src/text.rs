@@ -3,7 +3,8 @@
 /// At most `limit` characters of `text`, without control characters; a cut shows as `…`.
 pub fn cut(text: &str, limit: usize) -> String {
     let mut out = String::with_capacity(text.len().min(limit));
-    let mut chars = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
+    let printable = text.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+    let mut chars = printable.chars().map(|c| if c.is_control() { ' ' } else { c });
     for c in chars.by_ref().take(limit) {
         out.push(c);
     }

@@ -9,6 +9,7 @@ use maptask::core::ids::{Index, ItemCount, TaskKey};
 use maptask::core::phases::{Attempts, ItemPhase, Phases};
 use maptask::core::task::TaskSeen;
 use maptask::core::task::retry::INFRASTRUCTURE_RETRIES;
+use maptask::core::task::success::{Verdict, verdict};
 
 use crate::world::{Fate, Life, Pod, PodKey};
 
@@ -65,10 +66,17 @@ impl Truth {
         Ok(())
     }
 
-    /// SAFETY: no item runs after its end was recorded.
+    /// SAFETY: no item runs after its end was recorded. Once the task is decided, a late create can still bring back a
+    /// pod that was stopped; it is deleted on sight, which the end of the run checks.
     pub fn check_start(&self, key: &PodKey, tasks: &BTreeMap<TaskKey, TaskSeen>) -> Result<(), String> {
-        let phase = tasks.get(&key.0).and_then(recorded).and_then(|(phases, _)| phases.get(key.1));
-        match phase {
+        let Some(task) = tasks.get(&key.0) else { return Ok(()) };
+        let Some((phases, _)) = recorded(task) else { return Ok(()) };
+        let counts = phases.counts();
+        let required = u32::try_from(task.status.required.unwrap_or(0)).unwrap_or(0);
+        if verdict(counts.succeeded, counts.failed, required, phases.count()) != Verdict::Open {
+            return Ok(());
+        }
+        match phases.get(key.1) {
             Some(phase @ (ItemPhase::Succeeded | ItemPhase::Failed)) => Err(format!("{key:?} starts, but is recorded as {phase}")),
             _ => Ok(()),
         }

@@ -162,7 +162,10 @@ impl World {
                 let key = (delete.id.key.clone(), delete.id.index, delete.id.attempt);
                 if let Some(pod) = self.pods.get_mut(&key).filter(|pod| pod.seen.uid == delete.uid) {
                     if pod.life == Life::Ended {
-                        self.truth.check_clean_up(&key, &self.tasks)?;
+                        // A pod that was to be stopped may have ended in the meantime.
+                        if delete.ended {
+                            self.truth.check_clean_up(&key, &self.tasks)?;
+                        }
                         self.remove_pod(&key);
                     } else {
                         pod.seen.deleting = true;

@@ -216,12 +216,14 @@ impl Fleet {
                 denied.insert(key, denial);
                 continue;
             }
-            let Some(task) = self.berths.get_mut(&key).and_then(|berth| berth.task.as_mut()) else { continue };
+            let Some(berth) = self.berths.get_mut(&key) else { continue };
+            let Some(task) = &mut berth.task else { continue };
             let create = task.peek_startable().and_then(|index| task.launch(&round, index));
             let Some(create) = create else { continue };
             plan.actions.push(Action::Create(create));
             self.queue.begin(&key.namespace);
             self.in_flight += 1;
+            berth.in_flight += 1;
             line.push(task.in_flight(), key.clone());
             touched.insert(key);
         }

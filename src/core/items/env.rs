@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::ItemsError;
+use super::{ItemsError, MAX_KEY_BYTES};
 
 /// `MAPTASK_ITEM`, and for an object one `MAPTASK_ITEM_<KEY>` for each key: a string as it is, anything else as JSON.
 pub fn item_env(item: &Value) -> Vec<(String, String)> {
@@ -34,6 +34,9 @@ pub(super) fn check_keys<'a>(place: &str, keys: impl Iterator<Item = &'a String>
     for key in keys {
         if key.is_empty() {
             return Err(ItemsError::EmptyKey(place.to_owned()));
+        }
+        if key.len() > MAX_KEY_BYTES {
+            return Err(ItemsError::LongKey(place.to_owned(), key.len()));
         }
         let name = env_name(key);
         if let Some(first) = names.insert(name.clone(), key) {

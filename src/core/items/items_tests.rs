@@ -31,7 +31,9 @@ fn each_source_makes_its_list() {
 
 #[test]
 fn a_list_of_nothing_is_a_list() {
-    for empty in [json!({ "values": [] }), json!({ "count": 0 }), json!({ "range": { "stop": 0 } }), json!({ "matrix": { "a": [], "b": [1] } })] {
+    let mut overflow_and_empty = json!({ "matrix": { "z": [] } });
+    (0..11).for_each(|i| overflow_and_empty["matrix"][format!("k{i}")] = json!(vec![0; 100]));
+    for empty in [json!({ "values": [] }), json!({ "count": 0 }), json!({ "range": { "stop": 0 } }), json!({ "matrix": { "a": [], "b": [1] } }), overflow_and_empty] {
         assert!(all(empty).is_empty());
     }
     assert_eq!(accept(json!({ "count": 1 })).unwrap().get(Index(1)), Value::Null);
@@ -53,6 +55,9 @@ fn no_source_and_two_sources_are_refused() {
     assert_eq!(accept(json!({ "count": 1, "values": [] })).unwrap_err(), ItemsError::Sources(2));
     assert!(refusal(json!({ "range": { "stop": 1, "step": 0 } })).contains("step is 0"));
     assert!(refusal(json!({ "matrix": {} })).contains("no keys"));
+    assert!(refusal(json!({ "count": -5 })).contains("negative"));
+    let keys: BTreeMap<String, Vec<u8>> = (0..17).map(|i| (format!("k{i}"), vec![0])).collect();
+    assert!(refusal(json!({ "matrix": keys })).contains("16 keys"));
 }
 
 #[test]
@@ -61,7 +66,9 @@ fn what_does_not_fit_is_refused_with_its_size() {
     assert!(message.contains("1000100 bytes") && message.contains("1000000"), "{message}");
     let message = refusal(json!({ "values": ["a", "x".repeat(100_000)] }));
     assert!(message.contains("item 1 has 100002 bytes"), "{message}");
-    assert!(refusal(json!({ "values": ["a\u{0}b"] })).contains("NUL"));
+    assert!(refusal(json!({ "values": ["a\u{0}b"] })).contains("item 0 holds a NUL"));
+    assert!(refusal(json!({ "matrix": { "k": [1, "\u{0}"] } })).contains("matrix.k[1] holds a NUL"));
+    assert!(refusal(json!({ "matrix": { "k".repeat(300): [1] } })).contains("300 bytes"));
 }
 
 #[test]

@@ -14,6 +14,10 @@ pub use env::item_env;
 
 /// Most bytes of `values` or `matrix` as JSON: the object must fit into etcd's 1.5 MB together with its status.
 const MAX_LIST_BYTES: usize = 1_000_000;
+/// Most keys of a matrix.
+const MAX_KEYS: usize = 16;
+/// Most bytes of an object's key: it becomes part of a variable's name.
+pub(super) const MAX_KEY_BYTES: usize = 253;
 /// Most bytes of one item as JSON: Linux takes no environment variable over 128 KiB.
 const MAX_ITEM_BYTES: usize = 100_000;
 
@@ -55,19 +59,19 @@ pub enum ItemsError {
     ListTooLarge(&'static str, usize),
     /// An item too large for an environment variable.
     #[error(
-        "spec.items: item {0} has {1} bytes of JSON; the limit is {MAX_ITEM_BYTES}, since it becomes an \
+        "spec.items: {0} has {1} bytes of JSON; the limit is {MAX_ITEM_BYTES}, since it becomes an \
          environment variable: pass a reference instead of contents"
     )]
-    ItemTooLarge(usize, usize),
+    ItemTooLarge(String, usize),
     /// A range that never arrives, or a matrix of nothing.
     #[error("spec.items.{0}")]
     Bad(&'static str),
     /// An item that can't be an environment variable.
     #[error(
-        "spec.items: item {0} holds a NUL character, which no environment variable can hold: encode it, \
+        "spec.items: {0} holds a NUL character, which no environment variable can hold: encode it, \
          for example as base64"
     )]
-    Nul(usize),
+    Nul(String),
     /// Two keys of an object that become the same variable.
     #[error(
         "spec.items: {place} has the keys {first:?} and {second:?}, which both become the variable {name}: rename one"
@@ -85,6 +89,9 @@ pub enum ItemsError {
     /// A key that can't be part of a variable's name.
     #[error("spec.items: {0} has an empty key, which can't be part of a variable's name: name it")]
     EmptyKey(String),
+    /// A key that is too long for a variable's name.
+    #[error("spec.items: {0} has a key of {1} bytes, which becomes part of a variable's name; the limit is {MAX_KEY_BYTES}")]
+    LongKey(String, usize),
 }
 
 impl ItemsError {
@@ -94,7 +101,7 @@ impl ItemsError {
             Self::TooMany { .. } => "TooManyItems",
             Self::ListTooLarge(..) | Self::ItemTooLarge(..) => "ItemsTooLarge",
             Self::EnvNameCollision { .. } => "EnvNameCollision",
-            Self::Sources(_) | Self::Bad(_) | Self::Nul(_) | Self::EmptyKey(_) => "InvalidItems",
+            Self::Sources(_) | Self::Bad(_) | Self::Nul(_) | Self::EmptyKey(_) | Self::LongKey(..) => "InvalidItems",
         }
     }
 }
@@ -106,7 +113,7 @@ impl ItemList {
         match (values, count, range, matrix) {
             (Some(values), None, None, None) => Self::from_values(values),
             (None, Some(count), None, None) => {
-                let size = u64::try_from(*count).unwrap_or(0);
+                let size = u64::try_from(*count).map_err(|_| ItemsError::Bad("count is negative: give the number of items"))?;
                 let count = ItemCount::new(size).ok_or_else(|| too_many("count", format!("{size} items")))?;
                 Ok(Self { count, source: Source::Count })
             }
@@ -153,7 +160,7 @@ impl ItemList {
         let count = ItemCount::new(size).ok_or_else(|| too_many("values", format!("{size} items")))?;
         let mut bytes = 0;
         for (index, value) in values.iter().enumerate() {
-            bytes += check_value(index, value)? + 1;
+            bytes += check_value(&|| format!("item {index}"), value)? + 1;
             if let Value::Object(object) = value {
                 env::check_keys(&format!("item {index}"), object.keys())?;
             }
@@ -180,8 +187,13 @@ impl ItemList {
         if matrix.is_empty() {
             return Err(ItemsError::Bad("matrix has no keys: give at least one list"));
         }
+        if matrix.len() > MAX_KEYS {
+            return Err(ItemsError::Bad("matrix has more than 16 keys: put several into one as a list of objects"));
+        }
         env::check_keys("the matrix", matrix.keys())?;
-        let size = matrix.values().try_fold(1u64, |size, axis| size.checked_mul(axis.len() as u64));
+        let is_empty = matrix.values().any(Vec::is_empty);
+        let product = matrix.values().try_fold(1u64, |size, axis| size.checked_mul(axis.len() as u64));
+        let size = if is_empty { Some(0) } else { product };
         let count = size.and_then(ItemCount::new).ok_or_else(|| {
             let factors: Vec<String> = matrix.values().map(|axis| axis.len().to_string()).collect();
             let product = size.map_or("more than 2^64".to_owned(), |size| size.to_string());
@@ -189,10 +201,10 @@ impl ItemList {
         })?;
         let mut bytes = 0;
         let mut largest = 0;
-        for axis in matrix.values() {
+        for (key, axis) in matrix {
             let mut largest_here = 0;
             for (place, value) in axis.iter().enumerate() {
-                let size = check_value(place, value)?;
+                let size = check_value(&|| format!("matrix.{key}[{place}]"), value)?;
                 bytes += size + 1;
                 largest_here = largest_here.max(size);
             }
@@ -202,7 +214,7 @@ impl ItemList {
             return Err(ItemsError::ListTooLarge("matrix", bytes));
         }
         if largest > MAX_ITEM_BYTES {
-            return Err(ItemsError::ItemTooLarge(0, largest));
+            return Err(ItemsError::ItemTooLarge("the largest item of the matrix".to_owned(), largest));
         }
         Ok(Self { count, source: Source::Matrix(Arc::new(matrix.clone())) })
     }
@@ -213,13 +225,13 @@ fn too_many(source_name: &'static str, size: String) -> ItemsError {
 }
 
 /// The size of a value as JSON, if it can be an environment variable.
-fn check_value(index: usize, value: &Value) -> Result<usize, ItemsError> {
+fn check_value(place: &dyn Fn() -> String, value: &Value) -> Result<usize, ItemsError> {
     let bytes = value.to_string().len();
     if bytes > MAX_ITEM_BYTES {
-        return Err(ItemsError::ItemTooLarge(index, bytes));
+        return Err(ItemsError::ItemTooLarge(place(), bytes));
     }
     if env::holds_nul(value) {
-        return Err(ItemsError::Nul(index));
+        return Err(ItemsError::Nul(place()));
     }
     Ok(bytes)
 }

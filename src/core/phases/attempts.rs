@@ -11,12 +11,19 @@ const ENTRY_BYTES: usize = 4 * 5;
 /// Where an item stands with its attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tries {
-    /// The attempt that runs, or the next one.
+    /// The attempt that runs, or the next one: more than the sum of the others.
     pub attempt: Attempt,
     /// Own failures so far.
     pub own: u32,
     /// Endings by the cluster's fault so far.
     pub infrastructure: u32,
+}
+
+impl Tries {
+    /// Attempts that ended and cost nothing.
+    fn free(self) -> u32 {
+        self.attempt.0.saturating_sub(1).saturating_sub(self.own).saturating_sub(self.infrastructure)
+    }
 }
 
 impl Default for Tries {
@@ -60,7 +67,7 @@ impl Attempts {
     }
 
     /// As base64 of four columns of varints, compressed; empty when there is nothing to tell.
-    pub fn encode(&self) -> String {
+    pub fn encode(&self, count: ItemCount) -> String {
         if self.0.is_empty() {
             return String::new();
         }
@@ -71,13 +78,13 @@ impl Attempts {
             next = index.0 + 1;
         }
         // Columns of like numbers compress better than rows of unlike ones.
-        self.0.values().for_each(|tries| put(&mut body, tries.attempt.0));
+        self.0.values().for_each(|tries| put(&mut body, tries.free()));
         self.0.values().for_each(|tries| put(&mut body, tries.own));
         self.0.values().for_each(|tries| put(&mut body, tries.infrastructure));
         let mut entries = Vec::new();
         put(&mut entries, u32::try_from(self.0.len()).unwrap_or(u32::MAX));
         entries.extend(codec::deflate(&body));
-        codec::envelope(1, &entries)
+        codec::envelope(1, count, &entries)
     }
 
     /// Reads what [`Self::encode`] wrote for a task of `count` items.
@@ -86,7 +93,7 @@ impl Attempts {
             return Ok(Self::default());
         }
         let most = ENTRY_BYTES * count.get() as usize + 64;
-        let (form, body) = codec::open(text, most)?;
+        let (form, body) = codec::open(text, count, most)?;
         if form != 1 {
             return Err(DecodeError::Form(form));
         }
@@ -95,8 +102,8 @@ impl Attempts {
         let columns = codec::inflate(body, ENTRY_BYTES * entries)?;
         let mut columns = columns.as_slice();
         let mut column = || (0..entries).map(|entry| take(&mut columns).ok_or(DecodeError::Entry(entry))).collect();
-        let [gaps, attempts, own, infrastructure]: [Result<Vec<u32>, _>; 4] = [column(), column(), column(), column()];
-        let (gaps, attempts, own, infrastructure) = (gaps?, attempts?, own?, infrastructure?);
+        let [gaps, free, own, infrastructure]: [Result<Vec<u32>, _>; 4] = [column(), column(), column(), column()];
+        let (gaps, free, own, infrastructure) = (gaps?, free?, own?, infrastructure?);
         if !columns.is_empty() {
             return Err(DecodeError::Length { found: columns.len(), expected: 0 });
         }
@@ -104,11 +111,10 @@ impl Attempts {
         let mut next = 0u32;
         for entry in 0..entries {
             let index = next.checked_add(gaps[entry]).filter(|i| *i < count.get()).ok_or(DecodeError::Entry(entry))?;
-            let tries =
-                Tries { attempt: Attempt(attempts[entry]), own: own[entry], infrastructure: infrastructure[entry] };
-            if tries.attempt < Attempt::FIRST || tries == Tries::default() {
-                return Err(DecodeError::Entry(entry));
-            }
+            let (own, infrastructure) = (own[entry], infrastructure[entry]);
+            let before = free[entry].checked_add(own).and_then(|sum| sum.checked_add(infrastructure));
+            let attempt = before.filter(|n| *n > 0).and_then(|n| n.checked_add(1)).ok_or(DecodeError::Entry(entry))?;
+            let tries = Tries { attempt: Attempt(attempt), own, infrastructure };
             all.0.insert(Index(index), tries);
             next = index + 1;
         }

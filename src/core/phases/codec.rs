@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bitvec::prelude::BitVec;
-use flate2::Compression;
+use flate2::{Compression, Crc};
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 
@@ -14,6 +14,8 @@ use crate::core::ids::{Index, ItemCount};
 
 /// The first byte of all that this version writes.
 pub(super) const VERSION: u8 = 1;
+/// Version, form, item count and checksum; the numbers little-endian.
+const HEADER: usize = 2 + 4 + 4;
 /// The second byte: the body as it is.
 const PLAIN: u8 = 0;
 /// The second byte: the body compressed with DEFLATE.
@@ -28,8 +30,19 @@ pub enum DecodeError {
     #[error("it is not base64")]
     Base64,
     /// Not even a header.
-    #[error("it has {0} bytes, fewer than a header")]
+    #[error("it has {0} bytes, fewer than its header of {HEADER}")]
     NoHeader(usize),
+    /// Of another task.
+    #[error("it is of {found} items, the task has {expected}")]
+    Count {
+        /// Items by the header.
+        found: u32,
+        /// Items of the task.
+        expected: u32,
+    },
+    /// Changed since it was written.
+    #[error("its checksum does not fit: it was changed since it was written")]
+    Checksum,
     /// Written by something newer, or by something else.
     #[error("its version is {0}, this operator reads version {VERSION}")]
     Version(u8),
@@ -67,13 +80,13 @@ impl Phases {
         if packed_len < best.1.len() {
             best = (PACKED, self.packed_bytes());
         }
-        envelope(best.0, &best.1)
+        envelope(best.0, self.count, &best.1)
     }
 
     /// Reads what [`Self::encode`] wrote for `count` items. Never allocates more than such a text needs.
     pub fn decode(text: &str, count: ItemCount) -> Result<Self, DecodeError> {
         let plane_len = (count.get() as usize).div_ceil(8);
-        let (form, body) = open(text, 3 * plane_len)?;
+        let (form, body) = open(text, count, 3 * plane_len)?;
         match form {
             PLAIN => Self::from_planes(&exactly(body, 3 * plane_len)?, count),
             DEFLATED => Self::from_planes(&exactly(inflate(&body, 3 * plane_len)?, 3 * plane_len)?, count),
@@ -147,27 +160,45 @@ impl Phases {
     }
 }
 
-/// Version, form and body as base64.
-pub(super) fn envelope(form: u8, body: &[u8]) -> String {
-    let mut bytes = Vec::with_capacity(body.len() + 2);
+/// Header and body as base64.
+pub(super) fn envelope(form: u8, count: ItemCount, body: &[u8]) -> String {
+    let mut bytes = Vec::with_capacity(HEADER + body.len());
     bytes.extend([VERSION, form]);
+    bytes.extend(count.get().to_le_bytes());
+    bytes.extend(checksum(form, count.get(), body).to_le_bytes());
     bytes.extend(body);
     STANDARD.encode(bytes)
 }
 
-/// Form and body of a text whose body has at most `most` bytes.
-pub(super) fn open(text: &str, most: usize) -> Result<(u8, Vec<u8>), DecodeError> {
-    // DEFLATE may grow what it can't shrink by some bytes, but then another form is written.
-    let longest = (most + 2).div_ceil(3) * 4;
-    if text.len() > longest {
-        return Err(DecodeError::Length { found: text.len() / 4 * 3 - 2, expected: most });
+/// Form and body of a text for `count` items, whose body has at most `most` bytes.
+pub(super) fn open(text: &str, count: ItemCount, most: usize) -> Result<(u8, Vec<u8>), DecodeError> {
+    if text.len() > (HEADER + most).div_ceil(3) * 4 {
+        let found = (text.len() / 4 * 3).saturating_sub(HEADER + 2);
+        return Err(DecodeError::Length { found, expected: most });
     }
     let bytes = STANDARD.decode(text).map_err(|_| DecodeError::Base64)?;
-    match bytes.split_first_chunk() {
-        None => Err(DecodeError::NoHeader(bytes.len())),
-        Some(([VERSION, form], body)) => Ok((*form, body.to_vec())),
-        Some(([version, _], _)) => Err(DecodeError::Version(*version)),
+    let Some((&[version, form, n0, n1, n2, n3, c0, c1, c2, c3], body)) = bytes.split_first_chunk::<HEADER>() else {
+        return Err(DecodeError::NoHeader(bytes.len()));
+    };
+    let found = u32::from_le_bytes([n0, n1, n2, n3]);
+    if version != VERSION {
+        Err(DecodeError::Version(version))
+    } else if found != count.get() {
+        Err(DecodeError::Count { found, expected: count.get() })
+    } else if u32::from_le_bytes([c0, c1, c2, c3]) != checksum(form, found, body) {
+        Err(DecodeError::Checksum)
+    } else {
+        Ok((form, body.to_vec()))
     }
+}
+
+/// CRC-32 of all that the checksum does not cover itself.
+fn checksum(form: u8, count: u32, body: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(&[VERSION, form]);
+    crc.update(&count.to_le_bytes());
+    crc.update(body);
+    crc.sum()
 }
 
 pub(super) fn deflate(bytes: &[u8]) -> Vec<u8> {

@@ -75,6 +75,11 @@ impl Counts {
         waiting + running + succeeded + failed + cached + cancelled
     }
 
+    /// Items in that phase.
+    pub fn get(&self, phase: ItemPhase) -> u32 {
+        *Self::of(&mut { *self }, phase)
+    }
+
     fn of(&mut self, phase: ItemPhase) -> &mut u32 {
         match phase {
             ItemPhase::Waiting => &mut self.waiting,
@@ -139,6 +144,9 @@ impl Phases {
 
     /// The first item of that phase at or after `from`. Looks at 64 items at a time.
     pub fn next_in(&self, phase: ItemPhase, from: Index) -> Option<Index> {
+        if self.counts.get(phase) == 0 {
+            return None;
+        }
         let first = from.offset() / 64;
         let words = (self.count.get() as usize).div_ceil(64);
         (first..words).find_map(|word| {

@@ -151,9 +151,14 @@ fn add_env(container: &mut Value, env: &[(String, String)]) {
     };
     let is_set = |name: &str| own.iter().any(|e| e.get("name").and_then(Value::as_str) == Some(name));
     let mut all: Vec<Value> =
-        env.iter().filter(|(name, _)| !is_set(name)).map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        env.iter().filter(|(name, _)| !is_set(name)).map(|(name, value)| variable(name, value)).collect();
     all.extend(own);
     container.insert("env".to_owned(), Value::Array(all));
+}
+
+/// A variable that holds just this value: Kubernetes expands `$(NAME)` in it and reads `$$` as `$`.
+fn variable(name: &str, value: &str) -> Value {
+    json!({ "name": name, "value": value.replace('$', "$$") })
 }
 
 #[cfg(test)]
@@ -181,6 +186,11 @@ mod tests {
         let names: Vec<_> = pod["spec"]["containers"][0]["env"].as_array().unwrap().iter().map(|e| &e["value"]).collect();
         assert_eq!(names, ["3", "mine"], "the user's own variable wins and comes last");
         assert_eq!(pod["spec"]["containers"][1]["env"][0]["value"], "7");
+    }
+
+    #[test]
+    fn an_item_is_not_expanded() {
+        assert_eq!(variable("A", "$(HOME) $$ $")["value"], "$$(HOME) $$$$ $$");
     }
 
     #[test]

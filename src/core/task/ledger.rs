@@ -11,6 +11,8 @@ const BYTES_PER_SECOND: u64 = 50_000;
 const RETRY_MILLIS: u64 = 500;
 /// The longest delay after a write that failed.
 const MAX_RETRY_MILLIS: u64 = 30_000;
+/// Writes without an answer that are remembered; a task with more has other worries.
+const MAX_ATTEMPTED: usize = 8;
 /// How long to wait for the watch to show what another writer wrote, before asking for it.
 const REREAD_MILLIS: u64 = 1_000;
 
@@ -49,8 +51,8 @@ pub struct Ledger {
     written: Revision,
     /// The status that the API server has at `resource_version`, if a write of ours or the watch told.
     stored: Option<Mark>,
-    /// The write that is on its way, or whose fate is not known.
-    attempted: Option<(Revision, Mark)>,
+    /// The write that is on its way, last, and before it those whose fate is not known.
+    attempted: Vec<(Revision, Mark)>,
     in_flight: bool,
     /// The version that the last write named.
     named: u64,
@@ -84,7 +86,7 @@ impl Ledger {
             revision: Revision(0),
             written: Revision(0),
             stored: Some(Mark::of(status.unwrap_or(&MapTaskStatus::default()))),
-            attempted: None,
+            attempted: Vec::new(),
             in_flight: false,
             named: 0,
             urgent: false,
@@ -148,7 +150,10 @@ impl Ledger {
         self.urgent = false;
         self.last_write = Some(now);
         self.last_bytes = bytes(&status.phases) + bytes(&status.attempts);
-        self.attempted = Some((self.revision, Mark::of(status)));
+        if self.attempted.len() == MAX_ATTEMPTED {
+            self.attempted.remove(0);
+        }
+        self.attempted.push((self.revision, Mark::of(status)));
     }
 
     /// The write was carried out.
@@ -158,7 +163,7 @@ impl Ledger {
         self.blocked_until = None;
         if resource_version >= self.resource_version {
             self.resource_version = resource_version;
-            self.confirm();
+            self.confirm(self.attempted.len().saturating_sub(1));
         }
     }
 
@@ -199,20 +204,21 @@ impl Ledger {
         self.resource_version = resource_version;
         self.stale_since = None;
         let mark = Mark::of(status);
-        if self.attempted.as_ref().is_some_and(|(_, attempted)| *attempted == mark) {
-            self.confirm();
+        if let Some(which) = self.attempted.iter().rposition(|(_, attempted)| *attempted == mark) {
+            self.confirm(which);
             return Seen::Ours;
         }
         if self.stored.as_ref() == Some(&mark) {
             return Seen::Ours;
         }
         self.stored = Some(mark);
-        self.attempted = None;
+        self.attempted.clear();
         Seen::Foreign
     }
 
-    fn confirm(&mut self) {
-        if let Some((revision, mark)) = self.attempted.take() {
+    /// This attempted write was carried out, and those before it will not be any more: the version has moved on.
+    fn confirm(&mut self, which: usize) {
+        if let Some((revision, mark)) = self.attempted.drain(..(which + 1).min(self.attempted.len())).next_back() {
             self.written = self.written.max(revision);
             self.stored = Some(mark);
         }
@@ -274,6 +280,19 @@ mod tests {
         assert_eq!(ledger.seen(2, &status("a")), Seen::Ours);
         assert!(ledger.is_written(revision));
         assert_eq!(ledger.due(), None);
+    }
+
+    #[test]
+    fn a_write_without_an_answer_is_known_again_after_another_one() {
+        let mut ledger = Ledger::new(1, None);
+        let first = ledger.change();
+        ledger.begin(Time(0), &status("a"));
+        ledger.failed(Time(5));
+        let second = ledger.change();
+        ledger.begin(Time(1_000), &status("b"));
+        ledger.conflicted(Time(1_005));
+        assert_eq!(ledger.seen(2, &status("a")), Seen::Ours);
+        assert!(ledger.is_written(first) && !ledger.is_written(second));
     }
 
     #[test]

@@ -219,7 +219,7 @@ impl Task {
             let Some(pod) = self.shelf.next_delete(round.now) else { break };
             budget.deletes -= 1;
             let id = self.pod_id(pod.index, pod.attempt);
-            actions.push(Action::Delete(Delete { id, uid: pod.uid, ended: true }));
+            actions.push(Action::Delete(Delete { id, uid: pod.uid, ended: pod.ended }));
         }
     }
 

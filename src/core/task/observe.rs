@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::accept::Job;
-use super::ledger::{Ledger, Revision, Seen};
+use super::ledger::{Ledger, Seen};
 use super::report::Headline;
-use super::run::{Doubt, Flight, Run, Stop};
+use super::run::{Doubt, Flight, Run, Stop, UNCLEAR_MILLIS};
 use super::shelf::{Leftover, Shelf};
 use super::success::Verdict;
 use super::{Pods, Round, Stage, Task, TaskSeen};
@@ -82,7 +82,7 @@ impl Task {
         for ((index, attempt), pod) in pods {
             self.handle_pod(round, *index, *attempt, pod);
         }
-        self.doubt_missing(round);
+        self.doubt_missing(round, pods);
     }
 
     fn load_run(&mut self, round: &Round, seen: &TaskSeen, job: Arc<Job>) {
@@ -109,7 +109,7 @@ impl Task {
                 self.give_up(round.now, &format!("status.phases or status.attempts can't be read: {error}"));
             }
             Ok((phases, tries)) => {
-                let mut run = Run::resume(job, phases, tries);
+                let mut run = Run::resume(job, phases, tries, round.now.plus_millis(UNCLEAR_MILLIS));
                 if let Stage::Running(old) = &mut self.stage {
                     run.take_over_creates(old);
                 }
@@ -119,9 +119,10 @@ impl Task {
     }
 
     /// Items that the status calls running, whose pod was not among those shown: asked for before they count as lost.
-    fn doubt_missing(&mut self, round: &Round) {
+    fn doubt_missing(&mut self, round: &Round, pods: &Pods) {
         if let Stage::Running(run) = &mut self.stage {
             run.doubt_missing(round);
+            run.hold_retries(pods);
         }
     }
 
@@ -149,9 +150,12 @@ impl Task {
     fn shelve_after_end(&mut self, round: &Round, index: Index, attempt: Attempt, pod: &PodSeen) {
         let seen = progress(&pod.status, "");
         let failed = !matches!(seen, Progress::Ended(Ending::Succeeded { .. }));
-        let leftover = Leftover { index, attempt, uid: pod.uid.clone(), failed, not_before: round.now };
+        let leftover = Leftover { index, attempt, uid: pod.uid.clone(), ended: false, failed, not_before: round.now };
         match seen {
-            Progress::Ended(_) => self.shelf.put(Revision(0), leftover),
+            Progress::Ended(_) => {
+                let not_before = round.now.plus_millis(UNCLEAR_MILLIS);
+                self.shelf.put(self.ledger.revision(), Leftover { ended: true, not_before, ..leftover });
+            }
             // Nothing of a task runs after its end.
             Progress::Pending | Progress::Started => self.shelf.condemn(leftover),
         }
@@ -303,19 +307,13 @@ impl Run {
         let missing: Vec<Index> =
             self.phases.iter_in(ItemPhase::Running).filter(|index| !self.flights.contains_key(index)).collect();
         for index in missing {
-            let attempt = self.tries.get(index).attempt;
-            self.flights.insert(
-                index,
-                Flight {
-                    attempt,
-                    creating: false,
-                    created: true,
-                    pod_uid: None,
-                    epoch: round.epoch,
-                    stop: Stop::No(Time(i64::MIN)),
-                    doubt: Doubt::Since(round.now),
-                },
-            );
+            let flight = Flight {
+                created: true,
+                epoch: round.epoch,
+                doubt: Doubt::Since(round.now),
+                ..Flight::new(self.tries.get(index).attempt)
+            };
+            self.flights.insert(index, flight);
         }
     }
 }

@@ -82,7 +82,7 @@ fn describe_items(status: &mut MapTaskStatus, run: &Run) {
         retried: number(u32::try_from(run.tries.len()).unwrap_or(u32::MAX)),
     });
     status.phases = Some(run.phases.encode());
-    status.attempts = Some(run.tries.encode()).filter(|text| !text.is_empty());
+    status.attempts = Some(run.tries.encode(count)).filter(|text| !text.is_empty());
     status.done = Some(format!("{}/{}", counts.succeeded + counts.cached + counts.failed, count.get()));
     status.ratio = Some(format!("{}/{}%", success_percent(counts), run.job.required_percent));
     status.results = run.job.results.map(|layout| ResultShards {

@@ -8,7 +8,7 @@ use crate::core::phases::{Attempts, ItemPhase, Phases};
 use crate::core::pod::{Cost, Ending, PodSeen, Progress, progress};
 use crate::core::task::accept::Job;
 use crate::core::task::ledger::{Ledger, Revision};
-use crate::core::task::retry;
+use crate::core::task::{Pods, retry};
 use crate::core::task::shelf::{Leftover, Shelf};
 use crate::core::task::success::{Verdict, verdict};
 
@@ -32,6 +32,21 @@ pub struct Flight {
     pub stop: Stop,
     /// Whether the pod exists must be asked for.
     pub doubt: Doubt,
+}
+
+impl Flight {
+    /// Of which nothing is known yet.
+    pub fn new(attempt: Attempt) -> Self {
+        Self {
+            attempt,
+            creating: false,
+            created: false,
+            pod_uid: None,
+            epoch: 0,
+            stop: Stop::No(Time(i64::MIN)),
+            doubt: Doubt::No,
+        }
+    }
 }
 
 /// How far the deletion of a pod in flight has come.
@@ -79,6 +94,10 @@ pub struct Run {
     held: BTreeSet<Index>,
     /// Until when a create without an answer may still be carried out.
     unclear: HashMap<Index, Time>,
+    /// The same for creates of an operator before this one, of which nothing is known.
+    all_unclear: Time,
+    /// Items to be cancelled whose pod was looked for, since a create got no answer.
+    sought: BTreeSet<Index>,
 }
 
 /// What goes with every step of a task's life.
@@ -97,11 +116,12 @@ impl Run {
     /// A run in which nothing has started.
     pub fn new(job: Arc<Job>) -> Self {
         let phases = Phases::new(job.count());
-        Self::resume(job, phases, Attempts::default())
+        Self::resume(job, phases, Attempts::default(), Time(i64::MIN))
     }
 
-    /// A run from its recorded state; the pods that exist are yet to be shown to it.
-    pub fn resume(job: Arc<Job>, phases: Phases, tries: Attempts) -> Self {
+    /// A run from its recorded state; the pods that exist are yet to be shown to it. Creates of an earlier operator
+    /// may be carried out until `all_unclear`.
+    pub fn resume(job: Arc<Job>, phases: Phases, tries: Attempts, all_unclear: Time) -> Self {
         Self {
             job,
             phases,
@@ -114,6 +134,8 @@ impl Run {
             later: BTreeSet::new(),
             held: BTreeSet::new(),
             unclear: HashMap::new(),
+            sought: BTreeSet::new(),
+            all_unclear,
         }
     }
 
@@ -148,15 +170,7 @@ impl Run {
             self.cursor = Index(index.0 + 1);
         }
         let attempt = self.tries.get(index).attempt;
-        let flight = Flight {
-            attempt,
-            creating: true,
-            created: false,
-            pod_uid: None,
-            epoch,
-            stop: Stop::No(Time(i64::MIN)),
-            doubt: Doubt::No,
-        };
+        let flight = Flight { creating: true, epoch, ..Flight::new(attempt) };
         self.flights.insert(index, flight);
         attempt
     }
@@ -205,7 +219,7 @@ impl Run {
         match self.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.creating) {
             Some(flight) if flight.created => flight.creating = false,
             Some(_) => {
-                self.finish(scene, index, Ending::Refused { message });
+                self.finish(scene, index, Ending::Refused { message }, false);
             }
             None => {}
         }
@@ -248,7 +262,7 @@ impl Run {
         }
         self.set(scene, index, ItemPhase::Running);
         let Progress::Ended(ending) = seen else { return None };
-        let ending = self.finish(scene, index, ending);
+        let ending = self.finish(scene, index, ending, true);
         self.shelve(scene, index, attempt, pod, !matches!(ending, Ending::Succeeded { .. }));
         Some(ending)
     }
@@ -256,7 +270,7 @@ impl Run {
     /// A pod in flight is gone. Answers how its attempt ended, if it was the item's current one.
     pub fn gone(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, ending: Ending) -> Option<Ending> {
         self.flights.get(&index).filter(|f| f.attempt == attempt && f.created)?;
-        Some(self.finish(scene, index, ending))
+        Some(self.finish(scene, index, ending, false))
     }
 
     /// A pod that was asked for is not there.
@@ -264,7 +278,7 @@ impl Run {
         let flight = self.flights.get_mut(&index).filter(|f| f.attempt == attempt)?;
         flight.doubt = Doubt::No;
         if flight.created {
-            return Some(self.finish(scene, index, Ending::NodeLost));
+            return Some(self.finish(scene, index, Ending::NodeLost, false));
         }
         if !flight.creating {
             self.flights.remove(&index);
@@ -292,7 +306,7 @@ impl Run {
         self.later.first().map(|(time, _)| *time)
     }
 
-    /// Cancels every item that has not started.
+    /// Cancels every item that has not started. Where a create got no answer, the pod is looked for first.
     pub fn cancel_waiting(&mut self, scene: &mut Scene<'_>) {
         self.ready.clear();
         self.settling.clear();
@@ -300,7 +314,11 @@ impl Run {
         self.held.clear();
         let mut from = Index(0);
         while let Some(index) = self.phases.next_in(ItemPhase::Waiting, from) {
-            if !self.flights.contains_key(&index) {
+            let unclear = self.unclear.get(&index).is_some_and(|until| *until > scene.now);
+            if unclear && self.sought.insert(index) {
+                let flight = Flight { doubt: Doubt::Since(scene.now), ..Flight::new(self.tries.get(index).attempt) };
+                self.flights.entry(index).or_insert(flight);
+            } else if !self.flights.contains_key(&index) {
                 self.set(scene, index, ItemPhase::Cancelled);
             }
             from = Index(index.0 + 1);
@@ -319,10 +337,11 @@ impl Run {
     /// Creates without an answer stay known when the task is loaded anew.
     pub fn keep_unclear(&mut self, old: &mut Self) {
         self.unclear = std::mem::take(&mut old.unclear);
+        self.all_unclear = self.all_unclear.max(old.all_unclear);
     }
 
     /// The item's attempt has ended: it succeeds, gets another attempt or fails. Answers the ending as it counts.
-    fn finish(&mut self, scene: &mut Scene<'_>, index: Index, ending: Ending) -> Ending {
+    fn finish(&mut self, scene: &mut Scene<'_>, index: Index, ending: Ending, pod_remains: bool) -> Ending {
         let stopping = self.verdict() != Verdict::Open;
         self.flights.remove(&index);
         let ending = self.take_result(index, ending);
@@ -333,12 +352,12 @@ impl Run {
         if stopping {
             self.set(scene, index, ItemPhase::Cancelled);
         } else {
-            self.retry_or_fail(scene, index, cost);
+            self.retry_or_fail(scene, index, cost, pod_remains);
         }
         ending
     }
 
-    fn retry_or_fail(&mut self, scene: &mut Scene<'_>, index: Index, cost: Cost) {
+    fn retry_or_fail(&mut self, scene: &mut Scene<'_>, index: Index, cost: Cost, pod_remains: bool) {
         let Some(tries) = retry::next_try(self.tries.get(index), cost, self.job.retries) else {
             self.set(scene, index, ItemPhase::Failed);
             return;
@@ -348,7 +367,11 @@ impl Run {
         // The next attempt starts only once this one's end is recorded: whoever reads the status can tell
         // which pods are of the past, and an operator that was overtaken fails at the write.
         let revision = scene.ledger.change();
-        let time = retry::not_before(scene.now, scene.seed, index, tries);
+        let mut time = retry::not_before(scene.now, scene.seed, index, tries);
+        if !pod_remains {
+            // Nothing stands in the way of a late create of the attempt that ended: its time must have passed.
+            time = time.max(self.unclear_until(index));
+        }
         self.held.insert(index);
         self.settling.push_back((revision, time, index));
     }
@@ -374,7 +397,7 @@ impl Run {
             }
             Progress::Pending | Progress::Started => {
                 let pod = self.leftover(index, attempt, pod, true);
-                scene.shelf.condemn(Leftover { not_before: scene.now, ..pod });
+                scene.shelf.condemn(Leftover { ended: false, not_before: scene.now, ..pod });
             }
         }
     }
@@ -385,8 +408,25 @@ impl Run {
     }
 
     fn leftover(&self, index: Index, attempt: Attempt, pod: &PodSeen, failed: bool) -> Leftover {
-        let not_before = self.unclear.get(&index).copied().unwrap_or(Time(i64::MIN));
-        Leftover { index, attempt, uid: pod.uid.clone(), failed, not_before }
+        let not_before = self.unclear_until(index);
+        Leftover { index, attempt, uid: pod.uid.clone(), ended: true, failed, not_before }
+    }
+
+    /// Of an earlier operator's retries: where the pod of the attempt before is gone, nothing stands in the way of a
+    /// late create of it, whose time must have passed.
+    pub fn hold_retries(&mut self, pods: &Pods) {
+        for (index, tries) in self.tries.iter() {
+            let waits = self.phases.get(index) == Some(ItemPhase::Waiting) && !self.flights.contains_key(&index);
+            let remains = pods.contains_key(&(index, Attempt(tries.attempt.0 - 1)));
+            if waits && !remains && self.held.insert(index) {
+                self.later.insert((self.all_unclear, index));
+            }
+        }
+    }
+
+    /// Until when a create for the item may still be carried out that nobody knows the answer of.
+    fn unclear_until(&self, index: Index) -> Time {
+        self.unclear.get(&index).copied().unwrap_or(self.all_unclear).max(self.all_unclear)
     }
 
     /// Takes a waiting item out of whichever list it waits in.

@@ -14,6 +14,8 @@ pub struct Leftover {
     pub attempt: Attempt,
     /// Its UID.
     pub uid: String,
+    /// Whether it has ended; one that has not should not be alive.
+    pub ended: bool,
     /// Whether the attempt failed: such pods are worth more.
     pub failed: bool,
     /// Not deleted before: a repeated create could still be on its way and would bring it back.
@@ -118,7 +120,7 @@ mod tests {
     use crate::api::status::MapTaskStatus;
 
     fn pod(index: u32, failed: bool) -> Leftover {
-        Leftover { index: Index(index), attempt: Attempt(1), uid: index.to_string(), failed, not_before: Time(0) }
+        Leftover { index: Index(index), attempt: Attempt(1), uid: index.to_string(), ended: true, failed, not_before: Time(0) }
     }
 
     fn ledger_with_all_written() -> Ledger {
