@@ -50,7 +50,8 @@ impl Operator {
 
     pub fn describe(&self, now: Time) -> String {
         let requests: Vec<_> = self.requests.iter().map(ToString::to_string).collect();
-        format!("requests {requests:?}, {} answers, wake {:?}, {:#?}", self.answers.len(), self.fleet.next_wake(now).map(|t| t.0 - now.0), self.fleet)
+        let wake = self.fleet.next_wake(now).map(|time| time.0 - now.0);
+        format!("requests {requests:?}, {} answers, wake in {wake:?} ms, {:?}", self.answers.len(), self.fleet.gauges())
     }
 }
 

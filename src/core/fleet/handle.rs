@@ -5,7 +5,7 @@ use super::{Berth, Fleet};
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
 use crate::core::pod::{Ending, PodSeen, parse_pod_name};
 use crate::core::task::retry::mix;
-use crate::core::task::{Task, TaskSeen};
+use crate::core::task::{Round, Task, TaskSeen};
 
 impl Fleet {
     /// A MapTask was created or changed, or is part of the list.
@@ -157,7 +157,7 @@ impl Fleet {
         if !self.is_synced() {
             return;
         }
-        let round = self.round(now);
+        let round = Round { restart: true, ..self.round(now) };
         for (key, berth) in &mut self.berths {
             if let Some(seen) = berth.unloaded.take() {
                 let seed = mix(self.seed ^ hash(&seen.uid));

@@ -130,6 +130,11 @@ impl Fleet {
         if self.healed.is_none_or(|last| now.millis_since(last) >= HEAL_MILLIS) {
             self.healed = Some(now);
             self.dirty.extend(self.berths.keys().cloned());
+            for berth in self.berths.values_mut() {
+                if let Some(task) = &mut berth.task {
+                    task.doubt_unseen(now, &berth.pods);
+                }
+            }
         }
         while let Some((time, key)) = self.wakes.first().filter(|(time, _)| *time <= now).cloned() {
             self.wakes.remove(&(time, key.clone()));
@@ -181,7 +186,7 @@ impl Fleet {
     }
 
     fn round(&self, now: Time) -> Round {
-        Round { now, epoch: self.epoch, kept_pods: self.limits.kept_pods }
+        Round { now, epoch: self.epoch, kept_pods: self.limits.kept_pods, restart: false }
     }
 
     fn poll_tasks(&mut self, now: Time, keys: &BTreeSet<TaskKey>, plan: &mut Plan) {

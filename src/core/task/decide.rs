@@ -22,7 +22,7 @@ impl Task {
         self.headline.message = None;
         self.headline.set(now, ConditionType::Accepted, true, "Accepted", &note);
         self.tell("Accepted", false, &note);
-        self.stage = Stage::Running(Box::new(Run::new(job)));
+        self.stage = Stage::Running(Box::new(Run::new(job, self.all_unclear)));
         self.ledger.change_urgently();
         self.decide(now);
     }

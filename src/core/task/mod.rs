@@ -59,6 +59,8 @@ pub struct Round {
     pub epoch: u32,
     /// Finished pods that a task keeps.
     pub kept_pods: usize,
+    /// Tasks are loaded that an earlier operator may have worked on.
+    pub restart: bool,
 }
 
 /// How many actions of each kind a round may still start.
@@ -88,6 +90,8 @@ pub struct Task {
     held_back: Option<Time>,
     /// Until when another object has the name of a pod, as far as is known.
     name_taken: Option<(Time, String)>,
+    /// Until when creates of an operator before this one may still be carried out.
+    all_unclear: Time,
     /// The results in the write that is on its way.
     storing: BTreeMap<Index, String>,
 }

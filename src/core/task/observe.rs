@@ -37,8 +37,12 @@ impl Task {
             tells: std::collections::VecDeque::new(),
             held_back: None,
             name_taken: None,
+            all_unclear: Time(i64::MIN),
             storing: std::collections::BTreeMap::new(),
         };
+        if round.restart {
+            task.all_unclear = round.now.plus_millis(UNCLEAR_MILLIS);
+        }
         task.load(round, &seen, pods);
         task
     }
@@ -55,6 +59,7 @@ impl Task {
         if news == Seen::Foreign {
             // Another operator wrote. Its status is the truth now; all we knew beyond it is in the pods.
             self.headline = Headline::from_status(&seen.status, seen.generation);
+            self.all_unclear = round.now.plus_millis(UNCLEAR_MILLIS);
             self.load(round, seen, pods);
         }
         if self.headline.generation != seen.generation {
@@ -109,7 +114,7 @@ impl Task {
                 self.give_up(round.now, &format!("status.phases or status.attempts can't be read: {error}"));
             }
             Ok((phases, tries)) => {
-                let mut run = Run::resume(job, phases, tries, round.now.plus_millis(UNCLEAR_MILLIS));
+                let mut run = Run::resume(job, phases, tries, self.all_unclear);
                 if let Stage::Running(old) = &mut self.stage {
                     run.take_over_creates(old);
                 }
@@ -189,6 +194,18 @@ impl Task {
         }
     }
 
+    /// Flights that an answer, but not the watch, has told of: asked for again. The two come in any order, so an answer
+    /// can be older than the list that did not show the pod.
+    pub fn doubt_unseen(&mut self, now: Time, pods: &Pods) {
+        if let Stage::Running(run) = &mut self.stage {
+            for (index, flight) in &mut run.flights {
+                if flight.created && flight.doubt == Doubt::No && !pods.contains_key(&(*index, flight.attempt)) {
+                    flight.doubt = Doubt::Since(now);
+                }
+            }
+        }
+    }
+
     /// The dry run was answered.
     pub fn handle_checked(&mut self, now: Time, outcome: CheckOutcome) {
         let Stage::Checking { job, not_before, asked, failures } = &mut self.stage else { return };
@@ -250,6 +267,9 @@ impl Task {
 
     /// A look was answered.
     pub fn handle_looked(&mut self, round: &Round, index: Index, attempt: Attempt, outcome: LookOutcome) -> Option<Ending> {
+        // The watch may have told in the meantime, and knows better.
+        let (Some(run), _) = self.scene(round.now) else { return None };
+        run.flights.get(&index).filter(|f| f.attempt == attempt && f.doubt == Doubt::Asked)?;
         match outcome {
             LookOutcome::Found(pod) => self.handle_pod(round, index, attempt, &pod),
             LookOutcome::NotFound => {
@@ -258,7 +278,7 @@ impl Task {
             }
             LookOutcome::Unclear => {
                 let (Some(run), _) = self.scene(round.now) else { return None };
-                let flight = run.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.doubt == Doubt::Asked)?;
+                let flight = run.flights.get_mut(&index)?;
                 flight.doubt = Doubt::Since(round.now.plus_millis(AGAIN_MILLIS));
                 None
             }

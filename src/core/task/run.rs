@@ -113,10 +113,10 @@ pub struct Scene<'a> {
 }
 
 impl Run {
-    /// A run in which nothing has started.
-    pub fn new(job: Arc<Job>) -> Self {
+    /// A run in which nothing has started, as far as is known.
+    pub fn new(job: Arc<Job>, all_unclear: Time) -> Self {
         let phases = Phases::new(job.count());
-        Self::resume(job, phases, Attempts::default(), Time(i64::MIN))
+        Self::resume(job, phases, Attempts::default(), all_unclear)
     }
 
     /// A run from its recorded state; the pods that exist are yet to be shown to it. Creates of an earlier operator

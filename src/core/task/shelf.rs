@@ -46,10 +46,11 @@ impl Shelf {
         }
     }
 
-    /// Condemns a pod at once, such as one that should not be alive.
+    /// Condemns a pod at once that should not be alive. Ignores old news of one that is known to have ended.
     pub fn condemn(&mut self, pod: Leftover) {
         let id = (pod.index, pod.attempt);
-        if !self.deleting.contains_key(&id) {
+        let has_ended = self.all().any(|known| known.uid == pod.uid && known.ended);
+        if !has_ended && !self.deleting.contains_key(&id) {
             self.forget(id);
             self.doomed.insert(id, pod);
         }
@@ -102,9 +103,12 @@ impl Shelf {
 
     /// Whether the pod is known here.
     pub fn holds(&self, id: Id) -> bool {
-        self.deleting.contains_key(&id)
-            || self.doomed.contains_key(&id)
-            || self.kept.iter().chain(self.unrecorded.iter().map(|(_, p)| p)).any(|p| (p.index, p.attempt) == id)
+        self.all().any(|pod| (pod.index, pod.attempt) == id)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Leftover> {
+        let unrecorded = self.unrecorded.iter().map(|(_, pod)| pod);
+        unrecorded.chain(&self.kept).chain(self.doomed.values()).chain(self.deleting.values())
     }
 
     fn forget(&mut self, id: Id) {
