@@ -1,3 +1,30 @@
-//! x
+//! Starts the operator, or prints its CRD.
+
+use clap::Parser;
 use kube::CustomResourceExt;
-fn main() { print!("{}", serde_yaml::to_string(&maptask::api::MapTask::crd()).unwrap()); }
+use maptask::args::{Cli, Command};
+use maptask::serve::logs;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Cli { command, run } = Cli::parse();
+    if let Some(Command::Crd) = command {
+        print!("{}", serde_yaml::to_string(&maptask::api::MapTask::crd())?);
+        return Ok(());
+    }
+    logs::start(run.log_format, &run.log_level)?;
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stopping.cancel();
+    });
+    maptask::operator::run(run, stop).await
+}

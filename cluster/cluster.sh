@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# A real Kubernetes on this machine: control plane, fake nodes, and one real node.
+#
+#   cluster.sh tools                    install and build what is needed
+#   cluster.sh up [options]             start a cluster, or say that it runs
+#   cluster.sh load FILE.tar [NAME]     import an image archive into the real node
+#   cluster.sh kubeconfig|api-port|status [NAME]
+#   cluster.sh pid COMPONENT [NAME]     etcd, kube-apiserver, kubelet, containerd, …
+#   cluster.sh down [NAME|--all]        end it and leave nothing running
+#
+# Options of up: --name NAME (default maptask), --fake-nodes N (2), --no-real-node, --unlimited-qps.
+# All state is under target/cluster, sockets under /run/maptask-NAME.
+set -euo pipefail
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+ROOT=$(cd "$HERE/.." && pwd)
+HOME_DIR=$ROOT/target/cluster
+BIN=$HOME_DIR/bin
+START=$SECONDS
+
+# shellcheck source=lib/common.sh
+source "$HERE/lib/common.sh"
+# shellcheck source=lib/tools.sh
+source "$HERE/lib/tools.sh"
+# shellcheck source=lib/control-plane.sh
+source "$HERE/lib/control-plane.sh"
+# shellcheck source=lib/node.sh
+source "$HERE/lib/node.sh"
+# shellcheck source=lib/down.sh
+source "$HERE/lib/down.sh"
+
+up() {
+  local name=maptask fake_nodes=2 real_node=true unlimited_qps=false
+  while (($#)); do
+    case $1 in
+      --name) name=$2 && shift ;;
+      --fake-nodes) fake_nodes=$2 && shift ;;
+      --no-real-node) real_node=false ;;
+      --unlimited-qps) unlimited_qps=true ;;
+      *) die "unknown option $1; see the head of $0" ;;
+    esac
+    shift
+  done
+  paths "$name"
+  tools
+  if is_healthy "$real_node"; then
+    say "cluster $name runs: KUBECONFIG=$KUBECONFIG"
+    return
+  fi
+  if [[ -e $STATE || -e $RUN ]]; then
+    say "cluster $name is there but not healthy: starting it anew"
+    down "$name"
+  fi
+  mkdir -p "$STATE" "$RUN" "$LOGS"
+  start_control_plane "$unlimited_qps"
+  if [[ $real_node == true ]]; then start_node; fi
+  if ((fake_nodes > 0)); then start_fake_nodes "$fake_nodes"; fi
+  wait_for "the default service account" 60 kubectl -n default get serviceaccount default
+  if [[ $real_node == true ]]; then
+    wait_for "the real node" 60 kubectl wait --for=condition=Ready node/localhost --timeout=1s
+  fi
+  say "cluster $name is up: KUBECONFIG=$KUBECONFIG"
+}
+
+main() {
+  local command=${1:-}
+  shift || true
+  case $command in
+    tools) tools ;;
+    up) up "$@" ;;
+    load) paths "${2:-maptask}" && load_image "$1" ;;
+    kubeconfig) paths "${1:-maptask}" && echo "$KUBECONFIG" ;;
+    api-port) paths "${1:-maptask}" && cat "$STATE/api-port" ;;
+    status) paths "${1:-maptask}" && if is_healthy false; then echo "up"; else echo "down" && exit 1; fi ;;
+    pid) paths "${2:-maptask}" && component_pid "$1" ;;
+    down) if [[ ${1:-maptask} == --all ]]; then down_all; else down "${1:-maptask}"; fi ;;
+    *) sed -n '2,13p' "$0" && exit 2 ;;
+  esac
+}
+
+main "$@"

@@ -1,0 +1,80 @@
+# What the other parts share: where things are, and how to say, wait and fill in.
+# shellcheck shell=bash disable=SC2034
+
+say() { printf 'cluster %4ds  %s\n' "$((SECONDS - START))" "$*" >&2; }
+die() { say "error: $*" && exit 1; }
+
+# Where the cluster of this name keeps its things.
+paths() {
+  NAME=$1
+  [[ $NAME =~ ^[a-z0-9]{1,12}$ ]] || die "cluster name '$NAME': use 1 to 12 lower-case letters and digits"
+  STATE=$HOME_DIR/clusters/$NAME
+  LOGS=$HOME_DIR/logs/$NAME
+  RUN=/run/maptask-$NAME # short, since the path of a unix socket has at most 108 bytes
+  PKI=$STATE/kwok/clusters/$NAME/pki
+  BRIDGE=mt-$NAME
+  export KWOK_WORKDIR=$STATE/kwok
+  export KUBECONFIG=$STATE/kwok/clusters/$NAME/kubeconfig.yaml
+}
+
+kubectl() { "$BIN/kubectl" "$@"; }
+
+# wait_for WHAT SECONDS COMMAND…: until the command succeeds.
+wait_for() {
+  local what=$1 seconds=$2 end
+  shift 2
+  end=$((SECONDS + seconds))
+  until "$@" >/dev/null 2>&1; do
+    ((SECONDS < end)) || die "$what is not there after $seconds s; logs are in $LOGS"
+    sleep 0.3
+  done
+}
+
+# A port that nobody listens on.
+free_port() {
+  local port
+  while :; do
+    port=$((20000 + RANDOM % 12000))
+    if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+      echo "$port" && return
+    fi
+  done
+}
+
+# fill FILE [NAME=VALUE…]: the template with @NAME@ replaced.
+fill() {
+  local text pair
+  text=$(cat "$HERE/config/$1")
+  shift
+  for pair in "NAME=$NAME" "STATE=$STATE" "RUN=$RUN" "BIN=$BIN" "PKI=$PKI" "BRIDGE=$BRIDGE" "$@"; do
+    text=${text//@${pair%%=*}@/${pair#*=}}
+  done
+  printf '%s\n' "$text"
+}
+
+# Whether the process is there and its command line names one of our paths.
+is_ours() {
+  local cmdline
+  cmdline=$(tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline") || return 1
+  [[ $cmdline == *"$STATE/"* || $cmdline == *"$RUN/"* ]]
+}
+
+# The pid of a component, if it runs.
+component_pid() {
+  local file pid
+  for file in "$STATE/pids/$1.pid" "$STATE/kwok/clusters/$NAME/pids/$1.pid"; do
+    if [[ -f $file ]]; then
+      pid=$(<"$file")
+      if is_ours "$pid"; then echo "$pid" && return; fi
+    fi
+  done
+  return 1
+}
+
+# is_healthy WITH_NODE
+is_healthy() {
+  [[ -f $KUBECONFIG ]] || return 1
+  kubectl get --raw /readyz --request-timeout=3s >/dev/null 2>&1 || return 1
+  [[ $1 == false ]] && return
+  component_pid kubelet >/dev/null && component_pid containerd >/dev/null
+}

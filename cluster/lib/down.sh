@@ -1,0 +1,106 @@
+# The end of a cluster: every process, mount, bridge and cgroup of it, also after a crash of any part.
+# shellcheck shell=bash
+
+down_all() {
+  local dir
+  for dir in "$HOME_DIR"/clusters/*/ /run/maptask-*/; do
+    [[ -d $dir ]] || continue
+    dir=$(basename "$dir")
+    down "${dir#maptask-}"
+  done
+}
+
+# down NAME
+down() {
+  paths "$1"
+  if [[ ! -e $STATE && ! -e $RUN ]]; then
+    say "cluster $NAME does not run"
+    return
+  fi
+  say "ending cluster $NAME"
+  # First who would start others, then what they started.
+  end_processes kubelet
+  end_containers
+  end_processes containerd
+  if [[ -d $KWOK_WORKDIR/clusters/$NAME ]]; then
+    mkdir -p "$LOGS"
+    rm -rf "$LOGS/control-plane"
+    cp -r "$KWOK_WORKDIR/clusters/$NAME/logs" "$LOGS/control-plane" 2>/dev/null || true
+    timeout 60 "$BIN/kwokctl" delete cluster --name "$NAME" >>"$LOGS/kwokctl.log" 2>&1 || true
+  fi
+  end_rest
+  unmount
+  ip link delete "$BRIDGE" 2>/dev/null || true
+  remove_cgroups
+  rm -rf "$STATE" "$RUN"
+}
+
+# end_processes COMPONENT
+end_processes() {
+  local pid
+  if pid=$(component_pid "$1"); then end_pids "$pid"; fi
+}
+
+# end_pids PID…: asks, waits, and insists.
+end_pids() {
+  local pid tries
+  for pid; do kill -TERM "$pid" 2>/dev/null || true; done
+  for tries in {1..50}; do
+    for pid; do
+      if [[ -e /proc/$pid ]]; then sleep 0.1 && continue 2; fi
+    done
+    return
+  done
+  for pid; do kill -KILL "$pid" 2>/dev/null || true; done
+}
+
+end_containers() {
+  local task tries
+  [[ -S $RUN/containerd.sock ]] && component_pid containerd >/dev/null || return 0
+  for task in $(timeout 10 "$BIN/ctr" --address "$RUN/containerd.sock" --namespace k8s.io tasks ls -q 2>/dev/null); do
+    timeout 10 "$BIN/ctr" --address "$RUN/containerd.sock" --namespace k8s.io tasks kill -a -s SIGKILL "$task" >/dev/null 2>&1 || true
+  done
+  for tries in {1..30}; do
+    [[ -z $(timeout 10 "$BIN/ctr" --address "$RUN/containerd.sock" --namespace k8s.io tasks ls 2>/dev/null | grep RUNNING) ]] && return
+    sleep 0.1
+  done
+}
+
+# Whatever else names our folders: shims and their containers after a crash, parts of the control plane.
+end_rest() {
+  local dir pid pids=()
+  for dir in /proc/[0-9]*; do
+    pid=${dir#/proc/}
+    if ((pid != $$ && pid != BASHPID)) && is_ours "$pid"; then pids+=("$pid" $(children "$pid")); fi
+  done
+  if ((${#pids[@]})); then end_pids "${pids[@]}"; fi
+}
+
+# Every process below this one.
+children() {
+  local child
+  for child in $(cat "/proc/$1/task/"*/children 2>/dev/null); do
+    echo "$child"
+    children "$child"
+  done
+}
+
+unmount() {
+  local tries mounts namespace
+  for tries in 1 2 3; do
+    mounts=$(awk -v a="$STATE/" -v b="$RUN/" 'index($2, a) == 1 || index($2, b) == 1 { print $2 }' /proc/mounts | sort -r)
+    [[ -n $mounts ]] || break
+    xargs -r -d '\n' umount --lazy <<<"$mounts" 2>/dev/null || true
+  done
+  # Namespaces of pods: those that the cluster's address book knows no more.
+  for namespace in $(cat "$STATE/netns" 2>/dev/null); do
+    ip netns delete "$namespace" 2>/dev/null || true
+  done
+}
+
+remove_cgroups() {
+  local tree
+  for tree in /sys/fs/cgroup/*/maptask-"$NAME" /sys/fs/cgroup/maptask-"$NAME"; do
+    if [[ -d $tree ]]; then find "$tree" -depth -type d -exec rmdir {} + 2>/dev/null || true; fi
+  done
+}

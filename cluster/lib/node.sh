@@ -1,0 +1,84 @@
+# One real node: containerd, kubelet, and the images that no registry gives.
+# shellcheck shell=bash
+
+start_node() {
+  local subnet
+  subnet=10.$((100 + RANDOM % 100)).$((RANDOM % 250)).0/24
+  mkdir -p "$STATE/pids" "$STATE/cni" "$STATE/kubelet"
+  fill containerd.toml >"$STATE/containerd.toml"
+  fill cni.conflist "SUBNET=$subnet" >"$STATE/cni/10-maptask.conflist"
+  fill kubelet.yaml "KUBELET_PORT=$(free_port)" >"$STATE/kubelet.yaml"
+  make_cgroup
+  say "starting containerd"
+  start containerd "$BIN/containerd" --config "$STATE/containerd.toml"
+  wait_for containerd 30 ctr version
+  make_images
+  say "starting the kubelet"
+  start kubelet "$BIN/kubelet" --config "$STATE/kubelet.yaml" --kubeconfig "$KUBECONFIG" \
+    --root-dir "$STATE/kubelet" --cert-dir "$STATE/kubelet/pki" --hostname-override localhost
+}
+
+# start COMPONENT COMMAND…: in the background, in a session of its own.
+start() {
+  local component=$1
+  shift
+  PATH=$BIN:$PATH setsid "$@" >"$LOGS/$component.log" 2>&1 </dev/null &
+  echo $! >"$STATE/pids/$component.pid"
+}
+
+ctr() { "$BIN/ctr" --address "$RUN/containerd.sock" --namespace k8s.io "$@"; }
+
+load_image() {
+  [[ -f $1 ]] || die "no such file: $1"
+  say "loading $(basename "$1") into the real node"
+  ctr images import --local "$1" >>"$LOGS/images.log" 2>&1 || die "the image can't be imported; see $LOGS/images.log"
+}
+
+# The kubelet's own branch, so that clusters side by side don't meet.
+make_cgroup() {
+  local hierarchy
+  for hierarchy in /sys/fs/cgroup/*/; do
+    if [[ -e ${hierarchy}cgroup.procs && ! -L ${hierarchy%/} ]]; then mkdir -p "${hierarchy}maptask-$NAME"; fi
+  done
+  if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then mkdir -p "/sys/fs/cgroup/maptask-$NAME"; fi
+  # A cpuset without CPUs takes no process.
+  local cpuset=/sys/fs/cgroup/cpuset
+  if [[ -e $cpuset/maptask-$NAME/cpuset.cpus ]]; then
+    cat "$cpuset/cpuset.cpus" >"$cpuset/maptask-$NAME/cpuset.cpus"
+    cat "$cpuset/cpuset.mems" >"$cpuset/maptask-$NAME/cpuset.mems"
+  fi
+}
+
+# busybox, which the examples run, and the pause image, both from Debian's static busybox.
+make_images() {
+  local archive=$HOME_DIR/images/busybox.tar
+  if [[ ! -f $archive ]]; then
+    mkdir -p "$HOME_DIR/images"
+    make_archive docker.io/library/busybox:1.36 '["sh"]' "$archive"
+    make_archive docker.io/library/pause:local '["sleep","2147483647"]' "$HOME_DIR/images/pause.tar"
+  fi
+  load_image "$archive"
+  load_image "$HOME_DIR/images/pause.tar"
+}
+
+# make_archive IMAGE CMD FILE: an image of busybox alone.
+make_archive() {
+  local dir digest applet arch
+  dir=$(mktemp -d)
+  mkdir -p "$dir/root/bin" "$dir/root/tmp" "$dir/root/etc" "$dir/image"
+  chmod 1777 "$dir/root/tmp"
+  cp "$(command -v busybox)" "$dir/root/bin/busybox"
+  for applet in $(busybox --list); do
+    [[ $applet == busybox ]] || ln -s busybox "$dir/root/bin/$applet"
+  done
+  echo 'root:x:0:0:root:/:/bin/sh' >"$dir/root/etc/passwd"
+  tar -C "$dir/root" --sort=name --owner=0 --group=0 --numeric-owner -cf "$dir/image/layer.tar" .
+  digest=$(sha256sum "$dir/image/layer.tar" | cut -d' ' -f1)
+  arch=$(dpkg --print-architecture)
+  cat >"$dir/image/config.json" <<JSON
+{"architecture":"$arch","os":"linux","config":{"Cmd":$2,"Env":["PATH=/bin"]},"rootfs":{"type":"layers","diff_ids":["sha256:$digest"]}}
+JSON
+  echo "[{\"Config\":\"config.json\",\"RepoTags\":[\"$1\"],\"Layers\":[\"layer.tar\"]}]" >"$dir/image/manifest.json"
+  tar -C "$dir/image" -cf "$3" manifest.json config.json layer.tar
+  rm -rf "$dir"
+}

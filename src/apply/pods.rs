@@ -1,0 +1,99 @@
+//! Creates, deletes and looks at pods.
+
+use http::Method;
+use kube::Client;
+use serde_json::{Value, json};
+
+use super::FIELD_MANAGER;
+use super::answer::{Meaning, meaning};
+use super::request::{Failure, Partial, send};
+use crate::core::fleet::plan::{CheckOutcome, Create, CreateOutcome, Delete, DeleteOutcome, LookOutcome, PodId};
+use crate::core::ids::{Attempt, Index};
+use crate::core::task::accept::Job;
+use crate::watch::pods::LeanPod;
+
+const JSON: &str = "application/json";
+
+/// A dry run of the first pod. Strict about unknown fields, as `kubectl apply` is about those that it knows.
+pub(super) async fn check(client: &Client, job: &Job) -> CheckOutcome {
+    let pod = job.pod(Index(0), Attempt::FIRST);
+    let query = format!("?dryRun=All&fieldValidation=Strict&fieldManager={FIELD_MANAGER}");
+    let path = format!("{}{query}", collection(&job.key.namespace));
+    match send::<Partial>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {
+        // A quota may have room by the time the pod is wanted, and a name may be free.
+        Ok(_) | Err(Meaning::Quota(_) | Meaning::AlreadyExists) => CheckOutcome::Good,
+        Err(Meaning::Refused(message)) => CheckOutcome::Refused(message),
+        Err(Meaning::Unclear(message)) => CheckOutcome::Unclear(message),
+        Err(other) => CheckOutcome::Unclear(format!("{other:?}")),
+    }
+}
+
+/// Creates the pod of an attempt. One that is there already is a success, if the task owns it.
+pub(super) async fn create(client: &Client, create: &Create) -> CreateOutcome {
+    let pod = create.job.pod(create.index, create.attempt);
+    let path = format!(
+        "{}?fieldValidation=Ignore&fieldManager={FIELD_MANAGER}",
+        collection(&create.job.key.namespace)
+    );
+    match send::<Partial>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {
+        Ok(_) => CreateOutcome::Created,
+        Err(Meaning::AlreadyExists) => whose(client, create).await,
+        Err(Meaning::Quota(message)) => CreateOutcome::Quota(message),
+        Err(Meaning::Throttled(pause)) => CreateOutcome::Throttled(pause),
+        Err(Meaning::Refused(message)) => CreateOutcome::Refused(message),
+        Err(Meaning::NotFound) => CreateOutcome::Refused("the namespace is gone".to_owned()),
+        Err(Meaning::Unclear(message)) => {
+            tracing::debug!(pod = %create.id(), message, "create without an answer");
+            CreateOutcome::Unclear
+        }
+        Err(Meaning::Conflict) => CreateOutcome::Unclear,
+    }
+}
+
+async fn whose(client: &Client, create: &Create) -> CreateOutcome {
+    let path = object(&create.id());
+    match send::<Partial>(client, Method::GET, &path, JSON, None).await {
+        Ok(pod) if pod.owner_uid() == Some(&create.job.uid) => CreateOutcome::Created,
+        Ok(_) => CreateOutcome::NameTaken,
+        Err(_) => CreateOutcome::Unclear,
+    }
+}
+
+/// Deletes a pod; one that has ended at once, others with the grace that their template gives.
+pub(super) async fn delete(client: &Client, delete: &Delete) -> DeleteOutcome {
+    let mut options = json!({
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "preconditions": { "uid": delete.uid },
+        "propagationPolicy": "Background",
+    });
+    if delete.ended {
+        options["gracePeriodSeconds"] = json!(0);
+    }
+    let answer = send::<Value>(client, Method::DELETE, &object(&delete.id), JSON, Some(&options)).await;
+    match answer.map_err(|e| meaning(&e)) {
+        // A conflict means that the pod of this name is another one by now.
+        Ok(_) | Err(Meaning::NotFound | Meaning::Conflict) => DeleteOutcome::Taken,
+        Err(problem) => {
+            tracing::debug!(pod = %delete.id, ?problem, "delete failed, will try again");
+            DeleteOutcome::Failed
+        }
+    }
+}
+
+/// Asks whether a pod exists.
+pub(super) async fn look(client: &Client, id: &PodId) -> LookOutcome {
+    match send::<LeanPod>(client, Method::GET, &object(id), JSON, None).await.map_err(|e: Failure| meaning(&e)) {
+        Ok(pod) => pod.seen().map_or(LookOutcome::NotFound, |pod| LookOutcome::Found(Box::new(pod))),
+        Err(Meaning::NotFound) => LookOutcome::NotFound,
+        Err(_) => LookOutcome::Unclear,
+    }
+}
+
+fn collection(namespace: &str) -> String {
+    format!("/api/v1/namespaces/{namespace}/pods")
+}
+
+fn object(id: &PodId) -> String {
+    format!("{}/{}", collection(&id.key.namespace), id.pod_name())
+}

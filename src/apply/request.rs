@@ -1,0 +1,60 @@
+//! The requests that the operator makes, as plain HTTP: bodies are built by hand, and answers are kept small.
+
+use http::{Method, Request, header};
+use kube::Client;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Only the metadata of the object comes back.
+const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json";
+
+/// Sends a request and reads the answer, giving up after a time.
+pub(super) async fn send<T: DeserializeOwned>(
+    client: &Client,
+    method: Method,
+    path: &str,
+    content_type: &str,
+    body: Option<&Value>,
+) -> Result<T, Failure> {
+    let request = Request::builder()
+        .method(&method)
+        .uri(path)
+        .header(header::ACCEPT, if method == Method::GET { "application/json" } else { METADATA_ONLY })
+        .header(header::CONTENT_TYPE, content_type)
+        .body(body.map(|value| value.to_string().into_bytes()).unwrap_or_default())
+        .map_err(kube::Error::HttpError)?;
+    match tokio::time::timeout(super::PATIENCE, client.request::<T>(request)).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Failure::Timeout),
+    }
+}
+
+/// Why there is no good answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The client, or the API server through it.
+    #[error(transparent)]
+    Kube(#[from] kube::Error),
+    /// No answer in time.
+    #[error("no answer within {} s", super::PATIENCE.as_secs())]
+    Timeout,
+}
+
+/// The metadata of an object.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Partial {
+    pub(super) metadata: k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
+}
+
+impl Partial {
+    /// UID of the controlling owner.
+    pub(super) fn owner_uid(&self) -> Option<&str> {
+        let owners = self.metadata.owner_references.iter().flatten();
+        owners.into_iter().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
+    }
+
+    /// The version of the object.
+    pub(super) fn version(&self) -> u64 {
+        self.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0)
+    }
+}

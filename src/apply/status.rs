@@ -1,0 +1,50 @@
+//! The one writer of a task's status: first the results it speaks of, then itself, under the version that it knows.
+
+use http::Method;
+use kube::Client;
+use serde_json::json;
+
+use super::FIELD_MANAGER;
+use super::answer::{Meaning, meaning};
+use super::request::{Partial, send};
+use super::results;
+use crate::api::MapTask;
+use crate::core::fleet::plan::{Write, WriteOutcome};
+use crate::core::ids::TaskKey;
+use crate::core::task::TaskSeen;
+
+/// Stores results and status.
+pub(super) async fn write(client: &Client, write: &Write) -> WriteOutcome {
+    for shard in &write.results {
+        if let Err(message) = results::store(client, write, shard).await {
+            return WriteOutcome::Failed(message);
+        }
+    }
+    let patch = json!({
+        "metadata": { "uid": write.uid, "resourceVersion": write.resource_version.to_string() },
+        "status": write.status,
+    });
+    let path = format!("{}/status?fieldManager={FIELD_MANAGER}", object(&write.key));
+    let answer = send::<Partial>(client, Method::PATCH, &path, "application/merge-patch+json", Some(&patch)).await;
+    match answer.map_err(|failure| (meaning(&failure), failure)) {
+        Ok(task) => WriteOutcome::Written(task.version()),
+        Err((Meaning::Conflict, _)) => WriteOutcome::Conflict,
+        Err((Meaning::NotFound, _)) => WriteOutcome::Gone,
+        Err((_, failure)) => WriteOutcome::Failed(failure.to_string()),
+    }
+}
+
+/// Reads a task.
+pub(super) async fn read(client: &Client, key: &TaskKey) -> Option<TaskSeen> {
+    match send::<MapTask>(client, Method::GET, &object(key), "application/json", None).await {
+        Ok(task) => crate::watch::tasks::seen(task),
+        Err(error) => {
+            tracing::debug!(task = %key, %error, "not read");
+            None
+        }
+    }
+}
+
+fn object(key: &TaskKey) -> String {
+    format!("/apis/maptask.dev/v1alpha1/namespaces/{}/maptasks/{}", key.namespace, key.name)
+}

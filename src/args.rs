@@ -1,0 +1,71 @@
+//! What can be set on the command line, or by the environment.
+
+use std::net::SocketAddr;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::core::fleet::Limits;
+use crate::serve::logs::LogFormat;
+
+/// Runs one pod per item of a list, on Kubernetes.
+#[derive(Debug, Parser)]
+#[command(name = "maptask-operator", version)]
+pub struct Cli {
+    /// What to do; runs the operator if nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to run the operator.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the operator.
+    Run,
+    /// Print the CustomResourceDefinition as YAML.
+    Crd,
+}
+
+/// How to run the operator.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Watch this namespace alone; all if empty.
+    #[arg(long, env = "MAPTASK_NAMESPACE", default_value = "", global = true)]
+    pub namespace: String,
+    /// Items in flight at most, over all tasks.
+    #[arg(long, env = "MAPTASK_MAX_PODS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..), global = true)]
+    pub max_pods: u32,
+    /// Finished pods that stay for `kubectl logs`, for each task.
+    #[arg(long, env = "MAPTASK_KEPT_PODS", default_value_t = 10, global = true)]
+    pub kept_pods: u32,
+    /// Address of /livez, /readyz and /metrics.
+    #[arg(long, env = "MAPTASK_LISTEN", default_value = "0.0.0.0:8080", global = true)]
+    pub listen: SocketAddr,
+    /// Form of the log.
+    #[arg(long, env = "MAPTASK_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
+    pub log_format: LogFormat,
+    /// Level of the log: error, warn, info, debug, or a list of target=level.
+    #[arg(long, env = "MAPTASK_LOG_LEVEL", default_value = "info", global = true)]
+    pub log_level: String,
+    /// Work only while holding a lease, so that several replicas can stand by.
+    #[arg(long, env = "MAPTASK_LEADER_ELECTION", default_value_t = true, action = ArgAction::Set, global = true)]
+    pub leader_election: bool,
+    /// Name of the lease.
+    #[arg(long, env = "MAPTASK_LEASE_NAME", default_value = "maptask-operator", global = true)]
+    pub lease_name: String,
+    /// Namespace of the lease.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "default", global = true)]
+    pub lease_namespace: String,
+    /// Name of this instance, unique among the replicas.
+    #[arg(long, env = "POD_NAME", default_value = "maptask-operator", global = true)]
+    pub identity: String,
+}
+
+impl RunArgs {
+    /// The limits for the core.
+    pub fn limits(&self) -> Limits {
+        Limits { max_pods: self.max_pods as usize, kept_pods: self.kept_pods as usize }
+    }
+}

@@ -1,0 +1,195 @@
+//! The operator at work: watches in, plans out, answers back in, in one loop around the core.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+use kube::core::DeserializeGuard;
+use kube::runtime::watcher;
+use kube::{Api, Client, Config};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{MapTask, labels};
+use crate::apply::{Answer, Apply};
+use crate::args::RunArgs;
+use crate::core::fleet::Fleet;
+use crate::core::ids::Time;
+use crate::lease;
+use crate::serve::events::Events;
+use crate::serve::health::{self, Health};
+use crate::serve::metrics::Metrics;
+use crate::watch::{self, Event, pods::LeanPod};
+
+/// What happens within so many milliseconds is planned for together.
+const GATHER: Duration = Duration::from_millis(10);
+/// Events taken in before the next plan.
+const BATCH: usize = 2_048;
+/// Metrics about the fleet are at most so old.
+const METRICS_EVERY: Duration = Duration::from_secs(5);
+/// How long a shutdown may take: less than the default grace period of a pod.
+const SHUTDOWN: Duration = Duration::from_secs(20);
+
+/// Runs until stopped. Fails when the API server can't be reached at all, or the lease is lost.
+pub async fn run(args: RunArgs, stop: CancellationToken) -> anyhow::Result<()> {
+    let (health, metrics) = (Health::default(), Metrics::default());
+    let serving = tokio::spawn(health::serve(args.listen, health.clone(), metrics.clone(), stop.clone()));
+    let config = Config::infer().await.context("no way to the API server: neither in a pod nor with a kubeconfig")?;
+    let watching = Client::try_from(config.clone())?;
+    let version = watching.apiserver_version().await.context("the API server does not answer")?;
+    let minor: u32 = version.minor.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or(0);
+    tracing::info!(server = version.git_version, operator = env!("CARGO_PKG_VERSION"), "connected");
+    // Standing by counts as ready.
+    health.ready();
+    let lease = if args.leader_election {
+        let Some(lease) = lease::acquire(watching.clone(), &args, &stop).await? else { return Ok(()) };
+        Some(lease)
+    } else {
+        None
+    };
+    metrics.lead(true);
+    let mut config = config;
+    config.default_retry = false;
+    let working = Client::try_from(config)?;
+    let work = Work { args: &args, health, metrics, minor };
+    let result = tokio::select! {
+        result = work.run(watching, working, stop.clone()) => result,
+        result = serving => result.map_err(anyhow::Error::from).and_then(|served| served),
+        () = lease::lost(lease.as_ref()) => bail!("the lease {} is lost: another instance takes over", args.lease_name),
+    };
+    if let Some(lease) = lease {
+        lease.release().await;
+    }
+    result
+}
+
+struct Work<'a> {
+    args: &'a RunArgs,
+    health: Health,
+    metrics: Metrics,
+    minor: u32,
+}
+
+impl Work<'_> {
+    async fn run(&self, watching: Client, working: Client, stop: CancellationToken) -> anyhow::Result<()> {
+        let (events_in, mut events) = mpsc::channel(watch::QUEUE);
+        let (answers_in, mut answers) = mpsc::unbounded_channel();
+        let watches = self.start_watches(&watching, &events_in, &stop);
+        let recorder = Events::new(watching, self.args.identity.clone());
+        let apply = Apply::new(working, recorder, self.metrics.clone(), answers_in);
+        let clock = Clock::start();
+        let mut fleet = Fleet::new(self.args.limits(), seed());
+        let mut measured = Instant::now();
+        loop {
+            self.health.beat();
+            let now = clock.now();
+            let wait = fleet.next_wake(now).map_or(1_000, |wake| wake.millis_since(now).clamp(1, 1_000));
+            tokio::select! {
+                () = stop.cancelled() => break,
+                event = events.recv() => match event {
+                    Some(event) => self.event(&mut fleet, clock.now(), event),
+                    None => bail!("the watches have ended"),
+                },
+                Some(answer) = answers.recv() => take(&mut fleet, clock.now(), answer),
+                () = tokio::time::sleep(Duration::from_millis(wait)) => {}
+            }
+            if !events.is_empty() || !answers.is_empty() {
+                tokio::time::sleep(GATHER).await;
+            }
+            for _ in 0..BATCH {
+                let Ok(event) = events.try_recv() else { break };
+                self.event(&mut fleet, clock.now(), event);
+            }
+            while let Ok(answer) = answers.try_recv() {
+                take(&mut fleet, clock.now(), answer);
+            }
+            let began = Instant::now();
+            apply.start(fleet.poll_plan(clock.now()));
+            self.metrics.planned(began.elapsed().as_secs_f64());
+            if measured.elapsed() >= METRICS_EVERY {
+                measured = Instant::now();
+                self.metrics.set(&fleet.gauges());
+            }
+        }
+        tracing::info!("stopping: what is on its way is finished, nothing new is started");
+        drop(watches);
+        if tokio::time::timeout(SHUTDOWN, apply.finish()).await.is_err() {
+            tracing::warn!("not everything was answered in time");
+        }
+        Ok(())
+    }
+
+    fn start_watches(&self, client: &Client, events: &mpsc::Sender<Event>, stop: &CancellationToken) -> [AbortOnDrop; 2] {
+        let config = watch::config(self.minor);
+        let pods_config = config.clone().labels(labels::NAME);
+        let (tasks, pods): (Api<DeserializeGuard<MapTask>>, Api<LeanPod>) = match self.args.namespace.as_str() {
+            "" => (Api::all(client.clone()), Api::all(client.clone())),
+            namespace => (Api::namespaced(client.clone(), namespace), Api::namespaced(client.clone(), namespace)),
+        };
+        let tasks = watch::forward(
+            "maptasks",
+            watcher(tasks, config),
+            watch::tasks::translate,
+            events.clone(),
+            stop.clone(),
+        );
+        let pods =
+            watch::forward("pods", watcher(pods, pods_config), watch::pods::translate, events.clone(), stop.clone());
+        [AbortOnDrop(tokio::spawn(tasks)), AbortOnDrop(tokio::spawn(pods))]
+    }
+
+    fn event(&self, fleet: &mut Fleet, now: Time, event: Event) {
+        self.metrics.watched();
+        match event {
+            Event::Task(task) => fleet.handle_task(now, *task),
+            Event::TaskGone(key) => fleet.handle_task_gone(&key),
+            Event::TasksListing => fleet.handle_tasks_listing(),
+            Event::TasksListed => fleet.handle_tasks_listed(now),
+            Event::Pod(pod) => fleet.handle_pod(now, pod),
+            Event::PodGone(pod) => fleet.handle_pod_gone(now, &pod),
+            Event::PodsListing => fleet.handle_pods_listing(),
+            Event::PodsListed => fleet.handle_pods_listed(now),
+        }
+    }
+}
+
+fn take(fleet: &mut Fleet, now: Time, answer: Answer) {
+    match answer {
+        Answer::Checked(key, uid, outcome) => fleet.handle_checked(now, &key, &uid, outcome),
+        Answer::Created(id, uid, outcome) => fleet.handle_created(now, &id, &uid, outcome),
+        Answer::Deleted(id, outcome) => fleet.handle_deleted(now, &id, outcome),
+        Answer::Looked(id, outcome) => fleet.handle_looked(now, &id, outcome),
+        Answer::Written(key, uid, outcome) => fleet.handle_written(now, &key, &uid, &outcome),
+        Answer::Reread(seen) => fleet.handle_task(now, *seen),
+    }
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Wall-clock time at the start, and from then on the time that has passed: never goes back.
+struct Clock {
+    start: Instant,
+    millis: i64,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { start: Instant::now(), millis: i64::try_from(since.as_millis()).unwrap_or(0) }
+    }
+
+    fn now(&self) -> Time {
+        Time(self.millis.saturating_add(i64::try_from(self.start.elapsed().as_millis()).unwrap_or(i64::MAX)))
+    }
+}
+
+/// Different at each start: retries of two operators don't fall together.
+fn seed() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::from(since.subsec_nanos()) ^ since.as_secs()
+}

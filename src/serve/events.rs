@@ -1,0 +1,43 @@
+//! Kubernetes Events on a task: few, of its turns only, never of a pod.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Client;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+
+use crate::core::fleet::plan::Tell;
+
+/// Publishes Events.
+#[derive(Clone)]
+pub struct Events {
+    recorder: Recorder,
+}
+
+impl Events {
+    /// Events in the name of this instance of the operator.
+    pub fn new(client: Client, instance: String) -> Self {
+        let reporter = Reporter { controller: "maptask-operator".to_owned(), instance: Some(instance) };
+        Self { recorder: Recorder::new(client, reporter) }
+    }
+
+    /// Publishes one. A task is no worse off without, so a failure only shows in the log.
+    pub async fn tell(&self, tell: &Tell) {
+        let event = Event {
+            type_: if tell.warning { EventType::Warning } else { EventType::Normal },
+            reason: tell.reason.to_owned(),
+            note: Some(tell.note.clone()),
+            action: tell.reason.to_owned(),
+            secondary: None,
+        };
+        let reference = ObjectReference {
+            api_version: Some("maptask.dev/v1alpha1".to_owned()),
+            kind: Some("MapTask".to_owned()),
+            name: Some(tell.key.name.to_string()),
+            namespace: Some(tell.key.namespace.to_string()),
+            uid: Some(tell.uid.clone()),
+            ..ObjectReference::default()
+        };
+        if let Err(error) = self.recorder.publish(&event, &reference).await {
+            tracing::debug!(task = %tell.key, %error, "event not published");
+        }
+    }
+}

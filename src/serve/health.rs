@@ -1,0 +1,73 @@
+//! `/livez`, `/readyz` and `/metrics` over HTTP.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::routing::get;
+use tokio_util::sync::CancellationToken;
+
+use super::metrics::Metrics;
+
+/// A main loop that has not come round for so many seconds is stuck.
+const STUCK_SECONDS: i64 = 120;
+
+/// Whether the operator is alive and ready, as told by its parts.
+#[derive(Clone, Default)]
+pub struct Health {
+    ready: Arc<AtomicI64>,
+    beat: Arc<AtomicI64>,
+}
+
+impl Health {
+    /// The operator does its work, or stands by to.
+    pub fn ready(&self) {
+        self.ready.store(1, Ordering::Relaxed);
+    }
+
+    /// The main loop has come round.
+    pub fn beat(&self) {
+        self.beat.store(now(), Ordering::Relaxed);
+    }
+
+    fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed) == 1
+    }
+
+    fn is_alive(&self) -> bool {
+        let beat = self.beat.load(Ordering::Relaxed);
+        beat == 0 || now() - beat < STUCK_SECONDS
+    }
+}
+
+/// Serves until stopped.
+pub async fn serve(addr: SocketAddr, health: Health, metrics: Metrics, stop: CancellationToken) -> anyhow::Result<()> {
+    let listener = tokio::net::TcpListener::bind(addr)
+        .await
+        .map_err(|error| anyhow::anyhow!("--listen {addr}: {error}; choose another address"))?;
+    let live = health.clone();
+    let app = Router::new()
+        .route("/livez", get(async move || answer(live.is_alive())))
+        .route("/readyz", get(async move || answer(health.is_ready())))
+        .route(
+            "/metrics",
+            get(async move || {
+                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+                ([(header::CONTENT_TYPE, kind)], metrics.text())
+            }),
+        );
+    axum::serve(listener, app).with_graceful_shutdown(async move { stop.cancelled().await }).await?;
+    Ok(())
+}
+
+fn answer(good: bool) -> (StatusCode, &'static str) {
+    if good { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not yet\n") }
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(0)
+}

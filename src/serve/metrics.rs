@@ -1,0 +1,153 @@
+//! Numbers for Prometheus. Labels are of closed sets: no task, item or namespace ever becomes one.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::api::MapTaskStatus;
+use crate::core::fleet::Gauges;
+use crate::core::fleet::plan::{CreateOutcome, DeleteOutcome, WriteOutcome};
+
+type Label = [(&'static str, &'static str); 1];
+
+/// All metrics of the operator.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Mutex<Registry>>,
+    tasks: Family<Label, Gauge>,
+    attempts: Family<Label, Counter>,
+    pods: Family<Label, Gauge>,
+    window: Gauge,
+    held: Gauge,
+    creates: Family<Label, Counter>,
+    deletes: Family<Label, Counter>,
+    writes: Family<Label, Counter>,
+    status_bytes: Histogram,
+    planning: Histogram,
+    leader: Gauge,
+    counted: Arc<Mutex<std::collections::BTreeMap<&'static str, u64>>>,
+    watch_events: Counter<u64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            registry: Arc::default(),
+            tasks: Family::default(),
+            attempts: Family::default(),
+            pods: Family::default(),
+            window: Gauge::default(),
+            held: Gauge::default(),
+            creates: Family::default(),
+            deletes: Family::default(),
+            writes: Family::default(),
+            status_bytes: Histogram::new(exponential_buckets(256.0, 4.0, 8)),
+            planning: Histogram::new(exponential_buckets(0.000_05, 4.0, 9)),
+            leader: Gauge::default(),
+            counted: Arc::default(),
+            watch_events: Counter::default(),
+        };
+        let mut registry = Registry::with_prefix("maptask");
+        let r = &mut registry;
+        r.register("tasks", "MapTasks by phase", metrics.tasks.clone());
+        r.register("item_attempts", "Attempts ended, by how they ended", metrics.attempts.clone());
+        r.register("items_in_flight", "Items with a pod, or with one on its way, and items waiting", metrics.pods.clone());
+        r.register("create_window", "Pod creates that may be on their way at once", metrics.window.clone());
+        r.register("held_namespaces", "Namespaces whose quota is used up", metrics.held.clone());
+        r.register("pod_creates", "Pod creates by outcome", metrics.creates.clone());
+        r.register("pod_deletes", "Pod deletes by outcome", metrics.deletes.clone());
+        r.register("status_writes", "Status writes by outcome", metrics.writes.clone());
+        r.register("status_bytes", "Bytes of packed phases and attempts in a status write", metrics.status_bytes.clone());
+        r.register("planning_seconds", "Time that a round of planning took", metrics.planning.clone());
+        r.register("leader", "1 while this instance holds the lease", metrics.leader.clone());
+        r.register("watch_events", "Events received from the watches", metrics.watch_events.clone());
+        Self { registry: Arc::new(Mutex::new(registry)), ..metrics }
+    }
+}
+
+impl Metrics {
+    /// Counts a create.
+    pub fn created(&self, outcome: &CreateOutcome) {
+        let outcome = match outcome {
+            CreateOutcome::Created => "created",
+            CreateOutcome::NameTaken => "name_taken",
+            CreateOutcome::Quota(_) => "quota",
+            CreateOutcome::Throttled(_) => "throttled",
+            CreateOutcome::Unclear => "unclear",
+            CreateOutcome::Refused(_) => "refused",
+        };
+        self.creates.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
+    /// Counts a delete.
+    pub fn deleted(&self, outcome: DeleteOutcome) {
+        let outcome = match outcome {
+            DeleteOutcome::Taken => "taken",
+            DeleteOutcome::Failed => "failed",
+        };
+        self.deletes.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
+    /// Counts a status write and its size.
+    #[expect(clippy::cast_precision_loss, reason = "a size in bytes, for a histogram")]
+    pub fn written(&self, outcome: &WriteOutcome, status: &MapTaskStatus) {
+        let outcome = match outcome {
+            WriteOutcome::Written(_) => "written",
+            WriteOutcome::Conflict => "conflict",
+            WriteOutcome::Gone => "gone",
+            WriteOutcome::Failed(_) => "failed",
+        };
+        self.writes.get_or_create(&[("outcome", outcome)]).inc();
+        let bytes = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        self.status_bytes.observe((bytes(&status.phases) + bytes(&status.attempts)) as f64);
+    }
+
+    /// Counts an event of the watches.
+    pub fn watched(&self) {
+        self.watch_events.inc();
+    }
+
+    /// Notes how long a round of planning took.
+    pub fn planned(&self, seconds: f64) {
+        self.planning.observe(seconds);
+    }
+
+    /// Notes whether this instance leads.
+    pub fn lead(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
+    /// Takes over the numbers of the fleet.
+    pub fn set(&self, gauges: &Gauges) {
+        for phase in ["Pending", "Running", "Suspended", "Succeeded", "Failed"] {
+            let tasks = gauges.tasks.get(phase).copied().unwrap_or(0);
+            self.tasks.get_or_create(&[("phase", phase)]).set(i64::try_from(tasks).unwrap_or(i64::MAX));
+        }
+        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        self.pods.get_or_create(&[("state", "in_flight")]).set(number(gauges.in_flight));
+        self.pods.get_or_create(&[("state", "waiting")]).set(number(gauges.waiting));
+        self.window.set(i64::from(gauges.window.0));
+        self.held.set(number(gauges.held_namespaces));
+        let Ok(mut counted) = self.counted.lock() else { return };
+        for (category, total) in &gauges.endings {
+            let before = counted.insert(category, *total).unwrap_or(0);
+            self.attempts.get_or_create(&[("ending", category)]).inc_by(total.saturating_sub(before));
+        }
+    }
+
+    /// All metrics in the text format of OpenMetrics.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        if let Ok(registry) = self.registry.lock() {
+            // Writing to a string can't fail.
+            let _ = encode(&mut text, &registry);
+        }
+        text
+    }
+}

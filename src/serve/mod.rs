@@ -1,0 +1,6 @@
+//! What the operator tells about itself: metrics, health, logs, and Kubernetes Events.
+
+pub mod events;
+pub mod health;
+pub mod logs;
+pub mod metrics;

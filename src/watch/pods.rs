@@ -1,0 +1,109 @@
+//! The pods of all tasks, each as the few fields that count.
+
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
+use kube::Resource;
+use kube::runtime::watcher;
+use serde::{Deserialize, Deserializer};
+
+use super::Event;
+use crate::api::labels;
+use crate::core::pod::{PodSeen, PodStatus};
+
+/// A pod without its spec and without most of its metadata: a fraction of the real object.
+#[derive(Clone, Debug, Deserialize, Resource)]
+#[resource(inherit = Pod)]
+pub struct LeanPod {
+    #[serde(deserialize_with = "lean_metadata")]
+    metadata: ObjectMeta,
+    #[serde(default)]
+    status: PodStatus,
+}
+
+/// The labels and nothing else: annotations and managed fields are most of a pod's metadata.
+fn lean_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Lean {
+        name: Option<String>,
+        namespace: Option<String>,
+        uid: Option<String>,
+        resource_version: Option<String>,
+        deletion_timestamp: Option<Time>,
+        #[serde(default)]
+        labels: Labels,
+        owner_references: Option<Vec<OwnerReference>>,
+    }
+    #[derive(Default, Deserialize)]
+    struct Labels {
+        #[serde(rename = "maptask.dev/name")]
+        name: Option<String>,
+    }
+    let Lean { name, namespace, uid, resource_version, deletion_timestamp, labels, owner_references } =
+        Lean::deserialize(deserializer)?;
+    Ok(ObjectMeta {
+        name,
+        namespace,
+        uid,
+        resource_version,
+        deletion_timestamp,
+        labels: labels.name.map(|task| [(labels::NAME.to_owned(), task)].into()),
+        owner_references,
+        ..ObjectMeta::default()
+    })
+}
+
+impl LeanPod {
+    /// The pod for the core; `None` without the task's label.
+    pub fn seen(self) -> Option<PodSeen> {
+        let Self { metadata, status } = self;
+        let task = metadata.labels?.remove(labels::NAME)?;
+        let owner = metadata.owner_references.into_iter().flatten().find(|owner| owner.controller == Some(true));
+        Some(PodSeen {
+            namespace: metadata.namespace?.into(),
+            name: metadata.name?,
+            uid: metadata.uid?,
+            task: task.into(),
+            owner_uid: owner.map(|owner| owner.uid),
+            deleting: metadata.deletion_timestamp.is_some(),
+            status,
+        })
+    }
+}
+
+/// What the watch says, for the core.
+pub(crate) fn translate(event: watcher::Event<LeanPod>) -> Option<Event> {
+    match event {
+        watcher::Event::Apply(pod) | watcher::Event::InitApply(pod) => pod.seen().map(Event::Pod),
+        watcher::Event::Delete(pod) => pod.seen().map(Event::PodGone),
+        watcher::Event::Init => Some(Event::PodsListing),
+        watcher::Event::InitDone => Some(Event::PodsListed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_real_pod_is_read_for_what_counts() {
+        let json = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"t-3-1","namespace":"ns","uid":"u","resourceVersion":"7",
+            "labels":{"maptask.dev/name":"t","maptask.dev/index":"3","app":"x"},"annotations":{"a":"b"},
+            "ownerReferences":[{"apiVersion":"maptask.dev/v1alpha1","kind":"MapTask","name":"t","uid":"o","controller":true}],
+            "managedFields":[{"manager":"m"}]},
+            "spec":{"containers":[]},"status":{"phase":"Succeeded","podIP":"1.2.3.4","containerStatuses":[
+            {"name":"main","ready":false,"restartCount":0,"state":{"terminated":{"exitCode":0,"message":"7","containerID":"c"}}}]}}"#;
+        let seen = serde_json::from_str::<LeanPod>(json).unwrap().seen().unwrap();
+        assert_eq!((seen.name.as_str(), &*seen.task, seen.owner_uid.as_deref()), ("t-3-1", "t", Some("o")));
+        assert_eq!(seen.status.phase.as_deref(), Some("Succeeded"));
+        let container = &seen.status.container_statuses.unwrap()[0];
+        let terminated = container.state.as_ref().unwrap().terminated.as_ref().unwrap();
+        assert_eq!(terminated.message.as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn a_pod_of_nobody_is_no_event() {
+        let json = r#"{"metadata":{"name":"x","namespace":"ns","uid":"u"},"status":{}}"#;
+        assert_eq!(serde_json::from_str::<LeanPod>(json).unwrap().seen(), None);
+    }
+}
