@@ -1,0 +1,71 @@
+//! Every example, unchanged, with real containers on a real node.
+
+use serde_json::{Value, json};
+
+use crate::OPERATOR;
+use crate::kubectl::Namespace;
+
+/// Applies an example and waits for its end; its status and its results.
+fn run(namespace: &Namespace, example: &str) -> (Value, Vec<Value>) {
+    let file = format!("{}/examples/{example}/maptask.yaml", env!("CARGO_MANIFEST_DIR"));
+    let yaml: Value = serde_yaml::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let name = yaml["metadata"]["name"].as_str().unwrap().to_owned();
+    namespace.kubectl(&["apply", "-f", &file]);
+    let status = namespace.wait_for_end(&name);
+    assert_eq!(status["phase"], "Succeeded", "{example}: {status}");
+    (status, namespace.results(&name))
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn hello_says_hello_in_order() {
+    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let namespace = Namespace::new("hello");
+    let (status, results) = run(&namespace, "hello");
+    assert_eq!((status["done"].as_str(), results.len()), (Some("10/10"), 10));
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn values_of_every_kind_and_a_range_reach_their_containers() {
+    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let namespace = Namespace::new("values");
+    for example in ["values", "range"] {
+        let (status, results) = run(&namespace, example);
+        assert_eq!(status["items"].as_u64().map(|n| n as usize), Some(results.len()), "{example}");
+        assert!(!results.contains(&Value::Null), "{example}: {results:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn image_augmentation_gives_fifteen_images_in_the_order_of_the_items() {
+    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let namespace = Namespace::new("images");
+    let (status, results) = run(&namespace, "image-augmentation");
+    assert_eq!(status["counts"]["succeeded"], 5);
+    let task = namespace.list("maptasks").remove(0);
+    let items: Vec<&Value> = task["spec"]["items"]["values"].as_array().unwrap().iter().collect();
+    let images: Vec<&Value> = results.iter().map(|result| &result["image"]).collect();
+    assert_eq!(images, items);
+    let outputs: Vec<&Value> = results.iter().flat_map(|result| result["outputs"].as_array().unwrap()).collect();
+    assert_eq!(outputs.len(), 15);
+    assert!(outputs.iter().all(|output| output["bytes"].as_u64() > Some(100)), "{outputs:?}");
+    let name = task["metadata"]["name"].as_str().unwrap();
+    let log = namespace.kubectl(&["logs", &format!("{name}-0-1")]);
+    assert!(log.contains("flip"), "{log}");
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn the_sweep_succeeds_although_some_items_fail() {
+    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let namespace = Namespace::new("sweep");
+    let (status, results) = run(&namespace, "hyperparameter-sweep");
+    let count = |phase: &str| status["counts"][phase].as_u64().unwrap();
+    assert!(count("failed") > 0 && count("succeeded") >= status["required"].as_u64().unwrap(), "{status}");
+    let losses = results.iter().filter(|result| result["loss"].is_number()).count();
+    assert_eq!(losses as u64, count("succeeded"));
+    assert_eq!(results.len() as u64, status["items"].as_u64().unwrap());
+    assert_ne!(json!(results[0]), json!(results[1]));
+}

@@ -1,0 +1,168 @@
+//! `kubectl` as a user has it, and a namespace that goes when its test ends.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// What every wait gets; a cluster on two cores is slow, not broken.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+pub fn program(name: &str, variable: &str) -> Command {
+    Command::new(std::env::var(variable).unwrap_or_else(|_| name.to_owned()))
+}
+
+/// Runs `kubectl` with this on standard input; its output and whether it succeeded.
+pub fn kubectl_with(input: &str, args: &[&str]) -> (bool, String) {
+    let mut command = program("kubectl", "KUBECTL");
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("kubectl is on the PATH, or in KUBECTL");
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+pub fn kubectl(args: &[&str]) -> String {
+    let (good, text) = kubectl_with("", args);
+    assert!(good, "kubectl {args:?}: {text}");
+    text
+}
+
+/// A namespace of one test.
+pub struct Namespace(pub String);
+
+impl Namespace {
+    pub fn new(test: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("test-{test}-{}-{number}", std::process::id());
+        kubectl(&["create", "namespace", &name]);
+        let namespace = Self(name);
+        namespace.wait("its service account", || {
+            kubectl_with("", &["-n", &namespace.0, "get", "serviceaccount", "default"]).0.then_some(())
+        });
+        namespace
+    }
+
+    pub fn kubectl(&self, args: &[&str]) -> String {
+        kubectl(&[&["-n", &self.0], args].concat())
+    }
+
+    /// `kubectl apply`; fails the test if it is refused.
+    pub fn apply(&self, object: &Value) {
+        let (good, text) = self.try_apply(object);
+        assert!(good, "refused: {text}");
+    }
+
+    pub fn try_apply(&self, object: &Value) -> (bool, String) {
+        kubectl_with(&object.to_string(), &["-n", &self.0, "apply", "-f", "-"])
+    }
+
+    pub fn get(&self, kind: &str, name: &str) -> Option<Value> {
+        let (good, text) = kubectl_with("", &["-n", &self.0, "get", kind, name, "-o", "json"]);
+        good.then(|| serde_json::from_str(&text).unwrap())
+    }
+
+    pub fn list(&self, kind: &str) -> Vec<Value> {
+        let list: Value = serde_json::from_str(&self.kubectl(&["get", kind, "-o", "json"])).unwrap();
+        list["items"].as_array().unwrap().clone()
+    }
+
+    pub fn status(&self, task: &str) -> Value {
+        self.get("maptask", task).map_or(Value::Null, |object| object["status"].clone())
+    }
+
+    /// Asks until there is an answer.
+    pub fn wait<T>(&self, what: &str, ask: impl Fn() -> Option<T>) -> T {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(answer) = ask() {
+                return answer;
+            }
+            assert!(Instant::now() < end, "no {what} within {} s; {}", PATIENCE.as_secs(), self.describe());
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Waits until the task has ended; its status.
+    pub fn wait_for_end(&self, task: &str) -> Value {
+        self.wait(&format!("end of {task}"), || {
+            let status = self.status(task);
+            matches!(status["phase"].as_str(), Some("Succeeded" | "Failed")).then_some(status)
+        })
+    }
+
+    /// The lines of the task's results.
+    pub fn results(&self, task: &str) -> Vec<Value> {
+        let shard = self.get("configmap", &format!("{task}-results-0")).expect("the results are there");
+        let text = shard["data"]["results.jsonl"].as_str().unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn describe(&self) -> String {
+        let (_, tasks) = kubectl_with("", &["-n", &self.0, "get", "maptasks", "-o", "yaml"]);
+        let (_, pods) = kubectl_with("", &["-n", &self.0, "get", "pods"]);
+        format!("{tasks}\n{pods}")
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.describe());
+        }
+        let _ = kubectl_with("", &["delete", "namespace", &self.0, "--wait=false"]);
+    }
+}
+
+/// A task whose pods run on fake nodes, as their annotations say.
+pub fn fake_task(name: &str, spec: &Value, annotations: &Value) -> Value {
+    let mut task = json!({
+        "apiVersion": "maptask.dev/v1alpha1",
+        "kind": "MapTask",
+        "metadata": { "name": name },
+        "spec": { "template": {
+            "metadata": { "annotations": annotations },
+            "spec": {
+                "nodeSelector": { "type": "kwok" },
+                "tolerations": [{ "key": "kwok.x-k8s.io/node", "operator": "Exists" }],
+                "containers": [{ "name": "main", "image": "fake" }],
+            },
+        } },
+    });
+    merge(&mut task["spec"], spec);
+    task
+}
+
+/// A task whose pods are real containers that run a shell script.
+pub fn real_task(name: &str, spec: &Value, script: &str) -> Value {
+    let mut task = json!({
+        "apiVersion": "maptask.dev/v1alpha1",
+        "kind": "MapTask",
+        "metadata": { "name": name },
+        "spec": { "template": { "spec": {
+            "terminationGracePeriodSeconds": 1,
+            "containers": [{ "name": "main", "image": "busybox:1.36", "command": ["sh", "-c", script] }],
+        } } },
+    });
+    merge(&mut task["spec"], spec);
+    task
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    for (key, value) in from.as_object().unwrap() {
+        into[key] = value.clone();
+    }
+}
+
+/// The condition of a type, as `status reason message`.
+pub fn condition(status: &Value, type_: &str) -> String {
+    let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+    let found = conditions.iter().find(|c| c["type"] == type_);
+    found.map_or("none".to_owned(), |c| {
+        format!("{} {} {}", c["status"].as_str().unwrap(), c["reason"].as_str().unwrap(), c["message"].as_str().unwrap())
+    })
+}
