@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Builds an image with docker, podman or buildah, whichever is there.
+#
+#   image.sh operator|image-augmentation [--archive FILE.tar]
+#
+# --archive writes a docker-archive instead of leaving the image in the builder's own store.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT"
+
+case ${1:-} in
+  operator) package=maptask-operator binary=maptask-operator dockerfile=Dockerfile ;;
+  image-augmentation) package=image-augmentation binary=augment dockerfile=examples/image-augmentation/Dockerfile ;;
+  *) sed -n '2,7p' "$0" && exit 2 ;;
+esac
+archive=
+if [[ ${2:-} == --archive ]]; then
+  archive=$(realpath -m "$3")
+  mkdir -p "$(dirname "$archive")"
+fi
+
+say() { printf 'image  %4ds  %s\n' "$SECONDS" "$*" >&2; }
+
+triple=$(rustc -vV | sed -n 's/^host: //p')
+version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+image=docker.io/library/$package:$version
+
+say "building $binary as a static binary"
+# glibc linked in; no other C code is, so that this needs no musl toolchain.
+RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --quiet --package "$package" --bin "$binary" --target "$triple"
+
+context=target/image/$package
+rm -rf "$context"
+mkdir -p "$context"
+cp "target/$triple/release/$binary" "$dockerfile" "$context/"
+if [[ -d $(dirname "$dockerfile")/images ]]; then cp -r "$(dirname "$dockerfile")/images" "$context/"; fi
+
+if docker info >/dev/null 2>&1; then
+  say "building $image with docker"
+  docker build --quiet --tag "$image" "$context" >/dev/null
+  [[ -z $archive ]] || docker save --output "$archive" "$image"
+elif command -v podman >/dev/null; then
+  say "building $image with podman"
+  podman build --quiet --tag "$image" "$context" >/dev/null
+  [[ -z $archive ]] || podman save --quiet --format docker-archive --output "$archive" "$image"
+else
+  if ! command -v buildah >/dev/null; then
+    if ((EUID == 0)) && command -v apt-get >/dev/null; then
+      say "installing buildah"
+      { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends buildah; } >/dev/null 2>&1
+    else
+      say "error: none of docker (with its engine), podman and buildah is there: install one" && exit 1
+    fi
+  fi
+  say "building $image with buildah"
+  # vfs needs no kernel support, and these images are one layer.
+  export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
+  buildah bud --quiet --tag "$image" "$context" >/dev/null
+  if [[ -n $archive ]]; then
+    rm -f "$archive"
+    buildah push --quiet "$image" "docker-archive:$archive:$image"
+  fi
+fi
+say "$image is built${archive:+ into $archive}"
