@@ -5,6 +5,7 @@
 #   cluster.sh up [options]             start a cluster, or say that it runs
 #   cluster.sh load FILE.tar [NAME]     import an image archive into the real node
 #   cluster.sh kubeconfig|api-port|status [NAME]
+#   cluster.sh port PURPOSE [NAME]      a free port of the host, the same at each call
 #   cluster.sh pid COMPONENT [NAME]     etcd, kube-apiserver, kubelet, containerd, …
 #   cluster.sh down [NAME|--all]        end it and leave nothing running
 #
@@ -71,10 +72,11 @@ main() {
     load) paths "${2:-maptask}" && load_image "$1" ;;
     kubeconfig) paths "${1:-maptask}" && echo "$KUBECONFIG" ;;
     api-port) paths "${1:-maptask}" && cat "$STATE/api-port" ;;
+    port) paths "${2:-maptask}" && port_for "$1" ;;
     status) paths "${1:-maptask}" && if is_healthy false; then echo "up"; else echo "down" && exit 1; fi ;;
     pid) paths "${2:-maptask}" && component_pid "$1" ;;
     down) if [[ ${1:-maptask} == --all ]]; then down_all; else down "${1:-maptask}"; fi ;;
-    *) sed -n '2,13p' "$0" && exit 2 ;;
+    *) sed -n '2,14p' "$0" && exit 2 ;;
   esac
 }
 

@@ -32,7 +32,12 @@ pub async fn acquire(client: Client, args: &RunArgs, stop: &CancellationToken) -
         .build()
         .await
         .with_context(|| format!("lease {} in namespace {}", args.lease_name, args.lease_namespace))?;
-    tracing::info!(lease = args.lease_name, namespace = args.lease_namespace, identity = args.identity, "waiting for the lease");
+    tracing::info!(
+        lease = args.lease_name,
+        namespace = args.lease_namespace,
+        identity = args.identity,
+        "waiting for the lease"
+    );
     let (mut held, renewing) = manager.watch().await;
     let renewing = tokio::spawn(async move {
         if let Ok(Err(error)) = renewing.await {

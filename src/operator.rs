@@ -32,7 +32,8 @@ const SHUTDOWN: Duration = Duration::from_secs(20);
 /// Runs until stopped. Fails when the API server can't be reached at all, or the lease is lost.
 pub async fn run(args: RunArgs, stop: CancellationToken) -> anyhow::Result<()> {
     let (health, metrics) = (Health::default(), Metrics::default());
-    let serving = tokio::spawn(health::serve(args.listen, health.clone(), metrics.clone(), stop.clone()));
+    let listener = health::listen(args.listen).await?;
+    let serving = tokio::spawn(health::serve(listener, health.clone(), metrics.clone(), stop.clone()));
     let config = Config::infer().await.context("no way to the API server: neither in a pod nor with a kubeconfig")?;
     let watching = Client::try_from(config.clone())?;
     let version = watching.apiserver_version().await.context("the API server does not answer")?;
@@ -118,20 +119,20 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn start_watches(&self, client: &Client, events: &mpsc::Sender<Event>, stop: &CancellationToken) -> [AbortOnDrop; 2] {
+    fn start_watches(
+        &self,
+        client: &Client,
+        events: &mpsc::Sender<Event>,
+        stop: &CancellationToken,
+    ) -> [AbortOnDrop; 2] {
         let config = watch::config(self.minor);
         let pods_config = config.clone().labels(labels::NAME);
         let (tasks, pods): (Api<DeserializeGuard<MapTask>>, Api<LeanPod>) = match self.args.namespace.as_str() {
             "" => (Api::all(client.clone()), Api::all(client.clone())),
             namespace => (Api::namespaced(client.clone(), namespace), Api::namespaced(client.clone(), namespace)),
         };
-        let tasks = watch::forward(
-            "maptasks",
-            watcher(tasks, config),
-            watch::tasks::translate,
-            events.clone(),
-            stop.clone(),
-        );
+        let tasks =
+            watch::forward("maptasks", watcher(tasks, config), watch::tasks::translate, events.clone(), stop.clone());
         let pods =
             watch::forward("pods", watcher(pods, pods_config), watch::pods::translate, events.clone(), stop.clone());
         [AbortOnDrop(tokio::spawn(tasks)), AbortOnDrop(tokio::spawn(pods))]

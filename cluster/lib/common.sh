@@ -41,6 +41,13 @@ free_port() {
   done
 }
 
+# port_for PURPOSE: a free port, kept for later calls.
+port_for() {
+  local file=$STATE/port-$1
+  [[ -f $file ]] || free_port >"$file"
+  cat "$file"
+}
+
 # fill FILE [NAME=VALUE…]: the template with @NAME@ replaced.
 fill() {
   local text pair

@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn a_quota_is_no_refusal() {
-        let message = r#"pods "a-0-1" is forbidden: exceeded quota: q, requested: pods=1, used: pods=5, limited: pods=5"#;
+        let message =
+            r#"pods "a-0-1" is forbidden: exceeded quota: q, requested: pods=1, used: pods=5, limited: pods=5"#;
         let json = serde_json::json!({ "code": 403, "reason": "Forbidden", "message": message });
         assert_eq!(of(&json.to_string()), Meaning::Quota(message.to_owned()));
     }

@@ -31,10 +31,7 @@ pub(super) async fn check(client: &Client, job: &Job) -> CheckOutcome {
 /// Creates the pod of an attempt. One that is there already is a success, if the task owns it.
 pub(super) async fn create(client: &Client, create: &Create) -> CreateOutcome {
     let pod = create.job.pod(create.index, create.attempt);
-    let path = format!(
-        "{}?fieldValidation=Ignore&fieldManager={FIELD_MANAGER}",
-        collection(&create.job.key.namespace)
-    );
+    let path = format!("{}?fieldValidation=Ignore&fieldManager={FIELD_MANAGER}", collection(&create.job.key.namespace));
     match send::<Partial>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {
         Ok(_) => CreateOutcome::Created,
         Err(Meaning::AlreadyExists) => whose(client, create).await,

@@ -69,7 +69,8 @@ async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) ->
                 },
                 "data": { KEY: shard.merge("") },
             });
-            send::<Partial>(client, Method::POST, &format!("{collection}{query}"), "application/json", Some(&body)).await?;
+            send::<Partial>(client, Method::POST, &format!("{collection}{query}"), "application/json", Some(&body))
+                .await?;
             return Ok(());
         }
         Err(failure) => return Err(failure.into()),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 pub const MAX_ITEMS: u32 = 1_000_000;
 
 /// The place of an item in its task's list, from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Index(pub u32);
 
 impl Index {
@@ -15,6 +15,12 @@ impl Index {
     #[must_use]
     pub fn offset(self) -> usize {
         self.0 as usize
+    }
+
+    /// The place behind it.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
     }
 }
 

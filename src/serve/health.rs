@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::routing::get;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::metrics::Metrics;
@@ -43,11 +45,18 @@ impl Health {
     }
 }
 
+/// Takes the address, so that one that is taken shows before any work is done.
+pub async fn listen(addr: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(addr).await.with_context(|| format!("--listen {addr} can't be had: choose another address"))
+}
+
 /// Serves until stopped.
-pub async fn serve(addr: SocketAddr, health: Health, metrics: Metrics, stop: CancellationToken) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(addr)
-        .await
-        .map_err(|error| anyhow::anyhow!("--listen {addr}: {error}; choose another address"))?;
+pub async fn serve(
+    listener: TcpListener,
+    health: Health,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let live = health.clone();
     let app = Router::new()
         .route("/livez", get(async move || answer(live.is_alive())))

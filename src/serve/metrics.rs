@@ -57,13 +57,21 @@ impl Default for Metrics {
         let r = &mut registry;
         r.register("tasks", "MapTasks by phase", metrics.tasks.clone());
         r.register("item_attempts", "Attempts ended, by how they ended", metrics.attempts.clone());
-        r.register("items_in_flight", "Items with a pod, or with one on its way, and items waiting", metrics.pods.clone());
+        r.register(
+            "items_in_flight",
+            "Items with a pod, or with one on its way, and items waiting",
+            metrics.pods.clone(),
+        );
         r.register("create_window", "Pod creates that may be on their way at once", metrics.window.clone());
         r.register("held_namespaces", "Namespaces whose quota is used up", metrics.held.clone());
         r.register("pod_creates", "Pod creates by outcome", metrics.creates.clone());
         r.register("pod_deletes", "Pod deletes by outcome", metrics.deletes.clone());
         r.register("status_writes", "Status writes by outcome", metrics.writes.clone());
-        r.register("status_bytes", "Bytes of packed phases and attempts in a status write", metrics.status_bytes.clone());
+        r.register(
+            "status_bytes",
+            "Bytes of packed phases and attempts in a status write",
+            metrics.status_bytes.clone(),
+        );
         r.register("planning_seconds", "Time that a round of planning took", metrics.planning.clone());
         r.register("leader", "1 while this instance holds the lease", metrics.leader.clone());
         r.register("watch_events", "Events received from the watches", metrics.watch_events.clone());
@@ -141,7 +149,7 @@ impl Metrics {
         }
     }
 
-    /// All metrics in the text format of OpenMetrics.
+    /// All metrics in the text format of `OpenMetrics`.
     pub fn text(&self) -> String {
         let mut text = String::new();
         if let Ok(registry) = self.registry.lock() {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
-use crate::OPERATOR;
+use crate::alone;
 use crate::kubectl::{Namespace, fake_task, program};
 
 /// Every pod that was ever seen in a namespace: name to UIDs.
@@ -45,7 +45,12 @@ impl Witness {
             let name = format!("{task}-{index}-1");
             assert_eq!(seen.get(&name).map(Vec::len), Some(1), "{name} was made {:?}", seen.get(&name));
         }
-        assert_eq!(seen.len(), count, "other pods: {:?}", seen.keys().filter(|k| !k.ends_with("-1")).collect::<Vec<_>>());
+        assert_eq!(
+            seen.len(),
+            count,
+            "other pods: {:?}",
+            seen.keys().filter(|k| !k.ends_with("-1")).collect::<Vec<_>>()
+        );
     }
 }
 
@@ -78,7 +83,7 @@ fn kill_operator() -> usize {
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn an_operator_killed_in_the_middle_loses_nothing_and_repeats_nothing() {
-    let _alone = OPERATOR.write().unwrap_or_else(|e| e.into_inner());
+    let _alone = alone();
     let namespace = Namespace::new("kill");
     let witness = Witness::new(&namespace);
     let work = json!({ "fake.maptask.dev/duration": "1s", "fake.maptask.dev/message": "done" });
@@ -99,7 +104,7 @@ fn an_operator_killed_in_the_middle_loses_nothing_and_repeats_nothing() {
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn two_operators_at_once_run_each_item_once() {
-    let _alone = OPERATOR.write().unwrap_or_else(|e| e.into_inner());
+    let _alone = alone();
     let namespace = Namespace::new("two");
     let witness = Witness::new(&namespace);
     // A second one that does not ask for the lease, as after a network split.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::OPERATOR;
 use crate::kubectl::Namespace;
+use crate::undisturbed;
 
 /// Applies an example and waits for its end; its status and its results.
 fn run(namespace: &Namespace, example: &str) -> (Value, Vec<Value>) {
@@ -19,7 +19,7 @@ fn run(namespace: &Namespace, example: &str) -> (Value, Vec<Value>) {
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn hello_says_hello_in_order() {
-    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let _undisturbed = undisturbed();
     let namespace = Namespace::new("hello");
     let (status, results) = run(&namespace, "hello");
     assert_eq!((status["done"].as_str(), results.len()), (Some("10/10"), 10));
@@ -28,11 +28,11 @@ fn hello_says_hello_in_order() {
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn values_of_every_kind_and_a_range_reach_their_containers() {
-    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let _undisturbed = undisturbed();
     let namespace = Namespace::new("values");
     for example in ["values", "range"] {
         let (status, results) = run(&namespace, example);
-        assert_eq!(status["items"].as_u64().map(|n| n as usize), Some(results.len()), "{example}");
+        assert_eq!(status["items"].as_u64(), Some(results.len() as u64), "{example}");
         assert!(!results.contains(&Value::Null), "{example}: {results:?}");
     }
 }
@@ -40,7 +40,7 @@ fn values_of_every_kind_and_a_range_reach_their_containers() {
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn image_augmentation_gives_fifteen_images_in_the_order_of_the_items() {
-    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let _undisturbed = undisturbed();
     let namespace = Namespace::new("images");
     let (status, results) = run(&namespace, "image-augmentation");
     assert_eq!(status["counts"]["succeeded"], 5);
@@ -59,7 +59,7 @@ fn image_augmentation_gives_fifteen_images_in_the_order_of_the_items() {
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn the_sweep_succeeds_although_some_items_fail() {
-    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let _undisturbed = undisturbed();
     let namespace = Namespace::new("sweep");
     let (status, results) = run(&namespace, "hyperparameter-sweep");
     let count = |phase: &str| status["counts"][phase].as_u64().unwrap();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 /// What every wait gets; a cluster on two cores is slow, not broken.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 pub fn program(name: &str, variable: &str) -> Command {
     Command::new(std::env::var(variable).unwrap_or_else(|_| name.to_owned()))
@@ -163,6 +163,11 @@ pub fn condition(status: &Value, type_: &str) -> String {
     let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
     let found = conditions.iter().find(|c| c["type"] == type_);
     found.map_or("none".to_owned(), |c| {
-        format!("{} {} {}", c["status"].as_str().unwrap(), c["reason"].as_str().unwrap(), c["message"].as_str().unwrap())
+        format!(
+            "{} {} {}",
+            c["status"].as_str().unwrap(),
+            c["reason"].as_str().unwrap(),
+            c["message"].as_str().unwrap()
+        )
     })
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::OPERATOR;
 use crate::kubectl::{Namespace, condition, fake_task, kubectl_with, real_task};
+use crate::undisturbed;
 
 fn counts(status: &Value) -> [i64; 4] {
     ["succeeded", "failed", "cancelled", "retried"].map(|name| status["counts"][name].as_i64().unwrap())
@@ -12,7 +12,7 @@ fn counts(status: &Value) -> [i64; 4] {
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn an_item_that_fails_gets_another_attempt_and_its_result_is_the_last_ones() {
-    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let _undisturbed = undisturbed();
     let namespace = Namespace::new("retry");
     let script = r#"echo "try $MAPTASK_ATTEMPT of $MAPTASK_NAME/$MAPTASK_INDEX of $MAPTASK_COUNT"
         echo "{\"item\":$MAPTASK_ITEM,\"attempt\":$MAPTASK_ATTEMPT}" > /dev/termination-log
@@ -30,9 +30,9 @@ fn an_item_that_fails_gets_another_attempt_and_its_result_is_the_last_ones() {
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn a_task_ends_as_soon_as_its_ratio_is_met_or_out_of_reach() {
-    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let _undisturbed = undisturbed();
     let namespace = Namespace::new("ratio");
-    let hang = r#"case $MAPTASK_INDEX in 0|1|2) exit $MAPTASK_ITEM;; *) sleep 1000;; esac"#;
+    let hang = "case $MAPTASK_INDEX in 0|1|2) exit $MAPTASK_ITEM;; *) sleep 1000;; esac";
     let spec = |first: i32| json!({ "items": { "values": [first, first, first, 0, 0] }, "minSuccessRatio": 0.6 });
     namespace.apply(&real_task("met", &spec(0), hang));
     namespace.apply(&real_task("missed", &spec(7), hang));
@@ -51,7 +51,7 @@ fn a_task_ends_as_soon_as_its_ratio_is_met_or_out_of_reach() {
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn a_small_quota_makes_items_wait_and_not_fail() {
-    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let _undisturbed = undisturbed();
     let namespace = Namespace::new("quota");
     namespace.apply(&json!({
         "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "five" }, "spec": { "hard": { "pods": "5" } },
@@ -59,7 +59,11 @@ fn a_small_quota_makes_items_wait_and_not_fail() {
     namespace.wait("quota in force", || {
         namespace.get("resourcequota", "five")?["status"]["hard"]["pods"].as_str().map(str::to_owned)
     });
-    namespace.apply(&fake_task("many", &json!({ "items": { "count": 50 } }), &json!({ "fake.maptask.dev/duration": "1s" })));
+    namespace.apply(&fake_task(
+        "many",
+        &json!({ "items": { "count": 50 } }),
+        &json!({ "fake.maptask.dev/duration": "1s" }),
+    ));
     let waiting = namespace.wait("word on the quota", || {
         let status = namespace.status("many");
         (status["waiting"]["reason"] == "Quota").then(|| status["waiting"]["message"].as_str().unwrap().to_owned())
@@ -74,12 +78,14 @@ fn a_small_quota_makes_items_wait_and_not_fail() {
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn a_pod_that_vanishes_is_made_again_at_no_cost_to_the_item() {
-    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let _undisturbed = undisturbed();
     let namespace = Namespace::new("vanish");
-    namespace.apply(&fake_task("t", &json!({ "items": { "count": 3 }, "retries": 0 }), &json!({ "fake.maptask.dev/duration": "6s" })));
-    namespace.wait("pod that runs", || {
-        (namespace.get("pod", "t-1-1")?["status"]["phase"] == "Running").then_some(())
-    });
+    namespace.apply(&fake_task(
+        "t",
+        &json!({ "items": { "count": 3 }, "retries": 0 }),
+        &json!({ "fake.maptask.dev/duration": "6s" }),
+    ));
+    namespace.wait("pod that runs", || (namespace.get("pod", "t-1-1")?["status"]["phase"] == "Running").then_some(()));
     namespace.kubectl(&["delete", "pod", "t-1-1", "--force", "--grace-period=0"]);
     let status = namespace.wait_for_end("t");
     assert_eq!((status["phase"].as_str(), counts(&status)), (Some("Succeeded"), [3, 0, 0, 1]));
@@ -89,7 +95,7 @@ fn a_pod_that_vanishes_is_made_again_at_no_cost_to_the_item() {
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn a_suspended_task_starts_nothing_and_goes_on_when_resumed() {
-    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let _undisturbed = undisturbed();
     let namespace = Namespace::new("suspend");
     namespace.apply(&fake_task("t", &json!({ "items": { "count": 4 }, "suspend": true }), &json!({})));
     namespace.wait("phase Suspended", || (namespace.status("t")["phase"] == "Suspended").then_some(()));
@@ -101,7 +107,7 @@ fn a_suspended_task_starts_nothing_and_goes_on_when_resumed() {
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn a_list_of_nothing_succeeds_at_once() {
-    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let _undisturbed = undisturbed();
     let namespace = Namespace::new("nothing");
     namespace.apply(&fake_task("t", &json!({ "items": { "values": [] } }), &json!({})));
     let status = namespace.wait_for_end("t");
@@ -111,7 +117,7 @@ fn a_list_of_nothing_succeeds_at_once() {
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn a_foreign_pod_of_the_same_name_is_waited_for_and_left_alone() {
-    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let _undisturbed = undisturbed();
     let namespace = Namespace::new("taken");
     let mut pod = fake_task("x", &json!({ "items": { "count": 1 } }), &json!({}))["spec"]["template"].clone();
     pod["apiVersion"] = json!("v1");
@@ -133,7 +139,7 @@ fn a_foreign_pod_of_the_same_name_is_waited_for_and_left_alone() {
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn a_result_that_is_too_long_fails_its_item() {
-    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let _undisturbed = undisturbed();
     let namespace = Namespace::new("long");
     let spec = json!({ "items": { "count": 1 }, "results": { "maxBytesPerItem": 10 } });
     namespace.apply(&fake_task("t", &spec, &json!({ "fake.maptask.dev/message": "12345678901" })));
@@ -144,7 +150,7 @@ fn a_result_that_is_too_long_fails_its_item() {
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn few_finished_pods_stay_and_a_deleted_task_takes_all_with_it() {
-    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let _undisturbed = undisturbed();
     let namespace = Namespace::new("delete");
     let quick = json!({ "fake.maptask.dev/duration": "100ms", "fake.maptask.dev/message": "1" });
     namespace.apply(&fake_task("t", &json!({ "items": { "count": 40 } }), &quick));

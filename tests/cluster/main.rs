@@ -3,13 +3,25 @@
 //! Run by `make test-cluster`, which starts the cluster, builds the image and installs the chart. The tests use the
 //! cluster of `KUBECONFIG`, each a namespace of its own. Waiting is for conditions; no test sleeps for luck.
 
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test that can't go on has failed")]
+
 mod crash;
 mod examples;
 mod kubectl;
 mod life;
 mod refusals;
 
-use std::sync::RwLock;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Held for reading by tests that need an undisturbed operator, for writing by those that kill it.
 static OPERATOR: RwLock<()> = RwLock::new(());
+
+/// For a test during which nobody kills the operator.
+fn undisturbed() -> RwLockReadGuard<'static, ()> {
+    OPERATOR.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// For a test that kills it.
+fn alone() -> RwLockWriteGuard<'static, ()> {
+    OPERATOR.write().unwrap_or_else(PoisonError::into_inner)
+}

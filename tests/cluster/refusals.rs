@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::OPERATOR;
 use crate::kubectl::{Namespace, condition, fake_task, kubectl_with};
+use crate::undisturbed;
 
 fn task(spec: &Value) -> Value {
     fake_task("a", spec, &json!({}))
@@ -17,17 +17,38 @@ fn the_api_server_refuses_what_the_schema_can_tell() {
     let cases = [
         (json!({ "items": { "count": 3 }, "retrys": 2 }), "unknown field \"spec.retrys\""),
         (json!({ "items": { "count": "three" } }), "spec.items.count in body must be of type integer"),
-        (json!({ "items": { "count": 3, "values": [1] } }), "\"spec.items\" must validate one and only one schema (oneOf). Found 2 valid alternatives"),
+        (
+            json!({ "items": { "count": 3, "values": [1] } }),
+            "\"spec.items\" must validate one and only one schema (oneOf). Found 2 valid alternatives",
+        ),
         (json!({ "items": {} }), "\"spec.items\" must validate one and only one schema (oneOf). Found none valid"),
         (json!({ "items": { "count": 1_000_001 } }), "spec.items.count in body should be less than or equal to 1e+06"),
         (json!({ "items": { "range": { "stop": 3, "step": 0 } } }), "step must not be 0"),
-        (json!({ "items": { "count": 3 }, "minSuccessRatio": 1.5 }), "spec.minSuccessRatio in body should be less than or equal to 1"),
-        (json!({ "items": { "count": 3 }, "minSuccessRatio": -0.5 }), "spec.minSuccessRatio in body should be greater than or equal to 0"),
-        (json!({ "items": { "count": 3 }, "minSuccessRatio": 0.5, "minSuccesses": 2 }), "set minSuccessRatio or minSuccesses, not both"),
-        (json!({ "items": { "count": 3 }, "retries": -1 }), "spec.retries in body should be greater than or equal to 0"),
-        (json!({ "items": { "count": 3 }, "concurrency": 0 }), "spec.concurrency in body should be greater than or equal to 1"),
+        (
+            json!({ "items": { "count": 3 }, "minSuccessRatio": 1.5 }),
+            "spec.minSuccessRatio in body should be less than or equal to 1",
+        ),
+        (
+            json!({ "items": { "count": 3 }, "minSuccessRatio": -0.5 }),
+            "spec.minSuccessRatio in body should be greater than or equal to 0",
+        ),
+        (
+            json!({ "items": { "count": 3 }, "minSuccessRatio": 0.5, "minSuccesses": 2 }),
+            "set minSuccessRatio or minSuccesses, not both",
+        ),
+        (
+            json!({ "items": { "count": 3 }, "retries": -1 }),
+            "spec.retries in body should be greater than or equal to 0",
+        ),
+        (
+            json!({ "items": { "count": 3 }, "concurrency": 0 }),
+            "spec.concurrency in body should be greater than or equal to 1",
+        ),
         (json!({ "items": { "count": 3 }, "container": "No Name" }), "spec.container in body should match"),
-        (json!({ "items": { "count": 3 }, "results": { "maxBytesPerItem": 5000 } }), "spec.results.maxBytesPerItem in body should be less than or equal to 4096"),
+        (
+            json!({ "items": { "count": 3 }, "results": { "maxBytesPerItem": 5000 } }),
+            "spec.results.maxBytesPerItem in body should be less than or equal to 4096",
+        ),
     ];
     for (spec, message) in &cases {
         let (good, text) = namespace.try_apply(&task(spec));
@@ -55,29 +76,82 @@ fn what_was_created_stays_as_it_is() {
     ];
     for (field, change) in &cases {
         let patch = json!({ "spec": change }).to_string();
-        let (good, text) = kubectl_with("", &["-n", &namespace.0, "patch", "maptask", "a", "--type=merge", "-p", &patch]);
+        let (good, text) =
+            kubectl_with("", &["-n", &namespace.0, "patch", "maptask", "a", "--type=merge", "-p", &patch]);
         assert!(!good && text.contains(&format!("{field} can't be changed after creation")), "{field}: {text}");
     }
-    namespace.kubectl(&["patch", "maptask", "a", "--type=merge", "-p", r#"{"spec":{"suspend":false,"concurrency":7}}"#]);
+    namespace.kubectl(&[
+        "patch",
+        "maptask",
+        "a",
+        "--type=merge",
+        "-p",
+        r#"{"spec":{"suspend":false,"concurrency":7}}"#,
+    ]);
 }
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn the_operator_refuses_the_rest_and_creates_nothing() {
-    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let _undisturbed = undisturbed();
     let namespace = Namespace::new("refused");
     let axis = |n: usize| vec![0; n];
     let template = |spec: Value| json!({ "items": { "count": 3 }, "template": { "spec": spec } });
     let cases = [
-        ("matrix", json!({ "items": { "matrix": { "a": axis(200), "b": axis(100), "c": axis(100) } } }), "False TooManyItems", "makes 2000000 items (200 × 100 × 100); the limit is 1000000"),
-        ("empty", template(json!({ "containers": [] })), "False InvalidTemplate", "spec.template.spec.containers is empty"),
-        ("always", template(json!({ "restartPolicy": "Always", "containers": [{ "name": "m", "image": "x" }] })), "False InvalidTemplate", "restartPolicy is \"Always\""),
-        ("nobody", json!({ "items": { "count": 3 }, "container": "nobody" }), "False InvalidTemplate", "spec.container is \"nobody\", but spec.template.spec.containers has only main"),
-        ("keys", json!({ "items": { "values": [{ "a-b": 1, "a.b": 2 }] } }), "False EnvNameCollision", "MAPTASK_ITEM_A_B"),
-        ("many", json!({ "items": { "count": 3 }, "minSuccesses": 4 }), "False InvalidSuccessCriterion", "spec.minSuccesses is 4, but there are only 3 items"),
-        ("typo", template(json!({ "containers": [{ "name": "m", "image": "x", "comand": ["x"] }] })), "False TemplateRefused", "unknown field \"spec.containers[0].comand\""),
-        ("image", template(json!({ "containers": [{ "name": "m" }] })), "False TemplateRefused", "spec.containers[0].image: Required value"),
-        ("account", template(json!({ "serviceAccountName": "ghost", "containers": [{ "name": "m", "image": "x" }] })), "False TemplateRefused", "serviceaccount \"ghost\" not found"),
+        (
+            "matrix",
+            json!({ "items": { "matrix": { "a": axis(200), "b": axis(100), "c": axis(100) } } }),
+            "False TooManyItems",
+            "makes 2000000 items (200 × 100 × 100); the limit is 1000000",
+        ),
+        (
+            "empty",
+            template(json!({ "containers": [] })),
+            "False InvalidTemplate",
+            "spec.template.spec.containers is empty",
+        ),
+        (
+            "always",
+            template(json!({ "restartPolicy": "Always", "containers": [{ "name": "m", "image": "x" }] })),
+            "False InvalidTemplate",
+            "restartPolicy is \"Always\"",
+        ),
+        (
+            "nobody",
+            json!({ "items": { "count": 3 }, "container": "nobody" }),
+            "False InvalidTemplate",
+            "spec.container is \"nobody\", but spec.template.spec.containers has only main",
+        ),
+        (
+            "keys",
+            json!({ "items": { "values": [{ "a-b": 1, "a.b": 2 }] } }),
+            "False EnvNameCollision",
+            "MAPTASK_ITEM_A_B",
+        ),
+        (
+            "many",
+            json!({ "items": { "count": 3 }, "minSuccesses": 4 }),
+            "False InvalidSuccessCriterion",
+            "spec.minSuccesses is 4, but there are only 3 items",
+        ),
+        (
+            "typo",
+            template(json!({ "containers": [{ "name": "m", "image": "x", "comand": ["x"] }] })),
+            "False TemplateRefused",
+            "unknown field \"spec.containers[0].comand\"",
+        ),
+        (
+            "image",
+            template(json!({ "containers": [{ "name": "m" }] })),
+            "False TemplateRefused",
+            "spec.containers[0].image: Required value",
+        ),
+        (
+            "account",
+            template(json!({ "serviceAccountName": "ghost", "containers": [{ "name": "m", "image": "x" }] })),
+            "False TemplateRefused",
+            "serviceaccount \"ghost\" not found",
+        ),
     ];
     for (name, spec, ..) in &cases {
         namespace.apply(&fake_task(name, spec, &json!({})));
@@ -94,7 +168,7 @@ fn the_operator_refuses_the_rest_and_creates_nothing() {
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn lists_that_are_too_large_are_refused_with_their_size() {
-    let _undisturbed = OPERATOR.read().unwrap_or_else(|e| e.into_inner());
+    let _undisturbed = undisturbed();
     let namespace = Namespace::new("large");
     let create = |name: &str, values: Vec<String>| {
         let task = fake_task(name, &json!({ "items": { "values": values } }), &json!({}));

@@ -31,7 +31,11 @@ fn recorded(task: &TaskSeen) -> Option<(Phases, Attempts)> {
 fn decode(status: &MapTaskStatus) -> Option<Result<(Phases, Attempts), String>> {
     let count = ItemCount::new(u64::try_from(status.items?).ok()?)?;
     let phases = Phases::decode(status.phases.as_deref()?, count).map_err(|e| e.to_string());
-    let attempts = status.attempts.as_deref().map_or(Ok(Attempts::default()), |a| Attempts::decode(a, count)).map_err(|e| e.to_string());
+    let attempts = status
+        .attempts
+        .as_deref()
+        .map_or(Ok(Attempts::default()), |a| Attempts::decode(a, count))
+        .map_err(|e| e.to_string());
     Some(phases.and_then(|phases| Ok((phases, attempts?))))
 }
 
@@ -77,7 +81,9 @@ impl Truth {
             return Ok(());
         }
         match phases.get(key.1) {
-            Some(phase @ (ItemPhase::Succeeded | ItemPhase::Failed)) => Err(format!("{key:?} starts, but is recorded as {phase}")),
+            Some(phase @ (ItemPhase::Succeeded | ItemPhase::Failed)) => {
+                Err(format!("{key:?} starts, but is recorded as {phase}"))
+            }
             _ => Ok(()),
         }
     }
@@ -88,7 +94,9 @@ impl Truth {
         if task.status.phase.is_some_and(TaskPhase::is_terminal) {
             return Ok(());
         }
-        let Some((phases, tries)) = recorded(task) else { return Err(format!("{key:?} deleted with no record at all")) };
+        let Some((phases, tries)) = recorded(task) else {
+            return Err(format!("{key:?} deleted with no record at all"));
+        };
         let over = phases.get(key.1).is_some_and(ItemPhase::is_terminal) || tries.get(key.1).attempt > key.2;
         if over { Ok(()) } else { Err(format!("{key:?} deleted before its end was recorded")) }
     }
@@ -129,7 +137,9 @@ impl Truth {
             let lost = self.lost.get(&item).copied().unwrap_or(0);
             let retries = u32::try_from(task.spec.retries).unwrap_or(0);
             if own <= retries && lost <= INFRASTRUCTURE_RETRIES {
-                return Err(format!("{key} item {index} failed after {own} of {retries} own failures and {lost} losses"));
+                return Err(format!(
+                    "{key} item {index} failed after {own} of {retries} own failures and {lost} losses"
+                ));
             }
         }
         if phases.counts().total() != phases.count().get() {
@@ -160,7 +170,8 @@ impl Truth {
             if task.status.phase != Some(expected) {
                 return Err(format!("{key} is {:?} with {counts:?} and {required} required", task.status.phase));
             }
-            let text: String = results.range((key.clone(), 0)..=(key.clone(), u32::MAX)).map(|(_, text)| text.as_str()).collect();
+            let text: String =
+                results.range((key.clone(), 0)..=(key.clone(), u32::MAX)).map(|(_, text)| text.as_str()).collect();
             let lines: Vec<&str> = text.lines().collect();
             for index in phases.iter_in(ItemPhase::Succeeded) {
                 let line = lines.get(index.offset()).copied().unwrap_or("missing");

@@ -23,7 +23,17 @@ pub struct Faults {
 
 impl Faults {
     pub fn none() -> Self {
-        Self { item_fails: 0, no_answer: 0, throttled: 0, refused: 0, conflict: 0, crash: 0, watch_drop: 0, pod_lost: 0, late: Vec::new() }
+        Self {
+            item_fails: 0,
+            no_answer: 0,
+            throttled: 0,
+            refused: 0,
+            conflict: 0,
+            crash: 0,
+            watch_drop: 0,
+            pod_lost: 0,
+            late: Vec::new(),
+        }
     }
 
     pub fn new(random: &mut Random) -> Self {
@@ -52,8 +62,8 @@ impl Faults {
 
 impl World {
     /// One thing goes wrong, or a user interferes.
-    pub fn misfortune(&mut self) -> Result<(), String> {
-        self.late_creates()?;
+    pub fn misfortune(&mut self) {
+        self.late_creates();
         if self.random.chance(self.faults.crash) && self.random.chance(30) {
             self.crash();
         }
@@ -69,10 +79,9 @@ impl World {
             let suspend = self.random.chance(30);
             self.edit(&key, |spec| spec.suspend = suspend);
         }
-        Ok(())
     }
 
-    fn late_creates(&mut self) -> Result<(), String> {
+    fn late_creates(&mut self) {
         let now = self.now;
         let (due, rest) = std::mem::take(&mut self.faults.late).into_iter().partition(|(time, _)| *time <= now);
         self.faults.late = rest;
@@ -81,7 +90,6 @@ impl World {
             self.say(|| format!("late: create {}", create.id()));
             self.create_pod(&create);
         }
-        Ok(())
     }
 
     /// The operator dies and another takes its place.

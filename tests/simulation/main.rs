@@ -4,6 +4,10 @@
 //!
 //! `SIMULATION_SEEDS=n` sets the number of seeds, `SIMULATION_SEED=s` runs one and prints what happens.
 
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test that can't go on has failed")]
+#![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "small numbers")]
+#![allow(clippy::large_enum_variant, clippy::unused_self, reason = "worlds are small and short-lived")]
+
 mod check;
 mod faults;
 mod operator;
@@ -17,7 +21,9 @@ const SEEDS: u64 = 10_000;
 
 fn run(seed: u64, talk: bool) -> Result<(), String> {
     let mut world = World::new(Random::new(seed), talk);
-    world.run_to_the_end().map_err(|problem| format!("seed {seed}: {problem}\nagain: SIMULATION_SEED={seed} cargo test --test simulation -- --nocapture"))
+    world.run_to_the_end().map_err(|problem| {
+        format!("seed {seed}: {problem}\nagain: SIMULATION_SEED={seed} cargo test --test simulation -- --nocapture")
+    })
 }
 
 #[test]
@@ -29,7 +35,8 @@ fn nothing_is_lost_or_done_twice_under_any_seed() {
     let seeds = std::env::var("SIMULATION_SEEDS").map_or(SEEDS, |n| n.parse().expect("SIMULATION_SEEDS is a number"));
     let threads = std::thread::available_parallelism().map_or(2, |n| n.get() as u64);
     let problems: Vec<String> = std::thread::scope(|scope| {
-        let part = |thread| move || (0..seeds).filter(|s| s % threads == thread).find_map(|seed| run(seed, false).err());
+        let part =
+            |thread| move || (0..seeds).filter(|s| s % threads == thread).find_map(|seed| run(seed, false).err());
         let running: Vec<_> = (0..threads).map(|thread| scope.spawn(part(thread))).collect();
         running.into_iter().filter_map(|thread| thread.join().expect("a seed panicked: run them one by one")).collect()
     });

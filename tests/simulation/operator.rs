@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use maptask::core::fleet::plan::{Action, CheckOutcome, Create, CreateOutcome, DeleteOutcome, LookOutcome, PodId, WriteOutcome};
+use maptask::core::fleet::plan::{
+    Action, CheckOutcome, Create, CreateOutcome, DeleteOutcome, LookOutcome, PodId, WriteOutcome,
+};
 use maptask::core::fleet::{Fleet, Limits};
 use maptask::core::ids::{TaskKey, Time};
 use maptask::core::pod::{PodSeen, PodStatus, pod_name};
@@ -90,7 +92,12 @@ impl World {
         let tasks_first = self.random.chance(30);
         let operator = &mut self.operator;
         let queues = [&mut operator.task_events, &mut operator.pod_events];
-        let [first, second] = if tasks_first { queues } else { let [a, b] = queues; [b, a] };
+        let [first, second] = if tasks_first {
+            queues
+        } else {
+            let [a, b] = queues;
+            [b, a]
+        };
         let Some(event) = first.pop_front().or_else(|| second.pop_front()) else { return };
         let (fleet, now) = (&mut operator.fleet, self.now);
         match event {
@@ -217,7 +224,11 @@ impl World {
         if self.pods.contains_key(&key) {
             return CreateOutcome::Created;
         }
-        let live = self.pods.iter().filter(|((k, ..), pod)| k.namespace == id.key.namespace && pod.life != Life::Ended).count();
+        let live = self
+            .pods
+            .iter()
+            .filter(|((k, ..), pod)| k.namespace == id.key.namespace && pod.life != Life::Ended)
+            .count();
         if self.quota.get(&id.key.namespace).is_some_and(|room| live >= *room) {
             return CreateOutcome::Quota("exceeded quota".to_owned());
         }
@@ -237,14 +248,17 @@ impl World {
     }
 }
 
-
 fn no_answer(action: &Action) -> Option<Answer> {
     Some(match action {
-        Action::Check(job) => Answer::Checked(job.key.clone(), job.uid.clone(), CheckOutcome::Unclear("timeout".to_owned())),
+        Action::Check(job) => {
+            Answer::Checked(job.key.clone(), job.uid.clone(), CheckOutcome::Unclear("timeout".to_owned()))
+        }
         Action::Create(create) => Answer::Created(create.id(), create.job.uid.clone(), CreateOutcome::Unclear),
         Action::Delete(delete) => Answer::Deleted(delete.id.clone(), DeleteOutcome::Failed),
         Action::Look(id) => Answer::Looked(id.clone(), LookOutcome::Unclear),
-        Action::Write(write) => Answer::Written(write.key.clone(), write.uid.clone(), WriteOutcome::Failed("timeout".to_owned())),
+        Action::Write(write) => {
+            Answer::Written(write.key.clone(), write.uid.clone(), WriteOutcome::Failed("timeout".to_owned()))
+        }
         Action::Reread(_) | Action::Tell(_) => return None,
     })
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use maptask::api::spec::{Items, MapTaskSpec, Results};
 use maptask::api::status::MapTaskStatus;
 use maptask::core::ids::{Attempt, Index, TaskKey, Time};
-use maptask::core::pod::seen::{ContainerState, ContainerStatus, PodCondition, PodStatus, Running, Terminated};
 use maptask::core::pod::PodSeen;
+use maptask::core::pod::seen::{ContainerState, ContainerStatus, PodCondition, PodStatus, Running, Terminated};
 use maptask::core::task::TaskSeen;
 use serde_json::json;
 
@@ -165,7 +165,9 @@ impl World {
     fn calm_down(&mut self) {
         self.faults = Faults { late: std::mem::take(&mut self.faults.late), ..Faults::none() };
         let keys: Vec<_> = self.tasks.keys().cloned().collect();
-        keys.iter().for_each(|key| self.edit(key, |spec| spec.suspend = false));
+        for key in &keys {
+            self.edit(key, |spec| spec.suspend = false);
+        }
     }
 
     fn step(&mut self) -> Result<(), String> {
@@ -175,7 +177,7 @@ impl World {
             40..60 => self.deliver_event(),
             60..80 => self.carry_out_request()?,
             80..95 => self.deliver_answer(),
-            _ => self.misfortune()?,
+            _ => self.misfortune(),
         }
         Ok(())
     }
@@ -247,21 +249,34 @@ impl World {
     }
 
     pub fn describe(&self) -> String {
-        let tasks: Vec<_> = self.tasks.values().map(|t| format!("{} {:?} {:?} {:?}", t.key, t.status.phase, t.status.counts, t.status.waiting)).collect();
-        let pods: Vec<_> = self.pods.values().map(|p| format!("{} {:?} deleting {}", p.seen.name, p.life, p.seen.deleting)).collect();
+        let tasks: Vec<_> = self
+            .tasks
+            .values()
+            .map(|t| format!("{} {:?} {:?} {:?}", t.key, t.status.phase, t.status.counts, t.status.waiting))
+            .collect();
+        let pods: Vec<_> =
+            self.pods.values().map(|p| format!("{} {:?} deleting {}", p.seen.name, p.life, p.seen.deleting)).collect();
         format!("{tasks:#?} {pods:#?} {}", self.operator.describe(self.now))
     }
 }
 
 pub fn running() -> PodStatus {
     let state = ContainerState { running: Some(Running {}), terminated: None };
-    PodStatus { phase: Some("Running".to_owned()), container_statuses: Some(vec![main_container(state)]), ..PodStatus::default() }
+    PodStatus {
+        phase: Some("Running".to_owned()),
+        container_statuses: Some(vec![main_container(state)]),
+        ..PodStatus::default()
+    }
 }
 
 pub fn ended(phase: &str, exit_code: i32, reason: Option<&str>, message: Option<&str>) -> PodStatus {
     let terminated = Terminated { exit_code, reason: reason.map(str::to_owned), message: message.map(str::to_owned) };
     let state = ContainerState { running: None, terminated: Some(terminated) };
-    PodStatus { phase: Some(phase.to_owned()), container_statuses: Some(vec![main_container(state)]), ..PodStatus::default() }
+    PodStatus {
+        phase: Some(phase.to_owned()),
+        container_statuses: Some(vec![main_container(state)]),
+        ..PodStatus::default()
+    }
 }
 
 pub fn evicted(started: bool) -> PodStatus {
@@ -270,7 +285,11 @@ pub fn evicted(started: bool) -> PodStatus {
         status: "True".to_owned(),
         reason: Some("EvictionByEvictionAPI".to_owned()),
     };
-    let base = if started { ended("Failed", 143, None, None) } else { PodStatus { phase: Some("Failed".to_owned()), ..PodStatus::default() } };
+    let base = if started {
+        ended("Failed", 143, None, None)
+    } else {
+        PodStatus { phase: Some("Failed".to_owned()), ..PodStatus::default() }
+    };
     PodStatus { conditions: Some(vec![target]), ..base }
 }
 

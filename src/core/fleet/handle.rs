@@ -18,7 +18,7 @@ impl Fleet {
         self.dirty.insert(seen.key.clone());
         match &mut berth.task {
             Some(task) if task.uid() == seen.uid => task.handle_seen(&round, &seen, &berth.pods),
-            _ if ready => berth.task = Some(Task::new(&round, seen, seed, &berth.pods)),
+            _ if ready => berth.task = Some(Task::new(&round, &seen, seed, &berth.pods)),
             // Until all pods have been listed, a task that is loaded would take them for lost.
             _ => berth.unloaded = Some(seen),
         }
@@ -42,7 +42,9 @@ impl Fleet {
     pub fn handle_tasks_listed(&mut self, now: Time) {
         let unmarked = |(key, berth): (&TaskKey, &Berth)| (!berth.task_marked).then(|| key.clone());
         let gone: Vec<TaskKey> = self.berths.iter().filter_map(unmarked).collect();
-        gone.iter().for_each(|key| self.handle_task_gone(key));
+        for key in &gone {
+            self.handle_task_gone(key);
+        }
         self.tasks_synced = true;
         self.load_tasks(now);
     }
@@ -161,7 +163,7 @@ impl Fleet {
         for (key, berth) in &mut self.berths {
             if let Some(seen) = berth.unloaded.take() {
                 let seed = mix(self.seed ^ hash(&seen.uid));
-                berth.task = Some(Task::new(&round, seen, seed, &berth.pods));
+                berth.task = Some(Task::new(&round, &seen, seed, &berth.pods));
             }
             self.dirty.insert(key.clone());
         }

@@ -145,7 +145,9 @@ impl Fleet {
         }
         let mut touched = std::mem::take(&mut self.dirty);
         self.poll_tasks(now, &touched, &mut plan);
-        touched.iter().for_each(|key| self.settle(now, key));
+        for key in &touched {
+            self.settle(now, key);
+        }
         self.launch(now, &mut touched, &mut plan);
         for key in &touched {
             if let Some(task) = self.berths.get_mut(key).and_then(|berth| berth.task.as_mut()) {

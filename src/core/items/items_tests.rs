@@ -18,7 +18,10 @@ fn refusal(json: Value) -> String {
 
 #[test]
 fn each_source_makes_its_list() {
-    assert_eq!(all(json!({ "values": [{ "a": 1 }, "x", 7, null] })), [json!({ "a": 1 }), json!("x"), json!(7), json!(null)]);
+    assert_eq!(
+        all(json!({ "values": [{ "a": 1 }, "x", 7, null] })),
+        [json!({ "a": 1 }), json!("x"), json!(7), json!(null)]
+    );
     assert_eq!(all(json!({ "count": 3 })), [json!(0), json!(1), json!(2)]);
     assert_eq!(all(json!({ "range": { "start": 0, "stop": 12, "step": 5 } })), [json!(0), json!(5), json!(10)]);
     assert_eq!(all(json!({ "range": { "start": 2, "stop": -3, "step": -2 } })), [json!(2), json!(0), json!(-2)]);
@@ -33,7 +36,13 @@ fn each_source_makes_its_list() {
 fn a_list_of_nothing_is_a_list() {
     let mut overflow_and_empty = json!({ "matrix": { "z": [] } });
     (0..11).for_each(|i| overflow_and_empty["matrix"][format!("k{i}")] = json!(vec![0; 100]));
-    for empty in [json!({ "values": [] }), json!({ "count": 0 }), json!({ "range": { "stop": 0 } }), json!({ "matrix": { "a": [], "b": [1] } }), overflow_and_empty] {
+    for empty in [
+        json!({ "values": [] }),
+        json!({ "count": 0 }),
+        json!({ "range": { "stop": 0 } }),
+        json!({ "matrix": { "a": [], "b": [1] } }),
+        overflow_and_empty,
+    ] {
         assert!(all(empty).is_empty());
     }
     assert_eq!(accept(json!({ "count": 1 })).unwrap().get(Index(1)), Value::Null);
@@ -46,7 +55,9 @@ fn too_many_items_are_refused_with_their_number() {
     assert!(message.contains("makes 2000000 items (200 × 100 × 100); the limit is 1000000"), "{message}");
     let huge: BTreeMap<String, Vec<u8>> = (0..16).map(|i| (format!("k{i}"), vec![0; 100])).collect();
     assert!(refusal(json!({ "matrix": huge })).contains("more than 2^64"));
-    assert!(refusal(json!({ "range": { "start": i64::MIN, "stop": i64::MAX } })).contains("18446744073709551615 items"));
+    assert!(
+        refusal(json!({ "range": { "start": i64::MIN, "stop": i64::MAX } })).contains("18446744073709551615 items")
+    );
 }
 
 #[test]
@@ -74,14 +85,21 @@ fn what_does_not_fit_is_refused_with_its_size() {
 #[test]
 fn keys_that_become_one_variable_are_refused_by_name() {
     let message = refusal(json!({ "values": [1, { "a-b": 1, "A.b": 2 }] }));
-    assert!(message.contains("item 1") && message.contains("\"A.b\"") && message.contains("\"a-b\"") && message.contains("MAPTASK_ITEM_A_B"), "{message}");
+    assert!(
+        message.contains("item 1")
+            && message.contains("\"A.b\"")
+            && message.contains("\"a-b\"")
+            && message.contains("MAPTASK_ITEM_A_B"),
+        "{message}"
+    );
     assert!(refusal(json!({ "matrix": { "x": [1], "X": [2] } })).contains("the matrix"));
     assert!(refusal(json!({ "values": [{ "": 1 }] })).contains("empty key"));
 }
 
 #[test]
 fn an_item_becomes_variables() {
-    let env = |item: Value| item_env(&item).into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+    let env =
+        |item: Value| item_env(&item).into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
     assert_eq!(env(json!("a b")), ["MAPTASK_ITEM=a b"]);
     assert_eq!(env(json!(0.1)), ["MAPTASK_ITEM=0.1"]);
     assert_eq!(env(json!([1, "x"])), ["MAPTASK_ITEM=[1,\"x\"]"]);

@@ -90,7 +90,9 @@ pub enum ItemsError {
     #[error("spec.items: {0} has an empty key, which can't be part of a variable's name: name it")]
     EmptyKey(String),
     /// A key that is too long for a variable's name.
-    #[error("spec.items: {0} has a key of {1} bytes, which becomes part of a variable's name; the limit is {MAX_KEY_BYTES}")]
+    #[error(
+        "spec.items: {0} has a key of {1} bytes, which becomes part of a variable's name; the limit is {MAX_KEY_BYTES}"
+    )]
     LongKey(String, usize),
 }
 
@@ -113,7 +115,8 @@ impl ItemList {
         match (values, count, range, matrix) {
             (Some(values), None, None, None) => Self::from_values(values),
             (None, Some(count), None, None) => {
-                let size = u64::try_from(*count).map_err(|_| ItemsError::Bad("count is negative: give the number of items"))?;
+                let size = u64::try_from(*count)
+                    .map_err(|_| ItemsError::Bad("count is negative: give the number of items"))?;
                 let count = ItemCount::new(size).ok_or_else(|| too_many("count", format!("{size} items")))?;
                 Ok(Self { count, source: Source::Count })
             }

@@ -5,9 +5,9 @@ use std::io::{Read, Write};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bitvec::prelude::BitVec;
-use flate2::{Compression, Crc};
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
 
 use super::{ItemPhase, Phases};
 use crate::core::ids::{Index, ItemCount};

@@ -66,7 +66,10 @@ fn size_table() {
     for n in [1_000, 10_000, 100_000, 1_000_000] {
         let phases = [best(n), typical(n), worst(n)].map(|p| p.encode().len());
         let attempts = [1, 10, 50].map(|percent| retried(n, percent).encode(count(u64::from(n))).len());
-        println!("| {n} | {} | {} | {} | {} | {} | {} |", phases[0], phases[1], phases[2], attempts[0], attempts[1], attempts[2]);
+        println!(
+            "| {n} | {} | {} | {} | {} | {} | {} |",
+            phases[0], phases[1], phases[2], attempts[0], attempts[1], attempts[2]
+        );
         if n >= 100_000 {
             assert!(phases[2] * 2 <= n as usize, "{} bytes for {n} items is over half a byte an item", phases[2]);
         }
@@ -122,7 +125,9 @@ fn attempts_out_of_range_are_refused() {
     assert!(Attempts::decode(&encode(9), count(10)).is_ok());
     assert_eq!(Attempts::decode(&encode(10), count(10)), Err(DecodeError::Entry(0)));
     assert_eq!(Attempts::default().encode(count(10)), "");
-    let columns = |columns: &[u8]| Attempts::decode(&envelope(1, count(10), &[&[1], deflate(columns).as_slice()].concat()), count(10));
+    let columns = |columns: &[u8]| {
+        Attempts::decode(&envelope(1, count(10), &[&[1], deflate(columns).as_slice()].concat()), count(10))
+    };
     assert!(columns(&[3, 1, 0, 0]).is_ok());
     assert_eq!(columns(&[3, 0, 0, 0]), Err(DecodeError::Entry(0)), "a first attempt is not stored");
     assert_eq!(columns(&[3, 1, 0]), Err(DecodeError::Entry(0)), "a column is missing");

@@ -191,7 +191,10 @@ mod tests {
             assert_eq!(phases.set(index, phase), Some(ItemPhase::Waiting));
             assert_eq!(phases.get(index), Some(phase));
         }
-        assert_eq!(phases.counts(), Counts { waiting: 125, running: 1, succeeded: 1, failed: 1, cached: 1, cancelled: 1 });
+        assert_eq!(
+            phases.counts(),
+            Counts { waiting: 125, running: 1, succeeded: 1, failed: 1, cached: 1, cancelled: 1 }
+        );
         assert_eq!((phases.get(Index(130)), phases.set(Index(130), ItemPhase::Failed)), (None, None));
     }
 

@@ -143,8 +143,16 @@ fn failure(status: &PodStatus, container: &str, started: bool) -> Ending {
         Some("NodeLost") => return Ending::NodeLost,
         // Shutdown of the node, and what the kubelet says when it takes no pod it was given.
         Some(
-            "Evicted" | "NodeShutdown" | "Terminated" | "Shutdown" | "UnexpectedAdmissionError" | "NodeAffinity"
-            | "OutOfcpu" | "OutOfmemory" | "OutOfpods" | "OutOfephemeral-storage",
+            "Evicted"
+            | "NodeShutdown"
+            | "Terminated"
+            | "Shutdown"
+            | "UnexpectedAdmissionError"
+            | "NodeAffinity"
+            | "OutOfcpu"
+            | "OutOfmemory"
+            | "OutOfpods"
+            | "OutOfephemeral-storage",
         ) => return Ending::Evicted { started },
         _ => {}
     }
@@ -160,8 +168,7 @@ fn failure(status: &PodStatus, container: &str, started: bool) -> Ending {
 }
 
 fn disruption(status: &PodStatus, started: bool) -> Option<Ending> {
-    let target =
-        status.conditions.iter().flatten().find(|c| c.type_ == "DisruptionTarget" && c.status == "True")?;
+    let target = status.conditions.iter().flatten().find(|c| c.type_ == "DisruptionTarget" && c.status == "True")?;
     Some(match target.reason.as_deref() {
         Some("PreemptionByScheduler") => Ending::Preempted { started },
         Some("DeletionByPodGC") => Ending::NodeLost,

@@ -84,7 +84,7 @@ pub struct Running {}
 pub struct Terminated {
     /// Its exit code; 128 and the number of a signal that ended it.
     pub exit_code: i32,
-    /// Completed, Error, OOMKilled, …
+    /// `Completed`, `Error`, `OOMKilled`, …
     pub reason: Option<String>,
     /// Its termination message, at most 4096 bytes.
     pub message: Option<String>,

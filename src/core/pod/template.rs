@@ -120,7 +120,7 @@ pub fn owner_reference(task: &str, uid: &str) -> Value {
         "name": task,
         "uid": uid,
         "controller": true,
-        "blockOwnerDeletion": false,
+        "blockOwnerDeletion": true,
     })
 }
 
@@ -183,7 +183,8 @@ mod tests {
         assert_eq!(pod["metadata"]["labels"]["team"], "a");
         assert_eq!(pod["metadata"]["ownerReferences"][0]["uid"], "u-1");
         assert_eq!(pod["spec"]["restartPolicy"], "Never");
-        let names: Vec<_> = pod["spec"]["containers"][0]["env"].as_array().unwrap().iter().map(|e| &e["value"]).collect();
+        let names: Vec<_> =
+            pod["spec"]["containers"][0]["env"].as_array().unwrap().iter().map(|e| &e["value"]).collect();
         assert_eq!(names, ["3", "mine"], "the user's own variable wins and comes last");
         assert_eq!(pod["spec"]["containers"][1]["env"][0]["value"], "7");
     }

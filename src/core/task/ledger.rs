@@ -136,7 +136,9 @@ impl Ledger {
             return None;
         }
         let spaced = match self.last_write {
-            Some(last) if !self.urgent => last.plus_millis(INTERVAL_MILLIS.max(self.last_bytes * 1_000 / BYTES_PER_SECOND)),
+            Some(last) if !self.urgent => {
+                last.plus_millis(INTERVAL_MILLIS.max(self.last_bytes * 1_000 / BYTES_PER_SECOND))
+            }
             _ => Time(i64::MIN),
         };
         Some(self.blocked_until.map_or(spaced, |blocked| blocked.max(spaced)))

@@ -10,6 +10,7 @@ pub mod retry;
 pub mod run;
 pub mod shelf;
 pub mod success;
+pub mod waitlist;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -99,12 +100,7 @@ pub struct Task {
 #[derive(Debug)]
 enum Stage {
     /// The spec is good; the API server has yet to say so of the first pod.
-    Checking {
-        job: Arc<Job>,
-        not_before: Time,
-        asked: bool,
-        failures: u32,
-    },
+    Checking { job: Arc<Job>, not_before: Time, asked: bool, failures: u32 },
     /// Accepted.
     Running(Box<Run>),
     /// Ended; the run stays until it is written.
@@ -156,7 +152,7 @@ impl Task {
         if run.flights.len() >= limit || run.verdict() != Verdict::Open {
             return None;
         }
-        run.peek_startable()
+        run.waitlist.peek(&run.phases, &run.flights)
     }
 
     /// Starts an item that [`Self::peek_startable`] named.
@@ -193,7 +189,7 @@ impl Task {
             (WaitingReason::NameTaken, Some(message.clone()))
         } else if self.concurrency.is_some_and(|limit| run.flights.len() >= limit) {
             (WaitingReason::Concurrency, None)
-        } else if run.flights.is_empty() && run.is_backing_off() {
+        } else if run.flights.is_empty() && run.waitlist.is_holding() {
             (WaitingReason::Backoff, None)
         } else {
             return None;
@@ -209,7 +205,7 @@ impl Task {
         }
         self.poll_check(round.now, actions);
         if let Stage::Running(run) = &mut self.stage {
-            run.release_due(round.now, &self.ledger);
+            run.waitlist.release_due(round.now, &self.ledger);
         }
         self.decide(round.now);
         self.poll_stops(round.now, budget, actions);
@@ -234,15 +230,18 @@ impl Task {
         }
         let stage = match &self.stage {
             Stage::Checking { not_before, asked: false, .. } => Some(*not_before),
-            Stage::Running(run) if !self.suspend => run.next_wake(),
+            Stage::Running(run) if !self.suspend => run.waitlist.next_wake(),
             _ => None,
         };
         let flights = self.run().and_then(|run| {
-            run.flights.values().filter_map(|f| match (f.doubt, f.stop) {
-                (Doubt::Since(time), _) => Some(time),
-                (Doubt::No, Stop::No(time)) if time.0 > 0 => Some(time),
-                _ => None,
-            }).min()
+            run.flights
+                .values()
+                .filter_map(|f| match (f.doubt, f.stop) {
+                    (Doubt::Since(time), _) => Some(time),
+                    (Doubt::No, Stop::No(time)) if time.0 > 0 => Some(time),
+                    _ => None,
+                })
+                .min()
         });
         let taken = self.name_taken.as_ref().map(|(until, _)| *until);
         [stage, flights, taken, self.ledger.due(), self.ledger.reread_due(), self.shelf.next_wake()]

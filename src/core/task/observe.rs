@@ -22,7 +22,7 @@ const AGAIN_MILLIS: u64 = 1_000;
 
 impl Task {
     /// A task as first seen, new or from before a restart, with the pods that are there.
-    pub fn new(round: &Round, seen: TaskSeen, seed: u64, pods: &Pods) -> Self {
+    pub fn new(round: &Round, seen: &TaskSeen, seed: u64, pods: &Pods) -> Self {
         let mut task = Self {
             ledger: Ledger::new(seen.resource_version, Some(&seen.status)),
             headline: Headline::from_status(&seen.status, seen.generation),
@@ -43,7 +43,7 @@ impl Task {
         if round.restart {
             task.all_unclear = round.now.plus_millis(UNCLEAR_MILLIS);
         }
-        task.load(round, &seen, pods);
+        task.load(round, seen, pods);
         task
     }
 
@@ -103,7 +103,8 @@ impl Task {
         let decoded = match (&status.phases, &status.attempts) {
             (None, _) => Ok((Phases::new(job.count()), Attempts::default())),
             (Some(phases), attempts) => Phases::decode(phases, job.count()).and_then(|phases| {
-                let attempts = attempts.as_deref().map_or(Ok(Attempts::default()), |a| Attempts::decode(a, job.count()));
+                let attempts =
+                    attempts.as_deref().map_or(Ok(Attempts::default()), |a| Attempts::decode(a, job.count()));
                 Ok((phases, attempts?))
             }),
         };
@@ -168,8 +169,12 @@ impl Task {
 
     /// The watch shows that a pod is gone.
     pub fn handle_pod_gone(&mut self, now: Time, index: Index, attempt: Attempt, pod: &PodSeen) -> Option<Ending> {
-        // Not a pod of a task of the same name that was there before.
         if pod.owner_uid.as_deref() != Some(&self.uid) {
+            // One that had the name, such as of a task of the same name that was there before.
+            if let (Some(run), _) = self.scene(now) {
+                run.waitlist.release(index);
+                self.name_taken = None;
+            }
             return None;
         }
         self.shelf.gone((index, attempt));
@@ -222,7 +227,8 @@ impl Task {
             CheckOutcome::Unclear(message) => {
                 *not_before = now.plus_millis(AGAIN_MILLIS << (*failures).min(5));
                 *failures += 1;
-                self.headline.message = Some(format!("not yet accepted, will try again: {}", crate::text::cut(&message, 400)));
+                self.headline.message =
+                    Some(format!("not yet accepted, will try again: {}", crate::text::cut(&message, 400)));
                 self.ledger.change();
             }
         }
@@ -239,7 +245,9 @@ impl Task {
                 let until = now.plus_millis(NAME_TAKEN_MILLIS);
                 run.not_created(index, attempt, Some(until));
                 let name = self.pod_id(index, attempt).pod_name();
-                let message = format!("a pod named {name} exists and belongs to another owner: delete it, or rename one of the two");
+                let message = format!(
+                    "a pod named {name} exists and belongs to another owner: delete it, or rename one of the two"
+                );
                 self.name_taken = Some((until.plus_millis(AGAIN_MILLIS), message));
             }
             CreateOutcome::Unclear => {
@@ -266,7 +274,13 @@ impl Task {
     }
 
     /// A look was answered.
-    pub fn handle_looked(&mut self, round: &Round, index: Index, attempt: Attempt, outcome: LookOutcome) -> Option<Ending> {
+    pub fn handle_looked(
+        &mut self,
+        round: &Round,
+        index: Index,
+        attempt: Attempt,
+        outcome: LookOutcome,
+    ) -> Option<Ending> {
         // The watch may have told in the meantime, and knows better.
         let (Some(run), _) = self.scene(round.now) else { return None };
         run.flights.get(&index).filter(|f| f.attempt == attempt && f.doubt == Doubt::Asked)?;

@@ -1,16 +1,17 @@
 //! The life of the items of one accepted task: which wait, which are in flight, how they ended.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::phases::{Attempts, ItemPhase, Phases};
 use crate::core::pod::{Cost, Ending, PodSeen, Progress, progress};
 use crate::core::task::accept::Job;
-use crate::core::task::ledger::{Ledger, Revision};
-use crate::core::task::{Pods, retry};
+use crate::core::task::ledger::Ledger;
 use crate::core::task::shelf::{Leftover, Shelf};
 use crate::core::task::success::{Verdict, verdict};
+use crate::core::task::waitlist::Waitlist;
+use crate::core::task::{Pods, retry};
 
 /// How long a create without an answer may still be carried out: the API server gives a request up after a minute.
 pub const UNCLEAR_MILLIS: u64 = 75_000;
@@ -82,16 +83,8 @@ pub struct Run {
     pub flights: BTreeMap<Index, Flight>,
     /// Lines to be stored with the next status write.
     pub results: BTreeMap<Index, String>,
-    /// Waiting items from here on have never been touched, unless they are in another list.
-    cursor: Index,
-    /// Waiting items that may start.
-    ready: BTreeSet<Index>,
-    /// Waiting items whose last ending is not recorded yet.
-    settling: VecDeque<(Revision, Time, Index)>,
-    /// Waiting items that may start later.
-    later: BTreeSet<(Time, Index)>,
-    /// The items in `settling` and `later`.
-    held: BTreeSet<Index>,
+    /// The items that wait.
+    pub waitlist: Waitlist,
     /// Until when a create without an answer may still be carried out.
     unclear: HashMap<Index, Time>,
     /// The same for creates of an operator before this one, of which nothing is known.
@@ -128,11 +121,7 @@ impl Run {
             tries,
             flights: BTreeMap::new(),
             results: BTreeMap::new(),
-            cursor: Index(0),
-            ready: BTreeSet::new(),
-            settling: VecDeque::new(),
-            later: BTreeSet::new(),
-            held: BTreeSet::new(),
+            waitlist: Waitlist::default(),
             unclear: HashMap::new(),
             sought: BTreeSet::new(),
             all_unclear,
@@ -145,30 +134,9 @@ impl Run {
         verdict(counts.succeeded + counts.cached, counts.failed, self.job.required, self.job.count())
     }
 
-    /// Whether items wait only for the time of their next attempt.
-    pub fn is_backing_off(&self) -> bool {
-        !self.held.is_empty()
-    }
-
-    /// The item to start next: the lowest index that may.
-    pub fn peek_startable(&mut self) -> Option<Index> {
-        while let Some(index) = self.phases.next_in(ItemPhase::Waiting, self.cursor) {
-            if !self.flights.contains_key(&index) && !self.held.contains(&index) && !self.ready.contains(&index) {
-                self.cursor = index;
-                return Some(self.ready.first().map_or(index, |ready| index.min(*ready)));
-            }
-            self.cursor = Index(index.0 + 1);
-        }
-        self.cursor = Index(self.job.count().get());
-        self.ready.first().copied()
-    }
-
     /// Puts the item in flight; its create request goes out. Answers the attempt.
     pub fn launch(&mut self, index: Index, epoch: u32) -> Attempt {
-        self.ready.remove(&index);
-        if index == self.cursor {
-            self.cursor = Index(index.0 + 1);
-        }
+        self.waitlist.take(index);
         let attempt = self.tries.get(index).attempt;
         let flight = Flight { creating: true, epoch, ..Flight::new(attempt) };
         self.flights.insert(index, flight);
@@ -193,11 +161,8 @@ impl Run {
         }
         self.flights.remove(&index);
         match start {
-            None => drop(self.ready.insert(index)),
-            Some(time) => {
-                self.held.insert(index);
-                self.later.insert((time, index));
-            }
+            None => self.waitlist.ready(index),
+            Some(time) => self.waitlist.hold(index, time),
         }
     }
 
@@ -248,7 +213,6 @@ impl Run {
             self.tries.set(index, tries);
         }
         if self.flights.get(&index).is_none_or(|f| f.attempt != attempt) {
-            self.unqueue(index);
             self.launch(index, epoch);
             if let Some(flight) = self.flights.get_mut(&index) {
                 flight.creating = false;
@@ -282,36 +246,14 @@ impl Run {
         }
         if !flight.creating {
             self.flights.remove(&index);
-            self.ready.insert(index);
+            self.waitlist.ready(index);
         }
         None
     }
 
-    /// Moves items on whose time has come.
-    pub fn release_due(&mut self, now: Time, ledger: &Ledger) {
-        while self.settling.front().is_some_and(|(revision, ..)| ledger.is_written(*revision)) {
-            if let Some((_, time, index)) = self.settling.pop_front() {
-                self.later.insert((time, index));
-            }
-        }
-        while let Some(&(time, index)) = self.later.first().filter(|(time, _)| *time <= now) {
-            self.later.remove(&(time, index));
-            self.held.remove(&index);
-            self.ready.insert(index);
-        }
-    }
-
-    /// When the next item may start.
-    pub fn next_wake(&self) -> Option<Time> {
-        self.later.first().map(|(time, _)| *time)
-    }
-
     /// Cancels every item that has not started. Where a create got no answer, the pod is looked for first.
     pub fn cancel_waiting(&mut self, scene: &mut Scene<'_>) {
-        self.ready.clear();
-        self.settling.clear();
-        self.later.clear();
-        self.held.clear();
+        self.waitlist = Waitlist::default();
         let mut from = Index(0);
         while let Some(index) = self.phases.next_in(ItemPhase::Waiting, from) {
             let unclear = self.unclear.get(&index).is_some_and(|until| *until > scene.now);
@@ -372,8 +314,7 @@ impl Run {
             // Nothing stands in the way of a late create of the attempt that ended: its time must have passed.
             time = time.max(self.unclear_until(index));
         }
-        self.held.insert(index);
-        self.settling.push_back((revision, time, index));
+        self.waitlist.settle(index, revision, time);
     }
 
     fn take_result(&mut self, index: Index, ending: Ending) -> Ending {
@@ -418,8 +359,8 @@ impl Run {
         for (index, tries) in self.tries.iter() {
             let waits = self.phases.get(index) == Some(ItemPhase::Waiting) && !self.flights.contains_key(&index);
             let remains = pods.contains_key(&(index, Attempt(tries.attempt.0 - 1)));
-            if waits && !remains && self.held.insert(index) {
-                self.later.insert((self.all_unclear, index));
+            if waits && !remains && !self.waitlist.holds(index) {
+                self.waitlist.hold(index, self.all_unclear);
             }
         }
     }
@@ -427,15 +368,6 @@ impl Run {
     /// Until when a create for the item may still be carried out that nobody knows the answer of.
     fn unclear_until(&self, index: Index) -> Time {
         self.unclear.get(&index).copied().unwrap_or(self.all_unclear).max(self.all_unclear)
-    }
-
-    /// Takes a waiting item out of whichever list it waits in.
-    fn unqueue(&mut self, index: Index) {
-        self.ready.remove(&index);
-        if self.held.remove(&index) {
-            self.settling.retain(|(.., held)| *held != index);
-            self.later.retain(|(_, held)| *held != index);
-        }
     }
 
     fn set(&mut self, scene: &mut Scene<'_>, index: Index, phase: ItemPhase) {

@@ -124,7 +124,14 @@ mod tests {
     use crate::api::status::MapTaskStatus;
 
     fn pod(index: u32, failed: bool) -> Leftover {
-        Leftover { index: Index(index), attempt: Attempt(1), uid: index.to_string(), ended: true, failed, not_before: Time(0) }
+        Leftover {
+            index: Index(index),
+            attempt: Attempt(1),
+            uid: index.to_string(),
+            ended: true,
+            failed,
+            not_before: Time(0),
+        }
     }
 
     fn ledger_with_all_written() -> Ledger {

@@ -1,0 +1,48 @@
+# One way to do each chore. `make help` lists them.
+#
+# CLUSTER=local (default): a cluster of this machine, started when needed.
+# CLUSTER=current: the cluster of your KUBECONFIG; IMAGE_PREFIX names the registry its images are in.
+export CLUSTER ?= local
+CARGO ?= cargo
+
+.PHONY: help demo test lint test-unit test-simulation test-cluster soak cluster clean-cluster install image crds
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 18
+
+demo: ## a cluster if none is given, the operator by its chart, an example run to its end
+	@scripts/demo.sh
+
+test: lint test-unit test-simulation test-cluster ## everything
+
+lint: ## format, clippy, docs, generated CRD, chart, scripts
+	@scripts/lint.sh
+
+test-unit: ## rules and properties, no cluster
+	$(CARGO) test --quiet --locked --workspace --lib --bins
+
+test-simulation: ## the core in 10,000 simulated worlds
+	$(CARGO) test --quiet --locked --test simulation
+
+test-cluster: ## the installed operator on a real cluster
+	@scripts/test-cluster.sh
+
+soak: ## the simulation for 500,000 seeds
+	SIMULATION_SEEDS=500000 $(CARGO) test --locked --test simulation -- --nocapture
+
+cluster: ## start the local cluster
+	@cluster/cluster.sh up
+
+clean-cluster: ## end every local cluster and leave nothing running
+	@cluster/cluster.sh down --all
+
+install: ## build the image and install the chart
+	@scripts/install.sh
+
+image: ## build the operator's image with docker, podman or buildah
+	@scripts/image.sh operator
+
+crds: ## generate the CRD into crds/ and the chart
+	$(CARGO) run --quiet --locked --bin maptask-operator -- crd > target/maptasks.yaml
+	cp target/maptasks.yaml crds/maptasks.yaml
+	cp target/maptasks.yaml charts/maptask-operator/crds/maptasks.yaml

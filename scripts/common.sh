@@ -1,0 +1,40 @@
+# What the scripts share: where things are, which cluster is meant, and how to speak.
+# shellcheck shell=bash
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT"
+NAMESPACE=maptask-system
+IMAGES=$ROOT/target/image
+LABEL=${LABEL:-$(basename "$0" .sh)}
+
+say() { printf '%-6s %4ds  %s\n' "$LABEL" "$SECONDS" "$*" >&2; }
+die() { say "error: $*" && exit 1; }
+
+# Starts the local cluster, or takes the current one, and sets KUBECONFIG, KUBECTL and HELM.
+use_cluster() {
+  case ${CLUSTER:-local} in
+    local)
+      cluster/cluster.sh up
+      KUBECONFIG=$(cluster/cluster.sh kubeconfig)
+      export KUBECONFIG KUBECTL=$ROOT/target/cluster/bin/kubectl HELM=$ROOT/target/cluster/bin/helm
+      ;;
+    current)
+      export KUBECTL=kubectl HELM=helm
+      command -v kubectl >/dev/null || die "kubectl is missing: install it, or leave out CLUSTER=current"
+      command -v helm >/dev/null || die "helm is missing: install it, or leave out CLUSTER=current"
+      kubectl version >/dev/null 2>&1 || die "the cluster of KUBECONFIG (${KUBECONFIG:-~/.kube/config}) does not answer"
+      ;;
+    *) die "CLUSTER=$CLUSTER: use local or current" ;;
+  esac
+}
+
+# needs_cargo: Rust, or a line that says so.
+needs_cargo() {
+  command -v cargo >/dev/null || die "Rust is missing: install it with rustup (1.95 or newer)"
+}
+
+# load_image NAME: built, and where the local cluster's node finds it.
+load_image() {
+  scripts/image.sh "$1" --archive "$IMAGES/$2.tar"
+  if [[ ${CLUSTER:-local} == local ]]; then cluster/cluster.sh load "$IMAGES/$2.tar"; fi
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# From nothing to a finished map task: cluster, operator, and the image augmentation example.
+set -euo pipefail
+# shellcheck source=common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+scripts/install.sh
+use_cluster
+load_image image-augmentation image-augmentation
+task=image-augmentation
+"$KUBECTL" delete maptask "$task" --ignore-not-found --cascade=foreground --timeout=60s >/dev/null
+
+say "kubectl apply -f examples/image-augmentation/maptask.yaml"
+"$KUBECTL" apply -f examples/image-augmentation/maptask.yaml
+say "kubectl get maptask $task -w"
+"$KUBECTL" get maptask "$task" --watch &
+watch=$!
+trap 'kill "$watch" 2>/dev/null || true' EXIT
+for _ in {1..600}; do
+  phase=$("$KUBECTL" get maptask "$task" -o jsonpath='{.status.phase}')
+  case $phase in Succeeded | Failed) break ;; esac
+  sleep 0.2
+done
+sleep 0.5 # for the watch to show the end
+kill "$watch" 2>/dev/null || true
+trap - EXIT
+[[ $phase == Succeeded ]] || { "$KUBECTL" describe maptask "$task"; die "the task is ${phase:-without a phase}"; }
+
+say "the results, one line an item, in the order of the items:"
+"$KUBECTL" get configmap "$task-results-0" -o jsonpath='{.data.results\.jsonl}'
+say "$("$KUBECTL" get configmap "$task-results-0" -o jsonpath='{.data.results\.jsonl}' | grep -o '"name":' | wc -l) images; the first item's log:"
+"$KUBECTL" logs "$task-0-1"
+if [[ $CLUSTER == local ]]; then
+  say "look around with: export KUBECONFIG=$KUBECONFIG PATH=$ROOT/target/cluster/bin:\$PATH"
+  say "end it all with:  make clean-cluster"
+fi

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Builds the operator's image and installs its chart.
+set -euo pipefail
+# shellcheck source=common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+needs_cargo
+use_cluster
+settings=()
+if [[ $CLUSTER == local ]]; then
+  load_image operator maptask-operator
+  # No kube-proxy runs there, so that the operator goes to the API server over the host.
+  settings+=(
+    --set hostNetwork=true --set "port=$(cluster/cluster.sh port operator)"
+    --set "extraEnv[0].name=KUBERNETES_SERVICE_HOST" --set-string "extraEnv[0].value=127.0.0.1"
+    --set "extraEnv[1].name=KUBERNETES_SERVICE_PORT" --set-string "extraEnv[1].value=$(cluster/cluster.sh api-port)"
+    # Another build under the same tag is another pod.
+    --set-string "podAnnotations.image=$(sha256sum "$IMAGES/maptask-operator.tar" | cut -c1-16)"
+  )
+else
+  [[ -n ${IMAGE_PREFIX:-} ]] || die "CLUSTER=current needs IMAGE_PREFIX: the registry folder that maptask-operator:0.1.0 was pushed to"
+  settings+=(--set "image.repository=$IMAGE_PREFIX/maptask-operator")
+fi
+say "installing the chart into namespace $NAMESPACE"
+# Helm installs a chart's CRD once and never changes it; an upgrade is by hand.
+"$KUBECTL" apply --server-side --force-conflicts -f crds/maptasks.yaml >/dev/null
+"$HELM" upgrade --install maptask-operator charts/maptask-operator --namespace "$NAMESPACE" --create-namespace \
+  --wait --timeout 3m "${settings[@]}" >/dev/null ||
+  { "$KUBECTL" -n "$NAMESPACE" describe pods >&2; die "the operator does not get ready"; }
+say "the operator is ready"

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# What needs no test to be seen: format, clippy, docs, the generated CRD, the chart, the scripts.
+set -euo pipefail
+# shellcheck source=common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+needs_cargo
+say "format"
+cargo fmt --check
+say "clippy"
+cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+say "docs"
+RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --workspace --no-deps
+say "files of at most 400 lines"
+long=$(git ls-files '*.rs' '*.sh' | xargs wc -l | awk '$2 != "total" && $1 > 400')
+[[ -z $long ]] || die "too long: $long"
+say "CRD as generated"
+mkdir -p target
+cargo run --quiet --locked --bin maptask-operator -- crd >target/maptasks.yaml
+for copy in crds/maptasks.yaml charts/maptask-operator/crds/maptasks.yaml; do
+  diff -u "$copy" target/maptasks.yaml || die "$copy is not what src/api says: run 'make crds'"
+done
+say "chart"
+LABEL=lint cluster/cluster.sh tools
+helm=target/cluster/bin/helm
+"$helm" lint --quiet --strict charts/maptask-operator
+for values in "" watchNamespace=a hostNetwork=true,replicas=2 leaderElection.enabled=false,metricsService.enabled=true; do
+  "$helm" template release charts/maptask-operator --set "$values" >/dev/null
+done
+for values in maxPods=0 unknown=1 logFormat=xml; do
+  if "$helm" template release charts/maptask-operator --set "$values" >/dev/null 2>&1; then die "the chart takes $values"; fi
+done
+say "scripts"
+for script in scripts/*.sh cluster/*.sh cluster/lib/*.sh .ci/run; do bash -n "$script"; done
+if command -v shellcheck >/dev/null; then shellcheck -x scripts/*.sh cluster/*.sh; fi
+say "good"

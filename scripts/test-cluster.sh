@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The tests of tests/cluster against the installed operator. What is given goes to the test program: `-- NAME`.
+set -euo pipefail
+# shellcheck source=common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+scripts/install.sh
+use_cluster
+load_image image-augmentation image-augmentation
+say "running the tests on the cluster"
+cargo test --quiet --locked --test cluster -- --ignored --test-threads 4 "$@"

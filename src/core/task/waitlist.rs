@@ -1,0 +1,153 @@
+//! Which waiting item may start next, and when the others may?
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::core::ids::{Index, Time};
+use crate::core::phases::{ItemPhase, Phases};
+use crate::core::task::ledger::{Ledger, Revision};
+use crate::core::task::run::Flight;
+
+/// The waiting items of a task. Each is in one of the lists, or untouched behind the cursor.
+#[derive(Debug, Default)]
+pub struct Waitlist {
+    /// Waiting items from here on have never been touched, unless they are in a list.
+    cursor: Index,
+    /// They may start.
+    ready: BTreeSet<Index>,
+    /// Their last ending is not recorded yet; in order of revision.
+    settling: VecDeque<(Revision, Time, Index)>,
+    /// They may start from that time on.
+    later: BTreeSet<(Time, Index)>,
+    /// The items in `settling` and `later`.
+    held: BTreeSet<Index>,
+}
+
+impl Waitlist {
+    /// The item to start next: the lowest index that may.
+    pub fn peek(&mut self, phases: &Phases, flights: &BTreeMap<Index, Flight>) -> Option<Index> {
+        let listed = |list: &Self, index: Index| list.held.contains(&index) || list.ready.contains(&index);
+        while let Some(index) = phases.next_in(ItemPhase::Waiting, self.cursor) {
+            if !flights.contains_key(&index) && !listed(self, index) {
+                self.cursor = index;
+                return Some(self.ready.first().map_or(index, |ready| index.min(*ready)));
+            }
+            self.cursor = index.next();
+        }
+        self.cursor = Index(phases.count().get());
+        self.ready.first().copied()
+    }
+
+    /// Takes the item out, wherever it waits.
+    pub fn take(&mut self, index: Index) {
+        self.ready.remove(&index);
+        if index == self.cursor {
+            self.cursor = index.next();
+        }
+        if self.held.remove(&index) {
+            self.settling.retain(|(.., held)| *held != index);
+            self.later.retain(|(_, held)| *held != index);
+        }
+    }
+
+    /// The item may start.
+    pub fn ready(&mut self, index: Index) {
+        self.take(index);
+        self.ready.insert(index);
+    }
+
+    /// The item may start from `time` on.
+    pub fn hold(&mut self, index: Index, time: Time) {
+        self.held.insert(index);
+        self.later.insert((time, index));
+    }
+
+    /// The item may start from `time` on, but not before the revision is recorded.
+    pub fn settle(&mut self, index: Index, revision: Revision, time: Time) {
+        self.held.insert(index);
+        self.settling.push_back((revision, time, index));
+    }
+
+    /// Whether the item is held.
+    pub fn holds(&self, index: Index) -> bool {
+        self.held.contains(&index)
+    }
+
+    /// Whether items are held.
+    pub fn is_holding(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Moves items on whose time has come.
+    pub fn release_due(&mut self, now: Time, ledger: &Ledger) {
+        while self.settling.front().is_some_and(|(revision, ..)| ledger.is_written(*revision)) {
+            if let Some((_, time, index)) = self.settling.pop_front() {
+                self.later.insert((time, index));
+            }
+        }
+        while let Some(&(time, index)) = self.later.first().filter(|(time, _)| *time <= now) {
+            self.later.remove(&(time, index));
+            self.held.remove(&index);
+            self.ready.insert(index);
+        }
+    }
+
+    /// An item that is held for a time, and for nothing else, may start now.
+    pub fn release(&mut self, index: Index) {
+        if let Some(&entry) = self.later.iter().find(|(_, held)| *held == index) {
+            self.later.remove(&entry);
+            self.held.remove(&index);
+            self.ready.insert(index);
+        }
+    }
+
+    /// When the next item may start.
+    pub fn next_wake(&self) -> Option<Time> {
+        self.later.first().map(|(time, _)| *time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::status::MapTaskStatus;
+    use crate::core::ids::ItemCount;
+
+    fn peek(list: &mut Waitlist) -> Option<u32> {
+        list.peek(&Phases::new(ItemCount::new(4).unwrap()), &BTreeMap::new()).map(|index| index.0)
+    }
+
+    #[test]
+    fn items_start_in_the_order_of_their_index_and_those_that_come_back_first() {
+        let mut list = Waitlist::default();
+        assert_eq!(peek(&mut list), Some(0));
+        list.take(Index(0));
+        list.take(Index(1));
+        assert_eq!(peek(&mut list), Some(2));
+        list.ready(Index(0));
+        assert_eq!(peek(&mut list), Some(0));
+    }
+
+    #[test]
+    fn an_item_in_backoff_delays_no_other_and_starts_when_its_time_has_come() {
+        let (mut list, ledger) = (Waitlist::default(), Ledger::new(1, None));
+        list.take(Index(0));
+        list.hold(Index(0), Time(9));
+        list.release_due(Time(8), &ledger);
+        assert_eq!((peek(&mut list), list.next_wake()), (Some(1), Some(Time(9))));
+        list.release_due(Time(9), &ledger);
+        assert_eq!((peek(&mut list), list.is_holding()), (Some(0), false));
+    }
+
+    #[test]
+    fn the_next_attempt_waits_until_the_end_of_the_last_is_recorded() {
+        let (mut list, mut ledger) = (Waitlist::default(), Ledger::new(1, None));
+        list.take(Index(0));
+        list.settle(Index(0), ledger.change(), Time(0));
+        list.release_due(Time(5), &ledger);
+        assert_eq!(peek(&mut list), Some(1));
+        ledger.begin(Time(5), &MapTaskStatus::default());
+        ledger.succeeded(2);
+        list.release_due(Time(5), &ledger);
+        assert_eq!(peek(&mut list), Some(0));
+    }
+}
