@@ -1,6 +1,6 @@
 //! Every example, unchanged, with real containers on a real node.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::kubectl::Namespace;
 use crate::undisturbed;
@@ -34,6 +34,9 @@ fn values_of_every_kind_and_a_range_reach_their_containers() {
         let (status, results) = run(&namespace, example);
         assert_eq!(status["items"].as_u64(), Some(results.len() as u64), "{example}");
         assert!(!results.contains(&Value::Null), "{example}: {results:?}");
+        if example == "range" {
+            assert_eq!(results, [31_125, 93_625, 156_125, 218_625]);
+        }
     }
 }
 
@@ -67,5 +70,4 @@ fn the_sweep_succeeds_although_some_items_fail() {
     let losses = results.iter().filter(|result| result["loss"].is_number()).count();
     assert_eq!(losses as u64, count("succeeded"));
     assert_eq!(results.len() as u64, status["items"].as_u64().unwrap());
-    assert_ne!(json!(results[0]), json!(results[1]));
 }
