@@ -57,6 +57,8 @@ end_pids() {
 end_containers() {
   local task tries
   [[ -S $RUN/containerd.sock ]] && component_pid containerd >/dev/null || return 0
+  # shellcheck disable=SC2046 # one word a pid
+  note_namespaces $(timeout 10 "$BIN/ctr" --address "$RUN/containerd.sock" --namespace k8s.io tasks ls 2>/dev/null | awk 'NR > 1 { print $2 }')
   for task in $(timeout 10 "$BIN/ctr" --address "$RUN/containerd.sock" --namespace k8s.io tasks ls -q 2>/dev/null); do
     timeout 10 "$BIN/ctr" --address "$RUN/containerd.sock" --namespace k8s.io tasks kill -a -s SIGKILL "$task" >/dev/null 2>&1 || true
   done
@@ -73,7 +75,20 @@ end_rest() {
     pid=${dir#/proc/}
     if ((pid != $$ && pid != BASHPID)) && is_ours "$pid"; then pids+=("$pid" $(children "$pid")); fi
   done
-  if ((${#pids[@]})); then end_pids "${pids[@]}"; fi
+  if ((${#pids[@]})); then
+    note_namespaces "${pids[@]}"
+    end_pids "${pids[@]}"
+  fi
+}
+
+# note_namespaces PID…: the network namespaces of pods that these processes are in.
+note_namespaces() {
+  local pid file
+  for pid; do
+    for file in /run/netns/cni-*; do
+      if [[ -e $file && $file -ef /proc/$pid/ns/net ]]; then basename "$file" >>"$STATE/netns"; fi
+    done
+  done
 }
 
 # Every process below this one.
@@ -92,8 +107,7 @@ unmount() {
     [[ -n $mounts ]] || break
     xargs -r -d '\n' umount --lazy <<<"$mounts" 2>/dev/null || true
   done
-  # Namespaces of pods: those that the cluster's address book knows no more.
-  for namespace in $(cat "$STATE/netns" 2>/dev/null); do
+  for namespace in $(sort -u "$STATE/netns" 2>/dev/null); do
     ip netns delete "$namespace" 2>/dev/null || true
   done
 }
