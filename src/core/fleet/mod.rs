@@ -272,3 +272,7 @@ fn phase_name(phase: TaskPhase) -> &'static str {
         TaskPhase::Failed => "Failed",
     }
 }
+
+#[cfg(test)]
+#[path = "fleet_tests.rs"]
+mod tests;

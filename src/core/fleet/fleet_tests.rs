@@ -1,0 +1,177 @@
+//! The life of a small task, as the plans that the fleet makes: read it as a specification.
+
+use serde_json::json;
+
+use super::plan::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, WriteOutcome};
+use super::{Fleet, Limits};
+use crate::core::ids::{Attempt, Index, TaskKey, Time};
+use crate::core::pod::{PodSeen, PodStatus, pod_name};
+use crate::core::task::TaskSeen;
+
+struct Story {
+    fleet: Fleet,
+    now: Time,
+    version: u64,
+}
+
+fn key() -> TaskKey {
+    TaskKey::new("ns", "t")
+}
+
+impl Story {
+    fn new(limits: Limits, spec: &serde_json::Value) -> Self {
+        let mut story = Self { fleet: Fleet::new(limits, 1), now: Time(0), version: 1 };
+        story.fleet.handle_tasks_listing();
+        story.fleet.handle_tasks_listed(story.now);
+        story.fleet.handle_pods_listing();
+        story.fleet.handle_pods_listed(story.now);
+        let mut spec = spec.clone();
+        spec["template"] = json!({ "spec": { "containers": [{ "name": "main", "image": "x" }] } });
+        let task = TaskSeen {
+            key: key(),
+            uid: "u".to_owned(),
+            resource_version: 1,
+            generation: 1,
+            deleting: false,
+            spec: serde_json::from_value(spec).unwrap(),
+            status: crate::api::MapTaskStatus::default(),
+        };
+        story.fleet.handle_task(story.now, task);
+        story
+    }
+
+    /// What is planned after so many milliseconds; creates, writes and deletes are answered well at once.
+    fn plan(&mut self, millis: u64) -> Vec<String> {
+        self.now = self.now.plus_millis(millis);
+        let plan = self.fleet.poll_plan(self.now);
+        for action in &plan.actions {
+            match action {
+                Action::Create(create) => {
+                    self.fleet.handle_created(self.now, &create.id(), "u", CreateOutcome::Created)
+                }
+                Action::Write(_) => {
+                    self.version += 1;
+                    self.fleet.handle_written(self.now, &key(), "u", &WriteOutcome::Written(self.version));
+                }
+                Action::Delete(delete) => self.fleet.handle_deleted(self.now, &delete.id, DeleteOutcome::Taken),
+                Action::Check(_) => self.fleet.handle_checked(self.now, &key(), "u", CheckOutcome::Good),
+                Action::Look(_) | Action::Reread(_) | Action::Tell(_) => {}
+            }
+        }
+        plan.to_string().lines().map(str::to_owned).collect()
+    }
+
+    fn pod(index: u32, attempt: u32, status: &serde_json::Value) -> PodSeen {
+        let status: PodStatus = serde_json::from_value(status.clone()).unwrap();
+        PodSeen {
+            namespace: "ns".into(),
+            name: pod_name("t", Index(index), Attempt(attempt)),
+            uid: format!("{index}-{attempt}"),
+            task: "t".into(),
+            owner_uid: Some("u".to_owned()),
+            deleting: false,
+            status,
+        }
+    }
+
+    fn ends(&mut self, index: u32, attempt: u32, exit_code: i32) {
+        let phase = if exit_code == 0 { "Succeeded" } else { "Failed" };
+        let terminated = json!({ "exitCode": exit_code, "message": "7" });
+        let status =
+            json!({ "phase": phase, "containerStatuses": [{ "name": "main", "state": { "terminated": terminated } }] });
+        let pod = Self::pod(index, attempt, &status);
+        self.fleet.handle_pod(self.now, pod);
+    }
+}
+
+const LIMITS: Limits = Limits { max_pods: 10, kept_pods: 1 };
+
+#[test]
+fn a_task_from_its_check_to_its_end() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 3 }, "concurrency": 2, "retries": 1 }));
+    assert_eq!(story.plan(0), ["check ns/t"]);
+    assert_eq!(
+        story.plan(0),
+        [
+            "tell ns/t Accepted: 3 items; 3 must succeed",
+            "create ns/t-0-1",
+            "create ns/t-1-1",
+            "write ns/t Running 0/3 running 0 failed 0 waiting Concurrency",
+        ]
+    );
+    story.ends(0, 1, 0);
+    story.ends(1, 1, 5);
+    // The slots are free at once; the status waits for its second, and the second attempt for the status.
+    assert_eq!(story.plan(100), ["create ns/t-2-1"]);
+    assert_eq!(story.plan(1_000), ["write ns/t Running 1/3 running 1 failed 0 +1 results"]);
+    // Of finished pods one stays, and that is the failed one.
+    assert_eq!(story.plan(0), ["clean up ns/t-0-1", "create ns/t-1-2"]);
+    assert_eq!(story.plan(1_000), ["write ns/t Running 1/3 running 2 failed 0"]);
+    story.ends(2, 1, 0);
+    story.ends(1, 2, 0);
+    assert_eq!(story.plan(100), ["write ns/t Succeeded 3/3 running 0 failed 0 +2 results",]);
+    assert_eq!(
+        story.plan(0),
+        [
+            "tell ns/t Succeeded: 3 of 3 items succeeded, 3 were required, 0 failed",
+            "clean up ns/t-1-2",
+            "clean up ns/t-2-1"
+        ]
+    );
+    assert_eq!(story.plan(5_000), Vec::<String>::new());
+}
+
+#[test]
+fn a_full_quota_is_probed_with_one_pod_when_another_ends() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 9 } }));
+    story.plan(0);
+    let plan = story.fleet.poll_plan(story.now);
+    let creates: Vec<PodId> =
+        plan.actions.iter().filter_map(|a| if let Action::Create(c) = a { Some(c.id()) } else { None }).collect();
+    assert_eq!(creates.len(), 9);
+    for (i, id) in creates.iter().enumerate() {
+        let full = CreateOutcome::Quota("exceeded quota: q".to_owned());
+        story.fleet.handle_created(story.now, id, "u", if i < 2 { CreateOutcome::Created } else { full });
+    }
+    assert!(story.plan(100).iter().all(|line| !line.starts_with("create")), "the namespace is held");
+    story.ends(0, 1, 0);
+    let plan = story.plan(100);
+    assert!(plan.contains(&"create ns/t-2-1".to_owned()), "{plan:?}");
+    assert_eq!(plan.iter().filter(|line| line.starts_with("create")).count(), 1, "{plan:?}");
+}
+
+#[test]
+fn what_the_operator_was_told_of_after_a_restart_is_enough_to_go_on() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 } }));
+    story.plan(0);
+    story.plan(0);
+    story.ends(0, 1, 0);
+    story.now = story.now.plus_millis(1_500);
+    let plan = story.fleet.poll_plan(story.now);
+    let status = plan.actions.iter().find_map(|a| if let Action::Write(w) = a { Some(w.status.clone()) } else { None });
+    let seen = TaskSeen {
+        key: key(),
+        uid: "u".to_owned(),
+        resource_version: 9,
+        generation: 1,
+        deleting: false,
+        spec: serde_json::from_value(
+            json!({ "items": { "count": 2 }, "template": { "spec": { "containers": [{ "name": "main" }] } } }),
+        )
+        .unwrap(),
+        status: status.unwrap(),
+    };
+    let running = Story::pod(1, 1, &json!({ "phase": "Running" }));
+    story.fleet = Fleet::new(LIMITS, 2);
+    story.fleet.handle_tasks_listing();
+    story.fleet.handle_task(story.now, seen);
+    story.fleet.handle_tasks_listed(story.now);
+    assert_eq!(story.plan(0), Vec::<String>::new(), "nothing is planned before the pods are listed");
+    story.fleet.handle_pods_listing();
+    story.fleet.handle_pod(story.now, running);
+    story.fleet.handle_pods_listed(story.now);
+    assert_eq!(story.plan(0), Vec::<String>::new(), "item 0 is done and item 1 runs");
+    assert_eq!(story.fleet.task(&key()).unwrap().in_flight(), 1);
+    story.ends(1, 1, 0);
+    assert!(story.plan(1_000).iter().any(|line| line.starts_with("write ns/t Succeeded 2/2")));
+}
