@@ -10,6 +10,7 @@ mod examples;
 mod kubectl;
 mod life;
 mod refusals;
+mod serve;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

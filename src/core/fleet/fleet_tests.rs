@@ -47,7 +47,7 @@ impl Story {
         for action in &plan.actions {
             match action {
                 Action::Create(create) => {
-                    self.fleet.handle_created(self.now, &create.id(), "u", CreateOutcome::Created)
+                    self.fleet.handle_created(self.now, &create.id(), "u", CreateOutcome::Created);
                 }
                 Action::Write(_) => {
                     self.version += 1;

@@ -152,7 +152,8 @@ impl Task {
         if run.flights.len() >= limit || run.verdict() != Verdict::Open {
             return None;
         }
-        run.waitlist.peek(&run.phases, &run.flights)
+        let flights = &run.flights;
+        run.waitlist.peek(&run.phases, |index| flights.contains_key(&index))
     }
 
     /// Starts an item that [`Self::peek_startable`] named.
