@@ -29,6 +29,7 @@ down() {
     timeout 60 "$BIN/kwokctl" delete cluster --name "$NAME" >>"$LOGS/kwokctl.log" 2>&1 || true
   fi
   end_rest
+  remove_shim_sockets
   unmount
   ip link delete "$BRIDGE" 2>/dev/null || true
   remove_cgroups
@@ -57,8 +58,6 @@ end_pids() {
 end_containers() {
   local task tries
   [[ -S $RUN/containerd.sock ]] && component_pid containerd >/dev/null || return 0
-  # shellcheck disable=SC2046 # one word a pid
-  note_namespaces $(timeout 10 "$BIN/ctr" --address "$RUN/containerd.sock" --namespace k8s.io tasks ls 2>/dev/null | awk 'NR > 1 { print $2 }')
   for task in $(timeout 10 "$BIN/ctr" --address "$RUN/containerd.sock" --namespace k8s.io tasks ls -q 2>/dev/null); do
     timeout 10 "$BIN/ctr" --address "$RUN/containerd.sock" --namespace k8s.io tasks kill -a -s SIGKILL "$task" >/dev/null 2>&1 || true
   done
@@ -75,20 +74,7 @@ end_rest() {
     pid=${dir#/proc/}
     if ((pid != $$ && pid != BASHPID)) && is_ours "$pid"; then pids+=("$pid" $(children "$pid")); fi
   done
-  if ((${#pids[@]})); then
-    note_namespaces "${pids[@]}"
-    end_pids "${pids[@]}"
-  fi
-}
-
-# note_namespaces PID…: the network namespaces of pods that these processes are in.
-note_namespaces() {
-  local pid file
-  for pid; do
-    for file in /run/netns/cni-*; do
-      if [[ -e $file && $file -ef /proc/$pid/ns/net ]]; then basename "$file" >>"$STATE/netns"; fi
-    done
-  done
+  if ((${#pids[@]})); then end_pids "${pids[@]}"; fi
 }
 
 # Every process below this one.
@@ -100,15 +86,20 @@ children() {
   done
 }
 
+# containerd's shims put their sockets into a folder of the whole machine, and leave them there when they are killed.
+remove_shim_sockets() {
+  local file
+  while read -r file; do
+    grep -o '/run/containerd/s/[0-9a-f]*' "$file" | xargs -r rm -f
+  done < <(find "$RUN/containerd" -name bootstrap.json 2>/dev/null)
+}
+
 unmount() {
-  local tries mounts namespace
+  local tries mounts
   for tries in 1 2 3; do
     mounts=$(awk -v a="$STATE/" -v b="$RUN/" 'index($2, a) == 1 || index($2, b) == 1 { print $2 }' /proc/mounts | sort -r)
     [[ -n $mounts ]] || break
     xargs -r -d '\n' umount --lazy <<<"$mounts" 2>/dev/null || true
-  done
-  for namespace in $(sort -u "$STATE/netns" 2>/dev/null); do
-    ip netns delete "$namespace" 2>/dev/null || true
   done
 }
 

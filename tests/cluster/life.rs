@@ -166,3 +166,23 @@ fn few_finished_pods_stay_and_a_deleted_task_takes_all_with_it() {
     let (found, _) = kubectl_with("", &["-n", &namespace.0, "get", "configmap", "t-results-0"]);
     assert!(!found, "the results outlive their task");
 }
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_foreign_config_map_in_the_place_of_the_results_is_left_alone_and_told() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("foreign");
+    let foreign = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "t-results-0" }, "data": { "mine": "1" } });
+    namespace.apply(&foreign);
+    let quick = json!({ "fake.maptask.dev/message": "1" });
+    namespace.apply(&fake_task("t", &json!({ "items": { "count": 1 } }), &quick));
+    let events = namespace.wait("word on the ConfigMap", || {
+        let events = namespace.kubectl(&["get", "events", "--field-selector", "involvedObject.kind=MapTask"]);
+        events.contains("ConfigMap t-results-0 exists and belongs to another owner").then_some(events)
+    });
+    assert!(events.contains("HeldBack"), "{events}");
+    assert_eq!(namespace.get("configmap", "t-results-0").unwrap()["data"], json!({ "mine": "1" }));
+    namespace.kubectl(&["delete", "configmap", "t-results-0"]);
+    assert_eq!(counts(&namespace.wait_for_end("t")), [1, 0, 0, 0]);
+    assert_eq!(namespace.results("t"), [1]);
+}

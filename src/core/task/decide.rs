@@ -14,6 +14,9 @@ use crate::core::task::{Stage, Task};
 /// The user is told at most this often that a task is held back, in milliseconds.
 const HELD_BACK_MILLIS: u64 = 600_000;
 
+/// So many failed writes in a row are told.
+const FAILURES_TO_TELL: u32 = 3;
+
 impl Task {
     /// The task's items may start.
     pub(super) fn accept(&mut self, now: Time, job: Arc<Job>) {
@@ -92,6 +95,15 @@ impl Task {
             None => words.to_owned(),
         };
         self.tell("HeldBack", waiting.reason == WaitingReason::NameTaken, &note);
+    }
+
+    /// A status that can't be written can't say so itself. One failure is nothing; several in a row call for attention.
+    pub(super) fn tell_not_stored(&mut self, now: Time, message: &str) {
+        let recently = self.held_back.is_some_and(|last| now.millis_since(last) < HELD_BACK_MILLIS);
+        if self.ledger.failures() >= FAILURES_TO_TELL && !recently {
+            self.held_back = Some(now);
+            self.tell("HeldBack", true, &format!("results or status can't be stored: {message}"));
+        }
     }
 
     fn end(&mut self, now: Time, phase: TaskPhase, reason: &str, message: &str) {

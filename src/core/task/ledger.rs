@@ -188,6 +188,11 @@ impl Ledger {
         self.blocked_until = Some(now.plus_millis(delay));
     }
 
+    /// How often in a row a write failed.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// When to ask for the newer object, if the watch does not show it.
     pub fn reread_due(&self) -> Option<Time> {
         self.stale_since.map(|since| since.plus_millis(REREAD_MILLIS))

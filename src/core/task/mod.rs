@@ -204,6 +204,9 @@ impl Task {
         if self.deleting {
             return;
         }
+        if self.name_taken.as_ref().is_some_and(|(until, _)| *until <= round.now) {
+            self.name_taken = None;
+        }
         self.poll_check(round.now, actions);
         if let Stage::Running(run) = &mut self.stage {
             run.waitlist.release_due(round.now, &self.ledger);

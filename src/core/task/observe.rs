@@ -311,7 +311,11 @@ impl Task {
                 self.forget_run();
             }
             WriteOutcome::Conflict => self.ledger.conflicted(now),
-            WriteOutcome::Gone | WriteOutcome::Failed(_) => self.ledger.failed(now),
+            WriteOutcome::Gone => self.ledger.failed(now),
+            WriteOutcome::Failed(message) => {
+                self.ledger.failed(now);
+                self.tell_not_stored(now, message);
+            }
         }
     }
 
