@@ -12,15 +12,20 @@ cd "$ROOT"
 case ${1:-} in
   operator) package=maptask-operator binary=maptask-operator dockerfile=Dockerfile ;;
   image-augmentation) package=image-augmentation binary=augment dockerfile=examples/image-augmentation/Dockerfile ;;
-  *) sed -n '2,7p' "$0" && exit 2 ;;
+  *) sed -n '2,6p' "$0" && exit 2 ;;
 esac
-archive=
-if [[ ${2:-} == --archive ]]; then
-  archive=$(realpath -m "$3")
-  mkdir -p "$(dirname "$archive")"
-fi
-
 say() { printf 'image  %4ds  %s\n' "$SECONDS" "$*" >&2; }
+
+archive=
+case ${2:-} in
+  "") ;;
+  --archive)
+    [[ -n ${3:-} ]] || { say "error: --archive needs a file: --archive FILE.tar" && exit 2; }
+    archive=$(realpath -m "$3")
+    mkdir -p "$(dirname "$archive")"
+    ;;
+  *) say "error: $2 is no option: use --archive FILE.tar" && exit 2 ;;
+esac
 
 triple=$(rustc -vV | sed -n 's/^host: //p')
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
@@ -33,7 +38,7 @@ RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --quiet
 context=target/image/$package
 rm -rf "$context"
 mkdir -p "$context"
-cp "target/$triple/release/$binary" "$dockerfile" "$context/"
+cp "${CARGO_TARGET_DIR:-target}/$triple/release/$binary" "$dockerfile" "$context/"
 if [[ -d $(dirname "$dockerfile")/images ]]; then cp -r "$(dirname "$dockerfile")/images" "$context/"; fi
 
 if docker info >/dev/null 2>&1; then

@@ -27,7 +27,7 @@ helm=target/cluster/bin/helm
 for values in "" watchNamespace=a hostNetwork=true,replicas=2 leaderElection.enabled=false,metricsService.enabled=true; do
   "$helm" template release charts/maptask-operator --set "$values" >/dev/null
 done
-for values in maxPods=0 unknown=1 logFormat=xml; do
+for values in maxPods=0 unknown=1 logFormat=xml watchNamespace=Bad_Name replicas=2,leaderElection.enabled=false; do
   if "$helm" template release charts/maptask-operator --set "$values" >/dev/null 2>&1; then die "the chart takes $values"; fi
 done
 say "scripts"

@@ -1,14 +1,15 @@
+{{- /* 55 and no more, so that "-metrics" still fits into the 63 of a Service's name. */ -}}
 {{- define "maptask.fullname" -}}
 {{- if contains "maptask-operator" .Release.Name -}}
-{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- .Release.Name | trunc 55 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-maptask-operator" .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- printf "%s-maptask-operator" .Release.Name | trunc 55 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "maptask.selector" -}}
 app.kubernetes.io/name: maptask-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "maptask.labels" -}}
