@@ -10,7 +10,7 @@
 #   cluster.sh down [NAME|--all]        end it and leave nothing running
 #
 # Options of up: --name NAME (default maptask), --fake-nodes N (2), --no-real-node, --unlimited-qps.
-# All state is under target/cluster, sockets under /run/maptask-NAME.
+# All state is under target/cluster, sockets under /run/maptask-NAME-CHECKOUT.
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -18,6 +18,8 @@ ROOT=$(cd "$HERE/.." && pwd)
 HOME_DIR=$ROOT/target/cluster
 BIN=$HOME_DIR/bin
 START=$SECONDS
+# Clusters of the same name in two checkouts don't meet.
+CHECKOUT=$(printf '%s' "$ROOT" | sha256sum | cut -c1-6)
 
 # shellcheck source=lib/common.sh
 source "$HERE/lib/common.sh"

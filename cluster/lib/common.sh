@@ -10,9 +10,10 @@ paths() {
   [[ $NAME =~ ^[a-z0-9]{1,12}$ ]] || die "cluster name '$NAME': use 1 to 12 lower-case letters and digits"
   STATE=$HOME_DIR/clusters/$NAME
   LOGS=$HOME_DIR/logs/$NAME
-  RUN=/run/maptask-$NAME # short, since the path of a unix socket has at most 108 bytes
+  ID=$NAME-$CHECKOUT
+  RUN=/run/maptask-$ID # short, since the path of a unix socket has at most 108 bytes
   PKI=$STATE/kwok/clusters/$NAME/pki
-  BRIDGE=mt-$NAME
+  BRIDGE=mt$(printf '%s' "$ID" | sha256sum | cut -c1-8)
   export KWOK_WORKDIR=$STATE/kwok
   export KUBECONFIG=$STATE/kwok/clusters/$NAME/kubeconfig.yaml
 }
@@ -53,7 +54,7 @@ fill() {
   local text pair
   text=$(cat "$HERE/config/$1")
   shift
-  for pair in "NAME=$NAME" "STATE=$STATE" "RUN=$RUN" "BIN=$BIN" "PKI=$PKI" "BRIDGE=$BRIDGE" "$@"; do
+  for pair in "NAME=$NAME" "ID=$ID" "STATE=$STATE" "RUN=$RUN" "BIN=$BIN" "PKI=$PKI" "BRIDGE=$BRIDGE" "$@"; do
     text=${text//@${pair%%=*}@/${pair#*=}}
   done
   printf '%s\n' "$text"

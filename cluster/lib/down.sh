@@ -3,9 +3,9 @@
 
 down_all() {
   local dir
-  for dir in "$HOME_DIR"/clusters/*/ /run/maptask-*/; do
+  for dir in "$HOME_DIR"/clusters/*/ /run/maptask-*-"$CHECKOUT"/; do
     [[ -d $dir ]] || continue
-    dir=$(basename "$dir")
+    dir=$(basename "$dir" "-$CHECKOUT")
     down "${dir#maptask-}"
   done
 }
@@ -105,7 +105,7 @@ unmount() {
 
 remove_cgroups() {
   local tree
-  for tree in /sys/fs/cgroup/*/maptask-"$NAME" /sys/fs/cgroup/maptask-"$NAME"; do
+  for tree in /sys/fs/cgroup/*/maptask-"$ID" /sys/fs/cgroup/maptask-"$ID"; do
     if [[ -d $tree ]]; then find "$tree" -depth -type d -exec rmdir {} + 2>/dev/null || true; fi
   done
 }

@@ -38,14 +38,14 @@ load_image() {
 make_cgroup() {
   local hierarchy
   for hierarchy in /sys/fs/cgroup/*/; do
-    if [[ -e ${hierarchy}cgroup.procs && ! -L ${hierarchy%/} ]]; then mkdir -p "${hierarchy}maptask-$NAME"; fi
+    if [[ -e ${hierarchy}cgroup.procs && ! -L ${hierarchy%/} ]]; then mkdir -p "${hierarchy}maptask-$ID"; fi
   done
-  if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then mkdir -p "/sys/fs/cgroup/maptask-$NAME"; fi
+  if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then mkdir -p "/sys/fs/cgroup/maptask-$ID"; fi
   # A cpuset without CPUs takes no process.
   local cpuset=/sys/fs/cgroup/cpuset
-  if [[ -e $cpuset/maptask-$NAME/cpuset.cpus ]]; then
-    cat "$cpuset/cpuset.cpus" >"$cpuset/maptask-$NAME/cpuset.cpus"
-    cat "$cpuset/cpuset.mems" >"$cpuset/maptask-$NAME/cpuset.mems"
+  if [[ -e $cpuset/maptask-$ID/cpuset.cpus ]]; then
+    cat "$cpuset/cpuset.cpus" >"$cpuset/maptask-$ID/cpuset.cpus"
+    cat "$cpuset/cpuset.mems" >"$cpuset/maptask-$ID/cpuset.mems"
   fi
 }
 
