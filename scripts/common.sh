@@ -1,8 +1,8 @@
 # What the scripts share: where things are, which cluster is meant, and how to speak.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-cd "$ROOT"
+cd "$ROOT" || exit
 NAMESPACE=maptask-system
 IMAGES=$ROOT/target/image
 LABEL=${LABEL:-$(basename "$0" .sh)}
