@@ -60,9 +60,16 @@ fill() {
   printf '%s\n' "$text"
 }
 
-# Whether the process is there and its command line names one of our paths.
+# Whether the process runs one of the cluster's programs and its command line names one of our paths. Both: who only
+# reads our logs, or calls this script with such a path, is not ours to end.
 is_ours() {
-  local cmdline
+  local exe cmdline
+  exe=$(readlink "/proc/$1/exe" 2>/dev/null) || return 1
+  exe=${exe% (deleted)}
+  case ${exe##*/} in
+    etcd | kube-apiserver | kube-controller-manager | kube-scheduler | kwok | kwok-controller | kubelet | containerd | containerd-shim-runc-v2 | runc) ;;
+    *) return 1 ;;
+  esac
   cmdline=$(tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline") || return 1
   [[ $cmdline == *"$STATE/"* || $cmdline == *"$RUN/"* ]]
 }

@@ -33,6 +33,8 @@ down() {
   unmount
   ip link delete "$BRIDGE" 2>/dev/null || true
   remove_cgroups
+  # A pod's mounts lead into the host: never delete through one that is still there.
+  if [[ -n $(our_mounts) ]]; then die "still mounted: $(our_mounts | tr '\n' ' '); unmount it and call this again"; fi
   rm -rf "$STATE" "$RUN"
 }
 
@@ -94,10 +96,14 @@ remove_shim_sockets() {
   done < <(find "$RUN/containerd" -name bootstrap.json 2>/dev/null)
 }
 
+our_mounts() {
+  awk -v a="$STATE/" -v b="$RUN/" 'index($2, a) == 1 || index($2, b) == 1 { print $2 }' /proc/mounts | sort -r
+}
+
 unmount() {
   local tries mounts
   for tries in 1 2 3; do
-    mounts=$(awk -v a="$STATE/" -v b="$RUN/" 'index($2, a) == 1 || index($2, b) == 1 { print $2 }' /proc/mounts | sort -r)
+    mounts=$(our_mounts)
     [[ -n $mounts ]] || break
     xargs -r -d '\n' umount --lazy <<<"$mounts" 2>/dev/null || true
   done
