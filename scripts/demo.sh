@@ -26,9 +26,10 @@ kill "$watch" 2>/dev/null || true
 trap - EXIT
 [[ $phase == Succeeded ]] || { "$KUBECTL" describe maptask "$task"; die "the task is ${phase:-without a phase}"; }
 
+results=$("$KUBECTL" get configmap "$task-results-0" -o jsonpath='{.data.results\.jsonl}')
 say "the results, one line an item, in the order of the items:"
-"$KUBECTL" get configmap "$task-results-0" -o jsonpath='{.data.results\.jsonl}'
-say "$("$KUBECTL" get configmap "$task-results-0" -o jsonpath='{.data.results\.jsonl}' | grep -o '"name":' | wc -l) images; the first item's log:"
+echo "$results"
+say "$(grep -o '"name":' <<<"$results" | wc -l) images; the first item's log:"
 "$KUBECTL" logs "$task-0-1"
 if [[ $CLUSTER == local ]]; then
   say "look around with: export KUBECONFIG=$KUBECONFIG PATH=$ROOT/target/cluster/bin:\$PATH"

@@ -6,15 +6,14 @@
 # --archive writes a docker-archive instead of leaving the image in the builder's own store.
 set -euo pipefail
 
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-cd "$ROOT"
+# shellcheck source=common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 case ${1:-} in
   operator) package=maptask-operator binary=maptask-operator dockerfile=Dockerfile ;;
   image-augmentation) package=image-augmentation binary=augment dockerfile=examples/image-augmentation/Dockerfile ;;
   *) sed -n '2,6p' "$0" && exit 2 ;;
 esac
-say() { printf 'image  %4ds  %s\n' "$SECONDS" "$*" >&2; }
 
 archive=
 case ${2:-} in

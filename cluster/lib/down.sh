@@ -60,11 +60,11 @@ end_pids() {
 end_containers() {
   local task tries
   [[ -S $RUN/containerd.sock ]] && component_pid containerd >/dev/null || return 0
-  for task in $(timeout 10 "$BIN/ctr" --address "$RUN/containerd.sock" --namespace k8s.io tasks ls -q 2>/dev/null); do
-    timeout 10 "$BIN/ctr" --address "$RUN/containerd.sock" --namespace k8s.io tasks kill -a -s SIGKILL "$task" >/dev/null 2>&1 || true
+  for task in $(ctr_quickly tasks ls -q 2>/dev/null); do
+    ctr_quickly tasks kill -a -s SIGKILL "$task" >/dev/null 2>&1 || true
   done
   for tries in {1..30}; do
-    [[ -z $(timeout 10 "$BIN/ctr" --address "$RUN/containerd.sock" --namespace k8s.io tasks ls 2>/dev/null | grep RUNNING) ]] && return
+    [[ -z $(ctr_quickly tasks ls 2>/dev/null | grep RUNNING) ]] && return
     sleep 0.1
   done
 }
@@ -74,7 +74,7 @@ end_rest() {
   local dir pid pids=()
   for dir in /proc/[0-9]*; do
     pid=${dir#/proc/}
-    if ((pid != $$ && pid != BASHPID)) && is_ours "$pid"; then pids+=("$pid" $(children "$pid")); fi
+    if is_ours "$pid"; then pids+=("$pid" $(children "$pid")); fi
   done
   if ((${#pids[@]})); then end_pids "${pids[@]}"; fi
 }

@@ -28,6 +28,9 @@ start() {
 
 ctr() { "$BIN/ctr" --address "$RUN/containerd.sock" --namespace k8s.io "$@"; }
 
+# The same, for a containerd that may hang.
+ctr_quickly() { timeout 10 "$BIN/ctr" --address "$RUN/containerd.sock" --namespace k8s.io "$@"; }
+
 load_image() {
   [[ -f $1 ]] || die "no such file: $1"
   say "loading $(basename "$1") into the real node"

@@ -11,14 +11,14 @@ impl Fleet {
     /// A MapTask was created or changed, or is part of the list.
     pub fn handle_task(&mut self, now: Time, seen: TaskSeen) {
         let round = self.round(now);
-        let seed = mix(self.seed ^ hash(&seen.uid));
+        let seed = self.seed;
         let ready = self.is_synced();
         let berth = self.berths.entry(seen.key.clone()).or_default();
         berth.task_marked = true;
         self.dirty.insert(seen.key.clone());
         match &mut berth.task {
             Some(task) if task.uid() == seen.uid => task.handle_seen(&round, &seen, &berth.pods),
-            _ if ready => berth.task = Some(Task::new(&round, &seen, seed, &berth.pods)),
+            _ if ready => berth.task = Some(Task::new(&round, &seen, seed_of(seed, &seen.uid), &berth.pods)),
             // Until all pods have been listed, a task that is loaded would take them for lost.
             _ => berth.unloaded = Some(seen),
         }
@@ -162,7 +162,7 @@ impl Fleet {
         let round = Round { restart: true, ..self.round(now) };
         for (key, berth) in &mut self.berths {
             if let Some(seen) = berth.unloaded.take() {
-                let seed = mix(self.seed ^ hash(&seen.uid));
+                let seed = seed_of(self.seed, &seen.uid);
                 berth.task = Some(Task::new(&round, &seen, seed, &berth.pods));
             }
             self.dirty.insert(key.clone());
@@ -182,6 +182,8 @@ fn identify(pod: &PodSeen) -> Option<(TaskKey, Index, Attempt)> {
     Some((TaskKey { namespace: pod.namespace.clone(), name: pod.task.clone() }, index, attempt))
 }
 
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)))
+/// Every task spreads its retries in its own way.
+fn seed_of(fleet_seed: u64, uid: &str) -> u64 {
+    let hash = uid.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)));
+    mix(fleet_seed ^ hash)
 }

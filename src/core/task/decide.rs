@@ -86,10 +86,9 @@ impl Task {
             WaitingReason::NameTaken => "waits for a pod's name that another object has",
             WaitingReason::Concurrency | WaitingReason::Backoff | WaitingReason::Throttled => return,
         };
-        if self.held_back.is_some_and(|last| now.millis_since(last) < HELD_BACK_MILLIS) {
+        if !self.may_tell_held_back(now) {
             return;
         }
-        self.held_back = Some(now);
         let note = match &waiting.message {
             Some(message) => format!("{words}: {message}"),
             None => words.to_owned(),
@@ -99,11 +98,18 @@ impl Task {
 
     /// A status that can't be written can't say so itself. One failure is nothing; several in a row call for attention.
     pub(super) fn tell_not_stored(&mut self, now: Time, message: &str) {
-        let recently = self.held_back.is_some_and(|last| now.millis_since(last) < HELD_BACK_MILLIS);
-        if self.ledger.failures() >= FAILURES_TO_TELL && !recently {
-            self.held_back = Some(now);
+        if self.ledger.failures() >= FAILURES_TO_TELL && self.may_tell_held_back(now) {
             self.tell("HeldBack", true, &format!("results or status can't be stored: {message}"));
         }
+    }
+
+    /// Whether the user was not told lately; counts as telling now, if so.
+    fn may_tell_held_back(&mut self, now: Time) -> bool {
+        let recently = self.held_back.is_some_and(|last| now.millis_since(last) < HELD_BACK_MILLIS);
+        if !recently {
+            self.held_back = Some(now);
+        }
+        !recently
     }
 
     fn end(&mut self, now: Time, phase: TaskPhase, reason: &str, message: &str) {
