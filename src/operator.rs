@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{MapTask, labels};
-use crate::apply::{Answer, Apply};
+use crate::apply::Apply;
 use crate::args::RunArgs;
 use crate::core::fleet::Fleet;
 use crate::core::ids::Time;
@@ -90,7 +90,7 @@ impl Work<'_> {
                     Some(event) => self.event(&mut fleet, clock.now(), event),
                     None => bail!("the watches have ended"),
                 },
-                Some(answer) = answers.recv() => take(&mut fleet, clock.now(), answer),
+                Some(answer) = answers.recv() => fleet.handle_answer(clock.now(), answer),
                 () = tokio::time::sleep(Duration::from_millis(wait)) => {}
             }
             if !events.is_empty() || !answers.is_empty() {
@@ -101,7 +101,7 @@ impl Work<'_> {
                 self.event(&mut fleet, clock.now(), event);
             }
             while let Ok(answer) = answers.try_recv() {
-                take(&mut fleet, clock.now(), answer);
+                fleet.handle_answer(clock.now(), answer);
             }
             let began = Instant::now();
             apply.start(fleet.poll_plan(clock.now()));
@@ -150,17 +150,6 @@ impl Work<'_> {
             Event::PodsListing => fleet.handle_pods_listing(),
             Event::PodsListed => fleet.handle_pods_listed(now),
         }
-    }
-}
-
-fn take(fleet: &mut Fleet, now: Time, answer: Answer) {
-    match answer {
-        Answer::Checked(key, uid, outcome) => fleet.handle_checked(now, &key, &uid, outcome),
-        Answer::Created(id, uid, outcome) => fleet.handle_created(now, &id, &uid, outcome),
-        Answer::Deleted(id, outcome) => fleet.handle_deleted(now, &id, outcome),
-        Answer::Looked(id, outcome) => fleet.handle_looked(now, &id, outcome),
-        Answer::Written(key, uid, outcome) => fleet.handle_written(now, &key, &uid, &outcome),
-        Answer::Reread(seen) => fleet.handle_task(now, *seen),
     }
 }
 

@@ -12,11 +12,7 @@ use kube::Client;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use crate::core::fleet::plan::{
-    Action, CheckOutcome, CreateOutcome, DeleteOutcome, LookOutcome, Plan, PodId, WriteOutcome,
-};
-use crate::core::ids::TaskKey;
-use crate::core::task::TaskSeen;
+use crate::core::fleet::plan::{Action, Answer, CreateOutcome, Plan, WriteOutcome};
 use crate::serve::events::Events;
 use crate::serve::metrics::Metrics;
 
@@ -24,23 +20,6 @@ use crate::serve::metrics::Metrics;
 pub const FIELD_MANAGER: &str = "maptask-operator";
 /// A request without an answer after this time counts as unanswered. Admission webhooks may take 30 s.
 const PATIENCE: Duration = Duration::from_secs(35);
-
-/// What became of an action.
-#[derive(Debug)]
-pub enum Answer {
-    /// Of a dry run; with the task's UID.
-    Checked(TaskKey, String, CheckOutcome),
-    /// Of a create; with the task's UID.
-    Created(PodId, String, CreateOutcome),
-    /// Of a delete.
-    Deleted(PodId, DeleteOutcome),
-    /// Of a look.
-    Looked(PodId, LookOutcome),
-    /// Of a status write; with the task's UID.
-    Written(TaskKey, String, WriteOutcome),
-    /// The object, read again.
-    Reread(Box<TaskSeen>),
-}
 
 /// Carries plans out. Every action runs on its own; the core never has more on their way than its windows allow.
 #[derive(Clone)]

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use maptask::core::fleet::plan::{
-    Action, CheckOutcome, Create, CreateOutcome, DeleteOutcome, LookOutcome, PodId, WriteOutcome,
+    Action, Answer, CheckOutcome, Create, CreateOutcome, DeleteOutcome, LookOutcome, WriteOutcome,
 };
 use maptask::core::fleet::{Fleet, Limits};
-use maptask::core::ids::{TaskKey, Time};
+use maptask::core::ids::Time;
 use maptask::core::pod::{PodSeen, PodStatus, pod_name};
 
 use crate::random::Random;
@@ -18,14 +18,6 @@ pub struct Operator {
     pub pod_events: VecDeque<Event>,
     pub requests: Vec<Action>,
     answers: Vec<Answer>,
-}
-
-pub enum Answer {
-    Checked(TaskKey, String, CheckOutcome),
-    Created(PodId, String, CreateOutcome),
-    Deleted(PodId, DeleteOutcome),
-    Looked(PodId, LookOutcome),
-    Written(TaskKey, String, WriteOutcome),
 }
 
 impl Operator {
@@ -116,14 +108,8 @@ impl World {
             return;
         }
         let pick = self.random.below(self.operator.answers.len());
-        let (fleet, now) = (&mut self.operator.fleet, self.now);
-        match self.operator.answers.swap_remove(pick) {
-            Answer::Checked(key, uid, outcome) => fleet.handle_checked(now, &key, &uid, outcome),
-            Answer::Created(id, uid, outcome) => fleet.handle_created(now, &id, &uid, outcome),
-            Answer::Deleted(id, outcome) => fleet.handle_deleted(now, &id, outcome),
-            Answer::Looked(id, outcome) => fleet.handle_looked(now, &id, outcome),
-            Answer::Written(key, uid, outcome) => fleet.handle_written(now, &key, &uid, &outcome),
-        }
+        let answer = self.operator.answers.swap_remove(pick);
+        self.operator.fleet.handle_answer(self.now, answer);
     }
 
     pub fn carry_out_request(&mut self) -> Result<(), String> {

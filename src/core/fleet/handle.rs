@@ -1,6 +1,6 @@
 //! What has happened, told by the watches and by the answers to a plan's actions.
 
-use super::plan::{CheckOutcome, CreateOutcome, DeleteOutcome, LookOutcome, PodId, WriteOutcome};
+use super::plan::{Answer, CheckOutcome, CreateOutcome, DeleteOutcome, LookOutcome, PodId, WriteOutcome};
 use super::{Berth, Fleet};
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
 use crate::core::pod::{Ending, PodSeen, parse_pod_name};
@@ -99,6 +99,18 @@ impl Fleet {
             self.dirty.insert(key.clone());
         }
         self.load_tasks(now);
+    }
+
+    /// An action of a plan was answered.
+    pub fn handle_answer(&mut self, now: Time, answer: Answer) {
+        match answer {
+            Answer::Checked(key, uid, outcome) => self.handle_checked(now, &key, &uid, outcome),
+            Answer::Created(id, uid, outcome) => self.handle_created(now, &id, &uid, outcome),
+            Answer::Deleted(id, outcome) => self.handle_deleted(now, &id, outcome),
+            Answer::Looked(id, outcome) => self.handle_looked(now, &id, outcome),
+            Answer::Written(key, uid, outcome) => self.handle_written(now, &key, &uid, &outcome),
+            Answer::Reread(seen) => self.handle_task(now, *seen),
+        }
     }
 
     /// [`Action::Check`](super::plan::Action::Check) was answered.

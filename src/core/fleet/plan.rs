@@ -6,10 +6,11 @@ use std::sync::Arc;
 use crate::api::status::MapTaskStatus;
 use crate::core::ids::{Attempt, Index, TaskKey};
 use crate::core::pod::{PodSeen, pod_name};
+use crate::core::task::TaskSeen;
 use crate::core::task::accept::Job;
 use crate::core::task::results::Shard;
 
-/// The actions of one round, each to be answered by the `handle_*` method of its name, in any order.
+/// The actions of one round, each to be answered through `Fleet::handle_answer`, in any order.
 #[derive(Debug, Default)]
 pub struct Plan {
     /// Independent of each other.
@@ -171,6 +172,23 @@ pub enum WriteOutcome {
     Gone,
     /// Something is not stored, or not known to be.
     Failed(String),
+}
+
+/// What became of an action.
+#[derive(Debug)]
+pub enum Answer {
+    /// Of a dry run; with the task's UID.
+    Checked(TaskKey, String, CheckOutcome),
+    /// Of a create; with the task's UID.
+    Created(PodId, String, CreateOutcome),
+    /// Of a delete.
+    Deleted(PodId, DeleteOutcome),
+    /// Of a look.
+    Looked(PodId, LookOutcome),
+    /// Of a status write; with the task's UID.
+    Written(TaskKey, String, WriteOutcome),
+    /// The object, read again.
+    Reread(Box<TaskSeen>),
 }
 
 impl fmt::Display for Plan {
