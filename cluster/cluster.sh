@@ -46,7 +46,13 @@ up() {
   done
   paths "$name"
   tools
-  if is_healthy "$real_node"; then
+  if is_healthy; then
+    # What it lacks is added: starting anew would lose what is in it.
+    if [[ $real_node == true ]] && ! has_node; then
+      start_node
+      wait_for_node
+    fi
+    if ((fake_nodes > $(count_fake_nodes))); then start_fake_nodes "$fake_nodes"; fi
     say "cluster $name runs: KUBECONFIG=$KUBECONFIG"
     return
   fi
@@ -59,13 +65,19 @@ up() {
   if [[ $real_node == true ]]; then start_node; fi
   if ((fake_nodes > 0)); then start_fake_nodes "$fake_nodes"; fi
   wait_for "the default service account" 60 kubectl -n default get serviceaccount default
-  if [[ $real_node == true ]]; then
-    wait_for "the real node" 60 kubectl wait --for=condition=Ready node/localhost --timeout=1s
-  fi
+  if [[ $real_node == true ]]; then wait_for_node; fi
   say "cluster $name is up: KUBECONFIG=$KUBECONFIG"
 }
 
+# Two at once would start the same cluster twice, or build the tools over each other. --close: what is started must not hold the lock.
+alone() {
+  [[ -z ${CLUSTER_LOCKED:-} ]] || return 0
+  mkdir -p "$HOME_DIR"
+  CLUSTER_LOCKED=1 exec flock --close "$HOME_DIR/lock" "$HERE/cluster.sh" "$@"
+}
+
 main() {
+  case ${1:-} in tools | up | down) alone "$@" ;; esac
   local command=${1:-}
   shift || true
   case $command in
@@ -75,7 +87,7 @@ main() {
     kubeconfig) paths "${1:-maptask}" && echo "$KUBECONFIG" ;;
     api-port) paths "${1:-maptask}" && cat "$STATE/api-port" ;;
     port) paths "${2:-maptask}" && port_for "$1" ;;
-    status) paths "${1:-maptask}" && if is_healthy false; then echo "up"; else echo "down" && exit 1; fi ;;
+    status) paths "${1:-maptask}" && if is_healthy; then echo "up"; else echo "down" && exit 1; fi ;;
     pid) paths "${2:-maptask}" && component_pid "$1" ;;
     down) if [[ ${1:-maptask} == --all ]]; then down_all; else down "${1:-maptask}"; fi ;;
     *) sed -n '2,14p' "$0" && exit 2 ;;

@@ -8,6 +8,7 @@ die() { say "error: $*" && exit 1; }
 paths() {
   NAME=$1
   [[ $NAME =~ ^[a-z0-9]{1,12}$ ]] || die "cluster name '$NAME': use 1 to 12 lower-case letters and digits"
+  [[ $ROOT != *[[:space:]]* ]] || die "the checkout's path '$ROOT' has a space, which kwokctl can't handle: move the checkout"
   STATE=$HOME_DIR/clusters/$NAME
   LOGS=$HOME_DIR/logs/$NAME
   ID=$NAME-$CHECKOUT
@@ -86,10 +87,14 @@ component_pid() {
   return 1
 }
 
-# is_healthy WITH_NODE
+# Whether everything that was started runs: without a scheduler the API server answers, and no pod ever starts.
 is_healthy() {
+  local component parts=(etcd kube-apiserver kube-controller-manager kube-scheduler kwok-controller)
   [[ -f $KUBECONFIG ]] || return 1
-  kubectl get --raw /readyz --request-timeout=3s >/dev/null 2>&1 || return 1
-  [[ $1 == false ]] && return
-  component_pid kubelet >/dev/null && component_pid containerd >/dev/null
+  if has_node; then parts+=(containerd kubelet); fi
+  for component in "${parts[@]}"; do component_pid "$component" >/dev/null || return 1; done
+  kubectl get --raw /readyz --request-timeout=3s >/dev/null 2>&1
 }
+
+# Whether this cluster was given a real node.
+has_node() { [[ -e $STATE/kubelet.yaml ]]; }

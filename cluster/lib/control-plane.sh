@@ -21,3 +21,5 @@ start_fake_nodes() {
   "$BIN/kwokctl" scale node --name "$NAME" --config "$STATE/kwok.yaml" --replicas "$1" >>"$LOGS/kwokctl.log" 2>&1 ||
     die "no fake nodes; see $LOGS/kwokctl.log"
 }
+
+count_fake_nodes() { kubectl get nodes --selector type=kwok --output name | wc -l; }

@@ -13,7 +13,7 @@ down_all() {
 # down NAME
 down() {
   paths "$1"
-  if [[ ! -e $STATE && ! -e $RUN ]]; then
+  if [[ ! -e $STATE && ! -e $RUN ]] && ! any_cgroup; then
     say "cluster $NAME does not run"
     return
   fi
@@ -29,6 +29,7 @@ down() {
     timeout 60 "$BIN/kwokctl" delete cluster --name "$NAME" >>"$LOGS/kwokctl.log" 2>&1 || true
   fi
   end_rest
+  end_cgroup_processes
   remove_shim_sockets
   unmount
   ip link delete "$BRIDGE" 2>/dev/null || true
@@ -55,6 +56,7 @@ end_pids() {
     return
   done
   for pid; do kill -KILL "$pid" 2>/dev/null || true; done
+  sleep 0.2
 }
 
 end_containers() {
@@ -69,22 +71,24 @@ end_containers() {
   done
 }
 
-# Whatever else names our folders: shims and their containers after a crash, parts of the control plane.
+# Whatever else names our folders: shims after a crash, parts of the control plane.
 end_rest() {
   local dir pid pids=()
   for dir in /proc/[0-9]*; do
     pid=${dir#/proc/}
-    if is_ours "$pid"; then pids+=("$pid" $(children "$pid")); fi
+    if is_ours "$pid"; then pids+=("$pid"); fi
   done
   if ((${#pids[@]})); then end_pids "${pids[@]}"; fi
 }
 
-# Every process below this one.
-children() {
-  local child
-  for child in $(cat "/proc/$1/task/"*/children 2>/dev/null); do
-    echo "$child"
-    children "$child"
+# Containers whose shim is gone name no folder of ours; the cgroup still tells whose they are.
+end_cgroup_processes() {
+  local tries tree pids
+  for tries in {1..30}; do
+    mapfile -t pids < <(while read -r tree; do find "$tree" -name cgroup.procs -exec cat {} + 2>/dev/null; done < <(cgroup_trees) | grep -vx 0 | sort -u)
+    ((${#pids[@]})) || return 0
+    kill -KILL "${pids[@]}" 2>/dev/null || true
+    sleep 0.1
   done
 }
 
@@ -109,9 +113,22 @@ unmount() {
   done
 }
 
-remove_cgroups() {
+cgroup_trees() {
   local tree
   for tree in /sys/fs/cgroup/*/maptask-"$ID" /sys/fs/cgroup/maptask-"$ID"; do
-    if [[ -d $tree ]]; then find "$tree" -depth -type d -exec rmdir {} + 2>/dev/null || true; fi
+    if [[ -d $tree && ! -L ${tree%/*} ]]; then echo "$tree"; fi
   done
+}
+
+any_cgroup() { [[ -n $(cgroup_trees) ]]; }
+
+# The kernel lets go of a group a moment after its last process.
+remove_cgroups() {
+  local tries tree
+  for tries in {1..20}; do
+    while read -r tree; do find "$tree" -depth -type d -exec rmdir {} + 2>/dev/null || true; done < <(cgroup_trees)
+    any_cgroup || return 0
+    sleep 0.1
+  done
+  say "some of the cgroups maptask-$ID can't be removed: a process is in them"
 }

@@ -18,6 +18,10 @@ start_node() {
     --root-dir "$STATE/kubelet" --cert-dir "$STATE/kubelet/pki" --hostname-override localhost
 }
 
+wait_for_node() {
+  wait_for "the real node" 60 kubectl wait --for=condition=Ready node/localhost --timeout=1s
+}
+
 # start COMPONENT COMMAND…: in the background, in a session of its own.
 start() {
   local component=$1
