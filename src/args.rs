@@ -37,6 +37,12 @@ pub struct RunArgs {
     /// Items in flight at most, over all tasks.
     #[arg(long, env = "MAPTASK_MAX_PODS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..), global = true)]
     pub max_pods: u32,
+    /// Items in flight at most in each namespace; no limit if 0.
+    #[arg(long, env = "MAPTASK_MAX_PODS_PER_NAMESPACE", default_value_t = 0, global = true)]
+    pub max_pods_per_namespace: u32,
+    /// Pods created in a second at most; no limit if 0.
+    #[arg(long, env = "MAPTASK_PODS_PER_SECOND", default_value_t = 0, global = true)]
+    pub pods_per_second: u32,
     /// Finished pods that stay for `kubectl logs`, for each task.
     #[arg(long, env = "MAPTASK_KEPT_PODS", default_value_t = 10, global = true)]
     pub kept_pods: u32,
@@ -66,6 +72,12 @@ pub struct RunArgs {
 impl RunArgs {
     /// The limits for the core.
     pub fn limits(&self) -> Limits {
-        Limits { max_pods: self.max_pods as usize, kept_pods: self.kept_pods as usize }
+        let limit = |n: u32| (n > 0).then_some(n);
+        Limits {
+            max_pods: self.max_pods as usize,
+            max_pods_per_namespace: limit(self.max_pods_per_namespace).map(|n| n as usize),
+            pods_per_second: limit(self.pods_per_second),
+            kept_pods: self.kept_pods as usize,
+        }
     }
 }

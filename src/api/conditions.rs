@@ -11,8 +11,10 @@ pub const MESSAGE_LIMIT: usize = 1024;
 pub enum ConditionType {
     /// The spec was found good and its pods creatable.
     Accepted,
-    /// Enough items have succeeded; the rest is being stopped.
+    /// Enough items have succeeded.
     SuccessCriteriaMet,
+    /// The task can't succeed any more.
+    FailureTarget,
     /// The task succeeded and no pod of it runs.
     Complete,
     /// The task failed and no pod of it runs.
@@ -25,6 +27,7 @@ impl ConditionType {
         match self {
             Self::Accepted => "Accepted",
             Self::SuccessCriteriaMet => "SuccessCriteriaMet",
+            Self::FailureTarget => "FailureTarget",
             Self::Complete => "Complete",
             Self::Failed => "Failed",
         }
@@ -61,9 +64,14 @@ pub fn set(
     }
 }
 
+/// The condition, if it is there and True.
+pub fn find_true(conditions: &[Condition], type_: ConditionType) -> Option<&Condition> {
+    conditions.iter().find(|c| c.type_ == type_.as_str() && c.status == "True")
+}
+
 /// Whether the condition is there and True.
 pub fn is_true(conditions: &[Condition], type_: ConditionType) -> bool {
-    conditions.iter().any(|c| c.type_ == type_.as_str() && c.status == "True")
+    find_true(conditions, type_).is_some()
 }
 
 pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {

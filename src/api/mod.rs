@@ -1,12 +1,14 @@
 //! The contract: what users write and read. `crds/maptasks.yaml` is generated from here.
 
 pub mod conditions;
+pub mod retry_policy;
 mod schema;
 pub mod spec;
 pub mod status;
 
+pub use retry_policy::{EndingCategory, RetryPolicy, RuleAction};
 pub use spec::{Items, MapTask, MapTaskSpec, Range, ResultSource, Results};
-pub use status::{ItemCounts, MapTaskStatus, ResultShards, TaskPhase, Waiting, WaitingReason};
+pub use status::{FailureGroup, ItemCounts, MapTaskStatus, ResultShards, TaskPhase, Waiting, WaitingReason};
 
 /// Names that the operator puts on the objects it creates.
 pub mod labels {

@@ -41,6 +41,26 @@ pub(super) fn container_name(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Exit codes of failures.
+pub(super) fn exit_codes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 100,
+        "x-kubernetes-list-type": "set",
+        "items": { "type": "integer", "format": "int32", "minimum": 1 },
+    })
+}
+
+/// An amount of memory.
+pub(super) fn quantity(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 32,
+        "pattern": r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$",
+    })
+}
+
 /// A time in RFC 3339.
 pub(super) fn timestamp(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "format": "date-time", "nullable": true })
@@ -49,7 +69,7 @@ pub(super) fn timestamp(_: &mut SchemaGenerator) -> Schema {
 /// Exactly one of the sources. The lists are of unknown type to CEL, which therefore can't even ask whether they are
 /// there; `oneOf` can. (`maxProperties` could, too, but its message reads as if one item were the limit.)
 pub(super) fn exactly_one_source(schema: &mut Schema) {
-    let sources = ["values", "count", "range", "matrix"];
+    let sources = ["values", "count", "range", "matrix", "configMap"];
     let branches: Vec<Value> = sources.iter().map(|source| json!({ "required": [source] })).collect();
     schema.insert("oneOf".to_owned(), Value::Array(branches));
 }
@@ -61,10 +81,10 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
         "set minSuccessRatio or minSuccesses, not both",
         ".minSuccesses",
     )];
-    for field in ["items", "template", "results"] {
+    for field in ["items", "template", "results", "retries", "retryPolicy", "whenSuccessful", "whenHopeless"] {
         rules.push(fixed(&format!("self.{field} == oldSelf.{field}"), field));
     }
-    for field in ["container", "minSuccessRatio", "minSuccesses"] {
+    for field in ["container", "minSuccessRatio", "minSuccesses", "startDeadlineSeconds"] {
         rules.push(fixed(
             &format!(
                 "has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
@@ -72,7 +92,6 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
             field,
         ));
     }
-    rules.push(fixed("self.retries == oldSelf.retries", "retries"));
     schema.insert("x-kubernetes-validations".to_owned(), Value::Array(rules));
 }
 
@@ -80,7 +99,8 @@ fn fixed(rule_text: &str, field: &str) -> Value {
     rule(
         rule_text,
         &format!(
-            "{field} can't be changed after creation (concurrency and suspend can): delete the MapTask, or create another under a new name"
+            "{field} can't be changed after creation (concurrency, priority, suspend, suspendPolicy, activeDeadlineSeconds, \
+             ttlSecondsAfterFinished and rerun can): delete the MapTask, or create another under a new name"
         ),
         &format!(".{field}"),
     )

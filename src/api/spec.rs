@@ -6,6 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::retry_policy::RetryPolicy;
 use super::schema;
 use super::status::MapTaskStatus;
 
@@ -59,16 +60,97 @@ pub struct MapTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0, max = 1_000_000))]
     pub min_successes: Option<i32>,
+    /// What becomes of the other items once enough have succeeded; default Stop.
+    #[serde(default)]
+    pub when_successful: WhenSuccessful,
+    /// What becomes of the other items once too many have failed; default Stop.
+    #[serde(default)]
+    pub when_hopeless: WhenHopeless,
     /// Further attempts at an item after its own failure; default 0.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000))]
     pub retries: i32,
-    /// Start no more items while true; items that run are left to end.
+    /// When, and after which endings, an item gets another attempt.
+    #[serde(default)]
+    pub retry_policy: RetryPolicy,
+    /// Seconds from the creation of a pod until a container of it must run (image, volume, capacity); unset: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 1, max = 31_536_000))]
+    pub start_deadline_seconds: Option<i32>,
+    /// Seconds from the start of the task, or from when it was last resumed, until it fails; unset: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 1, max = 31_536_000))]
+    pub active_deadline_seconds: Option<i32>,
+    /// Seconds from the end of the task until it is deleted with its pods and results; unset: it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 0, max = 315_360_000))]
+    pub ttl_seconds_after_finished: Option<i32>,
+    /// Tasks of higher priority start their items first; default 0.
+    #[serde(default)]
+    #[schemars(range(min = -1_000_000, max = 1_000_000))]
+    pub priority: i32,
+    /// Start no more items while true.
     #[serde(default)]
     pub suspend: bool,
+    /// What becomes of running items when the task is suspended; default Drain.
+    #[serde(default)]
+    pub suspend_policy: SuspendPolicy,
+    /// Starts items of a finished task again, once for each id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Rerun")]
+    pub rerun: Option<Rerun>,
     /// What is kept of each item that succeeded.
     #[serde(default)]
     pub results: Results,
+}
+
+/// What becomes of the other items once enough have succeeded.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
+pub enum WhenSuccessful {
+    /// Waiting items are cancelled, and running ones stopped.
+    #[default]
+    Stop,
+    /// Waiting items are cancelled; running ones are left to end.
+    Drain,
+    /// All items run to their end.
+    RunAll,
+}
+
+/// What becomes of the other items once too many have failed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
+pub enum WhenHopeless {
+    /// Waiting items are cancelled, and running ones stopped.
+    #[default]
+    Stop,
+    /// All items run to their end.
+    RunAll,
+}
+
+/// What becomes of running items when the task is suspended.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
+pub enum SuspendPolicy {
+    /// They are left to end.
+    #[default]
+    Drain,
+    /// They are stopped, and start anew when the task is resumed. It costs them no retry.
+    Stop,
+}
+
+/// Starts items of a finished task again.
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Rerun {
+    /// Any word; a rerun is done once for each id.
+    #[schemars(length(min = 1, max = 63))]
+    pub id: String,
+    /// Failed, Cancelled, All, or indexes such as `3,17-19`; several with commas between them.
+    #[schemars(
+        length(min = 1, max = 4096),
+        regex(
+            pattern = r"^(Failed|Cancelled|All|[0-9]{1,6}(-[0-9]{1,6})?)(,(Failed|Cancelled|All|[0-9]{1,6}(-[0-9]{1,6})?))*$"
+        )
+    )]
+    pub items: String,
 }
 
 /// The list to map over: exactly one source.
@@ -92,6 +174,37 @@ pub struct Items {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::matrix")]
     pub matrix: Option<BTreeMap<String, Vec<Value>>>,
+    /// The content of a ConfigMap of the same namespace, read once when the task is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ConfigMapItems")]
+    pub config_map: Option<ConfigMapItems>,
+}
+
+/// Items from a ConfigMap.
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigMapItems {
+    /// The name of the ConfigMap.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The key in it.
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+    /// How the text is cut into items; default Lines.
+    #[serde(default)]
+    pub format: ItemFormat,
+}
+
+/// How a text is cut into items. Blank lines are left out.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
+pub enum ItemFormat {
+    /// Each line is an item, a string.
+    #[default]
+    Lines,
+    /// Each line is an item, any JSON.
+    JsonLines,
+    /// The text is one JSON list of the items.
+    JsonArray,
 }
 
 /// Numbers from start, step by step, stop excluded.

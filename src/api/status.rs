@@ -33,6 +33,14 @@ pub struct MapTaskStatus {
     pub waiting: Option<Waiting>,
     /// One sentence about the state of the task.
     pub message: Option<String>,
+    /// Attempts that did not succeed, in at most 10 groups of like ones.
+    #[serde(default)]
+    #[schemars(length(max = 10))]
+    pub failures: Vec<FailureGroup>,
+    /// SHA-256 of the ConfigMap's text that the items were read from.
+    pub items_hash: Option<String>,
+    /// The last rerun that was done.
+    pub rerun: Option<RerunDone>,
     /// ConfigMaps that hold the results, in order; each has a key results.jsonl with one line an item.
     pub results: Option<ResultShards>,
     /// When the task was accepted.
@@ -43,7 +51,7 @@ pub struct MapTaskStatus {
     #[serde(default)]
     #[schemars(schema_with = "super::schema::timestamp")]
     pub completion_time: Option<Time>,
-    /// Accepted, SuccessCriteriaMet, Complete and Failed.
+    /// Accepted, SuccessCriteriaMet, `FailureTarget`, Complete and Failed.
     #[serde(default)]
     #[schemars(schema_with = "super::conditions::schema")]
     pub conditions: Vec<Condition>,
@@ -85,7 +93,7 @@ pub struct ItemCounts {
     pub failed: i32,
     /// Items whose result was known before.
     pub cached: i32,
-    /// Items that were not run to their end since the task had ended.
+    /// Items that were not run to their end, since the task was decided.
     pub cancelled: i32,
     /// Items beyond their first attempt.
     pub retried: i32,
@@ -116,6 +124,12 @@ pub enum WaitingReason {
     NameTaken,
     /// The API server asks for fewer requests.
     Throttled,
+    /// No node has room for pods that exist; with the scheduler's message.
+    NoCapacity,
+    /// Pods that have a node can't start, for want of an image or of what their template refers to.
+    NotStarting,
+    /// The ConfigMap of the items is not what it was at acceptance, and the operator has been restarted since.
+    ItemsChanged,
 }
 
 impl WaitingReason {
@@ -128,8 +142,60 @@ impl WaitingReason {
             Self::Backoff => "Backoff",
             Self::NameTaken => "NameTaken",
             Self::Throttled => "Throttled",
+            Self::NoCapacity => "NoCapacity",
+            Self::NotStarting => "NotStarting",
+            Self::ItemsChanged => "ItemsChanged",
         }
     }
+}
+
+/// Attempts that did not succeed and are alike in category, reason, exit code and message.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureGroup {
+    /// How they ended; `Other` for all that came after nine groups were full.
+    pub category: String,
+    /// The container's or pod's own word for it, such as Error.
+    pub reason: Option<String>,
+    /// The exit code, where a container had one.
+    pub exit_code: Option<i32>,
+    /// Number of such attempts.
+    pub count: i32,
+    /// Their items as ranges, such as `3,17-19`, cut to 64 characters.
+    pub indexes: String,
+    /// What their messages have in common: numbers, addresses, UUIDs and paths are left out.
+    pub pattern: Option<String>,
+    /// The first of them.
+    pub sample: FailureSample,
+}
+
+/// One attempt that did not succeed.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureSample {
+    /// Its item.
+    pub index: i32,
+    /// Which attempt it was.
+    pub attempt: i32,
+    /// The node that its pod was on.
+    pub node: Option<String>,
+    /// Its message, at most 200 characters.
+    pub message: Option<String>,
+}
+
+/// A rerun that was done.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RerunDone {
+    /// Its id.
+    pub id: String,
+    /// Number of items that were started again.
+    pub items: i32,
+    /// Whether they were picked, so that all of them run whatever the others' counts say; not so for All.
+    #[serde(default)]
+    pub picked: bool,
+    /// Why it could not be done.
+    pub message: Option<String>,
 }
 
 /// Where the results are.

@@ -1,6 +1,7 @@
 //! From plans to the API server, and from its answers back to the core.
 
 mod answer;
+mod items;
 pub mod pods;
 mod request;
 mod results;
@@ -87,6 +88,14 @@ impl Apply {
                 Some(seen) => Answer::Reread(Box::new(seen)),
                 None => return,
             },
+            Action::Fetch(fetch) => {
+                let outcome = items::fetch(&self.client, &fetch).await;
+                Answer::Fetched(fetch.task, fetch.uid, outcome)
+            }
+            Action::Expire(expire) => {
+                status::expire(&self.client, &expire).await;
+                return;
+            }
             Action::Tell(tell) => {
                 tracing::info!(task = %tell.key, reason = tell.reason, note = tell.note, "task");
                 self.events.tell(&tell).await;

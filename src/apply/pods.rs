@@ -16,12 +16,13 @@ const JSON: &str = "application/json";
 
 /// A dry run of the first pod. Strict about unknown fields, as `kubectl apply` is about those that it knows.
 pub(super) async fn check(client: &Client, job: &Job) -> CheckOutcome {
-    let pod = job.pod(Index(0), Attempt::FIRST);
+    let pod = job.pod(Index(0), Attempt::FIRST, 0);
     let query = format!("?dryRun=All&fieldValidation=Strict&fieldManager={FIELD_MANAGER}");
     let path = format!("{}{query}", collection(&job.key.namespace));
     match send::<Partial>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {
-        // A quota may have room by the time the pod is wanted, and a name may be free.
-        Ok(_) | Err(Meaning::Quota(_) | Meaning::AlreadyExists) => CheckOutcome::Good,
+        // A name may be free by the time the pod is wanted.
+        Ok(_) | Err(Meaning::AlreadyExists) => CheckOutcome::Good,
+        Err(Meaning::Quota(message)) => CheckOutcome::Quota(message),
         Err(Meaning::Refused(message)) => CheckOutcome::Refused(message),
         Err(Meaning::Unclear(message)) => CheckOutcome::Unclear(message),
         Err(other) => CheckOutcome::Unclear(format!("{other:?}")),
@@ -30,7 +31,7 @@ pub(super) async fn check(client: &Client, job: &Job) -> CheckOutcome {
 
 /// Creates the pod of an attempt. One that is there already is a success, if the task owns it.
 pub(super) async fn create(client: &Client, create: &Create) -> CreateOutcome {
-    let pod = create.job.pod(create.index, create.attempt);
+    let pod = create.job.pod(create.index, create.attempt, create.memory_raises);
     let path = format!("{}?fieldValidation=Ignore&fieldManager={FIELD_MANAGER}", collection(&create.job.key.namespace));
     match send::<Partial>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {
         Ok(_) => CreateOutcome::Created,
@@ -64,11 +65,15 @@ pub(super) async fn delete(client: &Client, delete: &Delete) -> DeleteOutcome {
         "preconditions": { "uid": delete.uid },
         "propagationPolicy": "Background",
     });
+    if let Some(version) = delete.version {
+        options["preconditions"]["resourceVersion"] = json!(version.to_string());
+    }
     if delete.ended {
         options["gracePeriodSeconds"] = json!(0);
     }
     let answer = send::<Value>(client, Method::DELETE, &object(&delete.id), JSON, Some(&options)).await;
     match answer.map_err(|e| meaning(&e)) {
+        Err(Meaning::Conflict) if delete.version.is_some() => DeleteOutcome::Changed,
         // A conflict means that the pod of this name is another one by now.
         Ok(_) | Err(Meaning::NotFound | Meaning::Conflict) => DeleteOutcome::Taken,
         Err(problem) => {

@@ -9,7 +9,7 @@ use super::answer::{Meaning, meaning};
 use super::request::{Partial, send};
 use super::results;
 use crate::api::MapTask;
-use crate::core::fleet::plan::{Write, WriteOutcome};
+use crate::core::fleet::plan::{Expire, Write, WriteOutcome};
 use crate::core::ids::TaskKey;
 use crate::core::task::TaskSeen;
 
@@ -42,6 +42,24 @@ pub(super) async fn read(client: &Client, key: &TaskKey) -> Option<TaskSeen> {
             tracing::debug!(task = %key, %error, "not read");
             None
         }
+    }
+}
+
+/// Deletes a task whose time is over, and with it all that it owns.
+pub(super) async fn expire(client: &Client, expire: &Expire) {
+    let Expire { key, uid, resource_version } = expire;
+    let options = json!({
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "preconditions": { "uid": uid, "resourceVersion": resource_version.to_string() },
+        "propagationPolicy": "Background",
+    });
+    let answer =
+        send::<serde_json::Value>(client, Method::DELETE, &object(key), "application/json", Some(&options)).await;
+    match answer.map_err(|failure| (meaning(&failure), failure)) {
+        Ok(_) => tracing::info!(task = %key, "deleted: spec.ttlSecondsAfterFinished is over"),
+        Err((Meaning::NotFound | Meaning::Conflict, _)) => {}
+        Err((_, failure)) => tracing::warn!(task = %key, %failure, "not deleted, will try again"),
     }
 }
 

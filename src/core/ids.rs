@@ -56,6 +56,9 @@ impl fmt::Display for Attempt {
 pub struct ItemCount(u32);
 
 impl ItemCount {
+    /// No items.
+    pub const NONE: Self = Self(0);
+
     /// A count within the limit, or `None` above it.
     #[must_use]
     pub fn new(count: u64) -> Option<Self> {

@@ -8,5 +8,6 @@ pub mod ids;
 pub mod items;
 pub mod phases;
 pub mod pod;
+pub mod quantity;
 pub mod queue;
 pub mod task;

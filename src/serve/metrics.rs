@@ -98,6 +98,7 @@ impl Metrics {
         let outcome = match outcome {
             DeleteOutcome::Taken => "taken",
             DeleteOutcome::Failed => "failed",
+            DeleteOutcome::Changed => "changed",
         };
         self.deletes.get_or_create(&[("outcome", outcome)]).inc();
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::Event;
 use crate::api::labels;
+use crate::core::ids;
 use crate::core::pod::{PodSeen, PodStatus};
 
 /// A pod without its spec and without most of its metadata: a fraction of the real object.
@@ -17,7 +18,15 @@ pub struct LeanPod {
     #[serde(deserialize_with = "lean_metadata")]
     metadata: ObjectMeta,
     #[serde(default)]
+    spec: LeanSpec,
+    #[serde(default)]
     status: PodStatus,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct LeanSpec {
+    node_name: Option<String>,
 }
 
 /// The labels and nothing else: annotations and managed fields are most of a pod's metadata.
@@ -29,7 +38,9 @@ fn lean_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMet
         namespace: Option<String>,
         uid: Option<String>,
         resource_version: Option<String>,
+        creation_timestamp: Option<Time>,
         deletion_timestamp: Option<Time>,
+        deletion_grace_period_seconds: Option<i64>,
         #[serde(default)]
         labels: Labels,
         owner_references: Option<Vec<OwnerReference>>,
@@ -39,14 +50,16 @@ fn lean_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMet
         #[serde(rename = "maptask.dev/name")]
         name: Option<String>,
     }
-    let Lean { name, namespace, uid, resource_version, deletion_timestamp, labels, owner_references } =
-        Lean::deserialize(deserializer)?;
+    let lean = Lean::deserialize(deserializer)?;
+    let Lean { name, namespace, uid, resource_version, creation_timestamp, labels, owner_references, .. } = lean;
     Ok(ObjectMeta {
         name,
         namespace,
         uid,
         resource_version,
-        deletion_timestamp,
+        creation_timestamp,
+        deletion_timestamp: lean.deletion_timestamp,
+        deletion_grace_period_seconds: lean.deletion_grace_period_seconds,
         labels: labels.name.map(|task| [(labels::NAME.to_owned(), task)].into()),
         owner_references,
         ..ObjectMeta::default()
@@ -56,16 +69,23 @@ fn lean_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMet
 impl LeanPod {
     /// The pod for the core; `None` without the task's label.
     pub fn seen(self) -> Option<PodSeen> {
-        let Self { metadata, status } = self;
+        let Self { metadata, spec, status } = self;
         let task = metadata.labels?.remove(labels::NAME)?;
         let owner = metadata.owner_references.into_iter().flatten().find(|owner| owner.controller == Some(true));
         Some(PodSeen {
             namespace: metadata.namespace?.into(),
             name: metadata.name?,
             uid: metadata.uid?,
+            version: metadata.resource_version?.parse().ok()?,
             task: task.into(),
             owner_uid: owner.map(|owner| owner.uid),
-            deleting: metadata.deletion_timestamp.is_some(),
+            created: metadata.creation_timestamp.map(|time| ids::Time(time.0.as_millisecond())),
+            // The timestamp says when the grace will be over.
+            deleted: metadata.deletion_timestamp.map(|time| {
+                let grace = metadata.deletion_grace_period_seconds.unwrap_or(0);
+                ids::Time(time.0.as_millisecond() - grace * 1_000)
+            }),
+            node: spec.node_name.map(Into::into),
             status,
         })
     }
@@ -88,14 +108,19 @@ mod tests {
     #[test]
     fn a_real_pod_is_read_for_what_counts() {
         let json = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"t-3-1","namespace":"ns","uid":"u","resourceVersion":"7",
+            "creationTimestamp":"2026-09-21T14:13:20Z","deletionTimestamp":"2026-09-21T14:14:20Z","deletionGracePeriodSeconds":30,
             "labels":{"maptask.dev/name":"t","maptask.dev/index":"3","app":"x"},"annotations":{"a":"b"},
             "ownerReferences":[{"apiVersion":"maptask.dev/v1alpha1","kind":"MapTask","name":"t","uid":"o","controller":true}],
             "managedFields":[{"manager":"m"}]},
-            "spec":{"containers":[]},"status":{"phase":"Succeeded","podIP":"1.2.3.4","containerStatuses":[
+            "spec":{"containers":[],"nodeName":"n"},"status":{"phase":"Succeeded","podIP":"1.2.3.4","containerStatuses":[
             {"name":"main","ready":false,"restartCount":0,"state":{"terminated":{"exitCode":0,"message":"7","containerID":"c"}}}]}}"#;
         let seen = serde_json::from_str::<LeanPod>(json).unwrap().seen().unwrap();
         assert_eq!((seen.name.as_str(), &*seen.task, seen.owner_uid.as_deref()), ("t-3-1", "t", Some("o")));
-        assert_eq!(seen.status.phase.as_deref(), Some("Succeeded"));
+        assert_eq!(
+            (seen.created, seen.deleted),
+            (Some(ids::Time(1_790_000_000_000)), Some(ids::Time(1_790_000_030_000)))
+        );
+        assert_eq!((seen.status.phase.as_deref(), seen.node.as_deref()), (Some("Succeeded"), Some("n")));
         let container = &seen.status.container_statuses.unwrap()[0];
         let terminated = container.state.as_ref().unwrap().terminated.as_ref().unwrap();
         assert_eq!(terminated.message.as_deref(), Some("7"));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::kubectl::{Namespace, condition, fake_task, kubectl_with, real_task};
 use crate::undisturbed;
 
-fn counts(status: &Value) -> [i64; 4] {
+pub fn counts(status: &Value) -> [i64; 4] {
     ["succeeded", "failed", "cancelled", "retried"].map(|name| status["counts"][name].as_i64().unwrap())
 }
 

@@ -9,6 +9,8 @@ mod crash;
 mod examples;
 mod kubectl;
 mod life;
+mod limits;
+mod policies;
 mod refusals;
 mod serve;
 

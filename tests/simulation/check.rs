@@ -3,29 +3,50 @@
 use std::collections::BTreeMap;
 
 use maptask::api::TaskPhase;
+use maptask::api::conditions::{ConditionType, is_true};
+use maptask::api::spec::{MapTaskSpec, WhenHopeless, WhenSuccessful};
 use maptask::api::status::MapTaskStatus;
 use maptask::core::fleet::plan::Create;
-use maptask::core::ids::{Index, ItemCount, TaskKey};
+use maptask::core::ids::{Index, ItemCount, TaskKey, Time};
 use maptask::core::phases::{Attempts, ItemPhase, Phases};
 use maptask::core::task::TaskSeen;
-use maptask::core::task::retry::INFRASTRUCTURE_RETRIES;
-use maptask::core::task::success::{Verdict, verdict};
 
+use crate::specs;
 use crate::world::{Fate, Life, Pod, PodKey};
 
-type Item = (TaskKey, Index);
+/// UID of the task, and the item.
+type Item = (String, Index);
 
-/// What really happened, whatever the operator believes.
+/// What really happened to an item since it was last started anew, whatever the operator believes.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    succeeded: u32,
+    /// Endings that cost retries.
+    own: u32,
+    /// Endings that cost infrastructure retries.
+    lost: u32,
+    /// Endings that a rule makes final.
+    fatal: u32,
+    out_of_memory: u32,
+}
+
 #[derive(Default)]
 pub struct Truth {
-    succeeded: BTreeMap<Item, u32>,
-    own_failures: BTreeMap<Item, u32>,
-    lost: BTreeMap<Item, u32>,
+    tallies: BTreeMap<Item, Tally>,
+    problem: Option<String>,
+}
+
+fn item(pod: &Pod, key: &PodKey) -> Item {
+    (pod.seen.owner_uid.clone().unwrap_or_default(), key.1)
+}
+
+fn number(n: i32) -> u32 {
+    u32::try_from(n).unwrap_or(0)
 }
 
 /// The recorded phases of a task, if it has got so far.
-fn recorded(task: &TaskSeen) -> Option<(Phases, Attempts)> {
-    decode(&task.status).transpose().ok().flatten()
+fn recorded(status: &MapTaskStatus) -> Option<(Phases, Attempts)> {
+    decode(status).transpose().ok().flatten()
 }
 
 fn decode(status: &MapTaskStatus) -> Option<Result<(Phases, Attempts), String>> {
@@ -39,104 +60,198 @@ fn decode(status: &MapTaskStatus) -> Option<Result<(Phases, Attempts), String>> 
     Some(phases.and_then(|phases| Ok((phases, attempts?))))
 }
 
+/// Whether items may still start, by what is recorded.
+fn starts(spec: &MapTaskSpec, status: &MapTaskStatus) -> bool {
+    let is = |type_| is_true(&status.conditions, type_);
+    if is(ConditionType::SuccessCriteriaMet) {
+        return spec.when_successful == WhenSuccessful::RunAll && spec.active_deadline_seconds.is_none();
+    }
+    !is(ConditionType::FailureTarget)
+}
+
 impl Truth {
+    fn tally(&mut self, item: Item) -> &mut Tally {
+        self.tallies.entry(item).or_default()
+    }
+
+    fn of(&self, task: &TaskSeen, index: Index) -> Tally {
+        self.tallies.get(&(task.uid.clone(), index)).copied().unwrap_or_default()
+    }
+
     pub fn result_of(&self, key: &PodKey) -> String {
         format!("{{\"index\":{},\"attempt\":{}}}", key.1, key.2)
     }
 
-    pub fn pod_ended(&mut self, key: &PodKey, fate: Fate) {
-        let item = (key.0.clone(), key.1);
-        let counter = if fate == Fate::Succeed { &mut self.succeeded } else { &mut self.own_failures };
-        *counter.entry(item).or_default() += 1;
+    /// The pod of an item has its item: what the list held when the task was accepted.
+    pub fn created(&mut self, create: &Create) {
+        if create.job.config_map.is_none() {
+            return;
+        }
+        let pod = create.job.pod(create.index, create.attempt, create.memory_raises);
+        let env = &pod["spec"]["containers"][0]["env"][0];
+        let line = specs::INPUTS.lines().nth(create.index.offset());
+        if line.is_none() || env["value"].as_str() != line {
+            self.problem = Some(format!("{} has the item {env}", create.id()));
+        }
     }
 
-    pub fn pod_lost(&mut self, key: &PodKey, _started: bool) {
-        *self.lost.entry((key.0.clone(), key.1)).or_default() += 1;
+    pub fn pod_ended(&mut self, pod: &Pod, key: &PodKey) {
+        let tally = self.tally(item(pod, key));
+        match pod.fate {
+            Fate::Succeed | Fate::Stuck => tally.succeeded += 1,
+            // A rule may make it final, or free: which one is the task's to know.
+            Fate::Fail(code) => {
+                tally.own += 1;
+                tally.fatal += u32::from(code == specs::FAIL_ITEM || code == specs::FAIL_TASK);
+            }
+            Fate::OutOfMemory => {
+                tally.own += 1;
+                tally.out_of_memory += 1;
+            }
+        }
+    }
+
+    /// The operator asked for the end of a pod that had not ended.
+    pub fn stopped(&mut self, pod: &Pod, key: &PodKey, tasks: &BTreeMap<TaskKey, TaskSeen>) {
+        let has_deadline = tasks.get(&key.0).is_some_and(|task| task.spec.start_deadline_seconds.is_some());
+        let tally = self.tally(item(pod, key));
+        if has_deadline {
+            // Too late: it costs one or the other, by what held it up.
+            tally.own += 1;
+            tally.lost += 1;
+        }
+    }
+
+    pub fn pod_lost(&mut self, pod: &Pod, key: &PodKey) {
+        let tally = self.tally(item(pod, key));
+        tally.lost += 1;
+        if pod.life == Life::Pending && pod.fate == Fate::Stuck {
+            // By then it may have been too late for its start anyway.
+            tally.own += 1;
+        }
     }
 
     pub fn refused(&mut self, create: &Create) {
-        *self.lost.entry((create.job.key.clone(), create.index)).or_default() += 1;
+        self.tally((create.job.uid.clone(), create.index)).lost += 1;
     }
 
     /// SAFETY: no item has two live pods.
-    pub fn check_pods(&self, pods: &BTreeMap<PodKey, Pod>) -> Result<(), String> {
-        let mut last: Option<&PodKey> = None;
-        for (key, _) in pods.iter().filter(|(_, pod)| pod.life != Life::Ended) {
-            if last.is_some_and(|(task, index, _)| (task, index) == (&key.0, &key.1)) {
-                return Err(format!("two live pods: {last:?} and {key:?}"));
+    pub fn check_pods(&mut self, pods: &BTreeMap<PodKey, Pod>) -> Result<(), String> {
+        if let Some(problem) = self.problem.take() {
+            return Err(problem);
+        }
+        let mut last: Option<(&PodKey, &Pod)> = None;
+        for (key, pod) in pods.iter().filter(|(_, pod)| pod.life != Life::Ended) {
+            if let Some((other, of)) = last
+                && (&other.0, other.1, &of.seen.owner_uid) == (&key.0, key.1, &pod.seen.owner_uid)
+            {
+                return Err(format!("two live pods: {other:?} and {key:?}"));
             }
-            last = Some(key);
+            last = Some((key, pod));
         }
         Ok(())
     }
 
-    /// SAFETY: no item runs after its end was recorded. Once the task is decided, a late create can still bring back a
-    /// pod that was stopped; it is deleted on sight, which the end of the run checks.
-    pub fn check_start(&self, key: &PodKey, tasks: &BTreeMap<TaskKey, TaskSeen>) -> Result<(), String> {
-        let Some(task) = tasks.get(&key.0) else { return Ok(()) };
-        let Some((phases, _)) = recorded(task) else { return Ok(()) };
-        let counts = phases.counts();
-        let required = u32::try_from(task.status.required.unwrap_or(0)).unwrap_or(0);
-        if verdict(counts.succeeded, counts.failed, required, phases.count()) != Verdict::Open {
+    /// SAFETY: no item runs after its success was recorded. Once nothing is to start any more, a late create can still
+    /// bring back a pod that was stopped, and also one that vanished and failed its item with that; they are deleted on
+    /// sight, which the end of the run checks.
+    pub fn check_start(&self, key: &PodKey, pod: &Pod, tasks: &BTreeMap<TaskKey, TaskSeen>) -> Result<(), String> {
+        let task = tasks.get(&key.0).filter(|task| Some(&task.uid) == pod.seen.owner_uid.as_ref());
+        let Some(task) = task else { return Ok(()) };
+        let Some((phases, _)) = recorded(&task.status) else { return Ok(()) };
+        // Of a task on its way out, the garbage collector takes pods whose names are still in use.
+        if task.deleting || !starts(&task.spec, &task.status) {
             return Ok(());
         }
         match phases.get(key.1) {
-            Some(phase @ (ItemPhase::Succeeded | ItemPhase::Failed)) => {
-                Err(format!("{key:?} starts, but is recorded as {phase}"))
-            }
+            Some(ItemPhase::Succeeded) => Err(format!("{key:?} starts, but is recorded as Succeeded")),
             _ => Ok(()),
         }
     }
 
     /// SAFETY: a finished pod goes only after its attempt's end was recorded.
-    pub fn check_clean_up(&self, key: &PodKey, tasks: &BTreeMap<TaskKey, TaskSeen>) -> Result<(), String> {
-        let Some(task) = tasks.get(&key.0) else { return Ok(()) };
+    pub fn check_clean_up(&self, key: &PodKey, pod: &Pod, tasks: &BTreeMap<TaskKey, TaskSeen>) -> Result<(), String> {
+        let task = tasks.get(&key.0).filter(|task| Some(&task.uid) == pod.seen.owner_uid.as_ref());
+        let Some(task) = task else { return Ok(()) };
         if task.status.phase.is_some_and(TaskPhase::is_terminal) {
             return Ok(());
         }
-        let Some((phases, tries)) = recorded(task) else {
+        let Some((phases, tries)) = recorded(&task.status) else {
             return Err(format!("{key:?} deleted with no record at all"));
         };
         let over = phases.get(key.1).is_some_and(ItemPhase::is_terminal) || tries.get(key.1).attempt > key.2;
         if over { Ok(()) } else { Err(format!("{key:?} deleted before its end was recorded")) }
     }
 
-    /// SAFETY: what a write may change: no end is taken back, no count is off, no budget overdrawn.
-    pub fn check_write(&self, task: &TaskSeen, new: &MapTaskStatus) -> Result<(), String> {
-        let key = &task.key;
-        if let Some(old) = task.status.phase.filter(|phase| phase.is_terminal())
-            && new.phase != Some(old)
-        {
-            return Err(format!("{key}: {old:?} became {:?}", new.phase));
+    /// SAFETY: a task is deleted only after its end, and when its time is over.
+    pub fn check_expiry(&self, task: &TaskSeen, now: Time) -> Result<(), String> {
+        let ttl = task.spec.ttl_seconds_after_finished.map_or(i64::MAX, |seconds| i64::from(seconds) * 1_000);
+        let end = task.status.completion_time.as_ref().map_or(i64::MAX, |end| end.0.as_millisecond());
+        if end.saturating_add(ttl) > now.0 {
+            return Err(format!("{} is deleted before its time", task.key));
         }
-        let Some(decoded) = decode(new) else { return Ok(()) };
-        let (phases, tries) = decoded.map_err(|e| format!("{key}: unreadable status: {e}"))?;
-        if let Some((old, _)) = recorded(task) {
-            for index in phases.count().indexes() {
-                let (before, after) = (old.get(index), phases.get(index));
-                if before.is_some_and(ItemPhase::is_terminal) && before != after {
-                    return Err(format!("{key} item {index}: {before:?} became {after:?}"));
+        Ok(())
+    }
+
+    /// SAFETY: what a write may change: no end is taken back but by a rerun, no count is off, no budget overdrawn.
+    pub fn check_write(&mut self, task: &TaskSeen, new: &MapTaskStatus) -> Result<(), String> {
+        let key = &task.key;
+        let old = &task.status;
+        let rerun = old.rerun != new.rerun && new.rerun.as_ref().is_some_and(|done| done.items > 0);
+        if !rerun {
+            if let Some(phase) = old.phase.filter(|phase| phase.is_terminal())
+                && new.phase != Some(phase)
+            {
+                return Err(format!("{key}: {phase:?} became {:?}", new.phase));
+            }
+            for type_ in [ConditionType::SuccessCriteriaMet, ConditionType::FailureTarget] {
+                if is_true(&old.conditions, type_) != is_true(&new.conditions, type_) && is_true(&old.conditions, type_)
+                {
+                    return Err(format!("{key}: {type_:?} is taken back"));
                 }
             }
         }
+        let is = |type_| is_true(&new.conditions, type_);
+        if is(ConditionType::SuccessCriteriaMet) && is(ConditionType::FailureTarget) {
+            return Err(format!("{key} is decided both ways"));
+        }
+        let Some(decoded) = decode(new) else {
+            return if decode(old).is_some() { Err(format!("{key}: phases are gone")) } else { Ok(()) };
+        };
+        let (phases, tries) = decoded.map_err(|e| format!("{key}: unreadable status: {e}"))?;
+        if let Some((before, _)) = recorded(old) {
+            for index in phases.count().indexes() {
+                let (before, after) = (before.get(index), phases.get(index));
+                if before.is_some_and(ItemPhase::is_terminal) && before != after {
+                    if !rerun || !matches!(after, Some(ItemPhase::Waiting | ItemPhase::Cancelled)) {
+                        return Err(format!("{key} item {index}: {before:?} became {after:?}"));
+                    }
+                    self.tallies.remove(&(task.uid.clone(), index));
+                }
+            }
+        }
+        let retries = number(task.spec.retries);
+        let policy = &task.spec.retry_policy;
         for (index, tries) in tries.iter() {
-            let own = self.own_failures.get(&(key.clone(), index)).copied().unwrap_or(0);
-            let retries = u32::try_from(task.spec.retries).unwrap_or(0);
-            if tries.own > own || tries.own > retries || tries.infrastructure > INFRASTRUCTURE_RETRIES {
+            let Tally { own, out_of_memory, .. } = self.of(task, index);
+            if tries.own > own || tries.own > retries || tries.infrastructure > number(policy.infrastructure_retries) {
                 return Err(format!("{key} item {index}: {tries:?}, but {own} own failures and {retries} retries"));
+            }
+            if policy.out_of_memory.is_none() && tries.memory_raises > 0
+                || task.spec.rerun.is_none() && tries.memory_raises > out_of_memory
+            {
+                return Err(format!("{key} item {index}: {tries:?}, but was {out_of_memory} times out of memory"));
             }
         }
         for index in phases.iter_in(ItemPhase::Succeeded) {
-            if !self.succeeded.contains_key(&(key.clone(), index)) {
+            if self.of(task, index).succeeded == 0 {
                 return Err(format!("{key} item {index} recorded as succeeded, which it never did"));
             }
         }
         for index in phases.iter_in(ItemPhase::Failed) {
-            let item = (key.clone(), index);
-            let own = self.own_failures.get(&item).copied().unwrap_or(0);
-            let lost = self.lost.get(&item).copied().unwrap_or(0);
-            let retries = u32::try_from(task.spec.retries).unwrap_or(0);
-            if own <= retries && lost <= INFRASTRUCTURE_RETRIES {
+            let Tally { own, lost, fatal, .. } = self.of(task, index);
+            let by_rule = fatal > 0 && !policy.rules.is_empty();
+            if own <= retries && lost <= number(policy.infrastructure_retries) && !by_rule {
                 return Err(format!(
                     "{key} item {index} failed after {own} of {retries} own failures and {lost} losses"
                 ));
@@ -144,6 +259,9 @@ impl Truth {
         }
         if phases.counts().total() != phases.count().get() {
             return Err(format!("{key}: {:?} of {}", phases.counts(), phases.count().get()));
+        }
+        if new.failures.len() > 10 {
+            return Err(format!("{key}: {} groups of failures", new.failures.len()));
         }
         Ok(())
     }
@@ -160,16 +278,12 @@ impl Truth {
         }
         for task in tasks.values() {
             let key = &task.key;
-            let (phases, _) = recorded(task).ok_or_else(|| format!("{key} ended without a record"))?;
+            let Some((phases, _)) = recorded(&task.status) else { return Err(format!("{key} ended without a record")) };
             let counts = phases.counts();
             if counts.waiting + counts.running > 0 {
                 return Err(format!("{key} ended with {counts:?}"));
             }
-            let required = u32::try_from(task.status.required.unwrap_or(-1)).unwrap_or(u32::MAX);
-            let expected = if counts.succeeded >= required { TaskPhase::Succeeded } else { TaskPhase::Failed };
-            if task.status.phase != Some(expected) {
-                return Err(format!("{key} is {:?} with {counts:?} and {required} required", task.status.phase));
-            }
+            check_verdict(task, &phases)?;
             let text: String =
                 results.range((key.clone(), 0)..=(key.clone(), u32::MAX)).map(|(_, text)| text.as_str()).collect();
             let lines: Vec<&str> = text.lines().collect();
@@ -182,4 +296,31 @@ impl Truth {
         }
         Ok(())
     }
+}
+
+fn check_verdict(task: &TaskSeen, phases: &Phases) -> Result<(), String> {
+    let (key, status, counts) = (&task.key, &task.status, phases.counts());
+    let required = number(status.required.unwrap_or(-1));
+    let is = |type_| is_true(&status.conditions, type_);
+    let met = is(ConditionType::SuccessCriteriaMet);
+    let expected = if met { TaskPhase::Succeeded } else { TaskPhase::Failed };
+    let wrong = |what: &str| Err(format!("{key} {what}: {:?} with {counts:?}, {required} required", status.phase));
+    if status.phase != Some(expected) || met == is(ConditionType::FailureTarget) {
+        return wrong("does not say how it was decided");
+    }
+    if met && counts.succeeded < required {
+        return wrong("succeeded with too few");
+    }
+    let reason = status.conditions.iter().find(|c| c.type_ == "FailureTarget").map(|c| c.reason.as_str());
+    let by_counts = reason == Some("TooManyFailures") && !met;
+    if by_counts && counts.succeeded + counts.cached >= required && task.spec.when_hopeless == WhenHopeless::RunAll {
+        return wrong("failed with enough successes");
+    }
+    let fresh = task.spec.rerun.is_none() && task.spec.active_deadline_seconds.is_none();
+    let runs_all = met && task.spec.when_successful == WhenSuccessful::RunAll
+        || by_counts && task.spec.when_hopeless == WhenHopeless::RunAll;
+    if fresh && runs_all && counts.cancelled > 0 {
+        return wrong("was to run all");
+    }
+    Ok(())
 }

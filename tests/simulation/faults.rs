@@ -1,11 +1,13 @@
 //! What goes wrong: how often, in this world, and how.
 
+use maptask::api::spec::Rerun;
 use maptask::core::fleet::plan::Create;
-use maptask::core::ids::Time;
+use maptask::core::ids::{TaskKey, Time};
 
 use crate::operator::Operator;
 use crate::random::Random;
-use crate::world::{Fate, Life, World, evicted};
+use crate::specs::{self, evicted};
+use crate::world::{Event, Fate, Life, World};
 
 /// Chances in percent.
 pub struct Faults {
@@ -17,6 +19,7 @@ pub struct Faults {
     pub crash: u64,
     pub watch_drop: u64,
     pub pod_lost: u64,
+    pub meddling: u64,
     /// Creates that come to pass although the client has given up.
     pub late: Vec<(Time, Create)>,
 }
@@ -32,6 +35,7 @@ impl Faults {
             crash: 0,
             watch_drop: 0,
             pod_lost: 0,
+            meddling: 0,
             late: Vec::new(),
         }
     }
@@ -47,15 +51,22 @@ impl Faults {
             crash: some(30),
             watch_drop: some(30),
             pod_lost: some(40),
+            meddling: some(40),
             late: Vec::new(),
         }
     }
 
     pub fn fate(&self, random: &mut Random) -> Fate {
-        match random.chance(self.item_fails) {
-            false => Fate::Succeed,
-            true if random.chance(20) => Fate::OutOfMemory,
-            true => Fate::Fail,
+        if !random.chance(self.item_fails) {
+            return Fate::Succeed;
+        }
+        match random.below(20) {
+            0..4 => Fate::OutOfMemory,
+            4..6 => Fate::Stuck,
+            6..8 => Fate::Fail(specs::FAIL_ITEM),
+            8..10 => Fate::Fail(specs::IGNORED),
+            10 => Fate::Fail(specs::FAIL_TASK),
+            _ => Fate::Fail(3),
         }
     }
 }
@@ -63,7 +74,6 @@ impl Faults {
 impl World {
     /// One thing goes wrong, or a user interferes.
     pub fn misfortune(&mut self) {
-        self.late_creates();
         if self.random.chance(self.faults.crash) && self.random.chance(30) {
             self.crash();
         }
@@ -74,14 +84,64 @@ impl World {
             self.lose_pod();
         }
         if self.random.chance(self.faults.conflict) {
-            let keys: Vec<_> = self.tasks.keys().cloned().collect();
-            let key = keys[self.random.below(keys.len())].clone();
             let suspend = self.random.chance(30);
-            self.edit(&key, |spec| spec.suspend = suspend);
+            if let Some(key) = self.pick_task() {
+                self.edit(&key, |spec| spec.suspend = suspend);
+            }
+        }
+        if self.random.chance(self.faults.meddling) {
+            self.meddle();
         }
     }
 
-    fn late_creates(&mut self) {
+    fn pick_task(&mut self) -> Option<TaskKey> {
+        let keys: Vec<_> = self.tasks.keys().cloned().collect();
+        (!keys.is_empty()).then(|| keys[self.random.below(keys.len())].clone())
+    }
+
+    /// A user changes what may be changed.
+    fn meddle(&mut self) {
+        let Some(key) = self.pick_task() else { return };
+        let ended = self.tasks[&key].status.phase.is_some_and(maptask::api::TaskPhase::is_terminal);
+        let version = self.next_version();
+        match self.random.below(20) {
+            0..8 if ended || self.random.chance(5) => {
+                let items = ["Failed", "Cancelled", "Failed,Cancelled", "All", "0-2", "1"][self.random.below(6)];
+                let rerun = Rerun { id: version.to_string(), items: items.to_owned() };
+                self.edit(&key, |spec| spec.rerun = Some(rerun));
+            }
+            8..12 => {
+                let concurrency = Some(1 + self.random.below(5) as i32);
+                self.edit(&key, |spec| spec.concurrency = concurrency);
+            }
+            12 => self.inputs = None,
+            // Which text a task has its items from is known once it is accepted, and the other one never comes back.
+            13 if self.tasks.values().all(|t| t.spec.items.config_map.is_none() || t.status.items.is_some()) => {
+                self.inputs = Some(specs::OTHER_INPUTS.to_owned());
+            }
+            14..17 => self.inputs = Some(specs::INPUTS.to_owned()),
+            // Deleted in the background: the task goes first.
+            17 if self.random.chance(30) => {
+                self.remove_task(&key);
+                if self.random.chance(50) {
+                    let number = key.name.trim_start_matches('t').parse().unwrap();
+                    self.add_task(number);
+                }
+            }
+            // Or in the foreground: its pods go first.
+            18 if self.random.chance(30) => {
+                let Some(task) = self.tasks.get_mut(&key) else { return };
+                task.deleting = true;
+                task.resource_version = version;
+                let task = task.clone();
+                self.say(|| format!("{key} is being deleted"));
+                self.operator.task_events.push_back(Event::Task(task));
+            }
+            _ => {}
+        }
+    }
+
+    pub fn late_creates(&mut self) {
         let now = self.now;
         let (due, rest) = std::mem::take(&mut self.faults.late).into_iter().partition(|(time, _)| *time <= now);
         self.faults.late = rest;
@@ -110,7 +170,7 @@ impl World {
     fn lose_pod(&mut self) {
         let Some(key) = self.pick_pod(|pod| pod.life != Life::Ended) else { return };
         let started = self.pods[&key].life == Life::Running;
-        self.truth.pod_lost(&key, started);
+        self.truth.pod_lost(&self.pods[&key], &key);
         if self.random.chance(50) {
             self.change_pod(&key, Life::Ended, evicted(started));
         } else {

@@ -12,6 +12,7 @@ mod check;
 mod faults;
 mod operator;
 mod random;
+mod specs;
 mod world;
 
 use random::Random;

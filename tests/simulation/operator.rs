@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 
 use maptask::core::fleet::plan::{
-    Action, Answer, CheckOutcome, Create, CreateOutcome, DeleteOutcome, LookOutcome, WriteOutcome,
+    Action, Answer, CheckOutcome, Create, CreateOutcome, DeleteOutcome, Expire, FetchOutcome, LookOutcome, WriteOutcome,
 };
 use maptask::core::fleet::{Fleet, Limits};
 use maptask::core::ids::Time;
 use maptask::core::pod::{PodSeen, PodStatus, pod_name};
+use maptask::core::task::TaskSeen;
 
 use crate::random::Random;
 use crate::world::{Event, Life, Pod, World};
@@ -22,7 +23,12 @@ pub struct Operator {
 
 impl Operator {
     pub fn new(random: &mut Random) -> Self {
-        let limits = Limits { max_pods: 1 + random.below(12), kept_pods: random.below(4) };
+        let limits = Limits {
+            max_pods: 1 + random.below(12),
+            max_pods_per_namespace: random.chance(20).then(|| 1 + random.below(6)),
+            pods_per_second: random.chance(20).then(|| 1 + random.below(10) as u32),
+            kept_pods: random.below(4),
+        };
         Self {
             fleet: Fleet::new(limits, random.next()),
             task_events: VecDeque::new(),
@@ -94,6 +100,7 @@ impl World {
         let (fleet, now) = (&mut operator.fleet, self.now);
         match event {
             Event::Task(task) => fleet.handle_task(now, task),
+            Event::TaskGone(key) => fleet.handle_task_gone(&key),
             Event::Pod(pod) => fleet.handle_pod(now, pod),
             Event::PodGone(pod) => fleet.handle_pod_gone(now, &pod),
             Event::TasksListing => fleet.handle_tasks_listing(),
@@ -154,15 +161,20 @@ impl World {
             }
             Action::Delete(delete) => {
                 let key = (delete.id.key.clone(), delete.id.index, delete.id.attempt);
+                let version = self.next_version();
                 if let Some(pod) = self.pods.get_mut(&key).filter(|pod| pod.seen.uid == delete.uid) {
+                    if delete.version.is_some_and(|version| version != pod.seen.version) {
+                        return Ok(Some(Answer::Deleted(delete.id, DeleteOutcome::Changed)));
+                    }
                     if pod.life == Life::Ended {
                         // A pod that was to be stopped may have ended in the meantime.
                         if delete.ended {
-                            self.truth.check_clean_up(&key, &self.tasks)?;
+                            self.truth.check_clean_up(&key, pod, &self.tasks)?;
                         }
                         self.remove_pod(&key);
                     } else {
-                        pod.seen.deleting = true;
+                        pod.seen.deleted = Some(self.now);
+                        pod.seen.version = version;
                         let seen = pod.seen.clone();
                         self.operator.pod_events.push_back(Event::Pod(seen));
                     }
@@ -175,6 +187,9 @@ impl World {
                 Answer::Looked(id, outcome)
             }
             Action::Write(write) => {
+                if self.tasks.get(&write.key).is_none_or(|task| task.uid != write.uid) {
+                    return Ok(Some(Answer::Written(write.key, write.uid, WriteOutcome::Gone)));
+                }
                 for shard in &write.results {
                     let text = self.results.entry((write.key.clone(), shard.number)).or_default();
                     *text = shard.merge(text);
@@ -200,6 +215,21 @@ impl World {
                 }
                 return Ok(None);
             }
+            Action::Fetch(fetch) => {
+                let outcome = match &self.inputs {
+                    Some(text) => FetchOutcome::Found(text.clone()),
+                    None => FetchOutcome::Missing("it is not there".to_owned()),
+                };
+                Answer::Fetched(fetch.task, fetch.uid, outcome)
+            }
+            Action::Expire(Expire { key, uid, resource_version }) => {
+                let is_it = |task: &&TaskSeen| task.uid == uid && task.resource_version == resource_version;
+                if let Some(task) = self.tasks.get(&key).filter(is_it) {
+                    self.truth.check_expiry(task, self.now)?;
+                    self.remove_task(&key);
+                }
+                return Ok(None);
+            }
             Action::Tell(_) => return Ok(None),
         }))
     }
@@ -207,8 +237,9 @@ impl World {
     pub fn create_pod(&mut self, create: &Create) -> CreateOutcome {
         let id = create.id();
         let key = (id.key.clone(), id.index, id.attempt);
-        if self.pods.contains_key(&key) {
-            return CreateOutcome::Created;
+        if let Some(there) = self.pods.get(&key) {
+            let ours = there.seen.owner_uid.as_ref() == Some(&create.job.uid);
+            return if ours { CreateOutcome::Created } else { CreateOutcome::NameTaken };
         }
         let live = self
             .pods
@@ -222,11 +253,15 @@ impl World {
             namespace: id.key.namespace.clone(),
             name: pod_name(&id.key.name, id.index, id.attempt),
             uid: format!("pod-{}", self.next_version()),
+            version: self.next_version(),
             task: id.key.name.clone(),
             owner_uid: Some(create.job.uid.clone()),
-            deleting: false,
+            created: Some(self.now),
+            deleted: None,
+            node: None,
             status: PodStatus { phase: Some("Pending".to_owned()), ..PodStatus::default() },
         };
+        self.truth.created(create);
         let fate = self.faults.fate(&mut self.random);
         self.pods.insert(key, Pod { seen: seen.clone(), fate, life: Life::Pending });
         self.operator.pod_events.push_back(Event::Pod(seen));
@@ -245,6 +280,10 @@ fn no_answer(action: &Action) -> Option<Answer> {
         Action::Write(write) => {
             Answer::Written(write.key.clone(), write.uid.clone(), WriteOutcome::Failed("timeout".to_owned()))
         }
-        Action::Reread(_) | Action::Tell(_) => return None,
+        Action::Fetch(fetch) => {
+            let outcome = FetchOutcome::Unclear("timeout".to_owned());
+            Answer::Fetched(fetch.task.clone(), fetch.uid.clone(), outcome)
+        }
+        Action::Reread(_) | Action::Expire(..) | Action::Tell(_) => return None,
     })
 }

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use maptask::api::spec::{Items, MapTaskSpec, Results};
+use maptask::api::spec::MapTaskSpec;
 use maptask::api::status::MapTaskStatus;
 use maptask::core::ids::{Attempt, Index, TaskKey, Time};
 use maptask::core::pod::PodSeen;
-use maptask::core::pod::seen::{ContainerState, ContainerStatus, PodCondition, PodStatus, Running, Terminated};
+use maptask::core::pod::seen::PodStatus;
 use maptask::core::task::TaskSeen;
-use serde_json::json;
 
 use crate::check::Truth;
 use crate::faults::Faults;
 use crate::operator::Operator;
 use crate::random::Random;
+use crate::specs::{self, ended, running, stuck};
 
 /// Steps after which the faults end, and after which the tasks must have ended.
 const FAULTY_STEPS: usize = 1_500;
@@ -22,6 +22,7 @@ const MAX_STEPS: usize = 60_000;
 
 pub type PodKey = (TaskKey, Index, Attempt);
 
+#[derive(Clone)]
 pub struct Pod {
     pub seen: PodSeen,
     /// How it will end once it runs.
@@ -32,8 +33,11 @@ pub struct Pod {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     Succeed,
-    Fail,
+    /// With this exit code; what follows is for the task's rules to say.
+    Fail(i32),
     OutOfMemory,
+    /// Its image never comes.
+    Stuck,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +50,7 @@ pub enum Life {
 #[derive(Clone, Debug)]
 pub enum Event {
     Task(TaskSeen),
+    TaskGone(TaskKey),
     Pod(PodSeen),
     PodGone(PodSeen),
     TasksListing,
@@ -62,6 +67,8 @@ pub struct World {
     pub tasks: BTreeMap<TaskKey, TaskSeen>,
     pub pods: BTreeMap<PodKey, Pod>,
     pub results: BTreeMap<(TaskKey, u32), String>,
+    /// The text of the ConfigMap that some tasks take their items from, while it is there.
+    pub inputs: Option<String>,
     /// Pods that a namespace has room for.
     pub quota: BTreeMap<Arc<str>, usize>,
     pub truth: Truth,
@@ -81,6 +88,7 @@ impl World {
             tasks: BTreeMap::new(),
             pods: BTreeMap::new(),
             results: BTreeMap::new(),
+            inputs: Some(specs::INPUTS.to_owned()),
             quota: BTreeMap::new(),
             truth: Truth::default(),
             operator,
@@ -100,31 +108,22 @@ impl World {
         world
     }
 
-    fn add_task(&mut self, number: usize) {
-        let random = &mut self.random;
-        let count = random.below(12) as i32;
-        let ratio = [1.0, 0.9, 0.75, 0.5, 0.1, 0.0][random.below(6)];
-        let spec = MapTaskSpec {
-            items: Items { count: Some(count), ..Items::default() },
-            template: json!({ "spec": { "containers": [{ "name": "main", "image": "x" }] } }),
-            container: None,
-            concurrency: random.chance(50).then(|| 1 + random.below(5) as i32),
-            min_success_ratio: Some(ratio),
-            min_successes: None,
-            retries: random.below(4) as i32,
-            suspend: random.chance(10),
-            results: Results::default(),
-        };
+    pub fn add_task(&mut self, number: usize) {
+        let spec = specs::random(&mut self.random);
+        self.inputs = Some(specs::INPUTS.to_owned());
         let key = TaskKey::new("ns", format!("t{number}"));
+        let version = self.next_version();
         let task = TaskSeen {
             key: key.clone(),
-            uid: format!("uid-{number}"),
-            resource_version: self.next_version(),
+            uid: format!("uid-{number}-{version}"),
+            resource_version: version,
             generation: 1,
             deleting: false,
             spec,
             status: MapTaskStatus::default(),
         };
+        self.say(|| format!("{key}: {}", serde_json::to_string(&task.spec).unwrap()));
+        self.operator.task_events.push_back(Event::Task(task.clone()));
         self.tasks.insert(key, task);
     }
 
@@ -156,14 +155,52 @@ impl World {
     }
 
     fn is_over(&self) -> bool {
-        self.tasks.values().all(|t| t.status.phase.is_some_and(maptask::api::TaskPhase::is_terminal))
-            && self.pods.values().all(|p| p.life == Life::Ended)
+        let over = |task: &TaskSeen| {
+            let rerun = task.spec.rerun.as_ref().map(|rerun| &rerun.id);
+            let expires = task.spec.ttl_seconds_after_finished.is_some();
+            task.status.phase.is_some_and(maptask::api::TaskPhase::is_terminal)
+                && rerun == task.status.rerun.as_ref().map(|done| &done.id)
+                && !expires
+                && !task.deleting
+        };
+        self.tasks.values().all(over)
+            && self.pods.values().all(|pod| pod.life == Life::Ended && self.owner_is_there(pod))
             && self.operator.is_quiet()
             && self.faults.late.is_empty()
     }
 
+    fn owner_is_there(&self, pod: &Pod) -> bool {
+        self.tasks.values().any(|task| Some(&task.uid) == pod.seen.owner_uid.as_ref() && !task.deleting)
+    }
+
+    /// Who owned it is gone, or waits for it to go: the garbage collector's work.
+    fn collect_garbage(&mut self) {
+        if let Some(key) = self.pick_pod_of_nobody() {
+            self.say(|| format!("{} is garbage", self.pods[&key].seen.name));
+            self.remove_pod(&key);
+        }
+        let emptied = |task: &&TaskSeen| {
+            task.deleting && self.pods.values().all(|pod| pod.seen.owner_uid.as_ref() != Some(&task.uid))
+        };
+        if let Some(key) = self.tasks.values().find(emptied).map(|task| task.key.clone()) {
+            self.remove_task(&key);
+        }
+    }
+
+    fn pick_pod_of_nobody(&self) -> Option<PodKey> {
+        self.pods.iter().find(|(_, pod)| !self.owner_is_there(pod)).map(|(key, _)| key.clone())
+    }
+
+    pub fn remove_task(&mut self, key: &TaskKey) {
+        self.say(|| format!("{key} is gone"));
+        self.tasks.remove(key);
+        self.results.retain(|(of, _), _| of != key);
+        self.operator.task_events.push_back(Event::TaskGone(key.clone()));
+    }
+
     fn calm_down(&mut self) {
         self.faults = Faults { late: std::mem::take(&mut self.faults.late), ..Faults::none() };
+        self.inputs = Some(specs::INPUTS.to_owned());
         let keys: Vec<_> = self.tasks.keys().cloned().collect();
         for key in &keys {
             self.edit(key, |spec| spec.suspend = false);
@@ -176,7 +213,8 @@ impl World {
             20..40 => self.pod_lives()?,
             40..60 => self.deliver_event(),
             60..80 => self.carry_out_request()?,
-            80..95 => self.deliver_answer(),
+            80..94 => self.deliver_answer(),
+            94 => self.collect_garbage(),
             _ => self.misfortune(),
         }
         Ok(())
@@ -186,6 +224,7 @@ impl World {
     fn advance(&mut self) {
         let millis = if self.random.chance(80) { self.random.below(400) } else { self.random.below(4_000) };
         self.now = self.now.plus_millis(millis as u64);
+        self.late_creates();
         let plan = self.operator.fleet.poll_plan(self.now);
         for action in plan.actions {
             self.say(|| format!("plan: {action}"));
@@ -197,21 +236,37 @@ impl World {
     fn pod_lives(&mut self) -> Result<(), String> {
         let Some(key) = self.pick_pod(|pod| pod.life != Life::Ended) else { return Ok(()) };
         let pod = &self.pods[&key];
-        if pod.seen.deleting {
+        if pod.seen.deleted.is_some() {
             self.say(|| format!("{}: gone by request", pod.seen.name));
+            self.truth.stopped(pod, &key, &self.tasks);
+            // Some programs end well when they are asked to.
+            if pod.life == Life::Running && self.random.chance(20) {
+                let result = self.truth.result_of(&key);
+                let pod = Pod { fate: Fate::Succeed, ..self.pods[&key].clone() };
+                self.truth.pod_ended(&pod, &key);
+                self.change_pod(&key, Life::Ended, ended("Succeeded", 0, None, Some(&result)));
+            }
             self.remove_pod(&key);
             return Ok(());
         }
+        if pod.life == Life::Pending && pod.fate == Fate::Stuck {
+            // Where nothing puts an end to it, the image comes in the end.
+            let waits = self.tasks.get(&key.0).is_some_and(|task| task.spec.start_deadline_seconds.is_some());
+            if waits || self.random.chance(95) {
+                self.change_pod(&key, Life::Pending, stuck());
+                return Ok(());
+            }
+        }
         if pod.life == Life::Pending {
-            self.truth.check_start(&key, &self.tasks)?;
+            self.truth.check_start(&key, pod, &self.tasks)?;
             self.change_pod(&key, Life::Running, running());
         } else {
             let status = match pod.fate {
-                Fate::Succeed => ended("Succeeded", 0, None, Some(&self.truth.result_of(&key))),
-                Fate::Fail => ended("Failed", 3, None, None),
+                Fate::Succeed | Fate::Stuck => ended("Succeeded", 0, None, Some(&self.truth.result_of(&key))),
+                Fate::Fail(code) => ended("Failed", code, None, Some("no luck")),
                 Fate::OutOfMemory => ended("Failed", 137, Some("OOMKilled"), None),
             };
-            self.truth.pod_ended(&key, pod.fate);
+            self.truth.pod_ended(pod, &key);
             self.change_pod(&key, Life::Ended, status);
         }
         Ok(())
@@ -223,7 +278,9 @@ impl World {
     }
 
     pub fn change_pod(&mut self, key: &PodKey, life: Life, status: PodStatus) {
+        let version = self.next_version();
         let Some(pod) = self.pods.get_mut(key) else { return };
+        pod.seen.version = version;
         pod.life = life;
         pod.seen.status = status;
         let seen = pod.seen.clone();
@@ -244,7 +301,7 @@ impl World {
         task.generation += 1;
         task.resource_version = version;
         let task = task.clone();
-        self.say(|| format!("{key}: edited, suspend {}", task.spec.suspend));
+        self.say(|| format!("{key}: edited, suspend {}, rerun {:?}", task.spec.suspend, task.spec.rerun));
         self.operator.task_events.push_back(Event::Task(task));
     }
 
@@ -254,45 +311,11 @@ impl World {
             .values()
             .map(|t| format!("{} {:?} {:?} {:?}", t.key, t.status.phase, t.status.counts, t.status.waiting))
             .collect();
-        let pods: Vec<_> =
-            self.pods.values().map(|p| format!("{} {:?} deleting {}", p.seen.name, p.life, p.seen.deleting)).collect();
+        let pods: Vec<_> = self
+            .pods
+            .values()
+            .map(|p| format!("{} {:?} {:?} deleted {:?}", p.seen.name, p.fate, p.life, p.seen.deleted))
+            .collect();
         format!("{tasks:#?} {pods:#?} {}", self.operator.describe(self.now))
     }
-}
-
-pub fn running() -> PodStatus {
-    let state = ContainerState { running: Some(Running {}), terminated: None };
-    PodStatus {
-        phase: Some("Running".to_owned()),
-        container_statuses: Some(vec![main_container(state)]),
-        ..PodStatus::default()
-    }
-}
-
-pub fn ended(phase: &str, exit_code: i32, reason: Option<&str>, message: Option<&str>) -> PodStatus {
-    let terminated = Terminated { exit_code, reason: reason.map(str::to_owned), message: message.map(str::to_owned) };
-    let state = ContainerState { running: None, terminated: Some(terminated) };
-    PodStatus {
-        phase: Some(phase.to_owned()),
-        container_statuses: Some(vec![main_container(state)]),
-        ..PodStatus::default()
-    }
-}
-
-pub fn evicted(started: bool) -> PodStatus {
-    let target = PodCondition {
-        type_: "DisruptionTarget".to_owned(),
-        status: "True".to_owned(),
-        reason: Some("EvictionByEvictionAPI".to_owned()),
-    };
-    let base = if started {
-        ended("Failed", 143, None, None)
-    } else {
-        PodStatus { phase: Some("Failed".to_owned()), ..PodStatus::default() }
-    };
-    PodStatus { conditions: Some(vec![target]), ..base }
-}
-
-fn main_container(state: ContainerState) -> ContainerStatus {
-    ContainerStatus { name: "main".to_owned(), state: Some(state) }
 }

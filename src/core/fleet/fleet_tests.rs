@@ -55,7 +55,7 @@ impl Story {
                 }
                 Action::Delete(delete) => self.fleet.handle_deleted(self.now, &delete.id, DeleteOutcome::Taken),
                 Action::Check(_) => self.fleet.handle_checked(self.now, &key(), "u", CheckOutcome::Good),
-                Action::Look(_) | Action::Reread(_) | Action::Tell(_) => {}
+                Action::Look(_) | Action::Reread(_) | Action::Tell(_) | Action::Fetch(_) | Action::Expire(..) => {}
             }
         }
         plan.to_string().lines().map(str::to_owned).collect()
@@ -67,9 +67,12 @@ impl Story {
             namespace: "ns".into(),
             name: pod_name("t", Index(index), Attempt(attempt)),
             uid: format!("{index}-{attempt}"),
+            version: 1,
             task: "t".into(),
             owner_uid: Some("u".to_owned()),
-            deleting: false,
+            created: None,
+            deleted: None,
+            node: None,
             status,
         }
     }
@@ -84,7 +87,7 @@ impl Story {
     }
 }
 
-const LIMITS: Limits = Limits { max_pods: 10, kept_pods: 1 };
+const LIMITS: Limits = Limits { max_pods: 10, max_pods_per_namespace: None, pods_per_second: None, kept_pods: 1 };
 
 #[test]
 fn a_task_from_its_check_to_its_end() {
@@ -109,15 +112,14 @@ fn a_task_from_its_check_to_its_end() {
     assert_eq!(story.plan(1_000), ["write ns/t Running 1/3 running 2 failed 0"]);
     story.ends(2, 1, 0);
     story.ends(1, 2, 0);
-    assert_eq!(story.plan(100), ["write ns/t Succeeded 3/3 running 0 failed 0 +2 results",]);
     assert_eq!(
-        story.plan(0),
+        story.plan(100),
         [
             "tell ns/t Succeeded: 3 of 3 items succeeded, 3 were required, 0 failed",
-            "clean up ns/t-1-2",
-            "clean up ns/t-2-1"
+            "write ns/t Succeeded 3/3 running 0 failed 0 +2 results",
         ]
     );
+    assert_eq!(story.plan(0), ["clean up ns/t-1-2", "clean up ns/t-2-1"]);
     assert_eq!(story.plan(5_000), Vec::<String>::new());
 }
 

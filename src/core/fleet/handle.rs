@@ -1,6 +1,6 @@
 //! What has happened, told by the watches and by the answers to a plan's actions.
 
-use super::plan::{Answer, CheckOutcome, CreateOutcome, DeleteOutcome, LookOutcome, PodId, WriteOutcome};
+use super::plan::{Answer, CheckOutcome, CreateOutcome, DeleteOutcome, FetchOutcome, LookOutcome, PodId, WriteOutcome};
 use super::{Berth, Fleet};
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
 use crate::core::pod::{Ending, PodSeen, parse_pod_name};
@@ -110,6 +110,7 @@ impl Fleet {
             Answer::Looked(id, outcome) => self.handle_looked(now, &id, outcome),
             Answer::Written(key, uid, outcome) => self.handle_written(now, &key, &uid, &outcome),
             Answer::Reread(seen) => self.handle_task(now, *seen),
+            Answer::Fetched(key, uid, outcome) => self.handle_fetched(now, &key, &uid, outcome),
         }
     }
 
@@ -120,13 +121,26 @@ impl Fleet {
         }
     }
 
+    /// [`Action::Fetch`](super::plan::Action::Fetch) was answered.
+    pub fn handle_fetched(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: FetchOutcome) {
+        if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
+            task.handle_fetched(now, outcome);
+        }
+    }
+
     /// [`Action::Create`](super::plan::Action::Create) was answered.
     pub fn handle_created(&mut self, now: Time, id: &PodId, uid: &str, outcome: CreateOutcome) {
         let namespace = &id.key.namespace;
         match &outcome {
             CreateOutcome::Created => self.queue.answered(namespace, true),
             CreateOutcome::NameTaken | CreateOutcome::Refused(_) => self.queue.answered(namespace, false),
-            CreateOutcome::Quota(message) => self.queue.quota(now, namespace, message.clone()),
+            CreateOutcome::Quota(message) => {
+                self.queue.quota(now, namespace, message.clone());
+                if self.queue.counts_finished(namespace) {
+                    // Finished pods that were kept take the room of others.
+                    self.dirty.extend(self.berths.keys().filter(|key| key.namespace == *namespace).cloned());
+                }
+            }
             CreateOutcome::Throttled(pause) => self.queue.complained(now, namespace, *pause),
             CreateOutcome::Unclear => self.queue.complained(now, namespace, None),
         }
@@ -140,9 +154,9 @@ impl Fleet {
     pub fn handle_deleted(&mut self, now: Time, id: &PodId, outcome: DeleteOutcome) {
         self.deletes_in_flight = self.deletes_in_flight.saturating_sub(1);
         if let Some(task) = self.task_mut(&id.key)
-            && outcome == DeleteOutcome::Failed
+            && outcome != DeleteOutcome::Taken
         {
-            task.handle_delete_failed(now, id.index, id.attempt);
+            task.handle_delete_failed(now, id.index, id.attempt, outcome == DeleteOutcome::Changed);
         }
     }
 
@@ -183,7 +197,7 @@ impl Fleet {
 
     fn count_ending(&mut self, key: &TaskKey, ending: Option<&Ending>) {
         if let Some(ending) = ending {
-            *self.endings.entry(ending.category()).or_default() += 1;
+            *self.endings.entry(ending.word()).or_default() += 1;
             self.queue.room(&key.namespace);
         }
     }

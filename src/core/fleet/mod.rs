@@ -5,6 +5,7 @@ mod handle;
 pub mod plan;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::api::status::TaskPhase;
 use crate::core::ids::{TaskKey, Time};
@@ -25,6 +26,10 @@ const LOOKS_IN_FLIGHT: usize = 16;
 pub struct Limits {
     /// Items in flight at most, over all tasks.
     pub max_pods: usize,
+    /// Items in flight at most in each namespace.
+    pub max_pods_per_namespace: Option<usize>,
+    /// Pods created in a second at most, over all tasks.
+    pub pods_per_second: Option<u32>,
     /// Finished pods that stay for `kubectl logs`, for each task.
     pub kept_pods: usize,
 }
@@ -38,6 +43,8 @@ pub struct Fleet {
     queue: Queue,
     /// Items in flight, over all tasks.
     in_flight: usize,
+    /// The same for each namespace that has any.
+    in_namespaces: BTreeMap<Arc<str>, usize>,
     /// Tasks to be polled in the next round.
     dirty: BTreeSet<TaskKey>,
     /// When each task is to be polled though nothing happened.
@@ -97,8 +104,9 @@ impl Fleet {
             limits,
             seed,
             berths: BTreeMap::new(),
-            queue: Queue::new(limits.max_pods),
+            queue: Queue::new(&limits),
             in_flight: 0,
+            in_namespaces: BTreeMap::new(),
             dirty: BTreeSet::new(),
             wakes: BTreeSet::new(),
             tasks_synced: false,
@@ -200,7 +208,8 @@ impl Fleet {
         let before = budget;
         for key in keys {
             if let Some(task) = self.berths.get_mut(key).and_then(|berth| berth.task.as_mut()) {
-                task.poll(&round, &mut budget, &mut plan.actions);
+                let kept_pods = if self.queue.counts_finished(&key.namespace) { 0 } else { round.kept_pods };
+                task.poll(&Round { kept_pods, ..round }, &mut budget, &mut plan.actions);
             }
         }
         self.deletes_in_flight += before.deletes - budget.deletes;
@@ -213,25 +222,27 @@ impl Fleet {
         let mut line = Line::default();
         for (key, berth) in &mut self.berths {
             let Some(task) = &mut berth.task else { continue };
-            if task.peek_startable().is_some() {
-                line.push(task.in_flight(), key.clone());
+            if task.peek_startable(now).is_some() {
+                line.push(task.priority(), task.in_flight(), key.clone());
             }
         }
         let mut denied: BTreeMap<TaskKey, Denial> = BTreeMap::new();
         while let Some(key) = line.pop() {
-            if let Some(denial) = self.queue.denies(now, &key.namespace, self.in_flight) {
+            let in_flight = (self.in_flight, self.in_namespaces.get(&key.namespace).copied().unwrap_or(0));
+            if let Some(denial) = self.queue.denies(now, &key.namespace, in_flight) {
                 denied.insert(key, denial);
                 continue;
             }
             let Some(berth) = self.berths.get_mut(&key) else { continue };
             let Some(task) = &mut berth.task else { continue };
-            let create = task.peek_startable().and_then(|index| task.launch(&round, index));
+            let create = task.peek_startable(now).and_then(|index| task.launch(&round, index));
             let Some(create) = create else { continue };
             plan.actions.push(Action::Create(create));
-            self.queue.begin(&key.namespace);
+            self.queue.begin(now, &key.namespace);
             self.in_flight += 1;
+            *self.in_namespaces.entry(key.namespace.clone()).or_default() += 1;
             berth.in_flight += 1;
-            line.push(task.in_flight(), key.clone());
+            line.push(task.priority(), task.in_flight(), key.clone());
             touched.insert(key);
         }
         for (key, berth) in &mut self.berths {
@@ -247,6 +258,13 @@ impl Fleet {
         let Some(berth) = self.berths.get_mut(key) else { return };
         let in_flight = berth.task.as_ref().map_or(0, Task::in_flight);
         self.in_flight = (self.in_flight + in_flight).saturating_sub(berth.in_flight);
+        if in_flight != berth.in_flight {
+            let here = self.in_namespaces.entry(key.namespace.clone()).or_default();
+            *here = (*here + in_flight).saturating_sub(berth.in_flight);
+            if *here == 0 {
+                self.in_namespaces.remove(&key.namespace);
+            }
+        }
         berth.in_flight = in_flight;
         // A wake-up that could not be acted on comes again, but does not spin.
         let wake = berth.task.as_ref().and_then(Task::next_wake).map(|time| time.max(now.plus_millis(20)));

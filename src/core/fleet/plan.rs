@@ -32,6 +32,10 @@ pub enum Action {
     Write(Box<Write>),
     /// The object is read again.
     Reread(TaskKey),
+    /// The ConfigMap of a task's items is read.
+    Fetch(Fetch),
+    /// A task is deleted, its time being over; has no answer.
+    Expire(Expire),
     /// A Kubernetes Event; has no answer.
     Tell(Tell),
 }
@@ -63,6 +67,32 @@ pub struct Create {
     pub index: Index,
     /// The attempt.
     pub attempt: Attempt,
+    /// How often its memory was raised.
+    pub memory_raises: u32,
+}
+
+/// A task to be deleted. Only this version of it: it may have been asked to run again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expire {
+    /// The task.
+    pub key: TaskKey,
+    /// Its UID.
+    pub uid: String,
+    /// Its version.
+    pub resource_version: u64,
+}
+
+/// A ConfigMap to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// The task whose items it holds; in the same namespace.
+    pub task: TaskKey,
+    /// The task's UID.
+    pub uid: String,
+    /// The name of the ConfigMap.
+    pub name: String,
+    /// The key in it.
+    pub key: String,
 }
 
 impl Create {
@@ -79,6 +109,8 @@ pub struct Delete {
     pub id: PodId,
     /// Only the pod of this UID.
     pub uid: String,
+    /// Only this version of it, if it is to go for what it looked like.
+    pub version: Option<u64>,
     /// Whether it has ended, so that there is nothing to wait for.
     pub ended: bool,
 }
@@ -116,8 +148,10 @@ pub struct Tell {
 /// How a dry run went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckOutcome {
-    /// The API server would take the pod, or has no room for it now.
+    /// The API server would take the pod.
     Good,
+    /// It would, but for a quota of the namespace.
+    Quota(String),
     /// It never would.
     Refused(String),
     /// No answer.
@@ -141,6 +175,17 @@ pub enum CreateOutcome {
     Refused(String),
 }
 
+/// What became of reading a ConfigMap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchOutcome {
+    /// The text of the key.
+    Found(String),
+    /// No such ConfigMap or key.
+    Missing(String),
+    /// No answer.
+    Unclear(String),
+}
+
 /// How a delete went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeleteOutcome {
@@ -148,6 +193,8 @@ pub enum DeleteOutcome {
     Taken,
     /// To be sent again.
     Failed,
+    /// The pod has another version by now.
+    Changed,
 }
 
 /// What a look found.
@@ -189,6 +236,8 @@ pub enum Answer {
     Written(TaskKey, String, WriteOutcome),
     /// The object, read again.
     Reread(Box<TaskSeen>),
+    /// Of reading a ConfigMap; with the task's UID.
+    Fetched(TaskKey, String, FetchOutcome),
 }
 
 impl fmt::Display for Plan {
@@ -207,6 +256,8 @@ impl fmt::Display for Action {
             Self::Look(id) => write!(f, "look for {id}"),
             Self::Write(write) => write.fmt(f),
             Self::Reread(key) => write!(f, "reread {key}"),
+            Self::Fetch(fetch) => write!(f, "fetch {} for {}", fetch.name, fetch.task),
+            Self::Expire(expire) => write!(f, "expire {}", expire.key),
             Self::Tell(tell) => write!(f, "tell {} {}: {}", tell.key, tell.reason, tell.note),
         }
     }

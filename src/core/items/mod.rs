@@ -1,16 +1,18 @@
 //! Where inputs come from: the list behind `spec.items`, computed on demand, so that it costs nothing per item.
 
 pub mod env;
+mod text;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::api::spec::{Items, Range};
+use crate::api::spec::{ConfigMapItems, Items, Range};
 use crate::core::ids::{Index, ItemCount, MAX_ITEMS};
 
 pub use env::item_env;
+pub use text::hash;
 
 /// Most bytes of `values` or `matrix` as JSON: the object must fit into etcd's 1.5 MB together with its status.
 const MAX_LIST_BYTES: usize = 1_000_000;
@@ -35,18 +37,22 @@ enum Source {
     Range(Range),
     /// Keys in alphabetical order, the last varying fastest.
     Matrix(Arc<BTreeMap<String, Vec<Value>>>),
+    /// Lines of a ConfigMap's text.
+    Text(Arc<text::Lines>),
+    /// Of a ConfigMap that has yet to be read again.
+    Awaited,
 }
 
 /// Why a list is refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ItemsError {
     /// No source, or more than one.
-    #[error("spec.items has {0} sources: give exactly one of values, count, range, matrix")]
+    #[error("spec.items has {0} sources: give exactly one of values, count, range, matrix, configMap")]
     Sources(usize),
     /// More items than a task may have.
     #[error("spec.items.{source_name} makes {size}; the limit is {MAX_ITEMS}: split it into several tasks")]
     TooMany {
-        /// values, count, range or matrix.
+        /// values, count, range, matrix or configMap.
         source_name: &'static str,
         /// The number of items, and how it comes about.
         size: String,
@@ -57,6 +63,14 @@ pub enum ItemsError {
          instead of contents, or split it into several tasks"
     )]
     ListTooLarge(&'static str, usize),
+    /// A text that is not what its format says.
+    #[error("spec.items.configMap: {place}: {message}: mend it, or give another spec.items.configMap.format")]
+    Unreadable {
+        /// ConfigMap, key and line.
+        place: String,
+        /// What is wrong.
+        message: String,
+    },
     /// An item too large for an environment variable.
     #[error(
         "spec.items: {0} has {1} bytes of JSON; the limit is {MAX_ITEM_BYTES}, since it becomes an \
@@ -103,7 +117,12 @@ impl ItemsError {
             Self::TooMany { .. } => "TooManyItems",
             Self::ListTooLarge(..) | Self::ItemTooLarge(..) => "ItemsTooLarge",
             Self::EnvNameCollision { .. } => "EnvNameCollision",
-            Self::Sources(_) | Self::Bad(_) | Self::Nul(_) | Self::EmptyKey(_) | Self::LongKey(..) => "InvalidItems",
+            Self::Sources(_)
+            | Self::Bad(_)
+            | Self::Unreadable { .. }
+            | Self::Nul(_)
+            | Self::EmptyKey(_)
+            | Self::LongKey(..) => "InvalidItems",
         }
     }
 }
@@ -111,8 +130,9 @@ impl ItemsError {
 impl ItemList {
     /// Checks the list: its source, its sizes, and that every item can become environment variables.
     pub fn accept(items: &Items) -> Result<Self, ItemsError> {
-        let Items { values, count, range, matrix } = items;
+        let Items { values, count, range, matrix, config_map } = items;
         match (values, count, range, matrix) {
+            _ if config_map.is_some() => Err(ItemsError::Bad("configMap has not been read")),
             (Some(values), None, None, None) => Self::from_values(values),
             (None, Some(count), None, None) => {
                 let size = u64::try_from(*count)
@@ -129,6 +149,22 @@ impl ItemList {
         }
     }
 
+    /// The list in a ConfigMap's text.
+    pub fn from_text(source: &ConfigMapItems, text: &str) -> Result<Self, ItemsError> {
+        let lines = text::Lines::read(source, text)?;
+        Ok(Self { count: lines.count(), source: Source::Text(Arc::new(lines)) })
+    }
+
+    /// A list of so many items that has yet to be read again.
+    pub fn awaited(count: ItemCount) -> Self {
+        Self { count, source: Source::Awaited }
+    }
+
+    /// Whether the items are known.
+    pub fn is_known(&self) -> bool {
+        !matches!(self.source, Source::Awaited)
+    }
+
     /// Number of items.
     pub fn count(&self) -> ItemCount {
         self.count
@@ -142,6 +178,8 @@ impl ItemList {
         match &self.source {
             Source::Values(values) => values[index.offset()].clone(),
             Source::Count => json!(index.0),
+            Source::Text(lines) => lines.get(index),
+            Source::Awaited => Value::Null,
             Source::Range(range) => {
                 let number = i128::from(range.start) + i128::from(range.step) * i128::from(index.0);
                 i64::try_from(number).map_or(Value::Null, Value::from)

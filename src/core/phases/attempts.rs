@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::codec::{self, DecodeError};
 use crate::core::ids::{Attempt, Index, ItemCount};
 
-/// Most bytes of one entry before compression: four varints of 32 bits.
-const ENTRY_BYTES: usize = 4 * 5;
+/// Most bytes of one entry before compression: five varints of 32 bits.
+const ENTRY_BYTES: usize = 5 * 5;
 
 /// Where an item stands with its attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Tries {
     pub own: u32,
     /// Endings by the cluster's fault so far.
     pub infrastructure: u32,
+    /// How often its memory was raised.
+    pub memory_raises: u32,
 }
 
 impl Tries {
@@ -28,7 +30,7 @@ impl Tries {
 
 impl Default for Tries {
     fn default() -> Self {
-        Self { attempt: Attempt::FIRST, own: 0, infrastructure: 0 }
+        Self { attempt: Attempt::FIRST, own: 0, infrastructure: 0, memory_raises: 0 }
     }
 }
 
@@ -66,7 +68,7 @@ impl Attempts {
         self.0.iter().map(|(index, tries)| (*index, *tries))
     }
 
-    /// As base64 of four columns of varints, compressed; empty when there is nothing to tell.
+    /// As base64 of five columns of varints, compressed; empty when there is nothing to tell.
     pub fn encode(&self, count: ItemCount) -> String {
         if self.0.is_empty() {
             return String::new();
@@ -81,6 +83,7 @@ impl Attempts {
         self.0.values().for_each(|tries| put(&mut body, tries.free()));
         self.0.values().for_each(|tries| put(&mut body, tries.own));
         self.0.values().for_each(|tries| put(&mut body, tries.infrastructure));
+        self.0.values().for_each(|tries| put(&mut body, tries.memory_raises));
         let mut entries = Vec::new();
         put(&mut entries, u32::try_from(self.0.len()).unwrap_or(u32::MAX));
         entries.extend(codec::deflate(&body));
@@ -102,8 +105,9 @@ impl Attempts {
         let columns = codec::inflate(body, ENTRY_BYTES * entries)?;
         let mut columns = columns.as_slice();
         let mut column = || (0..entries).map(|entry| take(&mut columns).ok_or(DecodeError::Entry(entry))).collect();
-        let [gaps, free, own, infrastructure]: [Result<Vec<u32>, _>; 4] = [column(), column(), column(), column()];
-        let (gaps, free, own, infrastructure) = (gaps?, free?, own?, infrastructure?);
+        let [gaps, free, own, infrastructure, raises]: [Result<Vec<u32>, _>; 5] =
+            [column(), column(), column(), column(), column()];
+        let (gaps, free, own, infrastructure, raises) = (gaps?, free?, own?, infrastructure?, raises?);
         if !columns.is_empty() {
             return Err(DecodeError::Length { found: columns.len(), expected: 0 });
         }
@@ -114,7 +118,7 @@ impl Attempts {
             let (own, infrastructure) = (own[entry], infrastructure[entry]);
             let before = free[entry].checked_add(own).and_then(|sum| sum.checked_add(infrastructure));
             let attempt = before.filter(|n| *n > 0).and_then(|n| n.checked_add(1)).ok_or(DecodeError::Entry(entry))?;
-            let tries = Tries { attempt: Attempt(attempt), own, infrastructure };
+            let tries = Tries { attempt: Attempt(attempt), own, infrastructure, memory_raises: raises[entry] };
             all.0.insert(Index(index), tries);
             next = index + 1;
         }

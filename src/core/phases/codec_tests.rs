@@ -53,7 +53,7 @@ fn retried(n: u32, percent: u64) -> Attempts {
     for i in 0..n {
         if random(100) < percent {
             let own = u32::try_from(1 + random(3)).unwrap();
-            attempts.set(Index(i), Tries { attempt: Attempt(1 + own), own, infrastructure: 0 });
+            attempts.set(Index(i), Tries { attempt: Attempt(1 + own), own, ..Tries::default() });
         }
     }
     attempts
@@ -119,7 +119,7 @@ fn each_kind_of_damage_has_its_error() {
 fn attempts_out_of_range_are_refused() {
     let encode = |index| {
         let mut attempts = Attempts::default();
-        attempts.set(Index(index), Tries { attempt: Attempt(2), own: 1, infrastructure: 0 });
+        attempts.set(Index(index), Tries { attempt: Attempt(2), own: 1, ..Tries::default() });
         attempts.encode(count(10))
     };
     assert!(Attempts::decode(&encode(9), count(10)).is_ok());
@@ -128,10 +128,10 @@ fn attempts_out_of_range_are_refused() {
     let columns = |columns: &[u8]| {
         Attempts::decode(&envelope(1, count(10), &[&[1], deflate(columns).as_slice()].concat()), count(10))
     };
-    assert!(columns(&[3, 1, 0, 0]).is_ok());
-    assert_eq!(columns(&[3, 0, 0, 0]), Err(DecodeError::Entry(0)), "a first attempt is not stored");
-    assert_eq!(columns(&[3, 1, 0]), Err(DecodeError::Entry(0)), "a column is missing");
-    assert!(matches!(columns(&[3, 1, 0, 0, 0]), Err(DecodeError::Length { .. })));
+    assert!(columns(&[3, 1, 0, 0, 0]).is_ok());
+    assert_eq!(columns(&[3, 0, 0, 0, 0]), Err(DecodeError::Entry(0)), "a first attempt is not stored");
+    assert_eq!(columns(&[3, 1, 0, 0]), Err(DecodeError::Entry(0)), "a column is missing");
+    assert!(matches!(columns(&[3, 1, 0, 0, 0, 0]), Err(DecodeError::Length { .. })));
 }
 
 proptest! {
@@ -144,10 +144,12 @@ proptest! {
     }
 
     #[test]
-    fn attempts_come_back(entries in prop::collection::btree_map(0u32..5_000, (0u32..20, 0u32..1_001, 0u32..12), 0..200)) {
+    fn attempts_come_back(entries in prop::collection::btree_map(0u32..5_000, (0u32..20, 0u32..1_001, 0u32..12, 0u32..5), 0..200)) {
         let mut attempts = Attempts::default();
-        for (index, (free, own, infrastructure)) in entries {
-            attempts.set(Index(index), Tries { attempt: Attempt(1 + free + own + infrastructure), own, infrastructure });
+        for (index, (free, own, infrastructure, memory_raises)) in entries {
+            let attempt = Attempt(1 + free + own + infrastructure);
+            prop_assume!(attempt > Attempt::FIRST || memory_raises == 0);
+            attempts.set(Index(index), Tries { attempt, own, infrastructure, memory_raises });
         }
         prop_assert_eq!(Attempts::decode(&attempts.encode(count(5_000)), count(5_000)), Ok(attempts));
     }

@@ -2,10 +2,12 @@
 
 pub mod ending;
 pub mod name;
+pub mod progress;
 pub mod seen;
 pub mod template;
 
-pub use ending::{Cost, Ending, Progress, ending_when_gone, progress};
+pub use ending::{Cost, Ending, StallKind};
 pub use name::{parse_pod_name, pod_name, results_prefix};
+pub use progress::{Detail, Progress, Stall, detail, ending_when_gone, progress};
 pub use seen::{PodSeen, PodStatus};
 pub use template::{PodTemplate, TemplateError};

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
+
+use crate::core::ids::Time;
 
 /// A pod as the watch last showed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,12 +16,18 @@ pub struct PodSeen {
     pub name: String,
     /// Its UID: a pod of the same name made later has another.
     pub uid: String,
+    /// Its version.
+    pub version: u64,
     /// The task named by its label.
     pub task: Arc<str>,
     /// UID of the task that owns it, if one does.
     pub owner_uid: Option<String>,
-    /// Whether its deletion has been asked for.
-    pub deleting: bool,
+    /// When it was created, to the second.
+    pub created: Option<Time>,
+    /// When its deletion was asked for, to the second.
+    pub deleted: Option<Time>,
+    /// The node that it was given to.
+    pub node: Option<Arc<str>>,
     /// What its status says.
     pub status: PodStatus,
 }
@@ -33,7 +42,7 @@ pub struct PodStatus {
     pub reason: Option<String>,
     /// The same in words.
     pub message: Option<String>,
-    /// Only `DisruptionTarget` counts here.
+    /// Only `DisruptionTarget` and `PodScheduled` count here.
     pub conditions: Option<Vec<PodCondition>>,
     /// The containers of the template.
     pub container_statuses: Option<Vec<ContainerStatus>>,
@@ -52,6 +61,8 @@ pub struct PodCondition {
     pub status: String,
     /// Its reason, e.g. `PreemptionByScheduler`.
     pub reason: Option<String>,
+    /// The same in words.
+    pub message: Option<String>,
 }
 
 /// How a container fares.
@@ -68,10 +79,22 @@ pub struct ContainerStatus {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContainerState {
+    /// It has not started.
+    pub waiting: Option<Waiting>,
     /// It runs.
     pub running: Option<Running>,
     /// It has ended.
     pub terminated: Option<Terminated>,
+}
+
+/// Why a container has not started.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct Waiting {
+    /// `ContainerCreating`, `ImagePullBackOff`, …
+    pub reason: Option<String>,
+    /// The same in words.
+    pub message: Option<String>,
 }
 
 /// A container that runs; nothing more is asked of it.
@@ -88,11 +111,18 @@ pub struct Terminated {
     pub reason: Option<String>,
     /// Its termination message, at most 4096 bytes.
     pub message: Option<String>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
 }
 
 impl PodStatus {
     pub(super) fn containers(&self) -> impl Iterator<Item = &ContainerStatus> {
         self.container_statuses.iter().flatten()
+    }
+
+    /// The condition of this type, if it has this status.
+    pub(super) fn condition(&self, type_: &str, status: &str) -> Option<&PodCondition> {
+        self.conditions.iter().flatten().find(|c| c.type_ == type_ && c.status == status)
     }
 
     pub(super) fn init_containers(&self) -> impl Iterator<Item = &ContainerStatus> {
@@ -103,6 +133,14 @@ impl PodStatus {
 impl ContainerStatus {
     pub(super) fn terminated(&self) -> Option<&Terminated> {
         self.state.as_ref()?.terminated.as_ref()
+    }
+
+    pub(super) fn waiting(&self) -> Option<&Waiting> {
+        self.state.as_ref()?.waiting.as_ref()
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.state.as_ref().is_some_and(|s| s.running.is_some())
     }
 
     pub(super) fn has_run(&self) -> bool {

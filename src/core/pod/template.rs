@@ -3,8 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::api::labels;
+use crate::api::retry_policy::OutOfMemory;
 use crate::core::ids::{Attempt, Index, TaskKey};
 use crate::core::pod::name::pod_name;
+use crate::core::quantity::Quantity;
 
 /// A template that pods can be made from.
 #[derive(Clone, Debug)]
@@ -13,6 +15,16 @@ pub struct PodTemplate {
     annotations: Map<String, Value>,
     spec: Map<String, Value>,
     container: String,
+    memory: Option<Memory>,
+}
+
+/// How the memory of the item's container grows.
+#[derive(Clone, Copy, Debug)]
+struct Memory {
+    request: Option<Quantity>,
+    limit: Quantity,
+    factor: f64,
+    most: Quantity,
 }
 
 /// Why no pod can be made from a template.
@@ -39,6 +51,20 @@ pub enum TemplateError {
     /// Labels or annotations of another shape.
     #[error("spec.template.metadata.{0} is not a map of strings")]
     BadMetadata(&'static str),
+    /// Nothing to raise.
+    #[error(
+        "spec.retryPolicy.outOfMemory raises the memory limit of container {0:?}, which has none that can be read: set \
+         resources.limits.memory of it in spec.template"
+    )]
+    NoMemoryLimit(String),
+    /// A cap below what is there.
+    #[error(
+        "spec.retryPolicy.outOfMemory.maxMemory is {0}, but container {1:?} begins with a limit of {2}: give more than that"
+    )]
+    MaxMemory(String, String, Quantity),
+    /// A factor that is none.
+    #[error("spec.retryPolicy.outOfMemory.factor is {0}: give a number above 1, at most 10")]
+    MemoryFactor(String),
     /// Environment of another shape.
     #[error("env of container {0:?} in spec.template is not a list")]
     BadEnv(String),
@@ -75,7 +101,28 @@ impl PodTemplate {
             annotations: string_map(template, "annotations")?,
             spec: spec.clone(),
             container,
+            memory: None,
         })
+    }
+
+    /// Raises the memory of the item's container after attempts that had too little.
+    pub fn grow_memory(&mut self, growth: &OutOfMemory) -> Result<(), TemplateError> {
+        if !(growth.factor > 1.0 && growth.factor <= 10.0) {
+            return Err(TemplateError::MemoryFactor(growth.factor.to_string()));
+        }
+        let containers = self.spec.get("containers").and_then(Value::as_array);
+        let own =
+            containers.into_iter().flatten().find(|c| c.get("name").and_then(Value::as_str) == Some(&self.container));
+        let amount = |kind: &str| {
+            let value = own?.get("resources")?.get(kind)?.get("memory")?;
+            Quantity::parse(&value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        };
+        let limit = amount("limits").ok_or_else(|| TemplateError::NoMemoryLimit(self.container.clone()))?;
+        let most = Quantity::parse(&growth.max_memory).filter(|most| *most > limit);
+        let most =
+            most.ok_or_else(|| TemplateError::MaxMemory(growth.max_memory.clone(), self.container.clone(), limit))?;
+        self.memory = Some(Memory { request: amount("requests"), limit, factor: growth.factor, most });
+        Ok(())
     }
 
     /// The container whose termination message is the item's result.
@@ -83,9 +130,16 @@ impl PodTemplate {
         &self.container
     }
 
-    /// The pod of one attempt. `env` goes before the user's own variables, so that those can refer to it;
+    /// The pod of one attempt, its memory raised so often. `env` goes before the user's own variables, so that those can refer to it;
     /// a name that the user set is left out of it.
-    pub fn pod(&self, task: &TaskKey, uid: &str, index: Index, attempt: Attempt, env: &[(String, String)]) -> Value {
+    pub fn pod(
+        &self,
+        task: &TaskKey,
+        uid: &str,
+        (index, attempt): (Index, Attempt),
+        env: &[(String, String)],
+        memory_raises: u32,
+    ) -> Value {
         let mut labels = self.labels.clone();
         labels.insert(labels::NAME.to_owned(), json!(&*task.name));
         labels.insert(labels::INDEX.to_owned(), json!(index.to_string()));
@@ -96,6 +150,9 @@ impl PodTemplate {
             for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
                 add_env(container, env);
             }
+        }
+        if memory_raises > 0 {
+            self.raise_memory(&mut spec, memory_raises);
         }
         json!({
             "apiVersion": "v1",
@@ -109,6 +166,22 @@ impl PodTemplate {
             },
             "spec": spec,
         })
+    }
+}
+
+impl PodTemplate {
+    fn raise_memory(&self, spec: &mut Map<String, Value>, raises: u32) {
+        let Some(Memory { request, limit, factor, most }) = self.memory else { return };
+        let times = factor.powi(i32::try_from(raises).unwrap_or(i32::MAX));
+        let containers = spec.get_mut("containers").and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten() {
+            if container.get("name").and_then(Value::as_str) == Some(&self.container) {
+                container["resources"]["limits"]["memory"] = json!(limit.grown(times, most).to_string());
+                if let Some(request) = request {
+                    container["resources"]["requests"]["memory"] = json!(request.grown(times, most).to_string());
+                }
+            }
+        }
     }
 }
 
@@ -177,7 +250,7 @@ mod tests {
     fn a_pod_carries_its_name_labels_owner_and_item() {
         let template = PodTemplate::accept(&template(), None).unwrap();
         let env = [("MAPTASK_ITEM".to_owned(), "7".to_owned()), ("MAPTASK_INDEX".to_owned(), "3".to_owned())];
-        let pod = template.pod(&TaskKey::new("ns", "t"), "u-1", Index(3), Attempt(2), &env);
+        let pod = template.pod(&TaskKey::new("ns", "t"), "u-1", (Index(3), Attempt(2)), &env, 0);
         assert_eq!(pod["metadata"]["name"], "t-3-2");
         assert_eq!(pod["metadata"]["labels"]["maptask.dev/index"], "3");
         assert_eq!(pod["metadata"]["labels"]["team"], "a");
@@ -187,6 +260,38 @@ mod tests {
             pod["spec"]["containers"][0]["env"].as_array().unwrap().iter().map(|e| &e["value"]).collect();
         assert_eq!(names, ["3", "mine"], "the user's own variable wins and comes last");
         assert_eq!(pod["spec"]["containers"][1]["env"][0]["value"], "7");
+    }
+
+    #[test]
+    fn memory_grows_by_its_factor_up_to_its_cap() {
+        let mut raw = template();
+        raw["spec"]["containers"][0]["resources"] =
+            json!({ "requests": { "memory": "50Mi" }, "limits": { "memory": "100Mi" } });
+        let mut template = PodTemplate::accept(&raw, None).unwrap();
+        template.grow_memory(&OutOfMemory { factor: 2.0, max_memory: "300Mi".to_owned() }).unwrap();
+        let memory = |raises| {
+            let pod = template.pod(&TaskKey::new("ns", "t"), "u-1", (Index(3), Attempt(2)), &[], raises);
+            let of =
+                |kind: &str| pod["spec"]["containers"][0]["resources"][kind]["memory"].as_str().unwrap().to_owned();
+            (of("requests"), of("limits"))
+        };
+        assert_eq!(memory(0), ("50Mi".to_owned(), "100Mi".to_owned()));
+        assert_eq!(memory(1), ("100Mi".to_owned(), "200Mi".to_owned()));
+        assert_eq!(memory(2), ("200Mi".to_owned(), "300Mi".to_owned()));
+        assert_eq!(memory(1_000), ("300Mi".to_owned(), "300Mi".to_owned()));
+    }
+
+    #[test]
+    fn memory_that_can_not_grow_is_refused_with_what_to_do() {
+        let grow = |memory: &str, factor, most: &str| {
+            let mut raw = template();
+            raw["spec"]["containers"][0]["resources"] = json!({ "limits": { "memory": memory } });
+            let growth = OutOfMemory { factor, max_memory: most.to_owned() };
+            PodTemplate::accept(&raw, None).unwrap().grow_memory(&growth).unwrap_err().to_string()
+        };
+        assert!(grow("oops", 2.0, "1Gi").contains("resources.limits.memory"));
+        assert!(grow("2Gi", 2.0, "1Gi").contains("maxMemory is 1Gi"));
+        assert!(grow("2Gi", f64::NAN, "4Gi").contains("factor is NaN"));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Who may start next? Fair between tasks, within the operator's limits, and no knocking at a full namespace.
 
 pub mod hold;
+pub mod pace;
+pub mod quota;
 pub mod window;
 
 use std::cmp::Reverse;
@@ -8,8 +10,10 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use crate::api::status::WaitingReason;
+use crate::core::fleet::Limits;
 use crate::core::ids::{TaskKey, Time};
 use crate::core::queue::hold::Hold;
+use crate::core::queue::pace::Pace;
 use crate::core::queue::window::Window;
 
 /// What limits the start of items across tasks.
@@ -17,6 +21,10 @@ use crate::core::queue::window::Window;
 pub struct Queue {
     /// Items in flight at most, over all tasks.
     max_pods: usize,
+    /// The same in each namespace.
+    max_pods_per_namespace: Option<usize>,
+    /// Creates in a second.
+    pace: Option<Pace>,
     /// Creates on their way.
     pub window: Window,
     holds: BTreeMap<Arc<str>, Hold>,
@@ -31,35 +39,51 @@ pub enum Denial {
     Waiting(WaitingReason, Option<String>),
 }
 
-/// The order of tasks that have items to start: fewest in flight first, then by name.
+/// The order of tasks that have items to start: highest priority first, then fewest in flight, then by name.
 #[derive(Debug, Default)]
-pub struct Line(BinaryHeap<Reverse<(usize, TaskKey)>>);
+pub struct Line(BinaryHeap<(i32, Reverse<(usize, TaskKey)>)>);
 
 impl Line {
-    /// Adds a task with so many items in flight.
-    pub fn push(&mut self, in_flight: usize, key: TaskKey) {
-        self.0.push(Reverse((in_flight, key)));
+    /// Adds a task of this priority with so many items in flight.
+    pub fn push(&mut self, priority: i32, in_flight: usize, key: TaskKey) {
+        self.0.push((priority, Reverse((in_flight, key))));
     }
 
     /// Takes out the task whose turn it is.
     pub fn pop(&mut self) -> Option<TaskKey> {
-        self.0.pop().map(|Reverse((_, key))| key)
+        self.0.pop().map(|(_, Reverse((_, key)))| key)
     }
 }
 
 impl Queue {
-    /// A queue with room for so many items in flight.
-    pub fn new(max_pods: usize) -> Self {
-        Self { max_pods, window: Window::default(), holds: BTreeMap::new() }
+    /// A queue within these limits.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            max_pods: limits.max_pods,
+            max_pods_per_namespace: limits.max_pods_per_namespace,
+            pace: limits.pods_per_second.map(Pace::new),
+            window: Window::default(),
+            holds: BTreeMap::new(),
+        }
     }
 
-    /// Why no item of this namespace may start now; `None` if one may.
-    pub fn denies(&self, now: Time, namespace: &str, in_flight: usize) -> Option<Denial> {
+    /// Why no item of this namespace may start now; `None` if one may. Items in flight are counted over all namespaces,
+    /// and in this one.
+    pub fn denies(&self, now: Time, namespace: &str, (in_all, here): (usize, usize)) -> Option<Denial> {
         if let Some(hold) = self.holds.get(namespace).filter(|hold| !hold.is_open(now)) {
             return Some(Denial::Waiting(WaitingReason::Quota, Some(hold.message().to_owned())));
         }
-        if in_flight >= self.max_pods {
-            return Some(Denial::Waiting(WaitingReason::OperatorLimit, None));
+        let limited = |name: &str, limit: String| {
+            Some(Denial::Waiting(WaitingReason::OperatorLimit, Some(format!("{name} of the operator is {limit}"))))
+        };
+        if in_all >= self.max_pods {
+            return limited("maxPods", self.max_pods.to_string());
+        }
+        if let Some(most) = self.max_pods_per_namespace.filter(|most| here >= *most) {
+            return limited("maxPodsPerNamespace", most.to_string());
+        }
+        if let Some(pace) = self.pace.as_ref().filter(|pace| !pace.is_open(now)) {
+            return limited("podsPerSecond", pace.per_second().to_string());
         }
         if self.window.is_paused(now) {
             return Some(Denial::Waiting(WaitingReason::Throttled, None));
@@ -68,8 +92,11 @@ impl Queue {
     }
 
     /// A create goes out.
-    pub fn begin(&mut self, namespace: &str) {
+    pub fn begin(&mut self, now: Time, namespace: &str) {
         self.window.begin();
+        if let Some(pace) = &mut self.pace {
+            pace.begin(now);
+        }
         if let Some(hold) = self.holds.get_mut(namespace) {
             hold.begin();
         }
@@ -103,6 +130,11 @@ impl Queue {
         }
     }
 
+    /// Whether the namespace is on hold for a quota that counts finished pods, too.
+    pub fn counts_finished(&self, namespace: &str) -> bool {
+        self.holds.get(namespace).is_some_and(|hold| quota::counts_finished(hold.message()))
+    }
+
     /// Namespaces on hold.
     pub fn held(&self) -> usize {
         self.holds.len()
@@ -111,6 +143,7 @@ impl Queue {
     /// When an item may start that may not now.
     pub fn next_wake(&self, now: Time) -> Option<Time> {
         let times = self.holds.values().filter_map(Hold::next_wake).chain(self.window.paused_until());
+        let times = times.chain(self.pace.as_ref().map(Pace::open_at));
         times.filter(|time| *time > now).min()
     }
 

@@ -2,15 +2,16 @@
 
 use serde_json::Value;
 
-use crate::api::spec::{MapTaskSpec, ResultSource};
+use crate::api::spec::{ConfigMapItems, MapTaskSpec, ResultSource, WhenHopeless, WhenSuccessful};
 use crate::core::ids::{Attempt, Index, ItemCount, TaskKey};
-use crate::core::items::{ItemList, ItemsError, item_env};
+use crate::core::items::{self, ItemList, ItemsError, item_env};
 use crate::core::pod::{PodTemplate, TemplateError};
 use crate::core::task::results::Layout;
+use crate::core::task::retry::Policy;
 use crate::core::task::success::{Criterion, Ratio, SuccessError};
 
 /// The part of an accepted task that never changes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Job {
     /// Namespace and name.
     pub key: TaskKey,
@@ -22,8 +23,16 @@ pub struct Job {
     pub required: u32,
     /// The share needed in percent, as written, for people.
     pub required_percent: String,
-    /// Attempts after own failures.
-    pub retries: u32,
+    /// What becomes of the rest once enough items have succeeded.
+    pub when_successful: WhenSuccessful,
+    /// What becomes of the rest once too many have failed.
+    pub when_hopeless: WhenHopeless,
+    /// What an item gets beyond its first attempt.
+    pub policy: Policy,
+    /// Milliseconds from the creation of a pod until it must have started.
+    pub start_deadline_millis: Option<u64>,
+    /// Where the items come from, if from a ConfigMap, and the hash of its text.
+    pub config_map: Option<(ConfigMapItems, Option<String>)>,
     /// Where results go; `None` when none are kept.
     pub results: Option<Layout>,
     /// What pods are made from.
@@ -55,11 +64,29 @@ impl Refusal {
     }
 }
 
+/// What is known of the items besides the spec.
+#[derive(Clone, Copy, Debug)]
+pub enum Given<'a> {
+    /// The spec holds them.
+    Inline,
+    /// The text of the ConfigMap.
+    Text(&'a str),
+    /// Their number, and the hash of the text that they were read from: the text is yet to be read again.
+    Awaited(ItemCount, Option<&'a str>),
+}
+
 impl Job {
     /// Checks the spec and expands what pods are made from.
-    pub fn accept(key: &TaskKey, uid: &str, spec: &MapTaskSpec) -> Result<Self, Refusal> {
-        let template = PodTemplate::accept(&spec.template, spec.container.as_deref())?;
-        let items = ItemList::accept(&spec.items)?;
+    pub fn accept(key: &TaskKey, uid: &str, spec: &MapTaskSpec, given: Given<'_>) -> Result<Self, Refusal> {
+        let mut template = PodTemplate::accept(&spec.template, spec.container.as_deref())?;
+        if let Some(growth) = &spec.retry_policy.out_of_memory {
+            template.grow_memory(growth)?;
+        }
+        let (items, hash) = match (&spec.items.config_map, given) {
+            (Some(source), Given::Text(text)) => (ItemList::from_text(source, text)?, Some(items::hash(text))),
+            (Some(_), Given::Awaited(count, hash)) => (ItemList::awaited(count), hash.map(str::to_owned)),
+            _ => (ItemList::accept(&spec.items)?, None),
+        };
         let criterion = criterion(spec)?;
         let required = criterion.required(items.count())?;
         let results = match spec.results.source {
@@ -73,7 +100,11 @@ impl Job {
             uid: uid.to_owned(),
             required,
             required_percent: criterion.percent(items.count()),
-            retries: u32::try_from(spec.retries).unwrap_or(0),
+            when_successful: spec.when_successful,
+            when_hopeless: spec.when_hopeless,
+            policy: Policy::of(spec),
+            start_deadline_millis: seconds(spec.start_deadline_seconds),
+            config_map: spec.items.config_map.clone().map(|source| (source, hash)),
             results,
             template,
             items,
@@ -85,15 +116,20 @@ impl Job {
         self.items.count()
     }
 
-    /// The pod of one attempt.
-    pub fn pod(&self, index: Index, attempt: Attempt) -> Value {
+    /// The pod of one attempt, its memory raised so often.
+    pub fn pod(&self, index: Index, attempt: Attempt, memory_raises: u32) -> Value {
         let mut env = item_env(&self.items.get(index));
         env.push(("MAPTASK_INDEX".to_owned(), index.to_string()));
         env.push(("MAPTASK_ATTEMPT".to_owned(), attempt.to_string()));
         env.push(("MAPTASK_NAME".to_owned(), self.key.name.to_string()));
         env.push(("MAPTASK_COUNT".to_owned(), self.count().get().to_string()));
-        self.template.pod(&self.key, &self.uid, index, attempt, &env)
+        self.template.pod(&self.key, &self.uid, (index, attempt), &env, memory_raises)
     }
+}
+
+/// Seconds of a spec in milliseconds.
+pub fn seconds(seconds: Option<i32>) -> Option<u64> {
+    seconds.map(|seconds| u64::try_from(seconds).unwrap_or(0) * 1_000)
 }
 
 fn criterion(spec: &MapTaskSpec) -> Result<Criterion, SuccessError> {

@@ -1,4 +1,4 @@
-//! The turns in a task's life: accepted or refused, successful or hopeless, ended.
+//! The turns in a task's life: accepted or refused, decided, ended.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use crate::api::conditions::ConditionType;
 use crate::api::status::{TaskPhase, Waiting, WaitingReason};
 use crate::core::ids::Time;
 use crate::core::task::accept::Job;
+use crate::core::task::course::{Course, Decision, FailReason};
 use crate::core::task::report::meta_time;
 use crate::core::task::run::Run;
-use crate::core::task::success::Verdict;
 use crate::core::task::{Stage, Task};
 
 /// The user is told at most this often that a task is held back, in milliseconds.
@@ -23,10 +23,15 @@ impl Task {
         let note = format!("{} items; {} must succeed", job.count().get(), job.required);
         self.headline.start_time.get_or_insert_with(|| meta_time(now));
         self.headline.message = None;
+        self.headline.has_items = true;
+        self.headline.rerun = self.headline.rerun.take().or_else(|| self.orders.rerun_at_acceptance());
         self.headline.set(now, ConditionType::Accepted, true, "Accepted", &note);
         self.tell("Accepted", false, &note);
-        self.stage = Stage::Running(Box::new(Run::new(job, self.all_unclear)));
-        self.ledger.change_urgently();
+        let revision = self.ledger.change_urgently();
+        let mut run = Run::new(job, self.all_unclear);
+        // Which text the items are of must be recorded before one of them starts: the text may change.
+        run.gate = run.job.config_map.is_some().then_some((revision, now));
+        self.stage = Stage::Running(Box::new(run));
         self.decide(now);
     }
 
@@ -43,40 +48,78 @@ impl Task {
         self.end(now, TaskPhase::Failed, "StatusUnreadable", message);
     }
 
-    /// Acts on what the counts say.
+    /// Decides the task if it can be, and ends it once it is decided and idle.
     pub(super) fn decide(&mut self, now: Time) {
+        let late = self.deadline().is_some_and(|deadline| deadline <= now);
+        let active = self.orders.active_deadline_seconds();
         let (Some(run), mut scene) = self.scene(now) else { return };
-        let verdict = run.verdict();
-        if verdict == Verdict::Open {
-            return;
+        if late {
+            let message = format!("the task has run for longer than spec.activeDeadlineSeconds, {active} s");
+            run.doom.get_or_insert((FailReason::DeadlineExceeded, message));
+            run.halted = true;
         }
-        run.cancel_waiting(&mut scene);
-        let flying = !run.flights.is_empty();
+        let news = run.decide();
+        if !run.course().starts() {
+            run.cancel_waiting(&mut scene);
+        }
+        let busy = run.is_busy();
+        let Some(decision) = run.decided.clone() else { return };
         let counts = run.phases.counts();
-        let (count, required) = (run.job.count().get(), run.job.required);
         let good = counts.succeeded + counts.cached;
-        let summary = format!("{good} of {count} items succeeded, {required} were required, {} failed", counts.failed);
-        if verdict == Verdict::Successful {
-            let met = crate::api::conditions::is_true(&self.headline.conditions, ConditionType::SuccessCriteriaMet);
-            if !met {
-                self.headline.set(now, ConditionType::SuccessCriteriaMet, true, "EnoughSuccesses", &summary);
-                self.ledger.change_urgently();
+        let summary = format!(
+            "{good} of {} items succeeded, {} were required, {} failed",
+            run.job.count().get(),
+            run.job.required,
+            counts.failed
+        );
+        let runs_on = busy && run.course() == Course::RunAll;
+        if news {
+            match &decision {
+                Decision::Successful => {
+                    self.headline.set(now, ConditionType::SuccessCriteriaMet, true, "EnoughSuccesses", &summary);
+                }
+                Decision::Failed(reason, message) => {
+                    self.headline.set(now, ConditionType::FailureTarget, true, reason.as_str(), message);
+                }
             }
+            self.headline.message = runs_on.then(|| match &decision {
+                Decision::Successful => format!("{summary}; the rest runs since spec.whenSuccessful is RunAll"),
+                Decision::Failed(_, message) => format!("{message}; the rest runs since spec.whenHopeless is RunAll"),
+            });
+            self.ledger.change_urgently();
         }
-        if flying {
+        if busy {
             return;
         }
-        match verdict {
-            Verdict::Successful => {
+        match decision {
+            Decision::Successful => {
                 self.tell("Succeeded", false, &summary);
                 self.end(now, TaskPhase::Succeeded, "EnoughSuccesses", &summary);
             }
-            Verdict::Hopeless => {
-                self.tell("Failed", true, &summary);
-                self.end(now, TaskPhase::Failed, "TooManyFailures", &summary);
+            Decision::Failed(reason, message) => {
+                let message = match reason {
+                    FailReason::TooManyFailures => summary,
+                    _ => format!("{message}; {summary}"),
+                };
+                self.tell("Failed", true, &message);
+                self.end(now, TaskPhase::Failed, reason.as_str(), &message);
             }
-            Verdict::Open => {}
         }
+    }
+
+    /// When `spec.activeDeadlineSeconds` is over. Time in suspension does not count.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let millis = self.orders.active_deadline_millis?;
+        let start = self.headline.start_time.as_ref()?;
+        (matches!(self.stage, Stage::Running(_)) && !self.orders.suspend)
+            .then(|| Time(start.0.as_millisecond()).plus_millis(millis))
+    }
+
+    /// When the task is to be deleted, once it has ended and that is recorded.
+    pub(super) fn expiry(&self) -> Option<Time> {
+        let millis = self.orders.ttl_millis?;
+        let end = self.headline.completion_time.as_ref()?;
+        (self.is_settled() && self.pending_rerun().is_none()).then(|| Time(end.0.as_millisecond()).plus_millis(millis))
     }
 
     pub(super) fn tell_held_back(&mut self, now: Time, waiting: &Waiting) {
@@ -84,6 +127,9 @@ impl Task {
             WaitingReason::Quota => "waits for room in the namespace's quota",
             WaitingReason::OperatorLimit => "waits for the operator's limit on pods",
             WaitingReason::NameTaken => "waits for a pod's name that another object has",
+            WaitingReason::NoCapacity => "waits for room on the nodes",
+            WaitingReason::NotStarting => "has pods that can't start",
+            WaitingReason::ItemsChanged => "has lost its items",
             WaitingReason::Concurrency | WaitingReason::Backoff | WaitingReason::Throttled => return,
         };
         if !self.may_tell_held_back(now) {
@@ -93,7 +139,11 @@ impl Task {
             Some(message) => format!("{words}: {message}"),
             None => words.to_owned(),
         };
-        self.tell("HeldBack", waiting.reason == WaitingReason::NameTaken, &note);
+        let warning = matches!(
+            waiting.reason,
+            WaitingReason::NameTaken | WaitingReason::NotStarting | WaitingReason::ItemsChanged
+        );
+        self.tell("HeldBack", warning, &note);
     }
 
     /// A status that can't be written can't say so itself. One failure is nothing; several in a row call for attention.
@@ -123,5 +173,30 @@ impl Task {
             *run = Some(ran);
         }
         self.ledger.change_urgently();
+    }
+}
+
+impl Run {
+    /// Decides the task if it can be. Answers whether that is news.
+    fn decide(&mut self) -> bool {
+        let doom = || self.doom.clone().map(|(reason, message)| Decision::Failed(reason, message));
+        let decision = match &self.decided {
+            None => {
+                let idle = !self.is_busy();
+                let by_counts = Decision::of_counts(self.phases.counts(), &self.job, idle);
+                by_counts
+                    .filter(|decision| *decision == Decision::Successful)
+                    .or_else(doom)
+                    .or_else(|| Decision::of_counts(self.phases.counts(), &self.job, idle))
+            }
+            // It fails in any case; what it is doomed for also stops what would run on.
+            Some(Decision::Failed(FailReason::TooManyFailures, _)) => doom(),
+            Some(_) => None,
+        };
+        let news = decision.is_some() && decision != self.decided;
+        if news {
+            self.decided = decision;
+        }
+        news
     }
 }

@@ -1,6 +1,6 @@
 //! What of this task is in the API server for certain? One status write at a time, and what follows from its answer.
 
-use crate::api::status::{MapTaskStatus, TaskPhase};
+use crate::api::status::{FailureGroup, MapTaskStatus, RerunDone, TaskPhase};
 use crate::core::ids::Time;
 
 /// Least time between two status writes of a task, in milliseconds.
@@ -27,6 +27,9 @@ struct Mark {
     phases: Option<String>,
     attempts: Option<String>,
     conditions: Vec<(String, String)>,
+    failures: Vec<FailureGroup>,
+    rerun: Option<RerunDone>,
+    items_hash: Option<String>,
 }
 
 impl Mark {
@@ -35,6 +38,9 @@ impl Mark {
             phase: status.phase,
             phases: status.phases.clone(),
             attempts: status.attempts.clone(),
+            failures: status.failures.clone(),
+            rerun: status.rerun.clone(),
+            items_hash: status.items_hash.clone(),
             conditions: status.conditions.iter().map(|c| (c.type_.clone(), c.status.clone())).collect(),
         }
     }

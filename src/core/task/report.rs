@@ -1,7 +1,7 @@
 //! The status that a task shows: counts, packed phases, and words for people.
 
 use crate::api::conditions::{self, ConditionType};
-use crate::api::status::{ItemCounts, MapTaskStatus, ResultShards, TaskPhase, Waiting};
+use crate::api::status::{ItemCounts, MapTaskStatus, RerunDone, ResultShards, TaskPhase, Waiting};
 use crate::core::ids::Time;
 use crate::core::phases::Counts;
 use crate::core::pod::results_prefix;
@@ -25,6 +25,10 @@ pub struct Headline {
     pub waiting: Option<Waiting>,
     /// One sentence.
     pub message: Option<String>,
+    /// The last rerun that was done.
+    pub rerun: Option<RerunDone>,
+    /// Whether the recorded status tells of items.
+    pub has_items: bool,
     /// A status whose items can't be read, and which therefore is left as it is.
     pub unreadable: Option<Box<MapTaskStatus>>,
 }
@@ -39,6 +43,8 @@ impl Headline {
             conditions: status.conditions.clone(),
             waiting: status.waiting.clone(),
             message: status.message.clone(),
+            rerun: status.rerun.clone(),
+            has_items: status.phases.is_some(),
             unreadable: None,
         }
     }
@@ -46,6 +52,13 @@ impl Headline {
     /// Sets a condition.
     pub fn set(&mut self, now: Time, type_: ConditionType, status: bool, reason: &str, message: &str) {
         conditions::set(&mut self.conditions, type_, status, reason, message, Some(self.generation), meta_time(now));
+    }
+
+    /// Takes a condition back, if it was there.
+    pub fn unset(&mut self, now: Time, type_: ConditionType, reason: &str, message: &str) {
+        if conditions::is_true(&self.conditions, type_) {
+            self.set(now, type_, false, reason, message);
+        }
     }
 
     /// The status of a task in `phase` with these items, if it got as far as having any.
@@ -58,6 +71,7 @@ impl Headline {
             conditions: self.conditions.clone(),
             waiting: self.waiting.clone(),
             message: self.message.clone(),
+            rerun: self.rerun.clone(),
             ..self.unreadable.as_deref().cloned().unwrap_or_default()
         };
         if let Some(run) = run {
@@ -85,6 +99,8 @@ fn describe_items(status: &mut MapTaskStatus, run: &Run) {
     status.attempts = Some(run.tries.encode(count)).filter(|text| !text.is_empty());
     status.done = Some(format!("{}/{}", counts.succeeded + counts.cached + counts.failed, count.get()));
     status.ratio = Some(format!("{}/{}%", success_percent(counts), run.job.required_percent));
+    status.failures = run.failures.to_status();
+    status.items_hash = run.job.config_map.as_ref().and_then(|(_, hash)| hash.clone());
     status.results = run.job.results.map(|layout| ResultShards {
         config_map_prefix: results_prefix(&run.job.key.name),
         shards: number(layout.shards()),

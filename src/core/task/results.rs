@@ -35,6 +35,11 @@ impl Layout {
         Self { max_bytes_per_item, count }
     }
 
+    /// Most bytes of a line.
+    pub fn max_bytes_per_item(self) -> u32 {
+        self.max_bytes_per_item
+    }
+
     /// Lines in one ConfigMap.
     pub fn items_per_shard(self) -> u32 {
         (SHARD_BYTES / (self.max_bytes_per_item + 1)).max(1)

@@ -1,38 +1,99 @@
 //! Does an item get another attempt, and when?
 
+use crate::api::retry_policy::{EndingCategory, RetryRule, RuleAction};
+use crate::api::spec::MapTaskSpec;
 use crate::core::ids::{Index, Time};
 use crate::core::phases::Tries;
-use crate::core::pod::Cost;
+use crate::core::pod::{Cost, Ending};
 
-/// How many endings by the cluster's fault an item survives. A cluster that loses the same item this often is broken.
-pub const INFRASTRUCTURE_RETRIES: u32 = 10;
-/// The delay before the second attempt, in milliseconds.
-const BACKOFF_MILLIS: u64 = 1_000;
-/// The longest delay before an attempt, in milliseconds.
-const MAX_BACKOFF_MILLIS: u64 = 60_000;
+/// After an ending that cost nothing, the delay doubles at most this often: it says nothing about the item.
+const FREE_DOUBLINGS: u32 = 3;
 
-/// The tries that an item has left after an ending of this cost, or `None` when its budget is used up.
-pub fn next_try(tries: Tries, cost: Cost, retries: u32) -> Option<Tries> {
-    let Tries { attempt, mut own, mut infrastructure } = tries;
-    match cost {
-        Cost::Own => own += 1,
-        Cost::Infrastructure => infrastructure += 1,
-        Cost::Free => {}
-    }
-    (own <= retries && infrastructure <= INFRASTRUCTURE_RETRIES).then_some(Tries {
-        attempt: attempt.next(),
-        own,
-        infrastructure,
-    })
+/// What a task gives an item beyond its first attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Attempts after own failures.
+    pub retries: u32,
+    /// Attempts after endings by the cluster's fault.
+    pub infrastructure_retries: u32,
+    /// Milliseconds before the second attempt.
+    pub backoff_millis: u64,
+    /// Most milliseconds before an attempt.
+    pub max_backoff_millis: u64,
+    /// The first one that fits an ending counts.
+    pub rules: Vec<RetryRule>,
+    /// Whether an attempt gets more memory after one that had too little.
+    pub grows_memory: bool,
 }
 
-/// When the next attempt may start: a delay that doubles with each attempt up to a minute, and is spread over
-/// its upper half so that items that failed together don't come back together.
-pub fn not_before(now: Time, seed: u64, index: Index, tries: Tries) -> Time {
-    let doublings = tries.attempt.0.saturating_sub(2).min(16);
-    let delay = (BACKOFF_MILLIS << doublings).min(MAX_BACKOFF_MILLIS);
-    let spread = mix(seed ^ (u64::from(index.0) << 32) ^ u64::from(tries.attempt.0)) % (delay / 2 + 1);
-    now.plus_millis(delay - spread)
+/// What follows an ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Another attempt.
+    Again(Tries),
+    /// The item fails.
+    FailItem,
+    /// The item and the task fail.
+    FailTask,
+}
+
+impl Policy {
+    /// The policy of a spec.
+    pub fn of(spec: &MapTaskSpec) -> Self {
+        let policy = &spec.retry_policy;
+        let millis = |seconds: i32| u64::try_from(seconds).unwrap_or(0) * 1_000;
+        Self {
+            retries: u32::try_from(spec.retries).unwrap_or(0),
+            infrastructure_retries: u32::try_from(policy.infrastructure_retries).unwrap_or(0),
+            backoff_millis: millis(policy.backoff_seconds),
+            max_backoff_millis: millis(policy.max_backoff_seconds),
+            rules: policy.rules.clone(),
+            grows_memory: policy.out_of_memory.is_some(),
+        }
+    }
+
+    /// What follows an ending that was no success.
+    pub fn next(&self, tries: Tries, ending: &Ending) -> Next {
+        let cost = match self.rules.iter().find(|rule| fits(rule, ending)).map(|rule| rule.action) {
+            Some(RuleAction::FailItem) => return Next::FailItem,
+            Some(RuleAction::FailTask) => return Next::FailTask,
+            Some(RuleAction::Retry) => Cost::Own,
+            Some(RuleAction::Ignore) => Cost::Free,
+            None => ending.cost().unwrap_or(Cost::Free),
+        };
+        let mut tries = Tries { attempt: tries.attempt.next(), ..tries };
+        match cost {
+            Cost::Own => tries.own += 1,
+            Cost::Infrastructure => tries.infrastructure += 1,
+            Cost::Free => {}
+        }
+        if self.grows_memory && ending.category() == Some(EndingCategory::OutOfMemory) {
+            tries.memory_raises += 1;
+        }
+        let spent = tries.own > self.retries || tries.infrastructure > self.infrastructure_retries;
+        if spent { Next::FailItem } else { Next::Again(tries) }
+    }
+
+    /// When the next attempt may start: a delay that doubles with each attempt that cost something, up to a cap, spread
+    /// over its upper half so that items that failed together don't come back together.
+    pub fn not_before(&self, now: Time, seed: u64, index: Index, before: Tries, tries: Tries) -> Time {
+        let costs = |tries: Tries| tries.own + tries.infrastructure;
+        let doublings = match costs(tries) {
+            paid if paid > costs(before) => paid - 1,
+            _ => (tries.attempt.0.saturating_sub(2)).min(FREE_DOUBLINGS),
+        };
+        let delay = self.backoff_millis.saturating_mul(1 << doublings.min(30)).min(self.max_backoff_millis);
+        let spread = mix(seed ^ (u64::from(index.0) << 32) ^ u64::from(tries.attempt.0)) % (delay / 2 + 1);
+        now.plus_millis(delay - spread)
+    }
+}
+
+fn fits(rule: &RetryRule, ending: &Ending) -> bool {
+    let RetryRule { category, exit_codes, container, action: _ } = rule;
+    let Some(own_category) = ending.category() else { return false };
+    category.is_none_or(|category| category == own_category)
+        && exit_codes.as_ref().is_none_or(|codes| ending.exit_code().is_some_and(|code| codes.contains(&code)))
+        && container.as_ref().is_none_or(|name| ending.container() == Some(name))
 }
 
 /// `splitmix64`: a fixed, well-spread function of its input.
@@ -47,29 +108,75 @@ pub(crate) fn mix(seed: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::core::ids::Attempt;
+    use serde_json::json;
 
     fn tries(attempt: u32, own: u32, infrastructure: u32) -> Tries {
-        Tries { attempt: Attempt(attempt), own, infrastructure }
+        Tries { attempt: Attempt(attempt), own, infrastructure, memory_raises: 0 }
+    }
+
+    fn policy(retries: u32, retry_policy: &serde_json::Value) -> Policy {
+        let spec = json!({ "items": { "count": 1 }, "template": {}, "retries": retries, "retryPolicy": retry_policy });
+        Policy::of(&serde_json::from_value(spec).unwrap())
+    }
+
+    fn failed(exit_code: i32) -> Ending {
+        Ending::Failed { exit_code, container: "main".to_owned() }
     }
 
     #[test]
     fn own_failures_cost_retries_and_the_clusters_do_not() {
-        assert_eq!(next_try(tries(1, 0, 0), Cost::Own, 0), None);
-        assert_eq!(next_try(tries(1, 0, 0), Cost::Own, 1), Some(tries(2, 1, 0)));
-        assert_eq!(next_try(tries(2, 1, 0), Cost::Own, 1), None);
-        assert_eq!(next_try(tries(1, 0, 0), Cost::Infrastructure, 0), Some(tries(2, 0, 1)));
-        assert_eq!(next_try(tries(11, 0, 10), Cost::Infrastructure, 0), None);
-        assert_eq!(next_try(tries(99, 0, 10), Cost::Free, 0), Some(tries(100, 0, 10)));
+        let next = |retries, before, ending: Ending| policy(retries, &json!({})).next(before, &ending);
+        assert_eq!(next(0, tries(1, 0, 0), failed(1)), Next::FailItem);
+        assert_eq!(next(1, tries(1, 0, 0), failed(1)), Next::Again(tries(2, 1, 0)));
+        assert_eq!(next(1, tries(2, 1, 0), failed(1)), Next::FailItem);
+        assert_eq!(next(0, tries(1, 0, 0), Ending::NodeLost), Next::Again(tries(2, 0, 1)));
+        assert_eq!(next(0, tries(11, 0, 10), Ending::NodeLost), Next::FailItem);
+        assert_eq!(next(0, tries(99, 0, 10), Ending::Evicted { started: false }), Next::Again(tries(100, 0, 10)));
     }
 
     #[test]
-    fn the_delay_doubles_up_to_a_minute_and_is_spread() {
-        let delay = |attempt| not_before(Time(0), 1, Index(0), tries(attempt, 0, 0)).0;
-        assert!((500..=1_000).contains(&delay(2)));
-        assert!((1_000..=2_000).contains(&delay(3)));
-        assert!((30_000..=60_000).contains(&delay(40)));
-        let spread: std::collections::BTreeSet<_> =
-            (0..100).map(|i| not_before(Time(0), 1, Index(i), tries(2, 1, 0)).0).collect();
+    fn the_first_rule_that_fits_decides() {
+        let rules = json!({ "rules": [
+            { "exitCodes": [3], "action": "FailItem" },
+            { "exitCodes": [3, 4], "action": "Ignore" },
+            { "category": "Evicted", "action": "Retry" },
+            { "category": "Failed", "container": "side", "action": "Ignore" },
+            { "exitCodes": [137], "action": "FailTask" },
+        ] });
+        let next = |ending| policy(1, &rules).next(tries(1, 0, 0), &ending);
+        assert_eq!(next(failed(3)), Next::FailItem);
+        assert_eq!(next(failed(4)), Next::Again(tries(2, 0, 0)));
+        assert_eq!(next(failed(5)), Next::Again(tries(2, 1, 0)), "no rule fits: its category decides");
+        assert_eq!(next(Ending::Evicted { started: true }), Next::Again(tries(2, 1, 0)));
+        assert_eq!(next(Ending::Failed { exit_code: 9, container: "side".to_owned() }), Next::Again(tries(2, 0, 0)));
+        assert_eq!(next(Ending::OutOfMemory { container: "main".to_owned() }), Next::FailTask, "its exit code is 137");
+    }
+
+    #[test]
+    fn memory_is_raised_after_each_attempt_that_had_too_little_of_it() {
+        let oom = Ending::OutOfMemory { container: "main".to_owned() };
+        let growing = policy(5, &json!({ "outOfMemory": { "factor": 2, "maxMemory": "1Gi" } }));
+        let Next::Again(second) = growing.next(tries(1, 0, 0), &oom) else { panic!() };
+        let Next::Again(third) = growing.next(second, &failed(1)) else { panic!() };
+        assert_eq!((second.memory_raises, third.memory_raises), (1, 1), "and stays raised");
+    }
+
+    #[test]
+    fn the_delay_doubles_up_to_its_cap_and_is_spread() {
+        let policy = policy(9, &json!({ "backoffSeconds": 2, "maxBackoffSeconds": 30 }));
+        let delay =
+            |own, index| policy.not_before(Time(0), 1, Index(index), tries(own, own - 1, 0), tries(own + 1, own, 0)).0;
+        assert!((1_000..=2_000).contains(&delay(1, 0)));
+        assert!((2_000..=4_000).contains(&delay(2, 0)));
+        assert!((15_000..=30_000).contains(&delay(40, 0)));
+        let spread: std::collections::BTreeSet<_> = (0..100).map(|i| delay(1, i)).collect();
         assert!(spread.len() > 50, "only {} different delays", spread.len());
+    }
+
+    #[test]
+    fn an_ending_that_costs_nothing_does_not_delay_the_item_for_long() {
+        let policy = policy(9, &json!({}));
+        let delay = policy.not_before(Time(0), 1, Index(0), tries(50, 0, 0), tries(51, 0, 0)).0;
+        assert!((4_000..=8_000).contains(&delay), "{delay}");
     }
 }

@@ -1,74 +1,21 @@
-//! The life of the items of one accepted task: which wait, which are in flight, how they ended.
+//! The items of one accepted task: which wait, which are in flight, and what has been seen of their pods.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::phases::{Attempts, ItemPhase, Phases};
-use crate::core::pod::{Cost, Ending, PodSeen, Progress, progress};
+use crate::core::pod::{Detail, Ending, PodSeen, Progress, Stall, StallKind, detail, ending_when_gone, progress};
+use crate::core::task::Pods;
 use crate::core::task::accept::Job;
-use crate::core::task::ledger::Ledger;
+use crate::core::task::course::{Course, Decision, FailReason};
+use crate::core::task::failures::Failures;
+use crate::core::task::flight::{Doubt, Flight, Stop, Unwanted};
+use crate::core::task::ledger::{Ledger, Revision};
 use crate::core::task::shelf::{Leftover, Shelf};
-use crate::core::task::success::{Verdict, verdict};
+use crate::core::task::stalls::Stalls;
+use crate::core::task::unclear::Unclear;
 use crate::core::task::waitlist::Waitlist;
-use crate::core::task::{Pods, retry};
-
-/// How long a create without an answer may still be carried out: the API server gives a request up after a minute.
-pub const UNCLEAR_MILLIS: u64 = 75_000;
-
-/// An item with a pod, or with one on its way.
-#[derive(Clone, Debug)]
-pub struct Flight {
-    /// The attempt that it is.
-    pub attempt: Attempt,
-    /// A create request is on its way.
-    pub creating: bool,
-    /// The pod is known to exist, or to have existed.
-    pub created: bool,
-    /// The pod's UID, once the watch has shown it.
-    pub pod_uid: Option<String>,
-    /// The resync in which the pod was last known to exist.
-    pub epoch: u32,
-    /// How far its deletion has come.
-    pub stop: Stop,
-    /// Whether the pod exists must be asked for.
-    pub doubt: Doubt,
-}
-
-impl Flight {
-    /// Of which nothing is known yet.
-    pub fn new(attempt: Attempt) -> Self {
-        Self {
-            attempt,
-            creating: false,
-            created: false,
-            pod_uid: None,
-            epoch: 0,
-            stop: Stop::No(Time(i64::MIN)),
-            doubt: Doubt::No,
-        }
-    }
-}
-
-/// How far the deletion of a pod in flight has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// Not wanted, or not sent before the time.
-    No(Time),
-    /// The request is on its way or was taken.
-    Asked,
-}
-
-/// Whether a pod exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
-    /// Known as far as it can be.
-    No,
-    /// To be asked for, not before the time.
-    Since(Time),
-    /// Asked for.
-    Asked,
-}
 
 /// The items of one accepted task.
 #[derive(Debug)]
@@ -85,10 +32,26 @@ pub struct Run {
     pub results: BTreeMap<Index, String>,
     /// The items that wait.
     pub waitlist: Waitlist,
-    /// Until when a create without an answer may still be carried out.
-    unclear: HashMap<Index, Time>,
-    /// The same for creates of an operator before this one, of which nothing is known.
-    all_unclear: Time,
+    /// The attempts that did not succeed.
+    pub failures: Failures,
+    /// What holds up the start of pods.
+    pub stalls: Stalls,
+    /// How the task was decided.
+    pub decided: Option<Decision>,
+    /// The task is to fail, whatever the counts say.
+    pub doom: Option<(FailReason, String)>,
+    /// Nothing runs on, even of a task that was decided and would let it.
+    pub halted: bool,
+    /// The items of a rerun were picked: they run whatever the counts of the others say.
+    pub picked: bool,
+    /// Nothing starts before this revision is recorded and this time has come.
+    pub gate: Option<(Revision, Time)>,
+    /// Running items are being stopped since the task is suspended.
+    pub(super) suspending: bool,
+    /// By when pods must have started that have not.
+    start_deadlines: BTreeSet<(Time, Index)>,
+    /// Creates without an answer.
+    pub unclear: Unclear,
     /// Items to be cancelled whose pod was looked for, since a create got no answer.
     sought: BTreeSet<Index>,
 }
@@ -122,23 +85,41 @@ impl Run {
             flights: BTreeMap::new(),
             results: BTreeMap::new(),
             waitlist: Waitlist::default(),
-            unclear: HashMap::new(),
+            failures: Failures::default(),
+            stalls: Stalls::default(),
+            decided: None,
+            doom: None,
+            halted: false,
+            picked: false,
+            gate: None,
+            suspending: false,
+            start_deadlines: BTreeSet::new(),
+            unclear: Unclear::new(all_unclear),
             sought: BTreeSet::new(),
-            all_unclear,
         }
     }
 
-    /// Whether the counts decide the task.
-    pub fn verdict(&self) -> Verdict {
-        let counts = self.phases.counts();
-        verdict(counts.succeeded + counts.cached, counts.failed, self.job.required, self.job.count())
+    /// What becomes of the items that are left.
+    pub fn course(&self) -> Course {
+        match &self.decided {
+            None => Course::Open,
+            Some(_) if self.halted => Course::Stop,
+            Some(decision) if self.picked && decision.is_by_counts() => Course::RunAll,
+            Some(decision) => decision.course(&self.job),
+        }
+    }
+
+    /// Whether items run, or may yet start.
+    pub fn is_busy(&self) -> bool {
+        !self.flights.is_empty() || self.course().starts() && self.phases.counts().waiting > 0
     }
 
     /// Puts the item in flight; its create request goes out. Answers the attempt.
-    pub fn launch(&mut self, index: Index, epoch: u32) -> Attempt {
+    pub fn launch(&mut self, now: Time, index: Index, epoch: u32) -> Attempt {
         self.waitlist.take(index);
         let attempt = self.tries.get(index).attempt;
-        let flight = Flight { creating: true, epoch, ..Flight::new(attempt) };
+        let flight = Flight { creating: true, epoch, ..Flight::new(attempt, now) };
+        self.take_flight(index);
         self.flights.insert(index, flight);
         attempt
     }
@@ -159,7 +140,7 @@ impl Run {
         if flight.created {
             return;
         }
-        self.flights.remove(&index);
+        self.take_flight(index);
         match start {
             None => self.waitlist.ready(index),
             Some(time) => self.waitlist.hold(index, time),
@@ -167,27 +148,35 @@ impl Run {
     }
 
     /// A create request got no answer: the pod may be there, or come.
-    pub fn create_unclear(&mut self, now: Time, index: Index, attempt: Attempt, stopping: bool) {
+    pub fn create_unclear(&mut self, now: Time, index: Index, attempt: Attempt) {
+        let stays = self.course().starts();
         let Some(flight) = self.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.creating) else { return };
-        self.unclear.insert(index, now.plus_millis(UNCLEAR_MILLIS));
-        if stopping {
-            flight.creating = false;
-            flight.doubt = Doubt::Since(now);
-        } else {
+        self.unclear.add(now, index);
+        if stays {
             // Sent again under the same name, it finds the pod or makes it.
             self.not_created(index, attempt, None);
+        } else {
+            flight.creating = false;
+            flight.doubt = Doubt::Since(now);
         }
     }
 
-    /// The API server refused the pod for good.
-    pub fn create_refused(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, message: String) {
-        match self.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.creating) {
-            Some(flight) if flight.created => flight.creating = false,
-            Some(_) => {
-                self.finish(scene, index, Ending::Refused { message }, false);
-            }
-            None => {}
+    /// The API server refused the pod. `never`: any attempt of this item, as far as can be known.
+    pub fn create_refused(
+        &mut self,
+        scene: &mut Scene<'_>,
+        index: Index,
+        attempt: Attempt,
+        message: String,
+        never: bool,
+    ) -> Option<Ending> {
+        let flight = self.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.creating)?;
+        if flight.created {
+            flight.creating = false;
+            return None;
         }
+        let detail = Detail { message: Some(message.clone()), ..Detail::default() };
+        Some(self.finish(scene, index, Ending::Refused { message }, detail, false, never))
     }
 
     /// The watch, or an answer, shows a pod of this task. Answers how its attempt ended, if this tells.
@@ -199,7 +188,7 @@ impl Run {
         pod: &PodSeen,
         epoch: u32,
     ) -> Option<Ending> {
-        let seen = progress(&pod.status, self.job.template.container());
+        let seen = progress(pod, self.job.template.container());
         let current = self.tries.get(index).attempt;
         let phase = self.phases.get(index)?;
         if phase.is_terminal() || attempt < current {
@@ -213,28 +202,98 @@ impl Run {
             self.tries.set(index, tries);
         }
         if self.flights.get(&index).is_none_or(|f| f.attempt != attempt) {
-            self.launch(index, epoch);
+            let since = pod.created.map_or(scene.now, |created| created.min(scene.now));
+            self.launch(since, index, epoch);
             if let Some(flight) = self.flights.get_mut(&index) {
                 flight.creating = false;
             }
         }
-        if let Some(flight) = self.flights.get_mut(&index) {
-            flight.created = true;
-            flight.pod_uid = Some(pod.uid.clone());
-            flight.epoch = epoch;
-            flight.doubt = Doubt::No;
-        }
+        self.note_start(index, pod, epoch, &seen);
         self.set(scene, index, ItemPhase::Running);
         let Progress::Ended(ending) = seen else { return None };
-        let ending = self.finish(scene, index, ending, true);
-        self.shelve(scene, index, attempt, pod, !matches!(ending, Ending::Succeeded { .. }));
+        let detail = detail(pod, self.job.template.container());
+        let ending = self.finish(scene, index, ending, detail, true, false);
+        self.shelve(scene, index, attempt, pod, !ending.is_success());
         Some(ending)
     }
 
-    /// A pod in flight is gone. Answers how its attempt ended, if it was the item's current one.
-    pub fn gone(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, ending: Ending) -> Option<Ending> {
+    /// Takes down how far a pod has come with its start.
+    fn note_start(&mut self, index: Index, pod: &PodSeen, epoch: u32, seen: &Progress) {
+        let Some(flight) = self.flights.get_mut(&index) else { return };
+        let first = flight.pod_uid.is_none();
+        flight.created = true;
+        flight.pod_uid = Some(pod.uid.clone());
+        flight.pod_version = pod.version;
+        flight.epoch = epoch;
+        flight.doubt = Doubt::No;
+        let deadline = flight.starting.zip(self.job.start_deadline_millis).map(|(since, ms)| since.plus_millis(ms));
+        let stall: Option<&Stall> = match seen {
+            Progress::Pending(stall) => {
+                if first && let Some(deadline) = deadline {
+                    self.start_deadlines.insert((deadline, index));
+                }
+                stall.as_ref()
+            }
+            Progress::Started | Progress::Ended(_) => {
+                flight.starting = None;
+                if let Some(deadline) = deadline {
+                    self.start_deadlines.remove(&(deadline, index));
+                }
+                if matches!((flight.unwanted, flight.stop), (Some(Unwanted::NeverStarted(_)), Stop::No(_))) {
+                    flight.unwanted = None;
+                }
+                None
+            }
+        };
+        if stall.is_some_and(|stall| stall.kind == StallKind::ImageName) && flight.unwanted.is_none() {
+            flight.unwanted = Some(Unwanted::NeverStarted(StallKind::ImageName));
+        }
+        if flight.stall.is_some() || stall.is_some() {
+            self.stalls.change(&pod.name, flight.stall, stall);
+            flight.stall = stall.map(|stall| stall.kind);
+        }
+    }
+
+    /// Pods that should have started by now are not wanted any more.
+    pub fn expire_starts(&mut self, now: Time) {
+        while let Some(&(time, index)) = self.start_deadlines.first().filter(|(time, _)| *time <= now) {
+            self.start_deadlines.remove(&(time, index));
+            if let Some(flight) = self.flights.get_mut(&index) {
+                let stall = flight.stall.unwrap_or(StallKind::Other);
+                flight.unwanted.get_or_insert(Unwanted::NeverStarted(stall));
+            }
+        }
+    }
+
+    /// Whether running items are to be stopped since the task is suspended.
+    pub fn suspend(&mut self, stop: bool) {
+        if !stop && !self.suspending {
+            return;
+        }
+        self.suspending = stop;
+        for flight in self.flights.values_mut() {
+            match (flight.unwanted, flight.stop) {
+                (None, _) if stop => flight.unwanted = Some(Unwanted::Suspended),
+                (Some(Unwanted::Suspended), Stop::No(_)) if !stop => flight.unwanted = None,
+                _ => {}
+            }
+        }
+    }
+
+    /// When this run needs attention though nothing happens.
+    pub fn next_wake(&self) -> Option<Time> {
+        let flights = self.flights.values().filter_map(Flight::next_wake).min();
+        let start = self.start_deadlines.first().map(|(time, _)| *time);
+        let gate = self.gate.map(|(_, time)| time);
+        [flights, start, gate].into_iter().flatten().min()
+    }
+
+    /// A pod in flight is gone; its last state. Answers how its attempt ended, if it was the item's current one.
+    pub fn gone(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, pod: &PodSeen) -> Option<Ending> {
         self.flights.get(&index).filter(|f| f.attempt == attempt && f.created)?;
-        Some(self.finish(scene, index, ending, false))
+        let container = self.job.template.container();
+        let (ending, detail) = (ending_when_gone(pod, container), detail(pod, container));
+        Some(self.finish(scene, index, ending, detail, false, false))
     }
 
     /// A pod that was asked for is not there.
@@ -242,10 +301,10 @@ impl Run {
         let flight = self.flights.get_mut(&index).filter(|f| f.attempt == attempt)?;
         flight.doubt = Doubt::No;
         if flight.created {
-            return Some(self.finish(scene, index, Ending::NodeLost, false));
+            return Some(self.finish(scene, index, Ending::NodeLost, Detail::default(), false, false));
         }
         if !flight.creating {
-            self.flights.remove(&index);
+            self.take_flight(index);
             self.waitlist.ready(index);
         }
         None
@@ -256,14 +315,15 @@ impl Run {
         self.waitlist = Waitlist::default();
         let mut from = Index(0);
         while let Some(index) = self.phases.next_in(ItemPhase::Waiting, from) {
-            let unclear = self.unclear.get(&index).is_some_and(|until| *until > scene.now);
+            let unclear = self.unclear.holds(scene.now, index);
             if unclear && self.sought.insert(index) {
-                let flight = Flight { doubt: Doubt::Since(scene.now), ..Flight::new(self.tries.get(index).attempt) };
+                let attempt = self.tries.get(index).attempt;
+                let flight = Flight { doubt: Doubt::Since(scene.now), ..Flight::new(attempt, scene.now) };
                 self.flights.entry(index).or_insert(flight);
             } else if !self.flights.contains_key(&index) {
                 self.set(scene, index, ItemPhase::Cancelled);
             }
-            from = Index(index.0 + 1);
+            from = index.next();
         }
     }
 
@@ -276,67 +336,23 @@ impl Run {
         }
     }
 
-    /// Creates without an answer stay known when the task is loaded anew.
-    pub fn keep_unclear(&mut self, old: &mut Self) {
-        self.unclear = std::mem::take(&mut old.unclear);
-        self.all_unclear = self.all_unclear.max(old.all_unclear);
-    }
-
-    /// The item's attempt has ended: it succeeds, gets another attempt or fails. Answers the ending as it counts.
-    fn finish(&mut self, scene: &mut Scene<'_>, index: Index, ending: Ending, pod_remains: bool) -> Ending {
-        let stopping = self.verdict() != Verdict::Open;
-        self.flights.remove(&index);
-        let ending = self.take_result(index, ending);
-        let Some(cost) = ending.cost() else {
-            self.set(scene, index, ItemPhase::Succeeded);
-            return ending;
-        };
-        if stopping {
-            self.set(scene, index, ItemPhase::Cancelled);
-        } else {
-            self.retry_or_fail(scene, index, cost, pod_remains);
+    /// Takes the item out of the air, with all that is noted about its start.
+    pub(super) fn take_flight(&mut self, index: Index) -> Option<Flight> {
+        let flight = self.flights.remove(&index)?;
+        if let Some((since, millis)) = flight.starting.zip(self.job.start_deadline_millis) {
+            self.start_deadlines.remove(&(since.plus_millis(millis), index));
         }
-        ending
-    }
-
-    fn retry_or_fail(&mut self, scene: &mut Scene<'_>, index: Index, cost: Cost, pod_remains: bool) {
-        let Some(tries) = retry::next_try(self.tries.get(index), cost, self.job.retries) else {
-            self.set(scene, index, ItemPhase::Failed);
-            return;
-        };
-        self.tries.set(index, tries);
-        self.set(scene, index, ItemPhase::Waiting);
-        // The next attempt starts only once this one's end is recorded: whoever reads the status can tell
-        // which pods are of the past, and an operator that was overtaken fails at the write.
-        let revision = scene.ledger.change();
-        let mut time = retry::not_before(scene.now, scene.seed, index, tries);
-        if !pod_remains {
-            // Nothing stands in the way of a late create of the attempt that ended: its time must have passed.
-            time = time.max(self.unclear_until(index));
+        if flight.stall.is_some() {
+            self.stalls.change("", flight.stall, None);
         }
-        self.waitlist.settle(index, revision, time);
-    }
-
-    fn take_result(&mut self, index: Index, ending: Ending) -> Ending {
-        let (Ending::Succeeded { message: Some(message) }, Some(layout)) = (&ending, self.job.results) else {
-            return ending;
-        };
-        match layout.line(message) {
-            Ok(line) => {
-                self.results.insert(index, line);
-                ending
-            }
-            Err(size) => Ending::ResultTooLarge { size },
-        }
+        Some(flight)
     }
 
     /// A pod of an attempt that counts no more: kept if it has ended, else it goes.
     fn leave(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, pod: &PodSeen, seen: &Progress) {
         match seen {
-            Progress::Ended(ending) => {
-                self.shelve(scene, index, attempt, pod, !matches!(ending, Ending::Succeeded { .. }));
-            }
-            Progress::Pending | Progress::Started => {
+            Progress::Ended(ending) => self.shelve(scene, index, attempt, pod, !ending.is_success()),
+            Progress::Pending(_) | Progress::Started => {
                 let pod = self.leftover(index, attempt, pod, true);
                 scene.shelf.condemn(Leftover { ended: false, not_before: scene.now, ..pod });
             }
@@ -349,7 +365,7 @@ impl Run {
     }
 
     fn leftover(&self, index: Index, attempt: Attempt, pod: &PodSeen, failed: bool) -> Leftover {
-        let not_before = self.unclear_until(index);
+        let not_before = self.unclear.until(index);
         Leftover { index, attempt, uid: pod.uid.clone(), ended: true, failed, not_before }
     }
 
@@ -360,17 +376,12 @@ impl Run {
             let waits = self.phases.get(index) == Some(ItemPhase::Waiting) && !self.flights.contains_key(&index);
             let remains = pods.contains_key(&(index, Attempt(tries.attempt.0 - 1)));
             if waits && !remains && !self.waitlist.holds(index) {
-                self.waitlist.hold(index, self.all_unclear);
+                self.waitlist.hold(index, self.unclear.until_all());
             }
         }
     }
 
-    /// Until when a create for the item may still be carried out that nobody knows the answer of.
-    fn unclear_until(&self, index: Index) -> Time {
-        self.unclear.get(&index).copied().unwrap_or(self.all_unclear).max(self.all_unclear)
-    }
-
-    fn set(&mut self, scene: &mut Scene<'_>, index: Index, phase: ItemPhase) {
+    pub(super) fn set(&mut self, scene: &mut Scene<'_>, index: Index, phase: ItemPhase) {
         if self.phases.get(index) != Some(phase) {
             self.phases.set(index, phase);
             scene.ledger.change();

@@ -1,0 +1,183 @@
+//! How far has an attempt's pod come, and how did it end? Read off its last seen state.
+
+use super::ending::{Ending, StallKind};
+use super::seen::{ContainerStatus, PodSeen, PodStatus, Terminated};
+use crate::core::ids::Time;
+
+/// Most characters of a message that is kept.
+const MESSAGE_LIMIT: usize = 400;
+
+/// How far an attempt's pod has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// No container of it has run yet; and what holds it up, as far as it tells.
+    Pending(Option<Stall>),
+    /// A container of it runs or has run.
+    Started,
+    /// It has ended.
+    Ended(Ending),
+}
+
+/// What holds up the start of a pod, with the cluster's own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stall {
+    /// What it is.
+    pub kind: StallKind,
+    /// The scheduler's or the kubelet's message.
+    pub message: String,
+}
+
+/// What an ending looked like, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// The container's or pod's own word for it, such as Error.
+    pub reason: Option<String>,
+    /// The container's or pod's message.
+    pub message: Option<String>,
+    /// The node that the pod was on.
+    pub node: Option<String>,
+}
+
+/// How far a pod has come. `container` is the item's, whose termination message is the result.
+pub fn progress(pod: &PodSeen, container: &str) -> Progress {
+    let status = &pod.status;
+    match status.phase.as_deref() {
+        Some("Succeeded") => Progress::Ended(Ending::Succeeded { message: message_of(status, container) }),
+        Some("Failed") => Progress::Ended(failure(pod, container)),
+        _ if has_started(status) => Progress::Started,
+        _ => Progress::Pending(stall(status)),
+    }
+}
+
+/// How the attempt of a pod ended that somebody deleted, and of which this was the last state.
+pub fn ending_when_gone(pod: &PodSeen, container: &str) -> Ending {
+    match progress(pod, container) {
+        Progress::Ended(ending) => ending,
+        Progress::Pending(_) | Progress::Started => disruption(&pod.status).unwrap_or(Ending::Deleted),
+    }
+}
+
+/// What a pod says about how it ended.
+pub fn detail(pod: &PodSeen, container: &str) -> Detail {
+    let status = &pod.status;
+    let node = pod.node.as_deref().map(str::to_owned);
+    let of_pod = || (status.reason.clone(), status.message.clone());
+    let (reason, message) = match failed_container(status, container) {
+        // The pod's own words tell more about an eviction than the exit code of what was evicted.
+        Some((_, terminated)) if status.reason.is_none() => (terminated.reason.clone(), terminated.message.clone()),
+        Some(_) => of_pod(),
+        None => match stall(status) {
+            Some(stall) if status.reason.is_none() => (None, Some(stall.message)),
+            _ => of_pod(),
+        },
+    };
+    let target = status.condition("DisruptionTarget", "True");
+    let reason = reason.or_else(|| target.and_then(|t| t.reason.clone()));
+    let message = message.filter(|m| !m.is_empty()).or_else(|| target.and_then(|t| t.message.clone()));
+    Detail { reason, message: message.map(|m| crate::text::cut(&m, MESSAGE_LIMIT)), node }
+}
+
+/// Whether a container of the item has run. One that only prepares it counts while it runs: behind it, an image may
+/// still be missing.
+fn has_started(status: &PodStatus) -> bool {
+    status.containers().any(ContainerStatus::has_run) || status.init_containers().any(ContainerStatus::is_running)
+}
+
+/// Whether any container has run, so that the attempt may have had effects.
+fn has_run(status: &PodStatus) -> bool {
+    status.containers().chain(status.init_containers()).any(ContainerStatus::has_run)
+}
+
+fn message_of(status: &PodStatus, container: &str) -> Option<String> {
+    let of_item = status.containers().find(|c| c.name == container)?;
+    of_item.terminated()?.message.clone().filter(|m| !m.is_empty())
+}
+
+fn stall(status: &PodStatus) -> Option<Stall> {
+    if let Some(unscheduled) = status.condition("PodScheduled", "False") {
+        let kind = match unscheduled.reason.as_deref() {
+            Some("Unschedulable") => StallKind::NoCapacity,
+            _ => StallKind::Other,
+        };
+        return Some(Stall { kind, message: words(None, unscheduled.message.as_deref()) });
+    }
+    let waiting = status.init_containers().chain(status.containers()).filter_map(ContainerStatus::waiting);
+    waiting.into_iter().find_map(|waiting| {
+        let reason = waiting.reason.as_deref()?;
+        let kind = match reason {
+            "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "ImageInspectError" | "RegistryUnavailable" => {
+                StallKind::Image
+            }
+            "InvalidImageName" => StallKind::ImageName,
+            "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => StallKind::Config,
+            _ => return None,
+        };
+        Some(Stall { kind, message: words(Some(reason), waiting.message.as_deref()) })
+    })
+}
+
+fn words(reason: Option<&str>, message: Option<&str>) -> String {
+    let text = match (reason, message.filter(|m| !m.is_empty())) {
+        (Some(reason), Some(message)) => format!("{reason}: {message}"),
+        (Some(word), None) | (None, Some(word)) => word.to_owned(),
+        (None, None) => String::new(),
+    };
+    crate::text::cut(&text, MESSAGE_LIMIT)
+}
+
+fn failure(pod: &PodSeen, container: &str) -> Ending {
+    let status = &pod.status;
+    if let Some(disruption) = disruption(status) {
+        return disruption;
+    }
+    let started = has_run(status);
+    match status.reason.as_deref() {
+        Some("DeadlineExceeded") => return Ending::Deadline,
+        Some("NodeLost") => return Ending::NodeLost,
+        Some("Preempting") => return Ending::Preempted { started },
+        Some("Evicted" | "NodeShutdown" | "Terminated" | "Shutdown") => return Ending::Evicted { started },
+        // UnexpectedAdmissionError, NodeAffinity, OutOfcpu, …: the kubelet takes no pod it was given.
+        Some(_) if !started => return Ending::Rejected,
+        _ => {}
+    }
+    let Some((name, terminated)) = failed_container(status, container) else {
+        // Phase Failed without a word about any container: none can have run to an end.
+        return if pod.deleted.is_some() { Ending::Deleted } else { Ending::NodeLost };
+    };
+    if terminated.reason.as_deref() == Some("OOMKilled") {
+        return Ending::OutOfMemory { container: name.to_owned() };
+    }
+    if pod.deleted.is_some_and(|asked| ended_after(terminated, asked)) {
+        return Ending::Deleted;
+    }
+    Ending::Failed { exit_code: terminated.exit_code, container: name.to_owned() }
+}
+
+/// Whether a container ended since its pod's deletion was asked for; both are known to the second.
+fn ended_after(terminated: &Terminated, asked: Time) -> bool {
+    terminated.finished_at.is_none_or(|finished| finished.as_millisecond() >= asked.0)
+}
+
+fn disruption(status: &PodStatus) -> Option<Ending> {
+    let target = status.condition("DisruptionTarget", "True")?;
+    let started = has_run(status);
+    Some(match target.reason.as_deref() {
+        Some("PreemptionByScheduler") => Ending::Preempted { started },
+        Some("DeletionByPodGC") => Ending::NodeLost,
+        Some("TerminationByKubelet") if status.reason.as_deref() == Some("Preempting") => Ending::Preempted { started },
+        _ => Ending::Evicted { started },
+    })
+}
+
+/// The container whose failure speaks for the pod: the item's, else the first other one, else an init container.
+fn failed_container<'a>(status: &'a PodStatus, container: &str) -> Option<(&'a str, &'a Terminated)> {
+    let item = status.containers().filter(|c| c.name == container);
+    item.chain(status.containers())
+        .chain(status.init_containers())
+        .filter_map(|c| Some((c.name.as_str(), c.terminated()?)))
+        .find(|(_, terminated)| terminated.exit_code != 0)
+}
+
+#[cfg(test)]
+#[path = "progress_tests.rs"]
+mod tests;

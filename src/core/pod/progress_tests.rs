@@ -1,0 +1,83 @@
+//! What each state of a pod means.
+
+use super::*;
+use crate::core::pod::Cost;
+
+fn pod(json: &str) -> PodSeen {
+    PodSeen {
+        namespace: "ns".into(),
+        name: "t-0-1".to_owned(),
+        uid: "u".to_owned(),
+        version: 1,
+        task: "t".into(),
+        owner_uid: None,
+        created: None,
+        deleted: None,
+        node: None,
+        status: serde_json::from_str(json).unwrap(),
+    }
+}
+
+fn ended(pod: &PodSeen) -> Ending {
+    match progress(pod, "main") {
+        Progress::Ended(ending) => ending,
+        other => panic!("not ended: {other:?}"),
+    }
+}
+
+fn failed(exit_code: i32, container: &str) -> Ending {
+    Ending::Failed { exit_code, container: container.to_owned() }
+}
+
+#[test]
+fn an_exit_0_while_evicted_is_a_success() {
+    let json = r#"{"phase":"Succeeded","conditions":[{"type":"DisruptionTarget","status":"True","reason":"EvictionByEvictionAPI"}],
+        "containerStatuses":[{"name":"main","state":{"terminated":{"exitCode":0,"message":"7"}}}]}"#;
+    assert_eq!(ended(&pod(json)), Ending::Succeeded { message: Some("7".to_owned()) });
+}
+
+#[test]
+fn the_items_container_speaks_before_its_sidecar() {
+    let json = r#"{"phase":"Failed","containerStatuses":[
+        {"name":"log","state":{"terminated":{"exitCode":9}}},{"name":"main","state":{"terminated":{"exitCode":3}}}]}"#;
+    assert_eq!(ended(&pod(json)), failed(3, "main"));
+}
+
+#[test]
+fn a_pod_that_was_deleted_is_told_by_when_its_container_ended() {
+    let json = |finished: &str| {
+        let text = r#"{"phase":"Failed","containerStatuses":[{"name":"main","state":{"terminated":{"exitCode":3,"finishedAt":"AT"}}}]}"#;
+        PodSeen { deleted: Some(Time(1_790_000_000_000)), ..pod(&text.replace("AT", finished)) }
+    };
+    assert_eq!(ended(&json("2026-09-21T14:13:19Z")), failed(3, "main"), "it had failed before");
+    assert_eq!(ended(&json("2026-09-21T14:13:20Z")), Ending::Deleted);
+}
+
+#[test]
+fn a_pod_gone_while_it_ran_was_deleted_and_one_gone_after_its_end_was_not() {
+    let running = pod(r#"{"phase":"Running","containerStatuses":[{"name":"main","state":{"running":{}}}]}"#);
+    assert_eq!(progress(&running, "main"), Progress::Started);
+    assert_eq!(ending_when_gone(&running, "main"), Ending::Deleted);
+    let done = pod(r#"{"phase":"Succeeded"}"#);
+    assert_eq!(ending_when_gone(&done, "main"), Ending::Succeeded { message: None });
+    let drained = pod(
+        r#"{"phase":"Pending","conditions":[{"type":"DisruptionTarget","status":"True","reason":"EvictionByEvictionAPI"}]}"#,
+    );
+    assert_eq!(ending_when_gone(&drained, "main"), Ending::Evicted { started: false });
+}
+
+#[test]
+fn an_image_may_be_missing_behind_an_init_container_that_has_ended() {
+    let json = r#"{"phase":"Pending","initContainerStatuses":[{"name":"i","state":{"terminated":{"exitCode":0}}}],
+        "containerStatuses":[{"name":"main","state":{"waiting":{"reason":"ImagePullBackOff","message":"no such image"}}}]}"#;
+    let stall = Stall { kind: StallKind::Image, message: "ImagePullBackOff: no such image".to_owned() };
+    assert_eq!(progress(&pod(json), "main"), Progress::Pending(Some(stall)));
+}
+
+#[test]
+fn only_what_ran_costs() {
+    assert_eq!(Ending::Evicted { started: false }.cost(), Some(Cost::Free));
+    assert_eq!(Ending::Evicted { started: true }.cost(), Some(Cost::Infrastructure));
+    assert_eq!(failed(1, "main").cost(), Some(Cost::Own));
+    assert_eq!(Ending::Succeeded { message: None }.cost(), None);
+}

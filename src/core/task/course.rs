@@ -1,0 +1,123 @@
+//! Is the task decided, and what becomes of the items that are left?
+
+use crate::api::conditions::{ConditionType, find_true};
+use crate::api::spec::{WhenHopeless, WhenSuccessful};
+use crate::api::status::MapTaskStatus;
+use crate::core::phases::Counts;
+use crate::core::task::accept::Job;
+use crate::core::task::success::{Verdict, verdict};
+
+/// How a task was decided. Never taken back, but by a rerun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Enough items have succeeded.
+    Successful,
+    /// It can't succeed any more, or is not allowed to.
+    Failed(FailReason, String),
+}
+
+/// Why a task fails that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailReason {
+    /// The success criterion can't be met any more.
+    TooManyFailures,
+    /// A rule of the retry policy says so.
+    FailTaskRule,
+    /// `spec.activeDeadlineSeconds` has passed.
+    DeadlineExceeded,
+    /// Its pods can never fit the namespace's quota or limits.
+    NeverFits,
+}
+
+impl FailReason {
+    /// The reason of the conditions.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TooManyFailures => "TooManyFailures",
+            Self::FailTaskRule => "FailTaskRule",
+            Self::DeadlineExceeded => "DeadlineExceeded",
+            Self::NeverFits => "NeverFits",
+        }
+    }
+
+    fn parse(reason: &str) -> Self {
+        let all = [Self::FailTaskRule, Self::DeadlineExceeded, Self::NeverFits];
+        all.into_iter().find(|known| known.as_str() == reason).unwrap_or(Self::TooManyFailures)
+    }
+}
+
+/// What becomes of the items that are left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// Nothing is decided: they run.
+    Open,
+    /// They run although the task is decided.
+    RunAll,
+    /// None starts any more.
+    Drain,
+    /// None starts any more, and those that run are stopped.
+    Stop,
+}
+
+impl Course {
+    /// Whether items may start.
+    pub fn starts(self) -> bool {
+        matches!(self, Self::Open | Self::RunAll)
+    }
+}
+
+impl Decision {
+    /// What a status has recorded.
+    pub fn recorded(status: &MapTaskStatus) -> Option<Self> {
+        if find_true(&status.conditions, ConditionType::SuccessCriteriaMet).is_some() {
+            return Some(Self::Successful);
+        }
+        let target = find_true(&status.conditions, ConditionType::FailureTarget)?;
+        Some(Self::Failed(FailReason::parse(&target.reason), target.message.clone()))
+    }
+
+    /// What the counts say; `idle` when nothing is left to run.
+    pub fn of_counts(counts: Counts, job: &Job, idle: bool) -> Option<Self> {
+        let good = counts.succeeded + counts.cached;
+        let hopeless = match verdict(good, counts.failed, job.required, job.count()) {
+            Verdict::Successful => return Some(Self::Successful),
+            Verdict::Hopeless => true,
+            // After a rerun: what was cancelled before is not run again by itself.
+            Verdict::Open => idle,
+        };
+        hopeless.then(|| {
+            let cancelled = match counts.cancelled {
+                0 => String::new(),
+                n => format!(", {n} were cancelled"),
+            };
+            let message = format!(
+                "{} of {} items failed{cancelled}, {} must succeed",
+                counts.failed,
+                job.count().get(),
+                job.required
+            );
+            Self::Failed(FailReason::TooManyFailures, message)
+        })
+    }
+
+    /// Whether nothing but the counts of items decided.
+    pub fn is_by_counts(&self) -> bool {
+        matches!(self, Self::Successful | Self::Failed(FailReason::TooManyFailures, _))
+    }
+
+    /// What becomes of the items that are left.
+    pub fn course(&self, job: &Job) -> Course {
+        match self {
+            Self::Successful => match job.when_successful {
+                WhenSuccessful::Stop => Course::Stop,
+                WhenSuccessful::Drain => Course::Drain,
+                WhenSuccessful::RunAll => Course::RunAll,
+            },
+            Self::Failed(FailReason::TooManyFailures, _) => match job.when_hopeless {
+                WhenHopeless::Stop => Course::Stop,
+                WhenHopeless::RunAll => Course::RunAll,
+            },
+            Self::Failed(..) => Course::Stop,
+        }
+    }
+}

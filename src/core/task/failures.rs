@@ -1,0 +1,133 @@
+//! Which failures are alike, and how many? At most ten groups, for `status.failures`.
+
+use crate::api::EndingCategory;
+use crate::api::status::{FailureGroup, FailureSample};
+use crate::core::ids::{Attempt, Index};
+use crate::core::pod::{Detail, Ending};
+use crate::core::task::pattern::pattern;
+use crate::core::task::ranges::Ranges;
+
+/// Most groups; the last one takes what fits none of the others.
+const MAX_GROUPS: usize = 10;
+/// Most characters of a sample's message.
+const MESSAGE_LIMIT: usize = 200;
+/// Most characters of a reason: CamelCase words by convention, but anybody's to choose.
+const REASON_LIMIT: usize = 64;
+/// The category of the last group.
+const OTHER: &str = "Other";
+
+/// The failures of a task so far.
+#[derive(Clone, Debug, Default)]
+pub struct Failures {
+    groups: Vec<Group>,
+}
+
+#[derive(Clone, Debug)]
+struct Group {
+    shown: FailureGroup,
+    indexes: Ranges,
+}
+
+impl Failures {
+    /// What an earlier status told.
+    pub fn from_status(groups: &[FailureGroup]) -> Self {
+        let group = |shown: &FailureGroup| Group { indexes: Ranges::parse(&shown.indexes), shown: shown.clone() };
+        Self { groups: groups.iter().take(MAX_GROUPS).map(group).collect() }
+    }
+
+    /// As the status shows them.
+    pub fn to_status(&self) -> Vec<FailureGroup> {
+        self.groups
+            .iter()
+            .map(|group| FailureGroup { indexes: group.indexes.to_string(), ..group.shown.clone() })
+            .collect()
+    }
+
+    /// Adds an attempt that did not succeed.
+    pub fn add(&mut self, index: Index, attempt: Attempt, category: EndingCategory, ending: &Ending, detail: &Detail) {
+        let message = detail.message.as_deref().filter(|m| !m.trim().is_empty());
+        let pattern = message.map(pattern);
+        let reason = detail.reason.as_deref().map(|reason| crate::text::cut(reason, REASON_LIMIT));
+        let exit_code = ending.exit_code();
+        let place = self.groups.iter().position(|Group { shown, .. }| {
+            shown.category == category.as_str()
+                && shown.exit_code == exit_code
+                && shown.reason == reason
+                && shown.pattern == pattern
+        });
+        let place = place.or_else(|| {
+            let is_other = |group: &Group| group.shown.category == OTHER;
+            self.groups.iter().position(is_other).filter(|_| self.groups.len() == MAX_GROUPS)
+        });
+        let group = if let Some(place) = place {
+            &mut self.groups[place]
+        } else {
+            let is_last = self.groups.len() + 1 == MAX_GROUPS;
+            let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+            let sample = FailureSample {
+                index: number(index.0),
+                attempt: number(attempt.0),
+                node: detail.node.clone(),
+                message: message.map(|m| crate::text::cut(m, MESSAGE_LIMIT)),
+            };
+            let shown = FailureGroup {
+                category: if is_last { OTHER.to_owned() } else { category.as_str().to_owned() },
+                reason: reason.filter(|_| !is_last),
+                exit_code: exit_code.filter(|_| !is_last),
+                count: 0,
+                indexes: String::new(),
+                pattern: pattern.filter(|_| !is_last),
+                sample,
+            };
+            self.groups.push(Group { shown, indexes: Ranges::default() });
+            let last = self.groups.len() - 1;
+            &mut self.groups[last]
+        };
+        group.shown.count = group.shown.count.saturating_add(1);
+        group.indexes.insert(index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(failures: &mut Failures, index: u32, message: &str) {
+        let ending = Ending::Failed { exit_code: 1, container: "main".to_owned() };
+        let detail = Detail { reason: Some("Error".to_owned()), message: Some(message.to_owned()), node: None };
+        failures.add(Index(index), Attempt(1), EndingCategory::Failed, &ending, &detail);
+    }
+
+    #[test]
+    fn like_failures_are_one_group_with_their_items_and_the_first_message() {
+        let mut failures = Failures::default();
+        add(&mut failures, 3, "no file /a/3.png");
+        add(&mut failures, 4, "no file /b/4.png");
+        add(&mut failures, 9, "out of\u{0}luck");
+        let shown = failures.to_status();
+        assert_eq!(shown.len(), 2);
+        assert_eq!((shown[0].count, shown[0].indexes.as_str()), (2, "3-4"));
+        assert_eq!(shown[0].sample.message.as_deref(), Some("no file /a/3.png"));
+        assert_eq!(shown[1].sample.message.as_deref(), Some("out of luck"));
+        add(&mut failures, 5, "no file /c/5.png");
+        let mut again = Failures::from_status(&shown);
+        add(&mut again, 5, "no file /c/5.png");
+        assert_eq!(again.to_status(), failures.to_status(), "a restart goes on where the status is");
+    }
+
+    #[test]
+    fn there_are_never_more_than_ten_groups_of_bounded_size() {
+        let mut failures = Failures::default();
+        for i in 0..26u8 {
+            let letter = char::from(b'a' + i).to_string();
+            for k in 0..4 {
+                add(&mut failures, u32::from(i) * 7 + k, &format!("{letter} {}", "z".repeat(1_000_000)));
+            }
+        }
+        let shown = failures.to_status();
+        assert_eq!(shown.len(), 10);
+        assert_eq!((shown[9].category.as_str(), shown[9].count), ("Other", 17 * 4));
+        assert_eq!(shown.iter().map(|group| group.count).sum::<i32>(), 26 * 4);
+        assert!(serde_json::to_string(&shown).unwrap().len() < 8_000);
+    }
+}

@@ -1,0 +1,119 @@
+//! The items of a ConfigMap: read once when the task is accepted, and again by an operator that has been restarted.
+
+use std::sync::Arc;
+
+use crate::core::fleet::plan::{Action, Fetch, FetchOutcome};
+use crate::core::ids::Time;
+use crate::core::task::accept::{Given, Job};
+use crate::core::task::{Stage, Task};
+
+/// The delay before a ConfigMap is asked for again, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
+const AGAIN_MILLIS: u64 = 1_000;
+/// The longest delay.
+const MAX_AGAIN_MILLIS: u64 = 30_000;
+
+/// How it goes with reading a ConfigMap.
+#[derive(Debug)]
+pub(super) struct Fetching {
+    asked: bool,
+    not_before: Time,
+    failures: u32,
+    /// Why the items are not known.
+    pub(super) problem: Option<String>,
+}
+
+impl Default for Fetching {
+    fn default() -> Self {
+        Self { asked: false, not_before: Time(i64::MIN), failures: 0, problem: None }
+    }
+}
+
+impl Task {
+    /// The ConfigMap that has to be read.
+    fn wanted_items(&self) -> Option<Fetch> {
+        let source = match &self.stage {
+            Stage::Fetching(spec) => spec.items.config_map.as_ref()?,
+            Stage::Running(run) if !run.job.items.is_known() => &run.job.config_map.as_ref()?.0,
+            _ => return None,
+        };
+        let (name, key) = (source.name.clone(), source.key.clone());
+        Some(Fetch { task: self.key.clone(), uid: self.uid.clone(), name, key })
+    }
+
+    pub(super) fn poll_fetch(&mut self, now: Time, actions: &mut Vec<Action>) {
+        if !self.fetching.asked
+            && self.fetching.not_before <= now
+            && let Some(fetch) = self.wanted_items()
+        {
+            self.fetching.asked = true;
+            actions.push(Action::Fetch(fetch));
+        }
+    }
+
+    pub(super) fn next_fetch(&self) -> Option<Time> {
+        (!self.fetching.asked && self.wanted_items().is_some()).then_some(self.fetching.not_before)
+    }
+
+    /// The ConfigMap was read, or could not be.
+    pub fn handle_fetched(&mut self, now: Time, outcome: FetchOutcome) {
+        self.fetching.asked = false;
+        let again = (AGAIN_MILLIS << self.fetching.failures.min(6)).min(MAX_AGAIN_MILLIS);
+        let text = match outcome {
+            FetchOutcome::Found(text) => text,
+            FetchOutcome::Missing(message) | FetchOutcome::Unclear(message) => {
+                self.fetching.failures += 1;
+                self.fetching.not_before = now.plus_millis(again);
+                if let Stage::Fetching(_) = self.stage {
+                    self.headline.message =
+                        Some(format!("not yet accepted, will try again: {}", crate::text::cut(&message, 400)));
+                    self.ledger.change();
+                }
+                self.fetching.problem = Some(format!("spec.items.configMap: {message}"));
+                return;
+            }
+        };
+        match &mut self.stage {
+            Stage::Fetching(spec) => match Job::accept(&self.key, &self.uid, spec, Given::Text(&text)) {
+                Ok(job) => self.check_or_accept(now, Arc::new(job)),
+                Err(refusal) => self.refuse(now, refusal.reason(), &refusal.to_string()),
+            },
+            Stage::Running(run) => match with_items(&run.job, &text) {
+                Ok(job) => {
+                    run.job = Arc::new(job);
+                    self.fetching.problem = None;
+                }
+                Err(problem) => {
+                    self.fetching.failures += 1;
+                    self.fetching.not_before = now.plus_millis(again);
+                    self.fetching.problem = Some(problem);
+                }
+            },
+            Stage::Checking { .. } | Stage::Ended { .. } => {}
+        }
+    }
+}
+
+/// The job with the items of this text, if it is the text that they were read from at first.
+fn with_items(job: &Job, text: &str) -> Result<Job, String> {
+    let Some((source, known)) = &job.config_map else { return Ok(job.clone()) };
+    let found = crate::core::items::hash(text);
+    if known.as_ref().is_some_and(|known| *known != found) {
+        return Err(format!(
+            "ConfigMap {} has changed since the task was accepted, and the operator was restarted since: items that wait \
+             can't start; put back what key {} held ({}), or create another MapTask",
+            source.name,
+            source.key,
+            known.as_deref().unwrap_or_default()
+        ));
+    }
+    let items = crate::core::items::ItemList::from_text(source, text).map_err(|error| error.to_string())?;
+    if items.count() != job.count() {
+        return Err(format!(
+            "ConfigMap {} has {} items instead of {}",
+            source.name,
+            items.count().get(),
+            job.count().get()
+        ));
+    }
+    Ok(Job { items, ..job.clone() })
+}

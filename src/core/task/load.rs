@@ -1,0 +1,228 @@
+//! A task as it is recorded, and its pods as they are, become a task again: at first sight, after a restart, or when
+//! somebody else has written its status.
+
+use std::sync::Arc;
+
+use super::accept::{Given, Job};
+use super::course::Decision;
+use super::failures::Failures;
+use super::flight::{Doubt, Flight};
+use super::inputs::Fetching;
+use super::ledger::{Ledger, Seen};
+use super::orders::Orders;
+use super::report::{Headline, meta_time};
+use super::run::Run;
+use super::shelf::Shelf;
+use super::unclear::UNCLEAR_MILLIS;
+use super::{Pods, Round, Stage, Task, TaskSeen};
+use crate::api::TaskPhase;
+use crate::api::conditions::{ConditionType, is_true};
+use crate::api::status::MapTaskStatus;
+use crate::core::ids::{Index, ItemCount, Time};
+use crate::core::phases::{Attempts, DecodeError, ItemPhase, Phases};
+
+impl Task {
+    /// A task as first seen, new or from before a restart, with the pods that are there.
+    pub fn new(round: &Round, seen: &TaskSeen, seed: u64, pods: &Pods) -> Self {
+        let mut task = Self {
+            ledger: Ledger::new(seen.resource_version, Some(&seen.status)),
+            headline: Headline::from_status(&seen.status, seen.generation),
+            stage: Stage::Ended { phase: TaskPhase::Failed, run: None },
+            key: seen.key.clone(),
+            uid: seen.uid.clone(),
+            seed,
+            deleting: seen.deleting,
+            orders: Orders::of(&seen.spec),
+            shelf: Shelf::default(),
+            tells: std::collections::VecDeque::new(),
+            fetching: Fetching::default(),
+            expiring: None,
+            held_back: None,
+            name_taken: None,
+            all_unclear: Time(i64::MIN),
+            storing: std::collections::BTreeMap::new(),
+        };
+        if round.restart {
+            task.all_unclear = round.now.plus_millis(UNCLEAR_MILLIS);
+        }
+        task.load(round, seen, pods);
+        task
+    }
+
+    /// The watch, or an answer, shows the task's object.
+    pub fn handle_seen(&mut self, round: &Round, seen: &TaskSeen, pods: &Pods) {
+        let news = self.ledger.seen(seen.resource_version, &seen.status);
+        if news == Seen::Old {
+            return;
+        }
+        self.deleting = seen.deleting;
+        let orders = Orders::of(&seen.spec);
+        let resumed = self.orders.suspend && !orders.suspend;
+        self.orders = orders;
+        if news == Seen::Foreign {
+            // Another operator wrote. Its status is the truth now; all we knew beyond it is in the pods.
+            self.headline = Headline::from_status(&seen.status, seen.generation);
+            self.all_unclear = round.now.plus_millis(UNCLEAR_MILLIS);
+            self.load(round, seen, pods);
+        }
+        if resumed && matches!(self.stage, Stage::Running(_)) {
+            // The deadline counts from here, as a Job's does.
+            self.headline.start_time = Some(meta_time(round.now));
+            self.ledger.change();
+        }
+        if self.headline.generation != seen.generation {
+            self.headline.generation = seen.generation;
+            if !matches!(self.stage, Stage::Ended { .. }) {
+                self.ledger.change_urgently();
+            }
+        }
+        self.forget_run();
+        self.load_for_rerun(seen);
+    }
+
+    /// Rebuilds the stage from the recorded status and the pods.
+    fn load(&mut self, round: &Round, seen: &TaskSeen, pods: &Pods) {
+        self.fetching = Fetching::default();
+        if let Some(phase) = seen.status.phase.filter(|phase| phase.is_terminal()) {
+            self.stage = Stage::Ended { phase, run: None };
+            self.load_for_rerun(seen);
+        } else if self.deleting {
+            self.stage = Stage::Ended { phase: TaskPhase::Failed, run: None };
+            return;
+        } else if is_true(&seen.status.conditions, ConditionType::Accepted) {
+            self.load_run(round, seen);
+        } else if seen.spec.items.config_map.is_some() {
+            self.stage = Stage::Fetching(Box::new(seen.spec.clone()));
+        } else {
+            match Job::accept(&self.key, &self.uid, &seen.spec, Given::Inline) {
+                Err(refusal) => self.refuse(round.now, refusal.reason(), &refusal.to_string()),
+                Ok(job) => self.check_or_accept(round.now, Arc::new(job)),
+            }
+        }
+        for ((index, attempt), pod) in pods {
+            self.handle_pod(round, *index, *attempt, pod);
+        }
+        self.doubt_missing(round, pods);
+    }
+
+    /// A task without items is accepted as it is: there is no first pod to ask about.
+    pub(super) fn check_or_accept(&mut self, now: Time, job: Arc<Job>) {
+        if job.count().get() == 0 {
+            self.accept(now, job);
+        } else {
+            self.stage = Stage::Checking { job, not_before: now, asked: false, failures: 0 };
+        }
+    }
+
+    fn load_run(&mut self, round: &Round, seen: &TaskSeen) {
+        let run = match self.recorded_run(seen) {
+            Ok(run) => run,
+            Err(message) => {
+                // What can't be read stays as it is, for whoever comes to mend it.
+                self.headline.unreadable = Some(Box::new(seen.status.clone()));
+                return self.give_up(round.now, &message);
+            }
+        };
+        let mut run = Box::new(run);
+        if let Stage::Running(old) = &mut self.stage {
+            run.take_over_creates(old);
+        }
+        run.suspending = self.orders.stops();
+        if seen.status.phase == Some(TaskPhase::Suspended) && !self.orders.suspend {
+            self.headline.start_time = Some(meta_time(round.now));
+        }
+        self.stage = Stage::Running(run);
+    }
+
+    /// The items of an ended task, if they are to be started again and are not at hand.
+    fn load_for_rerun(&mut self, seen: &TaskSeen) {
+        let loaded = match &self.stage {
+            Stage::Ended { run: None, .. } if self.pending_rerun().is_some() && self.headline.has_items => {
+                self.recorded_run(seen)
+            }
+            _ => return,
+        };
+        match (loaded, &mut self.stage) {
+            (Ok(loaded), Stage::Ended { run, .. }) => *run = Some(Box::new(loaded)),
+            (Err(message), _) => {
+                self.headline.unreadable = Some(Box::new(seen.status.clone()));
+                self.headline.has_items = false;
+                self.headline.message = Some(message);
+            }
+            _ => {}
+        }
+    }
+
+    fn recorded_run(&self, seen: &TaskSeen) -> Result<Run, String> {
+        let status = &seen.status;
+        let count = status.items.and_then(|n| ItemCount::new(u64::try_from(n).ok()?));
+        let given = match count {
+            Some(count) => Given::Awaited(count, status.items_hash.as_deref()),
+            None => Given::Inline,
+        };
+        let job = Job::accept(&self.key, &self.uid, &seen.spec, given).map_err(|refusal| refusal.to_string())?;
+        let (phases, tries) = decode(status, job.count())
+            .map_err(|error| format!("status.phases or status.attempts can't be read: {error}"))?;
+        let mut run = Run::resume(Arc::new(job), phases, tries, self.all_unclear);
+        run.failures = Failures::from_status(&status.failures);
+        run.decided = Decision::recorded(status);
+        run.picked = status.rerun.as_ref().is_some_and(|rerun| rerun.picked);
+        Ok(run)
+    }
+
+    /// Items that the status calls running, whose pod was not among those shown: asked for before they count as lost.
+    fn doubt_missing(&mut self, round: &Round, pods: &Pods) {
+        if let Stage::Running(run) = &mut self.stage {
+            run.doubt_missing(round);
+            run.hold_retries(pods);
+        }
+    }
+
+    /// Of a task whose end is written, nothing but its finished pods is of interest.
+    pub(super) fn forget_run(&mut self) {
+        let kept = self.pending_rerun().is_some();
+        if self.is_settled()
+            && let Stage::Ended { run, .. } = &mut self.stage
+            && !kept
+            && let Some(run) = run.take()
+        {
+            self.all_unclear = self.all_unclear.max(run.unclear.until_all());
+        }
+    }
+}
+
+fn decode(status: &MapTaskStatus, count: ItemCount) -> Result<(Phases, Attempts), DecodeError> {
+    let Some(phases) = &status.phases else { return Ok((Phases::new(count), Attempts::default())) };
+    let attempts = status.attempts.as_deref().map_or(Ok(Attempts::default()), |a| Attempts::decode(a, count))?;
+    Ok((Phases::decode(phases, count)?, attempts))
+}
+
+impl Run {
+    /// Creates that are on their way stay known when the task is loaded anew, and so do items that were read.
+    fn take_over_creates(&mut self, old: &mut Self) {
+        for (index, flight) in std::mem::take(&mut old.flights) {
+            let waits = self.phases.get(index) == Some(ItemPhase::Waiting);
+            if waits && flight.creating && self.tries.get(index).attempt == flight.attempt {
+                self.flights.insert(index, flight);
+            }
+        }
+        if old.job.items.is_known() {
+            self.job = Arc::clone(&old.job);
+        }
+        self.unclear.merge(&old.unclear);
+    }
+
+    fn doubt_missing(&mut self, round: &Round) {
+        let missing: Vec<Index> =
+            self.phases.iter_in(ItemPhase::Running).filter(|index| !self.flights.contains_key(index)).collect();
+        for index in missing {
+            let flight = Flight {
+                created: true,
+                epoch: round.epoch,
+                doubt: Doubt::Since(round.now),
+                ..Flight::new(self.tries.get(index).attempt, round.now)
+            };
+            self.flights.insert(index, flight);
+        }
+    }
+}

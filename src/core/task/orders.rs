@@ -1,0 +1,54 @@
+//! The part of a spec that may change while the task lives.
+
+use crate::api::spec::{MapTaskSpec, Rerun, SuspendPolicy};
+use crate::api::status::RerunDone;
+use crate::core::task::accept::seconds;
+
+/// The part of a spec that may change while the task lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orders {
+    /// Whether items may start.
+    pub suspend: bool,
+    /// What becomes of running items in the meantime.
+    pub suspend_policy: SuspendPolicy,
+    /// Items in flight at most.
+    pub concurrency: Option<usize>,
+    /// Before which tasks its items start.
+    pub priority: i32,
+    /// How long the task may run.
+    pub active_deadline_millis: Option<u64>,
+    /// How long it stays once it has ended.
+    pub ttl_millis: Option<u64>,
+    /// The items to be started again.
+    pub rerun: Option<Rerun>,
+}
+
+impl Orders {
+    /// Those of a spec.
+    pub fn of(spec: &MapTaskSpec) -> Self {
+        Self {
+            suspend: spec.suspend,
+            suspend_policy: spec.suspend_policy,
+            concurrency: spec.concurrency.and_then(|n| usize::try_from(n).ok()),
+            priority: spec.priority,
+            active_deadline_millis: seconds(spec.active_deadline_seconds),
+            ttl_millis: seconds(spec.ttl_seconds_after_finished),
+            rerun: spec.rerun.clone(),
+        }
+    }
+
+    /// Whether running items are to be stopped.
+    pub fn stops(&self) -> bool {
+        self.suspend && self.suspend_policy == SuspendPolicy::Stop
+    }
+
+    /// For messages.
+    pub fn active_deadline_seconds(&self) -> u64 {
+        self.active_deadline_millis.unwrap_or(0) / 1_000
+    }
+
+    /// What was asked for before there was anything to start again counts as done.
+    pub fn rerun_at_acceptance(&self) -> Option<RerunDone> {
+        self.rerun.as_ref().map(|rerun| RerunDone { id: rerun.id.clone(), items: 0, picked: false, message: None })
+    }
+}

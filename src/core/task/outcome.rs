@@ -1,0 +1,112 @@
+//! An attempt has ended: what becomes of its item?
+
+use crate::core::ids::Index;
+use crate::core::phases::{ItemPhase, Tries};
+use crate::core::pod::{Detail, Ending};
+use crate::core::task::course::{Course, FailReason};
+use crate::core::task::flight::{Stop, Unwanted};
+use crate::core::task::retry::Next;
+use crate::core::task::run::{Run, Scene};
+
+impl Run {
+    /// The item's attempt has ended: it succeeds, gets another attempt, fails or is cancelled. Answers the ending as it
+    /// counts. `pod_remains`: the attempt's name is still taken. `never`: no further attempt can do better.
+    pub(super) fn finish(
+        &mut self,
+        scene: &mut Scene<'_>,
+        index: Index,
+        ending: Ending,
+        mut detail: Detail,
+        pod_remains: bool,
+        never: bool,
+    ) -> Ending {
+        let course = self.course();
+        let flight = self.take_flight(index);
+        let stopped = flight.as_ref().is_some_and(|flight| flight.stop == Stop::Asked);
+        let mut ending = self.take_result(index, ending);
+        if ending.is_success() {
+            self.set(scene, index, ItemPhase::Succeeded);
+            return ending;
+        }
+        // What a deletion brings about has the reason of the deletion; a pod may have ended by itself before.
+        if matches!(ending, Ending::Deleted | Ending::NodeLost) {
+            match flight.and_then(|flight| flight.unwanted).filter(|_| stopped) {
+                Some(Unwanted::NeverStarted(stall)) => ending = Ending::NeverStarted { stall },
+                Some(Unwanted::Suspended) => ending = Ending::Stopped,
+                // Stopped by an operator that died before it could take that down.
+                None if self.suspending && ending == Ending::NodeLost => ending = Ending::Stopped,
+                None => {}
+            }
+        }
+        if stopped && course == Course::Stop {
+            self.set(scene, index, ItemPhase::Cancelled);
+            return ending;
+        }
+        let tries = self.tries.get(index);
+        if let Some(category) = ending.category() {
+            self.explain(&ending, &mut detail);
+            self.failures.add(index, tries.attempt, category, &ending, &detail);
+        }
+        let next = if never { Next::FailItem } else { self.job.policy.next(tries, &ending) };
+        match next {
+            Next::Again(again) if course.starts() => self.try_again(scene, index, &ending, again, pod_remains),
+            Next::Again(_) => self.set(scene, index, ItemPhase::Cancelled),
+            Next::FailItem => self.set(scene, index, ItemPhase::Failed),
+            Next::FailTask => {
+                self.set(scene, index, ItemPhase::Failed);
+                let words = detail.message.as_deref().unwrap_or_default();
+                let message =
+                    format!("a rule of spec.retryPolicy fails the task: item {index} ended as {ending} {words}");
+                self.doom.get_or_insert((FailReason::FailTaskRule, crate::text::cut(&message, 512)));
+            }
+        }
+        ending
+    }
+
+    fn try_again(&mut self, scene: &mut Scene<'_>, index: Index, ending: &Ending, tries: Tries, pod_remains: bool) {
+        let before = self.tries.get(index);
+        self.tries.set(index, tries);
+        self.set(scene, index, ItemPhase::Waiting);
+        // The next attempt starts only once this one's end is recorded: whoever reads the status can tell
+        // which pods are of the past, and an operator that was overtaken fails at the write.
+        let revision = scene.ledger.change();
+        let mut time = match ending {
+            Ending::Stopped => scene.now,
+            _ => self.job.policy.not_before(scene.now, scene.seed, index, before, tries),
+        };
+        if !pod_remains {
+            // Nothing stands in the way of a late create of the attempt that ended: its time must have passed.
+            time = time.max(self.unclear.until(index));
+        }
+        self.waitlist.settle(index, revision, time);
+    }
+
+    /// Says in words what the pod does not.
+    fn explain(&self, ending: &Ending, detail: &mut Detail) {
+        match ending {
+            Ending::ResultTooLarge { size } => {
+                let most = self.job.results.map_or(0, super::results::Layout::max_bytes_per_item);
+                detail.message =
+                    Some(format!("the result has {size} bytes; spec.results.maxBytesPerItem allows {most}"));
+            }
+            Ending::NeverStarted { .. } => {
+                let seconds = self.job.start_deadline_millis.unwrap_or(0) / 1_000;
+                detail.message.get_or_insert_with(|| format!("the pod did not start within {seconds} s"));
+            }
+            _ => {}
+        }
+    }
+
+    fn take_result(&mut self, index: Index, ending: Ending) -> Ending {
+        let (Ending::Succeeded { message: Some(message) }, Some(layout)) = (&ending, self.job.results) else {
+            return ending;
+        };
+        match layout.line(message) {
+            Ok(line) => {
+                self.results.insert(index, line);
+                ending
+            }
+            Err(size) => Ending::ResultTooLarge { size },
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! What is to be done for one task now?
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::api::status::{Waiting, WaitingReason};
+use crate::core::fleet::plan::{Action, Create, Delete, Expire, PodId, Write};
+use crate::core::ids::{Attempt, Index, Time};
+use crate::core::queue::Denial;
+use crate::core::task::course::Course;
+use crate::core::task::flight::{Doubt, Stop, Unwanted};
+use crate::core::task::run::Run;
+use crate::core::task::{Budget, Round, Stage, Task};
+
+/// Most characters of a message in `status.waiting`.
+const WAITING_LIMIT: usize = 512;
+
+impl Task {
+    /// The item to start next, if one may start as far as this task is concerned.
+    pub fn peek_startable(&mut self, now: Time) -> Option<Index> {
+        if self.deleting || self.orders.suspend {
+            return None;
+        }
+        let limit = self.orders.concurrency.unwrap_or(usize::MAX);
+        let ledger = &self.ledger;
+        let Stage::Running(run) = &mut self.stage else { return None };
+        let gated = run.gate.is_some_and(|(revision, time)| !ledger.is_written(revision) || time > now);
+        if gated || run.flights.len() >= limit || !run.course().starts() || !run.job.items.is_known() {
+            return None;
+        }
+        let flights = &run.flights;
+        run.waitlist.peek(&run.phases, |index| flights.contains_key(&index))
+    }
+
+    /// Starts an item that [`Self::peek_startable`] named.
+    pub fn launch(&mut self, round: &Round, index: Index) -> Option<Create> {
+        let Stage::Running(run) = &mut self.stage else { return None };
+        let attempt = run.launch(round.now, index, round.epoch);
+        let memory_raises = run.tries.get(index).memory_raises;
+        Some(Create { job: Arc::clone(&run.job), index, attempt, memory_raises })
+    }
+
+    /// Notes why nothing more starts; `denied` is what the queue said.
+    /// Answers whether that is news.
+    pub fn note_waiting(&mut self, now: Time, denied: Option<Denial>) -> bool {
+        let waiting = self.why_waiting(now, denied);
+        if waiting == self.headline.waiting {
+            return false;
+        }
+        if let Some(waiting) = &waiting {
+            self.tell_held_back(now, waiting);
+        }
+        self.headline.waiting = waiting;
+        self.ledger.change();
+        true
+    }
+
+    fn why_waiting(&self, now: Time, denied: Option<Denial>) -> Option<Waiting> {
+        let Stage::Running(run) = &self.stage else { return None };
+        let taken = self.name_taken.as_ref().filter(|(until, _)| *until > now);
+        let starts = !self.orders.suspend && run.course().starts() && run.phases.counts().waiting > 0;
+        let (reason, message) = if let Some(Denial::Waiting(reason, message)) = denied.filter(|_| starts) {
+            (reason, message)
+        } else if let Some(message) = self.fetching.problem.as_ref().filter(|_| starts && !run.job.items.is_known()) {
+            (WaitingReason::ItemsChanged, Some(message.clone()))
+        } else if let Some((_, message)) = taken.filter(|_| starts) {
+            (WaitingReason::NameTaken, Some(message.clone()))
+        } else if let Some(stalled) = run.stalls.waiting() {
+            (stalled.reason, stalled.message)
+        } else if starts && self.orders.concurrency.is_some_and(|limit| run.flights.len() >= limit) {
+            (WaitingReason::Concurrency, None)
+        } else if starts && run.flights.is_empty() && run.waitlist.is_holding() {
+            (WaitingReason::Backoff, None)
+        } else {
+            return None;
+        };
+        Some(Waiting { reason, message: message.map(|m| crate::text::cut(&m, WAITING_LIMIT)) })
+    }
+
+    /// Puts into `actions` what is to be done for this task now, creates and the status write apart.
+    pub fn poll(&mut self, round: &Round, budget: &mut Budget, actions: &mut Vec<Action>) {
+        if !self.deleting {
+            self.poll_life(round, budget, actions);
+        }
+        actions.extend(self.tells.drain(..).map(Action::Tell));
+    }
+
+    fn poll_life(&mut self, round: &Round, budget: &mut Budget, actions: &mut Vec<Action>) {
+        let now = round.now;
+        if self.name_taken.as_ref().is_some_and(|(until, _)| *until <= now) {
+            self.name_taken = None;
+        }
+        self.poll_fetch(now, actions);
+        self.poll_check(now, actions);
+        self.poll_rerun(now);
+        if let Stage::Running(run) = &mut self.stage {
+            if run.gate.is_some_and(|(revision, time)| self.ledger.is_written(revision) && time <= now) {
+                run.gate = None;
+            }
+            run.waitlist.release_due(now, &self.ledger);
+            run.expire_starts(now);
+            run.suspend(self.orders.stops());
+        }
+        self.decide(now);
+        self.poll_stops(now, budget, actions);
+        self.poll_looks(now, budget, actions);
+        if self.ledger.reread_due().is_some_and(|due| due <= now) {
+            self.ledger.reread_begun(now);
+            actions.push(Action::Reread(self.key.clone()));
+        }
+        self.shelf.sort(&self.ledger, round.kept_pods);
+        while budget.deletes > 0 {
+            let Some(pod) = self.shelf.next_delete(now) else { break };
+            budget.deletes -= 1;
+            let id = self.pod_id(pod.index, pod.attempt);
+            actions.push(Action::Delete(Delete { id, uid: pod.uid, version: None, ended: pod.ended }));
+        }
+        if self.expiry().is_some_and(|time| time.max(self.expiring.unwrap_or(time)) <= now) {
+            self.expiring = Some(now.plus_millis(EXPIRE_AGAIN_MILLIS));
+            actions.push(Action::Expire(Expire {
+                key: self.key.clone(),
+                uid: self.uid.clone(),
+                resource_version: self.ledger.resource_version(),
+            }));
+        }
+    }
+
+    /// When this task must be polled again if nothing happens.
+    pub fn next_wake(&self) -> Option<Time> {
+        if self.deleting {
+            return None;
+        }
+        let stage = match &self.stage {
+            Stage::Checking { not_before, asked: false, .. } => Some(*not_before),
+            Stage::Running(run) if !self.orders.suspend => run.waitlist.next_wake(),
+            _ => None,
+        };
+        let times = [
+            stage,
+            self.run().and_then(Run::next_wake),
+            self.name_taken.as_ref().map(|(until, _)| *until),
+            self.next_fetch(),
+            self.deadline(),
+            self.expiry().map(|time| time.max(self.expiring.unwrap_or(time))),
+            self.ledger.due(),
+            self.ledger.reread_due(),
+            self.shelf.next_wake(),
+        ];
+        times.into_iter().flatten().min()
+    }
+
+    fn poll_check(&mut self, now: Time, actions: &mut Vec<Action>) {
+        if let Stage::Checking { job, not_before, asked, .. } = &mut self.stage
+            && !*asked
+            && *not_before <= now
+        {
+            *asked = true;
+            actions.push(Action::Check(Arc::clone(job)));
+        }
+    }
+
+    /// Stops what is not to run any more.
+    fn poll_stops(&mut self, now: Time, budget: &mut Budget, actions: &mut Vec<Action>) {
+        let Stage::Running(run) = &mut self.stage else { return };
+        let all = run.course() == Course::Stop;
+        let Run { flights, unclear, .. } = &mut **run;
+        for (index, flight) in flights {
+            let due = (all || flight.unwanted.is_some()) && matches!(flight.stop, Stop::No(time) if time <= now);
+            let Some(uid) = flight.pod_uid.clone().filter(|_| due && budget.deletes > 0) else { continue };
+            // The end of a task does not wait for what an operator before this one may have sent.
+            let free = if all { unclear.own_until(*index) } else { unclear.until(*index) };
+            if free > now {
+                // A late create would bring back under its name what is to be over.
+                flight.stop = Stop::No(free);
+                continue;
+            }
+            flight.stop = Stop::Asked;
+            // It may have started in the meantime.
+            let late = !all && matches!(flight.unwanted, Some(Unwanted::NeverStarted(_)));
+            let version = late.then_some(flight.pod_version);
+            budget.deletes -= 1;
+            let id = PodId { key: self.key.clone(), index: *index, attempt: flight.attempt };
+            actions.push(Action::Delete(Delete { id, uid, version, ended: false }));
+        }
+    }
+
+    fn poll_looks(&mut self, now: Time, budget: &mut Budget, actions: &mut Vec<Action>) {
+        let Stage::Running(run) = &mut self.stage else { return };
+        for (index, flight) in &mut run.flights {
+            if budget.looks == 0 {
+                return;
+            }
+            if matches!(flight.doubt, Doubt::Since(time) if time <= now) {
+                flight.doubt = Doubt::Asked;
+                budget.looks -= 1;
+                actions.push(Action::Look(PodId { key: self.key.clone(), index: *index, attempt: flight.attempt }));
+            }
+        }
+    }
+
+    /// Puts a status write into `actions`, if one is due.
+    pub fn poll_write(&mut self, now: Time, actions: &mut Vec<Action>) {
+        if self.deleting || self.ledger.due().is_none_or(|due| due > now) {
+            return;
+        }
+        let status = self.headline.status(self.phase(), self.run());
+        let (results, storing) = match self.run() {
+            Some(Run { job, results, .. }) => {
+                (job.results.map(|layout| layout.shard(results)).unwrap_or_default(), results.clone())
+            }
+            None => (Vec::new(), BTreeMap::new()),
+        };
+        self.storing = storing;
+        self.ledger.begin(now, &status);
+        actions.push(Action::Write(Box::new(Write {
+            key: self.key.clone(),
+            uid: self.uid.clone(),
+            resource_version: self.ledger.resource_version(),
+            results,
+            status,
+        })));
+    }
+
+    pub(super) fn pod_id(&self, index: Index, attempt: Attempt) -> PodId {
+        PodId { key: self.key.clone(), index, attempt }
+    }
+}
+
+/// The deletion of a task whose time is over is sent again after so many milliseconds, if the task is still there.
+const EXPIRE_AGAIN_MILLIS: u64 = 30_000;

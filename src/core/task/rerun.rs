@@ -1,0 +1,162 @@
+//! Items of a finished task start again, once for each id.
+
+use std::collections::BTreeSet;
+
+use crate::api::conditions::ConditionType;
+use crate::api::spec::Rerun;
+use crate::api::status::RerunDone;
+use crate::core::ids::{Index, ItemCount, Time};
+use crate::core::phases::{ItemPhase, Phases, Tries};
+use crate::core::task::failures::Failures;
+use crate::core::task::ranges::range;
+use crate::core::task::report::meta_time;
+use crate::core::task::run::Run;
+use crate::core::task::{Stage, Task};
+
+/// Which items a rerun starts again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Selection {
+    phases: BTreeSet<ItemPhase>,
+    all: bool,
+    ranges: Vec<(u32, u32)>,
+}
+
+impl Selection {
+    fn parse(text: &str, count: ItemCount) -> Result<Self, String> {
+        let mut selection = Self::default();
+        for part in text.split(',') {
+            match part {
+                "All" => selection.all = true,
+                "Failed" => drop(selection.phases.insert(ItemPhase::Failed)),
+                "Cancelled" => drop(selection.phases.insert(ItemPhase::Cancelled)),
+                indexes => match range(indexes) {
+                    Some((_, last)) if last >= count.get() => {
+                        return Err(format!(
+                            "spec.rerun.items names {indexes}, but the task has only {} items: give indexes from 0 to {}",
+                            count.get(),
+                            count.get().saturating_sub(1)
+                        ));
+                    }
+                    Some(range) => selection.ranges.push(range),
+                    None => {
+                        return Err(format!(
+                            "spec.rerun.items holds {indexes:?}: give Failed, Cancelled, All, or indexes such as 3,17-19"
+                        ));
+                    }
+                },
+            }
+        }
+        Ok(selection)
+    }
+
+    fn items(&self, phases: &Phases) -> BTreeSet<Index> {
+        if self.all {
+            return phases.count().indexes().collect();
+        }
+        let by_phase = self.phases.iter().flat_map(|phase| phases.iter_in(*phase));
+        let by_index = self.ranges.iter().flat_map(|(first, last)| (*first..=*last).map(Index));
+        by_phase.chain(by_index).collect()
+    }
+}
+
+impl Task {
+    /// The rerun that is asked for and has not been done.
+    pub(super) fn pending_rerun(&self) -> Option<&Rerun> {
+        let wanted = self.orders.rerun.as_ref()?;
+        let done = self.headline.rerun.as_ref().is_some_and(|done| done.id == wanted.id);
+        (!done).then_some(wanted)
+    }
+
+    /// Starts the items of a pending rerun, once the end of the task is recorded and its items are at hand.
+    pub(super) fn poll_rerun(&mut self, now: Time) {
+        if !matches!(self.stage, Stage::Ended { .. }) || !self.ledger.is_clean() {
+            return;
+        }
+        let Some(rerun) = self.pending_rerun().cloned() else { return };
+        let Stage::Ended { run, phase } = &mut self.stage else { return };
+        let selected = match run {
+            Some(run) => Selection::parse(&rerun.items, run.job.count()).map(|selected| selected.items(&run.phases)),
+            // Until it is loaded: see `load_for_rerun`.
+            None if self.headline.has_items => return,
+            None => Err("the task was never accepted, so that it has no items to start again".to_owned()),
+        };
+        let (selected, problem) = match selected {
+            Ok(selected) => (selected, None),
+            Err(problem) => (BTreeSet::new(), Some(problem)),
+        };
+        let items = i32::try_from(selected.len()).unwrap_or(i32::MAX);
+        let picked = items > 0 && rerun.items != "All";
+        self.headline.rerun = Some(RerunDone { id: rerun.id.clone(), items, picked, message: problem.clone() });
+        let revision = self.ledger.change_urgently();
+        if let Some(problem) = problem {
+            self.tell("RerunRefused", true, &format!("rerun {}: {problem}", rerun.id));
+            return;
+        }
+        let phase = *phase;
+        // What is empty stays as it is, with its items: they are part of what is written next.
+        let taken = if selected.is_empty() { None } else { run.take() };
+        let Some(mut run) = taken else {
+            self.tell("Rerun", false, &format!("rerun {} selects no items; the task stays {phase:?}", rerun.id));
+            return;
+        };
+        run.start_again(&selected);
+        run.picked = picked;
+        // Whoever reads the status must know of the rerun before a pod of it is there.
+        run.gate = Some((revision, now.max(run.unclear.until_all())));
+        self.stage = Stage::Running(run);
+        let headline = &mut self.headline;
+        headline.start_time = Some(meta_time(now));
+        headline.completion_time = None;
+        headline.message = None;
+        for type_ in [
+            ConditionType::SuccessCriteriaMet,
+            ConditionType::FailureTarget,
+            ConditionType::Complete,
+            ConditionType::Failed,
+        ] {
+            headline.unset(now, type_, "Rerun", &format!("rerun {} has started {items} items again", rerun.id));
+        }
+        self.tell("Rerun", false, &format!("rerun {} starts {items} items again", rerun.id));
+    }
+}
+
+impl Run {
+    fn start_again(&mut self, items: &BTreeSet<Index>) {
+        for index in items {
+            let tries = self.tries.get(*index);
+            // A name is used once. Budgets are full again; memory that was raised stays.
+            let again = Tries { attempt: tries.attempt.next(), own: 0, infrastructure: 0, ..tries };
+            self.tries.set(*index, again);
+            self.phases.set(*index, ItemPhase::Waiting);
+        }
+        self.waitlist = crate::core::task::waitlist::Waitlist::default();
+        self.failures = Failures::default();
+        self.decided = None;
+        self.doom = None;
+        self.halted = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn select(text: &str) -> Result<Vec<u32>, String> {
+        let mut phases = Phases::new(ItemCount::new(8).unwrap());
+        for (index, phase) in [ItemPhase::Succeeded, ItemPhase::Failed, ItemPhase::Cancelled].into_iter().enumerate() {
+            phases.set(Index(u32::try_from(index).unwrap()), phase);
+        }
+        let selection = Selection::parse(text, phases.count())?;
+        Ok(selection.items(&phases).into_iter().map(|index| index.0).collect())
+    }
+
+    #[test]
+    fn a_rerun_selects_items_by_phase_and_by_index() {
+        assert_eq!(select("Failed"), Ok(vec![1]));
+        assert_eq!(select("Failed,Cancelled"), Ok(vec![1, 2]));
+        assert_eq!(select("7,0-1"), Ok(vec![0, 1, 7]));
+        assert_eq!(select("All").unwrap().len(), 8);
+        assert!(select("5-8").unwrap_err().contains("from 0 to 7"));
+        assert!(select("4-2").unwrap_err().contains("\"4-2\""));
+    }
+}

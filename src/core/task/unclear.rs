@@ -1,0 +1,55 @@
+//! Which creates may still be carried out that nobody knows the answer of?
+
+use std::collections::HashMap;
+
+use crate::core::ids::{Index, Time};
+
+/// How long a create without an answer may still be carried out: the API server gives a request up after a minute.
+pub const UNCLEAR_MILLIS: u64 = 75_000;
+
+/// Creates without an answer.
+#[derive(Clone, Debug)]
+pub struct Unclear {
+    /// Until when one may still be carried out.
+    of: HashMap<Index, Time>,
+    /// The same for creates of an operator before this one, of which nothing is known.
+    all: Time,
+}
+
+impl Unclear {
+    /// None of ours; those of an operator before this one may be carried out until `all`.
+    pub fn new(all: Time) -> Self {
+        Self { of: HashMap::new(), all }
+    }
+
+    /// A create got no answer.
+    pub fn add(&mut self, now: Time, index: Index) {
+        self.of.insert(index, now.plus_millis(UNCLEAR_MILLIS));
+    }
+
+    /// Whether one of our own creates for this item may still be carried out.
+    pub fn holds(&self, now: Time, index: Index) -> bool {
+        self.of.get(&index).is_some_and(|until| *until > now)
+    }
+
+    /// Until when one of our own creates for this item may still be carried out.
+    pub fn own_until(&self, index: Index) -> Time {
+        self.of.get(&index).copied().unwrap_or(Time(i64::MIN))
+    }
+
+    /// Until when a create for this item may still be carried out.
+    pub fn until(&self, index: Index) -> Time {
+        self.of.get(&index).map_or(self.all, |until| self.all.max(*until))
+    }
+
+    /// The same for any item.
+    pub fn until_all(&self) -> Time {
+        self.of.values().copied().max().map_or(self.all, |until| self.all.max(until))
+    }
+
+    /// Takes over what another knew.
+    pub fn merge(&mut self, other: &Self) {
+        self.all = self.all.max(other.all);
+        self.of.extend(&other.of);
+    }
+}

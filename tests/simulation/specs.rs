@@ -1,0 +1,106 @@
+//! Tasks of every kind, and what their pods look like.
+
+use maptask::api::spec::{Items, MapTaskSpec};
+use maptask::core::pod::seen::{
+    ContainerState, ContainerStatus, PodCondition, PodStatus, Running, Terminated, Waiting,
+};
+use serde_json::json;
+
+use crate::random::Random;
+
+/// The items of tasks that take them from a ConfigMap.
+pub const INPUTS: &str = "a\nb\nc\nd\n";
+/// The text of the same ConfigMap after somebody has changed it.
+pub const OTHER_INPUTS: &str = "z\nb\nc\nd\n";
+
+/// Exit codes for which some tasks have rules.
+pub const FAIL_ITEM: i32 = 4;
+pub const IGNORED: i32 = 5;
+pub const FAIL_TASK: i32 = 6;
+
+pub fn random(random: &mut Random) -> MapTaskSpec {
+    let mut spec: MapTaskSpec = serde_json::from_value(json!({
+        "items": { "count": random.below(12) },
+        "template": { "spec": { "containers": [
+            { "name": "main", "image": "x", "resources": { "limits": { "memory": "10Mi" } } },
+        ] } },
+        "minSuccessRatio": ([1.0, 0.9, 0.75, 0.5, 0.1, 0.0][random.below(6)]),
+        "whenSuccessful": (["Stop", "Drain", "RunAll"][random.below(3)]),
+        "whenHopeless": (["Stop", "RunAll"][random.below(2)]),
+        "suspendPolicy": (["Drain", "Stop"][random.below(2)]),
+        "retries": random.below(4),
+        "suspend": random.chance(10),
+        "priority": random.below(3),
+        "retryPolicy": { "backoffSeconds": random.below(3), "infrastructureRetries": 1 + random.below(10) },
+    }))
+    .unwrap();
+    if random.chance(20) {
+        let from = json!({ "configMap": { "name": "inputs", "key": "items" } });
+        spec.items = serde_json::from_value::<Items>(from).unwrap();
+    }
+    if random.chance(50) {
+        spec.concurrency = Some(1 + random.below(5) as i32);
+    }
+    if random.chance(40) {
+        let rules = json!([
+            { "exitCodes": [FAIL_ITEM], "action": "FailItem" },
+            { "exitCodes": [IGNORED], "action": "Ignore" },
+            { "exitCodes": [FAIL_TASK], "action": "FailTask" },
+        ]);
+        spec.retry_policy.rules = serde_json::from_value(rules).unwrap();
+    }
+    if random.chance(30) {
+        let growth = json!({ "factor": 2, "maxMemory": "100Mi" });
+        spec.retry_policy.out_of_memory = serde_json::from_value(growth).unwrap();
+    }
+    if random.chance(40) {
+        spec.start_deadline_seconds = Some(1 + random.below(20) as i32);
+    }
+    if random.chance(10) {
+        spec.active_deadline_seconds = Some(1 + random.below(60) as i32);
+    }
+    if random.chance(10) {
+        spec.ttl_seconds_after_finished = Some(random.below(30) as i32);
+    }
+    spec
+}
+
+pub fn running() -> PodStatus {
+    let state = ContainerState { running: Some(Running {}), ..ContainerState::default() };
+    of_main("Running", state)
+}
+
+pub fn stuck() -> PodStatus {
+    let waiting = Waiting { reason: Some("ImagePullBackOff".to_owned()), message: Some("no such image".to_owned()) };
+    of_main("Pending", ContainerState { waiting: Some(waiting), ..ContainerState::default() })
+}
+
+pub fn ended(phase: &str, exit_code: i32, reason: Option<&str>, message: Option<&str>) -> PodStatus {
+    let terminated = Terminated {
+        exit_code,
+        reason: reason.map(str::to_owned),
+        message: message.map(str::to_owned),
+        finished_at: None,
+    };
+    of_main(phase, ContainerState { terminated: Some(terminated), ..ContainerState::default() })
+}
+
+pub fn evicted(started: bool) -> PodStatus {
+    let target = PodCondition {
+        type_: "DisruptionTarget".to_owned(),
+        status: "True".to_owned(),
+        reason: Some("EvictionByEvictionAPI".to_owned()),
+        message: None,
+    };
+    let base = if started {
+        ended("Failed", 143, None, None)
+    } else {
+        PodStatus { phase: Some("Failed".to_owned()), ..PodStatus::default() }
+    };
+    PodStatus { conditions: Some(vec![target]), ..base }
+}
+
+fn of_main(phase: &str, state: ContainerState) -> PodStatus {
+    let container = ContainerStatus { name: "main".to_owned(), state: Some(state) };
+    PodStatus { phase: Some(phase.to_owned()), container_statuses: Some(vec![container]), ..PodStatus::default() }
+}
