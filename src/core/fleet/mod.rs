@@ -292,5 +292,16 @@ fn phase_name(phase: TaskPhase) -> &'static str {
 }
 
 #[cfg(test)]
+mod story;
+
+#[cfg(test)]
 #[path = "fleet_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod policy_tests;
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod queue_tests;

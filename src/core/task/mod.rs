@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::api::spec::MapTaskSpec;
-use crate::api::status::{MapTaskStatus, TaskPhase};
+use crate::api::status::{MapTaskStatus, TaskPhase, Waiting};
 use crate::core::fleet::plan::Tell;
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
 use crate::core::pod::PodSeen;
@@ -139,6 +139,11 @@ impl Task {
     /// Before which tasks its items start.
     pub fn priority(&self) -> i32 {
         self.orders.priority
+    }
+
+    /// Why nothing more starts now.
+    pub fn waiting(&self) -> Option<&Waiting> {
+        self.headline.waiting.as_ref()
     }
 
     /// Whether nothing is left to do until something happens.
