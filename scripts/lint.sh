@@ -27,9 +27,11 @@ helm=target/cluster/bin/helm
 for values in "" watchNamespace=a hostNetwork=true,replicas=2 leaderElection.enabled=false,metricsService.enabled=true; do
   "$helm" template release charts/maptask-operator --set "$values" >/dev/null
 done
-for values in maxPods=0 unknown=1 logFormat=xml watchNamespace=Bad_Name replicas=2,leaderElection.enabled=false; do
+for values in maxPods=0 podsPerSecond=-1 unknown=1 logFormat=xml watchNamespace=Bad_Name replicas=2,leaderElection.enabled=false; do
   if "$helm" template release charts/maptask-operator --set "$values" >/dev/null 2>&1; then die "the chart takes $values"; fi
 done
+say "statements of docs/behaviour.md"
+LABEL=lint scripts/statements.sh
 say "scripts"
 for script in scripts/*.sh cluster/*.sh cluster/lib/*.sh .ci/run; do bash -n "$script"; done
 if command -v shellcheck >/dev/null; then

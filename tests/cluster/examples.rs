@@ -8,11 +8,14 @@ use crate::undisturbed;
 /// Applies an example and waits for its end; its status and its results.
 fn run(namespace: &Namespace, example: &str) -> (Value, Vec<Value>) {
     let file = format!("{}/examples/{example}/maptask.yaml", env!("CARGO_MANIFEST_DIR"));
-    let yaml: Value = serde_yaml::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let task = text.split("\n---\n").last().unwrap();
+    let yaml: Value = serde_yaml::from_str(task).unwrap();
     let name = yaml["metadata"]["name"].as_str().unwrap().to_owned();
     namespace.kubectl(&["apply", "-f", &file]);
     let status = namespace.wait_for_end(&name);
-    assert_eq!(status["phase"], "Succeeded", "{example}: {status}");
+    let expected = if example == "backfill" { "Failed" } else { "Succeeded" };
+    assert_eq!(status["phase"], expected, "{example}: {status}");
     (status, namespace.results(&name))
 }
 
@@ -57,6 +60,21 @@ fn image_augmentation_gives_fifteen_images_in_the_order_of_the_items() {
     let name = task["metadata"]["name"].as_str().unwrap();
     let log = namespace.kubectl(&["logs", &format!("{name}-0-1")]);
     assert!(log.contains("flip"), "{log}");
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn the_backfill_fails_for_one_day_and_succeeds_when_that_day_is_run_again() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("backfill");
+    let (status, results) = run(&namespace, "backfill");
+    let group = &status["failures"][0];
+    assert_eq!((group["exitCode"].as_i64(), group["indexes"].as_str()), (Some(44), Some("2")), "{status}");
+    assert_eq!((results.len(), &results[2]), (4, &Value::Null));
+    let rerun = r#"{"spec":{"rerun":{"id":"2","items":"Failed"}}}"#;
+    namespace.kubectl(&["patch", "maptask", "backfill", "--type=merge", "-p", rerun]);
+    namespace.wait("success of the rerun", || (namespace.status("backfill")["phase"] == "Succeeded").then_some(()));
+    assert_eq!(namespace.results("backfill")[2]["day"], "2026-11-03");
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn a_pod_that_can_never_fit_fails_its_task_early_and_says_so() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn items_of_a_config_map_are_those_that_it_held_when_the_task_was_accepted() {
+fn items_of_a_configmap_are_those_that_it_held_when_the_task_was_accepted() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("inputs");
     let inputs = |lines: &str, json_lines: &str, array: &str| {

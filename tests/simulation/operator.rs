@@ -194,6 +194,10 @@ impl World {
                     let text = self.results.entry((write.key.clone(), shard.number)).or_default();
                     *text = shard.merge(text);
                 }
+                if self.random.chance(self.faults.throttled) && self.random.chance(20) {
+                    // A gateway's doing: there is no newer object.
+                    return Ok(Some(Answer::Written(write.key, write.uid, WriteOutcome::Conflict)));
+                }
                 let version = self.next_version();
                 let Some(task) = self.tasks.get_mut(&write.key) else { return Ok(None) };
                 let outcome = if task.resource_version == write.resource_version {

@@ -144,6 +144,9 @@ fn failure(pod: &PodSeen, container: &str) -> Ending {
         // Phase Failed without a word about any container: none can have run to an end.
         return if pod.deleted.is_some() { Ending::Deleted } else { Ending::NodeLost };
     };
+    if terminated.is_unknown() && pod.deleted.is_none() {
+        return Ending::NodeLost;
+    }
     if terminated.reason.as_deref() == Some("OOMKilled") {
         return Ending::OutOfMemory { container: name.to_owned() };
     }

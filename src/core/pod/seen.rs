@@ -130,6 +130,13 @@ impl PodStatus {
     }
 }
 
+impl Terminated {
+    /// Whether the kubelet only says that there is no such container, for instance since it never started.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.reason.as_deref() == Some("ContainerStatusUnknown")
+    }
+}
+
 impl ContainerStatus {
     pub(super) fn terminated(&self) -> Option<&Terminated> {
         self.state.as_ref()?.terminated.as_ref()
@@ -144,6 +151,6 @@ impl ContainerStatus {
     }
 
     pub(super) fn has_run(&self) -> bool {
-        self.state.as_ref().is_some_and(|s| s.running.is_some() || s.terminated.is_some())
+        self.is_running() || self.terminated().is_some_and(|terminated| !terminated.is_unknown())
     }
 }

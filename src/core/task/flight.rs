@@ -1,7 +1,7 @@
 //! An item with a pod, or with one on its way.
 
 use crate::core::ids::{Attempt, Time};
-use crate::core::pod::StallKind;
+use crate::core::pod::{Stall, StallKind};
 
 /// An item with a pod, or with one on its way.
 #[derive(Clone, Debug)]
@@ -24,8 +24,8 @@ pub struct Flight {
     pub doubt: Doubt,
     /// Since when it waits for its start; `None` once it has started.
     pub starting: Option<Time>,
-    /// What holds up its start.
-    pub stall: Option<StallKind>,
+    /// What holds up its start, as it was last told.
+    pub stall: Option<Stall>,
     /// Why it is to be stopped though the task goes on.
     pub unwanted: Option<Unwanted>,
 }

@@ -182,6 +182,8 @@ impl Ledger {
         // The watch may have shown the newer object while the write was on its way.
         if self.resource_version == self.named {
             self.stale_since = Some(now);
+            // In case there is no newer object: a webhook or a gateway can answer so, too.
+            self.back_off(now);
         }
     }
 
@@ -189,6 +191,10 @@ impl Ledger {
     pub fn failed(&mut self, now: Time) {
         self.in_flight = false;
         self.urgent = true;
+        self.back_off(now);
+    }
+
+    fn back_off(&mut self, now: Time) {
         let delay = (RETRY_MILLIS << self.failures.min(10)).min(MAX_RETRY_MILLIS);
         self.failures += 1;
         self.blocked_until = Some(now.plus_millis(delay));
@@ -211,11 +217,17 @@ impl Ledger {
 
     /// The watch, or an answer, shows the object.
     pub fn seen(&mut self, resource_version: u64, status: &MapTaskStatus) -> Seen {
+        if resource_version == self.resource_version {
+            self.stale_since = None;
+        }
         if resource_version <= self.resource_version {
             return Seen::Old;
         }
         self.resource_version = resource_version;
-        self.stale_since = None;
+        if self.stale_since.take().is_some() {
+            self.failures = 0;
+            self.blocked_until = None;
+        }
         let mark = Mark::of(status);
         if let Some(which) = self.attempted.iter().rposition(|(_, attempted)| *attempted == mark) {
             self.confirm(which);
@@ -282,6 +294,16 @@ mod tests {
         assert_eq!(ledger.reread_due(), Some(Time(1_005)));
         assert_eq!(ledger.seen(2, &MapTaskStatus::default()), Seen::Ours, "only the spec was changed");
         assert!(ledger.due().is_some());
+    }
+
+    #[test]
+    fn a_conflict_without_a_newer_object_is_tried_again_after_a_while() {
+        let mut ledger = Ledger::new(1, None);
+        ledger.change();
+        ledger.begin(Time(0), &status("a"));
+        ledger.conflicted(Time(5));
+        assert_eq!(ledger.seen(1, &MapTaskStatus::default()), Seen::Old, "what was asked for is what was known");
+        assert_eq!(ledger.due(), Some(Time(505)));
     }
 
     #[test]

@@ -28,10 +28,19 @@ impl Run {
             self.set(scene, index, ItemPhase::Succeeded);
             return ending;
         }
+        let started = flight.as_ref().is_some_and(|flight| flight.starting.is_none());
+        if let Ending::Evicted { started: ran } | Ending::Preempted { started: ran } = &mut ending {
+            *ran |= started;
+        }
         // What a deletion brings about has the reason of the deletion; a pod may have ended by itself before.
         if matches!(ending, Ending::Deleted | Ending::NodeLost) {
-            match flight.and_then(|flight| flight.unwanted).filter(|_| stopped) {
-                Some(Unwanted::NeverStarted(stall)) => ending = Ending::NeverStarted { stall },
+            match flight.as_ref().and_then(|flight| flight.unwanted).filter(|_| stopped) {
+                Some(Unwanted::NeverStarted(stall)) => {
+                    ending = Ending::NeverStarted { stall };
+                    // The last words before the deletion; after it the kubelet only says that there is no container.
+                    detail.reason = None;
+                    detail.message = flight.and_then(|flight| flight.stall).map(|stall| stall.message);
+                }
                 Some(Unwanted::Suspended) => ending = Ending::Stopped,
                 // Stopped by an operator that died before it could take that down.
                 None if self.suspending && ending == Ending::NodeLost => ending = Ending::Stopped,

@@ -234,7 +234,9 @@ impl Run {
                 }
                 stall.as_ref()
             }
-            Progress::Started | Progress::Ended(_) => {
+            // What held it up until its end is why it never started.
+            Progress::Ended(_) => return,
+            Progress::Started => {
                 flight.starting = None;
                 if let Some(deadline) = deadline {
                     self.start_deadlines.remove(&(deadline, index));
@@ -249,8 +251,8 @@ impl Run {
             flight.unwanted = Some(Unwanted::NeverStarted(StallKind::ImageName));
         }
         if flight.stall.is_some() || stall.is_some() {
-            self.stalls.change(&pod.name, flight.stall, stall);
-            flight.stall = stall.map(|stall| stall.kind);
+            self.stalls.change(&pod.name, flight.stall.as_ref().map(|stall| stall.kind), stall);
+            flight.stall = stall.cloned();
         }
     }
 
@@ -259,7 +261,7 @@ impl Run {
         while let Some(&(time, index)) = self.start_deadlines.first().filter(|(time, _)| *time <= now) {
             self.start_deadlines.remove(&(time, index));
             if let Some(flight) = self.flights.get_mut(&index) {
-                let stall = flight.stall.unwrap_or(StallKind::Other);
+                let stall = flight.stall.as_ref().map_or(StallKind::Other, |stall| stall.kind);
                 flight.unwanted.get_or_insert(Unwanted::NeverStarted(stall));
             }
         }
@@ -342,8 +344,8 @@ impl Run {
         if let Some((since, millis)) = flight.starting.zip(self.job.start_deadline_millis) {
             self.start_deadlines.remove(&(since.plus_millis(millis), index));
         }
-        if flight.stall.is_some() {
-            self.stalls.change("", flight.stall, None);
+        if let Some(stall) = &flight.stall {
+            self.stalls.change("", Some(stall.kind), None);
         }
         Some(flight)
     }
