@@ -192,7 +192,9 @@ struct Nodes(String);
 impl Nodes {
     fn new(name: &str) -> Self {
         let nodes = Self(name.to_owned());
-        ["a", "b"].iter().for_each(|node| nodes.add(&format!("{name}-{node}")));
+        for node in ["a", "b"] {
+            nodes.add(&format!("{name}-{node}"));
+        }
         let class = json!({ "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": { "name": name }, "value": 1000 });
         assert!(kubectl_with(&class.to_string(), &["create", "-f", "-"]).0);
         nodes

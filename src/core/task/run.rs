@@ -273,10 +273,16 @@ impl Run {
             return;
         }
         self.suspending = stop;
-        for flight in self.flights.values_mut() {
+        let deadline = self.job.start_deadline_millis;
+        for (index, flight) in &mut self.flights {
             match (flight.unwanted, flight.stop) {
                 (None, _) if stop => flight.unwanted = Some(Unwanted::Suspended),
-                (Some(Unwanted::Suspended), Stop::No(_)) if !stop => flight.unwanted = None,
+                (Some(Unwanted::Suspended), Stop::No(_)) if !stop => {
+                    flight.unwanted = None;
+                    // Its deadline may have passed in the meantime, and then had no effect.
+                    let due = flight.starting.zip(deadline).map(|(since, millis)| (since.plus_millis(millis), *index));
+                    self.start_deadlines.extend(due);
+                }
                 _ => {}
             }
         }
