@@ -5,7 +5,7 @@
 export CLUSTER ?= local
 CARGO ?= cargo
 
-.PHONY: help demo test lint test-unit test-simulation test-cluster soak cluster clean-cluster install image crds
+.PHONY: help demo test lint test-unit test-simulation test-cluster test-faults soak cluster clean-cluster install image crds
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 18
@@ -13,7 +13,7 @@ help: ## this list
 demo: ## a cluster if none is given, the operator by its chart, an example run to its end
 	@scripts/demo.sh
 
-test: lint test-unit test-simulation test-cluster ## everything
+test: lint test-unit test-simulation test-cluster test-faults ## everything
 
 lint: ## format, clippy, docs, generated CRD, chart, scripts
 	@scripts/lint.sh
@@ -27,8 +27,12 @@ test-simulation: ## the core in 10,000 simulated worlds
 test-cluster: ## the installed operator on a real cluster
 	@scripts/test-cluster.sh
 
-soak: ## the simulation for 500,000 seeds
+test-faults: ## the operator killed again and again behind a proxy that loses and delays, 30 times (FAULT_SEED=n: one)
+	@scripts/test-faults.sh
+
+soak: ## the simulation for 500,000 seeds, and faults for up to 1,000 seeds within FAULT_MINUTES (120)
 	SIMULATION_SEEDS=500000 $(CARGO) test --locked --test simulation -- --nocapture
+	FAULT_RUNS=$${FAULT_RUNS:-1000} FAULT_MINUTES=$${FAULT_MINUTES:-120} scripts/test-faults.sh
 
 cluster: ## start the local cluster
 	@cluster/cluster.sh up

@@ -7,6 +7,7 @@
 #   cluster.sh kubeconfig|api-port|status [NAME]
 #   cluster.sh port PURPOSE [NAME]      a free port of the host, the same at each call
 #   cluster.sh pid COMPONENT [NAME]     etcd, kube-apiserver, kubelet, containerd, …
+#   cluster.sh restart COMPONENT [NAME] end it and start it again
 #   cluster.sh down [NAME|--all]        end it and leave nothing running
 #
 # Options of up: --name NAME (default maptask), --fake-nodes N (2), --no-real-node, --unlimited-qps.
@@ -31,6 +32,8 @@ source "$HERE/lib/control-plane.sh"
 source "$HERE/lib/node.sh"
 # shellcheck source=lib/down.sh
 source "$HERE/lib/down.sh"
+# shellcheck source=lib/restart.sh
+source "$HERE/lib/restart.sh"
 
 up() {
   local name=maptask fake_nodes=2 real_node=true unlimited_qps=false
@@ -89,8 +92,9 @@ main() {
     port) paths "${2:-maptask}" && port_for "$1" ;;
     status) paths "${1:-maptask}" && if is_healthy; then echo "up"; else echo "down" && exit 1; fi ;;
     pid) paths "${2:-maptask}" && component_pid "$1" ;;
+    restart) paths "${2:-maptask}" && restart "$1" ;;
     down) if [[ ${1:-maptask} == --all ]]; then down_all; else down "${1:-maptask}"; fi ;;
-    *) sed -n '2,14p' "$0" && exit 2 ;;
+    *) sed -n '2,15p' "$0" && exit 2 ;;
   esac
 }
 

@@ -75,16 +75,19 @@ is_ours() {
   [[ $cmdline == *"$STATE/"* || $cmdline == *"$RUN/"* ]]
 }
 
-# The pid of a component, if it runs.
-component_pid() {
-  local file pid
+# The file with the pid of a component, if it runs.
+pid_file() {
+  local file
   for file in "$STATE/pids/$1.pid" "$STATE/kwok/clusters/$NAME/pids/$1.pid"; do
-    if [[ -f $file ]]; then
-      pid=$(<"$file")
-      if is_ours "$pid"; then echo "$pid" && return; fi
-    fi
+    if [[ -f $file ]] && is_ours "$(<"$file")"; then echo "$file" && return; fi
   done
   return 1
+}
+
+# The pid of a component, if it runs.
+component_pid() {
+  local file
+  file=$(pid_file "$1") && echo "$(<"$file")"
 }
 
 # Whether everything that was started runs: without a scheduler the API server answers, and no pod ever starts.

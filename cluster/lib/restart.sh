@@ -1,0 +1,17 @@
+# A component that ends and comes back, as after a crash or an upgrade.
+# shellcheck shell=bash
+
+# restart COMPONENT: the same command, folder and log; waits until all is healthy again.
+restart() {
+  local component=$1 pid file dir log words
+  pid=$(component_pid "$component") || die "$component does not run"
+  file=$(pid_file "$component")
+  dir=$(readlink "/proc/$pid/cwd")
+  log=$(readlink "/proc/$pid/fd/1")
+  mapfile -d '' -t words <"/proc/$pid/cmdline"
+  say "restarting $component"
+  end_pids "$pid"
+  (cd "$dir" && PATH=$BIN:$PATH exec setsid "${words[@]}" >>"$log" 2>&1 </dev/null) &
+  echo $! >"$file"
+  wait_for "$component" 60 is_healthy
+}

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# The tests of tests/faults on a cluster of their own, which ends with them. What is given goes to the test program:
+# `-- NAME`. FAULT_SEED=n repeats one run, FAULT_RUNS=n is their number, FAULT_MINUTES=n how long new ones are begun.
+set -euo pipefail
+# shellcheck source=common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+needs_cargo
+say "building the tests"
+cargo test --quiet --locked --test faults --no-run
+FAULT_CLUSTER=faults
+trap 'cluster/cluster.sh down "$FAULT_CLUSTER"' EXIT
+cluster/cluster.sh up --name "$FAULT_CLUSTER" --fake-nodes 4
+KUBECONFIG=$(cluster/cluster.sh kubeconfig "$FAULT_CLUSTER")
+KUBECTL=$ROOT/target/cluster/bin/kubectl
+export FAULT_CLUSTER KUBECONFIG KUBECTL
+"$KUBECTL" apply -f crds/maptasks.yaml >/dev/null
+"$KUBECTL" wait --for=condition=Established crd/maptasks.maptask.dev --timeout=60s >/dev/null
+# Who the proxy says it is: an ordinary user, since administrators are exempt from priority and fairness.
+"$KUBECTL" create clusterrolebinding maptask-faults --clusterrole=cluster-admin --user=maptask-faults \
+  --dry-run=client -o yaml | "$KUBECTL" apply -f - >/dev/null
+say "running the tests under faults"
+cargo test --quiet --locked --test faults -- --ignored --nocapture --test-threads 1 "$@"

@@ -1,0 +1,209 @@
+//! One run: a task under faults, to its end and beyond.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use kube::{Client, Config};
+use maptask::api::TaskPhase;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::chaos::Chaos;
+use crate::check::{self, Wanted};
+use crate::cluster::{self, Disturbance};
+use crate::kubectl::{Namespace, fake_task};
+use crate::profile::Profile;
+use crate::proxy::Proxy;
+use crate::random::Random;
+use crate::witness::{Witness, list};
+
+/// The name of the task.
+pub const TASK: &str = "t";
+const CONCURRENCY: usize = 40;
+const RETRIES: u32 = 3;
+/// How long a task may take once nothing goes wrong any more. A create without an answer holds names for 75 s.
+const PATIENCE: Duration = Duration::from_mins(4);
+const STEP: Duration = Duration::from_millis(100);
+/// When the cluster as a whole is disturbed.
+const DISTURBED_AFTER: Duration = Duration::from_secs(8);
+/// One run of so many restarts the API server, and another pauses etcd.
+const DISTURB_EVERY: u64 = 30;
+
+/// A namespace with a task in it, operators, the proxy between, and the witness.
+pub struct Run {
+    pub namespace: Namespace,
+    pub witness: Witness,
+    pub folder: PathBuf,
+    pub profile: Profile,
+    proxy: Arc<Proxy>,
+    chaos: Chaos,
+    client: Client,
+    began: Instant,
+    ended: Option<Duration>,
+    disturbance: Option<Disturbance>,
+    // The last to go: what runs in it ends with it.
+    runtime: Runtime,
+}
+
+impl Run {
+    /// Starts all, and then the task.
+    pub fn start(name: &str, seed: u64, profile: Profile, task: &Value, disturbance: Option<Disturbance>) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("maptask-faults-{}-{name}-{seed}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let _steady = cluster::STEADY.read().unwrap_or_else(PoisonError::into_inner);
+        let namespace = Namespace::new(&format!("{name}-{seed}"));
+        let chance = |part: u64| Random::new(seed.wrapping_mul(8) + part);
+        let (client, witness, proxy, chaos) = runtime.block_on(async {
+            let mut config = Config::infer().await.unwrap();
+            config.default_retry = false;
+            let client = Client::try_from(config.clone()).unwrap();
+            let forwarding = Client::try_from(config).unwrap();
+            let witness = Witness::start(&client, &namespace.0).await;
+            let (proxy, address) = Proxy::start(forwarding, profile.clone(), chance(1)).await;
+            let chaos = Chaos::new(client.clone(), &namespace.0, address, &folder, profile.clone(), chance(2));
+            (client, witness, proxy, chaos)
+        });
+        namespace.apply(task);
+        let began = Instant::now();
+        Self { namespace, witness, folder, profile, proxy, chaos, client, began, ended: None, disturbance, runtime }
+    }
+
+    /// Goes on for a moment.
+    fn step(&mut self) {
+        if self.began.elapsed() > DISTURBED_AFTER
+            && let Some(what) = self.disturbance.take()
+        {
+            self.proxy.counters.add(format!("{what:?}"));
+            std::thread::spawn(move || cluster::disturb(what));
+        }
+        let calm = self.proxy.is_calm();
+        self.runtime.block_on(self.chaos.step(calm, &self.proxy.counters));
+        std::thread::sleep(STEP);
+    }
+
+    /// Goes on until there is an answer.
+    fn go_on<T>(&mut self, what: &str, ask: impl Fn(&mut Self) -> Option<T>) -> Result<T, String> {
+        let end = Instant::now() + self.profile.calm_after + PATIENCE;
+        loop {
+            if let Some(answer) = ask(self) {
+                return Ok(answer);
+            }
+            if Instant::now() > end {
+                let (log, seconds) = (self.witness.log(), (self.profile.calm_after + PATIENCE).as_secs());
+                let status = log.tasks.last().map(|task| (task.version, task.status.phase, task.status.counts));
+                return Err(format!("{what}: not within {seconds} s; the last status is {status:?}"));
+            }
+            self.step();
+        }
+    }
+
+    /// Waits until the task has ended and all that was seen is noted; the results.
+    pub fn wait_for_end(&mut self) -> Result<Vec<Value>, String> {
+        self.go_on("the task ends", |run| {
+            let log = run.witness.log();
+            log.tasks.last().and_then(|task| task.status.phase).filter(|phase| TaskPhase::is_terminal(*phase)).map(drop)
+        })?;
+        self.ended = Some(self.began.elapsed());
+        // What was delayed may still come, and must not matter.
+        self.go_on("all delayed requests are through", |run| (run.proxy.late() == 0).then_some(()))?;
+        let settled = Instant::now() + Duration::from_secs(2);
+        self.go_on("the witness has seen all", |run| {
+            let pods = run.list("/api/v1", "pods?labelSelector=maptask.dev/name")?;
+            let last = pods.iter().filter_map(|pod| pod["metadata"]["resourceVersion"].as_str()?.parse().ok()).max();
+            let seen = run.witness.log().pods.iter().map(|pod| pod.version).max();
+            (Instant::now() > settled && seen >= last).then_some(())
+        })?;
+        let shards =
+            self.go_on("the results are read", |run| run.list("/api/v1", "configmaps?labelSelector=maptask.dev/name"))?;
+        let texts = shards.iter().filter_map(|shard| shard["data"]["results.jsonl"].as_str());
+        Ok(texts.flat_map(str::lines).map(|line| serde_json::from_str(line).unwrap()).collect())
+    }
+
+    /// Deletes the task; nothing of it may stay.
+    pub fn delete(&mut self) -> Result<(), String> {
+        self.go_on("the task is deleted", |run| {
+            let args = ["-n", &run.namespace.0, "delete", "maptask", TASK, "--wait=false", "--ignore-not-found"];
+            crate::kubectl::kubectl_with("", &args).0.then_some(())
+        })?;
+        for (api, kind) in [("/api/v1", "pods"), ("/api/v1", "configmaps"), ("/apis/maptask.dev/v1alpha1", "maptasks")]
+        {
+            let query = if kind == "configmaps" { "configmaps?labelSelector=maptask.dev/name" } else { kind };
+            self.go_on(&format!("all {kind} go"), |run| run.list(api, query).filter(Vec::is_empty).map(drop))?;
+        }
+        Ok(())
+    }
+
+    fn list(&self, api: &str, kind: &str) -> Option<Vec<Value>> {
+        let path = format!("{api}/namespaces/{}/{kind}", self.namespace.0);
+        self.runtime.block_on(list(&self.client, &path)).ok().map(|(_, items)| items)
+    }
+
+    /// Faults by kind, and how long it took.
+    pub fn summary(&self) -> String {
+        let log = self.witness.log();
+        format!(
+            "{:3} s, ended after {:3} s, {} pod versions, {} status writes, {} gaps; {}",
+            self.began.elapsed().as_secs(),
+            self.ended.unwrap_or_default().as_secs(),
+            log.pods.len(),
+            log.tasks.len(),
+            log.gaps,
+            self.proxy.counters.text()
+        )
+    }
+
+    /// The end of a run: with all that helps, if something was wrong.
+    pub fn finish(self, seed: u64, result: Result<(), String>) -> Result<String, String> {
+        let summary = self.summary();
+        match result {
+            Ok(()) => {
+                let _ = std::fs::remove_dir_all(&self.folder);
+                Ok(summary)
+            }
+            Err(problem) => Err(format!(
+                "seed {seed}: {problem}\n{:?}\n{summary}\nlogs of the operators: {}",
+                self.profile,
+                self.folder.display()
+            )),
+        }
+    }
+}
+
+/// A run under this seed; its summary.
+pub fn run(seed: u64) -> Result<String, String> {
+    let profile = Profile::draw(&mut Random::new(seed));
+    let disturbance = match seed % DISTURB_EVERY {
+        10 => Some(Disturbance::RestartApiServer),
+        20 => Some(Disturbance::PauseEtcd(Duration::from_millis(2_000 + seed % 2_000))),
+        _ => None,
+    };
+    let work = json!({
+        "fake.maptask.dev/message": "index",
+        "fake.maptask.dev/fail-every": profile.fail_every.to_string(),
+        "fake.maptask.dev/duration": format!("{}ms", profile.life.0),
+        "fake.maptask.dev/duration-up-to": format!("{}ms", profile.life.1),
+    });
+    let spec = json!({ "items": { "count": profile.items }, "concurrency": CONCURRENCY, "retries": RETRIES });
+    let task = fake_task(TASK, &spec, &work);
+    let wanted =
+        Wanted { items: profile.items, concurrency: CONCURRENCY, retries: RETRIES, fail_every: profile.fail_every };
+    let mut run = Run::start("faults", seed, profile, &task, disturbance);
+    let result = to_the_end(&mut run, &wanted);
+    run.finish(seed, result)
+}
+
+/// Waits for the end, checks, deletes, and checks again.
+pub fn to_the_end(run: &mut Run, wanted: &Wanted) -> Result<(), String> {
+    let results = run.wait_for_end()?;
+    {
+        let log = run.witness.log();
+        check::check(&log, wanted, &results).map_err(|problem| problem.tell(&log))?;
+    }
+    run.delete()?;
+    let log = run.witness.log();
+    check::check(&log, wanted, &results)
+        .map_err(|problem| format!("after the task was deleted: {}", problem.tell(&log)))
+}
