@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use super::Event;
 use crate::api::labels;
 use crate::core::ids;
-use crate::core::pod::{PodSeen, PodStatus};
+use crate::core::pod::{Deletion, PodSeen, PodStatus};
 
 /// A pod without its spec and without most of its metadata: a fraction of the real object.
 #[derive(Clone, Debug, Deserialize, Resource)]
@@ -80,10 +80,11 @@ impl LeanPod {
             task: task.into(),
             owner_uid: owner.map(|owner| owner.uid),
             created: metadata.creation_timestamp.map(|time| ids::Time(time.0.as_millisecond())),
-            // The timestamp says when the grace will be over.
             deleted: metadata.deletion_timestamp.map(|time| {
                 let grace = metadata.deletion_grace_period_seconds.unwrap_or(0);
-                ids::Time(time.0.as_millisecond() - grace * 1_000)
+                // The timestamp says when the grace will be over.
+                let asked = ids::Time(time.0.as_millisecond() - grace * 1_000);
+                Deletion { asked, last: grace == 0 }
             }),
             node: spec.node_name.map(Into::into),
             status,
@@ -118,7 +119,7 @@ mod tests {
         assert_eq!((seen.name.as_str(), &*seen.task, seen.owner_uid.as_deref()), ("t-3-1", "t", Some("o")));
         assert_eq!(
             (seen.created, seen.deleted),
-            (Some(ids::Time(1_790_000_000_000)), Some(ids::Time(1_790_000_030_000)))
+            (Some(ids::Time(1_790_000_000_000)), Some(Deletion { asked: ids::Time(1_790_000_030_000), last: false }))
         );
         assert_eq!((seen.status.phase.as_deref(), seen.node.as_deref()), (Some("Succeeded"), Some("n")));
         let container = &seen.status.container_statuses.unwrap()[0];

@@ -1,280 +1,251 @@
-//! Every way in which an attempt can end, brought about on the real node (or, where said, on a fake one), and what it
-//! counts as. docs/behaviour.md has the table.
+//! How attempts end on real and fake nodes, and what the operator makes of each ending.
+//!
+//! Pods in these states are in src/core/pod/states; here they come about under a MapTask.
 
 use serde_json::{Value, json};
 
-use crate::kubectl::{Namespace, fake_task, kubectl, kubectl_with, real_task};
+use crate::kubectl::{Namespace, kubectl_with, real_task};
 use crate::life::counts;
 use crate::undisturbed;
 
-/// Category, reason and exit code of the task's only group of failures, and how many there were.
-fn failure(status: &Value) -> (String, String, Option<i64>, i64) {
-    let groups = status["failures"].as_array().cloned().unwrap_or_default();
-    assert_eq!(groups.len(), 1, "{status}");
-    let text = |name: &str| groups[0][name].as_str().unwrap_or_default().to_owned();
-    (text("category"), text("reason"), groups[0]["exitCode"].as_i64(), groups[0]["count"].as_i64().unwrap())
+/// Writes `ready`, runs until it is told to stop, and exits with this code.
+pub fn until_stopped(code: i32) -> String {
+    format!("trap 'exit {code}' TERM; echo ready; sleep 1000 & wait")
 }
 
-fn of(category: &str, reason: &str, exit_code: Option<i64>) -> (String, String, Option<i64>, i64) {
-    (category.to_owned(), reason.to_owned(), exit_code, 1)
+/// The same in the first attempt; any other one succeeds at once.
+pub fn first_until_stopped(code: i32) -> String {
+    format!(r#"test "$MAPTASK_ATTEMPT" -ge 2 && exit 0; {}"#, until_stopped(code))
 }
 
-fn one(name: &str, script: &str, change: impl Fn(&mut Value)) -> Value {
-    let mut task = real_task(name, &json!({ "items": { "count": 1 } }), script);
-    change(&mut task["spec"]);
+/// A task of one real pod; `pod` goes into its spec, `container` into its container.
+pub fn one(name: &str, spec: &Value, script: &str, pod: &Value, container: &Value) -> Value {
+    let mut task = real_task(name, &json!({ "items": { "count": 1 }, "retryPolicy": { "backoffSeconds": 0 } }), script);
+    put(&mut task["spec"], spec);
+    put(&mut task["spec"]["template"]["spec"]["containers"][0], container);
+    put(&mut task["spec"]["template"]["spec"], pod);
     task
 }
 
-fn pod_spec(spec: &mut Value) -> &mut Value {
-    &mut spec["template"]["spec"]
+pub fn put(into: &mut Value, from: &Value) {
+    for (key, value) in from.as_object().unwrap() {
+        into[key] = value.clone();
+    }
 }
 
-fn main(spec: &mut Value) -> &mut Value {
-    &mut pod_spec(spec)["containers"][0]
+/// Category, exit code and number of the endings of a task that ended in one way only.
+pub fn ending(status: &Value) -> (&str, Option<i64>, i64) {
+    let groups = status["failures"].as_array().map(Vec::as_slice).unwrap_or_default();
+    assert_eq!(groups.len(), 1, "{status}");
+    let count = groups[0]["count"].as_i64().unwrap();
+    (groups[0]["category"].as_str().unwrap(), groups[0]["exitCode"].as_i64(), count)
 }
 
-fn wait_running(namespace: &Namespace, pod: &str) {
-    namespace
-        .wait(&format!("{pod} running"), || (namespace.get("pod", pod)?["status"]["phase"] == "Running").then_some(()));
+pub fn assert_end(status: &Value, name: &str, phase: &str, wanted: [i64; 4]) {
+    assert_eq!((status["phase"].as_str(), counts(status)), (Some(phase), wanted), "{name}: {status}");
+}
+
+/// Waits until the pod runs and heeds SIGTERM.
+pub fn wait_until_ready(namespace: &Namespace, pod: &str) {
+    namespace.wait(&format!("word from {pod}"), || {
+        let (good, log) = kubectl_with("", &["-n", &namespace.0, "logs", pod, "-c", "main"]);
+        (good && log.contains("ready")).then_some(())
+    });
+}
+
+pub fn evict(namespace: &Namespace, pod: &str) {
+    let eviction = json!({
+        "apiVersion": "policy/v1", "kind": "Eviction", "metadata": { "name": pod, "namespace": namespace.0 },
+    });
+    let path = format!("/api/v1/namespaces/{}/pods/{pod}/eviction", namespace.0);
+    let (good, text) = kubectl_with(&eviction.to_string(), &["create", "--raw", &path, "-f", "-"]);
+    assert!(good, "no eviction of {pod}: {text}");
+}
+
+pub fn delete(namespace: &Namespace, pod: &str) {
+    namespace.kubectl(&["delete", "pod", pod, "--wait=false"]);
+}
+
+pub fn wait_for_phase(namespace: &Namespace, pod: &str, phase: &str) {
+    namespace.wait(&format!("{pod} in phase {phase}"), || {
+        (namespace.get("pod", pod)?["status"]["phase"] == phase).then_some(())
+    });
+}
+
+pub fn wait_for_failure(namespace: &Namespace, category: &str) {
+    namespace.wait(&format!("an ending of category {category}"), || {
+        (namespace.status("t")["failures"][0]["category"] == category).then_some(())
+    });
 }
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn what_a_program_or_its_template_does_wrong_costs_retries() {
+fn what_a_program_does_wrong_costs_its_item_a_retry() {
+    /// Name, script, parts of the pod's spec and of the container, category and exit code.
+    type Case<'a> = (&'a str, &'a str, &'a Value, &'a Value, &'a str, Option<i64>);
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("own");
-    let plain = |_: &mut Value| {};
-    let side = |code: i32| {
-        move |spec: &mut Value| {
-            let script = format!("exit {code}");
-            let side = json!({ "name": "side", "image": "busybox:1.36", "command": ["sh", "-c", script] });
-            pod_spec(spec)["containers"].as_array_mut().unwrap().push(side);
-        }
-    };
-    let init = |spec: &mut Value| {
-        let init = json!({ "name": "init", "image": "busybox:1.36", "command": ["sh", "-c", "exit 4"] });
-        pod_spec(spec)["initContainers"] = json!([init]);
-    };
-    let native = |spec: &mut Value| {
-        let script = "trap 'exit 0' TERM; while :; do sleep 1; done";
-        let sidecar = json!({ "name": "log", "image": "busybox:1.36", "restartPolicy": "Always", "command": ["sh", "-c", script] });
-        pod_spec(spec)["initContainers"] = json!([sidecar]);
-    };
-    let memory = |spec: &mut Value| main(spec)["resources"] = json!({ "limits": { "memory": "20Mi" } });
-    let deadline = |spec: &mut Value| pod_spec(spec)["activeDeadlineSeconds"] = json!(2);
-    let no_command = |spec: &mut Value| main(spec)["command"] = json!(["/no/such/program"]);
-    let bad_image = |spec: &mut Value| main(spec)["image"] = json!("NO:such:image");
-    let missing_key = |spec: &mut Value| {
-        spec["startDeadlineSeconds"] = json!(6);
-        let reference = json!({ "secretKeyRef": { "name": "nobody", "key": "x" } });
-        main(spec)["env"] = json!([{ "name": "SECRET", "valueFrom": reference }]);
-    };
-    let large = |spec: &mut Value| spec["results"] = json!({ "maxBytesPerItem": 4 });
-    let cases = [
-        (one("exit", "exit 3", plain), of("Failed", "Error", Some(3))),
-        (one("side", "true", side(9)), of("Failed", "Error", Some(9))),
-        (one("both", "exit 3", side(9)), of("Failed", "Error", Some(3))),
-        (one("init", "true", init), of("Failed", "Error", Some(4))),
-        (one("sidecar", "exit 5", native), of("Failed", "Error", Some(5))),
-        (one("memory", "tail /dev/zero", memory), of("OutOfMemory", "OOMKilled", Some(137))),
-        (one("deadline", "sleep 100", deadline), of("Deadline", "DeadlineExceeded", None)),
-        (one("command", "", no_command), of("Failed", "StartError", Some(128))),
-        (one("image", "", bad_image), of("NeverStarted", "", None)),
-        (one("config", "", missing_key), of("NeverStarted", "", None)),
-        (one("result", "echo too long > /dev/termination-log", large), of("ResultTooLarge", "", None)),
+    let limit = json!({ "resources": { "limits": { "memory": "16Mi" } } });
+    let deadline = json!({ "activeDeadlineSeconds": 5 });
+    let other =
+        |name: &str, script: &str| json!({ "name": name, "image": "busybox:1.36", "command": ["sh", "-c", script] });
+    let mut sidecar = other("side", &until_stopped(0));
+    sidecar["restartPolicy"] = json!("Always");
+    let init = json!({ "initContainers": [other("prepare", "exit 4")] });
+    let sidecar = json!({ "initContainers": [sidecar] });
+    let second = json!({ "containers": [other("main", "exit 0"), other("second", "exit 9")] });
+    let none = json!({});
+    let no_program = json!({ "command": ["/no/such/program"] });
+    let (stops, large) = (until_stopped(0), "echo 123456789 > /dev/termination-log".to_owned());
+    let cases: [Case<'_>; 9] = [
+        ("code", "exit 3", &none, &none, "Failed", Some(3)),
+        ("memory", "tail /dev/zero", &none, &limit, "OutOfMemory", Some(137)),
+        ("deadline", "sleep 1000", &deadline, &none, "Deadline", None),
+        // Even if it ends well when it is told to stop: the pod's phase is Failed.
+        ("politely", &stops, &deadline, &none, "Deadline", None),
+        ("program", "", &none, &no_program, "Failed", Some(128)),
+        ("init", "exit 0", &init, &none, "Failed", Some(4)),
+        ("second", "exit 0", &second, &none, "Failed", Some(9)),
+        ("sidecar", "exit 3", &sidecar, &none, "Failed", Some(3)),
+        ("large", &large, &none, &none, "ResultTooLarge", None),
     ];
-    for (task, _) in &cases {
-        namespace.apply(task);
+    let spec = json!({ "results": { "maxBytesPerItem": 8 } });
+    for (name, script, pod, container, ..) in &cases {
+        namespace.apply(&one(name, &spec, script, pod, container));
     }
-    for (task, expected) in &cases {
-        let name = task["metadata"]["name"].as_str().unwrap();
+    for (name, .., category, exit_code) in cases {
         let status = namespace.wait_for_end(name);
-        let found = failure(&status);
-        let reason_fits = expected.1.is_empty() || found.1 == expected.1;
-        assert_eq!((&found.0, found.2, found.3), (&expected.0, expected.2, expected.3), "{name}: {status}");
-        assert!(reason_fits, "{name}: {found:?}");
-        assert_eq!(status["counts"]["failed"], 1, "{name} has no retries: {status}");
+        assert_end(&status, name, "Failed", [0, 1, 0, 0]);
+        assert_eq!(ending(&status), (category, exit_code, 1), "{name}: {status}");
+        let sample = &status["failures"][0]["sample"];
+        assert_eq!((sample["attempt"].as_i64(), sample["node"].as_str()), (Some(1), Some("localhost")), "{name}");
     }
 }
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_sidecar_ends_with_the_item_and_does_not_fail_it() {
+fn a_sidecar_ends_with_its_item_and_does_not_fail_it() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("sidecar");
-    let sidecar =
-        json!({ "name": "log", "image": "busybox:1.36", "restartPolicy": "Always", "command": ["sleep", "1000"] });
-    namespace.apply(&one("t", "echo 7 > /dev/termination-log", |spec| {
-        pod_spec(spec)["initContainers"] = json!([sidecar]);
-        spec["container"] = json!("main");
-    }));
-    assert_eq!(namespace.wait_for_end("t")["phase"], "Succeeded");
-    assert_eq!(namespace.results("t"), [7]);
+    for (name, script) in [("stops", until_stopped(0)), ("fails", until_stopped(5)), ("killed", "sleep 1000".into())] {
+        let sidecar = json!([{
+            "name": "side", "image": "busybox:1.36", "restartPolicy": "Always", "command": ["sh", "-c", script],
+        }]);
+        let pod = json!({ "initContainers": sidecar });
+        namespace.apply(&one(name, &json!({}), "echo 1 > /dev/termination-log", &pod, &json!({})));
+    }
+    for name in ["stops", "fails", "killed"] {
+        assert_end(&namespace.wait_for_end(name), name, "Succeeded", [1, 0, 0, 0]);
+        assert_eq!(namespace.results(name), [1], "{name}");
+    }
 }
-
-/// Sleeps at the first attempt and is done at the second.
-const ONCE: &str = r#"test "$MAPTASK_ATTEMPT" -ge 2 || exec sleep 100"#;
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn what_is_done_to_a_pod_costs_infrastructure_retries_and_no_others() {
+fn what_is_done_to_a_running_pod_costs_its_item_no_retry() {
+    type Deed = fn(&Namespace, &str);
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("done-to");
-    for name in ["deleted", "evicted", "disk"] {
-        let script = if name == "disk" {
-            r#"test "$MAPTASK_ATTEMPT" -ge 2 || { dd if=/dev/zero of=/tmp-files/x bs=1M count=8; sleep 100; }"#
-        } else {
-            ONCE
-        };
-        namespace.apply(&one(name, script, |spec| {
-            pod_spec(spec)["volumes"] = json!([{ "name": "files", "emptyDir": { "sizeLimit": "1Mi" } }]);
-            main(spec)["volumeMounts"] = json!([{ "name": "files", "mountPath": "/tmp-files" }]);
-        }));
+    let force: Deed = |namespace, pod| {
+        namespace.kubectl(&["delete", "pod", pod, "--force", "--grace-period=0"]);
+    };
+    let hangs = r#"test "$MAPTASK_ATTEMPT" -ge 2 && exit 0; echo ready; sleep 1000"#.to_owned();
+    let cases: [(&str, String, Deed, &str); 6] = [
+        ("deleted", first_until_stopped(143), delete, "Deleted"),
+        ("deleted-five", first_until_stopped(5), delete, "Deleted"),
+        ("deleted-killed", hangs.clone(), delete, "Deleted"),
+        ("deleted-forced", hangs.clone(), force, "Deleted"),
+        ("evicted", first_until_stopped(143), evict, "Evicted"),
+        ("evicted-killed", hangs, evict, "Evicted"),
+    ];
+    for (name, script, ..) in &cases {
+        namespace.apply(&one(name, &json!({ "retries": 0 }), script, &json!({}), &json!({})));
     }
-    wait_running(&namespace, "deleted-0-1");
-    namespace.kubectl(&["delete", "pod", "deleted-0-1", "--wait=false"]);
-    wait_running(&namespace, "evicted-0-1");
-    let eviction = json!({ "apiVersion": "policy/v1", "kind": "Eviction", "metadata": { "name": "evicted-0-1", "namespace": namespace.0 } });
-    let path = format!("/api/v1/namespaces/{}/pods/evicted-0-1/eviction", namespace.0);
-    let (good, text) = kubectl_with(&eviction.to_string(), &["create", "--raw", &path, "-f", "-"]);
-    assert!(good, "{text}");
-    for (name, category) in [("deleted", "Deleted"), ("evicted", "Evicted"), ("disk", "Evicted")] {
+    for (name, _, deed, _) in &cases {
+        let pod = format!("{name}-0-1");
+        wait_until_ready(&namespace, &pod);
+        deed(&namespace, &pod);
+    }
+    for (name, .., category) in cases {
         let status = namespace.wait_for_end(name);
-        assert_eq!((status["phase"].as_str(), counts(&status)), (Some("Succeeded"), [1, 0, 0, 1]), "{name}: {status}");
-        assert_eq!(failure(&status).0, category, "{name}");
+        assert_end(&status, name, "Succeeded", [1, 0, 0, 1]);
+        let (told, _, count) = ending(&status);
+        assert_eq!((told, count), (category, 1), "{name}: {status}");
     }
 }
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_program_that_ends_well_when_it_is_told_to_stop_has_succeeded() {
+fn a_program_that_exits_with_0_when_told_to_stop_has_succeeded() {
     let _undisturbed = undisturbed();
-    let namespace = Namespace::new("trap");
-    let script = "trap 'echo 8 > /dev/termination-log; exit 0' TERM; while :; do sleep 0.2; done";
-    namespace.apply(&one("t", script, |spec| pod_spec(spec)["terminationGracePeriodSeconds"] = json!(20)));
-    wait_running(&namespace, "t-0-1");
-    // The shell may not have set its trap yet when its container is running.
-    namespace
-        .wait("trap set", || kubectl_with("", &["-n", &namespace.0, "exec", "t-0-1", "--", "true"]).0.then_some(()));
-    namespace.kubectl(&["delete", "pod", "t-0-1", "--wait=false"]);
+    let namespace = Namespace::new("stopped");
+    let script = format!("echo 1 > /dev/termination-log; {}", until_stopped(0));
+    for name in ["deleted", "evicted"] {
+        namespace.apply(&one(name, &json!({}), &script, &json!({}), &json!({})));
+    }
+    for (name, deed) in [("deleted", delete as fn(&Namespace, &str)), ("evicted", evict)] {
+        let pod = format!("{name}-0-1");
+        wait_until_ready(&namespace, &pod);
+        deed(&namespace, &pod);
+        assert_end(&namespace.wait_for_end(name), name, "Succeeded", [1, 0, 0, 0]);
+        assert_eq!(namespace.results(name), [1], "{name}");
+    }
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_pod_that_had_failed_before_it_was_deleted_has_failed() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("before");
+    let container =
+        |name: &str, script: &str| json!({ "name": name, "image": "busybox:1.36", "command": ["sh", "-c", script] });
+    // The times of a pod are whole seconds: its end and its deletion must be in different ones.
+    let pod =
+        json!({ "containers": [container("item", "exit 3"), container("main", "sleep 3; echo ready; sleep 1000")] });
+    namespace.apply(&one("t", &json!({}), "", &pod, &json!({})));
+    wait_until_ready(&namespace, "t-0-1");
+    delete(&namespace, "t-0-1");
     let status = namespace.wait_for_end("t");
-    assert_eq!((status["phase"].as_str(), counts(&status)), (Some("Succeeded"), [1, 0, 0, 0]), "{status}");
-    assert_eq!(namespace.results("t"), [8]);
+    assert_end(&status, "t", "Failed", [0, 1, 0, 0]);
+    assert_eq!(ending(&status), ("Failed", Some(3), 1), "{status}");
 }
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_pod_that_its_kubelet_refuses_is_tried_again_as_often_as_infrastructure_retries_say() {
+fn a_pod_that_its_node_has_no_disk_for_is_evicted_and_its_item_tried_again() {
     let _undisturbed = undisturbed();
-    let namespace = Namespace::new("refused");
-    let policy = json!({ "infrastructureRetries": 1, "backoffSeconds": 0 });
-    for name in ["affinity", "cpu"] {
-        namespace.apply(&one(name, "true", |spec| {
-            spec["retryPolicy"] = policy.clone();
-            pod_spec(spec)["nodeName"] = json!("localhost");
-            if name == "cpu" {
-                main(spec)["resources"] = json!({ "requests": { "cpu": "4000" } });
-            } else {
-                pod_spec(spec)["nodeSelector"] = json!({ "no": "such" });
-            }
-        }));
-    }
-    for (name, reason) in [("affinity", "NodeAffinity"), ("cpu", "OutOfcpu")] {
+    let namespace = Namespace::new("disk");
+    let script = |dir: &str| {
+        format!(r#"test "$MAPTASK_ATTEMPT" -ge 2 && exit 0; dd if=/dev/zero of={dir}/x bs=1M count=5; sleep 1000"#)
+    };
+    let limit = json!({ "resources": { "limits": { "ephemeral-storage": "1Mi" } } });
+    let volume = json!({ "volumes": [{ "name": "v", "emptyDir": { "sizeLimit": "1Mi" } }] });
+    let mount = json!({ "volumeMounts": [{ "name": "v", "mountPath": "/v" }] });
+    namespace.apply(&one("container", &json!({}), &script("/tmp"), &json!({}), &limit));
+    namespace.apply(&one("volume", &json!({}), &script("/v"), &volume, &mount));
+    for name in ["container", "volume"] {
         let status = namespace.wait_for_end(name);
-        let (category, found, _, count) = failure(&status);
-        assert_eq!((category.as_str(), found.as_str(), count), ("Rejected", reason, 2), "{status}");
-    }
-}
-
-/// Fake nodes of one test, with room for one of its pods each, and a priority class; gone when it ends.
-struct Nodes(String);
-
-impl Nodes {
-    fn new(name: &str) -> Self {
-        let nodes = Self(name.to_owned());
-        for node in ["a", "b"] {
-            nodes.add(&format!("{name}-{node}"));
-        }
-        let class = json!({ "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": { "name": name }, "value": 1000 });
-        assert!(kubectl_with(&class.to_string(), &["create", "-f", "-"]).0);
-        nodes
-    }
-
-    fn add(&self, node: &str) {
-        let room = json!({ "cpu": "1", "memory": "1Gi", "pods": "10" });
-        let node = json!({
-            "apiVersion": "v1", "kind": "Node",
-            "metadata": {
-                "name": node,
-                "annotations": { "kwok.x-k8s.io/node": "fake" },
-                "labels": { "type": self.0, "kubernetes.io/hostname": node },
-            },
-            "status": { "allocatable": room, "capacity": room },
-        });
-        let (good, text) = kubectl_with(&node.to_string(), &["create", "-f", "-"]);
-        assert!(good, "{text}");
-    }
-
-    /// A task of one item that takes most of a node.
-    fn task(&self, name: &str, duration: &str) -> Value {
-        let work = json!({ "fake.maptask.dev/duration": duration });
-        let mut task = fake_task(name, &json!({ "items": { "count": 1 } }), &work);
-        pod_spec(&mut task["spec"])["nodeSelector"] = json!({ "type": self.0 });
-        main(&mut task["spec"])["resources"] = json!({ "requests": { "cpu": "800m" } });
-        task
-    }
-}
-
-impl Drop for Nodes {
-    fn drop(&mut self) {
-        kubectl_with("", &["delete", "node", "--selector", &format!("type={}", self.0), "--wait=false"]);
-        kubectl_with("", &["delete", "priorityclass", &self.0]);
+        assert_end(&status, name, "Succeeded", [1, 0, 0, 1]);
+        let group = &status["failures"][0];
+        assert_eq!((group["category"].as_str(), group["reason"].as_str()), (Some("Evicted"), Some("Evicted")));
     }
 }
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn preemption_taints_and_lost_nodes_cost_an_item_nothing_of_its_own() {
+fn a_pod_that_the_kubelet_refuses_is_tried_again_as_often_as_infrastructure_retries_say() {
     let _undisturbed = undisturbed();
-    let namespace = Namespace::new("nodes");
-    let nodes = Nodes::new(&namespace.0);
-    let node_of = |pod: &str| {
-        wait_running(&namespace, pod);
-        namespace.get("pod", pod).unwrap()["spec"]["nodeName"].as_str().unwrap().to_owned()
-    };
-    let hasten = |pod: &str| {
-        namespace.wait(pod, || namespace.get("pod", pod));
-        namespace.kubectl(&["annotate", "pod", pod, "fake.maptask.dev/duration=1s", "--overwrite"]);
-    };
-    for item in ["tainted", "lost"] {
-        namespace.apply(&nodes.task(item, "1000s"));
+    let namespace = Namespace::new("rejected");
+    let spec = json!({ "retryPolicy": { "backoffSeconds": 0, "infrastructureRetries": 2 } });
+    let here = json!({ "nodeName": "localhost" });
+    let elsewhere = json!({ "nodeName": "localhost", "nodeSelector": { "type": "kwok" } });
+    let huge = json!({ "resources": { "requests": { "cpu": "1000" } } });
+    namespace.apply(&one("room", &spec, "true", &here, &huge));
+    namespace.apply(&one("affinity", &spec, "true", &elsewhere, &json!({})));
+    for (name, reason) in [("room", "OutOfcpu"), ("affinity", "NodeAffinity")] {
+        let status = namespace.wait_for_end(name);
+        assert_end(&status, name, "Failed", [0, 1, 0, 1]);
+        assert_eq!(ending(&status), ("Rejected", None, 3), "{name}: {status}");
+        assert_eq!(status["failures"][0]["reason"], reason, "{status}");
     }
-    let (tainted, lost) = (node_of("tainted-0-1"), node_of("lost-0-1"));
-    kubectl(&["taint", "node", &tainted, "leave=now:NoExecute"]);
-    kubectl(&["delete", "node", &lost]);
-    // Their second attempts have no node until these are mended.
-    ["tainted-0-2", "lost-0-2"].into_iter().for_each(hasten);
-    kubectl(&["taint", "node", &tainted, "leave:NoExecute-"]);
-    nodes.add(&lost);
-    for (task, category) in [("tainted", "Evicted"), ("lost", "NodeLost")] {
-        let status = namespace.wait_for_end(task);
-        assert_eq!((status["phase"].as_str(), counts(&status)), (Some("Succeeded"), [1, 0, 0, 1]), "{task}: {status}");
-        assert_eq!(failure(&status).0, category, "{task}");
-    }
-    for item in ["one", "two"] {
-        namespace.apply(&nodes.task(item, "1000s"));
-        wait_running(&namespace, &format!("{item}-0-1"));
-    }
-    // Both nodes are taken: what comes with a higher priority class takes the place of one of them.
-    let mut urgent = nodes.task("urgent", "1s");
-    pod_spec(&mut urgent["spec"])["priorityClassName"] = json!(namespace.0);
-    namespace.apply(&urgent);
-    assert_eq!(namespace.wait_for_end("urgent")["phase"], "Succeeded");
-    let preempted = namespace.wait("one of them preempted", || {
-        ["one", "two"].into_iter().find(|task| namespace.status(task)["counts"]["retried"] == 1)
-    });
-    hasten(&format!("{preempted}-0-2"));
-    let status = namespace.wait_for_end(preempted);
-    assert_eq!((status["phase"].as_str(), counts(&status)), (Some("Succeeded"), [1, 0, 0, 1]), "{status}");
-    assert_eq!(failure(&status).0, "Preempted");
 }

@@ -7,6 +7,7 @@
 
 mod crash;
 mod endings;
+mod endings_elsewhere;
 mod examples;
 mod kubectl;
 mod life;

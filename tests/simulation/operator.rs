@@ -7,7 +7,7 @@ use maptask::core::fleet::plan::{
 };
 use maptask::core::fleet::{Fleet, Limits};
 use maptask::core::ids::Time;
-use maptask::core::pod::{PodSeen, PodStatus, pod_name};
+use maptask::core::pod::{Deletion, PodSeen, PodStatus, pod_name};
 use maptask::core::task::TaskSeen;
 
 use crate::random::Random;
@@ -173,7 +173,7 @@ impl World {
                         }
                         self.remove_pod(&key);
                     } else {
-                        pod.seen.deleted = Some(self.now);
+                        pod.seen.deleted = Some(Deletion { asked: self.now, last: false });
                         pod.seen.version = version;
                         let seen = pod.seen.clone();
                         self.operator.pod_events.push_back(Event::Pod(seen));

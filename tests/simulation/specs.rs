@@ -91,6 +91,7 @@ pub fn evicted(started: bool) -> PodStatus {
         status: "True".to_owned(),
         reason: Some("EvictionByEvictionAPI".to_owned()),
         message: None,
+        last_transition_time: None,
     };
     let base = if started {
         ended("Failed", 143, None, None)
@@ -101,6 +102,6 @@ pub fn evicted(started: bool) -> PodStatus {
 }
 
 fn of_main(phase: &str, state: ContainerState) -> PodStatus {
-    let container = ContainerStatus { name: "main".to_owned(), state: Some(state) };
+    let container = ContainerStatus { name: "main".to_owned(), state: Some(state), ..ContainerStatus::default() };
     PodStatus { phase: Some(phase.to_owned()), container_statuses: Some(vec![container]), ..PodStatus::default() }
 }

@@ -9,5 +9,5 @@ pub mod template;
 pub use ending::{Cost, Ending, StallKind};
 pub use name::{parse_pod_name, pod_name, results_prefix};
 pub use progress::{Detail, Progress, Stall, detail, ending_when_gone, progress};
-pub use seen::{PodSeen, PodStatus};
+pub use seen::{Deletion, PodSeen, PodStatus};
 pub use template::{PodTemplate, TemplateError};

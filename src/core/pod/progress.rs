@@ -1,8 +1,7 @@
 //! How far has an attempt's pod come, and how did it end? Read off its last seen state.
 
 use super::ending::{Ending, StallKind};
-use super::seen::{ContainerStatus, PodSeen, PodStatus, Terminated};
-use crate::core::ids::Time;
+use super::seen::{ContainerStatus, Deletion, PodSeen, PodStatus, Terminated};
 
 /// Most characters of a message that is kept.
 const MESSAGE_LIMIT: usize = 400;
@@ -53,28 +52,27 @@ pub fn progress(pod: &PodSeen, container: &str) -> Progress {
 pub fn ending_when_gone(pod: &PodSeen, container: &str) -> Ending {
     match progress(pod, container) {
         Progress::Ended(ending) => ending,
-        Progress::Pending(_) | Progress::Started => disruption(&pod.status).unwrap_or(Ending::Deleted),
+        Progress::Pending(_) | Progress::Started => disruption(&pod.status, container).unwrap_or(Ending::Deleted),
     }
 }
 
 /// What a pod says about how it ended.
 pub fn detail(pod: &PodSeen, container: &str) -> Detail {
     let status = &pod.status;
-    let node = pod.node.as_deref().map(str::to_owned);
-    let of_pod = || (status.reason.clone(), status.message.clone());
-    let (reason, message) = match failed_container(status, container) {
-        // The pod's own words tell more about an eviction than the exit code of what was evicted.
-        Some((_, terminated)) if status.reason.is_none() => (terminated.reason.clone(), terminated.message.clone()),
-        Some(_) => of_pod(),
-        None => match stall(status) {
-            Some(stall) if status.reason.is_none() => (None, Some(stall.message)),
-            _ => of_pod(),
-        },
+    let disrupted = disruption(status, container).and_then(|_| status.condition("DisruptionTarget", "True"));
+    let failed = failed_container(status, container).filter(|(_, terminated)| !terminated.is_unknown());
+    let (reason, message) = if status.reason.is_some() {
+        (status.reason.clone(), status.message.clone())
+    } else if let Some(target) = disrupted {
+        // It tells more than the exit code of what was evicted.
+        (target.reason.clone(), target.message.clone())
+    } else if let Some((_, terminated)) = failed {
+        (terminated.reason.clone(), terminated.message.clone())
+    } else {
+        (None, stall(status).map(|stall| stall.message))
     };
-    let target = status.condition("DisruptionTarget", "True");
-    let reason = reason.or_else(|| target.and_then(|t| t.reason.clone()));
-    let message = message.filter(|m| !m.is_empty()).or_else(|| target.and_then(|t| t.message.clone()));
-    Detail { reason, message: message.map(|m| crate::text::cut(&m, MESSAGE_LIMIT)), node }
+    let message = message.filter(|m| !m.is_empty()).map(|m| crate::text::cut(&m, MESSAGE_LIMIT));
+    Detail { reason, message, node: pod.node.as_deref().map(str::to_owned) }
 }
 
 /// Whether a container of the item has run. One that only prepares it counts while it runs: behind it, an image may
@@ -127,7 +125,7 @@ fn words(reason: Option<&str>, message: Option<&str>) -> String {
 
 fn failure(pod: &PodSeen, container: &str) -> Ending {
     let status = &pod.status;
-    if let Some(disruption) = disruption(status) {
+    if let Some(disruption) = disruption(status, container) {
         return disruption;
     }
     let started = has_run(status);
@@ -150,19 +148,26 @@ fn failure(pod: &PodSeen, container: &str) -> Ending {
     if terminated.reason.as_deref() == Some("OOMKilled") {
         return Ending::OutOfMemory { container: name.to_owned() };
     }
-    if pod.deleted.is_some_and(|asked| ended_after(terminated, asked)) {
+    if pod.deleted.is_some_and(|deletion| brought_about(deletion, terminated)) {
         return Ending::Deleted;
     }
     Ending::Failed { exit_code: terminated.exit_code, container: name.to_owned() }
 }
 
-/// Whether a container ended since its pod's deletion was asked for; both are known to the second.
-fn ended_after(terminated: &Terminated, asked: Time) -> bool {
-    terminated.finished_at.is_none_or(|finished| finished.as_millisecond() >= asked.0)
+/// Whether a container ended for its pod's deletion; both are known to the second.
+fn brought_about(deletion: Deletion, terminated: &Terminated) -> bool {
+    let since = terminated.finished_at.is_none_or(|finished| finished.as_millisecond() >= deletion.asked.0);
+    // Killed by SIGTERM or SIGKILL: nothing else tells any more.
+    since || deletion.last && matches!(terminated.exit_code, 137 | 143)
 }
 
-fn disruption(status: &PodStatus) -> Option<Ending> {
+/// Who else ended the pod, unless a container of it had failed before.
+fn disruption(status: &PodStatus, container: &str) -> Option<Ending> {
     let target = status.condition("DisruptionTarget", "True")?;
+    let failed = failed_container(status, container).and_then(|(_, terminated)| terminated.finished_at);
+    if failed.zip(target.last_transition_time).is_some_and(|(failed, since)| failed < since) {
+        return None;
+    }
     let started = has_run(status);
     Some(match target.reason.as_deref() {
         Some("PreemptionByScheduler") => Ending::Preempted { started },
@@ -184,3 +189,7 @@ fn failed_container<'a>(status: &'a PodStatus, container: &str) -> Option<(&'a s
 #[cfg(test)]
 #[path = "progress_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "states_tests.rs"]
+mod states_tests;

@@ -1,6 +1,7 @@
 //! What each state of a pod means.
 
 use super::*;
+use crate::core::ids::Time;
 use crate::core::pod::Cost;
 
 fn pod(json: &str) -> PodSeen {
@@ -45,9 +46,10 @@ fn the_items_container_speaks_before_its_sidecar() {
 
 #[test]
 fn a_pod_that_was_deleted_is_told_by_when_its_container_ended() {
+    let deletion = Deletion { asked: Time(1_790_000_000_000), last: false };
     let json = |finished: &str| {
         let text = r#"{"phase":"Failed","containerStatuses":[{"name":"main","state":{"terminated":{"exitCode":3,"finishedAt":"AT"}}}]}"#;
-        PodSeen { deleted: Some(Time(1_790_000_000_000)), ..pod(&text.replace("AT", finished)) }
+        PodSeen { deleted: Some(deletion), ..pod(&text.replace("AT", finished)) }
     };
     assert_eq!(ended(&json("2026-09-21T14:13:19Z")), failed(3, "main"), "it had failed before");
     assert_eq!(ended(&json("2026-09-21T14:13:20Z")), Ending::Deleted);

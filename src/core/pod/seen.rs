@@ -24,12 +24,22 @@ pub struct PodSeen {
     pub owner_uid: Option<String>,
     /// When it was created, to the second.
     pub created: Option<Time>,
-    /// When its deletion was asked for, to the second.
-    pub deleted: Option<Time>,
+    /// Its deletion, if it has been asked for.
+    pub deleted: Option<Deletion>,
     /// The node that it was given to.
     pub node: Option<Arc<str>>,
     /// What its status says.
     pub status: PodStatus,
+}
+
+/// The deletion of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// When it was asked for, to the second.
+    pub asked: Time,
+    /// Whether no grace is left. The kubelet asks once more in this way when the pod has ended, so that nothing tells any
+    /// more when the deletion was asked for at first.
+    pub last: bool,
 }
 
 /// The part of a pod's status that tells how its attempt goes.
@@ -63,6 +73,8 @@ pub struct PodCondition {
     pub reason: Option<String>,
     /// The same in words.
     pub message: Option<String>,
+    /// Since when it has its status.
+    pub last_transition_time: Option<Timestamp>,
 }
 
 /// How a container fares.
@@ -73,6 +85,8 @@ pub struct ContainerStatus {
     pub name: String,
     /// Its state now.
     pub state: Option<ContainerState>,
+    /// Its state before.
+    pub last_state: Option<ContainerState>,
 }
 
 /// The state of a container; at most one is set.
@@ -151,6 +165,7 @@ impl ContainerStatus {
     }
 
     pub(super) fn has_run(&self) -> bool {
-        self.is_running() || self.terminated().is_some_and(|terminated| !terminated.is_unknown())
+        let before = self.last_state.as_ref().is_some_and(|s| s.running.is_some() || s.terminated.is_some());
+        before || self.is_running() || self.terminated().is_some_and(|terminated| !terminated.is_unknown())
     }
 }

@@ -250,7 +250,9 @@ impl Run {
         if stall.is_some_and(|stall| stall.kind == StallKind::ImageName) && flight.unwanted.is_none() {
             flight.unwanted = Some(Unwanted::NeverStarted(StallKind::ImageName));
         }
-        if flight.stall.is_some() || stall.is_some() {
+        // Once it is being deleted for that, what held it up is not told any more.
+        let settled = matches!(flight.unwanted, Some(Unwanted::NeverStarted(_))) && stall.is_none();
+        if !settled && (flight.stall.is_some() || stall.is_some()) {
             self.stalls.change(&pod.name, flight.stall.as_ref().map(|stall| stall.kind), stall);
             flight.stall = stall.cloned();
         }

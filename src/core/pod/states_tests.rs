@@ -1,0 +1,43 @@
+//! Every state of a real pod in `states/`, and what it means. states/README.md says how each was brought about.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::*;
+use crate::core::pod::Cost;
+use crate::watch::pods::LeanPod;
+
+const EXPECTED: &str = include_str!("states/expected.txt");
+
+fn meaning(pod: &PodSeen) -> String {
+    match progress(pod, "main") {
+        Progress::Pending(None) => "waits".to_owned(),
+        Progress::Pending(Some(stall)) => format!("waits ({:?})", stall.kind),
+        Progress::Started => "runs".to_owned(),
+        Progress::Ended(ending) => match ending.cost() {
+            None => ending.to_string(),
+            Some(Cost::Own) => format!("{ending}: retries"),
+            Some(Cost::Infrastructure) => format!("{ending}: infrastructureRetries"),
+            Some(Cost::Free) => format!("{ending}: nothing"),
+        },
+    }
+}
+
+#[test]
+fn every_state_of_a_real_pod_has_its_meaning() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/core/pod/states");
+    let mut found = BTreeMap::new();
+    for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        let Some(name) = name.strip_suffix(".json") else { continue };
+        let mut json: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        for (field, value) in [("namespace", "ns"), ("uid", "u"), ("resourceVersion", "1")] {
+            json["metadata"][field] = value.into();
+        }
+        json["metadata"]["labels"] = serde_json::json!({ "maptask.dev/name": "t" });
+        let pod = serde_json::from_value::<LeanPod>(json).unwrap().seen().unwrap();
+        found.insert(name.to_owned(), meaning(&pod));
+    }
+    let found: Vec<String> = found.iter().map(|(name, meaning)| format!("{name:40} {meaning}")).collect();
+    assert!(found.iter().map(String::as_str).eq(EXPECTED.lines()), "found:\n{}", found.join("\n"));
+}
