@@ -135,19 +135,27 @@ impl Truth {
         self.tally((create.job.uid.clone(), create.index)).lost += 1;
     }
 
-    /// SAFETY: no item has two live pods.
-    pub fn check_pods(&mut self, pods: &BTreeMap<PodKey, Pod>) -> Result<(), String> {
+    /// SAFETY: no item has two live pods. Of a task on its way out, the garbage collector takes pods whose names are still
+    /// in use, so that a late create can bring one back.
+    pub fn check_pods(
+        &mut self,
+        pods: &BTreeMap<PodKey, Pod>,
+        tasks: &BTreeMap<TaskKey, TaskSeen>,
+    ) -> Result<(), String> {
         if let Some(problem) = self.problem.take() {
             return Err(problem);
         }
-        let mut last: Option<(&PodKey, &Pod)> = None;
-        for (key, pod) in pods.iter().filter(|(_, pod)| pod.life != Life::Ended) {
-            if let Some((other, of)) = last
-                && (&other.0, other.1, &of.seen.owner_uid) == (&key.0, key.1, &pod.seen.owner_uid)
+        let mut last: Option<&PodKey> = None;
+        let stays = |key: &PodKey, pod: &Pod| {
+            tasks.get(&key.0).is_some_and(|task| !task.deleting && Some(&task.uid) == pod.seen.owner_uid.as_ref())
+        };
+        for (key, _) in pods.iter().filter(|(key, pod)| pod.life != Life::Ended && stays(key, pod)) {
+            if let Some(other) = last
+                && (&other.0, other.1) == (&key.0, key.1)
             {
                 return Err(format!("two live pods: {other:?} and {key:?}"));
             }
-            last = Some((key, pod));
+            last = Some(key);
         }
         Ok(())
     }

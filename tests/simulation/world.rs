@@ -149,7 +149,7 @@ impl World {
                 return Err(format!("not over after {MAX_STEPS} steps: {}", self.describe()));
             }
             self.step()?;
-            self.truth.check_pods(&self.pods)?;
+            self.truth.check_pods(&self.pods, &self.tasks)?;
         }
         self.truth.check_end(&self.tasks, &self.pods, &self.results)
     }
