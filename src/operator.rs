@@ -12,13 +12,13 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{MapTask, labels};
 use crate::apply::Apply;
 use crate::args::RunArgs;
-use crate::core::fleet::Fleet;
+use crate::core::fleet::{Event, Fleet};
 use crate::core::ids::Time;
 use crate::lease;
 use crate::serve::events::Events;
 use crate::serve::health::{self, Health};
 use crate::serve::metrics::Metrics;
-use crate::watch::{self, Event, pods::LeanPod};
+use crate::watch::{self, pods::LeanPod};
 
 /// What happens within so many milliseconds is planned for together.
 const GATHER: Duration = Duration::from_millis(10);
@@ -140,16 +140,7 @@ impl Work<'_> {
 
     fn event(&self, fleet: &mut Fleet, now: Time, event: Event) {
         self.metrics.watched();
-        match event {
-            Event::Task(task) => fleet.handle_task(now, *task),
-            Event::TaskGone(key) => fleet.handle_task_gone(&key),
-            Event::TasksListing => fleet.handle_tasks_listing(),
-            Event::TasksListed => fleet.handle_tasks_listed(now),
-            Event::Pod(pod) => fleet.handle_pod(now, pod),
-            Event::PodGone(pod) => fleet.handle_pod_gone(now, &pod),
-            Event::PodsListing => fleet.handle_pods_listing(),
-            Event::PodsListed => fleet.handle_pods_listed(now),
-        }
+        fleet.handle_event(now, event);
     }
 }
 

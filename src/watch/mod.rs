@@ -8,34 +8,12 @@ use kube::runtime::{WatchStreamExt, watcher};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::core::pod::PodSeen;
-use crate::core::task::TaskSeen;
+use crate::core::fleet::Event;
 
 /// Events that wait for the core. A full queue holds the watches back; the API server buffers for them.
 pub const QUEUE: usize = 4096;
 /// A watch is renewed after this many seconds: below the idle limit of common load balancers.
 const WATCH_SECONDS: u32 = 180;
-
-/// What a watch shows.
-#[derive(Debug)]
-pub enum Event {
-    /// A task, new or changed.
-    Task(Box<TaskSeen>),
-    /// A task is gone.
-    TaskGone(crate::core::ids::TaskKey),
-    /// A complete list of tasks begins.
-    TasksListing,
-    /// It is complete.
-    TasksListed,
-    /// A pod, new or changed.
-    Pod(PodSeen),
-    /// A pod is gone; its last state.
-    PodGone(PodSeen),
-    /// A complete list of pods begins.
-    PodsListing,
-    /// It is complete.
-    PodsListed,
-}
 
 /// How both watches are opened. Streaming lists keep memory low, and came with Kubernetes 1.34.
 pub fn config(server_minor: u32) -> watcher::Config {

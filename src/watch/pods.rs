@@ -6,8 +6,8 @@ use kube::Resource;
 use kube::runtime::watcher;
 use serde::{Deserialize, Deserializer};
 
-use super::Event;
 use crate::api::labels;
+use crate::core::fleet::Event;
 use crate::core::ids;
 use crate::core::pod::{Deletion, PodSeen, PodStatus};
 

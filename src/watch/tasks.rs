@@ -4,8 +4,8 @@ use kube::core::DeserializeGuard;
 use kube::runtime::watcher;
 use kube::{Resource, ResourceExt};
 
-use super::Event;
 use crate::api::MapTask;
+use crate::core::fleet::Event;
 use crate::core::ids::TaskKey;
 use crate::core::task::TaskSeen;
 

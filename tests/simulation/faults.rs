@@ -1,13 +1,14 @@
 //! What goes wrong: how often, in this world, and how.
 
 use maptask::api::spec::Rerun;
+use maptask::core::fleet::Event;
 use maptask::core::fleet::plan::Create;
 use maptask::core::ids::{TaskKey, Time};
 
 use crate::operator::Operator;
 use crate::random::Random;
 use crate::specs::{self, evicted};
-use crate::world::{Event, Fate, Life, World};
+use crate::world::{Fate, Life, World};
 
 /// Chances in percent.
 pub struct Faults {
@@ -135,7 +136,7 @@ impl World {
                 task.resource_version = version;
                 let task = task.clone();
                 self.say(|| format!("{key} is being deleted"));
-                self.operator.task_events.push_back(Event::Task(task));
+                self.operator.task_events.push_back(Event::Task(Box::new(task)));
             }
             _ => {}
         }

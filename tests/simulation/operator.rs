@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use maptask::core::fleet::plan::{
     Action, Answer, CheckOutcome, Create, CreateOutcome, DeleteOutcome, Expire, FetchOutcome, LookOutcome, WriteOutcome,
 };
-use maptask::core::fleet::{Fleet, Limits};
+use maptask::core::fleet::{Event, Fleet, Limits};
 use maptask::core::ids::Time;
 use maptask::core::pod::{Deletion, PodSeen, PodStatus, pod_name};
 use maptask::core::task::TaskSeen;
 
 use crate::random::Random;
-use crate::world::{Event, Life, Pod, World};
+use crate::world::{Life, Pod, World};
 
 pub struct Operator {
     pub fleet: Fleet,
@@ -75,7 +75,7 @@ impl World {
     fn list_tasks(&mut self) {
         let events = &mut self.operator.task_events;
         events.push_back(Event::TasksListing);
-        events.extend(self.tasks.values().cloned().map(Event::Task));
+        events.extend(self.tasks.values().map(|task| Event::Task(Box::new(task.clone()))));
         events.push_back(Event::TasksListed);
     }
 
@@ -97,17 +97,7 @@ impl World {
             [b, a]
         };
         let Some(event) = first.pop_front().or_else(|| second.pop_front()) else { return };
-        let (fleet, now) = (&mut operator.fleet, self.now);
-        match event {
-            Event::Task(task) => fleet.handle_task(now, task),
-            Event::TaskGone(key) => fleet.handle_task_gone(&key),
-            Event::Pod(pod) => fleet.handle_pod(now, pod),
-            Event::PodGone(pod) => fleet.handle_pod_gone(now, &pod),
-            Event::TasksListing => fleet.handle_tasks_listing(),
-            Event::TasksListed => fleet.handle_tasks_listed(now),
-            Event::PodsListing => fleet.handle_pods_listing(),
-            Event::PodsListed => fleet.handle_pods_listed(now),
-        }
+        operator.fleet.handle_event(self.now, event);
     }
 
     pub fn deliver_answer(&mut self) {
@@ -205,7 +195,7 @@ impl World {
                     task.status = write.status;
                     task.resource_version = version;
                     let task = task.clone();
-                    self.operator.task_events.push_back(Event::Task(task));
+                    self.operator.task_events.push_back(Event::Task(Box::new(task)));
                     WriteOutcome::Written(version)
                 } else {
                     WriteOutcome::Conflict

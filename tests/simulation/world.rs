@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use maptask::api::spec::MapTaskSpec;
 use maptask::api::status::MapTaskStatus;
+use maptask::core::fleet::Event;
 use maptask::core::ids::{Attempt, Index, TaskKey, Time};
 use maptask::core::pod::PodSeen;
 use maptask::core::pod::seen::PodStatus;
@@ -45,18 +46,6 @@ pub enum Life {
     Pending,
     Running,
     Ended,
-}
-
-#[derive(Clone, Debug)]
-pub enum Event {
-    Task(TaskSeen),
-    TaskGone(TaskKey),
-    Pod(PodSeen),
-    PodGone(PodSeen),
-    TasksListing,
-    TasksListed,
-    PodsListing,
-    PodsListed,
 }
 
 pub struct World {
@@ -123,7 +112,7 @@ impl World {
             status: MapTaskStatus::default(),
         };
         self.say(|| format!("{key}: {}", serde_json::to_string(&task.spec).unwrap()));
-        self.operator.task_events.push_back(Event::Task(task.clone()));
+        self.operator.task_events.push_back(Event::Task(Box::new(task.clone())));
         self.tasks.insert(key, task);
     }
 
@@ -302,7 +291,7 @@ impl World {
         task.resource_version = version;
         let task = task.clone();
         self.say(|| format!("{key}: edited, suspend {}, rerun {:?}", task.spec.suspend, task.spec.rerun));
-        self.operator.task_events.push_back(Event::Task(task));
+        self.operator.task_events.push_back(Event::Task(Box::new(task)));
     }
 
     pub fn describe(&self) -> String {

@@ -1,6 +1,7 @@
 //! All tasks. The only part of the core that the outside talks to: `handle_*` for what happened,
 //! [`Fleet::poll_plan`] for what is to be done, [`Fleet::next_wake`] for when to ask again.
 
+mod event;
 mod handle;
 pub mod plan;
 
@@ -13,6 +14,8 @@ use crate::core::queue::{Denial, Line, Queue};
 use crate::core::task::{Budget, Pods, Round, Task, TaskSeen};
 
 use plan::{Action, Plan};
+
+pub use event::Event;
 
 /// Everything is looked at again this often, in milliseconds: heals what was missed.
 const HEAL_MILLIS: u64 = 30_000;
