@@ -6,7 +6,7 @@ use std::fmt::Write;
 use maptask::api::TaskPhase;
 use maptask::api::status::MapTaskStatus;
 use maptask::core::ids::{Index, ItemCount};
-use maptask::core::phases::{Attempts, ItemPhase, Phases};
+use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
 use serde_json::Value;
 
 use crate::witness::{Change, Log, PodVersion};
@@ -52,9 +52,7 @@ fn problem<T>(item: impl Into<Option<u32>>, text: String) -> Result<T, Problem> 
 
 fn decode(status: &MapTaskStatus) -> Option<(Phases, Attempts)> {
     let count = ItemCount::new(u64::try_from(status.items?).ok()?)?;
-    let phases = Phases::decode(status.phases.as_deref()?, count).unwrap();
-    let attempts = status.attempts.as_deref().map_or_else(Attempts::default, |a| Attempts::decode(a, count).unwrap());
-    Some((phases, attempts))
+    Some(phases::decode(status.phases.as_deref()?, status.attempts.as_deref(), count).unwrap())
 }
 
 /// Everything but what remains after the task is deleted.

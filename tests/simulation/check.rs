@@ -8,7 +8,7 @@ use maptask::api::spec::{MapTaskSpec, WhenHopeless, WhenSuccessful};
 use maptask::api::status::MapTaskStatus;
 use maptask::core::fleet::plan::Create;
 use maptask::core::ids::{Index, ItemCount, TaskKey, Time};
-use maptask::core::phases::{Attempts, ItemPhase, Phases};
+use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
 use maptask::core::task::TaskSeen;
 
 use crate::specs;
@@ -51,13 +51,8 @@ fn recorded(status: &MapTaskStatus) -> Option<(Phases, Attempts)> {
 
 fn decode(status: &MapTaskStatus) -> Option<Result<(Phases, Attempts), String>> {
     let count = ItemCount::new(u64::try_from(status.items?).ok()?)?;
-    let phases = Phases::decode(status.phases.as_deref()?, count).map_err(|e| e.to_string());
-    let attempts = status
-        .attempts
-        .as_deref()
-        .map_or(Ok(Attempts::default()), |a| Attempts::decode(a, count))
-        .map_err(|e| e.to_string());
-    Some(phases.and_then(|phases| Ok((phases, attempts?))))
+    let decoded = phases::decode(status.phases.as_deref()?, status.attempts.as_deref(), count);
+    Some(decoded.map_err(|e| e.to_string()))
 }
 
 /// Whether items may still start, by what is recorded.

@@ -12,6 +12,11 @@ use crate::core::ids::{Index, ItemCount};
 pub use attempts::{Attempts, Tries};
 pub use codec::DecodeError;
 
+/// Reads the phases and attempts of a status, for a task of `count` items.
+pub fn decode(phases: &str, attempts: Option<&str>, count: ItemCount) -> Result<(Phases, Attempts), DecodeError> {
+    Ok((Phases::decode(phases, count)?, Attempts::decode(attempts.unwrap_or_default(), count)?))
+}
+
 /// Where an item stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]

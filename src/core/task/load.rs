@@ -17,9 +17,8 @@ use super::unclear::UNCLEAR_MILLIS;
 use super::{Pods, Round, Stage, Task, TaskSeen};
 use crate::api::TaskPhase;
 use crate::api::conditions::{ConditionType, is_true};
-use crate::api::status::MapTaskStatus;
 use crate::core::ids::{Index, ItemCount, Time};
-use crate::core::phases::{Attempts, DecodeError, ItemPhase, Phases};
+use crate::core::phases::{self, Attempts, ItemPhase, Phases};
 
 impl Task {
     /// A task as first seen, new or from before a restart, with the pods that are there.
@@ -161,8 +160,11 @@ impl Task {
             None => Given::Inline,
         };
         let job = Job::accept(&self.key, &self.uid, &seen.spec, given).map_err(|refusal| refusal.to_string())?;
-        let (phases, tries) = decode(status, job.count())
-            .map_err(|error| format!("status.phases or status.attempts can't be read: {error}"))?;
+        let (phases, tries) = match &status.phases {
+            Some(text) => phases::decode(text, status.attempts.as_deref(), job.count())
+                .map_err(|error| format!("status.phases or status.attempts can't be read: {error}"))?,
+            None => (Phases::new(job.count()), Attempts::default()),
+        };
         let mut run = Run::resume(Arc::new(job), phases, tries, self.all_unclear);
         run.failures = Failures::from_status(&status.failures);
         run.decided = Decision::recorded(status);
@@ -189,12 +191,6 @@ impl Task {
             self.all_unclear = self.all_unclear.max(run.unclear.until_all());
         }
     }
-}
-
-fn decode(status: &MapTaskStatus, count: ItemCount) -> Result<(Phases, Attempts), DecodeError> {
-    let Some(phases) = &status.phases else { return Ok((Phases::new(count), Attempts::default())) };
-    let attempts = status.attempts.as_deref().map_or(Ok(Attempts::default()), |a| Attempts::decode(a, count))?;
-    Ok((Phases::decode(phases, count)?, attempts))
 }
 
 impl Run {
