@@ -4,8 +4,8 @@
 # restart COMPONENT: the same command, folder and log; waits until all is healthy again.
 restart() {
   local component=$1 pid file dir log words
-  pid=$(component_pid "$component") || die "$component does not run"
-  file=$(pid_file "$component")
+  file=$(pid_file "$component") || die "$component does not run"
+  pid=$(<"$file")
   dir=$(readlink "/proc/$pid/cwd")
   log=$(readlink "/proc/$pid/fd/1")
   mapfile -d '' -t words <"/proc/$pid/cmdline"

@@ -201,10 +201,7 @@ impl ItemList {
         let count = ItemCount::new(size).ok_or_else(|| too_many("values", format!("{size} items")))?;
         let mut bytes = 0;
         for (index, value) in values.iter().enumerate() {
-            bytes += check_value(&|| format!("item {index}"), value)? + 1;
-            if let Value::Object(object) = value {
-                env::check_keys(&format!("item {index}"), object.keys())?;
-            }
+            bytes += check_item(&|| format!("item {index}"), value)? + 1;
         }
         if bytes > MAX_LIST_BYTES {
             return Err(ItemsError::ListTooLarge("values", bytes));
@@ -263,6 +260,15 @@ impl ItemList {
 
 fn too_many(source_name: &'static str, size: String) -> ItemsError {
     ItemsError::TooMany { source_name, size }
+}
+
+/// The size of an item as JSON, if it can become environment variables.
+fn check_item(place: &dyn Fn() -> String, item: &Value) -> Result<usize, ItemsError> {
+    let bytes = check_value(place, item)?;
+    if let Value::Object(object) = item {
+        env::check_keys(&place(), object.keys())?;
+    }
+    Ok(bytes)
 }
 
 /// The size of a value as JSON, if it can be an environment variable.

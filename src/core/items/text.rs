@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{ItemsError, check_value, env, too_many};
+use super::{ItemsError, check_item, too_many};
 use crate::api::spec::{ConfigMapItems, ItemFormat};
 use crate::core::ids::{Index, ItemCount};
 
@@ -30,7 +30,7 @@ impl Lines {
             })?;
             let mut lines = Self { text: String::new(), places: Vec::new(), json: true };
             for (index, value) in values.iter().enumerate() {
-                check(&|| place(format!("item {index}")), value)?;
+                check_item(&|| place(format!("item {index}")), value)?;
                 let start = lines.text.len();
                 lines.text.push_str(&value.to_string());
                 lines.add(start, lines.text.len());
@@ -47,7 +47,7 @@ impl Lines {
                 let value = lines
                     .value(line)
                     .map_err(|error| ItemsError::Unreadable { place: here(), message: error.to_string() })?;
-                check(&here, &value)?;
+                check_item(&here, &value)?;
                 lines.add(start, start + line.len());
             }
             start += raw.len();
@@ -82,14 +82,6 @@ impl Lines {
             Some(_) => Ok(self),
             None => Err(too_many("configMap", format!("{size} items"))),
         }
-    }
-}
-
-fn check(place: &dyn Fn() -> String, value: &Value) -> Result<(), ItemsError> {
-    check_value(place, value)?;
-    match value {
-        Value::Object(object) => env::check_keys(&place(), object.keys()),
-        _ => Ok(()),
     }
 }
 

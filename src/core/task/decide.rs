@@ -115,11 +115,12 @@ impl Task {
             .then(|| Time(start.0.as_millisecond()).plus_millis(millis))
     }
 
-    /// When the task is to be deleted, once it has ended and that is recorded.
+    /// When the task is to be deleted, once it has ended and that is recorded, or when that is to be tried again.
     pub(super) fn expiry(&self) -> Option<Time> {
         let millis = self.orders.ttl_millis?;
         let end = self.headline.completion_time.as_ref()?;
-        (self.is_settled() && self.pending_rerun().is_none()).then(|| Time(end.0.as_millisecond()).plus_millis(millis))
+        let time = Time(end.0.as_millisecond()).plus_millis(millis);
+        (self.is_settled() && self.pending_rerun().is_none()).then(|| time.max(self.expiring.unwrap_or(time)))
     }
 
     pub(super) fn tell_held_back(&mut self, now: Time, waiting: &Waiting) {
@@ -183,11 +184,10 @@ impl Run {
         let decision = match &self.decided {
             None => {
                 let idle = !self.is_busy();
-                let by_counts = Decision::of_counts(self.phases.counts(), &self.job, idle);
-                by_counts
-                    .filter(|decision| *decision == Decision::Successful)
-                    .or_else(doom)
-                    .or_else(|| Decision::of_counts(self.phases.counts(), &self.job, idle))
+                match Decision::of_counts(self.phases.counts(), &self.job, idle) {
+                    Some(Decision::Successful) => Some(Decision::Successful),
+                    by_counts => doom().or(by_counts),
+                }
             }
             // It fails in any case; what it is doomed for also stops what would run on.
             Some(Decision::Failed(FailReason::TooManyFailures, _)) => doom(),

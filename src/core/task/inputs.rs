@@ -28,6 +28,16 @@ impl Default for Fetching {
     }
 }
 
+impl Fetching {
+    /// The items are not known, and are asked for again later.
+    fn failed(&mut self, now: Time, problem: String) {
+        let delay = (AGAIN_MILLIS << self.failures.min(6)).min(MAX_AGAIN_MILLIS);
+        self.failures += 1;
+        self.not_before = now.plus_millis(delay);
+        self.problem = Some(problem);
+    }
+}
+
 impl Task {
     /// The ConfigMap that has to be read.
     fn wanted_items(&self) -> Option<Fetch> {
@@ -57,18 +67,15 @@ impl Task {
     /// The ConfigMap was read, or could not be.
     pub fn handle_fetched(&mut self, now: Time, outcome: FetchOutcome) {
         self.fetching.asked = false;
-        let again = (AGAIN_MILLIS << self.fetching.failures.min(6)).min(MAX_AGAIN_MILLIS);
         let text = match outcome {
             FetchOutcome::Found(text) => text,
             FetchOutcome::Missing(message) | FetchOutcome::Unclear(message) => {
-                self.fetching.failures += 1;
-                self.fetching.not_before = now.plus_millis(again);
                 if let Stage::Fetching(_) = self.stage {
                     self.headline.message =
                         Some(format!("not yet accepted, will try again: {}", crate::text::cut(&message, 400)));
                     self.ledger.change();
                 }
-                self.fetching.problem = Some(format!("spec.items.configMap: {message}"));
+                self.fetching.failed(now, format!("spec.items.configMap: {message}"));
                 return;
             }
         };
@@ -82,11 +89,7 @@ impl Task {
                     run.job = Arc::new(job);
                     self.fetching.problem = None;
                 }
-                Err(problem) => {
-                    self.fetching.failures += 1;
-                    self.fetching.not_before = now.plus_millis(again);
-                    self.fetching.problem = Some(problem);
-                }
+                Err(problem) => self.fetching.failed(now, problem),
             },
             Stage::Checking { .. } | Stage::Ended { .. } => {}
         }

@@ -115,7 +115,7 @@ impl Task {
             let id = self.pod_id(pod.index, pod.attempt);
             actions.push(Action::Delete(Delete { id, uid: pod.uid, version: None, ended: pod.ended }));
         }
-        if self.expiry().is_some_and(|time| time.max(self.expiring.unwrap_or(time)) <= now) {
+        if self.expiry().is_some_and(|time| time <= now) {
             self.expiring = Some(now.plus_millis(EXPIRE_AGAIN_MILLIS));
             actions.push(Action::Expire(Expire {
                 key: self.key.clone(),
@@ -141,7 +141,7 @@ impl Task {
             self.name_taken.as_ref().map(|(until, _)| *until),
             self.next_fetch(),
             self.deadline(),
-            self.expiry().map(|time| time.max(self.expiring.unwrap_or(time))),
+            self.expiry(),
             self.ledger.due(),
             self.ledger.reread_due(),
             self.shelf.next_wake(),
