@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::plan::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, WriteOutcome};
+use super::story::{empty_fleet, new_task, pod_of};
 use super::{Fleet, Limits};
 use crate::api::TaskPhase;
 use crate::core::ids::{TaskKey, Time};
 use crate::core::pod::{PodSeen, PodStatus};
-use crate::core::task::TaskSeen;
 
 /// A cluster in which every item takes a second and nothing goes wrong.
 struct Cluster {
@@ -22,45 +22,20 @@ struct Cluster {
 
 impl Cluster {
     fn new(limits: Limits) -> Self {
-        let mut fleet = Fleet::new(limits, 1);
-        fleet.handle_tasks_listing();
-        fleet.handle_tasks_listed(Time(0));
-        fleet.handle_pods_listing();
-        fleet.handle_pods_listed(Time(0));
-        Self { fleet, now: Time(0), version: 1, running: Vec::new(), created: BTreeMap::new() }
+        Self { fleet: empty_fleet(limits), now: Time(0), version: 1, running: Vec::new(), created: BTreeMap::new() }
     }
 
     fn add(&mut self, namespace: &str, name: &str, count: u32, priority: i32) -> TaskKey {
         let key = TaskKey::new(namespace, name);
-        let template = json!({ "spec": { "containers": [{ "name": "main", "image": "x" }] } });
-        let spec = json!({ "items": { "count": count }, "template": template, "priority": priority });
         self.version += 1;
-        let task = TaskSeen {
-            key: key.clone(),
-            uid: format!("{namespace}-{name}"),
-            resource_version: self.version,
-            generation: 1,
-            deleting: false,
-            spec: serde_json::from_value(spec).unwrap(),
-            status: crate::api::MapTaskStatus::default(),
-        };
+        let spec = json!({ "items": { "count": count }, "priority": priority });
+        let task = new_task(key.clone(), &format!("{namespace}-{name}"), self.version, &spec);
         self.fleet.handle_task(self.now, task);
         key
     }
 
     fn pod(id: &PodId, uid: &str, phase: &str) -> PodSeen {
-        PodSeen {
-            namespace: id.key.namespace.clone(),
-            name: id.pod_name(),
-            uid: id.pod_name(),
-            version: 1,
-            task: id.key.name.clone(),
-            owner_uid: Some(uid.to_owned()),
-            created: None,
-            deleted: None,
-            node: None,
-            status: PodStatus { phase: Some(phase.to_owned()), ..PodStatus::default() },
-        }
+        pod_of(id, uid, PodStatus { phase: Some(phase.to_owned()), ..PodStatus::default() })
     }
 
     /// A twentieth of a second passes.

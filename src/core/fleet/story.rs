@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::plan::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, WriteOutcome};
-use super::{Fleet, Limits};
+use super::plan::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, WriteOutcome};
+use super::{Event, Fleet, Limits};
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
-use crate::core::pod::{PodSeen, PodStatus, pod_name};
+use crate::core::pod::{PodSeen, PodStatus};
 use crate::core::task::TaskSeen;
 
 /// A fleet of one task, `ns/t`.
@@ -19,25 +19,50 @@ pub fn key() -> TaskKey {
     TaskKey::new("ns", "t")
 }
 
+/// A fleet that has seen all there is, which is nothing.
+pub fn empty_fleet(limits: Limits) -> Fleet {
+    let mut fleet = Fleet::new(limits, 1);
+    for event in [Event::TasksListing, Event::TasksListed, Event::PodsListing, Event::PodsListed] {
+        fleet.handle_event(Time(0), event);
+    }
+    fleet
+}
+
+/// A task as it is created, of one container.
+pub fn new_task(key: TaskKey, uid: &str, resource_version: u64, spec: &serde_json::Value) -> TaskSeen {
+    let mut spec = spec.clone();
+    spec["template"] = json!({ "spec": { "containers": [{ "name": "main", "image": "x" }] } });
+    TaskSeen {
+        key,
+        uid: uid.to_owned(),
+        resource_version,
+        generation: 1,
+        deleting: false,
+        spec: serde_json::from_value(spec).unwrap(),
+        status: crate::api::MapTaskStatus::default(),
+    }
+}
+
+/// A pod of the task of this UID.
+pub fn pod_of(id: &PodId, owner_uid: &str, status: PodStatus) -> PodSeen {
+    PodSeen {
+        namespace: id.key.namespace.clone(),
+        name: id.pod_name(),
+        uid: format!("{}-{}", id.index, id.attempt),
+        version: 1,
+        task: id.key.name.clone(),
+        owner_uid: Some(owner_uid.to_owned()),
+        created: None,
+        deleted: None,
+        node: None,
+        status,
+    }
+}
+
 impl Story {
     pub fn new(limits: Limits, spec: &serde_json::Value) -> Self {
-        let mut story = Self { fleet: Fleet::new(limits, 1), now: Time(0), version: 1 };
-        story.fleet.handle_tasks_listing();
-        story.fleet.handle_tasks_listed(story.now);
-        story.fleet.handle_pods_listing();
-        story.fleet.handle_pods_listed(story.now);
-        let mut spec = spec.clone();
-        spec["template"] = json!({ "spec": { "containers": [{ "name": "main", "image": "x" }] } });
-        let task = TaskSeen {
-            key: key(),
-            uid: "u".to_owned(),
-            resource_version: 1,
-            generation: 1,
-            deleting: false,
-            spec: serde_json::from_value(spec).unwrap(),
-            status: crate::api::MapTaskStatus::default(),
-        };
-        story.fleet.handle_task(story.now, task);
+        let mut story = Self { fleet: empty_fleet(limits), now: Time(0), version: 1 };
+        story.fleet.handle_task(story.now, new_task(key(), "u", 1, spec));
         story
     }
 
@@ -64,18 +89,7 @@ impl Story {
 
     pub fn pod(index: u32, attempt: u32, status: &serde_json::Value) -> PodSeen {
         let status: PodStatus = serde_json::from_value(status.clone()).unwrap();
-        PodSeen {
-            namespace: "ns".into(),
-            name: pod_name("t", Index(index), Attempt(attempt)),
-            uid: format!("{index}-{attempt}"),
-            version: 1,
-            task: "t".into(),
-            owner_uid: Some("u".to_owned()),
-            created: None,
-            deleted: None,
-            node: None,
-            status,
-        }
+        pod_of(&PodId { key: key(), index: Index(index), attempt: Attempt(attempt) }, "u", status)
     }
 
     pub fn runs(&mut self, index: u32, attempt: u32) {
