@@ -225,7 +225,7 @@ impl Fleet {
         let mut line = Line::default();
         for (key, berth) in &mut self.berths {
             let Some(task) = &mut berth.task else { continue };
-            if task.peek_startable(now).is_some() {
+            if task.peek_startable().is_some() {
                 line.push(task.priority(), task.in_flight(), key.clone());
             }
         }
@@ -238,7 +238,7 @@ impl Fleet {
             }
             let Some(berth) = self.berths.get_mut(&key) else { continue };
             let Some(task) = &mut berth.task else { continue };
-            let create = task.peek_startable(now).and_then(|index| task.launch(&round, index));
+            let create = task.peek_startable().and_then(|index| task.launch(&round, index));
             let Some(create) = create else { continue };
             plan.actions.push(Action::Create(create));
             self.queue.begin(now, &key.namespace);

@@ -17,15 +17,13 @@ const WAITING_LIMIT: usize = 512;
 
 impl Task {
     /// The item to start next, if one may start as far as this task is concerned.
-    pub fn peek_startable(&mut self, now: Time) -> Option<Index> {
+    pub fn peek_startable(&mut self) -> Option<Index> {
         if self.deleting || self.orders.suspend {
             return None;
         }
         let limit = self.orders.concurrency.unwrap_or(usize::MAX);
-        let ledger = &self.ledger;
         let Stage::Running(run) = &mut self.stage else { return None };
-        let gated = run.gate.is_some_and(|(revision, time)| !ledger.is_written(revision) || time > now);
-        if gated || run.flights.len() >= limit || !run.course().starts() || !run.job.items.is_known() {
+        if run.gate.is_some() || run.flights.len() >= limit || !run.course().starts() || !run.job.items.is_known() {
             return None;
         }
         let flights = &run.flights;
@@ -94,9 +92,7 @@ impl Task {
         self.poll_check(now, actions);
         self.poll_rerun(now);
         if let Stage::Running(run) = &mut self.stage {
-            if run.gate.is_some_and(|(revision, time)| self.ledger.is_written(revision) && time <= now) {
-                run.gate = None;
-            }
+            run.gate = run.gate.filter(|(revision, time)| !self.ledger.is_written(*revision) || *time > now);
             run.waitlist.release_due(now, &self.ledger);
             run.expire_starts(now);
             run.suspend(self.orders.stops());
@@ -138,6 +134,11 @@ impl Task {
         let times = [
             stage,
             self.run().and_then(Run::next_wake),
+            // Until its revision is written, the answer to that write is what counts.
+            self.run()
+                .and_then(|run| run.gate)
+                .filter(|(revision, _)| self.ledger.is_written(*revision))
+                .map(|gate| gate.1),
             self.name_taken.as_ref().map(|(until, _)| *until),
             self.next_fetch(),
             self.deadline(),

@@ -294,8 +294,7 @@ impl Run {
     pub fn next_wake(&self) -> Option<Time> {
         let flights = self.flights.values().filter_map(Flight::next_wake).min();
         let start = self.start_deadlines.first().map(|(time, _)| *time);
-        let gate = self.gate.map(|(_, time)| time);
-        [flights, start, gate].into_iter().flatten().min()
+        [flights, start].into_iter().flatten().min()
     }
 
     /// A pod in flight is gone; its last state. Answers how its attempt ended, if it was the item's current one.
