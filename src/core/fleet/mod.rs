@@ -231,20 +231,22 @@ impl Fleet {
         }
         let mut denied: BTreeMap<TaskKey, Denial> = BTreeMap::new();
         while let Some(key) = line.pop() {
-            let in_flight = (self.in_flight, self.in_namespaces.get(&key.namespace).copied().unwrap_or(0));
-            if let Some(denial) = self.queue.denies(now, &key.namespace, in_flight) {
+            let Some(berth) = self.berths.get_mut(&key) else { continue };
+            let Some(task) = &mut berth.task else { continue };
+            let slots = task.slots_to_start();
+            let here = self.in_namespaces.get(&key.namespace).copied().unwrap_or(0);
+            let after = (self.in_flight + slots, here + slots);
+            if let Some(denial) = self.queue.denies(now, &key.namespace, after) {
                 denied.insert(key, denial);
                 continue;
             }
-            let Some(berth) = self.berths.get_mut(&key) else { continue };
-            let Some(task) = &mut berth.task else { continue };
             let create = task.peek_startable().and_then(|index| task.launch(&round, index));
             let Some(create) = create else { continue };
             plan.actions.push(Action::Create(create));
             self.queue.begin(now, &key.namespace);
-            self.in_flight += 1;
-            *self.in_namespaces.entry(key.namespace.clone()).or_default() += 1;
-            berth.in_flight += 1;
+            self.in_flight = after.0;
+            self.in_namespaces.insert(key.namespace.clone(), after.1);
+            berth.in_flight += slots;
             line.push(task.priority(), task.in_flight(), key.clone());
             touched.insert(key);
         }

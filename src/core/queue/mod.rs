@@ -67,8 +67,8 @@ impl Queue {
         }
     }
 
-    /// Why no item of this namespace may start now; `None` if one may. Items in flight are counted over all namespaces,
-    /// and in this one.
+    /// Why no item of this namespace may start now; `None` if one may. Items are counted that would then be in flight,
+    /// over all namespaces and in this one.
     pub fn denies(&self, now: Time, namespace: &str, (in_all, here): (usize, usize)) -> Option<Denial> {
         if let Some(hold) = self.holds.get(namespace).filter(|hold| !hold.is_open(now)) {
             return Some(Denial::Waiting(WaitingReason::Quota, Some(hold.message().to_owned())));
@@ -76,10 +76,10 @@ impl Queue {
         let limited = |name: &str, limit: String| {
             Some(Denial::Waiting(WaitingReason::OperatorLimit, Some(format!("{name} of the operator is {limit}"))))
         };
-        if in_all >= self.max_pods {
+        if in_all > self.max_pods {
             return limited("maxPods", self.max_pods.to_string());
         }
-        if let Some(most) = self.max_pods_per_namespace.filter(|most| here >= *most) {
+        if let Some(most) = self.max_pods_per_namespace.filter(|most| here > *most) {
             return limited("maxPodsPerNamespace", most.to_string());
         }
         if let Some(pace) = self.pace.as_ref().filter(|pace| !pace.is_open(now)) {

@@ -133,7 +133,7 @@ impl Task {
 
     /// Items in flight.
     pub fn in_flight(&self) -> usize {
-        self.run().map_or(0, |run| run.flights.len())
+        self.run().map_or(0, Run::in_flight)
     }
 
     /// Before which tasks its items start.

@@ -139,14 +139,14 @@ impl Task {
         let (Some(run), mut scene) = self.scene(now) else { return };
         match outcome {
             CreateOutcome::Created => run.created(&mut scene, index, attempt, round.epoch),
-            CreateOutcome::Throttled(_) => run.not_created(index, attempt, None),
+            CreateOutcome::Throttled(_) => run.not_created(now, index, attempt, None),
             CreateOutcome::Quota(message) => match quota::never_fits(&message) {
                 Some(why) => self.never_fits(now, index, attempt, why),
-                None => run.not_created(index, attempt, None),
+                None => run.not_created(now, index, attempt, None),
             },
             CreateOutcome::NameTaken => {
                 let until = now.plus_millis(NAME_TAKEN_MILLIS);
-                run.not_created(index, attempt, Some(until));
+                run.not_created(now, index, attempt, Some(until));
                 let name = self.pod_id(index, attempt).pod_name();
                 let message = format!(
                     "a pod named {name} exists and belongs to another owner: delete it, or rename one of the two"

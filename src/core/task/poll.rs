@@ -30,6 +30,11 @@ impl Task {
         run.waitlist.peek(&run.phases, |index| flights.contains_key(&index))
     }
 
+    /// How many items more are in flight once the item that [`Self::peek_startable`] names has started.
+    pub fn slots_to_start(&self) -> usize {
+        usize::from(self.run().is_none_or(|run| run.waitlist.slots() == 0))
+    }
+
     /// Starts an item that [`Self::peek_startable`] named.
     pub fn launch(&mut self, round: &Round, index: Index) -> Option<Create> {
         let Stage::Running(run) = &mut self.stage else { return None };

@@ -114,6 +114,11 @@ impl Run {
         !self.flights.is_empty() || self.course().starts() && self.phases.counts().waiting > 0
     }
 
+    /// Items in flight, with those that wait after a create without an answer: a pod may come of it.
+    pub fn in_flight(&self) -> usize {
+        self.flights.len() + self.waitlist.slots()
+    }
+
     /// Puts the item in flight; its create request goes out. Answers the attempt.
     pub fn launch(&mut self, now: Time, index: Index, epoch: u32) -> Attempt {
         self.waitlist.take(index);
@@ -134,7 +139,7 @@ impl Run {
     }
 
     /// No pod came of a create request; the item waits again, from `start` on.
-    pub fn not_created(&mut self, index: Index, attempt: Attempt, start: Option<Time>) {
+    pub fn not_created(&mut self, now: Time, index: Index, attempt: Attempt, start: Option<Time>) {
         let Some(flight) = self.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.creating) else { return };
         flight.creating = false;
         if flight.created {
@@ -142,8 +147,9 @@ impl Run {
         }
         self.take_flight(index);
         match start {
-            None => self.waitlist.ready(index),
             Some(time) => self.waitlist.hold(index, time),
+            None if self.unclear.holds(now, index) => self.waitlist.keep_slot(index, self.unclear.own_until(index)),
+            None => self.waitlist.ready(index),
         }
     }
 
@@ -154,7 +160,7 @@ impl Run {
         self.unclear.add(now, index);
         if stays {
             // Sent again under the same name, it finds the pod or makes it.
-            self.not_created(index, attempt, None);
+            self.not_created(now, index, attempt, None);
         } else {
             flight.creating = false;
             flight.doubt = Doubt::Since(now);
@@ -379,11 +385,13 @@ impl Run {
     }
 
     /// Of an earlier operator's retries: where the pod of the attempt before is gone, nothing stands in the way of a
-    /// late create of it, whose time must have passed.
+    /// late create of it, whose time must have passed. One that has not ended is such a late create, or runs out.
     pub fn hold_retries(&mut self, pods: &Pods) {
+        let container = self.job.template.container();
         for (index, tries) in self.tries.iter() {
             let waits = self.phases.get(index) == Some(ItemPhase::Waiting) && !self.flights.contains_key(&index);
-            let remains = pods.contains_key(&(index, Attempt(tries.attempt.0 - 1)));
+            let before = pods.get(&(index, Attempt(tries.attempt.0 - 1)));
+            let remains = before.is_some_and(|pod| matches!(progress(pod, container), Progress::Ended(_)));
             if waits && !remains && !self.waitlist.holds(index) {
                 self.waitlist.hold(index, self.unclear.until_all());
             }

@@ -1,6 +1,6 @@
 //! Which waiting item may start next, and when the others may?
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::core::ids::{Index, Time};
 use crate::core::phases::{ItemPhase, Phases};
@@ -13,6 +13,9 @@ pub struct Waitlist {
     cursor: Index,
     /// They may start.
     ready: BTreeSet<Index>,
+    /// They may start, before all others: a create got no answer, and may be carried out until that time. Until then
+    /// they keep their slot.
+    unclear: BTreeMap<Index, Time>,
     /// Their last ending is not recorded yet; in order of revision.
     settling: VecDeque<(Revision, Time, Index)>,
     /// They may start from that time on.
@@ -22,8 +25,11 @@ pub struct Waitlist {
 }
 
 impl Waitlist {
-    /// The item to start next: the lowest index that may. Items in flight are not waiting.
+    /// The item to start next: one that keeps a slot, else the lowest index that may. Items in flight are not waiting.
     pub fn peek(&mut self, phases: &Phases, in_flight: impl Fn(Index) -> bool) -> Option<Index> {
+        if let Some((index, _)) = self.unclear.first_key_value() {
+            return Some(*index);
+        }
         let listed = |list: &Self, index: Index| list.held.contains(&index) || list.ready.contains(&index);
         while let Some(index) = phases.next_in(ItemPhase::Waiting, self.cursor) {
             if !in_flight(index) && !listed(self, index) {
@@ -39,6 +45,7 @@ impl Waitlist {
     /// Takes the item out, wherever it waits.
     pub fn take(&mut self, index: Index) {
         self.ready.remove(&index);
+        self.unclear.remove(&index);
         if index == self.cursor {
             self.cursor = index.next();
         }
@@ -52,6 +59,17 @@ impl Waitlist {
     pub fn ready(&mut self, index: Index) {
         self.take(index);
         self.ready.insert(index);
+    }
+
+    /// The item may start, and keeps its slot until that time: a pod may come of the create that got no answer.
+    pub fn keep_slot(&mut self, index: Index, until: Time) {
+        self.take(index);
+        self.unclear.insert(index, until);
+    }
+
+    /// Items that wait and keep a slot.
+    pub fn slots(&self) -> usize {
+        self.unclear.len()
     }
 
     /// The item may start from `time` on.
@@ -78,6 +96,8 @@ impl Waitlist {
 
     /// Moves items on whose time has come.
     pub fn release_due(&mut self, now: Time, ledger: &Ledger) {
+        let ready = self.unclear.extract_if(.., |_, until| *until <= now).map(|(index, _)| index);
+        self.ready.extend(ready);
         while self.settling.front().is_some_and(|(revision, ..)| ledger.is_written(*revision)) {
             if let Some((_, time, index)) = self.settling.pop_front() {
                 self.later.insert((time, index));
@@ -101,7 +121,8 @@ impl Waitlist {
 
     /// When the next item may start.
     pub fn next_wake(&self) -> Option<Time> {
-        self.later.first().map(|(time, _)| *time)
+        let later = self.later.first().map(|(time, _)| *time);
+        later.into_iter().chain(self.unclear.values().copied()).min()
     }
 }
 
@@ -124,6 +145,17 @@ mod tests {
         assert_eq!(peek(&mut list), Some(2));
         list.ready(Index(0));
         assert_eq!(peek(&mut list), Some(0));
+    }
+
+    #[test]
+    fn an_item_whose_create_got_no_answer_starts_first_and_keeps_its_slot_while_a_pod_may_come_of_it() {
+        let (mut list, ledger) = (Waitlist::default(), Ledger::new(1, None));
+        (0..3).for_each(|index| list.take(Index(index)));
+        list.keep_slot(Index(2), Time(9));
+        list.ready(Index(1));
+        assert_eq!((peek(&mut list), list.slots(), list.next_wake()), (Some(2), 1, Some(Time(9))));
+        list.release_due(Time(9), &ledger);
+        assert_eq!((peek(&mut list), list.slots(), list.next_wake()), (Some(1), 0, None));
     }
 
     #[test]
