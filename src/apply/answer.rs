@@ -40,6 +40,8 @@ fn of_status(status: &Status) -> Meaning {
         (409, _) if message.contains("resourcequotas") => Meaning::Throttled(Some(50)),
         (409, _) => Meaning::Conflict,
         (403, _) if message.contains("exceeded quota") => Meaning::Quota(message),
+        // The operator's own rights: a server that has just started does not know them yet.
+        (403, _) if message.contains("cannot create resource") => Meaning::Unclear(message),
         (429, _) => Meaning::Throttled(pause),
         // A token that is being renewed, and a server that is overtaxed or on its way out.
         (401 | 408 | 500..=599, _) => Meaning::Unclear(message),
@@ -61,6 +63,14 @@ mod tests {
             r#"pods "a-0-1" is forbidden: exceeded quota: q, requested: pods=1, used: pods=5, limited: pods=5"#;
         let json = serde_json::json!({ "code": 403, "reason": "Forbidden", "message": message });
         assert_eq!(of(&json.to_string()), Meaning::Quota(message.to_owned()));
+    }
+
+    #[test]
+    fn rights_that_the_server_does_not_know_of_yet_cost_no_item_an_attempt() {
+        let message =
+            r#"pods is forbidden: User "u" cannot create resource "pods" in API group "" in the namespace "n""#;
+        let json = serde_json::json!({ "code": 403, "reason": "Forbidden", "message": message });
+        assert_eq!(of(&json.to_string()), Meaning::Unclear(message.to_owned()));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod course;
+mod creates;
 mod decide;
 pub mod failures;
 pub mod flight;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::phases::{Attempts, ItemPhase, Phases};
-use crate::core::pod::{Detail, Ending, PodSeen, Progress, Stall, StallKind, detail, ending_when_gone, progress};
+use crate::core::pod::{Ending, PodSeen, Progress, Stall, StallKind, detail, ending_when_gone, progress};
 use crate::core::task::Pods;
 use crate::core::task::accept::Job;
 use crate::core::task::course::{Course, Decision, FailReason};
@@ -127,62 +127,6 @@ impl Run {
         self.take_flight(index);
         self.flights.insert(index, flight);
         attempt
-    }
-
-    /// The pod of an item's attempt is there.
-    pub fn created(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, epoch: u32) {
-        let Some(flight) = self.flights.get_mut(&index).filter(|f| f.attempt == attempt) else { return };
-        flight.creating = false;
-        flight.created = true;
-        flight.epoch = epoch;
-        self.set(scene, index, ItemPhase::Running);
-    }
-
-    /// No pod came of a create request; the item waits again, from `start` on.
-    pub fn not_created(&mut self, now: Time, index: Index, attempt: Attempt, start: Option<Time>) {
-        let Some(flight) = self.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.creating) else { return };
-        flight.creating = false;
-        if flight.created {
-            return;
-        }
-        self.take_flight(index);
-        match start {
-            Some(time) => self.waitlist.hold(index, time),
-            None if self.unclear.holds(now, index) => self.waitlist.keep_slot(index, self.unclear.own_until(index)),
-            None => self.waitlist.ready(index),
-        }
-    }
-
-    /// A create request got no answer: the pod may be there, or come.
-    pub fn create_unclear(&mut self, now: Time, index: Index, attempt: Attempt) {
-        let stays = self.course().starts();
-        let Some(flight) = self.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.creating) else { return };
-        self.unclear.add(now, index);
-        if stays {
-            // Sent again under the same name, it finds the pod or makes it.
-            self.not_created(now, index, attempt, None);
-        } else {
-            flight.creating = false;
-            flight.doubt = Doubt::Since(now);
-        }
-    }
-
-    /// The API server refused the pod. `never`: any attempt of this item, as far as can be known.
-    pub fn create_refused(
-        &mut self,
-        scene: &mut Scene<'_>,
-        index: Index,
-        attempt: Attempt,
-        message: String,
-        never: bool,
-    ) -> Option<Ending> {
-        let flight = self.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.creating)?;
-        if flight.created {
-            flight.creating = false;
-            return None;
-        }
-        let detail = Detail { message: Some(message.clone()), ..Detail::default() };
-        Some(self.finish(scene, index, Ending::Refused { message }, detail, false, never))
     }
 
     /// The watch, or an answer, shows a pod of this task. Answers how its attempt ended, if this tells.
@@ -309,20 +253,6 @@ impl Run {
         let container = self.job.template.container();
         let (ending, detail) = (ending_when_gone(pod, container), detail(pod, container));
         Some(self.finish(scene, index, ending, detail, false, false))
-    }
-
-    /// A pod that was asked for is not there.
-    pub fn not_found(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt) -> Option<Ending> {
-        let flight = self.flights.get_mut(&index).filter(|f| f.attempt == attempt)?;
-        flight.doubt = Doubt::No;
-        if flight.created {
-            return Some(self.finish(scene, index, Ending::NodeLost, Detail::default(), false, false));
-        }
-        if !flight.creating {
-            self.take_flight(index);
-            self.waitlist.ready(index);
-        }
-        None
     }
 
     /// Cancels every item that has not started. Where a create got no answer, the pod is looked for first.

@@ -1,0 +1,91 @@
+//! What comes of a create request: a pod, none, or nobody knows.
+
+use crate::core::ids::{Attempt, Index, Time};
+use crate::core::phases::ItemPhase;
+use crate::core::pod::{Detail, Ending};
+use crate::core::task::flight::Doubt;
+use crate::core::task::run::{Run, Scene};
+
+/// The delay before a pod is looked for whose create was refused after one without an answer, in milliseconds.
+const LOOK_MILLIS: u64 = 1_000;
+
+impl Run {
+    /// The pod of an item's attempt is there.
+    pub fn created(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, epoch: u32) {
+        let Some(flight) = self.flights.get_mut(&index).filter(|f| f.attempt == attempt) else { return };
+        flight.creating = false;
+        flight.created = true;
+        flight.epoch = epoch;
+        self.set(scene, index, ItemPhase::Running);
+    }
+
+    /// No pod came of a create request; the item waits again, from `start` on.
+    pub fn not_created(&mut self, now: Time, index: Index, attempt: Attempt, start: Option<Time>) {
+        let Some(flight) = self.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.creating) else { return };
+        flight.creating = false;
+        if flight.created {
+            return;
+        }
+        self.wait_again(now, index, start);
+    }
+
+    fn wait_again(&mut self, now: Time, index: Index, start: Option<Time>) {
+        self.take_flight(index);
+        match start {
+            Some(time) => self.waitlist.hold(index, time),
+            None if self.unclear.holds(now, index) => self.waitlist.keep_slot(index, self.unclear.own_until(index)),
+            None => self.waitlist.ready(index),
+        }
+    }
+
+    /// A create request got no answer: the pod may be there, or come.
+    pub fn create_unclear(&mut self, now: Time, index: Index, attempt: Attempt) {
+        let stays = self.course().starts();
+        let Some(flight) = self.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.creating) else { return };
+        self.unclear.add(now, index);
+        if stays {
+            // Sent again under the same name, it finds the pod or makes it.
+            self.not_created(now, index, attempt, None);
+        } else {
+            flight.creating = false;
+            flight.doubt = Doubt::Since(now);
+        }
+    }
+
+    /// The API server refused the pod. `never`: any attempt of this item, as far as can be known.
+    pub fn create_refused(
+        &mut self,
+        scene: &mut Scene<'_>,
+        index: Index,
+        attempt: Attempt,
+        message: String,
+        never: bool,
+    ) -> Option<Ending> {
+        let flight = self.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.creating)?;
+        if flight.created {
+            flight.creating = false;
+            return None;
+        }
+        if self.unclear.holds(scene.now, index) {
+            // The pod may be there all the same, or come: of a create before this one, which got no answer.
+            flight.creating = false;
+            flight.doubt = Doubt::Since(scene.now.plus_millis(LOOK_MILLIS));
+            return None;
+        }
+        let detail = Detail { message: Some(message.clone()), ..Detail::default() };
+        Some(self.finish(scene, index, Ending::Refused { message }, detail, false, never))
+    }
+
+    /// A pod that was asked for is not there.
+    pub fn not_found(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt) -> Option<Ending> {
+        let flight = self.flights.get_mut(&index).filter(|f| f.attempt == attempt)?;
+        flight.doubt = Doubt::No;
+        if flight.created {
+            return Some(self.finish(scene, index, Ending::NodeLost, Detail::default(), false, false));
+        }
+        if !flight.creating {
+            self.wait_again(scene.now, index, None);
+        }
+        None
+    }
+}
