@@ -99,6 +99,42 @@ fn preemption_taints_and_lost_nodes_cost_an_item_nothing_of_its_own() {
     assert_eq!(counts(&status)[1], 0, "{status}");
 }
 
+/// Puts into a pod's status what its kubelet would.
+fn kubelet_says(namespace: &Namespace, pod: &str, status: &Value) {
+    let patch = json!({ "status": status }).to_string();
+    namespace.kubectl(&["patch", "pod", pod, "--subresource=status", "--type=merge", "-p", &patch]);
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_pod_on_a_silent_node_counts_as_running_until_it_is_removed() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("silent");
+    let node = FakeNode::planned(&namespace);
+    node.create();
+    let policy = json!({ "backoffSeconds": 0, "infrastructureRetries": 1 });
+    let spec = json!({ "retries": 0, "startDeadlineSeconds": 2, "retryPolicy": policy });
+    namespace.apply(&node.task(&spec, &json!({}), true));
+    wait_for_phase(&namespace, "t-0-1", "Running");
+    let silent = json!({ "phase": "Unknown", "reason": "NodeLost", "message": "the node is silent" });
+    kubelet_says(&namespace, "t-0-1", &silent);
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    let status = namespace.status("t");
+    assert_eq!((counts(&status), &status["failures"]), ([0, 0, 0, 0], &Value::Null), "{status}");
+    assert_eq!(namespace.list("pods").len(), 1, "no second pod beside it");
+
+    namespace.kubectl(&["delete", "pod", "t-0-1", "--force", "--grace-period=0"]);
+    wait_for_phase(&namespace, "t-0-2", "Running");
+    let refused = json!({ "phase": "Failed", "reason": "UnexpectedAdmissionError", "message": "no device",
+        "containerStatuses": null });
+    kubelet_says(&namespace, "t-0-2", &refused);
+    let status = namespace.wait_for_end("t");
+    assert_end(&status, "t", "Failed", [0, 1, 0, 1]);
+    let groups = status["failures"].as_array().unwrap();
+    let categories: Vec<_> = groups.iter().map(|group| group["category"].as_str().unwrap()).collect();
+    assert_eq!(categories, ["Deleted", "Rejected"], "{status}");
+}
+
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn a_pod_evicted_before_it_started_costs_nothing_and_a_deleted_one_an_infrastructure_retry() {
