@@ -71,7 +71,7 @@ pub struct RetryRule {
     pub exit_codes: Option<Vec<i32>>,
     /// Endings that a container of this name brought about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::container_name")]
+    #[schemars(schema_with = "schema::dns_label")]
     pub container: Option<String>,
     /// What follows.
     pub action: RuleAction,

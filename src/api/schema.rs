@@ -31,8 +31,8 @@ fn any_json() -> Value {
     json!({ "x-kubernetes-preserve-unknown-fields": true, "nullable": true })
 }
 
-/// The name of a container: a DNS label.
-pub(super) fn container_name(_: &mut SchemaGenerator) -> Schema {
+/// The name of a container or a volume: a DNS label.
+pub(super) fn dns_label(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
         "minLength": 1,
@@ -84,7 +84,7 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
     for field in ["items", "template", "results", "retries", "retryPolicy", "whenSuccessful", "whenHopeless"] {
         rules.push(fixed(&format!("self.{field} == oldSelf.{field}"), field));
     }
-    for field in ["container", "minSuccessRatio", "minSuccesses", "startDeadlineSeconds"] {
+    for field in ["container", "minSuccessRatio", "minSuccesses", "startDeadlineSeconds", "artifacts"] {
         rules.push(fixed(
             &format!(
                 "has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"

@@ -46,7 +46,7 @@ pub struct MapTaskSpec {
     pub template: Value,
     /// Name of the container whose termination message is the item's result; default the first container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::container_name")]
+    #[schemars(schema_with = "schema::dns_label")]
     pub container: Option<String>,
     /// Most items in flight at once; unset: bounded by the operator's own limits alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,6 +102,22 @@ pub struct MapTaskSpec {
     /// What is kept of each item that succeeded.
     #[serde(default)]
     pub results: Results,
+    /// A place for the files that each item writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Artifacts")]
+    pub artifacts: Option<Artifacts>,
+}
+
+/// A place for the files that each item writes: a directory of its own for each attempt, on a volume of the template.
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Artifacts {
+    /// The name of a volume in the template, such as that of a claim on persistent storage.
+    #[schemars(schema_with = "schema::dns_label")]
+    pub volume: String,
+    /// Where the item's container finds the directory; an absolute path.
+    #[schemars(length(min = 2, max = 1024), regex(pattern = r"^/[^:]+$"))]
+    pub path: String,
 }
 
 /// What becomes of the other items once enough have succeeded.
@@ -233,15 +249,32 @@ pub struct Results {
     /// Where an item's result comes from: its termination message, or nothing is kept.
     #[serde(default)]
     pub source: ResultSource,
-    /// Most bytes of one result; an item with a longer one fails.
+    /// Most bytes of one result, as JSON; the kubelet itself keeps 4096 of a pod's messages.
     #[serde(default = "default_max_bytes")]
-    #[schemars(range(min = 1, max = 4096))]
+    #[schemars(range(min = 4, max = 4096))]
     pub max_bytes_per_item: i32,
+    /// What becomes of a longer result; default `FailItem`.
+    #[serde(default)]
+    pub on_too_large: OnTooLarge,
+}
+
+/// What becomes of a result that is too long.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
+pub enum OnTooLarge {
+    /// Its attempt counts as failed.
+    #[default]
+    FailItem,
+    /// Its beginning is kept, as a string whatever it was.
+    Truncate,
 }
 
 impl Default for Results {
     fn default() -> Self {
-        Self { source: ResultSource::default(), max_bytes_per_item: default_max_bytes() }
+        Self {
+            source: ResultSource::default(),
+            max_bytes_per_item: default_max_bytes(),
+            on_too_large: OnTooLarge::default(),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Every example, unchanged, with real containers on a real node.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::kubectl::Namespace;
+use crate::kubectl::{Namespace, real_task};
 use crate::undisturbed;
 
 /// Applies an example and waits for its end; its status and its results.
@@ -57,9 +57,41 @@ fn image_augmentation_gives_fifteen_images_in_the_order_of_the_items() {
     let outputs: Vec<&Value> = results.iter().flat_map(|result| result["outputs"].as_array().unwrap()).collect();
     assert_eq!(outputs.len(), 15);
     assert!(outputs.iter().all(|output| output["bytes"].as_u64() > Some(100)), "{outputs:?}");
+    assert_eq!(files_on_the_volume(&namespace, &task, &results), outputs_of(&results));
     let name = task["metadata"]["name"].as_str().unwrap();
     let log = namespace.kubectl(&["logs", &format!("{name}-0-1")]);
     assert!(log.contains("flip"), "{log}");
+}
+
+/// Folder, name and size of every image that the results tell of, in order.
+fn outputs_of(results: &[Value]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for result in results {
+        for output in result["outputs"].as_array().unwrap() {
+            let (folder, name) = (result["folder"].as_str().unwrap(), output["name"].as_str().unwrap());
+            lines.push(format!("{} {folder}/{name}", output["bytes"]));
+        }
+    }
+    lines.sort();
+    lines
+}
+
+/// The same of every file that is there, by the word of pods that see the whole volume. They also clean up.
+fn files_on_the_volume(namespace: &Namespace, task: &Value, results: &[Value]) -> Vec<String> {
+    let folders: Vec<&Value> = results.iter().map(|result| &result["folder"]).collect();
+    let script = r#"cd /all; for file in "$MAPTASK_ITEM"/*; do echo "$(wc -c < "$file") $file"; done > /dev/termination-log
+        rm -r "$MAPTASK_ITEM""#;
+    let mut look = real_task("look", &json!({ "items": { "values": folders } }), script);
+    let pod = &mut look["spec"]["template"]["spec"];
+    pod["volumes"] = task["spec"]["template"]["spec"]["volumes"].clone();
+    pod["containers"][0]["volumeMounts"] = json!([{ "name": "images", "mountPath": "/all" }]);
+    namespace.apply(&look);
+    assert_eq!(namespace.wait_for_end("look")["phase"], "Succeeded");
+    let texts = namespace.results("look");
+    let mut lines: Vec<String> =
+        texts.iter().flat_map(|text| text.as_str().unwrap().lines()).map(str::to_owned).collect();
+    lines.sort();
+    lines
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Makes three augmented images of one: flipped, rotated, brightened. Reports them as its termination message.
+//! Makes three augmented images of one: flipped, rotated, brightened. Reports them, and the folder, as its termination message.
 //!
 //! `augment IMAGE.png FOLDER`, or `augment make-samples FOLDER` for the five images of the example.
 
@@ -35,7 +35,9 @@ fn augment(input: &Path, folder: &Path) -> anyhow::Result<()> {
         println!("{name}: {bytes} bytes");
         outputs.push(json!({ "name": name, "bytes": bytes }));
     }
-    let result = json!({ "image": input.file_name().unwrap_or_default().to_string_lossy(), "outputs": outputs });
+    let image = input.file_name().unwrap_or_default().to_string_lossy();
+    let folder = std::env::var("MAPTASK_ARTIFACTS").unwrap_or_else(|_| folder.display().to_string());
+    let result = json!({ "image": image, "folder": folder, "outputs": outputs });
     let message = std::env::var("TERMINATION_LOG").unwrap_or_else(|_| "/dev/termination-log".to_owned());
     std::fs::write(&message, result.to_string()).with_context(|| format!("can't write {message}"))
 }

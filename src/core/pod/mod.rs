@@ -1,6 +1,7 @@
 //! The pods of a task: their names, how they are made from the template, and what their state means.
 
-pub mod ending;
+pub mod artifacts;
+mod ending;
 pub mod name;
 pub mod progress;
 pub mod seen;

@@ -4,7 +4,9 @@ use serde_json::{Map, Value, json};
 
 use crate::api::labels;
 use crate::api::retry_policy::OutOfMemory;
+use crate::api::spec::Artifacts;
 use crate::core::ids::{Attempt, Index, TaskKey};
+use crate::core::pod::artifacts;
 use crate::core::pod::name::pod_name;
 use crate::core::quantity::Quantity;
 
@@ -16,6 +18,7 @@ pub struct PodTemplate {
     spec: Map<String, Value>,
     container: String,
     memory: Option<Memory>,
+    artifacts: Option<Artifacts>,
 }
 
 /// How the memory of the item's container grows.
@@ -65,6 +68,17 @@ pub enum TemplateError {
     /// A factor that is none.
     #[error("spec.retryPolicy.outOfMemory.factor is {0}: give a number above 1, at most 10")]
     MemoryFactor(String),
+    /// Nowhere to put artifacts.
+    #[error(
+        "spec.artifacts.volume is {0:?}, but spec.template.spec.volumes has only [{1}]: name one of these, or add it"
+    )]
+    NoSuchVolume(String, String),
+    /// Something else is where artifacts go.
+    #[error(
+        "spec.artifacts.path is {0:?}, where container {1:?} of spec.template mounts a volume already: leave that mount out, \
+         or give another path"
+    )]
+    PathTaken(String, String),
     /// Environment of another shape.
     #[error("env of container {0:?} in spec.template is not a list")]
     BadEnv(String),
@@ -102,6 +116,7 @@ impl PodTemplate {
             spec: spec.clone(),
             container,
             memory: None,
+            artifacts: None,
         })
     }
 
@@ -123,6 +138,18 @@ impl PodTemplate {
             most.ok_or_else(|| TemplateError::MaxMemory(growth.max_memory.clone(), self.container.clone(), limit))?;
         self.memory = Some(Memory { request: amount("requests"), limit, factor: growth.factor, most });
         Ok(())
+    }
+
+    /// Gives each attempt a directory of its own on a volume.
+    pub fn keep_artifacts(&mut self, wanted: &Artifacts) -> Result<(), TemplateError> {
+        artifacts::check(wanted, &self.spec, &self.container)?;
+        self.artifacts = Some(wanted.clone());
+        Ok(())
+    }
+
+    /// Whether attempts have directories of their own.
+    pub fn keeps_artifacts(&self) -> bool {
+        self.artifacts.is_some()
     }
 
     /// The container whose termination message is the item's result.
@@ -149,6 +176,15 @@ impl PodTemplate {
         for list in ["initContainers", "containers"] {
             for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
                 add_env(container, env);
+            }
+        }
+        if let Some(wanted) = &self.artifacts {
+            let directory = artifacts::directory(task, uid, index, attempt);
+            for container in spec.get_mut("containers").and_then(Value::as_array_mut).into_iter().flatten() {
+                if container.get("name").and_then(Value::as_str) == Some(&self.container) {
+                    add_env(container, &[("MAPTASK_ARTIFACTS".to_owned(), directory.clone())]);
+                    artifacts::mount(wanted, container, &directory);
+                }
             }
         }
         if memory_raises > 0 {

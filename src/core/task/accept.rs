@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::api::spec::{ConfigMapItems, MapTaskSpec, ResultSource, WhenHopeless, WhenSuccessful};
+use crate::api::spec::{ConfigMapItems, MapTaskSpec, WhenHopeless, WhenSuccessful};
 use crate::core::ids::{Attempt, Index, ItemCount, TaskKey};
 use crate::core::items::{self, ItemList, ItemsError, item_env};
 use crate::core::pod::{PodTemplate, TemplateError};
@@ -82,6 +82,9 @@ impl Job {
         if let Some(growth) = &spec.retry_policy.out_of_memory {
             template.grow_memory(growth)?;
         }
+        if let Some(artifacts) = &spec.artifacts {
+            template.keep_artifacts(artifacts)?;
+        }
         let (items, hash) = match (&spec.items.config_map, given) {
             (Some(source), Given::Text(text)) => (ItemList::from_text(source, text)?, Some(items::hash(text))),
             (Some(_), Given::Awaited(count, hash)) => (ItemList::awaited(count), hash.map(str::to_owned)),
@@ -89,12 +92,7 @@ impl Job {
         };
         let criterion = criterion(spec)?;
         let required = criterion.required(items.count())?;
-        let results = match spec.results.source {
-            ResultSource::None => None,
-            ResultSource::TerminationMessage => {
-                Some(Layout::new(u32::try_from(spec.results.max_bytes_per_item).unwrap_or(1), items.count()))
-            }
-        };
+        let results = Layout::of(&spec.results, items.count());
         Ok(Self {
             key: key.clone(),
             uid: uid.to_owned(),

@@ -1,8 +1,9 @@
 //! An attempt has ended: what becomes of its item?
 
-use crate::core::ids::Index;
+use crate::core::ids::{Attempt, Index};
 use crate::core::phases::{ItemPhase, Tries};
-use crate::core::pod::{Detail, Ending};
+use crate::core::pod::{Detail, Ending, artifacts};
+use crate::core::task::accept::Job;
 use crate::core::task::course::{Course, FailReason};
 use crate::core::task::flight::{Stop, Unwanted};
 use crate::core::task::retry::Next;
@@ -106,16 +107,24 @@ impl Run {
         }
     }
 
+    /// Notes the line of a success. One that says nothing but has written files is where they are.
     fn take_result(&mut self, index: Index, ending: Ending) -> Ending {
-        let (Ending::Succeeded { message: Some(message) }, Some(layout)) = (&ending, self.job.results) else {
-            return ending;
+        let (Ending::Succeeded { message }, Some(layout)) = (&ending, self.job.results) else { return ending };
+        let said = message.as_ref().filter(|message| !message.trim().is_empty()).cloned();
+        let attempt = self.tries.get(index).attempt;
+        let files = || {
+            let Job { key, uid, template, .. } = &*self.job;
+            template.keeps_artifacts().then(|| artifacts::directory(key, uid, index, attempt))
         };
-        match layout.line(message) {
-            Ok(line) => {
+        // Nothing, instead of what an attempt before said, if there was one.
+        let nothing = || (attempt > Attempt::FIRST).then(String::new);
+        match said.or_else(files).or_else(nothing).map(|text| layout.line(&text)) {
+            None => ending,
+            Some(Ok(line)) => {
                 self.results.insert(index, line);
                 ending
             }
-            Err(size) => Ending::ResultTooLarge { size },
+            Some(Err(size)) => Ending::ResultTooLarge { size },
         }
     }
 }

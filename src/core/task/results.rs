@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::de::IgnoredAny;
 
+use crate::api::spec::{OnTooLarge, ResultSource, Results};
 use crate::core::ids::{Index, ItemCount};
 
 /// The line of an item that has no result.
@@ -15,6 +16,7 @@ const SHARD_BYTES: u32 = 900_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     max_bytes_per_item: u32,
+    truncate: bool,
     count: ItemCount,
 }
 
@@ -30,9 +32,17 @@ pub struct Shard {
 }
 
 impl Layout {
-    /// A layout for lines of at most `max_bytes_per_item` bytes.
-    pub fn new(max_bytes_per_item: u32, count: ItemCount) -> Self {
-        Self { max_bytes_per_item, count }
+    /// The layout that the spec asks for; `None` when nothing is kept.
+    pub fn of(spec: &Results, count: ItemCount) -> Option<Self> {
+        match spec.source {
+            ResultSource::None => None,
+            ResultSource::TerminationMessage => Some(Self {
+                // A line says `null` where there is no result.
+                max_bytes_per_item: u32::try_from(spec.max_bytes_per_item).unwrap_or(0).max(4),
+                truncate: spec.on_too_large == OnTooLarge::Truncate,
+                count,
+            }),
+        }
     }
 
     /// Most bytes of a line.
@@ -50,10 +60,15 @@ impl Layout {
         self.count.get().div_ceil(self.items_per_shard())
     }
 
-    /// The line of a termination message: itself if it is JSON, else a JSON string. Its size if that is too long.
+    /// The line of a termination message: itself if it is JSON, else a JSON string; cut, if it is too long and may be.
+    /// Its size if it may not.
     pub fn line(self, message: &str) -> Result<String, usize> {
-        let line = line_of(message);
-        if line.len() <= self.max_bytes_per_item as usize { Ok(line) } else { Err(line.len()) }
+        let (line, most) = (line_of(message), self.max_bytes_per_item as usize);
+        match line.len() {
+            size if size <= most => Ok(line),
+            _ if self.truncate => Ok(cut_string(message.trim(), most)),
+            size => Err(size),
+        }
     }
 
     /// The lines by the ConfigMap they belong to.
@@ -102,12 +117,38 @@ fn line_of(message: &str) -> String {
     }
 }
 
+/// The longest beginning of the text that has no more than so many bytes as a JSON string.
+fn cut_string(text: &str, most: usize) -> String {
+    let mut line = String::from("\"");
+    for character in text.chars() {
+        let quoted = serde_json::Value::from(character.to_string()).to_string();
+        let inner = &quoted[1..quoted.len() - 1];
+        if line.len() + inner.len() >= most {
+            break;
+        }
+        line.push_str(inner);
+    }
+    line.push('"');
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn layout(max_bytes: u32, count: u64) -> Layout {
-        Layout::new(max_bytes, ItemCount::new(count).unwrap())
+    fn layout(max_bytes: i32, count: u64) -> Layout {
+        let spec = Results { max_bytes_per_item: max_bytes, ..Results::default() };
+        Layout::of(&spec, ItemCount::new(count).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_result_that_is_too_long_may_be_cut_to_a_string_of_the_size_allowed() {
+        let spec = Results { max_bytes_per_item: 8, on_too_large: OnTooLarge::Truncate, ..Results::default() };
+        let layout = Layout::of(&spec, ItemCount::new(1).unwrap()).unwrap();
+        assert_eq!(layout.line("123456789").unwrap(), r#""123456""#, "a number that is cut is none");
+        assert_eq!(layout.line("ab\"cdefgh").unwrap(), r#""ab\"cd""#);
+        assert_eq!(layout.line("ääääää").unwrap(), r#""äää""#);
+        assert_eq!(layout.line("12345678").unwrap(), "12345678");
     }
 
     #[test]
@@ -147,9 +188,10 @@ mod tests {
 
     #[test]
     fn a_shard_stays_below_the_size_of_an_object() {
-        for max_bytes in [1, 100, 1024, 4096] {
+        for max_bytes in [1, 4, 100, 1024, 4096] {
             let layout = layout(max_bytes, 1_000_000);
-            assert!(layout.items_per_shard() * (max_bytes + 1) <= SHARD_BYTES);
+            let longest = layout.max_bytes_per_item().max(u32::try_from(NO_RESULT.len()).unwrap());
+            assert!(layout.items_per_shard() * (longest + 1) <= SHARD_BYTES);
         }
     }
 }
