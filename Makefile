@@ -13,7 +13,7 @@ help: ## this list
 demo: ## a cluster if none is given, the operator by its chart, an example run to its end
 	@scripts/demo.sh
 
-test: lint test-unit test-simulation test-cluster ## everything but test-faults
+test: lint test-unit test-simulation test-cluster test-faults ## everything
 
 lint: ## format, clippy, docs, generated CRD, chart, scripts
 	@scripts/lint.sh

@@ -31,6 +31,11 @@ fn any_json() -> Value {
     json!({ "x-kubernetes-preserve-unknown-fields": true, "nullable": true })
 }
 
+/// Any JSON, or null.
+pub(super) fn any_value(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "x-kubernetes-preserve-unknown-fields": true, "nullable": true })
+}
+
 /// The name of a container or a volume: a DNS label.
 pub(super) fn dns_label(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -81,10 +86,15 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
         "set minSuccessRatio or minSuccesses, not both",
         ".minSuccesses",
     )];
+    rules.push(rule(
+        "!has(self.reduce) || self.results.source == 'TerminationMessage'",
+        "reduce reads the results, but results.source keeps none: set it to TerminationMessage, or leave out reduce",
+        ".reduce",
+    ));
     for field in ["items", "template", "results", "retries", "retryPolicy", "whenSuccessful", "whenHopeless"] {
         rules.push(fixed(&format!("self.{field} == oldSelf.{field}"), field));
     }
-    for field in ["container", "minSuccessRatio", "minSuccesses", "startDeadlineSeconds", "artifacts"] {
+    for field in ["container", "minSuccessRatio", "minSuccesses", "startDeadlineSeconds", "artifacts", "reduce"] {
         rules.push(fixed(
             &format!(
                 "has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"

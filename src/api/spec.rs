@@ -106,6 +106,36 @@ pub struct MapTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Artifacts")]
     pub artifacts: Option<Artifacts>,
+    /// Runs once when the map is successful, with all results before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Reduce")]
+    pub reduce: Option<Reduce>,
+}
+
+/// Runs once when the map is successful, with all results before it; what it says is `status.result`.
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Reduce {
+    /// An ordinary pod template. Its containers find the results under /maptask/results, one JSON value a line, in files
+    /// whose names are in order.
+    #[schemars(schema_with = "schema::opaque_object")]
+    pub template: Value,
+    /// Name of the container whose termination message is the result; default the first container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::dns_label")]
+    pub container: Option<String>,
+    /// Further attempts after its own failure; default 0. Endings by the cluster's fault are as for items.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000))]
+    pub retries: i32,
+    /// Seconds from the creation of its pod until a container of it must run; unset: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 1, max = 31_536_000))]
+    pub start_deadline_seconds: Option<i32>,
+    /// Seconds from when it begins until it fails, over all its attempts; unset: no limit but the task's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 1, max = 31_536_000))]
+    pub active_deadline_seconds: Option<i32>,
 }
 
 /// A place for the files that each item writes: a directory of its own for each attempt, on a volume of the template.
@@ -159,11 +189,11 @@ pub struct Rerun {
     /// Any word; a rerun is done once for each id.
     #[schemars(length(min = 1, max = 63))]
     pub id: String,
-    /// Failed, Cancelled, All, or indexes such as `3,17-19`; several with commas between them.
+    /// Failed, Cancelled, All, or indexes such as `3,17-19`; several with commas between them. Or Reduce alone.
     #[schemars(
         length(min = 1, max = 4096),
         regex(
-            pattern = r"^(Failed|Cancelled|All|[0-9]{1,6}(-[0-9]{1,6})?)(,(Failed|Cancelled|All|[0-9]{1,6}(-[0-9]{1,6})?))*$"
+            pattern = r"^Reduce$|^(Failed|Cancelled|All|[0-9]{1,6}(-[0-9]{1,6})?)(,(Failed|Cancelled|All|[0-9]{1,6}(-[0-9]{1,6})?))*$"
         )
     )]
     pub items: String,

@@ -43,6 +43,11 @@ pub struct MapTaskStatus {
     pub rerun: Option<RerunDone>,
     /// ConfigMaps that hold the results, in order; each has a key results.jsonl with one line an item.
     pub results: Option<ResultShards>,
+    /// How it goes with `spec.reduce`.
+    pub reduce: Option<ReduceStatus>,
+    /// What the reduce said: any JSON, or else a string.
+    #[schemars(schema_with = "super::schema::any_value")]
+    pub result: Option<serde_json::Value>,
     /// When the task was accepted.
     #[serde(default)]
     #[schemars(schema_with = "super::schema::timestamp")]
@@ -66,6 +71,8 @@ pub enum TaskPhase {
     Running,
     /// Held back by `spec.suspend`.
     Suspended,
+    /// The map is successful; its results are being reduced.
+    Reducing,
     /// Enough items succeeded. Final.
     Succeeded,
     /// Refused, or the success criterion can't be met any more. Final.
@@ -196,6 +203,43 @@ pub struct RerunDone {
     pub picked: bool,
     /// Why it could not be done.
     pub message: Option<String>,
+}
+
+/// How it goes with the reduce.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ReduceStatus {
+    /// Where it stands: Waiting, Running, Succeeded, Failed, Cancelled.
+    pub phase: ReducePhase,
+    /// The attempt that is meant, from 1; its pod is `<task>-reduce-<attempt>`.
+    pub attempt: i32,
+    /// Failures of its own.
+    pub own_failures: i32,
+    /// Endings by the cluster's fault.
+    pub infrastructure_failures: i32,
+    /// When it began.
+    #[serde(default)]
+    #[schemars(schema_with = "super::schema::timestamp")]
+    pub start_time: Option<Time>,
+    /// Its attempts that did not succeed, in groups of like ones.
+    #[serde(default)]
+    #[schemars(length(max = 10))]
+    pub failures: Vec<FailureGroup>,
+}
+
+/// Where a reduce stands.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+pub enum ReducePhase {
+    /// It has not started, or waits for its next attempt.
+    Waiting,
+    /// Its pod exists.
+    Running,
+    /// It succeeded.
+    Succeeded,
+    /// Its attempts are used up.
+    Failed,
+    /// It was stopped.
+    Cancelled,
 }
 
 /// Where the results are.

@@ -8,25 +8,29 @@ use super::FIELD_MANAGER;
 use super::answer::{Meaning, meaning};
 use super::request::{Failure, Partial, send};
 use crate::core::fleet::plan::{CheckOutcome, Create, CreateOutcome, Delete, DeleteOutcome, LookOutcome, PodId};
-use crate::core::ids::{Attempt, Index};
 use crate::core::task::accept::Job;
 use crate::watch::pods::LeanPod;
 
 const JSON: &str = "application/json";
 
-/// A dry run of the first pod. Strict about unknown fields, as `kubectl apply` is about those that it knows.
+/// A dry run of the first pod of each template. Strict about unknown fields, as `kubectl apply` is about those that it
+/// knows.
 pub(super) async fn check(client: &Client, job: &Job) -> CheckOutcome {
-    let pod = job.pod(Index(0), Attempt::FIRST, 0);
     let query = format!("?dryRun=All&fieldValidation=Strict&fieldManager={FIELD_MANAGER}");
     let path = format!("{}{query}", collection(&job.key.namespace));
-    match send::<Partial>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {
-        // A name may be free by the time the pod is wanted.
-        Ok(_) | Err(Meaning::AlreadyExists) => CheckOutcome::Good,
-        Err(Meaning::Quota(message)) => CheckOutcome::Quota(message),
-        Err(Meaning::Refused(message)) => CheckOutcome::Refused(message),
-        Err(Meaning::Unclear(message)) => CheckOutcome::Unclear(message),
-        Err(other) => CheckOutcome::Unclear(format!("{other:?}")),
+    for (place, pod) in job.first_pods() {
+        match send::<Partial>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {
+            // A name may be free by the time the pod is wanted.
+            Ok(_) | Err(Meaning::AlreadyExists) => {}
+            Err(Meaning::Quota(message)) => return CheckOutcome::Quota(message),
+            Err(Meaning::Refused(message)) => {
+                return CheckOutcome::Refused(format!("the API server refuses the first pod of {place}: {message}"));
+            }
+            Err(Meaning::Unclear(message)) => return CheckOutcome::Unclear(message),
+            Err(other) => return CheckOutcome::Unclear(format!("{other:?}")),
+        }
     }
+    CheckOutcome::Good
 }
 
 /// Creates the pod of an attempt. One that is there already is a success, if the task owns it.

@@ -6,11 +6,17 @@ use std::sync::Arc;
 /// The most items that one task may have. At this size the status still fits into one object: see `phases`.
 pub const MAX_ITEMS: u32 = 1_000_000;
 
+/// What [`Index::REDUCE`] is called in names and labels.
+pub const REDUCE_WORD: &str = "reduce";
+
 /// The place of an item in its task's list, from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Index(pub u32);
 
 impl Index {
+    /// Stands for the reduce of a task, which is no item.
+    pub const REDUCE: Self = Self(u32::MAX);
+
     /// The index as an offset into a slice.
     #[must_use]
     pub fn offset(self) -> usize {
@@ -26,6 +32,9 @@ impl Index {
 
 impl fmt::Display for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::REDUCE {
+            return f.pad(REDUCE_WORD);
+        }
         self.0.fmt(f)
     }
 }
@@ -58,6 +67,8 @@ pub struct ItemCount(u32);
 impl ItemCount {
     /// No items.
     pub const NONE: Self = Self(0);
+    /// One item.
+    pub const ONE: Self = Self(1);
 
     /// A count within the limit, or `None` above it.
     #[must_use]

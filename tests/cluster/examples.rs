@@ -120,4 +120,25 @@ fn the_sweep_succeeds_although_some_items_fail() {
     let losses = results.iter().filter(|result| result["loss"].is_number()).count();
     assert_eq!(losses as u64, count("succeeded"));
     assert_eq!(results.len() as u64, status["items"].as_u64().unwrap());
+    let loss = |result: &&Value| result["loss"].as_f64().unwrap();
+    let best = results.iter().filter(|result| !result.is_null()).min_by(|a, b| loss(a).total_cmp(&loss(b)));
+    assert_eq!(Some(&status["result"]["loss"]), best.map(|best| &best["loss"]), "{status}");
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn the_word_count_is_that_of_the_same_text_counted_plainly() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("words");
+    let (status, results) = run(&namespace, "word-count");
+    assert_eq!((results.len(), &status["reduce"]["phase"]), (11, &json!("Succeeded")), "{status}");
+    let text =
+        namespace.get("configmap", "gettysburg-address").unwrap()["data"]["text"].as_str().unwrap().to_lowercase();
+    let mut counts: std::collections::BTreeMap<&str, i64> = std::collections::BTreeMap::new();
+    for word in text.split(|c: char| !c.is_ascii_lowercase()).filter(|word| !word.is_empty()) {
+        *counts.entry(word).or_default() += 1;
+    }
+    let mut top: Vec<(&str, i64)> = counts.into_iter().collect();
+    top.sort_by_key(|(word, count)| (-count, *word));
+    assert_eq!(status["result"], json!(&top[..10]), "{status}");
 }

@@ -13,6 +13,7 @@ mod kubectl;
 mod life;
 mod limits;
 mod policies;
+mod reduce;
 mod refusals;
 mod serve;
 

@@ -52,6 +52,14 @@ fn the_api_server_refuses_what_the_schema_can_tell() {
             json!({ "items": { "count": 3 }, "results": { "maxBytesPerItem": 5000 } }),
             "spec.results.maxBytesPerItem in body should be less than or equal to 4096",
         ),
+        (
+            json!({ "items": { "count": 3 }, "results": { "source": "None" }, "reduce": { "template": {} } }),
+            "reduce reads the results, but results.source keeps none",
+        ),
+        (
+            json!({ "items": { "count": 3 }, "artifacts": { "volume": "out", "path": "out" } }),
+            "spec.artifacts.path in body should match",
+        ),
     ];
     for (spec, message) in &cases {
         let (good, text) = namespace.try_apply(&task(spec));
@@ -76,6 +84,8 @@ fn what_was_created_stays_as_it_is() {
         ("minSuccesses", json!({ "minSuccesses": 1, "minSuccessRatio": null })),
         ("retries", json!({ "retries": 3 })),
         ("results", json!({ "results": { "source": "None" } })),
+        ("reduce", json!({ "reduce": { "template": { "spec": {} } } })),
+        ("artifacts", json!({ "artifacts": { "volume": "out", "path": "/out" } })),
     ];
     for (field, change) in &cases {
         let patch = json!({ "spec": change }).to_string();
@@ -148,6 +158,24 @@ fn the_operator_refuses_the_rest_and_creates_nothing() {
             template(json!({ "containers": [{ "name": "m" }] })),
             "False TemplateRefused",
             "spec.containers[0].image: Required value",
+        ),
+        (
+            "artifacts",
+            json!({ "items": { "count": 3 }, "artifacts": { "volume": "out", "path": "/out" } }),
+            "False InvalidTemplate",
+            "spec.artifacts.volume is \"out\", but spec.template.spec.volumes has only []",
+        ),
+        (
+            "reduce",
+            json!({ "items": { "count": 3 }, "reduce": { "template": { "spec": { "containers": [] } } } }),
+            "False InvalidTemplate",
+            "spec.reduce.template.spec.containers is empty",
+        ),
+        (
+            "reduce-typo",
+            json!({ "items": { "count": 0 }, "reduce": { "template": { "spec": { "containers": [{ "name": "m" }] } } } }),
+            "False TemplateRefused",
+            "first pod of spec.reduce.template: Pod",
         ),
         (
             "account",

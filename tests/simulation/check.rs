@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use maptask::api::TaskPhase;
 use maptask::api::conditions::{ConditionType, is_true};
 use maptask::api::spec::{MapTaskSpec, WhenHopeless, WhenSuccessful};
-use maptask::api::status::MapTaskStatus;
+use maptask::api::status::{MapTaskStatus, ReducePhase};
 use maptask::core::fleet::plan::Create;
 use maptask::core::ids::{Index, ItemCount, TaskKey, Time};
 use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
 use maptask::core::task::TaskSeen;
 
+use crate::reduce;
 use crate::specs;
 use crate::world::{Fate, Life, Pod, PodKey};
+
+/// The text of each ConfigMap of results.
+pub type Results = BTreeMap<(TaskKey, u32), String>;
 
 /// UID of the task, and the item.
 type Item = (String, Index);
@@ -74,6 +78,9 @@ impl Truth {
     }
 
     pub fn result_of(&self, key: &PodKey) -> String {
+        if key.1 == Index::REDUCE {
+            return format!("{{\"reduced\":{}}}", key.2);
+        }
         format!("{{\"index\":{},\"attempt\":{}}}", key.1, key.2)
     }
 
@@ -108,7 +115,7 @@ impl Truth {
 
     /// The operator asked for the end of a pod that had not ended.
     pub fn stopped(&mut self, pod: &Pod, key: &PodKey, tasks: &BTreeMap<TaskKey, TaskSeen>) {
-        let has_deadline = tasks.get(&key.0).is_some_and(|task| task.spec.start_deadline_seconds.is_some());
+        let has_deadline = tasks.get(&key.0).is_some_and(|task| specs::start_deadline(&task.spec, key.1).is_some());
         let tally = self.tally(item(pod, key));
         if has_deadline {
             // Too late: it costs one or the other, by what held it up.
@@ -127,7 +134,7 @@ impl Truth {
     }
 
     pub fn refused(&mut self, create: &Create) {
-        self.tally((create.job.uid.clone(), create.index)).lost += 1;
+        self.tally((create.job.uid.clone(), create.id().index)).lost += 1;
     }
 
     /// SAFETY: no item has two live pods. Of a task on its way out, the garbage collector takes pods whose names are still
@@ -158,10 +165,19 @@ impl Truth {
     /// SAFETY: no item runs after its success was recorded. Once nothing is to start any more, a late create can still
     /// bring back a pod that was stopped, and also one that vanished and failed its item with that; they are deleted on
     /// sight, which the end of the run checks.
-    pub fn check_start(&self, key: &PodKey, pod: &Pod, tasks: &BTreeMap<TaskKey, TaskSeen>) -> Result<(), String> {
+    pub fn check_start(
+        &self,
+        key: &PodKey,
+        pod: &Pod,
+        tasks: &BTreeMap<TaskKey, TaskSeen>,
+        results: &Results,
+    ) -> Result<(), String> {
         let task = tasks.get(&key.0).filter(|task| Some(&task.uid) == pod.seen.owner_uid.as_ref());
         let Some(task) = task else { return Ok(()) };
         let Some((phases, _)) = recorded(&task.status) else { return Ok(()) };
+        if key.1 == Index::REDUCE && !task.deleting {
+            return reduce::check_start(key, task, &phases, results);
+        }
         // Of a task on its way out, the garbage collector takes pods whose names are still in use.
         if task.deleting || !starts(&task.spec, &task.status) {
             return Ok(());
@@ -182,6 +198,9 @@ impl Truth {
         let Some((phases, tries)) = recorded(&task.status) else {
             return Err(format!("{key:?} deleted with no record at all"));
         };
+        if key.1 == Index::REDUCE {
+            return reduce::check_clean_up(key, task);
+        }
         let over = phases.get(key.1).is_some_and(ItemPhase::is_terminal) || tries.get(key.1).attempt > key.2;
         if over { Ok(()) } else { Err(format!("{key:?} deleted before its end was recorded")) }
     }
@@ -200,7 +219,10 @@ impl Truth {
     pub fn check_write(&mut self, task: &TaskSeen, new: &MapTaskStatus) -> Result<(), String> {
         let key = &task.key;
         let old = &task.status;
-        let rerun = old.rerun != new.rerun && new.rerun.as_ref().is_some_and(|done| done.items > 0);
+        let attempt = |status: &MapTaskStatus| status.reduce.as_ref().map_or(0, |record| record.attempt);
+        let reduces_again = attempt(new) > attempt(old);
+        let rerun = old.rerun != new.rerun
+            && new.rerun.as_ref().is_some_and(|done| done.items > 0 || reduces_again && done.message.is_none());
         if !rerun {
             if let Some(phase) = old.phase.filter(|phase| phase.is_terminal())
                 && new.phase != Some(phase)
@@ -263,6 +285,11 @@ impl Truth {
         if phases.counts().total() != phases.count().get() {
             return Err(format!("{key}: {:?} of {}", phases.counts(), phases.count().get()));
         }
+        if rerun {
+            self.tallies.remove(&(task.uid.clone(), Index::REDUCE));
+        }
+        let Tally { succeeded, own, .. } = self.of(task, Index::REDUCE);
+        reduce::check_write(task, new, &phases, (succeeded, own))?;
         if new.failures.len() > 10 {
             return Err(format!("{key}: {} groups of failures", new.failures.len()));
         }
@@ -274,7 +301,7 @@ impl Truth {
         &self,
         tasks: &BTreeMap<TaskKey, TaskSeen>,
         pods: &BTreeMap<PodKey, Pod>,
-        results: &BTreeMap<(TaskKey, u32), String>,
+        results: &Results,
     ) -> Result<(), String> {
         if let Some((key, _)) = pods.iter().find(|(_, pod)| pod.life != Life::Ended) {
             return Err(format!("{key:?} lives after the end"));
@@ -287,18 +314,24 @@ impl Truth {
                 return Err(format!("{key} ended with {counts:?}"));
             }
             check_verdict(task, &phases)?;
-            let text: String =
-                results.range((key.clone(), 0)..=(key.clone(), u32::MAX)).map(|(_, text)| text.as_str()).collect();
-            let lines: Vec<&str> = text.lines().collect();
-            for index in phases.iter_in(ItemPhase::Succeeded) {
-                let line = lines.get(index.offset()).copied().unwrap_or("missing");
-                if !line.starts_with(&format!("{{\"index\":{index},")) {
-                    return Err(format!("{key} item {index} succeeded, its result is {line:?}"));
-                }
-            }
+            check_results(key, &phases, results)?;
         }
         Ok(())
     }
+}
+
+/// Every success has its line, and it is what its item said.
+pub fn check_results(key: &TaskKey, phases: &Phases, results: &Results) -> Result<(), String> {
+    let text: String =
+        results.range((key.clone(), 0)..=(key.clone(), u32::MAX)).map(|(_, text)| text.as_str()).collect();
+    let lines: Vec<&str> = text.lines().collect();
+    for index in phases.iter_in(ItemPhase::Succeeded) {
+        let line = lines.get(index.offset()).copied().unwrap_or("missing");
+        if !line.starts_with(&format!("{{\"index\":{index},")) {
+            return Err(format!("{key} item {index} succeeded, its result is {line:?}"));
+        }
+    }
+    Ok(())
 }
 
 fn check_verdict(task: &TaskSeen, phases: &Phases) -> Result<(), String> {
@@ -306,7 +339,9 @@ fn check_verdict(task: &TaskSeen, phases: &Phases) -> Result<(), String> {
     let required = number(status.required.unwrap_or(-1));
     let is = |type_| is_true(&status.conditions, type_);
     let met = is(ConditionType::SuccessCriteriaMet);
-    let expected = if met { TaskPhase::Succeeded } else { TaskPhase::Failed };
+    let reduce_failed = status.reduce.as_ref().is_some_and(|r| r.phase != ReducePhase::Succeeded);
+    let expected =
+        if met && !(task.spec.reduce.is_some() && reduce_failed) { TaskPhase::Succeeded } else { TaskPhase::Failed };
     let wrong = |what: &str| Err(format!("{key} {what}: {:?} with {counts:?}, {required} required", status.phase));
     if status.phase != Some(expected) || met == is(ConditionType::FailureTarget) {
         return wrong("does not say how it was decided");

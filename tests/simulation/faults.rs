@@ -107,7 +107,8 @@ impl World {
         let version = self.next_version();
         match self.random.below(20) {
             0..8 if ended || self.random.chance(5) => {
-                let items = ["Failed", "Cancelled", "Failed,Cancelled", "All", "0-2", "1"][self.random.below(6)];
+                let items =
+                    ["Failed", "Cancelled", "Failed,Cancelled", "All", "0-2", "1", "Reduce"][self.random.below(7)];
                 let rerun = Rerun { id: version.to_string(), items: items.to_owned() };
                 self.edit(&key, |spec| spec.rerun = Some(rerun));
             }

@@ -12,6 +12,7 @@ mod check;
 mod faults;
 mod operator;
 mod random;
+mod reduce;
 mod specs;
 mod world;
 

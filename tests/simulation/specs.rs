@@ -1,6 +1,7 @@
 //! Tasks of every kind, and what their pods look like.
 
 use maptask::api::spec::{Items, MapTaskSpec};
+use maptask::core::ids::Index;
 use maptask::core::pod::seen::{
     ContainerState, ContainerStatus, PodCondition, PodStatus, Running, Terminated, Waiting,
 };
@@ -62,7 +63,26 @@ pub fn random(random: &mut Random) -> MapTaskSpec {
     if random.chance(10) {
         spec.ttl_seconds_after_finished = Some(random.below(30) as i32);
     }
+    if random.chance(30) {
+        let template = json!({ "spec": { "containers": [{ "name": "main", "image": "x" }] } });
+        let mut reduce = json!({ "template": template, "retries": random.below(3) });
+        if random.chance(30) {
+            reduce["startDeadlineSeconds"] = json!(1 + random.below(20));
+        }
+        if random.chance(20) {
+            reduce["activeDeadlineSeconds"] = json!(1 + random.below(60));
+        }
+        spec.reduce = serde_json::from_value(reduce).unwrap();
+    }
     spec
+}
+
+/// By when a pod must start, of an item or of the reduce.
+pub fn start_deadline(spec: &MapTaskSpec, index: Index) -> Option<i32> {
+    match &spec.reduce {
+        Some(reduce) if index == Index::REDUCE => reduce.start_deadline_seconds,
+        _ => spec.start_deadline_seconds,
+    }
 }
 
 pub fn running() -> PodStatus {

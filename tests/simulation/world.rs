@@ -11,7 +11,7 @@ use maptask::core::pod::PodSeen;
 use maptask::core::pod::seen::PodStatus;
 use maptask::core::task::TaskSeen;
 
-use crate::check::Truth;
+use crate::check::{Results, Truth};
 use crate::faults::Faults;
 use crate::operator::Operator;
 use crate::random::Random;
@@ -55,7 +55,7 @@ pub struct World {
     pub faults: Faults,
     pub tasks: BTreeMap<TaskKey, TaskSeen>,
     pub pods: BTreeMap<PodKey, Pod>,
-    pub results: BTreeMap<(TaskKey, u32), String>,
+    pub results: Results,
     /// The text of the ConfigMap that some tasks take their items from, while it is there.
     pub inputs: Option<String>,
     /// Pods that a namespace has room for.
@@ -240,7 +240,7 @@ impl World {
         }
         if pod.life == Life::Pending && pod.fate == Fate::Stuck {
             // Where nothing puts an end to it, the image comes in the end.
-            let waits = self.tasks.get(&key.0).is_some_and(|task| task.spec.start_deadline_seconds.is_some());
+            let waits = self.tasks.get(&key.0).is_some_and(|task| specs::start_deadline(&task.spec, key.1).is_some());
             if waits || self.random.chance(95) {
                 // A kubelet tells of it every few seconds; what changed between any two requests would never be stopped.
                 if self.random.chance(20) {
@@ -250,7 +250,7 @@ impl World {
             }
         }
         if pod.life == Life::Pending {
-            self.truth.check_start(&key, pod, &self.tasks)?;
+            self.truth.check_start(&key, pod, &self.tasks, &self.results)?;
             self.change_pod(&key, Life::Running, running());
         } else {
             let status = match pod.fate {

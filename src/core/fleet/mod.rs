@@ -193,7 +193,7 @@ impl Fleet {
         };
         for task in self.berths.values().filter_map(|berth| berth.task.as_ref()) {
             *gauges.tasks.entry(phase_name(task.phase())).or_default() += 1;
-            gauges.waiting += task.run().map_or(0, |run| u64::from(run.phases.counts().waiting));
+            gauges.waiting += task.active().map_or(0, |run| u64::from(run.phases.counts().waiting));
         }
         gauges
     }
@@ -291,6 +291,7 @@ fn phase_name(phase: TaskPhase) -> &'static str {
         TaskPhase::Pending => "Pending",
         TaskPhase::Running => "Running",
         TaskPhase::Suspended => "Suspended",
+        TaskPhase::Reducing => "Reducing",
         TaskPhase::Succeeded => "Succeeded",
         TaskPhase::Failed => "Failed",
     }
@@ -310,3 +311,7 @@ mod policy_tests;
 #[cfg(test)]
 #[path = "queue_tests.rs"]
 mod queue_tests;
+
+#[cfg(test)]
+#[path = "reduce_tests.rs"]
+mod reduce_tests;

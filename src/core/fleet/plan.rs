@@ -98,7 +98,7 @@ pub struct Fetch {
 impl Create {
     /// Which pod it is.
     pub fn id(&self) -> PodId {
-        PodId { key: self.job.key.clone(), index: self.index, attempt: self.attempt }
+        PodId { key: self.job.key.clone(), index: self.job.shown(self.index), attempt: self.attempt }
     }
 }
 

@@ -13,6 +13,9 @@ pub struct Story {
     pub fleet: Fleet,
     pub now: Time,
     pub version: u64,
+    /// The task as it was last written.
+    pub written: Option<TaskSeen>,
+    task: TaskSeen,
 }
 
 pub fn key() -> TaskKey {
@@ -61,8 +64,10 @@ pub fn pod_of(id: &PodId, owner_uid: &str, status: PodStatus) -> PodSeen {
 
 impl Story {
     pub fn new(limits: Limits, spec: &serde_json::Value) -> Self {
-        let mut story = Self { fleet: empty_fleet(limits), now: Time(0), version: 1 };
-        story.fleet.handle_task(story.now, new_task(key(), "u", 1, spec));
+        let task = new_task(key(), "u", 1, spec);
+        let mut story =
+            Self { fleet: empty_fleet(limits), now: Time(0), version: 1, written: None, task: task.clone() };
+        story.fleet.handle_task(story.now, task);
         story
     }
 
@@ -75,8 +80,10 @@ impl Story {
                 Action::Create(create) => {
                     self.fleet.handle_created(self.now, &create.id(), "u", CreateOutcome::Created);
                 }
-                Action::Write(_) => {
+                Action::Write(write) => {
                     self.version += 1;
+                    let (resource_version, status) = (self.version, write.status.clone());
+                    self.written = Some(TaskSeen { resource_version, status, ..self.task.clone() });
                     self.fleet.handle_written(self.now, &key(), "u", &WriteOutcome::Written(self.version));
                 }
                 Action::Delete(delete) => self.fleet.handle_deleted(self.now, &delete.id, DeleteOutcome::Taken),

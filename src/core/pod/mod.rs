@@ -4,6 +4,7 @@ pub mod artifacts;
 mod ending;
 pub mod name;
 pub mod progress;
+pub mod results_view;
 pub mod seen;
 pub mod template;
 

@@ -8,6 +8,7 @@ use crate::api::spec::Artifacts;
 use crate::core::ids::{Attempt, Index, TaskKey};
 use crate::core::pod::artifacts;
 use crate::core::pod::name::pod_name;
+use crate::core::pod::results_view::{self, ResultsView};
 use crate::core::quantity::Quantity;
 
 /// A template that pods can be made from.
@@ -19,6 +20,7 @@ pub struct PodTemplate {
     container: String,
     memory: Option<Memory>,
     artifacts: Option<Artifacts>,
+    results: Option<ResultsView>,
 }
 
 /// How the memory of the item's container grows.
@@ -79,6 +81,9 @@ pub enum TemplateError {
          or give another path"
     )]
     PathTaken(String, String),
+    /// A volume that we add.
+    #[error("spec.template.spec.volumes has one called {0:?}, which is the name of the results' own: give it another")]
+    VolumeTaken(&'static str),
     /// Environment of another shape.
     #[error("env of container {0:?} in spec.template is not a list")]
     BadEnv(String),
@@ -117,6 +122,7 @@ impl PodTemplate {
             container,
             memory: None,
             artifacts: None,
+            results: None,
         })
     }
 
@@ -144,6 +150,13 @@ impl PodTemplate {
     pub fn keep_artifacts(&mut self, wanted: &Artifacts) -> Result<(), TemplateError> {
         artifacts::check(wanted, &self.spec, &self.container)?;
         self.artifacts = Some(wanted.clone());
+        Ok(())
+    }
+
+    /// Puts the results of a task before the containers.
+    pub fn show_results(&mut self, view: ResultsView) -> Result<(), TemplateError> {
+        results_view::check(&self.spec)?;
+        self.results = Some(view);
         Ok(())
     }
 
@@ -186,6 +199,9 @@ impl PodTemplate {
                     artifacts::mount(wanted, container, &directory);
                 }
             }
+        }
+        if let Some(view) = &self.results {
+            results_view::mount(view, &mut spec);
         }
         if memory_raises > 0 {
             self.raise_memory(&mut spec, memory_raises);

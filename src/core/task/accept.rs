@@ -1,11 +1,15 @@
 //! Is this spec good, as far as can be told without the API server? From it, everything that pods are made from.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::api::spec::{ConfigMapItems, MapTaskSpec, WhenHopeless, WhenSuccessful};
 use crate::core::ids::{Attempt, Index, ItemCount, TaskKey};
 use crate::core::items::{self, ItemList, ItemsError, item_env};
+use crate::core::phases::Counts;
 use crate::core::pod::{PodTemplate, TemplateError};
+use crate::core::task::reduce::{Reducer, SELF, reduce_env};
 use crate::core::task::results::Layout;
 use crate::core::task::retry::Policy;
 use crate::core::task::success::{Criterion, Ratio, SuccessError};
@@ -37,6 +41,10 @@ pub struct Job {
     pub results: Option<Layout>,
     /// What pods are made from.
     pub template: PodTemplate,
+    /// What reduces the results, if anything does.
+    pub reduce: Option<Arc<Reducer>>,
+    /// For the job of a reduce, which is a list of one: how the items ended whose results it reduces.
+    pub reduces: Option<Counts>,
 }
 
 /// Why a task is refused.
@@ -48,6 +56,9 @@ pub enum Refusal {
     /// The template.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// The template of the reduce.
+    #[error("{}", .0.to_string().replace("spec.template", "spec.reduce.template").replace("spec.container", "spec.reduce.container"))]
+    Reduce(TemplateError),
     /// The success criterion.
     #[error(transparent)]
     Success(#[from] SuccessError),
@@ -58,7 +69,7 @@ impl Refusal {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Items(error) => error.reason(),
-            Self::Template(_) => "InvalidTemplate",
+            Self::Template(_) | Self::Reduce(_) => "InvalidTemplate",
             Self::Success(_) => "InvalidSuccessCriterion",
         }
     }
@@ -93,6 +104,10 @@ impl Job {
         let criterion = criterion(spec)?;
         let required = criterion.required(items.count())?;
         let results = Layout::of(&spec.results, items.count());
+        let reduce = match (&spec.reduce, results) {
+            (Some(reduce), Some(layout)) => Some(Arc::new(Reducer::accept(key, uid, spec, reduce, layout)?)),
+            _ => None,
+        };
         Ok(Self {
             key: key.clone(),
             uid: uid.to_owned(),
@@ -105,6 +120,8 @@ impl Job {
             config_map: spec.items.config_map.clone().map(|source| (source, hash)),
             results,
             template,
+            reduce,
+            reduces: None,
             items,
         })
     }
@@ -114,14 +131,32 @@ impl Job {
         self.items.count()
     }
 
+    /// The first pod of each template, with the template's place in the spec.
+    pub fn first_pods(&self) -> Vec<(&'static str, Value)> {
+        let item = (self.count() != ItemCount::NONE).then(|| ("spec.template", self.pod(Index(0), Attempt::FIRST, 0)));
+        let reduce =
+            self.reduce.as_ref().map(|reducer| ("spec.reduce.template", reducer.job.pod(SELF, Attempt::FIRST, 0)));
+        item.into_iter().chain(reduce).collect()
+    }
+
+    /// The index by which the world knows an index of this job.
+    pub fn shown(&self, index: Index) -> Index {
+        if self.reduces.is_some() { Index::REDUCE } else { index }
+    }
+
     /// The pod of one attempt, its memory raised so often.
     pub fn pod(&self, index: Index, attempt: Attempt, memory_raises: u32) -> Value {
-        let mut env = item_env(&self.items.get(index));
-        env.push(("MAPTASK_INDEX".to_owned(), index.to_string()));
+        let mut env = if let Some(counts) = &self.reduces {
+            reduce_env(counts)
+        } else {
+            let mut env = item_env(&self.items.get(index));
+            env.push(("MAPTASK_INDEX".to_owned(), index.to_string()));
+            env.push(("MAPTASK_COUNT".to_owned(), self.count().get().to_string()));
+            env
+        };
         env.push(("MAPTASK_ATTEMPT".to_owned(), attempt.to_string()));
         env.push(("MAPTASK_NAME".to_owned(), self.key.name.to_string()));
-        env.push(("MAPTASK_COUNT".to_owned(), self.count().get().to_string()));
-        self.template.pod(&self.key, &self.uid, (index, attempt), &env, memory_raises)
+        self.template.pod(&self.key, &self.uid, (self.shown(index), attempt), &env, memory_raises)
     }
 }
 

@@ -52,9 +52,15 @@ impl Task {
     pub(super) fn decide(&mut self, now: Time) {
         let late = self.deadline().is_some_and(|deadline| deadline <= now);
         let active = self.orders.active_deadline_seconds();
+        let late_message = || format!("the task has run for longer than spec.activeDeadlineSeconds, {active} s");
+        if let Some(reduction) = &self.reduction {
+            let too_long = reduction.deadline().is_some_and(|deadline| deadline <= now);
+            let reduce_message = || "it has run for longer than spec.reduce.activeDeadlineSeconds".to_owned();
+            return self.decide_reduction(now, late.then(late_message).or(too_long.then(reduce_message)));
+        }
         let (Some(run), mut scene) = self.scene(now) else { return };
         if late {
-            let message = format!("the task has run for longer than spec.activeDeadlineSeconds, {active} s");
+            let message = late_message();
             run.doom.get_or_insert((FailReason::DeadlineExceeded, message));
             run.halted = true;
         }
@@ -64,14 +70,9 @@ impl Task {
         }
         let busy = run.is_busy();
         let Some(decision) = run.decided.clone() else { return };
+        let summary = run.summary();
         let counts = run.phases.counts();
-        let good = counts.succeeded + counts.cached;
-        let summary = format!(
-            "{good} of {} items succeeded, {} were required, {} failed",
-            run.job.count().get(),
-            run.job.required,
-            counts.failed
-        );
+        let reducer = run.job.reduce.clone();
         let runs_on = busy && run.course() == Course::RunAll;
         if news {
             match &decision {
@@ -91,12 +92,13 @@ impl Task {
         if busy {
             return;
         }
-        match decision {
-            Decision::Successful => {
+        match (decision, reducer) {
+            (Decision::Successful, Some(reducer)) => self.begin_reduction(now, &reducer, counts),
+            (Decision::Successful, None) => {
                 self.tell("Succeeded", false, &summary);
                 self.end(now, TaskPhase::Succeeded, "EnoughSuccesses", &summary);
             }
-            Decision::Failed(reason, message) => {
+            (Decision::Failed(reason, message), _) => {
                 let message = match reason {
                     FailReason::TooManyFailures => summary,
                     _ => format!("{message}; {summary}"),
@@ -105,6 +107,11 @@ impl Task {
                 self.end(now, TaskPhase::Failed, reason.as_str(), &message);
             }
         }
+    }
+
+    /// How the items ended, in words.
+    pub(super) fn summary(&self) -> String {
+        self.map().map(Run::summary).unwrap_or_default()
     }
 
     /// When `spec.activeDeadlineSeconds` is over. Time in suspension does not count.
@@ -163,7 +170,7 @@ impl Task {
         !recently
     }
 
-    fn end(&mut self, now: Time, phase: TaskPhase, reason: &str, message: &str) {
+    pub(super) fn end(&mut self, now: Time, phase: TaskPhase, reason: &str, message: &str) {
         let type_ = if phase == TaskPhase::Succeeded { ConditionType::Complete } else { ConditionType::Failed };
         self.headline.set(now, type_, true, reason, message);
         self.headline.completion_time = Some(meta_time(now));
@@ -178,8 +185,16 @@ impl Task {
 }
 
 impl Run {
+    /// How the items ended, in words.
+    pub(super) fn summary(&self) -> String {
+        let counts = self.phases.counts();
+        let good = counts.succeeded + counts.cached;
+        let (all, required, failed) = (self.job.count().get(), self.job.required, counts.failed);
+        format!("{good} of {all} items succeeded, {required} were required, {failed} failed")
+    }
+
     /// Decides the task if it can be. Answers whether that is news.
-    fn decide(&mut self) -> bool {
+    pub(super) fn decide(&mut self) -> bool {
         let doom = || self.doom.clone().map(|(reason, message)| Decision::Failed(reason, message));
         let decision = match &self.decided {
             None => {

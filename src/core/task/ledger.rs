@@ -1,6 +1,6 @@
 //! What of this task is in the API server for certain? One status write at a time, and what follows from its answer.
 
-use crate::api::status::{FailureGroup, MapTaskStatus, RerunDone, TaskPhase};
+use crate::api::status::{FailureGroup, MapTaskStatus, ReduceStatus, RerunDone, TaskPhase};
 use crate::core::ids::Time;
 
 /// Least time between two status writes of a task, in milliseconds.
@@ -29,6 +29,7 @@ struct Mark {
     conditions: Vec<(String, String)>,
     failures: Vec<FailureGroup>,
     rerun: Option<RerunDone>,
+    reduce: Option<ReduceStatus>,
     items_hash: Option<String>,
 }
 
@@ -40,6 +41,7 @@ impl Mark {
             attempts: status.attempts.clone(),
             failures: status.failures.clone(),
             rerun: status.rerun.clone(),
+            reduce: status.reduce.clone(),
             items_hash: status.items_hash.clone(),
             conditions: status.conditions.iter().map(|c| (c.type_.clone(), c.status.clone())).collect(),
         }

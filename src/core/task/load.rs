@@ -27,6 +27,7 @@ impl Task {
             ledger: Ledger::new(seen.resource_version, Some(&seen.status)),
             headline: Headline::from_status(&seen.status, seen.generation),
             stage: Stage::Ended { phase: TaskPhase::Failed, run: None },
+            reduction: None,
             key: seen.key.clone(),
             uid: seen.uid.clone(),
             seed,
@@ -82,6 +83,7 @@ impl Task {
     /// Rebuilds the stage from the recorded status and the pods.
     fn load(&mut self, round: &Round, seen: &TaskSeen, pods: &Pods) {
         self.fetching = Fetching::default();
+        let reduction = self.reduction.take();
         if let Some(phase) = seen.status.phase.filter(|phase| phase.is_terminal()) {
             self.stage = Stage::Ended { phase, run: None };
             self.load_for_rerun(seen);
@@ -90,6 +92,10 @@ impl Task {
             return;
         } else if is_true(&seen.status.conditions, ConditionType::Accepted) {
             self.load_run(round, seen);
+            self.load_reduction(seen.status.reduce.as_ref());
+            if let (Some(new), Some(mut old)) = (&mut self.reduction, reduction) {
+                new.run.take_over_creates(&mut old.run);
+            }
         } else if seen.spec.items.config_map.is_some() {
             self.stage = Stage::Fetching(Box::new(seen.spec.clone()));
         } else {
@@ -104,9 +110,9 @@ impl Task {
         self.doubt_missing(round, pods);
     }
 
-    /// A task without items is accepted as it is: there is no first pod to ask about.
+    /// A task of which no pod will be made is accepted as it is: there is no first pod to ask about.
     pub(super) fn check_or_accept(&mut self, now: Time, job: Arc<Job>) {
-        if job.count().get() == 0 {
+        if job.count().get() == 0 && job.reduce.is_none() {
             self.accept(now, job);
         } else {
             self.stage = Stage::Checking { job, not_before: now, asked: false, failures: 0 };
@@ -174,7 +180,7 @@ impl Task {
 
     /// Items that the status calls running, whose pod was not among those shown: asked for before they count as lost.
     fn doubt_missing(&mut self, round: &Round, pods: &Pods) {
-        if let Stage::Running(run) = &mut self.stage {
+        if let Some(run) = self.active_mut() {
             run.doubt_missing(round);
             run.hold_retries(pods);
         }

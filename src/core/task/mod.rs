@@ -15,6 +15,7 @@ mod outcome;
 mod pattern;
 mod poll;
 pub mod ranges;
+pub mod reduce;
 pub mod report;
 mod rerun;
 pub mod results;
@@ -39,6 +40,7 @@ use accept::Job;
 use inputs::Fetching;
 use ledger::Ledger;
 use orders::Orders;
+use reduce::{Reduction, SELF};
 use report::Headline;
 use run::{Run, Scene};
 use shelf::Shelf;
@@ -97,6 +99,8 @@ pub struct Task {
     orders: Orders,
     headline: Headline,
     stage: Stage,
+    /// The reduce, while it is under way; the stage is that of the map, which is idle.
+    reduction: Option<Box<Reduction>>,
     ledger: Ledger,
     shelf: Shelf,
     tells: VecDeque<Tell>,
@@ -134,7 +138,7 @@ impl Task {
 
     /// Items in flight.
     pub fn in_flight(&self) -> usize {
-        self.run().map_or(0, Run::in_flight)
+        self.active().map_or(0, Run::in_flight)
     }
 
     /// Before which tasks its items start.
@@ -157,13 +161,14 @@ impl Task {
         match &self.stage {
             Stage::Fetching(_) | Stage::Checking { .. } => TaskPhase::Pending,
             Stage::Running(_) if self.orders.suspend => TaskPhase::Suspended,
+            Stage::Running(_) if self.reduction.is_some() => TaskPhase::Reducing,
             Stage::Running(_) => TaskPhase::Running,
             Stage::Ended { phase, .. } => *phase,
         }
     }
 
     /// The items, once accepted and until the end is written.
-    pub fn run(&self) -> Option<&Run> {
+    pub fn map(&self) -> Option<&Run> {
         match &self.stage {
             Stage::Running(run) => Some(run),
             Stage::Ended { run, .. } => run.as_deref(),
@@ -171,12 +176,39 @@ impl Task {
         }
     }
 
+    /// What runs: the items, or then the reduce.
+    pub fn active(&self) -> Option<&Run> {
+        match (&self.stage, &self.reduction) {
+            (Stage::Running(_), Some(reduction)) => Some(&reduction.run),
+            (Stage::Running(run), None) => Some(run),
+            _ => None,
+        }
+    }
+
+    fn active_mut(&mut self) -> Option<&mut Run> {
+        match (&mut self.stage, &mut self.reduction) {
+            (Stage::Running(_), Some(reduction)) => Some(&mut reduction.run),
+            (Stage::Running(run), None) => Some(run),
+            _ => None,
+        }
+    }
+
     fn scene(&mut self, now: Time) -> (Option<&mut Run>, Scene<'_>) {
-        let run = match &mut self.stage {
-            Stage::Running(run) => Some(&mut **run),
-            Stage::Fetching(_) | Stage::Checking { .. } | Stage::Ended { .. } => None,
+        let run = match (&mut self.stage, &mut self.reduction) {
+            (Stage::Running(_), Some(reduction)) => Some(&mut reduction.run),
+            (Stage::Running(run), None) => Some(&mut **run),
+            _ => None,
         };
         (run, Scene { now, seed: self.seed, ledger: &mut self.ledger, shelf: &mut self.shelf })
+    }
+
+    /// The index in the active run of an index as the world knows it; `None` if what it names is of the past.
+    fn local(&self, index: Index) -> Option<Index> {
+        match (index == Index::REDUCE, self.reduction.is_some()) {
+            (true, true) => Some(SELF),
+            (false, false) => Some(index),
+            _ => None,
+        }
     }
 
     fn tell(&mut self, reason: &'static str, warning: bool, note: &str) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::course::FailReason;
 use super::flight::{Doubt, Stop};
+use super::run::Run;
 use super::shelf::Leftover;
 use super::unclear::UNCLEAR_MILLIS;
 use super::{Pods, Round, Stage, Task};
@@ -37,8 +38,12 @@ impl Task {
             Stage::Fetching(_) => return None,
             Stage::Running(_) => {}
         }
+        let Some(local) = self.local(index) else {
+            self.shelve_after_end(round, index, attempt, pod);
+            return None;
+        };
         let (Some(run), mut scene) = self.scene(round.now) else { return None };
-        run.observe(&mut scene, index, attempt, pod, round.epoch)
+        run.observe(&mut scene, local, attempt, pod, round.epoch)
     }
 
     fn shelve_after_end(&mut self, round: &Round, index: Index, attempt: Attempt, pod: &PodSeen) {
@@ -59,7 +64,7 @@ impl Task {
     pub fn handle_pod_gone(&mut self, now: Time, index: Index, attempt: Attempt, pod: &PodSeen) -> Option<Ending> {
         if pod.owner_uid.as_deref() != Some(&self.uid) {
             // One that had the name, such as of a task of the same name that was there before.
-            if let (Some(run), _) = self.scene(now) {
+            if let (Some(index), (Some(run), _)) = (self.local(index), self.scene(now)) {
                 // What waits for a late create to be out of the way still does.
                 if run.tries.get(index).attempt == attempt && run.unclear.until(index) <= now {
                     run.waitlist.release(index);
@@ -69,6 +74,7 @@ impl Task {
             return None;
         }
         self.shelf.gone((index, attempt));
+        let index = self.local(index)?;
         let (Some(run), mut scene) = self.scene(now) else { return None };
         run.gone(&mut scene, index, attempt, pod)
     }
@@ -80,7 +86,7 @@ impl Task {
 
     /// A complete list of pods was shown: flights that it did not show are doubtful.
     pub fn handle_resync(&mut self, round: &Round) {
-        if let Stage::Running(run) = &mut self.stage {
+        if let Some(run) = self.active_mut() {
             for flight in run.flights.values_mut() {
                 if flight.created && flight.epoch < round.epoch && flight.doubt == Doubt::No {
                     flight.doubt = Doubt::Since(round.now);
@@ -92,9 +98,10 @@ impl Task {
     /// Flights that an answer, but not the watch, has told of: asked for again. The two come in any order, so an answer
     /// can be older than the list that did not show the pod.
     pub fn doubt_unseen(&mut self, now: Time, pods: &Pods) {
-        if let Stage::Running(run) = &mut self.stage {
-            for (index, flight) in &mut run.flights {
-                if flight.created && flight.doubt == Doubt::No && !pods.contains_key(&(*index, flight.attempt)) {
+        if let Some(Run { job, flights, .. }) = self.active_mut() {
+            for (index, flight) in flights {
+                let pod = (job.shown(*index), flight.attempt);
+                if flight.created && flight.doubt == Doubt::No && !pods.contains_key(&pod) {
                     flight.doubt = Doubt::Since(now);
                 }
             }
@@ -120,7 +127,6 @@ impl Task {
                 }
             }
             CheckOutcome::Refused(message) => {
-                let message = format!("the API server refuses the first pod of spec.template: {message}");
                 self.refuse(now, "TemplateRefused", &message);
             }
             CheckOutcome::Unclear(message) => {
@@ -136,6 +142,8 @@ impl Task {
     /// A create was answered.
     pub fn handle_created(&mut self, round: &Round, index: Index, attempt: Attempt, outcome: CreateOutcome) {
         let now = round.now;
+        let id = self.pod_id(index, attempt);
+        let Some(index) = self.local(index) else { return };
         let (Some(run), mut scene) = self.scene(now) else { return };
         match outcome {
             CreateOutcome::Created => run.created(&mut scene, index, attempt, round.epoch),
@@ -147,7 +155,7 @@ impl Task {
             CreateOutcome::NameTaken => {
                 let until = now.plus_millis(NAME_TAKEN_MILLIS);
                 run.not_created(now, index, attempt, Some(until));
-                let name = self.pod_id(index, attempt).pod_name();
+                let name = id.pod_name();
                 let message = format!(
                     "a pod named {name} exists and belongs to another owner: delete it, or rename one of the two"
                 );
@@ -159,7 +167,8 @@ impl Task {
                 self.never_fits(now, index, attempt, why);
             }
             CreateOutcome::Refused(message) => {
-                self.headline.message = Some(crate::text::cut(&format!("pod {index} refused: {message}"), 512));
+                self.headline.message =
+                    Some(crate::text::cut(&format!("pod {} refused: {message}", id.pod_name()), 512));
                 let (Some(run), mut scene) = self.scene(now) else { return };
                 run.create_refused(&mut scene, index, attempt, message, false);
             }
@@ -179,7 +188,7 @@ impl Task {
     pub fn handle_delete_failed(&mut self, now: Time, index: Index, attempt: Attempt, changed: bool) {
         let again = now.plus_millis(AGAIN_MILLIS);
         self.shelf.delete_failed((index, attempt), again);
-        if let (Some(run), _) = self.scene(now)
+        if let (Some(index), (Some(run), _)) = (self.local(index), self.scene(now))
             && let Some(flight) = run.flights.get_mut(&index).filter(|f| f.attempt == attempt)
         {
             flight.stop = Stop::No(again);
@@ -198,8 +207,9 @@ impl Task {
         outcome: LookOutcome,
     ) -> Option<Ending> {
         // The watch may have told in the meantime, and knows better.
+        let local = self.local(index)?;
         let (Some(run), _) = self.scene(round.now) else { return None };
-        run.flights.get(&index).filter(|f| f.attempt == attempt && f.doubt == Doubt::Asked)?;
+        run.flights.get(&local).filter(|f| f.attempt == attempt && f.doubt == Doubt::Asked)?;
         match outcome {
             LookOutcome::Found(pod) if pod.owner_uid.as_deref() == Some(&self.uid) => {
                 self.handle_pod(round, index, attempt, &pod)
@@ -207,11 +217,11 @@ impl Task {
             // Of another owner, such as of a task of the same name that was there before.
             LookOutcome::Found(_) | LookOutcome::NotFound => {
                 let (Some(run), mut scene) = self.scene(round.now) else { return None };
-                run.not_found(&mut scene, index, attempt)
+                run.not_found(&mut scene, local, attempt)
             }
             LookOutcome::Unclear => {
                 let (Some(run), _) = self.scene(round.now) else { return None };
-                let flight = run.flights.get_mut(&index)?;
+                let flight = run.flights.get_mut(&local)?;
                 flight.doubt = Doubt::Since(round.now.plus_millis(AGAIN_MILLIS));
                 None
             }

@@ -22,7 +22,7 @@ impl Task {
             return None;
         }
         let limit = self.orders.concurrency.unwrap_or(usize::MAX);
-        let Stage::Running(run) = &mut self.stage else { return None };
+        let run = self.active_mut()?;
         if run.gate.is_some() || run.flights.len() >= limit || !run.course().starts() || !run.job.items.is_known() {
             return None;
         }
@@ -32,12 +32,12 @@ impl Task {
 
     /// How many items more are in flight once the item that [`Self::peek_startable`] names has started.
     pub fn slots_to_start(&self) -> usize {
-        usize::from(self.run().is_none_or(|run| run.waitlist.slots() == 0))
+        usize::from(self.active().is_none_or(|run| run.waitlist.slots() == 0))
     }
 
     /// Starts an item that [`Self::peek_startable`] named.
     pub fn launch(&mut self, round: &Round, index: Index) -> Option<Create> {
-        let Stage::Running(run) = &mut self.stage else { return None };
+        let run = self.active_mut()?;
         let attempt = run.launch(round.now, index, round.epoch);
         let memory_raises = run.tries.get(index).memory_raises;
         Some(Create { job: Arc::clone(&run.job), index, attempt, memory_raises })
@@ -59,7 +59,7 @@ impl Task {
     }
 
     fn why_waiting(&self, now: Time, denied: Option<Denial>) -> Option<Waiting> {
-        let Stage::Running(run) = &self.stage else { return None };
+        let run = self.active()?;
         let taken = self.name_taken.as_ref().filter(|(until, _)| *until > now);
         let starts = !self.orders.suspend && run.course().starts() && run.phases.counts().waiting > 0;
         let (reason, message) = if let Some(Denial::Waiting(reason, message)) = denied.filter(|_| starts) {
@@ -96,11 +96,12 @@ impl Task {
         self.poll_fetch(now, actions);
         self.poll_check(now, actions);
         self.poll_rerun(now);
-        if let Stage::Running(run) = &mut self.stage {
-            run.gate = run.gate.filter(|(revision, time)| !self.ledger.is_written(*revision) || *time > now);
-            run.waitlist.release_due(now, &self.ledger);
+        let stops = self.orders.stops();
+        if let (Some(run), scene) = self.scene(now) {
+            run.gate = run.gate.filter(|(revision, time)| !scene.ledger.is_written(*revision) || *time > now);
+            run.waitlist.release_due(now, scene.ledger);
             run.expire_starts(now);
-            run.suspend(self.orders.stops());
+            run.suspend(stops);
         }
         self.decide(now);
         self.poll_stops(now, budget, actions);
@@ -133,20 +134,21 @@ impl Task {
         }
         let stage = match &self.stage {
             Stage::Checking { not_before, asked: false, .. } => Some(*not_before),
-            Stage::Running(run) if !self.orders.suspend => run.waitlist.next_wake(),
+            Stage::Running(_) if !self.orders.suspend => self.active().and_then(|run| run.waitlist.next_wake()),
             _ => None,
         };
         let times = [
             stage,
-            self.run().and_then(Run::next_wake),
+            self.active().and_then(Run::next_wake),
             // Until its revision is written, the answer to that write is what counts.
-            self.run()
+            self.active()
                 .and_then(|run| run.gate)
                 .filter(|(revision, _)| self.ledger.is_written(*revision))
                 .map(|gate| gate.1),
             self.name_taken.as_ref().map(|(until, _)| *until),
             self.next_fetch(),
             self.deadline(),
+            self.reduction.as_ref().and_then(|reduction| reduction.deadline()),
             self.expiry(),
             self.ledger.due(),
             self.ledger.reread_due(),
@@ -167,9 +169,10 @@ impl Task {
 
     /// Stops what is not to run any more.
     fn poll_stops(&mut self, now: Time, budget: &mut Budget, actions: &mut Vec<Action>) {
-        let Stage::Running(run) = &mut self.stage else { return };
+        let key = self.key.clone();
+        let Some(run) = self.active_mut() else { return };
         let all = run.course() == Course::Stop;
-        let Run { flights, unclear, .. } = &mut **run;
+        let Run { job, flights, unclear, .. } = run;
         for (index, flight) in flights {
             let due = (all || flight.unwanted.is_some()) && matches!(flight.stop, Stop::No(time) if time <= now);
             let Some(uid) = flight.pod_uid.clone().filter(|_| due && budget.deletes > 0) else { continue };
@@ -185,21 +188,23 @@ impl Task {
             let late = !all && matches!(flight.unwanted, Some(Unwanted::NeverStarted(_)));
             let version = late.then_some(flight.pod_version);
             budget.deletes -= 1;
-            let id = PodId { key: self.key.clone(), index: *index, attempt: flight.attempt };
+            let id = PodId { key: key.clone(), index: job.shown(*index), attempt: flight.attempt };
             actions.push(Action::Delete(Delete { id, uid, version, ended: false }));
         }
     }
 
     fn poll_looks(&mut self, now: Time, budget: &mut Budget, actions: &mut Vec<Action>) {
-        let Stage::Running(run) = &mut self.stage else { return };
-        for (index, flight) in &mut run.flights {
+        let key = self.key.clone();
+        let Some(Run { job, flights, .. }) = self.active_mut() else { return };
+        for (index, flight) in flights {
             if budget.looks == 0 {
                 return;
             }
             if matches!(flight.doubt, Doubt::Since(time) if time <= now) {
                 flight.doubt = Doubt::Asked;
                 budget.looks -= 1;
-                actions.push(Action::Look(PodId { key: self.key.clone(), index: *index, attempt: flight.attempt }));
+                let id = PodId { key: key.clone(), index: job.shown(*index), attempt: flight.attempt };
+                actions.push(Action::Look(id));
             }
         }
     }
@@ -209,10 +214,14 @@ impl Task {
         if self.deleting || self.ledger.due().is_none_or(|due| due > now) {
             return;
         }
-        let status = self.headline.status(self.phase(), self.run());
-        let (results, storing) = match self.run() {
+        let mut status = self.headline.status(self.phase(), self.map());
+        status.reduce = self.reduce_status();
+        // A reduce that may not start yet has yet to find every ConfigMap there.
+        let whole = self.reduction.as_ref().is_some_and(|reduction| reduction.run.gate.is_some());
+        let (results, storing) = match self.map() {
             Some(Run { job, results, .. }) => {
-                (job.results.map(|layout| layout.shard(results)).unwrap_or_default(), results.clone())
+                let shards = job.results.map(|layout| layout.shard(results, whole));
+                (shards.unwrap_or_default(), results.clone())
             }
             None => (Vec::new(), BTreeMap::new()),
         };
@@ -227,6 +236,7 @@ impl Task {
         })));
     }
 
+    /// Of an index as the world knows it.
     pub(super) fn pod_id(&self, index: Index, attempt: Attempt) -> PodId {
         PodId { key: self.key.clone(), index, attempt }
     }

@@ -1,7 +1,7 @@
 //! The status that a task shows: counts, packed phases, and words for people.
 
 use crate::api::conditions::{self, ConditionType};
-use crate::api::status::{ItemCounts, MapTaskStatus, RerunDone, ResultShards, TaskPhase, Waiting};
+use crate::api::status::{ItemCounts, MapTaskStatus, ReduceStatus, RerunDone, ResultShards, TaskPhase, Waiting};
 use crate::core::ids::Time;
 use crate::core::phases::Counts;
 use crate::core::pod::results_prefix;
@@ -27,6 +27,10 @@ pub struct Headline {
     pub message: Option<String>,
     /// The last rerun that was done.
     pub rerun: Option<RerunDone>,
+    /// How the last reduce ended.
+    pub reduce: Option<ReduceStatus>,
+    /// What it said.
+    pub result: Option<serde_json::Value>,
     /// Whether the recorded status tells of items.
     pub has_items: bool,
     /// A status whose items can't be read, and which therefore is left as it is.
@@ -44,6 +48,8 @@ impl Headline {
             waiting: status.waiting.clone(),
             message: status.message.clone(),
             rerun: status.rerun.clone(),
+            reduce: status.reduce.clone(),
+            result: status.result.clone(),
             has_items: status.phases.is_some(),
             unreadable: None,
         }
@@ -72,6 +78,8 @@ impl Headline {
             waiting: self.waiting.clone(),
             message: self.message.clone(),
             rerun: self.rerun.clone(),
+            reduce: self.reduce.clone(),
+            result: self.result.clone(),
             ..self.unreadable.as_deref().cloned().unwrap_or_default()
         };
         if let Some(run) = run {
@@ -127,7 +135,8 @@ pub fn meta_time(time: Time) -> MetaTime {
     MetaTime(Timestamp::from_second(time.0.div_euclid(1_000)).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
-fn number(n: u32) -> i32 {
+/// As a number of the API.
+pub fn number(n: u32) -> i32 {
     i32::try_from(n).unwrap_or(i32::MAX)
 }
 

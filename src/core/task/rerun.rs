@@ -7,6 +7,7 @@ use crate::api::spec::Rerun;
 use crate::api::status::RerunDone;
 use crate::core::ids::{Index, ItemCount, Time};
 use crate::core::phases::{ItemPhase, Phases, Tries};
+use crate::core::task::course::Decision;
 use crate::core::task::failures::Failures;
 use crate::core::task::ranges::range;
 use crate::core::task::report::meta_time;
@@ -40,7 +41,7 @@ impl Selection {
                     Some(range) => selection.ranges.push(range),
                     None => {
                         return Err(format!(
-                            "spec.rerun.items holds {indexes:?}: give Failed, Cancelled, All, or indexes such as 3,17-19"
+                            "spec.rerun.items holds {indexes:?}: give Failed, Cancelled, All, indexes such as 3,17-19, or Reduce alone"
                         ));
                     }
                 },
@@ -73,6 +74,9 @@ impl Task {
             return;
         }
         let Some(rerun) = self.pending_rerun().cloned() else { return };
+        if rerun.items == REDUCE {
+            return self.reduce_again(now, &rerun);
+        }
         let Stage::Ended { run, phase } = &mut self.stage else { return };
         let selected = match run {
             Some(run) => Selection::parse(&rerun.items, run.job.count()).map(|selected| selected.items(&run.phases)),
@@ -89,8 +93,7 @@ impl Task {
         self.headline.rerun = Some(RerunDone { id: rerun.id.clone(), items, picked, message: problem.clone() });
         let revision = self.ledger.change_urgently();
         if let Some(problem) = problem {
-            self.tell("RerunRefused", true, &format!("rerun {}: {problem}", rerun.id));
-            return;
+            return self.tell_refused(&rerun, &problem);
         }
         let phase = *phase;
         // What is empty stays as it is, with its items: they are part of what is written next.
@@ -104,21 +107,59 @@ impl Task {
         // Whoever reads the status must know of the rerun before a pod of it is there.
         run.gate = Some((revision, now.max(run.unclear.until_all())));
         self.stage = Stage::Running(run);
+        let what = format!("{items} items");
+        self.begin_again(now, &rerun, &what, &[ConditionType::SuccessCriteriaMet, ConditionType::FailureTarget]);
+    }
+
+    /// The map stays as it ended, and its results are reduced again.
+    fn reduce_again(&mut self, now: Time, rerun: &Rerun) {
+        let Stage::Ended { run, .. } = &mut self.stage else { return };
+        let reducer = match run.as_ref().map(|run| (run.decided.clone(), run.job.reduce.clone())) {
+            Some((Some(Decision::Successful), Some(reducer))) => Ok(reducer),
+            Some((_, None)) => Err("the task has no spec.reduce"),
+            Some((_, Some(_))) => {
+                Err("there is nothing to reduce, since too few items have succeeded: run these again")
+            }
+            None if self.headline.has_items => return,
+            None => Err("the task was never accepted"),
+        };
+        let message = reducer.as_ref().err().map(|problem| (*problem).to_owned());
+        self.headline.rerun = Some(RerunDone { id: rerun.id.clone(), items: 0, picked: false, message });
+        self.ledger.change_urgently();
+        let (reducer, run) = match (reducer, run.take()) {
+            (Ok(reducer), Some(run)) => (reducer, run),
+            (Err(problem), kept) => {
+                *run = kept;
+                return self.tell_refused(rerun, problem);
+            }
+            (Ok(_), None) => return,
+        };
+        let counts = run.phases.counts();
+        self.stage = Stage::Running(run);
+        self.begin_again(now, rerun, "the reduce", &[]);
+        self.begin_reduction(now, &reducer, counts);
+    }
+
+    fn tell_refused(&mut self, rerun: &Rerun, problem: &str) {
+        self.tell("RerunRefused", true, &format!("rerun {}: {problem}", rerun.id));
+    }
+
+    /// The task has not ended any more, nor is it what the conditions say that are to be taken back.
+    fn begin_again(&mut self, now: Time, rerun: &Rerun, what: &str, taken_back: &[ConditionType]) {
         let headline = &mut self.headline;
         headline.start_time = Some(meta_time(now));
         headline.completion_time = None;
         headline.message = None;
-        for type_ in [
-            ConditionType::SuccessCriteriaMet,
-            ConditionType::FailureTarget,
-            ConditionType::Complete,
-            ConditionType::Failed,
-        ] {
-            headline.unset(now, type_, "Rerun", &format!("rerun {} has started {items} items again", rerun.id));
+        headline.result = None;
+        for type_ in taken_back.iter().chain(&[ConditionType::Complete, ConditionType::Failed]) {
+            headline.unset(now, *type_, "Rerun", &format!("rerun {} has started {what} again", rerun.id));
         }
-        self.tell("Rerun", false, &format!("rerun {} starts {items} items again", rerun.id));
+        self.tell("Rerun", false, &format!("rerun {} starts {what} again", rerun.id));
     }
 }
+
+/// What `spec.rerun.items` says to run the reduce alone.
+const REDUCE: &str = "Reduce";
 
 impl Run {
     fn start_again(&mut self, items: &BTreeSet<Index>) {

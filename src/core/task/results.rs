@@ -12,6 +12,9 @@ pub const NO_RESULT: &str = "null";
 /// Bytes of lines in one ConfigMap: an object may have about a megabyte, and this leaves room for its metadata.
 const SHARD_BYTES: u32 = 900_000;
 
+/// Most bytes of what a reduce says: a kubelet keeps 4096, each of which takes up to six in a JSON string.
+const REDUCE_BYTES: u32 = 6 * 4_096 + 2;
+
 /// How the results of a task are cut into ConfigMaps by index range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -45,6 +48,11 @@ impl Layout {
         }
     }
 
+    /// That of what a reduce says, which has the room that a kubelet gives a message.
+    pub fn of_reduce() -> Self {
+        Self { max_bytes_per_item: REDUCE_BYTES, truncate: false, count: ItemCount::ONE }
+    }
+
     /// Most bytes of a line.
     pub fn max_bytes_per_item(self) -> u32 {
         self.max_bytes_per_item
@@ -71,21 +79,24 @@ impl Layout {
         }
     }
 
-    /// The lines by the ConfigMap they belong to.
-    pub fn shard(self, lines: &BTreeMap<Index, String>) -> Vec<Shard> {
+    fn empty_shard(self, number: u32) -> Shard {
         let per_shard = self.items_per_shard();
-        let mut shards: Vec<Shard> = Vec::new();
+        let lines_in_all = per_shard.min(self.count.get() - number * per_shard);
+        Shard { number, lines_in_all, lines: BTreeMap::new() }
+    }
+
+    /// The lines by the ConfigMap they belong to. `whole`: with every ConfigMap, so that what is missing is made; also of
+    /// an empty list there is one then.
+    pub fn shard(self, lines: &BTreeMap<Index, String>, whole: bool) -> Vec<Shard> {
+        let per_shard = self.items_per_shard();
+        let all = if whole { 0..self.shards().max(1) } else { 0..0 };
+        let mut shards: BTreeMap<u32, Shard> = all.map(|number| (number, self.empty_shard(number))).collect();
         for (index, line) in lines {
             let number = index.0 / per_shard;
-            if shards.last().is_none_or(|s| s.number != number) {
-                let lines_in_all = per_shard.min(self.count.get() - number * per_shard);
-                shards.push(Shard { number, lines_in_all, lines: BTreeMap::new() });
-            }
-            if let Some(shard) = shards.last_mut() {
-                shard.lines.insert(index.0 % per_shard, line.clone());
-            }
+            let shard = shards.entry(number).or_insert_with(|| self.empty_shard(number));
+            shard.lines.insert(index.0 % per_shard, line.clone());
         }
-        shards
+        shards.into_values().collect()
     }
 }
 
@@ -99,9 +110,7 @@ impl Shard {
                 *slot = line;
             }
         }
-        let mut text = lines.join("\n");
-        text.push('\n');
-        text
+        lines.iter().flat_map(|line| [*line, "\n"]).collect()
     }
 }
 
@@ -171,10 +180,19 @@ mod tests {
         let layout = layout(1024, 2_000);
         assert_eq!((layout.items_per_shard(), layout.shards()), (878, 3));
         let lines = [0, 877, 878, 1_999].map(|i| (Index(i), i.to_string())).into();
-        let shards = layout.shard(&lines);
+        let shards = layout.shard(&lines, false);
         let shape: Vec<_> = shards.iter().map(|s| (s.number, s.lines_in_all, s.lines.len())).collect();
         assert_eq!(shape, [(0, 878, 2), (1, 878, 1), (2, 244, 1)]);
         assert_eq!(shards[2].lines.keys().copied().collect::<Vec<_>>(), [243]);
+    }
+
+    #[test]
+    fn before_a_reduce_every_shard_is_made_and_one_of_an_empty_list() {
+        let shards = layout(1024, 2_000).shard(&[(Index(878), "1".to_owned())].into(), true);
+        let shape: Vec<_> = shards.iter().map(|s| (s.number, s.lines_in_all, s.lines.len())).collect();
+        assert_eq!(shape, [(0, 878, 0), (1, 878, 1), (2, 244, 0)]);
+        let empty = layout(1024, 0).shard(&BTreeMap::new(), true);
+        assert_eq!(empty.iter().map(|s| s.merge("")).collect::<Vec<_>>(), [""]);
     }
 
     #[test]

@@ -311,6 +311,7 @@ impl Run {
 
     fn leftover(&self, index: Index, attempt: Attempt, pod: &PodSeen, failed: bool) -> Leftover {
         let not_before = self.unclear.until(index);
+        let index = self.job.shown(index);
         Leftover { index, attempt, uid: pod.uid.clone(), ended: true, failed, not_before }
     }
 
@@ -320,7 +321,7 @@ impl Run {
         let container = self.job.template.container();
         for (index, tries) in self.tries.iter() {
             let waits = self.phases.get(index) == Some(ItemPhase::Waiting) && !self.flights.contains_key(&index);
-            let before = pods.get(&(index, Attempt(tries.attempt.0 - 1)));
+            let before = pods.get(&(self.job.shown(index), Attempt(tries.attempt.0 - 1)));
             let remains = before.is_some_and(|pod| matches!(progress(pod, container), Progress::Ended(_)));
             if waits && !remains && !self.waitlist.holds(index) {
                 self.waitlist.hold(index, self.unclear.until_all());

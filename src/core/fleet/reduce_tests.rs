@@ -1,0 +1,88 @@
+//! The life of a task with a reduce, as the plans that the fleet makes.
+
+use serde_json::json;
+
+use super::Fleet;
+use super::story::{LIMITS, Story, key};
+use crate::core::ids::Index;
+
+const REDUCE: u32 = Index::REDUCE.0;
+
+fn story(items: u32, retries: u32) -> Story {
+    let template = json!({ "spec": { "containers": [{ "name": "main", "image": "y" }] } });
+    let reduce = json!({ "template": template, "retries": retries });
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": items }, "reduce": reduce }));
+    assert_eq!(story.plan(0), ["check ns/t"]);
+    story
+}
+
+fn status(story: &Story) -> crate::api::MapTaskStatus {
+    let task = story.fleet.task(&key()).unwrap();
+    crate::api::MapTaskStatus { phase: Some(task.phase()), ..Default::default() }
+}
+
+#[test]
+fn a_reduce_starts_once_the_map_is_recorded_as_successful_and_its_end_is_the_tasks() {
+    let mut story = story(1, 0);
+    story.plan(0);
+    story.ends(0, 1, 0);
+    assert_eq!(story.plan(100), ["write ns/t Reducing 1/1 running 0 failed 0 +1 results"]);
+    assert_eq!(story.plan(0), ["create ns/t-reduce-1"]);
+    story.runs(REDUCE, 1);
+    assert_eq!(story.plan(1_000), ["write ns/t Reducing 1/1 running 0 failed 0"]);
+    story.ends(REDUCE, 1, 0);
+    assert_eq!(
+        story.plan(0),
+        [
+            "tell ns/t Succeeded: 1 of 1 items succeeded, 1 were required, 0 failed; the results are reduced",
+            "write ns/t Succeeded 1/1 running 0 failed 0",
+        ]
+    );
+    assert_eq!(status(&story).phase, Some(crate::api::TaskPhase::Succeeded));
+}
+
+#[test]
+fn a_reduce_that_fails_has_retries_of_its_own_and_then_the_task_fails() {
+    let mut story = story(1, 1);
+    story.plan(0);
+    story.ends(0, 1, 0);
+    story.plan(100);
+    story.plan(0);
+    story.ends(REDUCE, 1, 3);
+    assert_eq!(story.plan(1_000), ["write ns/t Reducing 1/1 running 0 failed 0 waiting Backoff"]);
+    let plan = story.plan(2_000);
+    assert!(plan.contains(&"create ns/t-reduce-2".to_owned()), "{plan:?}");
+    story.ends(REDUCE, 2, 3);
+    let told = "tell ns/t Failed: the reduce failed in attempt 2, which ended as Failed with exit code 3: 7; 1 of 1 items succeeded, 1 \
+                were required, 0 failed";
+    assert_eq!(story.plan(0), [told, "write ns/t Failed 1/1 running 0 failed 0"]);
+}
+
+#[test]
+fn a_reduce_of_no_items_sees_an_empty_list() {
+    let mut story = story(0, 0);
+    assert_eq!(
+        story.plan(0),
+        ["tell ns/t Accepted: 0 items; 0 must succeed", "write ns/t Reducing 0/0 running 0 failed 0"]
+    );
+    assert_eq!(story.plan(0), ["create ns/t-reduce-1"]);
+}
+
+#[test]
+fn a_reduce_under_way_is_known_again_after_a_restart() {
+    let mut story = story(1, 0);
+    story.plan(0);
+    story.ends(0, 1, 0);
+    story.plan(100);
+    story.plan(0);
+    let written = story.written.clone().unwrap();
+    story.fleet = Fleet::new(LIMITS, 2);
+    story.fleet.handle_tasks_listing();
+    story.fleet.handle_task(story.now, written);
+    story.fleet.handle_tasks_listed(story.now);
+    story.fleet.handle_pods_listing();
+    story.ends(REDUCE, 1, 0);
+    story.fleet.handle_pods_listed(story.now);
+    let plan = story.plan(0);
+    assert!(plan[1].starts_with("write ns/t Succeeded 1/1"), "{plan:?}");
+}

@@ -1,0 +1,206 @@
+//! After the map: one pod reduces the results. It lives as an item does, in a run of its own with a list of one.
+
+use std::sync::Arc;
+
+use crate::api::spec::{Items, MapTaskSpec, Reduce};
+use crate::api::status::{ReducePhase, ReduceStatus, TaskPhase};
+use crate::core::ids::{Attempt, Index, ItemCount, TaskKey, Time};
+use crate::core::items::ItemList;
+use crate::core::phases::{Attempts, Counts, ItemPhase, Phases, Tries};
+use crate::core::pod::results_view::ResultsView;
+use crate::core::pod::{PodTemplate, results_prefix};
+use crate::core::task::Task;
+use crate::core::task::accept::{Job, Refusal, seconds};
+use crate::core::task::course::{Decision, FailReason};
+use crate::core::task::failures::Failures;
+use crate::core::task::report::{meta_time, number};
+use crate::core::task::results::Layout;
+use crate::core::task::retry::Policy;
+use crate::core::task::run::Run;
+
+/// The place of the reduce in its own run.
+pub const SELF: Index = Index(0);
+
+/// What reduces the results of a task.
+#[derive(Clone, Debug)]
+pub struct Reducer {
+    /// What its pods are made from.
+    pub job: Job,
+    /// How long it may take over all its attempts.
+    deadline_millis: Option<u64>,
+}
+
+/// A reduce that is under way.
+#[derive(Debug)]
+pub struct Reduction {
+    /// Its only item.
+    pub run: Run,
+    start: Time,
+    deadline_millis: Option<u64>,
+}
+
+impl Reducer {
+    /// Checks what the API server's dry run can't know.
+    pub fn accept(
+        key: &TaskKey,
+        uid: &str,
+        task: &MapTaskSpec,
+        spec: &Reduce,
+        layout: Layout,
+    ) -> Result<Self, Refusal> {
+        let mut template = PodTemplate::accept(&spec.template, spec.container.as_deref()).map_err(Refusal::Reduce)?;
+        let view = ResultsView { prefix: results_prefix(&key.name), shards: layout.shards().max(1) };
+        template.show_results(view).map_err(Refusal::Reduce)?;
+        let retries = u32::try_from(spec.retries).unwrap_or(0);
+        let job = Job {
+            key: key.clone(),
+            uid: uid.to_owned(),
+            items: ItemList::accept(&Items { count: Some(1), ..Items::default() })?,
+            required: 1,
+            required_percent: "100".to_owned(),
+            when_successful: task.when_successful,
+            when_hopeless: task.when_hopeless,
+            policy: Policy { retries, rules: Vec::new(), grows_memory: false, ..Policy::of(task) },
+            start_deadline_millis: seconds(spec.start_deadline_seconds),
+            config_map: None,
+            results: Some(Layout::of_reduce()),
+            template,
+            reduce: None,
+            reduces: Some(Counts::default()),
+        };
+        Ok(Self { job, deadline_millis: seconds(spec.active_deadline_seconds) })
+    }
+
+    fn begin(&self, counts: Counts, start: Time, tries: Tries, phase: ItemPhase, all_unclear: Time) -> Reduction {
+        let job = Job { reduces: Some(counts), ..self.job.clone() };
+        let (mut phases, mut attempts) = (Phases::new(ItemCount::ONE), Attempts::default());
+        phases.set(SELF, phase);
+        attempts.set(SELF, tries);
+        let run = Run::resume(Arc::new(job), phases, attempts, all_unclear);
+        Reduction { run, start, deadline_millis: self.deadline_millis }
+    }
+}
+
+/// What the containers of a reduce know beside the results.
+pub fn reduce_env(counts: &Counts) -> Vec<(String, String)> {
+    let variable = |name: &str, value: u32| (format!("MAPTASK_{name}"), value.to_string());
+    vec![
+        variable("COUNT", counts.total()),
+        variable("SUCCEEDED", counts.succeeded + counts.cached),
+        variable("FAILED", counts.failed),
+    ]
+}
+
+impl Reduction {
+    /// By when it must have ended.
+    pub fn deadline(&self) -> Option<Time> {
+        self.deadline_millis.map(|millis| self.start.plus_millis(millis))
+    }
+
+    /// As the status shows it.
+    pub fn record(&self) -> ReduceStatus {
+        let tries = self.run.tries.get(SELF);
+        ReduceStatus {
+            phase: match self.run.phases.get(SELF) {
+                Some(ItemPhase::Running) => ReducePhase::Running,
+                Some(ItemPhase::Succeeded | ItemPhase::Cached) => ReducePhase::Succeeded,
+                Some(ItemPhase::Failed) => ReducePhase::Failed,
+                Some(ItemPhase::Cancelled) => ReducePhase::Cancelled,
+                Some(ItemPhase::Waiting) | None => ReducePhase::Waiting,
+            },
+            attempt: number(tries.attempt.0),
+            own_failures: number(tries.own),
+            infrastructure_failures: number(tries.infrastructure),
+            start_time: Some(meta_time(self.start)),
+            failures: self.run.failures.to_status(),
+        }
+    }
+}
+
+impl Task {
+    /// The map is successful and idle: its results are reduced. Nothing of it starts before that is recorded, and with
+    /// it every ConfigMap of the results.
+    pub(super) fn begin_reduction(&mut self, now: Time, reducer: &Reducer, counts: Counts) {
+        let before = self.headline.reduce.as_ref().and_then(|record| u32::try_from(record.attempt).ok()).unwrap_or(0);
+        let tries = Tries { attempt: Attempt(before + 1), ..Tries::default() };
+        let mut reduction = reducer.begin(counts, now, tries, ItemPhase::Waiting, self.all_unclear);
+        let free = if before == 0 { now } else { now.max(self.all_unclear) };
+        reduction.run.gate = Some((self.ledger.change_urgently(), free));
+        self.headline.result = None;
+        self.headline.waiting = None;
+        self.reduction = Some(Box::new(reduction));
+    }
+
+    /// A reduce that the record says is under way.
+    pub(super) fn load_reduction(&mut self, record: Option<&ReduceStatus>) {
+        let Some(record) = record.filter(|r| matches!(r.phase, ReducePhase::Waiting | ReducePhase::Running)) else {
+            return;
+        };
+        let Some(run) = self.map() else { return };
+        let (Some(reducer), Some(Decision::Successful)) = (&run.job.reduce, &run.decided) else { return };
+        let count = |n: i32| u32::try_from(n).unwrap_or(0);
+        let tries = Tries {
+            attempt: Attempt(count(record.attempt).max(1)),
+            own: count(record.own_failures),
+            infrastructure: count(record.infrastructure_failures),
+            memory_raises: 0,
+        };
+        let phase = if record.phase == ReducePhase::Running { ItemPhase::Running } else { ItemPhase::Waiting };
+        let start = record.start_time.as_ref().map_or(0, |time| time.0.as_millisecond());
+        let mut reduction = reducer.begin(run.phases.counts(), Time(start), tries, phase, self.all_unclear);
+        reduction.run.failures = Failures::from_status(&record.failures);
+        reduction.run.suspending = self.orders.stops();
+        self.reduction = Some(Box::new(reduction));
+    }
+
+    /// Ends the task with its reduce. `late`: why it may not go on.
+    pub(super) fn decide_reduction(&mut self, now: Time, late: Option<String>) {
+        let (Some(run), mut scene) = self.scene(now) else { return };
+        if let Some(message) = late {
+            run.doom.get_or_insert((FailReason::DeadlineExceeded, message));
+            run.halted = true;
+        }
+        run.decide();
+        if !run.course().starts() {
+            run.cancel_waiting(&mut scene);
+        }
+        if run.is_busy() {
+            return;
+        }
+        let why = match &run.decided {
+            Some(Decision::Failed(reason, message)) if *reason != FailReason::TooManyFailures => format!(": {message}"),
+            _ => last_words(run),
+        };
+        let Some(reduction) = self.reduction.take() else { return };
+        self.all_unclear = self.all_unclear.max(reduction.run.unclear.until_all());
+        let record = reduction.record();
+        let succeeded = record.phase == ReducePhase::Succeeded;
+        let attempt = record.attempt;
+        self.headline.reduce = Some(record);
+        if succeeded {
+            let line = reduction.run.results.get(&SELF);
+            self.headline.result = line.and_then(|line| serde_json::from_str(line).ok());
+            let message = format!("{}; the results are reduced", self.summary());
+            self.tell("Succeeded", false, &message);
+            self.end(now, TaskPhase::Succeeded, "EnoughSuccesses", &message);
+        } else {
+            let message = format!("the reduce failed in attempt {attempt}{why}; {}", self.summary());
+            self.tell("Failed", true, &message);
+            self.end(now, TaskPhase::Failed, "ReduceFailed", &message);
+        }
+    }
+
+    /// How it goes with the reduce, or went.
+    pub(super) fn reduce_status(&self) -> Option<ReduceStatus> {
+        self.reduction.as_ref().map(|reduction| reduction.record()).or_else(|| self.headline.reduce.clone())
+    }
+}
+
+/// What is known of the last failure.
+fn last_words(run: &Run) -> String {
+    let groups = run.failures.to_status();
+    let Some(group) = groups.last() else { return ", which was stopped".to_owned() };
+    let code = group.exit_code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
+    let message = group.sample.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
+    format!(", which ended as {}{code}{message}", group.category)
+}

@@ -1,0 +1,69 @@
+//! What must hold of the reduce.
+
+use maptask::api::conditions::{ConditionType, is_true};
+use maptask::api::status::{MapTaskStatus, ReducePhase};
+use maptask::core::phases::Phases;
+use maptask::core::task::TaskSeen;
+
+use crate::check::{Results, check_results};
+use crate::world::PodKey;
+
+/// SAFETY: a reduce runs only when the map is over and successful, finds every result, and not after its success.
+pub fn check_start(key: &PodKey, task: &TaskSeen, phases: &Phases, results: &Results) -> Result<(), String> {
+    let Some(record) = &task.status.reduce else { return Err(format!("{key:?} starts without a record")) };
+    let attempt = u32::try_from(record.attempt).unwrap();
+    if key.2.0 < attempt || record.phase == ReducePhase::Cancelled {
+        // A late create, which is deleted on sight.
+        return Ok(());
+    }
+    if key.2.0 > attempt || record.phase == ReducePhase::Succeeded {
+        return Err(format!("{key:?} starts, but the record is {record:?}"));
+    }
+    let counts = phases.counts();
+    if counts.waiting + counts.running > 0 || !is_true(&task.status.conditions, ConditionType::SuccessCriteriaMet) {
+        return Err(format!("{key:?} starts with {counts:?}"));
+    }
+    let lines: usize =
+        results.range((key.0.clone(), 0)..=(key.0.clone(), u32::MAX)).map(|(_, text)| text.lines().count()).sum();
+    if lines != phases.count().get() as usize || !results.contains_key(&(key.0.clone(), 0)) {
+        return Err(format!("{key:?} starts with {lines} lines of {}", phases.count().get()));
+    }
+    check_results(&key.0, phases, results)
+}
+
+/// SAFETY: its finished pod goes only after its attempt's end was recorded.
+pub fn check_clean_up(key: &PodKey, task: &TaskSeen) -> Result<(), String> {
+    let over = task.status.reduce.as_ref().is_some_and(|record| {
+        let ended = !matches!(record.phase, ReducePhase::Waiting | ReducePhase::Running);
+        ended || u32::try_from(record.attempt).unwrap() > key.2.0
+    });
+    if over { Ok(()) } else { Err(format!("{key:?} deleted before its end was recorded")) }
+}
+
+/// SAFETY: what is written of it is what happened: successes and failures of its own.
+pub fn check_write(task: &TaskSeen, new: &MapTaskStatus, phases: &Phases, truth: (u32, u32)) -> Result<(), String> {
+    let key = &task.key;
+    let Some(record) = &new.reduce else {
+        return if task.status.reduce.is_some() { Err(format!("{key}: the reduce is forgotten")) } else { Ok(()) };
+    };
+    let (succeeded, own_failures) = truth;
+    let own = u32::try_from(record.own_failures).unwrap();
+    let retries = task.spec.reduce.as_ref().map_or(0, |reduce| reduce.retries);
+    let budget = record.phase == ReducePhase::Failed || record.own_failures <= retries;
+    let fresh = new.rerun == task.status.rerun && new.rerun.is_none();
+    if !budget || fresh && own > own_failures {
+        return Err(format!("{key}: {record:?}, but {own_failures} own failures and {retries} retries"));
+    }
+    let under_way = matches!(record.phase, ReducePhase::Waiting | ReducePhase::Running);
+    let counts = phases.counts();
+    if under_way && counts.waiting + counts.running > 0 {
+        return Err(format!("{key}: {record:?} with {counts:?}"));
+    }
+    if record.phase == ReducePhase::Succeeded && fresh {
+        let result = new.result.as_ref().and_then(|result| result["reduced"].as_i64());
+        if succeeded == 0 || result != Some(i64::from(record.attempt)) {
+            return Err(format!("{key}: {record:?} says {:?} after {succeeded} successes", new.result));
+        }
+    }
+    Ok(())
+}
