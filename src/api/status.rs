@@ -46,6 +46,7 @@ pub struct MapTaskStatus {
     /// How it goes with `spec.reduce`.
     pub reduce: Option<ReduceStatus>,
     /// What the reduce said: any JSON, or else a string.
+    #[serde(default)]
     #[schemars(schema_with = "super::schema::any_value")]
     pub result: Option<serde_json::Value>,
     /// When the task was accepted.
