@@ -57,7 +57,7 @@ pub enum Refusal {
     #[error(transparent)]
     Template(#[from] TemplateError),
     /// The template of the reduce.
-    #[error("{}", .0.to_string().replace("spec.template", "spec.reduce.template").replace("spec.container", "spec.reduce.container"))]
+    #[error("{}", .0.to_string().replace("spec.template", "spec.reduce.template").replace("spec.container is", "spec.reduce.container is"))]
     Reduce(TemplateError),
     /// The success criterion.
     #[error(transparent)]

@@ -20,6 +20,8 @@ const OTHER: &str = "Other";
 #[derive(Clone, Debug, Default)]
 pub struct Failures {
     groups: Vec<Group>,
+    /// The latest, as a group of its own; after a restart the last of the groups.
+    latest: Option<FailureGroup>,
 }
 
 #[derive(Clone, Debug)]
@@ -32,7 +34,12 @@ impl Failures {
     /// What an earlier status told.
     pub fn from_status(groups: &[FailureGroup]) -> Self {
         let group = |shown: &FailureGroup| Group { indexes: Ranges::parse(&shown.indexes), shown: shown.clone() };
-        Self { groups: groups.iter().take(MAX_GROUPS).map(group).collect() }
+        Self { groups: groups.iter().take(MAX_GROUPS).map(group).collect(), latest: groups.last().cloned() }
+    }
+
+    /// The latest failure, as a group of its own.
+    pub fn latest(&self) -> Option<&FailureGroup> {
+        self.latest.as_ref()
     }
 
     /// As the status shows them.
@@ -48,41 +55,44 @@ impl Failures {
         let message = detail.message.as_deref().filter(|m| !m.trim().is_empty());
         let pattern = message.map(pattern);
         let reason = detail.reason.as_deref().map(|reason| crate::text::cut(reason, REASON_LIMIT));
-        let exit_code = ending.exit_code();
-        let place = self.groups.iter().position(|Group { shown, .. }| {
-            shown.category == category.as_str()
-                && shown.exit_code == exit_code
-                && shown.reason == reason
-                && shown.pattern == pattern
-        });
-        let place = place.or_else(|| {
-            let is_other = |group: &Group| group.shown.category == OTHER;
-            self.groups.iter().position(is_other).filter(|_| self.groups.len() == MAX_GROUPS)
-        });
-        let group = if let Some(place) = place {
-            &mut self.groups[place]
-        } else {
-            let is_last = self.groups.len() + 1 == MAX_GROUPS;
-            let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
-            let sample = FailureSample {
+        let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+        let new = FailureGroup {
+            category: category.as_str().to_owned(),
+            reason,
+            exit_code: ending.exit_code(),
+            count: 0,
+            indexes: String::new(),
+            pattern,
+            sample: FailureSample {
                 index: number(index.0),
                 attempt: number(attempt.0),
                 node: detail.node.clone(),
                 message: message.map(|m| crate::text::cut(m, MESSAGE_LIMIT)),
-            };
-            let shown = FailureGroup {
-                category: if is_last { OTHER.to_owned() } else { category.as_str().to_owned() },
-                reason: reason.filter(|_| !is_last),
-                exit_code: exit_code.filter(|_| !is_last),
-                count: 0,
-                indexes: String::new(),
-                pattern: pattern.filter(|_| !is_last),
-                sample,
-            };
-            self.groups.push(Group { shown, indexes: Ranges::default() });
-            let last = self.groups.len() - 1;
-            &mut self.groups[last]
+            },
         };
+        self.latest = Some(new.clone());
+        let is_alike = |Group { shown, .. }: &Group| {
+            shown.category == new.category
+                && shown.exit_code == new.exit_code
+                && shown.reason == new.reason
+                && shown.pattern == new.pattern
+        };
+        let is_other = |group: &Group| group.shown.category == OTHER;
+        let place = self.groups.iter().position(is_alike);
+        let place = place.or_else(|| self.groups.iter().position(is_other).filter(|_| self.groups.len() == MAX_GROUPS));
+        let place = place.unwrap_or_else(|| {
+            let is_last = self.groups.len() + 1 == MAX_GROUPS;
+            let other = FailureGroup {
+                category: OTHER.to_owned(),
+                reason: None,
+                exit_code: None,
+                pattern: None,
+                ..new.clone()
+            };
+            self.groups.push(Group { shown: if is_last { other } else { new }, indexes: Ranges::default() });
+            self.groups.len() - 1
+        });
+        let group = &mut self.groups[place];
         group.shown.count = group.shown.count.saturating_add(1);
         group.indexes.insert(index);
     }

@@ -198,8 +198,7 @@ impl Task {
 
 /// What is known of the last failure.
 fn last_words(run: &Run) -> String {
-    let groups = run.failures.to_status();
-    let Some(group) = groups.last() else { return ", which was stopped".to_owned() };
+    let Some(group) = run.failures.latest() else { return ", which was stopped".to_owned() };
     let code = group.exit_code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
     let message = group.sample.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
     format!(", which ended as {}{code}{message}", group.category)
