@@ -8,7 +8,11 @@ scripts/install.sh
 use_cluster
 load_image image-augmentation image-augmentation
 task=image-augmentation
-"$KUBECTL" delete maptask "$task" --ignore-not-found --cascade=foreground --timeout=60s >/dev/null
+forget() {
+  "$KUBECTL" delete maptask "$task" --ignore-not-found --cascade=foreground --timeout=60s >/dev/null
+}
+forget
+"$KUBECTL" delete configmap -l "maptask.dev/cache=$task" >/dev/null
 
 say "kubectl apply -f examples/image-augmentation/maptask.yaml"
 "$KUBECTL" apply -f examples/image-augmentation/maptask.yaml
@@ -31,6 +35,11 @@ say "the results, one line an item, in the order of the items:"
 echo "$results"
 say "$(grep -o '"name":' <<<"$results" | wc -l) images; the first item's log:"
 "$KUBECTL" logs "$task-0-1"
+say "the same once more: what is known is not computed again"
+forget
+"$KUBECTL" apply -f examples/image-augmentation/maptask.yaml
+"$KUBECTL" wait maptask "$task" --for=condition=Complete --timeout=60s >/dev/null
+"$KUBECTL" get maptask "$task"
 if [[ $CLUSTER == local ]]; then
   say "look around with: export KUBECONFIG=$KUBECONFIG PATH=$ROOT/target/cluster/bin:\$PATH"
   say "end it all with:  make clean-cluster"

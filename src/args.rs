@@ -46,6 +46,9 @@ pub struct RunArgs {
     /// Finished pods that stay for `kubectl logs`, for each task.
     #[arg(long, env = "MAPTASK_KEPT_PODS", default_value_t = 10, global = true)]
     pub kept_pods: u32,
+    /// Megabytes of each cache at most, in ConfigMaps of its namespace; the oldest entries go first.
+    #[arg(long, env = "MAPTASK_CACHE_MEGABYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_024), global = true)]
+    pub cache_megabytes: u32,
     /// Address of /livez, /readyz and /metrics.
     #[arg(long, env = "MAPTASK_LISTEN", default_value = "0.0.0.0:8080", global = true)]
     pub listen: SocketAddr,

@@ -1,5 +1,6 @@
 //! The operator at work: watches in, plans out, answers back in, in one loop around the core.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{MapTask, labels};
 use crate::apply::Apply;
+use crate::apply::cache::ConfigMaps;
 use crate::args::RunArgs;
 use crate::core::fleet::{Event, Fleet};
 use crate::core::ids::Time;
@@ -76,7 +78,8 @@ impl Work<'_> {
         let (answers_in, mut answers) = mpsc::unbounded_channel();
         let watches = self.start_watches(&watching, &events_in, &stop);
         let recorder = Events::new(watching, self.args.identity.clone());
-        let apply = Apply::new(working, recorder, self.metrics.clone(), answers_in);
+        let cache = ConfigMaps::new(working.clone(), u64::from(self.args.cache_megabytes) << 20);
+        let apply = Apply::new(working, Arc::new(cache), recorder, self.metrics.clone(), answers_in);
         let clock = Clock::start();
         let mut fleet = Fleet::new(self.args.limits(), seed());
         let mut measured = Instant::now();

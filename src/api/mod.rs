@@ -18,4 +18,6 @@ pub mod labels {
     pub const INDEX: &str = "maptask.dev/index";
     /// The number of the attempt, from 1, on pods.
     pub const ATTEMPT: &str = "maptask.dev/attempt";
+    /// The name of the cache, on the ConfigMaps that keep it.
+    pub const CACHE: &str = "maptask.dev/cache";
 }

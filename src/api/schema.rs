@@ -91,10 +91,17 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
         "reduce reads the results, but results.source keeps none: set it to TerminationMessage, or leave out reduce",
         ".reduce",
     ));
+    rules.push(rule(
+        "!has(self.cache) || self.results.source == 'TerminationMessage'",
+        "cache keeps results, but results.source keeps none: set it to TerminationMessage, or leave out cache",
+        ".cache",
+    ));
     for field in ["items", "template", "results", "retries", "retryPolicy", "whenSuccessful", "whenHopeless"] {
         rules.push(fixed(&format!("self.{field} == oldSelf.{field}"), field));
     }
-    for field in ["container", "minSuccessRatio", "minSuccesses", "startDeadlineSeconds", "artifacts", "reduce"] {
+    for field in
+        ["container", "minSuccessRatio", "minSuccesses", "startDeadlineSeconds", "artifacts", "cache", "reduce"]
+    {
         rules.push(fixed(
             &format!(
                 "has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"

@@ -26,6 +26,7 @@ use super::status::MapTaskStatus;
     printcolumn(name = "Done", type_ = "string", json_path = ".status.done"),
     printcolumn(name = "Running", type_ = "integer", json_path = ".status.counts.running"),
     printcolumn(name = "Failed", type_ = "integer", json_path = ".status.counts.failed"),
+    printcolumn(name = "Cached", type_ = "integer", json_path = ".status.counts.cached"),
     printcolumn(name = "Ratio", type_ = "string", json_path = ".status.ratio"),
     printcolumn(name = "Waiting", type_ = "string", json_path = ".status.waiting.reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
@@ -106,10 +107,33 @@ pub struct MapTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Artifacts")]
     pub artifacts: Option<Artifacts>,
+    /// An item whose result is known is not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Cache")]
+    pub cache: Option<Cache>,
     /// Runs once when the map is successful, with all results before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Reduce")]
     pub reduce: Option<Reduce>,
+}
+
+/// Results outlive their task: an item that was computed before, by any task of the namespace with this cache, is not run.
+#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Cache {
+    /// Give another one when the program computes something else though its template looks the same.
+    #[schemars(length(min = 1, max = 63))]
+    pub version: String,
+    /// Tasks of a namespace that give the same name share what they know; default the task's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::dns_label")]
+    pub name: Option<String>,
+    /// An item is the same whatever the template says; default false.
+    #[serde(default)]
+    pub ignore_template: bool,
+    /// An item that is being computed by another task with this cache is waited for; default false.
+    #[serde(default)]
+    pub serialize: bool,
 }
 
 /// Runs once when the map is successful, with all results before it; what it says is `status.result`.

@@ -138,6 +138,8 @@ pub enum WaitingReason {
     NotStarting,
     /// The ConfigMap of the items is not what it was at acceptance, and the operator has been restarted since.
     ItemsChanged,
+    /// The items left are being computed by others with the same cache; see `spec.cache.serialize`.
+    Serialized,
 }
 
 impl WaitingReason {
@@ -153,6 +155,7 @@ impl WaitingReason {
             Self::NoCapacity => "NoCapacity",
             Self::NotStarting => "NotStarting",
             Self::ItemsChanged => "ItemsChanged",
+            Self::Serialized => "Serialized",
         }
     }
 }

@@ -1,19 +1,22 @@
 //! From plans to the API server, and from its answers back to the core.
 
 mod answer;
+pub mod cache;
 mod items;
 pub mod pods;
 mod request;
 mod results;
 mod status;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use cache::Store;
 use kube::Client;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use crate::core::fleet::plan::{Action, Answer, CreateOutcome, Plan, WriteOutcome};
+use crate::core::fleet::plan::{Action, Answer, CreateOutcome, Plan, RecallOutcome, WriteOutcome};
 use crate::serve::events::Events;
 use crate::serve::metrics::Metrics;
 
@@ -26,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(35);
 #[derive(Clone)]
 pub struct Apply {
     client: Client,
+    cache: Arc<dyn Store>,
     events: Events,
     metrics: Metrics,
     answers: mpsc::UnboundedSender<Answer>,
@@ -34,8 +38,14 @@ pub struct Apply {
 
 impl Apply {
     /// `client` must not repeat requests by itself: how often is for the core to say.
-    pub fn new(client: Client, events: Events, metrics: Metrics, answers: mpsc::UnboundedSender<Answer>) -> Self {
-        Self { client, events, metrics, answers, running: TaskTracker::new() }
+    pub fn new(
+        client: Client,
+        cache: Arc<dyn Store>,
+        events: Events,
+        metrics: Metrics,
+        answers: mpsc::UnboundedSender<Answer>,
+    ) -> Self {
+        Self { client, cache, events, metrics, answers, running: TaskTracker::new() }
     }
 
     /// Starts all of a plan.
@@ -77,7 +87,7 @@ impl Apply {
                 Answer::Looked(id, outcome)
             }
             Action::Write(write) => {
-                let outcome = status::write(&self.client, &write).await;
+                let outcome = status::write(&self.client, &*self.cache, &write).await;
                 self.metrics.written(&outcome, &write.status);
                 if let WriteOutcome::Failed(message) = &outcome {
                     tracing::warn!(task = %write.key, message, "status not written, will try again");
@@ -91,6 +101,13 @@ impl Apply {
             Action::Fetch(fetch) => {
                 let outcome = items::fetch(&self.client, &fetch).await;
                 Answer::Fetched(fetch.task, fetch.uid, outcome)
+            }
+            Action::Recall(recall) => {
+                let outcome = cache::recall(&*self.cache, &recall).await;
+                if let RecallOutcome::Unclear(message) = &outcome {
+                    tracing::warn!(task = %recall.task, message, "cache not read, will try again");
+                }
+                Answer::Recalled(recall.task, recall.uid, outcome)
             }
             Action::Expire(expire) => {
                 status::expire(&self.client, &expire).await;

@@ -16,10 +16,27 @@ pub(super) async fn send<T: DeserializeOwned>(
     content_type: &str,
     body: Option<&Value>,
 ) -> Result<T, Failure> {
+    let accept = if method == Method::GET { "application/json" } else { METADATA_ONLY };
+    send_for(client, accept, method, path, content_type, body).await
+}
+
+/// Reads the metadata of an object.
+pub(super) async fn get_metadata(client: &Client, path: &str) -> Result<Partial, Failure> {
+    send_for(client, METADATA_ONLY, Method::GET, path, "application/json", None).await
+}
+
+async fn send_for<T: DeserializeOwned>(
+    client: &Client,
+    accept: &str,
+    method: Method,
+    path: &str,
+    content_type: &str,
+    body: Option<&Value>,
+) -> Result<T, Failure> {
     let request = Request::builder()
         .method(&method)
         .uri(path)
-        .header(header::ACCEPT, if method == Method::GET { "application/json" } else { METADATA_ONLY })
+        .header(header::ACCEPT, accept)
         .header(header::CONTENT_TYPE, content_type)
         .body(body.map(|value| value.to_string().into_bytes()).unwrap_or_default())
         .map_err(kube::Error::HttpError)?;

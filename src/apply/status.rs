@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::FIELD_MANAGER;
 use super::answer::{Meaning, meaning};
+use super::cache::{Store, StoreError};
 use super::request::{Partial, send};
 use super::results;
 use crate::api::MapTask;
@@ -14,10 +15,21 @@ use crate::core::ids::TaskKey;
 use crate::core::task::TaskSeen;
 
 /// Stores results and status.
-pub(super) async fn write(client: &Client, write: &Write) -> WriteOutcome {
+///
+/// Results first, then the cache, then what says that both are there. A cache that does not want what it is given stops
+/// nothing; one that can't be reached is tried again with all the rest.
+pub(super) async fn write(client: &Client, store: &dyn Store, write: &Write) -> WriteOutcome {
     for shard in &write.results {
         if let Err(message) = results::store(client, write, shard).await {
             return WriteOutcome::Failed(message);
+        }
+    }
+    let mut uncached = None;
+    if let Some((cache, entries)) = &write.cache {
+        match store.put(cache, entries).await {
+            Ok(()) => {}
+            Err(StoreError::Refused(message)) => uncached = Some(message),
+            Err(StoreError::Unclear(message)) => return WriteOutcome::Failed(format!("cache {cache}: {message}")),
         }
     }
     let patch = json!({
@@ -27,7 +39,7 @@ pub(super) async fn write(client: &Client, write: &Write) -> WriteOutcome {
     let path = format!("{}/status?fieldManager={FIELD_MANAGER}", object(&write.key));
     let answer = send::<Partial>(client, Method::PATCH, &path, "application/merge-patch+json", Some(&patch)).await;
     match answer.map_err(|failure| (meaning(&failure), failure)) {
-        Ok(task) => WriteOutcome::Written(task.version()),
+        Ok(task) => WriteOutcome::Written { version: task.version(), uncached },
         Err((Meaning::Conflict, _)) => WriteOutcome::Conflict,
         Err((Meaning::NotFound, _)) => WriteOutcome::Gone,
         Err((_, failure)) => WriteOutcome::Failed(failure.to_string()),

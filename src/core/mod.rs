@@ -3,6 +3,7 @@
 //! Data flows one way: the watches' events go into the [`fleet`], plans come out of it, and what became of
 //! their actions goes in again.
 
+pub mod cache;
 pub mod fleet;
 pub mod ids;
 pub mod items;

@@ -107,7 +107,7 @@ impl Metrics {
     #[expect(clippy::cast_precision_loss, reason = "a size in bytes, for a histogram")]
     pub fn written(&self, outcome: &WriteOutcome, status: &MapTaskStatus) {
         let outcome = match outcome {
-            WriteOutcome::Written(_) => "written",
+            WriteOutcome::Written { .. } => "written",
             WriteOutcome::Conflict => "conflict",
             WriteOutcome::Gone => "gone",
             WriteOutcome::Failed(_) => "failed",

@@ -57,10 +57,14 @@ fn image_augmentation_gives_fifteen_images_in_the_order_of_the_items() {
     let outputs: Vec<&Value> = results.iter().flat_map(|result| result["outputs"].as_array().unwrap()).collect();
     assert_eq!(outputs.len(), 15);
     assert!(outputs.iter().all(|output| output["bytes"].as_u64() > Some(100)), "{outputs:?}");
-    assert_eq!(files_on_the_volume(&namespace, &task, &results), outputs_of(&results));
     let name = task["metadata"]["name"].as_str().unwrap();
     let log = namespace.kubectl(&["logs", &format!("{name}-0-1")]);
     assert!(log.contains("flip"), "{log}");
+    namespace.kubectl(&["delete", "maptask", name, "--cascade=foreground", "--timeout=60s"]);
+    let (status, again) = run(&namespace, "image-augmentation");
+    assert_eq!((&status["counts"]["cached"], &again), (&json!(5), &results), "all is known: {status}");
+    assert!(namespace.list("pods").is_empty(), "and no pod was started");
+    assert_eq!(files_on_the_volume(&namespace, &task, &results), outputs_of(&results));
 }
 
 /// Folder, name and size of every image that the results tell of, in order.

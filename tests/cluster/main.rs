@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that can't go on has failed")]
 
+mod cache;
 mod crash;
 mod endings;
 mod endings_elsewhere;
@@ -12,6 +13,7 @@ mod examples;
 mod kubectl;
 mod life;
 mod limits;
+mod namespaced;
 mod policies;
 mod reduce;
 mod refusals;

@@ -57,6 +57,11 @@ fn the_api_server_refuses_what_the_schema_can_tell() {
             "reduce reads the results, but results.source keeps none",
         ),
         (
+            json!({ "items": { "count": 3 }, "results": { "source": "None" }, "cache": { "version": "1" } }),
+            "cache keeps results, but results.source keeps none",
+        ),
+        (json!({ "items": { "count": 3 }, "cache": {} }), "spec.cache.version: Required value"),
+        (
             json!({ "items": { "count": 3 }, "artifacts": { "volume": "out", "path": "out" } }),
             "spec.artifacts.path in body should match",
         ),

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use maptask::api::TaskPhase;
-use maptask::api::status::MapTaskStatus;
+use maptask::api::conditions::{ConditionType, is_true};
+use maptask::api::status::{MapTaskStatus, ReducePhase};
 use maptask::core::ids::{Index, ItemCount};
 use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
 use serde_json::Value;
 
-use crate::witness::{Change, Log, PodVersion};
+use crate::witness::{Change, Log, PodVersion, TaskVersion};
 
 /// What was asked for.
 pub struct Wanted {
@@ -66,7 +67,36 @@ pub fn check(log: &Log, wanted: &Wanted, results: &[Value]) -> Result<(), Proble
     let ended = log.tasks.iter().find(|task| task.status.phase.is_some_and(TaskPhase::is_terminal));
     let ended = ended.map_or(u64::MAX, |task| task.version);
     pods_over_time(log, wanted, &recorded, ended)?;
-    truth(log, wanted, &phases, &attempts, results)
+    truth(log, wanted, &phases, &attempts, results)?;
+    reduced_once(log, &last.status)
+}
+
+/// The reduce ran when the map was recorded as successful, and succeeded once; its word is the task's result.
+fn reduced_once(log: &Log, status: &MapTaskStatus) -> Result<(), Problem> {
+    let Some(record) = &status.reduce else { return Ok(()) };
+    let is_met = |task: &TaskVersion| is_true(&task.status.conditions, ConditionType::SuccessCriteriaMet);
+    let met = log.tasks.iter().find(|task| is_met(task)).map_or(u64::MAX, |task| task.version);
+    let reduces = |pod: &&PodVersion| pod.index == Index::REDUCE.0;
+    if let Some(early) = log.pods.iter().filter(reduces).find(|pod| pod.version < met) {
+        return problem(None, format!("{} is there at {}, the map is successful at {met}", early.name, early.version));
+    }
+    let good: BTreeMap<&str, Option<&str>> = log
+        .pods
+        .iter()
+        .filter(reduces)
+        .filter(|pod| pod.phase == "Succeeded")
+        .map(|pod| (pod.name.as_str(), pod.message.as_deref()))
+        .collect();
+    let result = status.result.as_ref().and_then(Value::as_str);
+    if good.len() != 1 && log.gaps == 0 || record.phase != ReducePhase::Succeeded {
+        return problem(None, format!("{} reduces succeeded: {good:?}, the record is {record:?}", good.len()));
+    }
+    match good.first_key_value() {
+        Some((_, said)) if *said != result => {
+            problem(None, format!("the reduce said {said:?}, the result is {result:?}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// No item lost: the counts are those of the phases, and all have ended.

@@ -51,7 +51,7 @@ fn containers_that_keep_a_diary_are_run_once_whatever_goes_wrong() {
     spec["containers"][0]["volumeMounts"] = json!([{ "name": "diary", "mountPath": "/diary" }]);
     let wanted = Wanted { items: ITEMS, concurrency: CONCURRENCY, retries: RETRIES, fail_every: FAIL_EVERY };
     let mut run = Run::start("real", SEED, profile, &task, None);
-    let result = to_the_end(&mut run, &wanted).and_then(|()| {
+    let result = to_the_end(&mut run, &wanted).and_then(|_| {
         let text = std::fs::read_to_string(format!("{diary}/diary")).map_err(|e| e.to_string())?;
         read(&text).map_err(|problem| format!("{problem}; the diary:\n{text}"))
     });

@@ -20,6 +20,9 @@ use crate::witness::{Witness, list};
 
 /// The name of the task.
 pub const TASK: &str = "t";
+/// The name of one that asks for the same once more, and of the cache that both share.
+const AGAIN: &str = "again";
+const CACHE: &str = "faults";
 const CONCURRENCY: usize = 40;
 const RETRIES: u32 = 3;
 /// How long a task may take once nothing goes wrong any more. A create without an answer holds names for 75 s.
@@ -116,6 +119,11 @@ impl Run {
             let seen = run.witness.log().pods.iter().map(|pod| pod.version).max();
             (Instant::now() > settled && seen >= last).then_some(())
         })?;
+        self.results()
+    }
+
+    /// The results of the only task that there is.
+    fn results(&mut self) -> Result<Vec<Value>, String> {
         let shards =
             self.go_on("the results are read", |run| run.list("/api/v1", "configmaps?labelSelector=maptask.dev/name"))?;
         let texts = shards.iter().filter_map(|shard| shard["data"]["results.jsonl"].as_str());
@@ -187,16 +195,20 @@ pub fn run(seed: u64) -> Result<String, String> {
         "fake.maptask.dev/duration-up-to": format!("{}ms", profile.life.1),
     });
     let spec = json!({ "items": { "count": profile.items }, "concurrency": CONCURRENCY, "retries": RETRIES });
-    let task = fake_task(TASK, &spec, &work);
+    let mut task = fake_task(TASK, &spec, &work);
+    let said = json!({ "fake.maptask.dev/message": "all of it", "fake.maptask.dev/duration": "500ms" });
+    let template = fake_task(TASK, &json!({}), &said)["spec"]["template"].take();
+    task["spec"]["reduce"] = json!({ "template": template, "retries": RETRIES });
+    task["spec"]["cache"] = json!({ "version": "1", "name": CACHE });
     let wanted =
         Wanted { items: profile.items, concurrency: CONCURRENCY, retries: RETRIES, fail_every: profile.fail_every };
     let mut run = Run::start("faults", seed, profile, &task, disturbance);
-    let result = to_the_end(&mut run, &wanted);
+    let result = to_the_end(&mut run, &wanted).and_then(|results| all_is_known(&mut run, &task, &results));
     run.finish(seed, result)
 }
 
 /// Waits for the end, checks, deletes, and checks again.
-pub fn to_the_end(run: &mut Run, wanted: &Wanted) -> Result<(), String> {
+pub fn to_the_end(run: &mut Run, wanted: &Wanted) -> Result<Vec<Value>, String> {
     let results = run.wait_for_end()?;
     {
         let log = run.witness.log();
@@ -205,5 +217,26 @@ pub fn to_the_end(run: &mut Run, wanted: &Wanted) -> Result<(), String> {
     run.delete()?;
     let log = run.witness.log();
     check::check(&log, wanted, &results)
-        .map_err(|problem| format!("after the task was deleted: {}", problem.tell(&log)))
+        .map_err(|problem| format!("after the task was deleted: {}", problem.tell(&log)))?;
+    Ok(results)
+}
+
+/// A second task that asks for the same starts no pod, and has the same results, byte for byte.
+fn all_is_known(run: &mut Run, task: &Value, results: &[Value]) -> Result<(), String> {
+    let mut again = task.clone();
+    again["metadata"]["name"] = json!(AGAIN);
+    again["spec"].as_object_mut().unwrap().remove("reduce");
+    run.go_on("the second task is applied", |run| run.namespace.try_apply(&again).0.then_some(()))?;
+    let counts = run.go_on("the second task ends", |run| {
+        let task = run.list("/apis/maptask.dev/v1alpha1", "maptasks")?.into_iter().next()?;
+        (task["status"]["phase"] == "Succeeded").then(|| task["status"]["counts"].clone())
+    })?;
+    if counts["cached"] != results.len() {
+        return Err(format!("{} items are known, the second task has {counts}", results.len()));
+    }
+    if run.results()? != results {
+        return Err("the results of the second task are not those of the first".to_owned());
+    }
+    let strays = run.witness.log().strays.clone();
+    if strays.is_empty() { Ok(()) } else { Err(format!("the second task has pods: {strays:?}")) }
 }

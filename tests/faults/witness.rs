@@ -9,8 +9,11 @@ use futures::StreamExt;
 use kube::Client;
 use kube::core::WatchEvent;
 use maptask::api::status::MapTaskStatus;
+use maptask::core::ids::{Index, REDUCE_WORD};
 use serde_json::Value;
 use tokio::task::JoinHandle;
+
+use crate::runs::TASK;
 
 /// How a version came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +58,8 @@ pub struct TaskVersion {
 pub struct Log {
     pub pods: Vec<PodVersion>,
     pub tasks: Vec<TaskVersion>,
+    /// Pods of another task, which is to have none.
+    pub strays: Vec<String>,
     /// Watches that missed something.
     pub gaps: usize,
 }
@@ -188,11 +193,18 @@ async fn follow(
 
 fn note_pod(log: &mut Log, change: Change, version: u64, object: &Value) {
     let (metadata, status) = (&object["metadata"], &object["status"]);
-    let number = |label: &str| metadata["labels"][label].as_str().and_then(|n| n.parse().ok());
+    let (labels, name) = (&metadata["labels"], metadata["name"].as_str().unwrap().to_owned());
+    if labels["maptask.dev/name"] != TASK {
+        return log.strays.push(name);
+    }
+    let number = |label: &str| match labels[label].as_str() {
+        Some(REDUCE_WORD) => Some(Index::REDUCE.0),
+        text => text.and_then(|n| n.parse().ok()),
+    };
     log.pods.push(PodVersion {
         version,
         change,
-        name: metadata["name"].as_str().unwrap().to_owned(),
+        name,
         uid: uid_of(object),
         index: number("maptask.dev/index").expect("a pod of a task has its index"),
         attempt: number("maptask.dev/attempt").expect("a pod of a task has its attempt"),
@@ -203,6 +215,9 @@ fn note_pod(log: &mut Log, change: Change, version: u64, object: &Value) {
 }
 
 fn note_task(log: &mut Log, change: Change, version: u64, object: &Value) {
+    if object["metadata"]["name"] != TASK {
+        return;
+    }
     let status = serde_json::from_value(object["status"].clone()).unwrap_or_default();
     log.tasks.push(TaskVersion { version, status, gone: change == Change::Deleted });
 }

@@ -11,6 +11,7 @@ use maptask::core::ids::{Index, ItemCount, TaskKey, Time};
 use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
 use maptask::core::task::TaskSeen;
 
+use crate::cache::Caches;
 use crate::reduce;
 use crate::specs;
 use crate::world::{Fate, Life, Pod, PodKey};
@@ -302,6 +303,7 @@ impl Truth {
         tasks: &BTreeMap<TaskKey, TaskSeen>,
         pods: &BTreeMap<PodKey, Pod>,
         results: &Results,
+        caches: &Caches,
     ) -> Result<(), String> {
         if let Some((key, _)) = pods.iter().find(|(_, pod)| pod.life != Life::Ended) {
             return Err(format!("{key:?} lives after the end"));
@@ -315,6 +317,7 @@ impl Truth {
             }
             check_verdict(task, &phases)?;
             check_results(key, &phases, results)?;
+            caches.check(task, &phases, results)?;
         }
         Ok(())
     }
@@ -346,7 +349,7 @@ fn check_verdict(task: &TaskSeen, phases: &Phases) -> Result<(), String> {
     if status.phase != Some(expected) || met == is(ConditionType::FailureTarget) {
         return wrong("does not say how it was decided");
     }
-    if met && counts.succeeded < required {
+    if met && counts.succeeded + counts.cached < required {
         return wrong("succeeded with too few");
     }
     let reason = status.conditions.iter().find(|c| c.type_ == "FailureTarget").map(|c| c.reason.as_str());

@@ -139,6 +139,7 @@ impl World {
                 self.say(|| format!("{key} is being deleted"));
                 self.operator.task_events.push_back(Event::Task(Box::new(task)));
             }
+            19 => self.caches.lose(&mut self.random),
             _ => {}
         }
     }

@@ -8,6 +8,7 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "small numbers")]
 #![allow(clippy::large_enum_variant, clippy::unused_self, reason = "worlds are small and short-lived")]
 
+mod cache;
 mod check;
 mod faults;
 mod operator;

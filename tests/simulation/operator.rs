@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use maptask::core::fleet::plan::{
-    Action, Answer, CheckOutcome, Create, CreateOutcome, DeleteOutcome, Expire, FetchOutcome, LookOutcome, WriteOutcome,
+    Action, Answer, CheckOutcome, Create, CreateOutcome, DeleteOutcome, Expire, FetchOutcome, LookOutcome,
+    RecallOutcome, Write, WriteOutcome,
 };
 use maptask::core::fleet::{Event, Fleet, Limits};
 use maptask::core::ids::Time;
@@ -176,32 +177,7 @@ impl World {
                 let outcome = pod.map_or(LookOutcome::NotFound, |pod| LookOutcome::Found(Box::new(pod.seen.clone())));
                 Answer::Looked(id, outcome)
             }
-            Action::Write(write) => {
-                if self.tasks.get(&write.key).is_none_or(|task| task.uid != write.uid) {
-                    return Ok(Some(Answer::Written(write.key, write.uid, WriteOutcome::Gone)));
-                }
-                for shard in &write.results {
-                    let text = self.results.entry((write.key.clone(), shard.number)).or_default();
-                    *text = shard.merge(text);
-                }
-                if self.random.chance(self.faults.throttled) && self.random.chance(20) {
-                    // A gateway's doing: there is no newer object.
-                    return Ok(Some(Answer::Written(write.key, write.uid, WriteOutcome::Conflict)));
-                }
-                let version = self.next_version();
-                let Some(task) = self.tasks.get_mut(&write.key) else { return Ok(None) };
-                let outcome = if task.resource_version == write.resource_version {
-                    self.truth.check_write(task, &write.status)?;
-                    task.status = write.status;
-                    task.resource_version = version;
-                    let task = task.clone();
-                    self.operator.task_events.push_back(Event::Task(Box::new(task)));
-                    WriteOutcome::Written(version)
-                } else {
-                    WriteOutcome::Conflict
-                };
-                Answer::Written(write.key, write.uid, outcome)
-            }
+            Action::Write(write) => return self.write(*write),
             Action::Reread(key) => {
                 // The answer comes as the watch's would, but ahead of it.
                 if let Some(task) = self.tasks.get(&key) {
@@ -216,6 +192,14 @@ impl World {
                 };
                 Answer::Fetched(fetch.task, fetch.uid, outcome)
             }
+            Action::Recall(recall) => {
+                let outcome = if self.random.chance(self.faults.refused) {
+                    RecallOutcome::Refused("no".to_owned())
+                } else {
+                    self.caches.find(&recall)
+                };
+                Answer::Recalled(recall.task, recall.uid, outcome)
+            }
             Action::Expire(Expire { key, uid, resource_version }) => {
                 let is_it = |task: &&TaskSeen| task.uid == uid && task.resource_version == resource_version;
                 if let Some(task) = self.tasks.get(&key).filter(is_it) {
@@ -226,6 +210,41 @@ impl World {
             }
             Action::Tell(_) => return Ok(None),
         }))
+    }
+
+    fn write(&mut self, write: Write) -> Result<Option<Answer>, String> {
+        if self.tasks.get(&write.key).is_none_or(|task| task.uid != write.uid) {
+            return Ok(Some(Answer::Written(write.key, write.uid, WriteOutcome::Gone)));
+        }
+        for shard in &write.results {
+            let text = self.results.entry((write.key.clone(), shard.number)).or_default();
+            *text = shard.merge(text);
+        }
+        let mut uncached = None;
+        if let Some((cache, entries)) = &write.cache {
+            if self.random.chance(self.faults.refused) {
+                uncached = Some("no".to_owned());
+            } else {
+                self.caches.put(cache, entries);
+            }
+        }
+        if self.random.chance(self.faults.throttled) && self.random.chance(20) {
+            // A gateway's doing: there is no newer object.
+            return Ok(Some(Answer::Written(write.key, write.uid, WriteOutcome::Conflict)));
+        }
+        let version = self.next_version();
+        let Some(task) = self.tasks.get_mut(&write.key) else { return Ok(None) };
+        let outcome = if task.resource_version == write.resource_version {
+            self.truth.check_write(task, &write.status)?;
+            task.status = write.status;
+            task.resource_version = version;
+            let task = task.clone();
+            self.operator.task_events.push_back(Event::Task(Box::new(task)));
+            WriteOutcome::Written { version, uncached }
+        } else {
+            WriteOutcome::Conflict
+        };
+        Ok(Some(Answer::Written(write.key, write.uid, outcome)))
     }
 
     pub fn create_pod(&mut self, create: &Create) -> CreateOutcome {
@@ -277,6 +296,10 @@ fn no_answer(action: &Action) -> Option<Answer> {
         Action::Fetch(fetch) => {
             let outcome = FetchOutcome::Unclear("timeout".to_owned());
             Answer::Fetched(fetch.task.clone(), fetch.uid.clone(), outcome)
+        }
+        Action::Recall(recall) => {
+            let outcome = RecallOutcome::Unclear("timeout".to_owned());
+            Answer::Recalled(recall.task.clone(), recall.uid.clone(), outcome)
         }
         Action::Reread(_) | Action::Expire(..) | Action::Tell(_) => return None,
     })

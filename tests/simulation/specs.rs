@@ -74,6 +74,13 @@ pub fn random(random: &mut Random) -> MapTaskSpec {
         }
         spec.reduce = serde_json::from_value(reduce).unwrap();
     }
+    if random.chance(40) {
+        let mut cache = json!({ "version": (["1", "2"][random.below(2)]), "serialize": random.chance(50) });
+        if random.chance(70) {
+            cache["name"] = json!("shared");
+        }
+        spec.cache = serde_json::from_value(cache).unwrap();
+    }
     spec
 }
 

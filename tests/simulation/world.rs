@@ -11,6 +11,7 @@ use maptask::core::pod::PodSeen;
 use maptask::core::pod::seen::PodStatus;
 use maptask::core::task::TaskSeen;
 
+use crate::cache::Caches;
 use crate::check::{Results, Truth};
 use crate::faults::Faults;
 use crate::operator::Operator;
@@ -20,6 +21,9 @@ use crate::specs::{self, ended, running, stuck};
 /// Steps after which the faults end, and after which the tasks must have ended.
 const FAULTY_STEPS: usize = 1_500;
 const MAX_STEPS: usize = 60_000;
+/// Steps after which a task may come that asks for what another one has asked for, and its number.
+const REPEATED_STEPS: usize = 1_000;
+const AGAIN: usize = 9;
 
 pub type PodKey = (TaskKey, Index, Attempt);
 
@@ -56,6 +60,7 @@ pub struct World {
     pub tasks: BTreeMap<TaskKey, TaskSeen>,
     pub pods: BTreeMap<PodKey, Pod>,
     pub results: Results,
+    pub caches: Caches,
     /// The text of the ConfigMap that some tasks take their items from, while it is there.
     pub inputs: Option<String>,
     /// Pods that a namespace has room for.
@@ -77,6 +82,7 @@ impl World {
             tasks: BTreeMap::new(),
             pods: BTreeMap::new(),
             results: BTreeMap::new(),
+            caches: Caches::default(),
             inputs: Some(specs::INPUTS.to_owned()),
             quota: BTreeMap::new(),
             truth: Truth::default(),
@@ -99,6 +105,10 @@ impl World {
 
     pub fn add_task(&mut self, number: usize) {
         let spec = specs::random(&mut self.random);
+        self.add_task_of(number, spec);
+    }
+
+    fn add_task_of(&mut self, number: usize, spec: MapTaskSpec) {
         self.inputs = Some(specs::INPUTS.to_owned());
         let key = TaskKey::new("ns", format!("t{number}"));
         let version = self.next_version();
@@ -131,6 +141,13 @@ impl World {
     pub fn run_to_the_end(&mut self) -> Result<(), String> {
         while !self.is_over() {
             self.steps += 1;
+            // Somebody asks for the same once more.
+            if self.steps == REPEATED_STEPS && self.random.chance(40) {
+                let again = self.tasks.values().find(|task| task.spec.cache.is_some()).map(|task| task.spec.clone());
+                if let Some(spec) = again {
+                    self.add_task_of(AGAIN, MapTaskSpec { rerun: None, suspend: false, ..spec });
+                }
+            }
             if self.steps == FAULTY_STEPS {
                 self.calm_down();
             }
@@ -140,7 +157,7 @@ impl World {
             self.step()?;
             self.truth.check_pods(&self.pods, &self.tasks)?;
         }
-        self.truth.check_end(&self.tasks, &self.pods, &self.results)
+        self.truth.check_end(&self.tasks, &self.pods, &self.results, &self.caches)
     }
 
     fn is_over(&self) -> bool {

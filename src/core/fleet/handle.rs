@@ -1,6 +1,8 @@
 //! What has happened, told by the watches and by the answers to a plan's actions.
 
-use super::plan::{Answer, CheckOutcome, CreateOutcome, DeleteOutcome, FetchOutcome, LookOutcome, PodId, WriteOutcome};
+use super::plan::{
+    Answer, CheckOutcome, CreateOutcome, DeleteOutcome, FetchOutcome, LookOutcome, PodId, RecallOutcome, WriteOutcome,
+};
 use super::{Berth, Fleet};
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
 use crate::core::pod::{Ending, PodSeen, parse_pod_name};
@@ -111,6 +113,7 @@ impl Fleet {
             Answer::Written(key, uid, outcome) => self.handle_written(now, &key, &uid, &outcome),
             Answer::Reread(seen) => self.handle_task(now, *seen),
             Answer::Fetched(key, uid, outcome) => self.handle_fetched(now, &key, &uid, outcome),
+            Answer::Recalled(key, uid, outcome) => self.handle_recalled(now, &key, &uid, outcome),
         }
     }
 
@@ -125,6 +128,13 @@ impl Fleet {
     pub fn handle_fetched(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: FetchOutcome) {
         if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
             task.handle_fetched(now, outcome);
+        }
+    }
+
+    /// [`Action::Recall`](super::plan::Action::Recall) was answered.
+    pub fn handle_recalled(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: RecallOutcome) {
+        if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
+            task.handle_recalled(now, outcome);
         }
     }
 

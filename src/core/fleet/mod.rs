@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::status::TaskPhase;
+use crate::core::cache::claims::Claims;
 use crate::core::ids::{TaskKey, Time};
 use crate::core::queue::{Denial, Line, Queue};
 use crate::core::task::{Budget, Pods, Round, Task, TaskSeen};
@@ -61,6 +62,7 @@ pub struct Fleet {
     looks_in_flight: usize,
     healed: Option<Time>,
     endings: BTreeMap<&'static str, u64>,
+    claims: Claims,
 }
 
 /// The place of one task: its pods may be seen before itself.
@@ -119,6 +121,7 @@ impl Fleet {
             looks_in_flight: 0,
             healed: None,
             endings: BTreeMap::new(),
+            claims: Claims::default(),
         }
     }
 
@@ -240,8 +243,13 @@ impl Fleet {
                 denied.insert(key, denial);
                 continue;
             }
-            let create = task.peek_startable().and_then(|index| task.launch(&round, index));
-            let Some(create) = create else { continue };
+            let Some(index) = task.peek_startable() else { continue };
+            if let Err((other, at)) = task.claim(&mut self.claims, &key, index) {
+                task.park(index, format!("item {at} of MapTask {} computes the same", other.name));
+                line.push(task.priority(), task.in_flight(), key);
+                continue;
+            }
+            let Some(create) = task.launch(&round, index) else { continue };
             plan.actions.push(Action::Create(create));
             self.queue.begin(now, &key.namespace);
             self.in_flight = after.0;
@@ -280,8 +288,19 @@ impl Fleet {
             self.wakes.extend(wake.map(|time| (time, key.clone())));
             berth.wake = wake;
         }
+        if let Some(task) = &berth.task {
+            task.claim_flights(&mut self.claims, key);
+        }
+        let task = berth.task.as_ref();
+        let freed = self.claims.release(key, |index| !task.is_some_and(|task| task.needs_claim(index)));
         if berth.is_empty() {
             self.berths.remove(key);
+        }
+        for (waiting, index) in freed {
+            if let Some(task) = self.berths.get_mut(&waiting).and_then(|berth| berth.task.as_mut()) {
+                task.unpark(index);
+                self.dirty.insert(waiting);
+            }
         }
     }
 }
@@ -315,3 +334,7 @@ mod queue_tests;
 #[cfg(test)]
 #[path = "reduce_tests.rs"]
 mod reduce_tests;
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod cache_tests;

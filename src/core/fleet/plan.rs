@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::api::status::MapTaskStatus;
+use crate::core::cache::{CacheId, Entry, Wanted};
 use crate::core::ids::{Attempt, Index, TaskKey};
 use crate::core::pod::{PodSeen, pod_name};
 use crate::core::task::TaskSeen;
@@ -34,6 +35,8 @@ pub enum Action {
     Reread(TaskKey),
     /// The ConfigMap of a task's items is read.
     Fetch(Fetch),
+    /// Items are looked up in a cache.
+    Recall(Recall),
     /// A task is deleted, its time being over; has no answer.
     Expire(Expire),
     /// A Kubernetes Event; has no answer.
@@ -95,6 +98,21 @@ pub struct Fetch {
     pub key: String,
 }
 
+/// Items to be looked up in a cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recall {
+    /// The task whose items they are.
+    pub task: TaskKey,
+    /// The task's UID.
+    pub uid: String,
+    /// The cache.
+    pub cache: CacheId,
+    /// Their keys.
+    pub wanted: Arc<Wanted>,
+    /// From this page on: 0, or what the answer before said.
+    pub from: u64,
+}
+
 impl Create {
     /// Which pod it is.
     pub fn id(&self) -> PodId {
@@ -126,6 +144,8 @@ pub struct Write {
     pub resource_version: u64,
     /// Lines for the results.
     pub results: Vec<Shard>,
+    /// What a cache is to know from now on.
+    pub cache: Option<(CacheId, Vec<Entry>)>,
     /// The whole status.
     pub status: MapTaskStatus,
 }
@@ -186,6 +206,26 @@ pub enum FetchOutcome {
     Unclear(String),
 }
 
+/// What a look-up in a cache found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecallOutcome {
+    /// A page.
+    Found {
+        /// Which page.
+        from: u64,
+        /// Entries of wanted keys.
+        entries: Vec<Entry>,
+        /// Entries that can't be read.
+        damaged: u32,
+        /// The page that follows, if one does.
+        next: Option<u64>,
+    },
+    /// The API server does not let us read.
+    Refused(String),
+    /// No answer.
+    Unclear(String),
+}
+
 /// How a delete went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeleteOutcome {
@@ -211,8 +251,13 @@ pub enum LookOutcome {
 /// How a write went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WriteOutcome {
-    /// Everything is stored; the object's new version.
-    Written(u64),
+    /// Everything is stored.
+    Written {
+        /// The object's new version.
+        version: u64,
+        /// Why the cache did not take what it was to know, if it did not.
+        uncached: Option<String>,
+    },
     /// The object has another version.
     Conflict,
     /// The object is gone.
@@ -238,6 +283,8 @@ pub enum Answer {
     Reread(Box<TaskSeen>),
     /// Of reading a ConfigMap; with the task's UID.
     Fetched(TaskKey, String, FetchOutcome),
+    /// Of a look-up in a cache; with the task's UID.
+    Recalled(TaskKey, String, RecallOutcome),
 }
 
 impl fmt::Display for Plan {
@@ -257,6 +304,16 @@ impl fmt::Display for Action {
             Self::Write(write) => write.fmt(f),
             Self::Reread(key) => write!(f, "reread {key}"),
             Self::Fetch(fetch) => write!(f, "fetch {} for {}", fetch.name, fetch.task),
+            Self::Recall(recall) => {
+                write!(
+                    f,
+                    "recall {} items of {} from {} page {}",
+                    recall.wanted.len(),
+                    recall.task,
+                    recall.cache,
+                    recall.from
+                )
+            }
             Self::Expire(expire) => write!(f, "expire {}", expire.key),
             Self::Tell(tell) => write!(f, "tell {} {}: {}", tell.key, tell.reason, tell.note),
         }
@@ -285,6 +342,9 @@ impl fmt::Display for Write {
         }
         if lines > 0 {
             write!(f, " +{lines} results")?;
+        }
+        if let Some((cache, entries)) = &self.cache {
+            write!(f, " +{} entries of {cache}", entries.len())?;
         }
         Ok(())
     }

@@ -84,11 +84,21 @@ impl Story {
                     self.version += 1;
                     let (resource_version, status) = (self.version, write.status.clone());
                     self.written = Some(TaskSeen { resource_version, status, ..self.task.clone() });
-                    self.fleet.handle_written(self.now, &key(), "u", &WriteOutcome::Written(self.version));
+                    self.fleet.handle_written(
+                        self.now,
+                        &key(),
+                        "u",
+                        &WriteOutcome::Written { version: self.version, uncached: None },
+                    );
                 }
                 Action::Delete(delete) => self.fleet.handle_deleted(self.now, &delete.id, DeleteOutcome::Taken),
                 Action::Check(_) => self.fleet.handle_checked(self.now, &key(), "u", CheckOutcome::Good),
-                Action::Look(_) | Action::Reread(_) | Action::Tell(_) | Action::Fetch(_) | Action::Expire(..) => {}
+                Action::Look(_)
+                | Action::Reread(_)
+                | Action::Tell(_)
+                | Action::Fetch(_)
+                | Action::Recall(_)
+                | Action::Expire(..) => {}
             }
         }
         plan.to_string().lines().map(str::to_owned).collect()

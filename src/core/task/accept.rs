@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::api::spec::{ConfigMapItems, MapTaskSpec, WhenHopeless, WhenSuccessful};
+use crate::core::cache::Keys;
 use crate::core::ids::{Attempt, Index, ItemCount, TaskKey};
 use crate::core::items::{self, ItemList, ItemsError, item_env};
 use crate::core::phases::Counts;
@@ -41,6 +42,8 @@ pub struct Job {
     pub results: Option<Layout>,
     /// What pods are made from.
     pub template: PodTemplate,
+    /// By which keys the items are known in a cache, if they are.
+    pub cache: Option<Arc<Keys>>,
     /// What reduces the results, if anything does.
     pub reduce: Option<Arc<Reducer>>,
     /// For the job of a reduce, which is a list of one: how the items ended whose results it reduces.
@@ -120,6 +123,7 @@ impl Job {
             config_map: spec.items.config_map.clone().map(|source| (source, hash)),
             results,
             template,
+            cache: Keys::of(key, spec).filter(|_| results.is_some()).map(Arc::new),
             reduce,
             reduces: None,
             items,

@@ -138,7 +138,10 @@ impl Task {
             WaitingReason::NoCapacity => "waits for room on the nodes",
             WaitingReason::NotStarting => "has pods that can't start",
             WaitingReason::ItemsChanged => "has lost its items",
-            WaitingReason::Concurrency | WaitingReason::Backoff | WaitingReason::Throttled => return,
+            WaitingReason::Concurrency
+            | WaitingReason::Backoff
+            | WaitingReason::Throttled
+            | WaitingReason::Serialized => return,
         };
         if !self.may_tell_held_back(now) {
             return;
@@ -162,7 +165,7 @@ impl Task {
     }
 
     /// Whether the user was not told lately; counts as telling now, if so.
-    fn may_tell_held_back(&mut self, now: Time) -> bool {
+    pub(super) fn may_tell_held_back(&mut self, now: Time) -> bool {
         let recently = self.held_back.is_some_and(|last| now.millis_since(last) < HELD_BACK_MILLIS);
         if !recently {
             self.held_back = Some(now);
@@ -197,6 +200,8 @@ impl Run {
     pub(super) fn decide(&mut self) -> bool {
         let doom = || self.doom.clone().map(|(reason, message)| Decision::Failed(reason, message));
         let decision = match &self.decided {
+            // What is known counts as soon as all of it is found: more than was required is welcome.
+            None if self.awaits_recall() => doom(),
             None => {
                 let idle = !self.is_busy();
                 match Decision::of_counts(self.phases.counts(), &self.job, idle) {

@@ -15,6 +15,7 @@ mod outcome;
 mod pattern;
 mod poll;
 pub mod ranges;
+pub mod recall;
 pub mod reduce;
 pub mod report;
 mod rerun;

@@ -232,8 +232,11 @@ impl Task {
     pub fn handle_written(&mut self, now: Time, outcome: &WriteOutcome) {
         let storing = std::mem::take(&mut self.storing);
         match outcome {
-            WriteOutcome::Written(version) => {
+            WriteOutcome::Written { version, uncached } => {
                 self.ledger.succeeded(*version);
+                if let Some(message) = uncached.as_ref().filter(|_| self.may_tell_held_back(now)) {
+                    self.tell("NotCached", true, &format!("results are kept, but not in the cache: {message}"));
+                }
                 if let Stage::Running(run) | Stage::Ended { run: Some(run), .. } = &mut self.stage {
                     run.results_stored(&storing);
                 }

@@ -23,7 +23,12 @@ impl Task {
         }
         let limit = self.orders.concurrency.unwrap_or(usize::MAX);
         let run = self.active_mut()?;
-        if run.gate.is_some() || run.flights.len() >= limit || !run.course().starts() || !run.job.items.is_known() {
+        if run.gate.is_some()
+            || run.awaits_recall()
+            || run.flights.len() >= limit
+            || !run.course().starts()
+            || !run.job.items.is_known()
+        {
             return None;
         }
         let flights = &run.flights;
@@ -72,6 +77,8 @@ impl Task {
             (stalled.reason, stalled.message)
         } else if starts && self.orders.concurrency.is_some_and(|limit| run.flights.len() >= limit) {
             (WaitingReason::Concurrency, None)
+        } else if let Some(behind) = run.parked.behind.as_ref().filter(|_| starts && run.waits_for_others()) {
+            (WaitingReason::Serialized, Some(behind.clone()))
         } else if starts && run.flights.is_empty() && run.waitlist.is_holding() {
             (WaitingReason::Backoff, None)
         } else {
@@ -94,6 +101,7 @@ impl Task {
             self.name_taken = None;
         }
         self.poll_fetch(now, actions);
+        self.poll_recall(now, actions);
         self.poll_check(now, actions);
         self.poll_rerun(now);
         let stops = self.orders.stops();
@@ -147,6 +155,7 @@ impl Task {
                 .map(|gate| gate.1),
             self.name_taken.as_ref().map(|(until, _)| *until),
             self.next_fetch(),
+            self.next_recall(),
             self.deadline(),
             self.reduction.as_ref().and_then(|reduction| reduction.deadline()),
             self.expiry(),
@@ -218,13 +227,15 @@ impl Task {
         status.reduce = self.reduce_status();
         // A reduce that may not start yet has yet to find every ConfigMap there.
         let whole = self.reduction.as_ref().is_some_and(|reduction| reduction.run.gate.is_some());
-        let (results, storing) = match self.map() {
-            Some(Run { job, results, .. }) => {
-                let shards = job.results.map(|layout| layout.shard(results, whole));
-                (shards.unwrap_or_default(), results.clone())
+        let (results, storing, entries) = match self.map() {
+            Some(run) => {
+                let shards = run.job.results.map(|layout| layout.shard(&run.results, whole));
+                (shards.unwrap_or_default(), run.results.clone(), run.new_entries())
             }
-            None => (Vec::new(), BTreeMap::new()),
+            None => (Vec::new(), BTreeMap::new(), Vec::new()),
         };
+        let cache = self.map().and_then(|run| run.job.cache.as_ref()).filter(|_| !entries.is_empty());
+        let cache = cache.map(|keys| (keys.id.clone(), entries));
         self.storing = storing;
         self.ledger.begin(now, &status);
         actions.push(Action::Write(Box::new(Write {
@@ -232,6 +243,7 @@ impl Task {
             uid: self.uid.clone(),
             resource_version: self.ledger.resource_version(),
             results,
+            cache,
             status,
         })));
     }

@@ -65,6 +65,7 @@ impl Reducer {
             config_map: None,
             results: Some(Layout::of_reduce()),
             template,
+            cache: None,
             reduce: None,
             reduces: Some(Counts::default()),
         };

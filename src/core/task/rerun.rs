@@ -171,6 +171,8 @@ impl Run {
             self.phases.set(*index, ItemPhase::Waiting);
         }
         self.waitlist = crate::core::task::waitlist::Waitlist::default();
+        // Who asks for an item to run wants it to run, whatever is known.
+        self.recall = None;
         self.failures = Failures::default();
         self.decided = None;
         self.doom = None;

@@ -12,6 +12,7 @@ use crate::core::task::course::{Course, Decision, FailReason};
 use crate::core::task::failures::Failures;
 use crate::core::task::flight::{Doubt, Flight, Stop, Unwanted};
 use crate::core::task::ledger::{Ledger, Revision};
+use crate::core::task::recall::{Parked, Recalling};
 use crate::core::task::shelf::{Leftover, Shelf};
 use crate::core::task::stalls::Stalls;
 use crate::core::task::unclear::Unclear;
@@ -30,6 +31,10 @@ pub struct Run {
     pub flights: BTreeMap<Index, Flight>,
     /// Lines to be stored with the next status write.
     pub results: BTreeMap<Index, String>,
+    /// The look-up in the cache, until it is over; nothing starts before.
+    pub recall: Option<Recalling>,
+    /// Items that wait for others which compute the same.
+    pub parked: Parked,
     /// The items that wait.
     pub waitlist: Waitlist,
     /// The attempts that did not succeed.
@@ -78,12 +83,15 @@ impl Run {
     /// A run from its recorded state; the pods that exist are yet to be shown to it. Creates of an earlier operator
     /// may be carried out until `all_unclear`.
     pub fn resume(job: Arc<Job>, phases: Phases, tries: Attempts, all_unclear: Time) -> Self {
+        let recall = job.cache.is_some().then(Recalling::default);
         Self {
             job,
             phases,
             tries,
             flights: BTreeMap::new(),
             results: BTreeMap::new(),
+            recall,
+            parked: Parked::default(),
             waitlist: Waitlist::default(),
             failures: Failures::default(),
             stalls: Stalls::default(),
@@ -122,6 +130,7 @@ impl Run {
     /// Puts the item in flight; its create request goes out. Answers the attempt.
     pub fn launch(&mut self, now: Time, index: Index, epoch: u32) -> Attempt {
         self.waitlist.take(index);
+        self.leave_parking(index);
         let attempt = self.tries.get(index).attempt;
         let flight = Flight { creating: true, epoch, ..Flight::new(attempt, now) };
         self.take_flight(index);
@@ -258,6 +267,7 @@ impl Run {
     /// Cancels every item that has not started. Where a create got no answer, the pod is looked for first.
     pub fn cancel_waiting(&mut self, scene: &mut Scene<'_>) {
         self.waitlist = Waitlist::default();
+        self.parked = Parked::default();
         let mut from = Index(0);
         while let Some(index) = self.phases.next_in(ItemPhase::Waiting, from) {
             let unclear = self.unclear.holds(scene.now, index);

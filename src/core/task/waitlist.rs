@@ -72,6 +72,11 @@ impl Waitlist {
         self.unclear.len()
     }
 
+    /// Whether the item waits and keeps a slot.
+    pub fn keeps_slot(&self, index: Index) -> bool {
+        self.unclear.contains_key(&index)
+    }
+
     /// The item may start from `time` on.
     pub fn hold(&mut self, index: Index, time: Time) {
         self.held.insert(index);

@@ -1,0 +1,288 @@
+//! Entries in ConfigMaps of the tasks' own namespace: a ring of them for each cache, numbered from 0. The newest is filled
+//! up; then the next is made, or the oldest written over. They are asked for by name, so that no right to list is needed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::{BoxFuture, FutureExt, try_join_all};
+use http::Method;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Client;
+use serde_json::json;
+
+use super::{Page, Store, StoreError};
+use crate::api::labels;
+use crate::apply::FIELD_MANAGER;
+use crate::apply::answer::{Meaning, meaning};
+use crate::apply::request::{Failure, Partial, get_metadata, send};
+use crate::core::cache::slot::{SLOT_BYTES, add, find};
+use crate::core::cache::{CacheId, Entry, Wanted};
+
+/// The key of the entries in each ConfigMap.
+const KEY: &str = "entries";
+/// How many ConfigMaps of the cache were begun before this one.
+const SEQUENCE: &str = "maptask.dev/cache-sequence";
+/// ConfigMaps read for one page, at the same time.
+const PAGE: u32 = 8;
+/// Tries at a ConfigMap that another writer changes at the same time.
+const TRIES: usize = 5;
+/// Caches whose newest ConfigMap is remembered.
+const REMEMBERED: usize = 1_024;
+
+/// Which ConfigMap of a cache is the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Newest {
+    slot: u32,
+    sequence: u64,
+    /// ConfigMaps that there are.
+    slots: u32,
+}
+
+type Remembered = Arc<tokio::sync::Mutex<Option<Newest>>>;
+
+/// Caches in ConfigMaps.
+pub struct ConfigMaps {
+    client: Client,
+    /// ConfigMaps of one cache at most.
+    most: u32,
+    newest: Mutex<BTreeMap<CacheId, Remembered>>,
+}
+
+impl Store for ConfigMaps {
+    fn find<'a>(
+        &'a self,
+        cache: &'a CacheId,
+        wanted: &'a Wanted,
+        from: u64,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        self.find_page(cache, wanted, from).boxed()
+    }
+
+    fn put<'a>(&'a self, cache: &'a CacheId, entries: &'a [Entry]) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.put_all(cache, entries.to_vec()).boxed()
+    }
+}
+
+impl ConfigMaps {
+    /// Caches of so many bytes at most each.
+    pub fn new(client: Client, bytes: u64) -> Self {
+        let most = u32::try_from(bytes / SLOT_BYTES as u64).unwrap_or(u32::MAX).max(2);
+        Self { client, most, newest: Mutex::default() }
+    }
+
+    async fn find_page(&self, cache: &CacheId, wanted: &Wanted, from: u64) -> Result<Page, StoreError> {
+        let remembered = self.remembered(cache);
+        // Not held while reading: what is written in the meantime is not of this look-up.
+        let known = *remembered.lock().await;
+        let known = match known {
+            Some(newest) if from > 0 || self.is_newest(cache, newest).await? => Some(newest),
+            _ => None,
+        };
+        let Some(newest) = (match known {
+            Some(newest) => Some(newest),
+            None => self.survey(cache).await?,
+        }) else {
+            return Ok(Page::default());
+        };
+        let first = u32::try_from(from).unwrap_or(u32::MAX).min(newest.slots);
+        let last = first.saturating_add(PAGE).min(newest.slots);
+        let slots = (first..last).map(|back| (newest.slot + newest.slots - back) % newest.slots);
+        let texts = try_join_all(slots.map(|slot| self.read(cache, slot))).await?;
+        let mut page = Page { next: (last < newest.slots).then_some(u64::from(last)), ..Page::default() };
+        let mut gone = false;
+        for slot in texts {
+            let found = slot.as_ref().map(|slot| find(&slot.text, wanted)).unwrap_or_default();
+            gone |= slot.is_none();
+            page.entries.extend(found.entries);
+            page.damaged += found.damaged;
+        }
+        let mut known = remembered.lock().await;
+        if gone && *known == Some(newest) {
+            *known = None;
+        } else if !gone && known.is_none_or(|known| known.sequence < newest.sequence) {
+            *known = Some(newest);
+        }
+        Ok(page)
+    }
+
+    async fn put_all(&self, cache: &CacheId, mut entries: Vec<Entry>) -> Result<(), StoreError> {
+        let remembered = self.remembered(cache);
+        let mut known = remembered.lock().await;
+        let mut tries = 0;
+        while !entries.is_empty() {
+            if tries == TRIES {
+                return Err(StoreError::Unclear(format!("the cache {cache} keeps being changed by somebody else")));
+            }
+            let newest = match known.take() {
+                Some(newest) => newest,
+                None => self.survey(cache).await?.unwrap_or(Newest { slot: 0, sequence: 0, slots: 0 }),
+            };
+            let old = self.read(cache, newest.slot).await?;
+            if old.is_none() && newest.slots > 0 {
+                // Somebody has cleared the cache: it begins anew.
+                tries += 1;
+                continue;
+            }
+            let (text, rest) = add(old.as_ref().map_or("", |old| &old.text), &entries);
+            if old.as_ref().is_none_or(|old| old.text != text)
+                && !self.write(cache, newest.slot, newest.sequence, old, &text).await?
+            {
+                tries += 1;
+                continue;
+            }
+            let slots = newest.slots.max(1);
+            if rest.is_empty() {
+                *known = Some(Newest { slots, ..newest });
+                return Ok(());
+            }
+            entries = rest;
+            let slot = (newest.slot + 1) % self.most;
+            let sequence = newest.sequence + 1;
+            // What is oldest is written over, unless somebody else has gone on from here.
+            let oldest = self.read(cache, slot).await?;
+            if oldest.as_ref().is_some_and(|oldest| oldest.sequence >= sequence) {
+                tries += 1;
+                continue;
+            }
+            let (text, rest) = add("", &entries);
+            if self.write(cache, slot, sequence, oldest, &text).await? {
+                *known = Some(Newest { slot, sequence, slots: slots.max(slot + 1) });
+                entries = rest;
+            } else {
+                tries += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nobody else has gone on from here.
+    async fn is_newest(&self, cache: &CacheId, newest: Newest) -> Result<bool, StoreError> {
+        let next = (newest.slot + 1) % self.most;
+        match get_metadata(&self.client, &path(cache, next)).await {
+            Ok(found) => Ok(sequence_of(&found.metadata) <= newest.sequence),
+            Err(failure) if meaning(&failure) == Meaning::NotFound => Ok(true),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    fn remembered(&self, cache: &CacheId) -> Remembered {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if newest.len() >= REMEMBERED {
+            newest.retain(|_, remembered| Arc::strong_count(remembered) > 1);
+        }
+        Arc::clone(newest.entry(cache.clone()).or_default())
+    }
+
+    /// Which ConfigMap is the newest, as far as they follow each other without a gap.
+    async fn survey(&self, cache: &CacheId) -> Result<Option<Newest>, StoreError> {
+        let mut newest: Option<Newest> = None;
+        for slot in 0..self.most {
+            let metadata = match get_metadata(&self.client, &path(cache, slot)).await {
+                Ok(found) => found.metadata,
+                Err(failure) if meaning(&failure) == Meaning::NotFound => break,
+                Err(failure) => return Err(failure.into()),
+            };
+            let sequence = sequence_of(&metadata);
+            if newest.is_none_or(|newest| sequence >= newest.sequence) {
+                newest = Some(Newest { slot, sequence, slots: slot + 1 });
+            }
+            newest = newest.map(|newest| Newest { slots: slot + 1, ..newest });
+        }
+        Ok(newest)
+    }
+
+    async fn read(&self, cache: &CacheId, slot: u32) -> Result<Option<Slot>, StoreError> {
+        let path = path(cache, slot);
+        match send::<ConfigMap>(&self.client, Method::GET, &path, "application/json", None).await {
+            Ok(found)
+                if found.metadata.labels.as_ref().is_some_and(|all| all.get(labels::CACHE) == Some(&label(cache))) =>
+            {
+                let text = found.data.and_then(|mut data| data.remove(KEY)).unwrap_or_default();
+                let sequence = sequence_of(&found.metadata);
+                Ok(Some(Slot { text, sequence, version: found.metadata.resource_version.unwrap_or_default() }))
+            }
+            Ok(_) => Err(StoreError::Refused(format!(
+                "ConfigMap {} exists and has no label {}={}: delete it, or give spec.cache.name",
+                name(cache, slot),
+                labels::CACHE,
+                cache.name
+            ))),
+            Err(failure) if meaning(&failure) == Meaning::NotFound => Ok(None),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Writes a ConfigMap in place of what was read. Answers whether it still was that.
+    async fn write(
+        &self,
+        cache: &CacheId,
+        slot: u32,
+        sequence: u64,
+        old: Option<Slot>,
+        text: &str,
+    ) -> Result<bool, StoreError> {
+        let metadata = json!({ "annotations": { SEQUENCE: sequence.to_string() } });
+        let mut body = json!({ "metadata": metadata, "data": { KEY: text } });
+        let query = format!("?fieldManager={FIELD_MANAGER}");
+        let answer = if let Some(old) = old {
+            body["metadata"]["resourceVersion"] = json!(old.version);
+            let path = format!("{}{query}", path(cache, slot));
+            send::<Partial>(&self.client, Method::PATCH, &path, "application/merge-patch+json", Some(&body)).await
+        } else {
+            body["apiVersion"] = json!("v1");
+            body["kind"] = json!("ConfigMap");
+            body["metadata"]["name"] = json!(name(cache, slot));
+            body["metadata"]["labels"] = json!({ labels::CACHE: label(cache) });
+            let path = format!("{}{query}", collection(cache));
+            send::<Partial>(&self.client, Method::POST, &path, "application/json", Some(&body)).await
+        };
+        match answer {
+            Ok(_) => Ok(true),
+            Err(failure) => match meaning(&failure) {
+                Meaning::Conflict | Meaning::AlreadyExists | Meaning::NotFound => Ok(false),
+                _ => Err(failure.into()),
+            },
+        }
+    }
+}
+
+/// A ConfigMap as it was read.
+struct Slot {
+    text: String,
+    sequence: u64,
+    version: String,
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match meaning(&failure) {
+            Meaning::Refused(message) | Meaning::Quota(message) => Self::Refused(message),
+            _ => Self::Unclear(failure.to_string()),
+        }
+    }
+}
+
+fn sequence_of(metadata: &ObjectMeta) -> u64 {
+    metadata.annotations.as_ref().and_then(|all| all.get(SEQUENCE)?.parse().ok()).unwrap_or(0)
+}
+
+fn label(cache: &CacheId) -> String {
+    cache.name.to_string()
+}
+
+fn name(cache: &CacheId, slot: u32) -> String {
+    format!("maptask-cache-{}-{slot}", cache.name)
+}
+
+fn collection(cache: &CacheId) -> String {
+    format!("/api/v1/namespaces/{}/configmaps", cache.namespace)
+}
+
+fn path(cache: &CacheId, slot: u32) -> String {
+    format!("{}/{}", collection(cache), name(cache, slot))
+}
+
+#[cfg(test)]
+#[path = "config_maps_tests.rs"]
+mod tests;

@@ -1,0 +1,167 @@
+//! Two tasks with one cache: what is known is found before anything starts, and who computes what.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::plan::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, RecallOutcome, WriteOutcome};
+use super::story::{LIMITS, empty_fleet, new_task, pod_of};
+use super::*;
+use crate::api::MapTaskStatus;
+use crate::core::cache::{Entry, Key};
+use crate::core::ids::Index;
+
+/// A fleet whose requests are carried out at once, and a cache that both tasks share.
+struct Pair {
+    fleet: Fleet,
+    now: Time,
+    version: u64,
+    cache: BTreeMap<Key, String>,
+    created: Vec<PodId>,
+    statuses: BTreeMap<TaskKey, MapTaskStatus>,
+}
+
+impl Pair {
+    fn new() -> Self {
+        Self {
+            fleet: empty_fleet(LIMITS),
+            now: Time(0),
+            version: 1,
+            cache: BTreeMap::new(),
+            created: Vec::new(),
+            statuses: BTreeMap::new(),
+        }
+    }
+
+    fn apply(&mut self, name: &str, items: &Value, cache: &Value) -> TaskKey {
+        let key = TaskKey::new("ns", name);
+        let mut cache = cache.clone();
+        cache["name"] = json!("c");
+        cache["version"] = json!("1");
+        let spec = json!({ "items": { "values": items }, "cache": cache, "retries": 1 });
+        self.version += 1;
+        self.fleet.handle_task(self.now, new_task(key.clone(), name, self.version, &spec));
+        key
+    }
+
+    fn ends(&mut self, name: &str, index: u32, exit_code: i32) {
+        let id = self.created.iter().rfind(|id| &*id.key.name == name && id.index == Index(index)).unwrap().clone();
+        let phase = if exit_code == 0 { "Succeeded" } else { "Failed" };
+        let terminated = json!({ "exitCode": exit_code, "message": format!("{name}{index}") });
+        let status = json!({ "phase": phase,
+            "containerStatuses": [{ "name": "main", "state": { "terminated": terminated } }] });
+        self.fleet.handle_pod(self.now, pod_of(&id, name, serde_json::from_value(status).unwrap()));
+        self.pass(5_000);
+    }
+
+    /// So many milliseconds go by.
+    fn pass(&mut self, millis: u64) {
+        for _ in 0..millis / 50 {
+            self.now = self.now.plus_millis(50);
+            for action in self.fleet.poll_plan(self.now).actions {
+                self.carry_out(action);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        let now = self.now;
+        match action {
+            Action::Check(job) => self.fleet.handle_checked(now, &job.key, &job.uid, CheckOutcome::Good),
+            Action::Create(create) => {
+                self.created.push(create.id());
+                self.fleet.handle_created(now, &create.id(), &create.job.uid, CreateOutcome::Created);
+                let running = json!({ "phase": "Running" });
+                let pod = pod_of(&create.id(), &create.job.uid, serde_json::from_value(running).unwrap());
+                self.fleet.handle_pod(now, pod);
+            }
+            Action::Write(write) => {
+                self.version += 1;
+                let entries = write.cache.into_iter().flat_map(|(_, entries)| entries);
+                self.cache.extend(entries.map(|entry| (entry.key, entry.line)));
+                self.statuses.insert(write.key.clone(), write.status);
+                let written = WriteOutcome::Written { version: self.version, uncached: None };
+                self.fleet.handle_written(now, &write.key, &write.uid, &written);
+            }
+            Action::Recall(recall) => {
+                let known = self.cache.iter().filter(|(key, _)| recall.wanted.has(key));
+                let entries = known.map(|(key, line)| Entry { key: *key, line: line.clone() }).collect();
+                let found = RecallOutcome::Found { from: recall.from, entries, damaged: 0, next: None };
+                self.fleet.handle_recalled(now, &recall.task, &recall.uid, found);
+            }
+            Action::Delete(delete) => self.fleet.handle_deleted(now, &delete.id, DeleteOutcome::Taken),
+            Action::Look(_) | Action::Reread(_) | Action::Fetch(_) | Action::Expire(_) | Action::Tell(_) => {}
+        }
+    }
+
+    fn created(&self) -> Vec<String> {
+        self.created.iter().map(PodId::pod_name).collect()
+    }
+
+    fn counts(&self, task: &TaskKey) -> (i32, i32) {
+        let counts = self.statuses[task].counts.unwrap();
+        (counts.succeeded, counts.cached)
+    }
+}
+
+#[test]
+fn what_is_known_is_found_before_anything_starts() {
+    let mut pair = Pair::new();
+    pair.apply("a", &json!(["x", "y"]), &json!({}));
+    pair.pass(1_000);
+    pair.ends("a", 0, 0);
+    pair.ends("a", 1, 0);
+    let b = pair.apply("b", &json!(["z", "y", "x"]), &json!({}));
+    pair.pass(1_000);
+    assert_eq!(pair.created(), ["a-0-1", "a-1-1", "b-0-1"]);
+    pair.ends("b", 0, 0);
+    assert_eq!((pair.counts(&b), pair.statuses[&b].phase), ((1, 2), Some(TaskPhase::Succeeded)));
+}
+
+#[test]
+fn a_rerun_runs_its_items_whatever_is_known() {
+    let mut pair = Pair::new();
+    let a = pair.apply("a", &json!(["x"]), &json!({}));
+    pair.pass(1_000);
+    pair.ends("a", 0, 0);
+    let spec = json!({ "items": { "values": ["x"] }, "cache": { "name": "c", "version": "1" }, "retries": 1,
+        "rerun": { "id": "2", "items": "All" } });
+    pair.version += 1;
+    let mut again = new_task(a.clone(), "a", pair.version, &spec);
+    again.status = pair.statuses[&a].clone();
+    again.generation = 2;
+    pair.fleet.handle_task(pair.now, again);
+    pair.pass(100_000);
+    assert_eq!(pair.created(), ["a-0-1", "a-0-2"]);
+}
+
+#[test]
+fn an_item_that_another_task_computes_is_waited_for_and_run_if_that_one_fails() {
+    let mut pair = Pair::new();
+    let serialize = json!({ "serialize": true });
+    pair.apply("a", &json!(["x", "y"]), &serialize);
+    pair.pass(1_000);
+    let b = pair.apply("b", &json!(["y", "x"]), &serialize);
+    pair.pass(5_000);
+    assert_eq!(pair.created(), ["a-0-1", "a-1-1"], "both are being computed");
+    let waiting = pair.statuses[&b].waiting.clone().unwrap();
+    assert_eq!(waiting.reason.as_str(), "Serialized");
+    assert!(waiting.message.unwrap().contains("of MapTask a computes the same"));
+    pair.ends("a", 0, 0);
+    assert_eq!((pair.counts(&b), pair.created().len()), ((0, 1), 2));
+    pair.ends("a", 1, 1);
+    assert_eq!(pair.created()[2..], ["a-1-2"], "it is tried again");
+    pair.ends("a", 1, 1);
+    assert_eq!(pair.created()[3..], ["b-0-1"], "and has failed");
+    pair.ends("b", 0, 0);
+    assert_eq!((pair.counts(&b), pair.statuses[&b].phase), ((1, 1), Some(TaskPhase::Succeeded)));
+}
+
+#[test]
+fn an_item_that_is_twice_in_a_list_is_computed_once() {
+    let mut pair = Pair::new();
+    let a = pair.apply("a", &json!(["x", "x", "x"]), &json!({ "serialize": true }));
+    pair.pass(1_000);
+    pair.ends("a", 0, 0);
+    assert_eq!((pair.created(), pair.counts(&a)), (vec!["a-0-1".to_owned()], (1, 2)));
+}

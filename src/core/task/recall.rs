@@ -1,0 +1,237 @@
+//! Which items does the cache know? Asked for all of them at once before the first starts, a page at a time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::core::cache::claims::Claims;
+use crate::core::cache::{Entry, Wanted};
+use crate::core::fleet::plan::{Action, Recall, RecallOutcome};
+use crate::core::ids::{Attempt, Index, TaskKey, Time};
+use crate::core::phases::ItemPhase;
+use crate::core::task::run::{Run, Scene};
+use crate::core::task::{Stage, Task};
+
+/// Results that may wait to be stored when the next page is asked for.
+const PENDING_RESULTS: usize = 10_000;
+/// The delay before a page without an answer is asked for again, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
+const AGAIN_MILLIS: u64 = 1_000;
+/// The longest delay.
+const MAX_AGAIN_MILLIS: u64 = 30_000;
+
+/// How far the items of a task have been looked up.
+#[derive(Debug, Default)]
+pub struct Recalling {
+    /// What is looked up; not said before the items are known.
+    wanted: Option<Arc<Wanted>>,
+    from: u64,
+    asked: bool,
+    not_before: Option<Time>,
+    failures: u32,
+    damaged: u32,
+}
+
+/// Items whose result another one is about to give: see `cache::claims`.
+#[derive(Debug, Default)]
+pub struct Parked {
+    /// With whether the other one has let go in the meantime.
+    items: BTreeMap<Index, bool>,
+    /// Who computes the item that was parked last.
+    pub behind: Option<String>,
+}
+
+impl Task {
+    pub(super) fn poll_recall(&mut self, now: Time, actions: &mut Vec<Action>) {
+        if self.reduction.is_some() {
+            return;
+        }
+        let (key, uid) = (self.key.clone(), self.uid.clone());
+        let Stage::Running(run) = &mut self.stage else { return };
+        let Some(keys) = run.job.cache.clone() else { return };
+        if run.recall.is_none() && run.parked.items.values().any(|free| *free) {
+            run.recall = Some(Recalling { not_before: Some(now.plus_millis(AGAIN_MILLIS)), ..Recalling::default() });
+        }
+        if !run.is_recall_due(now) {
+            return;
+        }
+        let wanted = run.wanted();
+        let Some(recall) = &mut run.recall else { return };
+        recall.wanted = Some(Arc::clone(&wanted));
+        if wanted.is_empty() {
+            return self.recalled(now);
+        }
+        recall.asked = true;
+        let (cache, from) = (keys.id.clone(), recall.from);
+        actions.push(Action::Recall(Recall { task: key, uid, cache, wanted, from }));
+    }
+
+    pub(super) fn next_recall(&self) -> Option<Time> {
+        let Stage::Running(run) = &self.stage else { return None };
+        let recall = run.recall.as_ref().filter(|recall| !recall.asked)?;
+        // What else it waits for ends with an event.
+        recall.not_before.filter(|_| run.may_recall())
+    }
+
+    /// A page was read, or could not be.
+    pub fn handle_recalled(&mut self, now: Time, outcome: RecallOutcome) {
+        let (Some(run), mut scene) = self.scene(now) else { return };
+        let Some(recall) = run.recall.as_mut().filter(|recall| recall.asked) else { return };
+        recall.asked = false;
+        match outcome {
+            // Of a look-up that was given up in the meantime.
+            RecallOutcome::Found { from, .. } if from != recall.from => recall.asked = true,
+            RecallOutcome::Found { entries, damaged, next, .. } => {
+                recall.failures = 0;
+                recall.not_before = None;
+                recall.damaged += damaged;
+                recall.from = next.unwrap_or(recall.from);
+                let wanted = recall.wanted.clone().unwrap_or_default();
+                run.recall_entries(&mut scene, &wanted, &entries);
+                if next.is_none() {
+                    self.recalled(now);
+                }
+            }
+            RecallOutcome::Unclear(_) => {
+                let delay = (AGAIN_MILLIS << recall.failures.min(5)).min(MAX_AGAIN_MILLIS);
+                recall.failures += 1;
+                recall.not_before = Some(now.plus_millis(delay));
+            }
+            RecallOutcome::Refused(message) => {
+                self.tell("CacheUnreadable", true, &format!("items run as if nothing were known: {message}"));
+                self.recalled(now);
+            }
+        }
+    }
+
+    /// The look-up is over: what was not found runs.
+    fn recalled(&mut self, now: Time) {
+        let (Some(run), _) = self.scene(now) else { return };
+        let damaged = run.recall.take().map_or(0, |recall| recall.damaged);
+        let free = run.parked.items.extract_if(.., |_, free| *free).map(|(index, _)| index);
+        for index in free.collect::<Vec<_>>() {
+            if run.phases.get(index) == Some(ItemPhase::Waiting) && !run.flights.contains_key(&index) {
+                run.waitlist.ready(index);
+            }
+        }
+        if damaged > 0 {
+            self.tell(
+                "CacheDamaged",
+                true,
+                &format!("{damaged} entries of the cache can't be read, or were changed by hand: their items run"),
+            );
+        }
+    }
+
+    /// Takes the item's key, if it is one that others with the same cache wait for. Answers who has it.
+    pub fn claim(&self, claims: &mut Claims, task: &TaskKey, index: Index) -> Result<(), (TaskKey, Index)> {
+        let Some(run) = self.map().filter(|_| self.reduction.is_none()) else { return Ok(()) };
+        match run.job.cache.as_ref().filter(|keys| keys.serialize && run.job.items.is_known()) {
+            Some(keys) => claims.take(&keys.id, keys.key(&run.job.items.get(index)), task, index),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the keys of items that are in flight already, as after a restart.
+    pub fn claim_flights(&self, claims: &mut Claims, task: &TaskKey) {
+        let Some(run) = self.map().filter(|run| run.job.cache.as_ref().is_some_and(|keys| keys.serialize)) else {
+            return;
+        };
+        for index in run.flights.keys().filter(|index| !claims.holds(task, **index)).copied().collect::<Vec<_>>() {
+            // Two may run after a restart; the first one is waited for.
+            drop(self.claim(claims, task, index));
+        }
+    }
+
+    /// Whether an item that computes the same still has to wait for this one.
+    pub fn needs_claim(&self, index: Index) -> bool {
+        self.map().is_some_and(|run| run.needs_claim(index))
+    }
+
+    /// The item waits for another one that computes the same.
+    pub fn park(&mut self, index: Index, behind: String) {
+        let Some(run) = self.active_mut() else { return };
+        run.waitlist.take(index);
+        run.parked.items.insert(index, false);
+        run.parked.behind = Some(behind);
+    }
+
+    /// What the item waited for is over: it may be known now.
+    pub fn unpark(&mut self, index: Index) {
+        if let Some(free) = self.active_mut().and_then(|run| run.parked.items.get_mut(&index)) {
+            *free = true;
+        }
+    }
+}
+
+impl Run {
+    fn is_recall_due(&self, now: Time) -> bool {
+        let Some(recall) = &self.recall else { return false };
+        !recall.asked && recall.not_before.is_none_or(|time| time <= now) && self.may_recall()
+    }
+
+    fn may_recall(&self) -> bool {
+        self.job.items.is_known() && self.results.len() <= PENDING_RESULTS
+    }
+
+    /// At first all items that have not been tried, later those that waited for another.
+    fn wanted(&self) -> Arc<Wanted> {
+        let recall = self.recall.as_ref();
+        if let Some(wanted) = recall.and_then(|recall| recall.wanted.clone()) {
+            return wanted;
+        }
+        let Some(keys) = &self.job.cache else { return Arc::default() };
+        let key = |index: Index| (keys.key(&self.job.items.get(index)), index);
+        let freed: Vec<Index> = self.parked.items.iter().filter(|(_, free)| **free).map(|(index, _)| *index).collect();
+        if !freed.is_empty() {
+            return Arc::new(freed.into_iter().map(key).collect());
+        }
+        let untried = |index: &Index| self.is_untouched(*index) && self.tries.get(*index).attempt == Attempt::FIRST;
+        Arc::new(self.phases.iter_in(ItemPhase::Waiting).filter(untried).map(key).collect())
+    }
+
+    /// The item is on its way and waits for nobody.
+    pub(super) fn leave_parking(&mut self, index: Index) {
+        self.parked.items.remove(&index);
+    }
+
+    fn is_untouched(&self, index: Index) -> bool {
+        self.phases.get(index) == Some(ItemPhase::Waiting) && !self.flights.contains_key(&index)
+    }
+
+    fn recall_entries(&mut self, scene: &mut Scene<'_>, wanted: &Wanted, entries: &[Entry]) {
+        let most = self.job.results.map_or(0, super::results::Layout::max_bytes_per_item) as usize;
+        for entry in entries.iter().filter(|entry| entry.line.len() <= most) {
+            for index in wanted.items(&entry.key) {
+                if self.is_untouched(index) {
+                    self.parked.items.remove(&index);
+                    self.waitlist.take(index);
+                    self.set(scene, index, ItemPhase::Cached);
+                    self.results.insert(index, entry.line.clone());
+                }
+            }
+        }
+    }
+
+    /// What successes that are yet to be stored tell the cache.
+    pub fn new_entries(&self) -> Vec<Entry> {
+        let Some(keys) = self.job.cache.as_ref().filter(|_| self.job.items.is_known()) else { return Vec::new() };
+        let succeeded = |index: Index| self.phases.get(index) == Some(ItemPhase::Succeeded);
+        let new = self.results.iter().filter(|(index, _)| succeeded(**index));
+        new.map(|(index, line)| Entry { key: keys.key(&self.job.items.get(*index)), line: line.clone() }).collect()
+    }
+
+    /// Whether nothing may start or be decided, since what is known is yet to be found.
+    pub fn awaits_recall(&self) -> bool {
+        self.recall.is_some() && self.parked.items.is_empty() && self.job.items.is_known()
+    }
+
+    /// Whether all items that wait do so for others which compute the same.
+    pub fn waits_for_others(&self) -> bool {
+        self.parked.items.len() == self.phases.counts().waiting as usize && !self.parked.items.is_empty()
+    }
+
+    /// Whether an item that computes the same still has to wait for this one: it runs, a pod of it may come, or its
+    /// success is yet to be stored.
+    pub fn needs_claim(&self, index: Index) -> bool {
+        self.flights.contains_key(&index) || self.waitlist.keeps_slot(index) || self.results.contains_key(&index)
+    }
+}

@@ -1,0 +1,76 @@
+//! The chart's mode for one namespace: a Role there is all that the operator needs.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::alone;
+use crate::kubectl::{Namespace, kubectl, program, real_task};
+
+fn helm(input: &str, args: &[&str]) -> String {
+    let mut command = program("helm", "HELM");
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("helm is on the PATH, or in HELM");
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(output.status.success(), "helm {args:?}: {text}");
+    text
+}
+
+/// The operator of the whole cluster, away as long as this lives.
+struct Away(String);
+
+impl Away {
+    fn new() -> Self {
+        let label = "app.kubernetes.io/name=maptask-operator";
+        let all = kubectl(&["get", "deployments", "--all-namespaces", "-l", label, "-o", "json"]);
+        let all: Value = serde_json::from_str(&all).unwrap();
+        let namespace = all["items"][0]["metadata"]["namespace"].as_str().unwrap().to_owned();
+        kubectl(&["-n", &namespace, "scale", "deployment", "maptask-operator", "--replicas=0"]);
+        kubectl(&["-n", &namespace, "wait", "pod", "-l", label, "--for=delete", "--timeout=60s"]);
+        Self(namespace)
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        kubectl(&["-n", &self.0, "scale", "deployment", "maptask-operator", "--replicas=1"]);
+        kubectl(&["-n", &self.0, "rollout", "status", "deployment", "maptask-operator", "--timeout=60s"]);
+    }
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn an_operator_of_one_namespace_needs_no_rights_elsewhere() {
+    let _alone = alone();
+    let (team, others) = (Namespace::new("team"), Namespace::new("others"));
+    let away = Away::new();
+    let values = helm("", &["get", "values", "maptask-operator", "-n", &away.0, "-o", "json"]);
+    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/maptask-operator");
+    let only = format!("watchNamespace={}", team.0);
+    let install = ["install", "team", chart, "-n", &team.0, "-f", "-", "--set", &only, "--wait", "--timeout", "1m"];
+    helm(&values, &install);
+    let rights = kubectl(&["get", "clusterrolebindings", "-o", "name"]);
+    assert!(!rights.contains("/team-"), "{rights}");
+    // All that it has rights for: items of a ConfigMap, results, a cache, a reduce.
+    team.kubectl(&["create", "configmap", "letters", "--from-literal=items=a\nb\n"]);
+    let say = r#"echo -n "$MAPTASK_ITEM" > /dev/termination-log"#;
+    let items = json!({ "items": { "configMap": { "name": "letters", "key": "items" } }, "cache": { "version": "1" } });
+    let mut task = real_task("t", &items, say);
+    let mut template = task["spec"]["template"].clone();
+    template["spec"]["containers"][0]["command"][2] = json!("cat /maptask/results/* > /dev/termination-log");
+    task["spec"]["reduce"] = json!({ "template": template });
+    others.kubectl(&["create", "configmap", "letters", "--from-literal=items=a\nb\n"]);
+    others.apply(&task);
+    team.apply(&task);
+    let status = team.wait_for_end("t");
+    assert_eq!((&status["phase"], &status["result"]), (&json!("Succeeded"), &json!("\"a\"\n\"b\"")), "{status}");
+    team.wait("event", || team.kubectl(&["get", "events"]).contains("Succeeded").then_some(()));
+    assert_eq!(others.status("t"), Value::Null, "another namespace is none of its business");
+    helm("", &["uninstall", "team", "-n", &team.0, "--wait", "--timeout", "1m"]);
+    drop(away);
+    assert_eq!(others.wait_for_end("t")["phase"], "Succeeded");
+}

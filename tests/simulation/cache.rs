@@ -1,0 +1,77 @@
+//! The caches of the world, and what must hold of items that were found in them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use maptask::core::cache::{CacheId, Entry, Key, Keys};
+use maptask::core::fleet::plan::{Recall, RecallOutcome};
+use maptask::core::items::ItemList;
+use maptask::core::phases::{ItemPhase, Phases};
+use maptask::core::task::TaskSeen;
+
+use crate::check::Results;
+use crate::random::Random;
+
+/// Entries of one page.
+const PAGE: usize = 3;
+
+#[derive(Default)]
+pub struct Caches {
+    entries: BTreeMap<CacheId, Vec<Entry>>,
+    /// Every line that was ever kept, by its key.
+    history: BTreeSet<(Key, String)>,
+}
+
+impl Caches {
+    pub fn put(&mut self, cache: &CacheId, entries: &[Entry]) {
+        let known = self.entries.entry(cache.clone()).or_default();
+        for entry in entries {
+            known.retain(|old| old.key != entry.key);
+            known.push(entry.clone());
+            self.history.insert((entry.key, entry.line.clone()));
+        }
+    }
+
+    pub fn find(&self, recall: &Recall) -> RecallOutcome {
+        let known = self.entries.get(&recall.cache).map(Vec::as_slice).unwrap_or_default();
+        let first = (recall.from as usize).min(known.len());
+        let last = (first + PAGE).min(known.len());
+        let entries = known[first..last].iter().filter(|entry| recall.wanted.has(&entry.key)).cloned().collect();
+        RecallOutcome::Found {
+            from: recall.from,
+            entries,
+            damaged: 0,
+            next: (last < known.len()).then_some(last as u64),
+        }
+    }
+
+    /// A user clears a cache, or an entry is damaged, which is the same for who looks for it.
+    pub fn lose(&mut self, random: &mut Random) {
+        for known in self.entries.values_mut() {
+            known.retain(|_| random.chance(50));
+        }
+    }
+
+    /// The result of an item that was found is, byte for byte, one that was kept under the item's key.
+    pub fn check(&self, task: &TaskSeen, phases: &Phases, results: &Results) -> Result<(), String> {
+        let key = &task.key;
+        let Some(keys) = Keys::of(key, &task.spec) else {
+            let cached = phases.counts().cached;
+            return if cached == 0 { Ok(()) } else { Err(format!("{key}: {cached} items cached without a cache")) };
+        };
+        let text: String =
+            results.range((key.clone(), 0)..=(key.clone(), u32::MAX)).map(|(_, text)| text.as_str()).collect();
+        let lines: Vec<&str> = text.lines().collect();
+        let items = match &task.spec.items.config_map {
+            Some(source) => ItemList::from_text(source, crate::specs::INPUTS),
+            None => ItemList::accept(&task.spec.items),
+        };
+        let items = items.map_err(|error| error.to_string())?;
+        for index in phases.iter_in(ItemPhase::Cached) {
+            let line = lines.get(index.offset()).copied().unwrap_or("missing");
+            if !self.history.contains(&(keys.key(&items.get(index)), line.to_owned())) {
+                return Err(format!("{key} item {index} was cached, its result is {line:?}"));
+            }
+        }
+        Ok(())
+    }
+}
