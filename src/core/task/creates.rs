@@ -12,7 +12,7 @@ const LOOK_MILLIS: u64 = 1_000;
 impl Run {
     /// The pod of an item's attempt is there.
     pub fn created(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, epoch: u32) {
-        let Some(flight) = self.flights.get_mut(&index).filter(|f| f.attempt == attempt) else { return };
+        let Some(flight) = self.flights.get_mut(index).filter(|f| f.attempt == attempt) else { return };
         flight.creating = false;
         flight.created = true;
         flight.epoch = epoch;
@@ -21,7 +21,7 @@ impl Run {
 
     /// No pod came of a create request; the item waits again, from `start` on.
     pub fn not_created(&mut self, now: Time, index: Index, attempt: Attempt, start: Option<Time>) {
-        let Some(flight) = self.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.creating) else { return };
+        let Some(flight) = self.flights.get_mut(index).filter(|f| f.attempt == attempt && f.creating) else { return };
         flight.creating = false;
         if flight.created {
             return;
@@ -41,7 +41,7 @@ impl Run {
     /// A create request got no answer: the pod may be there, or come.
     pub fn create_unclear(&mut self, now: Time, index: Index, attempt: Attempt) {
         let stays = self.course().starts();
-        let Some(flight) = self.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.creating) else { return };
+        let Some(flight) = self.flights.get_mut(index).filter(|f| f.attempt == attempt && f.creating) else { return };
         self.unclear.add(now, index);
         if stays {
             // Sent again under the same name, it finds the pod or makes it.
@@ -61,7 +61,7 @@ impl Run {
         message: String,
         never: bool,
     ) -> Option<Ending> {
-        let flight = self.flights.get_mut(&index).filter(|f| f.attempt == attempt && f.creating)?;
+        let flight = self.flights.get_mut(index).filter(|f| f.attempt == attempt && f.creating)?;
         if flight.created {
             flight.creating = false;
             return None;
@@ -78,7 +78,7 @@ impl Run {
 
     /// A pod that was asked for is not there.
     pub fn not_found(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt) -> Option<Ending> {
-        let flight = self.flights.get_mut(&index).filter(|f| f.attempt == attempt)?;
+        let flight = self.flights.get_mut(index).filter(|f| f.attempt == attempt)?;
         flight.doubt = Doubt::No;
         if flight.created {
             return Some(self.finish(scene, index, Ending::NodeLost, Detail::default(), false, false));

@@ -202,7 +202,7 @@ impl Task {
 impl Run {
     /// Creates that are on their way stay known when the task is loaded anew, and so do items that were read.
     fn take_over_creates(&mut self, old: &mut Self) {
-        for (index, flight) in std::mem::take(&mut old.flights) {
+        for (index, flight) in old.flights.take() {
             let waits = self.phases.get(index) == Some(ItemPhase::Waiting);
             if waits && flight.creating && self.tries.get(index).attempt == flight.attempt {
                 self.flights.insert(index, flight);
@@ -216,7 +216,7 @@ impl Run {
 
     fn doubt_missing(&mut self, round: &Round) {
         let missing: Vec<Index> =
-            self.phases.iter_in(ItemPhase::Running).filter(|index| !self.flights.contains_key(index)).collect();
+            self.phases.iter_in(ItemPhase::Running).filter(|index| !self.flights.contains(*index)).collect();
         for index in missing {
             let flight = Flight {
                 created: true,

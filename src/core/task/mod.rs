@@ -6,6 +6,7 @@ mod creates;
 mod decide;
 pub mod failures;
 pub mod flight;
+pub mod flights;
 mod inputs;
 pub mod ledger;
 mod load;

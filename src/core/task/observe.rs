@@ -87,7 +87,7 @@ impl Task {
     /// A complete list of pods was shown: flights that it did not show are doubtful.
     pub fn handle_resync(&mut self, round: &Round) {
         if let Some(run) = self.active_mut() {
-            for flight in run.flights.values_mut() {
+            for (_, flight) in run.flights.iter_mut() {
                 if flight.created && flight.epoch < round.epoch && flight.doubt == Doubt::No {
                     flight.doubt = Doubt::Since(round.now);
                 }
@@ -99,8 +99,8 @@ impl Task {
     /// can be older than the list that did not show the pod.
     pub fn doubt_unseen(&mut self, now: Time, pods: &Pods) {
         if let Some(Run { job, flights, .. }) = self.active_mut() {
-            for (index, flight) in flights {
-                let pod = (job.shown(*index), flight.attempt);
+            for (index, flight) in flights.iter_mut() {
+                let pod = (job.shown(index), flight.attempt);
                 if flight.created && flight.doubt == Doubt::No && !pods.contains_key(&pod) {
                     flight.doubt = Doubt::Since(now);
                 }
@@ -189,7 +189,7 @@ impl Task {
         let again = now.plus_millis(AGAIN_MILLIS);
         self.shelf.delete_failed((index, attempt), again);
         if let (Some(index), (Some(run), _)) = (self.local(index), self.scene(now))
-            && let Some(flight) = run.flights.get_mut(&index).filter(|f| f.attempt == attempt)
+            && let Some(flight) = run.flights.get_mut(index).filter(|f| f.attempt == attempt)
         {
             flight.stop = Stop::No(again);
             if changed && flight.doubt == Doubt::No {
@@ -209,7 +209,7 @@ impl Task {
         // The watch may have told in the meantime, and knows better.
         let local = self.local(index)?;
         let (Some(run), _) = self.scene(round.now) else { return None };
-        run.flights.get(&local).filter(|f| f.attempt == attempt && f.doubt == Doubt::Asked)?;
+        run.flights.get(local).filter(|f| f.attempt == attempt && f.doubt == Doubt::Asked)?;
         match outcome {
             LookOutcome::Found(pod) if pod.owner_uid.as_deref() == Some(&self.uid) => {
                 self.handle_pod(round, index, attempt, &pod)
@@ -221,7 +221,7 @@ impl Task {
             }
             LookOutcome::Unclear => {
                 let (Some(run), _) = self.scene(round.now) else { return None };
-                let flight = run.flights.get_mut(&local)?;
+                let flight = run.flights.get_mut(local)?;
                 flight.doubt = Doubt::Since(round.now.plus_millis(AGAIN_MILLIS));
                 None
             }

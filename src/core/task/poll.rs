@@ -8,7 +8,7 @@ use crate::core::fleet::plan::{Action, Create, Delete, Expire, PodId, Write};
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::queue::Denial;
 use crate::core::task::course::Course;
-use crate::core::task::flight::{Doubt, Stop, Unwanted};
+use crate::core::task::flight::{Doubt, Flight, Stop, Unwanted};
 use crate::core::task::run::Run;
 use crate::core::task::{Budget, Round, Stage, Task};
 
@@ -32,7 +32,7 @@ impl Task {
             return None;
         }
         let flights = &run.flights;
-        run.waitlist.peek(&run.phases, |index| flights.contains_key(&index))
+        run.waitlist.peek(&run.phases, |index| flights.contains(index))
     }
 
     /// How many items more are in flight once the item that [`Self::peek_startable`] names has started.
@@ -112,8 +112,7 @@ impl Task {
             run.suspend(stops);
         }
         self.decide(now);
-        self.poll_stops(now, budget, actions);
-        self.poll_looks(now, budget, actions);
+        self.poll_flights(now, budget, actions);
         if self.ledger.reread_due().is_some_and(|due| due <= now) {
             self.ledger.reread_begun(now);
             actions.push(Action::Reread(self.key.clone()));
@@ -176,46 +175,40 @@ impl Task {
         }
     }
 
-    /// Stops what is not to run any more.
-    fn poll_stops(&mut self, now: Time, budget: &mut Budget, actions: &mut Vec<Action>) {
+    /// Stops what is not to run any more, and looks for pods that are doubtful.
+    fn poll_flights(&mut self, now: Time, budget: &mut Budget, actions: &mut Vec<Action>) {
         let key = self.key.clone();
         let Some(run) = self.active_mut() else { return };
         let all = run.course() == Course::Stop;
+        run.flights.stop_all(all);
         let Run { job, flights, unclear, .. } = run;
-        for (index, flight) in flights {
-            let due = (all || flight.unwanted.is_some()) && matches!(flight.stop, Stop::No(time) if time <= now);
-            let Some(uid) = flight.pod_uid.clone().filter(|_| due && budget.deletes > 0) else { continue };
-            // The end of a task does not wait for what an operator before this one may have sent.
-            let free = if all { unclear.own_until(*index) } else { unclear.until(*index) };
-            if free > now {
-                // A late create would bring back under its name what is to be over.
-                flight.stop = Stop::No(free);
-                continue;
+        let id = |index: Index, attempt: Attempt| PodId { key: key.clone(), index: job.shown(index), attempt };
+        let is_to_stop = |flight: &Flight| (all || flight.unwanted.is_some()) && matches!(flight.stop, Stop::No(_));
+        let each = |index: Index, flight: &mut Flight| {
+            let due = is_to_stop(flight) && matches!(flight.stop, Stop::No(time) if time <= now);
+            if let Some(uid) = flight.pod_uid.clone().filter(|_| due && budget.deletes > 0) {
+                // The end of a task does not wait for what an operator before this one may have sent.
+                let free = if all { unclear.own_until(index) } else { unclear.until(index) };
+                if free > now {
+                    // A late create would bring back under its name what is to be over.
+                    flight.stop = Stop::No(free);
+                } else {
+                    flight.stop = Stop::Asked;
+                    // It may have started in the meantime.
+                    let late = !all && matches!(flight.unwanted, Some(Unwanted::NeverStarted(_)));
+                    let version = late.then_some(flight.pod_version);
+                    budget.deletes -= 1;
+                    let id = id(index, flight.attempt);
+                    actions.push(Action::Delete(Delete { id, uid, version, ended: false }));
+                }
             }
-            flight.stop = Stop::Asked;
-            // It may have started in the meantime.
-            let late = !all && matches!(flight.unwanted, Some(Unwanted::NeverStarted(_)));
-            let version = late.then_some(flight.pod_version);
-            budget.deletes -= 1;
-            let id = PodId { key: key.clone(), index: job.shown(*index), attempt: flight.attempt };
-            actions.push(Action::Delete(Delete { id, uid, version, ended: false }));
-        }
-    }
-
-    fn poll_looks(&mut self, now: Time, budget: &mut Budget, actions: &mut Vec<Action>) {
-        let key = self.key.clone();
-        let Some(Run { job, flights, .. }) = self.active_mut() else { return };
-        for (index, flight) in flights {
-            if budget.looks == 0 {
-                return;
-            }
-            if matches!(flight.doubt, Doubt::Since(time) if time <= now) {
+            if budget.looks > 0 && matches!(flight.doubt, Doubt::Since(time) if time <= now) {
                 flight.doubt = Doubt::Asked;
                 budget.looks -= 1;
-                let id = PodId { key: key.clone(), index: job.shown(*index), attempt: flight.attempt };
-                actions.push(Action::Look(id));
+                actions.push(Action::Look(id(index, flight.attempt)));
             }
-        }
+        };
+        flights.look(each, is_to_stop);
     }
 
     /// Puts a status write into `actions`, if one is due.

@@ -108,7 +108,7 @@ impl Task {
         let damaged = run.recall.take().map_or(0, |recall| recall.damaged);
         let free = run.parked.items.extract_if(.., |_, free| *free).map(|(index, _)| index);
         for index in free.collect::<Vec<_>>() {
-            if run.phases.get(index) == Some(ItemPhase::Waiting) && !run.flights.contains_key(&index) {
+            if run.phases.get(index) == Some(ItemPhase::Waiting) && !run.flights.contains(index) {
                 run.waitlist.ready(index);
             }
         }
@@ -135,7 +135,7 @@ impl Task {
         let Some(run) = self.map().filter(|run| run.job.cache.as_ref().is_some_and(|keys| keys.serialize)) else {
             return;
         };
-        for index in run.flights.keys().filter(|index| !claims.holds(task, **index)).copied().collect::<Vec<_>>() {
+        for index in run.flights.indexes().filter(|index| !claims.holds(task, *index)).collect::<Vec<_>>() {
             // Two may run after a restart; the first one is waited for.
             drop(self.claim(claims, task, index));
         }
@@ -194,7 +194,7 @@ impl Run {
     }
 
     fn is_untouched(&self, index: Index) -> bool {
-        self.phases.get(index) == Some(ItemPhase::Waiting) && !self.flights.contains_key(&index)
+        self.phases.get(index) == Some(ItemPhase::Waiting) && !self.flights.contains(index)
     }
 
     fn recall_entries(&mut self, scene: &mut Scene<'_>, wanted: &Wanted, entries: &[Entry]) {
@@ -232,6 +232,6 @@ impl Run {
     /// Whether an item that computes the same still has to wait for this one: it runs, a pod of it may come, or its
     /// success is yet to be stored.
     pub fn needs_claim(&self, index: Index) -> bool {
-        self.flights.contains_key(&index) || self.waitlist.keeps_slot(index) || self.results.contains_key(&index)
+        self.flights.contains(index) || self.waitlist.keeps_slot(index) || self.results.contains_key(&index)
     }
 }

@@ -11,6 +11,7 @@ use crate::core::task::accept::Job;
 use crate::core::task::course::{Course, Decision, FailReason};
 use crate::core::task::failures::Failures;
 use crate::core::task::flight::{Doubt, Flight, Stop, Unwanted};
+use crate::core::task::flights::Flights;
 use crate::core::task::ledger::{Ledger, Revision};
 use crate::core::task::recall::{Parked, Recalling};
 use crate::core::task::shelf::{Leftover, Shelf};
@@ -28,7 +29,7 @@ pub struct Run {
     /// The tries of the items beyond their first.
     pub tries: Attempts,
     /// Items with a pod or with one on its way.
-    pub flights: BTreeMap<Index, Flight>,
+    pub flights: Flights,
     /// Lines to be stored with the next status write.
     pub results: BTreeMap<Index, String>,
     /// The look-up in the cache, until it is over; nothing starts before.
@@ -88,7 +89,7 @@ impl Run {
             job,
             phases,
             tries,
-            flights: BTreeMap::new(),
+            flights: Flights::default(),
             results: BTreeMap::new(),
             recall,
             parked: Parked::default(),
@@ -160,10 +161,10 @@ impl Run {
             tries.attempt = attempt;
             self.tries.set(index, tries);
         }
-        if self.flights.get(&index).is_none_or(|f| f.attempt != attempt) {
+        if self.flights.get(index).is_none_or(|f| f.attempt != attempt) {
             let since = pod.created.map_or(scene.now, |created| created.min(scene.now));
             self.launch(since, index, epoch);
-            if let Some(flight) = self.flights.get_mut(&index) {
+            if let Some(flight) = self.flights.get_mut(index) {
                 flight.creating = false;
             }
         }
@@ -178,7 +179,7 @@ impl Run {
 
     /// Takes down how far a pod has come with its start.
     fn note_start(&mut self, index: Index, pod: &PodSeen, epoch: u32, seen: &Progress) {
-        let Some(flight) = self.flights.get_mut(&index) else { return };
+        let Some(flight) = self.flights.get_mut(index) else { return };
         let first = flight.pod_uid.is_none();
         flight.created = true;
         flight.pod_uid = Some(pod.uid.clone());
@@ -221,7 +222,7 @@ impl Run {
     pub fn expire_starts(&mut self, now: Time) {
         while let Some(&(time, index)) = self.start_deadlines.first().filter(|(time, _)| *time <= now) {
             self.start_deadlines.remove(&(time, index));
-            if let Some(flight) = self.flights.get_mut(&index) {
+            if let Some(flight) = self.flights.get_mut(index) {
                 let stall = flight.stall.as_ref().map_or(StallKind::Other, |stall| stall.kind);
                 flight.unwanted.get_or_insert(Unwanted::NeverStarted(stall));
             }
@@ -235,13 +236,13 @@ impl Run {
         }
         self.suspending = stop;
         let deadline = self.job.start_deadline_millis;
-        for (index, flight) in &mut self.flights {
+        for (index, flight) in self.flights.iter_mut() {
             match (flight.unwanted, flight.stop) {
                 (None, _) if stop => flight.unwanted = Some(Unwanted::Suspended),
                 (Some(Unwanted::Suspended), Stop::No(_)) if !stop => {
                     flight.unwanted = None;
                     // Its deadline may have passed in the meantime, and then had no effect.
-                    let due = flight.starting.zip(deadline).map(|(since, millis)| (since.plus_millis(millis), *index));
+                    let due = flight.starting.zip(deadline).map(|(since, millis)| (since.plus_millis(millis), index));
                     self.start_deadlines.extend(due);
                 }
                 _ => {}
@@ -251,14 +252,13 @@ impl Run {
 
     /// When this run needs attention though nothing happens.
     pub fn next_wake(&self) -> Option<Time> {
-        let flights = self.flights.values().filter_map(Flight::next_wake).min();
         let start = self.start_deadlines.first().map(|(time, _)| *time);
-        [flights, start].into_iter().flatten().min()
+        [self.flights.next_wake(), start].into_iter().flatten().min()
     }
 
     /// A pod in flight is gone; its last state. Answers how its attempt ended, if it was the item's current one.
     pub fn gone(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, pod: &PodSeen) -> Option<Ending> {
-        self.flights.get(&index).filter(|f| f.attempt == attempt && f.created)?;
+        self.flights.get(index).filter(|f| f.attempt == attempt && f.created)?;
         let container = self.job.template.container();
         let (ending, detail) = (ending_when_gone(pod, container), detail(pod, container));
         Some(self.finish(scene, index, ending, detail, false, false))
@@ -274,8 +274,10 @@ impl Run {
             if unclear && self.sought.insert(index) {
                 let attempt = self.tries.get(index).attempt;
                 let flight = Flight { doubt: Doubt::Since(scene.now), ..Flight::new(attempt, scene.now) };
-                self.flights.entry(index).or_insert(flight);
-            } else if !self.flights.contains_key(&index) {
+                if !self.flights.contains(index) {
+                    self.flights.insert(index, flight);
+                }
+            } else if !self.flights.contains(index) {
                 self.set(scene, index, ItemPhase::Cancelled);
             }
             from = index.next();
@@ -293,7 +295,7 @@ impl Run {
 
     /// Takes the item out of the air, with all that is noted about its start.
     pub(super) fn take_flight(&mut self, index: Index) -> Option<Flight> {
-        let flight = self.flights.remove(&index)?;
+        let flight = self.flights.remove(index)?;
         if let Some((since, millis)) = flight.starting.zip(self.job.start_deadline_millis) {
             self.start_deadlines.remove(&(since.plus_millis(millis), index));
         }
@@ -330,7 +332,7 @@ impl Run {
     pub fn hold_retries(&mut self, pods: &Pods) {
         let container = self.job.template.container();
         for (index, tries) in self.tries.iter() {
-            let waits = self.phases.get(index) == Some(ItemPhase::Waiting) && !self.flights.contains_key(&index);
+            let waits = self.phases.get(index) == Some(ItemPhase::Waiting) && !self.flights.contains(index);
             let before = pods.get(&(self.job.shown(index), Attempt(tries.attempt.0 - 1)));
             let remains = before.is_some_and(|pod| matches!(progress(pod, container), Progress::Ended(_)));
             if waits && !remains && !self.waitlist.holds(index) {

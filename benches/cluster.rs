@@ -1,0 +1,159 @@
+//! A cluster that answers at once, for measurements of the core.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use maptask::api::status::MapTaskStatus;
+use maptask::core::fleet::plan::{
+    Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, LookOutcome, PodId, RecallOutcome, WriteOutcome,
+};
+use maptask::core::fleet::{Event, Fleet, Limits};
+use maptask::core::ids::{TaskKey, Time};
+use maptask::core::pod::{PodSeen, PodStatus};
+use maptask::core::task::TaskSeen;
+use serde_json::json;
+
+const LIMITS: Limits = Limits { max_pods: 5_000, max_pods_per_namespace: None, pods_per_second: None, kept_pods: 10 };
+
+pub struct Cluster {
+    fleet: Fleet,
+    now: Time,
+    version: u64,
+    task: Option<TaskSeen>,
+    running: VecDeque<PodId>,
+}
+
+/// A task of so many items.
+pub fn task(items: u32) -> TaskSeen {
+    let template = json!({ "spec": { "containers": [{ "name": "main", "image": "x" }] } });
+    let spec = json!({ "items": { "count": items }, "template": template, "results": { "maxBytesPerItem": 64 } });
+    TaskSeen {
+        key: TaskKey::new("ns", "t"),
+        uid: "u".to_owned(),
+        resource_version: 1,
+        generation: 1,
+        deleting: false,
+        spec: serde_json::from_value(spec).unwrap(),
+        status: MapTaskStatus::default(),
+    }
+}
+
+fn pod(id: &PodId, phase: &str) -> PodSeen {
+    let state = match phase {
+        "Succeeded" => json!({ "terminated": { "exitCode": 0, "message": id.index.to_string() } }),
+        _ => json!({ "running": {} }),
+    };
+    let status = json!({ "phase": phase, "containerStatuses": [{ "name": "main", "state": state }] });
+    PodSeen {
+        namespace: id.key.namespace.clone(),
+        name: id.pod_name(),
+        uid: format!("{}-{}", id.index, id.attempt),
+        version: 1,
+        task: id.key.name.clone(),
+        owner_uid: Some("u".to_owned()),
+        created: None,
+        deleted: None,
+        node: None,
+        status: serde_json::from_value::<PodStatus>(status).unwrap(),
+    }
+}
+
+fn empty_fleet(events: impl IntoIterator<Item = Event>, now: Time) -> Fleet {
+    let mut fleet = Fleet::new(LIMITS, 1);
+    for event in events {
+        fleet.handle_event(now, event);
+    }
+    fleet
+}
+
+impl Cluster {
+    pub fn new() -> Self {
+        let listed = [Event::TasksListing, Event::TasksListed, Event::PodsListing, Event::PodsListed];
+        Self { fleet: empty_fleet(listed, Time(0)), now: Time(0), version: 1, task: None, running: VecDeque::new() }
+    }
+
+    pub fn apply(&mut self, task: TaskSeen) {
+        self.task = Some(task.clone());
+        self.fleet.handle_task(self.now, task);
+    }
+
+    /// Plans and carries out until nothing more is planned at this time.
+    pub fn settle(&mut self) {
+        loop {
+            let (_, actions) = self.plan();
+            if actions.is_empty() {
+                return;
+            }
+            self.carry_out(actions);
+        }
+    }
+
+    /// One round of planning: how long it took, and what is to be done.
+    pub fn plan(&mut self) -> (Duration, Vec<Action>) {
+        let began = Instant::now();
+        let plan = self.fleet.poll_plan(self.now);
+        (began.elapsed(), plan.actions)
+    }
+
+    /// The pod that runs for the longest time succeeds: how long it took to take that in. The time goes on.
+    pub fn end_oldest(&mut self, millis: u64) -> Option<Duration> {
+        self.now = self.now.plus_millis(millis);
+        let pod = pod(&self.running.pop_front()?, "Succeeded");
+        let began = Instant::now();
+        self.fleet.handle_pod(self.now, pod);
+        Some(began.elapsed())
+    }
+
+    pub fn carry_out(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            let now = self.now;
+            let answer = match action {
+                Action::Check(job) => Answer::Checked(job.key.clone(), job.uid.clone(), CheckOutcome::Good),
+                Action::Create(create) => {
+                    self.fleet.handle_pod(now, pod(&create.id(), "Running"));
+                    self.running.push_back(create.id());
+                    Answer::Created(create.id(), create.job.uid.clone(), CreateOutcome::Created)
+                }
+                Action::Delete(delete) => {
+                    self.fleet.handle_pod_gone(now, &pod(&delete.id, "Succeeded"));
+                    Answer::Deleted(delete.id, DeleteOutcome::Taken)
+                }
+                Action::Look(id) => Answer::Looked(id, LookOutcome::NotFound),
+                Action::Write(write) => {
+                    self.version += 1;
+                    if let Some(task) = &mut self.task {
+                        task.status = write.status;
+                        task.resource_version = self.version;
+                    }
+                    let outcome = WriteOutcome::Written { version: self.version, uncached: None };
+                    Answer::Written(write.key, write.uid, outcome)
+                }
+                Action::Recall(recall) => {
+                    let outcome =
+                        RecallOutcome::Found { from: recall.from, entries: Vec::new(), damaged: 0, next: None };
+                    Answer::Recalled(recall.task, recall.uid, outcome)
+                }
+                Action::Reread(_) | Action::Fetch(_) | Action::Expire(_) | Action::Tell(_) => continue,
+            };
+            self.fleet.handle_answer(now, answer);
+        }
+    }
+
+    /// How long another operator takes from the lists of what there is to its first plan.
+    pub fn restarted(&self) -> Duration {
+        let task = self.task.clone().unwrap();
+        let pods: Vec<Event> = self.running.iter().map(|id| Event::Pod(pod(id, "Running"))).collect();
+        let began = Instant::now();
+        let mut events = vec![Event::TasksListing, Event::Task(Box::new(task)), Event::TasksListed, Event::PodsListing];
+        events.extend(pods);
+        events.push(Event::PodsListed);
+        let mut fleet = empty_fleet(events, self.now);
+        std::hint::black_box(fleet.poll_plan(self.now));
+        began.elapsed()
+    }
+
+    /// Bytes of the task's status as it was last written.
+    pub fn status_bytes(&self) -> usize {
+        self.task.as_ref().map_or(0, |task| serde_json::to_string(&task.status).unwrap().len())
+    }
+}
