@@ -18,8 +18,9 @@ test: lint test-unit test-simulation test-cluster test-faults ## everything
 lint: ## format, clippy, docs, generated CRD, chart, scripts
 	@scripts/lint.sh
 
-test-unit: ## rules and properties, no cluster
+test-unit: ## rules and properties, and what the core allocates; no cluster
 	$(CARGO) test --quiet --locked --workspace --lib --bins
+	$(CARGO) test --quiet --locked --test memory
 
 test-simulation: ## the core in 10,000 simulated worlds
 	$(CARGO) test --quiet --locked --test simulation

@@ -4,6 +4,7 @@
 //! is measured in a process of its own. `cargo bench --bench growth -- N` measures one.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that can't go on stops")]
+#![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
 #[path = "cluster.rs"]
 mod cluster;
@@ -48,18 +49,15 @@ fn measure(size: u32) {
         let (planned, actions) = cluster.plan();
         let took = heard + planned;
         let written = actions.iter().any(|action| matches!(action, Action::Write(_)));
-        if written {
-            writes.push(took)
-        } else {
-            events.push(took)
-        }
+        let timed = if written { &mut writes } else { &mut events };
+        timed.push(took);
         cluster.carry_out(actions);
         if ended == size / 2 {
             memory = resident();
             restart = cluster.restarted();
         }
     }
-    let whole = began.elapsed() - restart;
+    let whole = began.elapsed().saturating_sub(restart);
     let status = cluster.status_bytes();
     println!(
         "| {size} | {} | {} | {} | {} | {} | {status} B | {:.3} | {} | {memory} MB | {:.1} s |",

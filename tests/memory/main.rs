@@ -1,0 +1,48 @@
+//! What the core allocates, counted: blocks for each item that runs to its end, and bytes at the peak. Counts don't depend
+//! on the machine's speed, so that they may fail a build. What is recorded here was measured; the limit is a tenth above.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+#[path = "../../benches/cluster.rs"]
+#[allow(dead_code, reason = "shared with benches/growth.rs")]
+mod cluster;
+
+use cluster::{Cluster, task};
+
+#[global_allocator]
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
+
+/// Items that run to their end in each measurement; 5,000 more are in flight then.
+const ENDED: u32 = 5_000;
+
+/// Begins a task of so many items; blocks allocated for each that has ended, and bytes at the peak.
+fn run(items: u32) -> (u64, usize) {
+    let mut cluster = Cluster::new();
+    cluster.apply(task(items));
+    cluster.settle();
+    let before = dhat::HeapStats::get().total_blocks;
+    for _ in 0..ENDED {
+        cluster.end_oldest(5).unwrap();
+        let (_, actions) = cluster.plan();
+        cluster.carry_out(actions);
+    }
+    let after = dhat::HeapStats::get();
+    ((after.total_blocks - before) / u64::from(ENDED), after.max_bytes)
+}
+
+/// Blocks for each item, those of the cluster that answers included.
+const BLOCKS: u64 = 94;
+/// Bytes at the peak with 20,000 items, and then with a million.
+const PEAKS: [usize; 2] = [6_840_000, 7_700_000];
+
+#[test]
+fn an_item_costs_no_more_allocations_and_a_task_no_more_memory_than_recorded() {
+    let _profiler = dhat::Profiler::builder().testing().build();
+    let (blocks, small) = run(20_000);
+    let (_, large) = run(1_000_000);
+    println!("{blocks} blocks an item; peak {small} B with 20,000 items, {large} B with a million");
+    assert!(blocks <= BLOCKS + BLOCKS / 10, "{blocks} blocks an item, {BLOCKS} are recorded");
+    for (found, recorded) in [small, large].into_iter().zip(PEAKS) {
+        assert!(found <= recorded + recorded / 10, "{found} bytes at the peak, {recorded} are recorded");
+    }
+}
