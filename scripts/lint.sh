@@ -24,11 +24,17 @@ say "chart"
 LABEL=lint cluster/cluster.sh tools
 helm=target/cluster/bin/helm
 "$helm" lint --quiet --strict charts/maptask-operator
-for values in "" watchNamespace=a hostNetwork=true,replicas=2 leaderElection.enabled=false,metricsService.enabled=true; do
+for values in "" watchNamespace=a hostNetwork=true,replicas=2 leaderElection.enabled=false,metricsService.enabled=true dashboard.enabled=true,alerts.enabled=true; do
   "$helm" template release charts/maptask-operator --set "$values" >/dev/null
 done
 for values in maxPods=0 podsPerSecond=-1 unknown=1 logFormat=xml watchNamespace=Bad_Name replicas=2,leaderElection.enabled=false; do
   if "$helm" template release charts/maptask-operator --set "$values" >/dev/null 2>&1; then die "the chart takes $values"; fi
+done
+# A metric that is asked for is one that there is.
+for metric in $("$helm" template release charts/maptask-operator --set dashboard.enabled=true,alerts.enabled=true |
+  grep -o 'maptask_[a-z_]*' | sed -E 's/^maptask_//; s/_(total|bucket)$//' | sort -u); do
+  grep -q "\"$metric\"" src/serve/metrics.rs || die "the chart asks for the metric $metric, which src/serve/metrics.rs does not have"
+  grep -q "\`maptask_$metric" docs/metrics.md || die "docs/metrics.md does not tell of maptask_$metric"
 done
 say "statements of docs/behaviour.md"
 LABEL=lint scripts/statements.sh

@@ -25,6 +25,7 @@ pub struct Metrics {
     pods: Family<Label, Gauge>,
     window: Gauge,
     held: Gauge,
+    cached: Counter,
     creates: Family<Label, Counter>,
     deletes: Family<Label, Counter>,
     writes: Family<Label, Counter>,
@@ -44,6 +45,7 @@ impl Default for Metrics {
             pods: Family::default(),
             window: Gauge::default(),
             held: Gauge::default(),
+            cached: Counter::default(),
             creates: Family::default(),
             deletes: Family::default(),
             writes: Family::default(),
@@ -64,6 +66,7 @@ impl Default for Metrics {
         );
         r.register("create_window", "Pod creates that may be on their way at once", metrics.window.clone());
         r.register("held_namespaces", "Namespaces whose quota is used up", metrics.held.clone());
+        r.register("cached_items", "Items whose result was found in a cache", metrics.cached.clone());
         r.register("pod_creates", "Pod creates by outcome", metrics.creates.clone());
         r.register("pod_deletes", "Pod deletes by outcome", metrics.deletes.clone());
         r.register("status_writes", "Status writes by outcome", metrics.writes.clone());
@@ -134,7 +137,7 @@ impl Metrics {
 
     /// Takes over the numbers of the fleet.
     pub fn set(&self, gauges: &Gauges) {
-        for phase in ["Pending", "Running", "Suspended", "Succeeded", "Failed"] {
+        for phase in ["Pending", "Running", "Suspended", "Reducing", "Succeeded", "Failed"] {
             let tasks = gauges.tasks.get(phase).copied().unwrap_or(0);
             self.tasks.get_or_create(&[("phase", phase)]).set(i64::try_from(tasks).unwrap_or(i64::MAX));
         }
@@ -143,6 +146,7 @@ impl Metrics {
         self.pods.get_or_create(&[("state", "waiting")]).set(number(gauges.waiting));
         self.window.set(i64::from(gauges.window.0));
         self.held.set(number(gauges.held_namespaces));
+        self.cached.inc_by(gauges.cached.saturating_sub(self.cached.get()));
         let Ok(mut counted) = self.counted.lock() else { return };
         for (category, total) in &gauges.endings {
             let before = counted.insert(category, *total).unwrap_or(0);

@@ -116,6 +116,7 @@ fn what_is_known_is_found_before_anything_starts() {
     assert_eq!(pair.created(), ["a-0-1", "a-1-1", "b-0-1"]);
     pair.ends("b", 0, 0);
     assert_eq!((pair.counts(&b), pair.statuses[&b].phase), ((1, 2), Some(TaskPhase::Succeeded)));
+    assert_eq!(pair.fleet.gauges().cached, 2);
 }
 
 #[test]

@@ -134,7 +134,8 @@ impl Fleet {
     /// [`Action::Recall`](super::plan::Action::Recall) was answered.
     pub fn handle_recalled(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: RecallOutcome) {
         if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
-            task.handle_recalled(now, outcome);
+            let found = task.handle_recalled(now, outcome);
+            self.cached += found;
         }
     }
 

@@ -63,6 +63,7 @@ pub struct Fleet {
     healed: Option<Time>,
     endings: BTreeMap<&'static str, u64>,
     claims: Claims,
+    cached: u64,
 }
 
 /// The place of one task: its pods may be seen before itself.
@@ -98,6 +99,8 @@ pub struct Gauges {
     pub held_namespaces: u64,
     /// Creates that may be on their way, and that are.
     pub window: (u32, u32),
+    /// Items found in a cache, since the start.
+    pub cached: u64,
     /// Attempts ended, by category, since the start.
     pub endings: BTreeMap<&'static str, u64>,
 }
@@ -122,6 +125,7 @@ impl Fleet {
             healed: None,
             endings: BTreeMap::new(),
             claims: Claims::default(),
+            cached: 0,
         }
     }
 
@@ -191,6 +195,7 @@ impl Fleet {
             in_flight: self.in_flight as u64,
             held_namespaces: self.queue.held() as u64,
             window: self.queue.window.size_and_use(),
+            cached: self.cached,
             endings: self.endings.clone(),
             ..Gauges::default()
         };

@@ -71,10 +71,11 @@ impl Task {
         recall.not_before.filter(|_| run.may_recall())
     }
 
-    /// A page was read, or could not be.
-    pub fn handle_recalled(&mut self, now: Time, outcome: RecallOutcome) {
-        let (Some(run), mut scene) = self.scene(now) else { return };
-        let Some(recall) = run.recall.as_mut().filter(|recall| recall.asked) else { return };
+    /// A page was read, or could not be. Answers how many items were found.
+    pub fn handle_recalled(&mut self, now: Time, outcome: RecallOutcome) -> u64 {
+        let (Some(run), mut scene) = self.scene(now) else { return 0 };
+        let before = run.phases.counts().cached;
+        let Some(recall) = run.recall.as_mut().filter(|recall| recall.asked) else { return 0 };
         recall.asked = false;
         match outcome {
             // Of a look-up that was given up in the meantime.
@@ -100,6 +101,8 @@ impl Task {
                 self.recalled(now);
             }
         }
+        let found = self.map().map_or(0, |run| run.phases.counts().cached);
+        u64::from(found.saturating_sub(before))
     }
 
     /// The look-up is over: what was not found runs.
