@@ -5,7 +5,7 @@
 export CLUSTER ?= local
 CARGO ?= cargo
 
-.PHONY: help demo test lint test-unit test-simulation test-cluster test-faults soak cluster clean-cluster install image crds
+.PHONY: help bench demo test lint test-unit test-simulation test-cluster test-faults soak cluster clean-cluster install image crds
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 18
@@ -34,6 +34,10 @@ test-faults: ## the operator killed again and again behind a proxy that loses an
 soak: ## the simulation for 500,000 seeds, and faults for up to 1,000 seeds within FAULT_MINUTES (120)
 	SIMULATION_SEEDS=500000 $(CARGO) test --locked --test simulation -- --nocapture
 	FAULT_RUNS=$${FAULT_RUNS:-1000} FAULT_MINUTES=$${FAULT_MINUTES:-120} scripts/test-faults.sh
+
+bench: ## MapTask next to an Indexed Job and a bare loop, into docs/benchmarks.md (BENCH_SHAPES, BENCH_ROUNDS)
+	@scripts/bench.sh
+	$(CARGO) bench --quiet --locked --bench growth
 
 cluster: ## start the local cluster
 	@cluster/cluster.sh up

@@ -7,7 +7,7 @@
 #   cluster.sh kubeconfig|api-port|status [NAME]
 #   cluster.sh port PURPOSE [NAME]      a free port of the host, the same at each call
 #   cluster.sh pid COMPONENT [NAME]     etcd, kube-apiserver, kubelet, containerd, …
-#   cluster.sh restart COMPONENT [NAME] end it and start it again
+#   cluster.sh restart COMPONENT [NAME [FLAG...]]  end it and start it again, with further flags
 #   cluster.sh down [NAME|--all]        end it and leave nothing running
 #
 # Options of up: --name NAME (default maptask), --fake-nodes N (2), --no-real-node, --unlimited-qps.
@@ -92,7 +92,7 @@ main() {
     port) paths "${2:-maptask}" && port_for "$1" ;;
     status) paths "${1:-maptask}" && if is_healthy; then echo "up"; else echo "down" && exit 1; fi ;;
     pid) paths "${2:-maptask}" && component_pid "$1" ;;
-    restart) paths "${2:-maptask}" && restart "$1" ;;
+    restart) paths "${2:-maptask}" && restart "$1" "${@:3}" ;;
     down) if [[ ${1:-maptask} == --all ]]; then down_all; else down "${1:-maptask}"; fi ;;
     *) sed -n '2,15p' "$0" && exit 2 ;;
   esac

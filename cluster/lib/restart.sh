@@ -1,14 +1,16 @@
 # A component that ends and comes back, as after a crash or an upgrade.
 # shellcheck shell=bash
 
-# restart COMPONENT: the same command, folder and log; waits until all is healthy again.
+# restart COMPONENT [FLAG...]: the same command, folder and log, and further flags; waits until all is healthy again.
 restart() {
   local component=$1 pid file dir log words
+  shift
   file=$(pid_file "$component") || die "$component does not run"
   pid=$(<"$file")
   dir=$(readlink "/proc/$pid/cwd")
   log=$(readlink "/proc/$pid/fd/1")
   mapfile -d '' -t words <"/proc/$pid/cmdline"
+  words+=("$@")
   say "restarting $component"
   end_pids "$pid"
   (cd "$dir" && PATH=$BIN:$PATH exec setsid "${words[@]}" >>"$log" 2>&1 </dev/null) &

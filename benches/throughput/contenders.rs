@@ -1,0 +1,293 @@
+//! Who runs the items: each in a namespace of its own, which is gone before the next one's turn.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use http::Request;
+use kube::core::WatchEvent;
+use kube::{Client, Config};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::meter::{self, OPERATOR, Reading};
+use crate::report::Figures;
+use crate::shapes::Shape;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Contender {
+    /// Creates, watches and deletes pods, and nothing else.
+    Bare,
+    /// An Indexed Job, the controller manager at 5,000 requests a second.
+    Job,
+    MapTask,
+    /// A `MapTask` that keeps no results.
+    MapTaskWithout,
+    /// An Indexed Job, the controller manager as it is by default: 20 requests a second.
+    JobDefault,
+}
+
+/// Requests of the bare loop on their way at once.
+const AT_ONCE: usize = 32;
+const PATIENCE: Duration = Duration::from_mins(30);
+
+pub struct Bench {
+    client: Client,
+    operator: Operator,
+    runs: usize,
+}
+
+/// Ends with the benchmark, however that ends.
+struct Operator(Child);
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What a watch has seen of a namespace's pods.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    first: Option<Instant>,
+    ended: BTreeSet<String>,
+}
+
+impl Bench {
+    pub async fn start() -> Self {
+        let mut config = Config::infer().await.unwrap();
+        config.default_retry = false;
+        let log = std::fs::File::create(concat!(env!("CARGO_TARGET_TMPDIR"), "/bench-operator.log")).unwrap();
+        let operator = Command::new(env!("CARGO_BIN_EXE_maptask-operator"))
+            .args(["run", "--leader-election=false", "--listen=127.0.0.1:0", "--log-level=warn"])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { client: Client::try_from(config).unwrap(), operator: Operator(operator), runs: 0 }
+    }
+
+    async fn send(&self, method: &str, path: &str, body: &Value) -> Result<Value, kube::Error> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", "application/json")
+            .body(if body.is_null() { Vec::new() } else { body.to_string().into_bytes() })
+            .unwrap();
+        self.client.request(request).await
+    }
+
+    async fn get(&self, path: &str) -> Option<Value> {
+        self.send("GET", path, &Value::Null).await.ok()
+    }
+
+    /// One turn.
+    pub async fn run(&mut self, shape: &Shape, contender: Contender) -> Figures {
+        if contender == Contender::JobDefault {
+            restart_manager(20, 30);
+        }
+        self.runs += 1;
+        let namespace = format!("bench-{}-{}", std::process::id(), self.runs);
+        let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
+        self.send("POST", "/api/v1/namespaces", &object).await.unwrap();
+        let account = format!("/api/v1/namespaces/{namespace}/serviceaccounts/default");
+        while self.get(&account).await.is_none() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let seen = self.watch(&namespace).await;
+        let before = Reading::take(&self.client, self.operator.0.id()).await;
+        let began = Instant::now();
+        let object_bytes = match contender {
+            Contender::Bare => self.bare(&namespace, shape, seen.clone()).await,
+            Contender::Job | Contender::JobDefault => self.jobs(&namespace, shape).await,
+            Contender::MapTask | Contender::MapTaskWithout => self.map_tasks(&namespace, shape, contender).await,
+        };
+        let took = began.elapsed();
+        let done = Reading::take(&self.client, self.operator.0.id()).await.since(&before);
+        let controller = match contender {
+            Contender::Job | Contender::JobDefault => meter::memory(meter::pid("kube-controller-manager")).0,
+            Contender::Bare => 0.0,
+            Contender::MapTask | Contender::MapTaskWithout => meter::memory(self.operator.0.id()).0,
+        };
+        let first = seen.borrow().first.map_or(took, |first| first.saturating_duration_since(began));
+        self.clean(&namespace).await;
+        if contender == Contender::JobDefault {
+            restart_manager(5_000, 10_000);
+        }
+        Figures::new((shape.tasks * shape.items) as f64, took, first, done, controller, object_bytes)
+    }
+
+    /// Follows the pods of a namespace until it is gone.
+    async fn watch(&self, namespace: &str) -> watch::Receiver<Seen> {
+        let path = format!("/api/v1/namespaces/{namespace}/pods");
+        let list = self.get(&path).await.unwrap();
+        let mut version = list["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+        let (into, seen) = watch::channel(Seen::default());
+        let client = self.client.clone();
+        tokio::spawn(async move {
+            while !into.is_closed() {
+                let uri = format!("{path}?watch=true&resourceVersion={version}&timeoutSeconds=3600");
+                let request = Request::get(uri).body(Vec::new()).unwrap();
+                let Ok(events) = client.request_events::<Value>(request).await else { return };
+                let mut events = std::pin::pin!(events);
+                // An API server that has just started ends watches early.
+                while let Some(Ok(WatchEvent::Added(pod) | WatchEvent::Modified(pod) | WatchEvent::Deleted(pod))) =
+                    events.next().await
+                {
+                    pod["metadata"]["resourceVersion"].as_str().unwrap_or_default().clone_into(&mut version);
+                    let ended = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+                    into.send_if_modified(|seen| {
+                        seen.first.get_or_insert_with(Instant::now);
+                        ended && seen.ended.insert(pod["metadata"]["name"].as_str().unwrap_or_default().to_owned())
+                    });
+                }
+            }
+        });
+        seen
+    }
+
+    async fn bare(&self, namespace: &str, shape: &Shape, mut seen: watch::Receiver<Seen>) -> usize {
+        let path = format!("/api/v1/namespaces/{namespace}/pods");
+        let (mut made, mut deleted) = (0, BTreeSet::new());
+        while deleted.len() < shape.items {
+            let due: Vec<String> = seen.borrow_and_update().ended.difference(&deleted).take(AT_ONCE).cloned().collect();
+            let room = (shape.parallel - (made - deleted.len())).min(shape.items - made).min(AT_ONCE);
+            let creates = (made..made + room).map(|index| {
+                let mut pod = shape.template();
+                pod["apiVersion"] = json!("v1");
+                pod["kind"] = json!("Pod");
+                pod["metadata"]["name"] = json!(format!("bare-{index}"));
+                let path = path.clone();
+                async move { self.send("POST", &path, &pod).await.map(drop) }
+            });
+            let deletes = due.iter().map(|name| {
+                let path = format!("{path}/{name}");
+                async move { self.send("DELETE", &path, &json!({ "gracePeriodSeconds": 0 })).await.map(drop) }
+            });
+            if room + due.len() == 0 {
+                seen.changed().await.expect("the watch goes on");
+                continue;
+            }
+            let (creates, deletes) =
+                tokio::join!(futures::future::join_all(creates), futures::future::join_all(deletes));
+            for answer in creates.into_iter().chain(deletes) {
+                answer.unwrap();
+            }
+            made += room;
+            deleted.extend(due);
+        }
+        0
+    }
+
+    async fn jobs(&self, namespace: &str, shape: &Shape) -> usize {
+        let mut spec = json!({
+            "completions": shape.items,
+            "parallelism": (shape.parallel / shape.tasks).min(shape.items),
+            "completionMode": "Indexed",
+            "template": shape.template(),
+        });
+        if shape.fail_every > 0 {
+            spec["backoffLimitPerIndex"] = json!(3);
+        }
+        let path = format!("/apis/batch/v1/namespaces/{namespace}/jobs");
+        self.apply(&path, "batch/v1", "Job", &spec, shape.tasks).await;
+        self.wait(&path, shape.tasks, |job| {
+            let conditions = job["status"]["conditions"].as_array();
+            conditions.is_some_and(|all| all.iter().any(|c| c["type"] == "Complete" && c["status"] == "True"))
+        })
+        .await
+    }
+
+    async fn map_tasks(&self, namespace: &str, shape: &Shape, contender: Contender) -> usize {
+        let mut spec = json!({
+            "items": { "count": shape.items },
+            "concurrency": (shape.parallel / shape.tasks).min(shape.items),
+            "template": shape.template(),
+            "retries": 3,
+        });
+        if contender == Contender::MapTaskWithout {
+            spec["results"] = json!({ "source": "None" });
+        } else if shape.result > 0 {
+            spec["results"] = json!({ "maxBytesPerItem": 128 });
+        }
+        let path = format!("/apis/maptask.dev/v1alpha1/namespaces/{namespace}/maptasks");
+        self.apply(&path, "maptask.dev/v1alpha1", "MapTask", &spec, shape.tasks).await;
+        self.wait(&path, shape.tasks, |task| task["status"]["phase"] == "Succeeded").await
+    }
+
+    async fn apply(&self, path: &str, version: &str, kind: &str, spec: &Value, count: usize) {
+        let objects = (0..count).map(|number| {
+            let name = json!({ "name": format!("b{number}") });
+            json!({ "apiVersion": version, "kind": kind, "metadata": name, "spec": spec })
+        });
+        let answers =
+            futures::future::join_all(objects.map(|object| async move { self.send("POST", path, &object).await }))
+                .await;
+        for answer in answers {
+            answer.unwrap();
+        }
+    }
+
+    /// Waits until all objects have ended well; the bytes of the largest.
+    async fn wait(&self, path: &str, count: usize, ended: impl Fn(&Value) -> bool) -> usize {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let list = self.get(path).await.unwrap_or_default();
+            let items = list["items"].as_array().cloned().unwrap_or_default();
+            if items.len() == count && items.iter().all(&ended) {
+                return items.iter().map(|item| item.to_string().len()).max().unwrap_or(0);
+            }
+            let failed = items.iter().find(|item| item["status"]["phase"] == "Failed");
+            assert!(failed.is_none(), "failed: {failed:?}");
+            assert!(Instant::now() < end, "not at its end after {PATIENCE:?}: {}", list["items"][0]["status"]);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn clean(&self, namespace: &str) {
+        let options = json!({ "propagationPolicy": "Background", "gracePeriodSeconds": 0 });
+        for kind in [
+            "apis/batch/v1/namespaces/{}/jobs",
+            "apis/maptask.dev/v1alpha1/namespaces/{}/maptasks",
+            "api/v1/namespaces/{}/pods",
+        ] {
+            let path = format!("/{}", kind.replace("{}", namespace));
+            let _ = self.send("DELETE", &path, &options).await;
+        }
+        let path = format!("/api/v1/namespaces/{namespace}");
+        let _ = self.send("DELETE", &path, &options).await;
+        let end = Instant::now() + Duration::from_mins(5);
+        while self.get(&path).await.is_some() {
+            assert!(Instant::now() < end, "{namespace} does not go");
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        // What is cleaned up in the background is no part of the next one's turn.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
+fn restart_manager(qps: u32, burst: u32) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/cluster.sh");
+    let cluster = std::env::var("BENCH_CLUSTER").unwrap();
+    let flags = [format!("--kube-api-qps={qps}"), format!("--kube-api-burst={burst}")];
+    let done = Command::new(script).args(["restart", "kube-controller-manager", &cluster]).args(flags).status();
+    assert!(done.unwrap().success(), "the controller manager does not come back");
+    std::thread::sleep(Duration::from_secs(3));
+}
+
+/// CPU seconds for 1,000 items, by program.
+pub fn cpu_per_thousand(reading: &Reading, items: f64) -> BTreeMap<String, f64> {
+    reading.cpu.iter().map(|(program, seconds)| (program.clone(), seconds * 1_000.0 / items)).collect()
+}
+
+/// Which program is the contender's controller.
+pub fn controller(contender: Contender) -> Option<&'static str> {
+    match contender {
+        Contender::Bare => None,
+        Contender::Job | Contender::JobDefault => Some("kube-controller-manager"),
+        Contender::MapTask | Contender::MapTaskWithout => Some(OPERATOR),
+    }
+}

@@ -1,0 +1,46 @@
+//! How fast, and at what cost: MapTask next to an Indexed Job and to the ceiling of any controller, a bare loop that creates,
+//! watches and deletes pods. In turn, on one cluster with fake nodes; run by `make bench`, which starts it.
+//!
+//! `BENCH_SHAPES=a,b` picks shapes by name, `BENCH_ROUNDS=n` says how often each contender has its turn. What was measured
+//! goes to standard output and, with a plot, into docs/benchmarks.md; no figure decides anything.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that can't go on stops")]
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "figures for people")]
+
+mod contenders;
+mod meter;
+mod plot;
+mod report;
+mod shapes;
+
+use std::collections::BTreeMap;
+
+use contenders::{Bench, Contender};
+use report::Figures;
+
+#[tokio::main]
+async fn main() {
+    let wanted = std::env::var("BENCH_SHAPES").unwrap_or_else(|_| shapes::DEFAULT.to_owned());
+    let rounds: usize = std::env::var("BENCH_ROUNDS").map_or(3, |n| n.parse().expect("BENCH_ROUNDS is a number"));
+    let mut bench = Bench::start().await;
+    let mut all: Vec<(String, BTreeMap<Contender, Vec<Figures>>)> = Vec::new();
+    for shape in shapes::ALL.iter().filter(|shape| wanted.split(',').any(|name| name == shape.name)) {
+        let mut figures: BTreeMap<Contender, Vec<Figures>> = BTreeMap::new();
+        for round in 1..=rounds.min(shape.rounds) {
+            for contender in shape.contenders {
+                // The slow one is known after one round.
+                if *contender == Contender::JobDefault && round > 1 {
+                    continue;
+                }
+                let found = bench.run(shape, *contender).await;
+                println!("{} round {round} {contender:?}: {found}", shape.name);
+                figures.entry(*contender).or_default().push(found);
+            }
+        }
+        let title = format!("{}: {}", shape.name, shape.what);
+        println!("\n{}", report::table(&title, &figures));
+        all.push((title, figures));
+    }
+    drop(bench);
+    report::write(&all, rounds);
+}

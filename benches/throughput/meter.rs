@@ -1,0 +1,99 @@
+//! What the cluster's programs have done so far: their CPU time and memory, and the API server's own count of requests.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use kube::Client;
+
+/// Programs of the control plane whose CPU time is read.
+pub const PROGRAMS: [&str; 4] = ["kube-apiserver", "etcd", "kube-scheduler", "kube-controller-manager"];
+/// What the operator is called among them.
+pub const OPERATOR: &str = "operator";
+/// Requests that write.
+const WRITES: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
+
+/// A reading.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// CPU seconds by program.
+    pub cpu: BTreeMap<String, f64>,
+    /// Requests by verb and resource.
+    pub writes: BTreeMap<String, f64>,
+    /// Bytes that etcd has written to its disk.
+    pub etcd_bytes: f64,
+}
+
+pub fn pid(component: &str) -> u32 {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/cluster.sh");
+    let cluster = std::env::var("BENCH_CLUSTER").expect("BENCH_CLUSTER names the cluster");
+    let output = Command::new(script).args(["pid", component, &cluster]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap_or_else(|_| panic!("no pid of {component}"))
+}
+
+/// CPU seconds of a process.
+pub fn cpu(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |place: usize| fields.get(place).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
+    // Linux counts 100 ticks a second for user space on every architecture.
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+/// Resident megabytes of a process, now and at most.
+pub fn memory(pid: u32) -> (f64, f64) {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(0.0) / 1_024.0
+    };
+    (line("VmRSS:"), line("VmHWM:"))
+}
+
+/// Bytes that a process has written to files.
+fn written(pid: u32) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    let bytes = text.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+    bytes.and_then(|bytes| bytes.parse().ok()).unwrap_or(0.0)
+}
+
+impl Reading {
+    pub async fn take(client: &Client, operator: u32) -> Self {
+        let mut reading = Self::default();
+        for program in PROGRAMS {
+            reading.cpu.insert(program.to_owned(), cpu(pid(program)));
+        }
+        reading.cpu.insert(OPERATOR.to_owned(), cpu(operator));
+        reading.etcd_bytes = written(pid("etcd"));
+        let request = http::Request::get("/metrics").body(Vec::new()).unwrap();
+        let text = client.request_text(request).await.unwrap();
+        for line in text.lines() {
+            let Some((name, value)) = line.rsplit_once(' ') else { continue };
+            let value: f64 = value.parse().unwrap_or(0.0);
+            if let Some(labels) = name.strip_prefix("apiserver_request_total{") {
+                let label = |wanted: &str| {
+                    let rest = labels.split(&format!("{wanted}=\"")).nth(1)?;
+                    rest.split('"').next()
+                };
+                let (Some(verb), Some(resource)) = (label("verb"), label("resource")) else { continue };
+                if WRITES.contains(&verb) {
+                    let part = label("subresource").filter(|part| !part.is_empty());
+                    let key = format!("{resource}{} {verb}", part.map(|part| format!("/{part}")).unwrap_or_default());
+                    *reading.writes.entry(key).or_default() += value;
+                }
+            }
+        }
+        reading
+    }
+
+    /// What was done since.
+    pub fn since(&self, before: &Self) -> Self {
+        let minus = |now: &BTreeMap<String, f64>, then: &BTreeMap<String, f64>| {
+            now.iter().map(|(key, value)| (key.clone(), value - then.get(key).unwrap_or(&0.0))).collect()
+        };
+        Self {
+            cpu: minus(&self.cpu, &before.cpu),
+            writes: minus(&self.writes, &before.writes),
+            etcd_bytes: self.etcd_bytes - before.etcd_bytes,
+        }
+    }
+}

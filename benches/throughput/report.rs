@@ -1,0 +1,157 @@
+//! Figures, medians, ratios, and the page that they go to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::contenders::{Contender, controller, cpu_per_thousand};
+use crate::meter::{PROGRAMS, Reading};
+use crate::plot;
+
+/// What one turn cost.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    pub rate: f64,
+    pub seconds: f64,
+    pub first_millis: f64,
+    /// CPU seconds for 1,000 items, by program.
+    pub cpu: BTreeMap<String, f64>,
+    /// Write requests for each item, by resource and verb.
+    pub writes: BTreeMap<String, f64>,
+    pub controller_megabytes: f64,
+    pub etcd_bytes: f64,
+    pub object_bytes: f64,
+}
+
+impl Figures {
+    pub fn new(items: f64, took: Duration, first: Duration, done: Reading, megabytes: f64, bytes: usize) -> Self {
+        Self {
+            rate: items / took.as_secs_f64(),
+            seconds: took.as_secs_f64(),
+            first_millis: first.as_secs_f64() * 1e3,
+            cpu: cpu_per_thousand(&done, items),
+            etcd_bytes: done.etcd_bytes / items,
+            writes: done.writes.into_iter().map(|(key, count)| (key, count / items)).collect(),
+            controller_megabytes: megabytes,
+            object_bytes: bytes as f64,
+        }
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} items/s, {:.1} s, first pod after {:.0} ms", self.rate, self.seconds, self.first_millis)
+    }
+}
+
+pub fn median(figures: &[Figures], of: impl Fn(&Figures) -> f64) -> f64 {
+    let mut values: Vec<f64> = figures.iter().map(of).collect();
+    values.sort_by(f64::total_cmp);
+    let at = |place: usize| values.get(place).copied().unwrap_or(0.0);
+    // Of an even number the two in the middle have a say.
+    (at(values.len().saturating_sub(1) / 2) + at(values.len() / 2)) / 2.0
+}
+
+pub fn name(contender: Contender) -> &'static str {
+    match contender {
+        Contender::Bare => "bare loop",
+        Contender::Job => "Indexed Job, 5,000 QPS",
+        Contender::MapTask => "MapTask",
+        Contender::MapTaskWithout => "MapTask without results",
+        Contender::JobDefault => "Indexed Job, default 20 QPS",
+    }
+}
+
+/// A table with a column for each contender.
+pub fn table(title: &str, figures: &BTreeMap<Contender, Vec<Figures>>) -> String {
+    let line = |label: &str, cells: Vec<String>| format!("| {label} | {} |\n", cells.join(" | "));
+    let mut text = format!("### {title}\n\n");
+    text += &line("median", figures.keys().map(|contender| name(*contender).to_owned()).collect());
+    text += &line("---", figures.keys().map(|_| "---".to_owned()).collect());
+    let mut row = |label: &str, cell: &dyn Fn(Contender, &[Figures]) -> String| {
+        text += &line(label, figures.iter().map(|(contender, all)| cell(*contender, all)).collect());
+    };
+    row("items/s", &|_, all| {
+        let spread = |pick: fn(f64, f64) -> f64, from| all.iter().map(|f| f.rate).fold(from, pick);
+        let (least, most) = (spread(f64::min, f64::INFINITY), spread(f64::max, 0.0));
+        format!("{:.1} ({least:.1} to {most:.1})", median(all, |f| f.rate))
+    });
+    row("from apply to the first pod, ms", &|_, all| format!("{:.0}", median(all, |f| f.first_millis)));
+    row("from apply to the end, s", &|_, all| format!("{:.1}", median(all, |f| f.seconds)));
+    for program in PROGRAMS {
+        let label = format!("CPU s for 1,000 items: {program}");
+        row(&label, &|_, all| format!("{:.2}", median(all, |f| f.cpu.get(program).copied().unwrap_or(0.0))));
+    }
+    row("CPU s for 1,000 items: operator", &|contender, all| match controller(contender) {
+        Some("operator") => format!("{:.2}", controller_cpu(contender, all)),
+        _ => "-".to_owned(),
+    });
+    row("memory of the controller, MB", &|_, all| format!("{:.0}", median(all, |f| f.controller_megabytes)));
+    row("bytes that etcd writes for each item", &|_, all| format!("{:.0}", median(all, |f| f.etcd_bytes)));
+    row("the object as JSON, bytes", &|_, all| format!("{:.0}", median(all, |f| f.object_bytes)));
+    let mut kinds: Vec<String> = figures.values().flatten().flat_map(|f| f.writes.keys().cloned()).collect();
+    kinds.sort();
+    kinds.dedup();
+    for kind in kinds {
+        let of = |all: &[Figures]| median(all, |f| f.writes.get(&kind).copied().unwrap_or(0.0));
+        if figures.values().any(|all| of(all) >= 0.0005) {
+            row(&format!("writes for each item: {kind}"), &|_, all| format!("{:.3}", of(all)));
+        }
+    }
+    text + &ratios(figures)
+}
+
+fn controller_cpu(contender: Contender, all: &[Figures]) -> f64 {
+    let program = controller(contender).unwrap_or_default();
+    median(all, |f| f.cpu.get(program).copied().unwrap_or(0.0))
+}
+
+/// `MapTask` against the others, beside what was aimed at.
+fn ratios(figures: &BTreeMap<Contender, Vec<Figures>>) -> String {
+    let Some(ours) = figures.get(&Contender::MapTask) else { return String::new() };
+    let rate = |all: &[Figures]| median(all, |f| f.rate);
+    let mut text = String::new();
+    for (other, goal) in [
+        (Contender::Bare, "0.95"),
+        (Contender::Job, "1.0"),
+        (Contender::JobDefault, "7"),
+        (Contender::MapTaskWithout, "none"),
+    ] {
+        let Some(theirs) = figures.get(&other) else { continue };
+        let ratio = rate(ours) / rate(theirs);
+        let _ = write!(text, "\nMapTask / {}: **{ratio:.2}** of its items/s (goal {goal})", name(other));
+        if other == Contender::Job {
+            let cpu = controller_cpu(Contender::MapTask, ours) / controller_cpu(other, theirs).max(0.001);
+            let _ = write!(text, ", **{cpu:.2}** of its controller's CPU (goal at most 0.3)");
+        }
+        text.push_str(".\n");
+    }
+    text
+}
+
+/// The measured part of docs/benchmarks.md, and its plot.
+pub fn write(all: &[(String, BTreeMap<Contender, Vec<Figures>>)], rounds: usize) {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
+    let page = format!("{docs}/benchmarks.md");
+    let (begin, end) = ("<!-- measured: begin -->", "<!-- measured: end -->");
+    let old = std::fs::read_to_string(&page).unwrap_or_else(|_| format!("{begin}\n{end}\n"));
+    let (head, rest) = old.split_once(begin).expect("the page has its markers");
+    let tail = rest.split_once(end).expect("the page has its markers").1;
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let date = std::process::Command::new("date").arg("+%F").output().unwrap().stdout;
+    let mut text = format!(
+        "Measured on {} with version {} on {cores} cores of a {} ({rounds} rounds in turn).\n\n![items a second](benchmarks.svg)\n",
+        String::from_utf8_lossy(&date).trim(),
+        env!("CARGO_PKG_VERSION"),
+        model.unwrap_or("machine of unknown make"),
+    );
+    for (title, figures) in all {
+        let _ = write!(text, "\n{}", table(title, figures));
+    }
+    std::fs::write(format!("{docs}/benchmarks.svg"), plot::bars(all)).unwrap();
+    std::fs::write(&page, format!("{head}{begin}\n{text}{end}{tail}")).unwrap();
+    println!("written to docs/benchmarks.md");
+}
