@@ -50,7 +50,7 @@ pub fn median(figures: &[Figures], of: impl Fn(&Figures) -> f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let at = |place: usize| values.get(place).copied().unwrap_or(0.0);
     // Of an even number the two in the middle have a say.
-    (at(values.len().saturating_sub(1) / 2) + at(values.len() / 2)) / 2.0
+    f64::midpoint(at(values.len().saturating_sub(1) / 2), at(values.len() / 2))
 }
 
 pub fn name(contender: Contender) -> &'static str {
