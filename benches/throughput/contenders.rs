@@ -11,6 +11,7 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::flood::{self, Flood};
 use crate::meter::{self, OPERATOR, Reading};
 use crate::report::Figures;
 use crate::shapes::Shape;
@@ -26,6 +27,10 @@ pub enum Contender {
     MapTaskWithout,
     /// An Indexed Job, the controller manager as it is by default: 20 requests a second.
     JobDefault,
+    /// A `MapTask` while another client floods the API server.
+    Flooded,
+    /// The same, and a `FlowSchema` gives the operator's requests a priority level of their own.
+    FloodedWithSchema,
 }
 
 /// Requests of the bare loop on their way at once.
@@ -59,15 +64,18 @@ impl Bench {
     pub async fn start() -> Self {
         let mut config = Config::infer().await.unwrap();
         config.default_retry = false;
+        let client = Client::try_from(config).unwrap();
+        let kubeconfig = flood::kubeconfig(&client).await;
         let log = std::fs::File::create(concat!(env!("CARGO_TARGET_TMPDIR"), "/bench-operator.log")).unwrap();
         let operator = Command::new(env!("CARGO_BIN_EXE_maptask-operator"))
             .args(["run", "--leader-election=false", "--listen=127.0.0.1:0", "--log-level=warn"])
+            .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
-        Self { client: Client::try_from(config).unwrap(), operator: Operator(operator), runs: 0 }
+        Self { client, operator: Operator(operator), runs: 0 }
     }
 
     async fn send(&self, method: &str, path: &str, body: &Value) -> Result<Value, kube::Error> {
@@ -104,13 +112,20 @@ impl Bench {
             Contender::Bare => self.bare(&namespace, shape, seen.clone()).await,
             Contender::Job | Contender::JobDefault => self.jobs(&namespace, shape).await,
             Contender::MapTask | Contender::MapTaskWithout => self.map_tasks(&namespace, shape, contender).await,
+            Contender::Flooded | Contender::FloodedWithSchema => {
+                let schema = contender == Contender::FloodedWithSchema;
+                let flood = Flood::start(&self.client, schema).await;
+                let bytes = self.map_tasks(&namespace, shape, contender).await;
+                println!("  the other client had {} answers", flood.stop(&self.client).await);
+                bytes
+            }
         };
         let took = began.elapsed();
         let done = Reading::take(&self.client, self.operator.0.id()).await.since(&before);
         let controller = match contender {
             Contender::Job | Contender::JobDefault => meter::memory(meter::pid("kube-controller-manager")).0,
             Contender::Bare => 0.0,
-            Contender::MapTask | Contender::MapTaskWithout => meter::memory(self.operator.0.id()).0,
+            _ => meter::memory(self.operator.0.id()).0,
         };
         let first = seen.borrow().first.map_or(took, |first| first.saturating_duration_since(began));
         self.clean(&namespace).await;
@@ -288,6 +303,6 @@ pub fn controller(contender: Contender) -> Option<&'static str> {
     match contender {
         Contender::Bare => None,
         Contender::Job | Contender::JobDefault => Some("kube-controller-manager"),
-        Contender::MapTask | Contender::MapTaskWithout => Some(OPERATOR),
+        _ => Some(OPERATOR),
     }
 }

@@ -8,6 +8,7 @@
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "figures for people")]
 
 mod contenders;
+mod flood;
 mod meter;
 mod plot;
 mod report;
@@ -23,7 +24,6 @@ async fn main() {
     let wanted = std::env::var("BENCH_SHAPES").unwrap_or_else(|_| shapes::DEFAULT.to_owned());
     let rounds: usize = std::env::var("BENCH_ROUNDS").map_or(3, |n| n.parse().expect("BENCH_ROUNDS is a number"));
     let mut bench = Bench::start().await;
-    let mut all: Vec<(String, BTreeMap<Contender, Vec<Figures>>)> = Vec::new();
     for shape in shapes::ALL.iter().filter(|shape| wanted.split(',').any(|name| name == shape.name)) {
         let mut figures: BTreeMap<Contender, Vec<Figures>> = BTreeMap::new();
         for round in 1..=rounds.min(shape.rounds) {
@@ -39,8 +39,7 @@ async fn main() {
         }
         let title = format!("{}: {}", shape.name, shape.what);
         println!("\n{}", report::table(&title, &figures));
-        all.push((title, figures));
+        report::write(shape.name, &title, &figures, rounds.min(shape.rounds));
     }
     drop(bench);
-    report::write(&all, rounds);
 }

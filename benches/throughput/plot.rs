@@ -14,33 +14,30 @@ fn colour(contender: Contender) -> &'static str {
     match contender {
         Contender::Bare => "#9aa5b1",
         Contender::Job | Contender::JobDefault => "#e1a03c",
-        Contender::MapTask | Contender::MapTaskWithout => "#2f6fde",
+        _ => "#2f6fde",
     }
 }
 
-/// One group of bars for each shape.
-pub fn bars(all: &[(String, BTreeMap<Contender, Vec<Figures>>)]) -> String {
+/// A bar for each contender.
+pub fn bars(title: &str, figures: &BTreeMap<Contender, Vec<Figures>>) -> String {
     let rate = |figures: &[Figures]| median(figures, |f| f.rate);
-    let most = all.iter().flat_map(|(_, figures)| figures.values()).map(|all| rate(all)).fold(1.0, f64::max);
+    let most = figures.values().map(|all| rate(all)).fold(1.0, f64::max);
     let (mut body, mut y) = (String::new(), 10.0);
-    for (title, figures) in all {
-        let _ = writeln!(body, r#"<text x="8" y="{:.0}" font-weight="bold">{title}</text>"#, y + 12.0);
-        y += 22.0;
-        for (contender, figures) in figures {
-            let (rate, label) = (rate(figures), name(*contender));
-            let width = rate / most * (WIDTH - LEFT - 80.0);
-            let _ = writeln!(
-                body,
-                r#"<text x="{:.0}" y="{:.0}" text-anchor="end">{label}</text><rect x="{LEFT}" y="{y:.0}" width="{width:.1}" height="{BAR}" fill="{}"/><text x="{:.1}" y="{:.0}">{rate:.1}</text>"#,
-                LEFT - 8.0,
-                y + 12.0,
-                colour(*contender),
-                LEFT + width + 6.0,
-                y + 12.0,
-            );
-            y += BAR + 4.0;
-        }
-        y += 12.0;
+    let _ = writeln!(body, r#"<text x="8" y="{:.0}" font-weight="bold">{title}, items a second</text>"#, y + 12.0);
+    y += 22.0;
+    for (contender, figures) in figures {
+        let (rate, label) = (rate(figures), name(*contender));
+        let width = rate / most * (WIDTH - LEFT - 80.0);
+        let _ = writeln!(
+            body,
+            r#"<text x="{:.0}" y="{:.0}" text-anchor="end">{label}</text><rect x="{LEFT}" y="{y:.0}" width="{width:.1}" height="{BAR}" fill="{}"/><text x="{:.1}" y="{:.0}">{rate:.1}</text>"#,
+            LEFT - 8.0,
+            y + 12.0,
+            colour(*contender),
+            LEFT + width + 6.0,
+            y + 12.0,
+        );
+        y += BAR + 4.0;
     }
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {y:.0}\" font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"{WIDTH}\" height=\"{y:.0}\" fill=\"white\"/>\n{body}</svg>\n"

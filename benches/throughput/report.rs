@@ -60,6 +60,8 @@ pub fn name(contender: Contender) -> &'static str {
         Contender::MapTask => "MapTask",
         Contender::MapTaskWithout => "MapTask without results",
         Contender::JobDefault => "Indexed Job, default 20 QPS",
+        Contender::Flooded => "MapTask, flooded",
+        Contender::FloodedWithSchema => "MapTask, flooded, with a FlowSchema",
     }
 }
 
@@ -109,8 +111,12 @@ fn controller_cpu(contender: Contender, all: &[Figures]) -> f64 {
 
 /// `MapTask` against the others, beside what was aimed at.
 fn ratios(figures: &BTreeMap<Contender, Vec<Figures>>) -> String {
-    let Some(ours) = figures.get(&Contender::MapTask) else { return String::new() };
     let rate = |all: &[Figures]| median(all, |f| f.rate);
+    if let (Some(with), Some(without)) = (figures.get(&Contender::FloodedWithSchema), figures.get(&Contender::Flooded))
+    {
+        return format!("\nWith the FlowSchema: **{:.2}** times the items/s without.\n", rate(with) / rate(without));
+    }
+    let Some(ours) = figures.get(&Contender::MapTask) else { return String::new() };
     let mut text = String::new();
     for (other, goal) in [
         (Contender::Bare, "0.95"),
@@ -130,28 +136,31 @@ fn ratios(figures: &BTreeMap<Contender, Vec<Figures>>) -> String {
     text
 }
 
-/// The measured part of docs/benchmarks.md, and its plot.
-pub fn write(all: &[(String, BTreeMap<Contender, Vec<Figures>>)], rounds: usize) {
+/// The shape's part of docs/benchmarks.md, and its plot.
+pub fn write(shape: &str, title: &str, figures: &BTreeMap<Contender, Vec<Figures>>, rounds: usize) {
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
     let page = format!("{docs}/benchmarks.md");
-    let (begin, end) = ("<!-- measured: begin -->", "<!-- measured: end -->");
-    let old = std::fs::read_to_string(&page).unwrap_or_else(|_| format!("{begin}\n{end}\n"));
-    let (head, rest) = old.split_once(begin).expect("the page has its markers");
-    let tail = rest.split_once(end).expect("the page has its markers").1;
+    let (begin, end) = (format!("<!-- {shape}: begin -->"), format!("<!-- {shape}: end -->"));
+    let mut old = std::fs::read_to_string(&page).unwrap_or_default();
+    if !old.contains(&begin) {
+        let _ = write!(old, "\n{begin}\n{end}\n");
+    }
+    let (head, rest) = old.split_once(&begin).expect("it begins");
+    let tail = rest.split_once(&end).expect("the part has its end").1;
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let date = std::process::Command::new("date").arg("+%F").output().unwrap().stdout;
-    let mut text = format!(
-        "Measured on {} with version {} on {cores} cores of a {} ({rounds} rounds in turn).\n\n![items a second](benchmarks.svg)\n",
+    let (heading, rest) = table(title, figures).split_once("\n\n").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let text = format!(
+        "{heading}\n\n`BENCH_SHAPES={shape} BENCH_ROUNDS={rounds} make bench` on {}, version {}, {cores} cores of a {}.\n\n\
+         ![items a second](benchmarks/{shape}.svg)\n\n{rest}",
         String::from_utf8_lossy(&date).trim(),
         env!("CARGO_PKG_VERSION"),
         model.unwrap_or("machine of unknown make"),
     );
-    for (title, figures) in all {
-        let _ = write!(text, "\n{}", table(title, figures));
-    }
-    std::fs::write(format!("{docs}/benchmarks.svg"), plot::bars(all)).unwrap();
+    std::fs::create_dir_all(format!("{docs}/benchmarks")).unwrap();
+    std::fs::write(format!("{docs}/benchmarks/{shape}.svg"), plot::bars(title, figures)).unwrap();
     std::fs::write(&page, format!("{head}{begin}\n{text}{end}{tail}")).unwrap();
     println!("written to docs/benchmarks.md");
 }

@@ -23,7 +23,7 @@ pub struct Shape {
     pub contenders: &'static [Contender],
 }
 
-use Contender::{Bare, Job, JobDefault, MapTask, MapTaskWithout};
+use Contender::{Bare, Flooded, FloodedWithSchema, Job, JobDefault, MapTask, MapTaskWithout};
 
 const BASE: Shape = Shape {
     name: "1k",
@@ -38,7 +38,7 @@ const BASE: Shape = Shape {
     contenders: &[Bare, Job, MapTask, JobDefault],
 };
 
-pub const ALL: [Shape; 8] = [
+pub const ALL: [Shape; 9] = [
     BASE,
     Shape { name: "3k", what: "3,000 items that end at once", items: 3_000, contenders: &[Bare, Job, MapTask], ..BASE },
     Shape {
@@ -90,6 +90,12 @@ pub const ALL: [Shape; 8] = [
         result: 100,
         rounds: 1,
         contenders: &[MapTaskWithout, MapTask],
+        ..BASE
+    },
+    Shape {
+        name: "fairness",
+        what: "1,000 items while another client floods the API server",
+        contenders: &[Flooded, FloodedWithSchema],
         ..BASE
     },
 ];
