@@ -1,6 +1,6 @@
 //! A namespace whose quota is used up: when is it worth asking again, and how carefully?
 
-use crate::core::ids::Time;
+use crate::core::ids::{Time, doubled};
 
 /// The delay before a full namespace is probed though no pod of ours ended, in milliseconds, doubling up to [`MAX_PROBE_MILLIS`].
 const PROBE_MILLIS: u64 = 1_000;
@@ -85,7 +85,7 @@ impl Hold {
             return;
         }
         self.allowed = 1;
-        let delay = (PROBE_MILLIS << self.refusals.min(6)).min(MAX_PROBE_MILLIS);
+        let delay = doubled(PROBE_MILLIS, self.refusals, MAX_PROBE_MILLIS);
         self.refusals += 1;
         self.closed_until = Some(now.plus_millis(delay));
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::core::fleet::plan::{Action, Fetch, FetchOutcome};
-use crate::core::ids::Time;
+use crate::core::ids::{Time, doubled};
 use crate::core::task::accept::{Given, Job};
 use crate::core::task::{Stage, Task};
 
@@ -31,7 +31,7 @@ impl Default for Fetching {
 impl Fetching {
     /// The items are not known, and are asked for again later.
     fn failed(&mut self, now: Time, problem: String) {
-        let delay = (AGAIN_MILLIS << self.failures.min(6)).min(MAX_AGAIN_MILLIS);
+        let delay = doubled(AGAIN_MILLIS, self.failures, MAX_AGAIN_MILLIS);
         self.failures += 1;
         self.not_before = now.plus_millis(delay);
         self.problem = Some(problem);

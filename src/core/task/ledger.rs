@@ -1,7 +1,7 @@
 //! What of this task is in the API server for certain? One status write at a time, and what follows from its answer.
 
 use crate::api::status::{FailureGroup, MapTaskStatus, ReduceStatus, RerunDone, TaskPhase};
-use crate::core::ids::Time;
+use crate::core::ids::{Time, doubled};
 
 /// Least time between two status writes of a task, in milliseconds.
 const INTERVAL_MILLIS: u64 = 1_000;
@@ -197,7 +197,7 @@ impl Ledger {
     }
 
     fn back_off(&mut self, now: Time) {
-        let delay = (RETRY_MILLIS << self.failures.min(10)).min(MAX_RETRY_MILLIS);
+        let delay = doubled(RETRY_MILLIS, self.failures, MAX_RETRY_MILLIS);
         self.failures += 1;
         self.blocked_until = Some(now.plus_millis(delay));
     }

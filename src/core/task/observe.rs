@@ -9,7 +9,7 @@ use super::shelf::Leftover;
 use super::unclear::UNCLEAR_MILLIS;
 use super::{Pods, Round, Stage, Task};
 use crate::core::fleet::plan::{CheckOutcome, CreateOutcome, LookOutcome, WriteOutcome};
-use crate::core::ids::{Attempt, Index, Time};
+use crate::core::ids::{Attempt, Index, Time, doubled};
 use crate::core::pod::{Ending, PodSeen, Progress, progress};
 use crate::core::queue::quota;
 
@@ -17,6 +17,8 @@ use crate::core::queue::quota;
 const NAME_TAKEN_MILLIS: u64 = 5_000;
 /// The delay before a check, look or delete without an answer is sent again, in milliseconds.
 const AGAIN_MILLIS: u64 = 1_000;
+/// The longest delay of a check, which doubles from there.
+const MAX_CHECK_MILLIS: u64 = 32_000;
 
 impl Task {
     /// The watch shows a pod of this task. Answers the ending of its attempt, if this tells it.
@@ -130,7 +132,7 @@ impl Task {
                 self.refuse(now, "TemplateRefused", &message);
             }
             CheckOutcome::Unclear(message) => {
-                *not_before = now.plus_millis(AGAIN_MILLIS << (*failures).min(5));
+                *not_before = now.plus_millis(doubled(AGAIN_MILLIS, *failures, MAX_CHECK_MILLIS));
                 *failures += 1;
                 self.headline.message =
                     Some(format!("not yet accepted, will try again: {}", crate::text::cut(&message, 400)));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::core::cache::claims::Claims;
 use crate::core::cache::{Entry, Wanted};
 use crate::core::fleet::plan::{Action, Recall, RecallOutcome};
-use crate::core::ids::{Attempt, Index, TaskKey, Time};
+use crate::core::ids::{Attempt, Index, TaskKey, Time, doubled};
 use crate::core::phases::ItemPhase;
 use crate::core::task::run::{Run, Scene};
 use crate::core::task::{Stage, Task};
@@ -92,7 +92,7 @@ impl Task {
                 }
             }
             RecallOutcome::Unclear(_) => {
-                let delay = (AGAIN_MILLIS << recall.failures.min(5)).min(MAX_AGAIN_MILLIS);
+                let delay = doubled(AGAIN_MILLIS, recall.failures, MAX_AGAIN_MILLIS);
                 recall.failures += 1;
                 recall.not_before = Some(now.plus_millis(delay));
             }

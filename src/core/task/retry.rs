@@ -2,7 +2,7 @@
 
 use crate::api::retry_policy::{EndingCategory, RetryRule, RuleAction};
 use crate::api::spec::MapTaskSpec;
-use crate::core::ids::{Index, Time};
+use crate::core::ids::{Index, Time, doubled};
 use crate::core::phases::Tries;
 use crate::core::pod::{Cost, Ending};
 
@@ -82,7 +82,7 @@ impl Policy {
             paid if paid > costs(before) => paid - 1,
             _ => (tries.attempt.0.saturating_sub(2)).min(FREE_DOUBLINGS),
         };
-        let delay = self.backoff_millis.saturating_mul(1 << doublings.min(30)).min(self.max_backoff_millis);
+        let delay = doubled(self.backoff_millis, doublings, self.max_backoff_millis);
         let spread = mix(seed ^ (u64::from(index.0) << 32) ^ u64::from(tries.attempt.0)) % (delay / 2 + 1);
         now.plus_millis(delay - spread)
     }
