@@ -1,6 +1,6 @@
 //! Which items does the cache know? Asked for all of them at once before the first starts, a page at a time.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::core::cache::claims::Claims;
@@ -33,10 +33,23 @@ pub struct Recalling {
 /// Items whose result another one is about to give: see `cache::claims`.
 #[derive(Debug, Default)]
 pub struct Parked {
-    /// With whether the other one has let go in the meantime.
-    items: BTreeMap<Index, bool>,
+    waiting: BTreeSet<Index>,
+    /// The other one has let go in the meantime.
+    freed: BTreeSet<Index>,
     /// Who computes the item that was parked last.
     pub behind: Option<String>,
+}
+
+impl Parked {
+    fn len(&self) -> usize {
+        self.waiting.len() + self.freed.len()
+    }
+
+    /// The item is on its way, or known, and waits for nobody.
+    pub fn remove(&mut self, index: Index) {
+        self.waiting.remove(&index);
+        self.freed.remove(&index);
+    }
 }
 
 impl Task {
@@ -44,24 +57,22 @@ impl Task {
         if self.reduction.is_some() {
             return;
         }
-        let (key, uid) = (self.key.clone(), self.uid.clone());
         let Stage::Running(run) = &mut self.stage else { return };
-        let Some(keys) = run.job.cache.clone() else { return };
-        if run.recall.is_none() && run.parked.items.values().any(|free| *free) {
+        if run.recall.is_none() && !run.parked.freed.is_empty() {
             run.recall = Some(Recalling { not_before: Some(now.plus_millis(AGAIN_MILLIS)), ..Recalling::default() });
         }
         if !run.is_recall_due(now) {
             return;
         }
         let wanted = run.wanted();
-        let Some(recall) = &mut run.recall else { return };
+        let (Some(keys), Some(recall)) = (&run.job.cache, &mut run.recall) else { return };
         recall.wanted = Some(Arc::clone(&wanted));
         if wanted.is_empty() {
             return self.recalled(now);
         }
         recall.asked = true;
         let (cache, from) = (keys.id.clone(), recall.from);
-        actions.push(Action::Recall(Recall { task: key, uid, cache, wanted, from }));
+        actions.push(Action::Recall(Recall { task: self.key.clone(), uid: self.uid.clone(), cache, wanted, from }));
     }
 
     pub(super) fn next_recall(&self) -> Option<Time> {
@@ -76,10 +87,12 @@ impl Task {
         let (Some(run), mut scene) = self.scene(now) else { return 0 };
         let before = run.phases.counts().cached;
         let Some(recall) = run.recall.as_mut().filter(|recall| recall.asked) else { return 0 };
+        if matches!(&outcome, RecallOutcome::Found { from, .. } if *from != recall.from) {
+            // Of a look-up that was given up in the meantime.
+            return 0;
+        }
         recall.asked = false;
         match outcome {
-            // Of a look-up that was given up in the meantime.
-            RecallOutcome::Found { from, .. } if from != recall.from => recall.asked = true,
             RecallOutcome::Found { entries, damaged, next, .. } => {
                 recall.failures = 0;
                 recall.not_before = None;
@@ -109,9 +122,8 @@ impl Task {
     fn recalled(&mut self, now: Time) {
         let (Some(run), _) = self.scene(now) else { return };
         let damaged = run.recall.take().map_or(0, |recall| recall.damaged);
-        let free = run.parked.items.extract_if(.., |_, free| *free).map(|(index, _)| index);
-        for index in free.collect::<Vec<_>>() {
-            if run.phases.get(index) == Some(ItemPhase::Waiting) && !run.flights.contains(index) {
+        for index in std::mem::take(&mut run.parked.freed) {
+            if run.is_untouched(index) {
                 run.waitlist.ready(index);
             }
         }
@@ -153,14 +165,17 @@ impl Task {
     pub fn park(&mut self, index: Index, behind: String) {
         let Some(run) = self.active_mut() else { return };
         run.waitlist.take(index);
-        run.parked.items.insert(index, false);
+        run.parked.freed.remove(&index);
+        run.parked.waiting.insert(index);
         run.parked.behind = Some(behind);
     }
 
     /// What the item waited for is over: it may be known now.
     pub fn unpark(&mut self, index: Index) {
-        if let Some(free) = self.active_mut().and_then(|run| run.parked.items.get_mut(&index)) {
-            *free = true;
+        if let Some(run) = self.active_mut()
+            && run.parked.waiting.remove(&index)
+        {
+            run.parked.freed.insert(index);
         }
     }
 }
@@ -183,20 +198,15 @@ impl Run {
         }
         let Some(keys) = &self.job.cache else { return Arc::default() };
         let key = |index: Index| (keys.key(&self.job.items.get(index)), index);
-        let freed: Vec<Index> = self.parked.items.iter().filter(|(_, free)| **free).map(|(index, _)| *index).collect();
-        if !freed.is_empty() {
-            return Arc::new(freed.into_iter().map(key).collect());
+        if !self.parked.freed.is_empty() {
+            return Arc::new(self.parked.freed.iter().copied().map(key).collect());
         }
         let untried = |index: &Index| self.is_untouched(*index) && self.tries.get(*index).attempt == Attempt::FIRST;
         Arc::new(self.phases.iter_in(ItemPhase::Waiting).filter(untried).map(key).collect())
     }
 
-    /// The item is on its way and waits for nobody.
-    pub(super) fn leave_parking(&mut self, index: Index) {
-        self.parked.items.remove(&index);
-    }
-
-    fn is_untouched(&self, index: Index) -> bool {
+    /// Whether the item waits and is not in flight.
+    pub(super) fn is_untouched(&self, index: Index) -> bool {
         self.phases.get(index) == Some(ItemPhase::Waiting) && !self.flights.contains(index)
     }
 
@@ -205,7 +215,7 @@ impl Run {
         for entry in entries.iter().filter(|entry| entry.line.len() <= most) {
             for index in wanted.items(&entry.key) {
                 if self.is_untouched(index) {
-                    self.parked.items.remove(&index);
+                    self.parked.remove(index);
                     self.waitlist.take(index);
                     self.set(scene, index, ItemPhase::Cached);
                     self.results.insert(index, entry.line.clone());
@@ -224,12 +234,12 @@ impl Run {
 
     /// Whether nothing may start or be decided, since what is known is yet to be found.
     pub fn awaits_recall(&self) -> bool {
-        self.recall.is_some() && self.parked.items.is_empty() && self.job.items.is_known()
+        self.recall.is_some() && self.parked.len() == 0 && self.job.items.is_known()
     }
 
     /// Whether all items that wait do so for others which compute the same.
     pub fn waits_for_others(&self) -> bool {
-        self.parked.items.len() == self.phases.counts().waiting as usize && !self.parked.items.is_empty()
+        self.parked.len() > 0 && self.parked.len() == self.phases.counts().waiting as usize
     }
 
     /// Whether an item that computes the same still has to wait for this one: it runs, a pod of it may come, or its

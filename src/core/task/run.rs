@@ -131,7 +131,7 @@ impl Run {
     /// Puts the item in flight; its create request goes out. Answers the attempt.
     pub fn launch(&mut self, now: Time, index: Index, epoch: u32) -> Attempt {
         self.waitlist.take(index);
-        self.leave_parking(index);
+        self.parked.remove(index);
         let attempt = self.tries.get(index).attempt;
         let flight = Flight { creating: true, epoch, ..Flight::new(attempt, now) };
         self.take_flight(index);
@@ -332,7 +332,7 @@ impl Run {
     pub fn hold_retries(&mut self, pods: &Pods) {
         let container = self.job.template.container();
         for (index, tries) in self.tries.iter() {
-            let waits = self.phases.get(index) == Some(ItemPhase::Waiting) && !self.flights.contains(index);
+            let waits = self.is_untouched(index);
             let before = pods.get(&(self.job.shown(index), Attempt(tries.attempt.0 - 1)));
             let remains = before.is_some_and(|pod| matches!(progress(pod, container), Progress::Ended(_)));
             if waits && !remains && !self.waitlist.holds(index) {
