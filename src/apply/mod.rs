@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod cache;
+mod config_map;
 mod items;
 pub mod pods;
 mod request;

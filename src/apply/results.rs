@@ -1,13 +1,11 @@
 //! Results into ConfigMaps: read, lines put into their places, written back if that changed anything.
 
-use http::Method;
-use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use serde_json::json;
 
-use super::FIELD_MANAGER;
 use super::answer::{Meaning, meaning};
-use super::request::{Failure, Partial, send};
+use super::config_map;
+use super::request::Failure;
 use crate::api::labels;
 use crate::core::fleet::plan::Write;
 use crate::core::pod::{results_prefix, template::owner_reference};
@@ -52,28 +50,15 @@ impl From<Failure> for Problem {
 }
 
 async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) -> Result<(), Problem> {
-    let collection = format!("/api/v1/namespaces/{}/configmaps", write.key.namespace);
-    let object = format!("{collection}/{name}");
-    let query = format!("?fieldManager={FIELD_MANAGER}");
-    let old: ConfigMap = match send(client, Method::GET, &object, "application/json", None).await {
-        Ok(old) => old,
-        Err(failure) if meaning(&failure) == Meaning::NotFound => {
-            let body = json!({
-                "apiVersion": "v1",
-                "kind": "ConfigMap",
-                "metadata": {
-                    "name": name,
-                    "namespace": &*write.key.namespace,
-                    "labels": { labels::NAME: &*write.key.name },
-                    "ownerReferences": [owner_reference(&write.key.name, &write.uid)],
-                },
-                "data": { KEY: shard.merge("") },
-            });
-            send::<Partial>(client, Method::POST, &format!("{collection}{query}"), "application/json", Some(&body))
-                .await?;
-            return Ok(());
-        }
-        Err(failure) => return Err(failure.into()),
+    let namespace = &*write.key.namespace;
+    let Some(old) = config_map::get(client, namespace, name).await? else {
+        let metadata = json!({
+            "namespace": namespace,
+            "labels": { labels::NAME: &*write.key.name },
+            "ownerReferences": [owner_reference(&write.key.name, &write.uid)],
+        });
+        let data = json!({ KEY: shard.merge("") });
+        return Ok(config_map::create(client, namespace, name, metadata, &data).await?);
     };
     let owners = old.metadata.owner_references.iter().flatten();
     if !owners.into_iter().any(|owner| owner.uid == write.uid) {
@@ -84,11 +69,6 @@ async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) ->
     if merged == text {
         return Ok(());
     }
-    let patch = json!({
-        "metadata": { "resourceVersion": old.metadata.resource_version },
-        "data": { KEY: merged },
-    });
-    let path = format!("{object}{query}");
-    send::<Partial>(client, Method::PATCH, &path, "application/merge-patch+json", Some(&patch)).await?;
-    Ok(())
+    let version = old.metadata.resource_version.as_deref();
+    Ok(config_map::change(client, namespace, name, version, json!({}), &json!({ KEY: merged })).await?)
 }

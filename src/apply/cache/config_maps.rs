@@ -5,17 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::{BoxFuture, FutureExt, try_join_all};
-use http::Method;
-use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
 use serde_json::json;
 
 use super::{Page, Store, StoreError};
 use crate::api::labels;
-use crate::apply::FIELD_MANAGER;
 use crate::apply::answer::{Meaning, meaning};
-use crate::apply::request::{Failure, Partial, get_metadata, send};
+use crate::apply::config_map;
+use crate::apply::request::Failure;
 use crate::core::cache::slot::{SLOT_BYTES, add, find};
 use crate::core::cache::{CacheId, Entry, Wanted};
 
@@ -75,16 +73,11 @@ impl ConfigMaps {
         let remembered = self.remembered(cache);
         // Not held while reading: what is written in the meantime is not of this look-up.
         let known = *remembered.lock().await;
-        let known = match known {
+        let newest = match known {
             Some(newest) if from > 0 || self.is_newest(cache, newest).await? => Some(newest),
-            _ => None,
+            _ => self.survey(cache).await?,
         };
-        let Some(newest) = (match known {
-            Some(newest) => Some(newest),
-            None => self.survey(cache).await?,
-        }) else {
-            return Ok(Page::default());
-        };
+        let Some(newest) = newest else { return Ok(Page::default()) };
         let first = u32::try_from(from).unwrap_or(u32::MAX).min(newest.slots);
         let last = first.saturating_add(PAGE).min(newest.slots);
         let slots = (first..last).map(|back| (newest.slot + newest.slots - back) % newest.slots);
@@ -118,52 +111,53 @@ impl ConfigMaps {
                 Some(newest) => newest,
                 None => self.survey(cache).await?.unwrap_or(Newest { slot: 0, sequence: 0, slots: 0 }),
             };
-            let old = self.read(cache, newest.slot).await?;
-            if old.is_none() && newest.slots > 0 {
-                // Somebody has cleared the cache: it begins anew.
-                tries += 1;
-                continue;
-            }
-            let (text, rest) = add(old.as_ref().map_or("", |old| &old.text), &entries);
-            if old.as_ref().is_none_or(|old| old.text != text)
-                && !self.write(cache, newest.slot, newest.sequence, old, &text).await?
-            {
-                tries += 1;
-                continue;
-            }
-            let slots = newest.slots.max(1);
-            if rest.is_empty() {
-                *known = Some(Newest { slots, ..newest });
-                return Ok(());
-            }
-            entries = rest;
-            let slot = (newest.slot + 1) % self.most;
-            let sequence = newest.sequence + 1;
-            // What is oldest is written over, unless somebody else has gone on from here.
-            let oldest = self.read(cache, slot).await?;
-            if oldest.as_ref().is_some_and(|oldest| oldest.sequence >= sequence) {
-                tries += 1;
-                continue;
-            }
-            let (text, rest) = add("", &entries);
-            if self.write(cache, slot, sequence, oldest, &text).await? {
-                *known = Some(Newest { slot, sequence, slots: slots.max(slot + 1) });
-                entries = rest;
-            } else {
-                tries += 1;
-            }
+            *known = self.put_some(cache, newest, &mut entries).await?;
+            tries += usize::from(known.is_none());
         }
         Ok(())
     }
 
+    /// Fills up the newest ConfigMap, and begins the next if that was not enough; takes out of `entries` what is kept.
+    /// Answers which is the newest then, or `None` if somebody else has changed something in the meantime.
+    async fn put_some(
+        &self,
+        cache: &CacheId,
+        newest: Newest,
+        entries: &mut Vec<Entry>,
+    ) -> Result<Option<Newest>, StoreError> {
+        let old = self.read(cache, newest.slot).await?;
+        if old.is_none() && newest.slots > 0 {
+            // The cache was cleared: it begins anew.
+            return Ok(None);
+        }
+        let (text, rest) = add(old.as_ref().map_or("", |old| &old.text), entries);
+        let changes = old.as_ref().is_none_or(|old| old.text != text);
+        if changes && !self.write(cache, newest.slot, newest.sequence, old, &text).await? {
+            return Ok(None);
+        }
+        *entries = rest;
+        let slots = newest.slots.max(1);
+        if entries.is_empty() {
+            return Ok(Some(Newest { slots, ..newest }));
+        }
+        let next = Newest { slot: (newest.slot + 1) % self.most, sequence: newest.sequence + 1, slots };
+        // What is oldest is written over, unless somebody else has gone on from here.
+        let oldest = self.read(cache, next.slot).await?;
+        if oldest.as_ref().is_some_and(|oldest| oldest.sequence >= next.sequence) {
+            return Ok(None);
+        }
+        let (text, rest) = add("", entries);
+        if !self.write(cache, next.slot, next.sequence, oldest, &text).await? {
+            return Ok(None);
+        }
+        *entries = rest;
+        Ok(Some(Newest { slots: slots.max(next.slot + 1), ..next }))
+    }
+
     /// Whether nobody else has gone on from here.
     async fn is_newest(&self, cache: &CacheId, newest: Newest) -> Result<bool, StoreError> {
-        let next = (newest.slot + 1) % self.most;
-        match get_metadata(&self.client, &path(cache, next)).await {
-            Ok(found) => Ok(sequence_of(&found.metadata) <= newest.sequence),
-            Err(failure) if meaning(&failure) == Meaning::NotFound => Ok(true),
-            Err(failure) => Err(failure.into()),
-        }
+        let next = self.sequence(cache, (newest.slot + 1) % self.most).await?;
+        Ok(next.is_none_or(|next| next <= newest.sequence))
     }
 
     fn remembered(&self, cache: &CacheId) -> Remembered {
@@ -178,39 +172,32 @@ impl ConfigMaps {
     async fn survey(&self, cache: &CacheId) -> Result<Option<Newest>, StoreError> {
         let mut newest: Option<Newest> = None;
         for slot in 0..self.most {
-            let metadata = match get_metadata(&self.client, &path(cache, slot)).await {
-                Ok(found) => found.metadata,
-                Err(failure) if meaning(&failure) == Meaning::NotFound => break,
-                Err(failure) => return Err(failure.into()),
-            };
-            let sequence = sequence_of(&metadata);
-            if newest.is_none_or(|newest| sequence >= newest.sequence) {
-                newest = Some(Newest { slot, sequence, slots: slot + 1 });
-            }
-            newest = newest.map(|newest| Newest { slots: slot + 1, ..newest });
+            let Some(sequence) = self.sequence(cache, slot).await? else { break };
+            let best = newest.filter(|newest| newest.sequence > sequence);
+            newest = Some(Newest { slots: slot + 1, ..best.unwrap_or(Newest { slot, sequence, slots: 0 }) });
         }
         Ok(newest)
     }
 
+    /// The sequence of a ConfigMap, if there is one.
+    async fn sequence(&self, cache: &CacheId, slot: u32) -> Result<Option<u64>, StoreError> {
+        let found = config_map::metadata(&self.client, &cache.namespace, &name(cache, slot)).await?;
+        Ok(found.map(|found| sequence_of(&found.metadata)))
+    }
+
     async fn read(&self, cache: &CacheId, slot: u32) -> Result<Option<Slot>, StoreError> {
-        let path = path(cache, slot);
-        match send::<ConfigMap>(&self.client, Method::GET, &path, "application/json", None).await {
-            Ok(found)
-                if found.metadata.labels.as_ref().is_some_and(|all| all.get(labels::CACHE) == Some(&label(cache))) =>
-            {
-                let text = found.data.and_then(|mut data| data.remove(KEY)).unwrap_or_default();
-                let sequence = sequence_of(&found.metadata);
-                Ok(Some(Slot { text, sequence, version: found.metadata.resource_version.unwrap_or_default() }))
-            }
-            Ok(_) => Err(StoreError::Refused(format!(
-                "ConfigMap {} exists and has no label {}={}: delete it, or give spec.cache.name",
-                name(cache, slot),
-                labels::CACHE,
-                cache.name
-            ))),
-            Err(failure) if meaning(&failure) == Meaning::NotFound => Ok(None),
-            Err(failure) => Err(failure.into()),
+        let name = name(cache, slot);
+        let Some(found) = config_map::get(&self.client, &cache.namespace, &name).await? else { return Ok(None) };
+        let label = found.metadata.labels.as_ref().and_then(|all| all.get(labels::CACHE));
+        if label.is_none_or(|label| **label != *cache.name) {
+            let wanted = format!("{}={}", labels::CACHE, cache.name);
+            return Err(StoreError::Refused(format!(
+                "ConfigMap {name} exists and has no label {wanted}: delete it, or give spec.cache.name"
+            )));
         }
+        let sequence = sequence_of(&found.metadata);
+        let text = found.data.and_then(|mut data| data.remove(KEY)).unwrap_or_default();
+        Ok(Some(Slot { text, sequence, version: found.metadata.resource_version }))
     }
 
     /// Writes a ConfigMap in place of what was read. Answers whether it still was that.
@@ -222,27 +209,19 @@ impl ConfigMaps {
         old: Option<Slot>,
         text: &str,
     ) -> Result<bool, StoreError> {
-        let metadata = json!({ "annotations": { SEQUENCE: sequence.to_string() } });
-        let mut body = json!({ "metadata": metadata, "data": { KEY: text } });
-        let query = format!("?fieldManager={FIELD_MANAGER}");
+        let (client, namespace, name) = (&self.client, &*cache.namespace, name(cache, slot));
+        let mut metadata = json!({ "annotations": { SEQUENCE: sequence.to_string() } });
+        let data = json!({ KEY: text });
         let answer = if let Some(old) = old {
-            body["metadata"]["resourceVersion"] = json!(old.version);
-            let path = format!("{}{query}", path(cache, slot));
-            send::<Partial>(&self.client, Method::PATCH, &path, "application/merge-patch+json", Some(&body)).await
+            config_map::change(client, namespace, &name, old.version.as_deref(), metadata, &data).await
         } else {
-            body["apiVersion"] = json!("v1");
-            body["kind"] = json!("ConfigMap");
-            body["metadata"]["name"] = json!(name(cache, slot));
-            body["metadata"]["labels"] = json!({ labels::CACHE: label(cache) });
-            let path = format!("{}{query}", collection(cache));
-            send::<Partial>(&self.client, Method::POST, &path, "application/json", Some(&body)).await
+            metadata["labels"] = json!({ labels::CACHE: &*cache.name });
+            config_map::create(client, namespace, &name, metadata, &data).await
         };
-        match answer {
-            Ok(_) => Ok(true),
-            Err(failure) => match meaning(&failure) {
-                Meaning::Conflict | Meaning::AlreadyExists | Meaning::NotFound => Ok(false),
-                _ => Err(failure.into()),
-            },
+        match answer.map_err(|failure| (meaning(&failure), failure)) {
+            Ok(()) => Ok(true),
+            Err((Meaning::Conflict | Meaning::AlreadyExists | Meaning::NotFound, _)) => Ok(false),
+            Err((_, failure)) => Err(failure.into()),
         }
     }
 }
@@ -251,7 +230,7 @@ impl ConfigMaps {
 struct Slot {
     text: String,
     sequence: u64,
-    version: String,
+    version: Option<String>,
 }
 
 impl From<Failure> for StoreError {
@@ -267,20 +246,8 @@ fn sequence_of(metadata: &ObjectMeta) -> u64 {
     metadata.annotations.as_ref().and_then(|all| all.get(SEQUENCE)?.parse().ok()).unwrap_or(0)
 }
 
-fn label(cache: &CacheId) -> String {
-    cache.name.to_string()
-}
-
 fn name(cache: &CacheId, slot: u32) -> String {
     format!("maptask-cache-{}-{slot}", cache.name)
-}
-
-fn collection(cache: &CacheId) -> String {
-    format!("/api/v1/namespaces/{}/configmaps", cache.namespace)
-}
-
-fn path(cache: &CacheId, slot: u32) -> String {
-    format!("{}/{}", collection(cache), name(cache, slot))
 }
 
 #[cfg(test)]
