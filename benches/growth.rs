@@ -8,6 +8,8 @@
 
 #[path = "cluster.rs"]
 mod cluster;
+#[path = "resident.rs"]
+mod resident;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -41,7 +43,7 @@ fn measure(size: u32) {
     cluster.settle();
     let accepted = began.elapsed();
     let (mut events, mut writes) = (Vec::new(), Vec::new());
-    let (mut restart, mut memory) = (Duration::ZERO, 0);
+    let (mut restart, mut memory) = (Duration::ZERO, 0.0);
     let began = Instant::now();
     let mut ended = 0;
     while let Some(heard) = cluster.end_oldest(STEP_MILLIS) {
@@ -53,14 +55,14 @@ fn measure(size: u32) {
         timed.push(took);
         cluster.carry_out(actions);
         if ended == size / 2 {
-            memory = resident();
+            memory = resident::resident(std::process::id());
             restart = cluster.restarted();
         }
     }
     let whole = began.elapsed().saturating_sub(restart);
     let status = cluster.status_bytes();
     println!(
-        "| {size} | {} | {} | {} | {} | {} | {status} B | {:.3} | {} | {memory} MB | {:.1} s |",
+        "| {size} | {} | {} | {} | {} | {} | {status} B | {:.3} | {} | {memory:.0} MB | {:.1} s |",
         time(accepted),
         time(part(&mut events, 50)),
         time(part(&mut events, 99)),
@@ -84,11 +86,4 @@ fn time(duration: Duration) -> String {
         micros @ 1_000..1_000_000 => format!("{:.1} ms", micros as f64 / 1e3),
         micros => format!("{:.2} s", micros as f64 / 1e6),
     }
-}
-
-/// Resident memory of this process, in MB.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1_024
 }

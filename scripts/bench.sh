@@ -8,16 +8,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 needs_cargo
 say "building the operator and the benchmark"
 cargo bench --quiet --locked --bench throughput --no-run
-BENCH_CLUSTER=bench
-trap 'cluster/cluster.sh down "$BENCH_CLUSTER"' EXIT
+export BENCH_CLUSTER=bench
 # Unlimited requests also mean no priority and fairness in the API server.
 limits=(--unlimited-qps)
 if [[ ${BENCH_SHAPES:-} == fairness ]]; then limits=(); fi
-cluster/cluster.sh up --name "$BENCH_CLUSTER" --fake-nodes 50 --no-real-node "${limits[@]}"
-KUBECONFIG=$(cluster/cluster.sh kubeconfig "$BENCH_CLUSTER")
-export BENCH_CLUSTER KUBECONFIG
-KUBECTL=$ROOT/target/cluster/bin/kubectl
-"$KUBECTL" apply -f crds/maptasks.yaml >/dev/null
-"$KUBECTL" wait --for=condition=Established crd/maptasks.maptask.dev --timeout=60s >/dev/null
+own_cluster "$BENCH_CLUSTER" --fake-nodes 50 --no-real-node "${limits[@]}"
 say "running"
 cargo bench --quiet --locked --bench throughput

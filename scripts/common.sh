@@ -38,3 +38,14 @@ load_image() {
   scripts/image.sh "$1" --archive "$IMAGES/$2.tar"
   if [[ ${CLUSTER:-local} == local ]]; then cluster/cluster.sh load "$IMAGES/$2.tar"; fi
 }
+
+# own_cluster NAME [OPTION...]: a local cluster with the CRD, which ends with the script; sets KUBECONFIG and KUBECTL.
+own_cluster() {
+  # shellcheck disable=SC2064 # the name of now
+  trap "cluster/cluster.sh down '$1'" EXIT
+  cluster/cluster.sh up --name "$@"
+  KUBECONFIG=$(cluster/cluster.sh kubeconfig "$1")
+  export KUBECONFIG KUBECTL=$ROOT/target/cluster/bin/kubectl
+  "$KUBECTL" apply -f crds/maptasks.yaml >/dev/null
+  "$KUBECTL" wait --for=condition=Established crd/maptasks.maptask.dev --timeout=60s >/dev/null
+}

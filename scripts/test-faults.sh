@@ -8,14 +8,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 needs_cargo
 say "building the tests"
 cargo test --quiet --locked --test faults --no-run
-FAULT_CLUSTER=faults
-trap 'cluster/cluster.sh down "$FAULT_CLUSTER"' EXIT
-cluster/cluster.sh up --name "$FAULT_CLUSTER" --fake-nodes 4
-KUBECONFIG=$(cluster/cluster.sh kubeconfig "$FAULT_CLUSTER")
-KUBECTL=$ROOT/target/cluster/bin/kubectl
-export FAULT_CLUSTER KUBECONFIG KUBECTL
-"$KUBECTL" apply -f crds/maptasks.yaml >/dev/null
-"$KUBECTL" wait --for=condition=Established crd/maptasks.maptask.dev --timeout=60s >/dev/null
+export FAULT_CLUSTER=faults
+own_cluster "$FAULT_CLUSTER" --fake-nodes 4
 # Who the proxy says it is: an ordinary user, since administrators are exempt from priority and fairness.
 "$KUBECTL" create clusterrolebinding maptask-faults --clusterrole=cluster-admin --user=maptask-faults \
   --dry-run=client -o yaml | "$KUBECTL" apply -f - >/dev/null

@@ -16,9 +16,13 @@ pub fn program(name: &str, variable: &str) -> Command {
 
 /// Runs `kubectl` with this on standard input; its output and whether it succeeded.
 pub fn kubectl_with(input: &str, args: &[&str]) -> (bool, String) {
-    let mut command = program("kubectl", "KUBECTL");
+    run(program("kubectl", "KUBECTL"), input, args)
+}
+
+/// The same of any program.
+pub fn run(mut command: Command, input: &str, args: &[&str]) -> (bool, String) {
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("kubectl is on the PATH, or in KUBECTL");
+    let mut child = command.spawn().expect("kubectl and helm are on the PATH, or in KUBECTL and HELM");
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     let text = [output.stdout, output.stderr].concat();

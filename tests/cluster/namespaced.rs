@@ -1,22 +1,13 @@
 //! The chart's mode for one namespace: a Role there is all that the operator needs.
 
-use std::io::Write;
-use std::process::Stdio;
-
 use serde_json::{Value, json};
 
 use crate::alone;
-use crate::kubectl::{Namespace, kubectl, program, real_task};
+use crate::kubectl::{Namespace, kubectl, program, real_task, run};
 
 fn helm(input: &str, args: &[&str]) -> String {
-    let mut command = program("helm", "HELM");
-    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("helm is on the PATH, or in HELM");
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    assert!(output.status.success(), "helm {args:?}: {text}");
+    let (good, text) = run(program("helm", "HELM"), input, args);
+    assert!(good, "helm {args:?}: {text}");
     text
 }
 

@@ -8,7 +8,7 @@ use maptask::core::items::ItemList;
 use maptask::core::phases::{ItemPhase, Phases};
 use maptask::core::task::TaskSeen;
 
-use crate::check::Results;
+use crate::check::{Results, lines_of};
 use crate::random::Random;
 
 /// Entries of one page.
@@ -58,9 +58,7 @@ impl Caches {
             let cached = phases.counts().cached;
             return if cached == 0 { Ok(()) } else { Err(format!("{key}: {cached} items cached without a cache")) };
         };
-        let text: String =
-            results.range((key.clone(), 0)..=(key.clone(), u32::MAX)).map(|(_, text)| text.as_str()).collect();
-        let lines: Vec<&str> = text.lines().collect();
+        let lines = lines_of(key, results);
         let items = match &task.spec.items.config_map {
             Some(source) => ItemList::from_text(source, crate::specs::INPUTS),
             None => ItemList::accept(&task.spec.items),

@@ -323,11 +323,14 @@ impl Truth {
     }
 }
 
+/// The list of a task's results.
+pub fn lines_of<'a>(key: &TaskKey, results: &'a Results) -> Vec<&'a str> {
+    results.range((key.clone(), 0)..=(key.clone(), u32::MAX)).flat_map(|(_, text)| text.lines()).collect()
+}
+
 /// Every success has its line, and it is what its item said.
 pub fn check_results(key: &TaskKey, phases: &Phases, results: &Results) -> Result<(), String> {
-    let text: String =
-        results.range((key.clone(), 0)..=(key.clone(), u32::MAX)).map(|(_, text)| text.as_str()).collect();
-    let lines: Vec<&str> = text.lines().collect();
+    let lines = lines_of(key, results);
     for index in phases.iter_in(ItemPhase::Succeeded) {
         let line = lines.get(index.offset()).copied().unwrap_or("missing");
         if !line.starts_with(&format!("{{\"index\":{index},")) {

@@ -5,7 +5,7 @@ use maptask::api::status::{MapTaskStatus, ReducePhase};
 use maptask::core::phases::Phases;
 use maptask::core::task::TaskSeen;
 
-use crate::check::{Results, check_results};
+use crate::check::{Results, check_results, lines_of};
 use crate::world::PodKey;
 
 /// SAFETY: a reduce runs only when the map is over and successful, finds every result, and not after its success.
@@ -23,8 +23,7 @@ pub fn check_start(key: &PodKey, task: &TaskSeen, phases: &Phases, results: &Res
     if counts.waiting + counts.running > 0 || !is_true(&task.status.conditions, ConditionType::SuccessCriteriaMet) {
         return Err(format!("{key:?} starts with {counts:?}"));
     }
-    let lines: usize =
-        results.range((key.0.clone(), 0)..=(key.0.clone(), u32::MAX)).map(|(_, text)| text.lines().count()).sum();
+    let lines = lines_of(&key.0, results).len();
     if lines != phases.count().get() as usize || !results.contains_key(&(key.0.clone(), 0)) {
         return Err(format!("{key:?} starts with {lines} lines of {}", phases.count().get()));
     }
