@@ -10,10 +10,12 @@ use kube::core::WatchEvent;
 use kube::{Client, Config};
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::flood::{self, Flood};
 use crate::meter::{self, OPERATOR, Reading};
 use crate::report::Figures;
+use crate::resident::resident;
 use crate::shapes::Shape;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,13 +81,7 @@ impl Bench {
     }
 
     async fn send(&self, method: &str, path: &str, body: &Value) -> Result<Value, kube::Error> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("content-type", "application/json")
-            .body(if body.is_null() { Vec::new() } else { body.to_string().into_bytes() })
-            .unwrap();
-        self.client.request(request).await
+        send(&self.client, method, path, body).await
     }
 
     async fn get(&self, path: &str) -> Option<Value> {
@@ -105,7 +101,8 @@ impl Bench {
         while self.get(&account).await.is_none() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let seen = self.watch(&namespace).await;
+        let mut watching = JoinSet::new();
+        let seen = self.watch(&namespace, contender, &mut watching);
         let before = Reading::take(&self.client, self.operator.0.id()).await;
         let began = Instant::now();
         let object_bytes = match contender {
@@ -122,10 +119,10 @@ impl Bench {
         };
         let took = began.elapsed();
         let done = Reading::take(&self.client, self.operator.0.id()).await.since(&before);
-        let controller = match contender {
-            Contender::Job | Contender::JobDefault => meter::memory(meter::pid("kube-controller-manager")).0,
-            Contender::Bare => 0.0,
-            _ => meter::memory(self.operator.0.id()).0,
+        let controller = match controller(contender) {
+            None => 0.0,
+            Some(OPERATOR) => resident(self.operator.0.id()),
+            Some(program) => resident(meter::pid(program)),
         };
         let first = seen.borrow().first.map_or(took, |first| first.saturating_duration_since(began));
         self.clean(&namespace).await;
@@ -135,32 +132,21 @@ impl Bench {
         Figures::new((shape.tasks * shape.items) as f64, took, first, done, controller, object_bytes)
     }
 
-    /// Follows the pods of a namespace until it is gone.
-    async fn watch(&self, namespace: &str) -> watch::Receiver<Seen> {
-        let path = format!("/api/v1/namespaces/{namespace}/pods");
-        let list = self.get(&path).await.unwrap();
-        let mut version = list["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    /// Follows the pods of a namespace: until the first is there, or for the bare loop until the end, since that is how it
+    /// works. The others have watches of their own.
+    fn watch(&self, namespace: &str, contender: Contender, watching: &mut JoinSet<()>) -> watch::Receiver<Seen> {
         let (into, seen) = watch::channel(Seen::default());
-        let client = self.client.clone();
-        tokio::spawn(async move {
-            while !into.is_closed() {
-                let uri = format!("{path}?watch=true&resourceVersion={version}&timeoutSeconds=3600");
-                let request = Request::get(uri).body(Vec::new()).unwrap();
-                let Ok(events) = client.request_events::<Value>(request).await else { return };
-                let mut events = std::pin::pin!(events);
-                // An API server that has just started ends watches early.
-                while let Some(Ok(WatchEvent::Added(pod) | WatchEvent::Modified(pod) | WatchEvent::Deleted(pod))) =
-                    events.next().await
-                {
-                    pod["metadata"]["resourceVersion"].as_str().unwrap_or_default().clone_into(&mut version);
-                    let ended = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-                    into.send_if_modified(|seen| {
-                        seen.first.get_or_insert_with(Instant::now);
-                        ended && seen.ended.insert(pod["metadata"]["name"].as_str().unwrap_or_default().to_owned())
-                    });
+        let to_the_end = contender == Contender::Bare;
+        let each = move |pod: Value| {
+            into.send_modify(|seen| {
+                seen.first.get_or_insert_with(Instant::now);
+                if matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
+                    seen.ended.insert(pod["metadata"]["name"].as_str().unwrap_or_default().to_owned());
                 }
-            }
-        });
+            });
+            to_the_end
+        };
+        watching.spawn(follow(self.client.clone(), format!("/api/v1/namespaces/{namespace}/pods"), each));
         seen
     }
 
@@ -248,18 +234,19 @@ impl Bench {
 
     /// Waits until all objects have ended well; the bytes of the largest.
     async fn wait(&self, path: &str, count: usize, ended: impl Fn(&Value) -> bool) -> usize {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let list = self.get(path).await.unwrap_or_default();
-            let items = list["items"].as_array().cloned().unwrap_or_default();
-            if items.len() == count && items.iter().all(&ended) {
-                return items.iter().map(|item| item.to_string().len()).max().unwrap_or(0);
+        let (mut open, mut largest) = (count, 0);
+        let mut done = BTreeSet::new();
+        let each = |object: Value| {
+            assert!(object["status"]["phase"] != "Failed", "failed: {object}");
+            if ended(&object) && done.insert(object["metadata"]["name"].to_string()) {
+                open -= 1;
+                largest = largest.max(object.to_string().len());
             }
-            let failed = items.iter().find(|item| item["status"]["phase"] == "Failed");
-            assert!(failed.is_none(), "failed: {failed:?}");
-            assert!(Instant::now() < end, "not at its end after {PATIENCE:?}: {}", list["items"][0]["status"]);
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+            open > 0
+        };
+        let end = tokio::time::timeout(PATIENCE, follow(self.client.clone(), path.to_owned(), each)).await;
+        assert!(end.is_ok(), "{open} of {count} not at their end after {PATIENCE:?}");
+        largest
     }
 
     async fn clean(&self, namespace: &str) {
@@ -284,12 +271,42 @@ impl Bench {
     }
 }
 
+/// Passes on the objects of a list and what becomes of them, for as long as `each` wants more.
+async fn follow(client: Client, path: String, mut each: impl FnMut(Value) -> bool) {
+    let list = send(&client, "GET", &path, &Value::Null).await.unwrap();
+    let mut version = list["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    for object in list["items"].as_array().into_iter().flatten() {
+        if !each(object.clone()) {
+            return;
+        }
+    }
+    loop {
+        let uri = format!("{path}?watch=true&resourceVersion={version}&timeoutSeconds=3600");
+        let request = Request::get(uri).body(Vec::new()).unwrap();
+        let events = client.request_events::<Value>(request).await.unwrap();
+        let mut events = std::pin::pin!(events);
+        // An API server that has just started ends watches early.
+        while let Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object))) =
+            events.next().await
+        {
+            object["metadata"]["resourceVersion"].as_str().unwrap_or_default().clone_into(&mut version);
+            if !each(object) {
+                return;
+            }
+        }
+    }
+}
+
+/// Sends a request as it is; its answer.
+pub async fn send(client: &Client, method: &str, path: &str, body: &Value) -> Result<Value, kube::Error> {
+    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+    client.request(request.body(body).unwrap()).await
+}
+
 fn restart_manager(qps: u32, burst: u32) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/cluster.sh");
-    let cluster = std::env::var("BENCH_CLUSTER").unwrap();
     let flags = [format!("--kube-api-qps={qps}"), format!("--kube-api-burst={burst}")];
-    let done = Command::new(script).args(["restart", "kube-controller-manager", &cluster]).args(flags).status();
-    assert!(done.unwrap().success(), "the controller manager does not come back");
+    meter::cluster("restart", "kube-controller-manager", &flags);
     std::thread::sleep(Duration::from_secs(3));
 }
 

@@ -10,6 +10,8 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use crate::contenders::send;
+
 /// Lists of all pods that the other client has on their way at once.
 const CLIENTS: usize = 60;
 const NAMESPACE: &str = "maptask-system";
@@ -21,12 +23,6 @@ pub struct Flood {
     over: Arc<AtomicBool>,
     answers: Arc<AtomicU64>,
     clients: Vec<JoinHandle<()>>,
-}
-
-async fn send(client: &Client, method: &str, path: &str, body: &Value) -> Result<Value, kube::Error> {
-    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-    let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
-    client.request(request.body(body).unwrap()).await
 }
 
 fn groups(namespace: &str) -> [String; 3] {

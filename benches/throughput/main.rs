@@ -12,18 +12,24 @@ mod flood;
 mod meter;
 mod plot;
 mod report;
+#[path = "../resident.rs"]
+mod resident;
 mod shapes;
 
 use std::collections::BTreeMap;
 
 use contenders::{Bench, Contender};
 use report::Figures;
+use shapes::Shape;
 
 #[tokio::main]
 async fn main() {
     let wanted = std::env::var("BENCH_SHAPES").unwrap_or_else(|_| shapes::DEFAULT.to_owned());
     let rounds: usize = std::env::var("BENCH_ROUNDS").map_or(3, |n| n.parse().expect("BENCH_ROUNDS is a number"));
     let mut bench = Bench::start().await;
+    // A cluster that has just started is slower than it will be.
+    let warm = Shape { items: 300, ..shapes::ALL[0] };
+    println!("warm-up: {}", bench.run(&warm, Contender::Bare).await);
     for shape in shapes::ALL.iter().filter(|shape| wanted.split(',').any(|name| name == shape.name)) {
         let mut figures: BTreeMap<Contender, Vec<Figures>> = BTreeMap::new();
         for round in 1..=rounds.min(shape.rounds) {

@@ -1,12 +1,15 @@
 //! What the cluster's programs have done so far: their CPU time and memory, and the API server's own count of requests.
 
 use std::collections::BTreeMap;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use kube::Client;
 
-/// Programs of the control plane whose CPU time is read.
-pub const PROGRAMS: [&str; 4] = ["kube-apiserver", "etcd", "kube-scheduler", "kube-controller-manager"];
+/// Programs of the cluster whose CPU time is read; the last one is the fake nodes'.
+pub const PROGRAMS: [&str; 5] =
+    ["kube-apiserver", "etcd", "kube-scheduler", "kube-controller-manager", "kwok-controller"];
+/// What the benchmark is called among them: the bare loop's controller.
+pub const BENCHMARK: &str = "benchmark";
 /// What the operator is called among them.
 pub const OPERATOR: &str = "operator";
 /// Requests that write.
@@ -23,11 +26,18 @@ pub struct Reading {
     pub etcd_bytes: f64,
 }
 
-pub fn pid(component: &str) -> u32 {
+/// Runs a command of cluster.sh about a component of the benchmark's cluster; what it says.
+pub fn cluster(command: &str, component: &str, flags: &[String]) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/cluster.sh");
-    let cluster = std::env::var("BENCH_CLUSTER").expect("BENCH_CLUSTER names the cluster");
-    let output = Command::new(script).args(["pid", component, &cluster]).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap_or_else(|_| panic!("no pid of {component}"))
+    let name = std::env::var("BENCH_CLUSTER").expect("BENCH_CLUSTER names the cluster");
+    let mut run = Command::new(script);
+    let output = run.args([command, component, &name]).args(flags).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{command} {component}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+pub fn pid(component: &str) -> u32 {
+    cluster("pid", component, &[]).trim().parse().unwrap_or_else(|_| panic!("no pid of {component}"))
 }
 
 /// CPU seconds of a process.
@@ -37,16 +47,6 @@ pub fn cpu(pid: u32) -> f64 {
     let ticks = |place: usize| fields.get(place).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
     // Linux counts 100 ticks a second for user space on every architecture.
     (ticks(11) + ticks(12)) / 100.0
-}
-
-/// Resident megabytes of a process, now and at most.
-pub fn memory(pid: u32) -> (f64, f64) {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(0.0) / 1_024.0
-    };
-    (line("VmRSS:"), line("VmHWM:"))
 }
 
 /// Bytes that a process has written to files.
@@ -63,6 +63,7 @@ impl Reading {
             reading.cpu.insert(program.to_owned(), cpu(pid(program)));
         }
         reading.cpu.insert(OPERATOR.to_owned(), cpu(operator));
+        reading.cpu.insert(BENCHMARK.to_owned(), cpu(std::process::id()));
         reading.etcd_bytes = written(pid("etcd"));
         let request = http::Request::get("/metrics").body(Vec::new()).unwrap();
         let text = client.request_text(request).await.unwrap();

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::contenders::{Contender, controller, cpu_per_thousand};
-use crate::meter::{PROGRAMS, Reading};
+use crate::meter::{BENCHMARK, OPERATOR, PROGRAMS, Reading};
 use crate::plot;
 
 /// What one turn cost.
@@ -81,12 +81,12 @@ pub fn table(title: &str, figures: &BTreeMap<Contender, Vec<Figures>>) -> String
     });
     row("from apply to the first pod, ms", &|_, all| format!("{:.0}", median(all, |f| f.first_millis)));
     row("from apply to the end, s", &|_, all| format!("{:.1}", median(all, |f| f.seconds)));
-    for program in PROGRAMS {
+    for program in PROGRAMS.into_iter().chain([BENCHMARK]) {
         let label = format!("CPU s for 1,000 items: {program}");
         row(&label, &|_, all| format!("{:.2}", median(all, |f| f.cpu.get(program).copied().unwrap_or(0.0))));
     }
     row("CPU s for 1,000 items: operator", &|contender, all| match controller(contender) {
-        Some("operator") => format!("{:.2}", controller_cpu(contender, all)),
+        Some(OPERATOR) => format!("{:.2}", controller_cpu(contender, all)),
         _ => "-".to_owned(),
     });
     row("memory of the controller, MB", &|_, all| format!("{:.0}", median(all, |f| f.controller_megabytes)));
