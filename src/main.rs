@@ -7,7 +7,9 @@ use maptask::serve::logs;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-#[tokio::main]
+// One thread: what the operator does is mostly to pass small messages on, and between threads each would cost more to hand
+// over than to handle (docs/benchmarks.md).
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let Cli { command, run } = Cli::parse();
     if let Some(Command::Crd) = command {

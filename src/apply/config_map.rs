@@ -3,6 +3,7 @@
 use http::Method;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::FIELD_MANAGER;
@@ -47,7 +48,7 @@ pub(super) async fn create(
     metadata["name"] = json!(name);
     let body = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data });
     let path = format!("{}?fieldManager={FIELD_MANAGER}", collection(namespace));
-    send::<Partial>(client, Method::POST, &path, "application/json", Some(&body)).await.map(drop)
+    send::<IgnoredAny>(client, Method::POST, &path, "application/json", Some(&body)).await.map(drop)
 }
 
 /// Changes one, if it still has this version.
@@ -62,5 +63,5 @@ pub(super) async fn change(
     metadata["resourceVersion"] = json!(version);
     let body = json!({ "metadata": metadata, "data": data });
     let path = format!("{}?fieldManager={FIELD_MANAGER}", object(namespace, name));
-    send::<Partial>(client, Method::PATCH, &path, "application/merge-patch+json", Some(&body)).await.map(drop)
+    send::<IgnoredAny>(client, Method::PATCH, &path, "application/merge-patch+json", Some(&body)).await.map(drop)
 }

@@ -2,7 +2,8 @@
 
 use http::Method;
 use kube::Client;
-use serde_json::{Value, json};
+use serde::de::IgnoredAny;
+use serde_json::json;
 
 use super::FIELD_MANAGER;
 use super::answer::{Meaning, meaning};
@@ -19,7 +20,7 @@ pub(super) async fn check(client: &Client, job: &Job) -> CheckOutcome {
     let query = format!("?dryRun=All&fieldValidation=Strict&fieldManager={FIELD_MANAGER}");
     let path = format!("{}{query}", collection(&job.key.namespace));
     for (place, pod) in job.first_pods() {
-        match send::<Partial>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {
+        match send::<IgnoredAny>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {
             // A name may be free by the time the pod is wanted.
             Ok(_) | Err(Meaning::AlreadyExists) => {}
             Err(Meaning::Quota(message)) => return CheckOutcome::Quota(message),
@@ -37,7 +38,7 @@ pub(super) async fn check(client: &Client, job: &Job) -> CheckOutcome {
 pub(super) async fn create(client: &Client, create: &Create) -> CreateOutcome {
     let pod = create.job.pod(create.index, create.attempt, create.memory_raises);
     let path = format!("{}?fieldValidation=Ignore&fieldManager={FIELD_MANAGER}", collection(&create.job.key.namespace));
-    match send::<Partial>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {
+    match send::<IgnoredAny>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {
         Ok(_) => CreateOutcome::Created,
         Err(Meaning::AlreadyExists) => whose(client, create).await,
         Err(Meaning::Quota(message)) => CreateOutcome::Quota(message),
@@ -75,7 +76,7 @@ pub(super) async fn delete(client: &Client, delete: &Delete) -> DeleteOutcome {
     if delete.ended {
         options["gracePeriodSeconds"] = json!(0);
     }
-    let answer = send::<Value>(client, Method::DELETE, &object(&delete.id), JSON, Some(&options)).await;
+    let answer = send::<IgnoredAny>(client, Method::DELETE, &object(&delete.id), JSON, Some(&options)).await;
     match answer.map_err(|e| meaning(&e)) {
         Err(Meaning::Conflict) if delete.version.is_some() => DeleteOutcome::Changed,
         // A conflict means that the pod of this name is another one by now.
