@@ -16,12 +16,12 @@ const KEY: &str = "results.jsonl";
 /// Tries at a ConfigMap that another writer changes at the same time.
 const TRIES: usize = 5;
 
-/// Stores the lines of one shard. Idempotent.
-pub(super) async fn store(client: &Client, write: &Write, shard: &Shard) -> Result<(), String> {
+/// Stores the lines of one shard; the bytes that it wrote. Idempotent.
+pub(super) async fn store(client: &Client, write: &Write, shard: &Shard) -> Result<u64, String> {
     let name = format!("{}{}", results_prefix(&write.key.name), shard.number);
     for _ in 0..TRIES {
         match try_store(client, write, shard, &name).await {
-            Ok(()) => return Ok(()),
+            Ok(bytes) => return Ok(bytes),
             Err(Problem::Conflict) => {}
             Err(Problem::Foreign) => {
                 return Err(format!(
@@ -49,7 +49,7 @@ impl From<Failure> for Problem {
     }
 }
 
-async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) -> Result<(), Problem> {
+async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) -> Result<u64, Problem> {
     let namespace = &*write.key.namespace;
     let Some(old) = config_map::get(client, namespace, name).await? else {
         let metadata = json!({
@@ -57,8 +57,9 @@ async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) ->
             "labels": { labels::NAME: &*write.key.name },
             "ownerReferences": [owner_reference(&write.key.name, &write.uid)],
         });
-        let data = json!({ KEY: shard.merge("") });
-        return Ok(config_map::create(client, namespace, name, metadata, &data).await?);
+        let text = shard.merge("");
+        config_map::create(client, namespace, name, metadata, &json!({ KEY: text })).await?;
+        return Ok(text.len() as u64);
     };
     let owners = old.metadata.owner_references.iter().flatten();
     if !owners.into_iter().any(|owner| owner.uid == write.uid) {
@@ -67,8 +68,9 @@ async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) ->
     let text = old.data.as_ref().and_then(|data| data.get(KEY)).map_or("", String::as_str);
     let merged = shard.merge(text);
     if merged == text {
-        return Ok(());
+        return Ok(0);
     }
     let version = old.metadata.resource_version.as_deref();
-    Ok(config_map::change(client, namespace, name, version, json!({}), &json!({ KEY: merged })).await?)
+    config_map::change(client, namespace, name, version, json!({}), &json!({ KEY: merged })).await?;
+    Ok(merged.len() as u64)
 }

@@ -2,6 +2,7 @@
 
 use http::Method;
 use kube::Client;
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::FIELD_MANAGER;
@@ -19,15 +20,17 @@ use crate::core::task::TaskSeen;
 /// Results first, then the cache, then what says that both are there. A cache that does not want what it is given stops
 /// nothing; one that can't be reached is tried again with all the rest.
 pub(super) async fn write(client: &Client, store: &dyn Store, write: &Write) -> WriteOutcome {
+    let mut stored = 0;
     for shard in &write.results {
-        if let Err(message) = results::store(client, write, shard).await {
-            return WriteOutcome::Failed(message);
+        match results::store(client, write, shard).await {
+            Ok(bytes) => stored += bytes,
+            Err(message) => return WriteOutcome::Failed(message),
         }
     }
     let mut uncached = None;
     if let Some((cache, entries)) = &write.cache {
         match store.put(cache, entries).await {
-            Ok(()) => {}
+            Ok(bytes) => stored += bytes,
             Err(StoreError::Refused(message)) => uncached = Some(message),
             Err(StoreError::Unclear(message)) => return WriteOutcome::Failed(format!("cache {cache}: {message}")),
         }
@@ -39,7 +42,7 @@ pub(super) async fn write(client: &Client, store: &dyn Store, write: &Write) -> 
     let path = format!("{}/status?fieldManager={FIELD_MANAGER}", object(&write.key));
     let answer = send::<Partial>(client, Method::PATCH, &path, "application/merge-patch+json", Some(&patch)).await;
     match answer.map_err(|failure| (meaning(&failure), failure)) {
-        Ok(task) => WriteOutcome::Written { version: task.version(), uncached },
+        Ok(task) => WriteOutcome::Written { version: task.version(), stored, uncached },
         Err((Meaning::Conflict, _)) => WriteOutcome::Conflict,
         Err((Meaning::NotFound, _)) => WriteOutcome::Gone,
         Err((_, failure)) => WriteOutcome::Failed(failure.to_string()),
@@ -67,7 +70,7 @@ pub(super) async fn expire(client: &Client, expire: &Expire) {
         "propagationPolicy": "Background",
     });
     let answer =
-        send::<serde_json::Value>(client, Method::DELETE, &object(key), "application/json", Some(&options)).await;
+        send::<IgnoredAny>(client, Method::DELETE, &object(key), "application/json", Some(&options)).await;
     match answer.map_err(|failure| (meaning(&failure), failure)) {
         Ok(_) => tracing::info!(task = %key, "deleted: spec.ttlSecondsAfterFinished is over"),
         Err((Meaning::NotFound | Meaning::Conflict, _)) => {}

@@ -16,9 +16,9 @@ pub trait Store: Send + Sync {
     fn find<'a>(&'a self, cache: &'a CacheId, wanted: &'a Wanted, from: u64)
     -> BoxFuture<'a, Result<Page, StoreError>>;
 
-    /// Keeps these entries, in place of older ones of the same keys; the oldest go where there is no room for all.
-    /// Idempotent.
-    fn put<'a>(&'a self, cache: &'a CacheId, entries: &'a [Entry]) -> BoxFuture<'a, Result<(), StoreError>>;
+    /// Keeps these entries, in place of older ones of the same keys; the oldest go where there is no room for all. The bytes
+    /// that it wrote. Idempotent.
+    fn put<'a>(&'a self, cache: &'a CacheId, entries: &'a [Entry]) -> BoxFuture<'a, Result<u64, StoreError>>;
 }
 
 /// A page of entries.

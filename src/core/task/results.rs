@@ -9,8 +9,12 @@ use crate::core::ids::{Index, ItemCount};
 
 /// The line of an item that has no result.
 pub const NO_RESULT: &str = "null";
-/// Bytes of lines in one ConfigMap: an object may have about a megabyte, and this leaves room for its metadata.
-const SHARD_BYTES: u32 = 900_000;
+/// Bytes of lines in one ConfigMap, of which a round of results writes the whole, however few they are.
+const SHARD_BYTES: u32 = 256_000;
+/// Where that would make more ConfigMaps than this, they are larger.
+const MANY_SHARDS: u32 = 1_000;
+/// Bytes of lines in one of many ConfigMaps: an object may have about a megabyte, and this leaves room for its metadata.
+const LARGE_SHARD_BYTES: u32 = 900_000;
 
 /// Most bytes of what a reduce says: a kubelet keeps 4096, each of which takes up to six in a JSON string.
 const REDUCE_BYTES: u32 = 6 * 4_096 + 2;
@@ -60,7 +64,9 @@ impl Layout {
 
     /// Lines in one ConfigMap.
     pub fn items_per_shard(self) -> u32 {
-        (SHARD_BYTES / (self.max_bytes_per_item + 1)).max(1)
+        let lines = |bytes: u32| (bytes / (self.max_bytes_per_item + 1)).max(1);
+        let small = lines(SHARD_BYTES);
+        if self.count.get().div_ceil(small) <= MANY_SHARDS { small } else { lines(LARGE_SHARD_BYTES) }
     }
 
     /// ConfigMaps of the whole list.
@@ -177,20 +183,20 @@ mod tests {
 
     #[test]
     fn lines_go_to_the_shard_of_their_index_range() {
-        let layout = layout(1024, 2_000);
-        assert_eq!((layout.items_per_shard(), layout.shards()), (878, 3));
-        let lines = [0, 877, 878, 1_999].map(|i| (Index(i), i.to_string())).into();
+        let layout = layout(1024, 700);
+        assert_eq!((layout.items_per_shard(), layout.shards()), (249, 3));
+        let lines = [0, 248, 249, 699].map(|i| (Index(i), i.to_string())).into();
         let shards = layout.shard(&lines, false);
         let shape: Vec<_> = shards.iter().map(|s| (s.number, s.lines_in_all, s.lines.len())).collect();
-        assert_eq!(shape, [(0, 878, 2), (1, 878, 1), (2, 244, 1)]);
-        assert_eq!(shards[2].lines.keys().copied().collect::<Vec<_>>(), [243]);
+        assert_eq!(shape, [(0, 249, 2), (1, 249, 1), (2, 202, 1)]);
+        assert_eq!(shards[2].lines.keys().copied().collect::<Vec<_>>(), [201]);
     }
 
     #[test]
     fn before_a_reduce_every_shard_is_made_and_one_of_an_empty_list() {
-        let shards = layout(1024, 2_000).shard(&[(Index(878), "1".to_owned())].into(), true);
+        let shards = layout(1024, 700).shard(&[(Index(249), "1".to_owned())].into(), true);
         let shape: Vec<_> = shards.iter().map(|s| (s.number, s.lines_in_all, s.lines.len())).collect();
-        assert_eq!(shape, [(0, 878, 0), (1, 878, 1), (2, 244, 0)]);
+        assert_eq!(shape, [(0, 249, 0), (1, 249, 1), (2, 202, 0)]);
         let empty = layout(1024, 0).shard(&BTreeMap::new(), true);
         assert_eq!(empty.iter().map(|s| s.merge("")).collect::<Vec<_>>(), [""]);
     }
@@ -206,10 +212,16 @@ mod tests {
 
     #[test]
     fn a_shard_stays_below_the_size_of_an_object() {
-        for max_bytes in [1, 4, 100, 1024, 4096] {
-            let layout = layout(max_bytes, 1_000_000);
-            let longest = layout.max_bytes_per_item().max(u32::try_from(NO_RESULT.len()).unwrap());
-            assert!(layout.items_per_shard() * (longest + 1) <= SHARD_BYTES);
+        for (max_bytes, count, most, shards) in [
+            (1, 1_000_000, SHARD_BYTES, 20),
+            (100, 1_000_000, SHARD_BYTES, 395),
+            (1024, 249_000, SHARD_BYTES, 1_000),
+            (1024, 249_001, LARGE_SHARD_BYTES, 284),
+            (4096, 1_000_000, LARGE_SHARD_BYTES, 4_567),
+        ] {
+            let layout = layout(max_bytes, count);
+            assert_eq!(layout.shards(), shards);
+            assert!(layout.items_per_shard() * (layout.max_bytes_per_item() + 1) <= most);
         }
     }
 }

@@ -138,7 +138,7 @@ mod tests {
         let mut ledger = Ledger::new(1, None);
         ledger.change();
         ledger.begin(Time(0), &MapTaskStatus::default());
-        ledger.succeeded(2);
+        ledger.succeeded(2, 0);
         ledger
     }
 
@@ -151,7 +151,7 @@ mod tests {
         shelf.sort(&ledger, 0);
         assert_eq!(shelf.next_delete(Time(0)), None);
         ledger.begin(Time(0), &MapTaskStatus::default());
-        ledger.succeeded(2);
+        ledger.succeeded(2, 0);
         shelf.sort(&ledger, 0);
         assert_eq!(shelf.next_delete(Time(0)), Some(pod(0, false)));
         assert_eq!(shelf.next_delete(Time(0)), None);

@@ -182,7 +182,7 @@ mod tests {
         list.release_due(Time(5), &ledger);
         assert_eq!(peek(&mut list), Some(1));
         ledger.begin(Time(5), &MapTaskStatus::default());
-        ledger.succeeded(2);
+        ledger.succeeded(2, 0);
         list.release_due(Time(5), &ledger);
         assert_eq!(peek(&mut list), Some(0));
     }
