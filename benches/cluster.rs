@@ -125,7 +125,7 @@ impl Cluster {
                         task.status = write.status;
                         task.resource_version = self.version;
                     }
-                    let outcome = WriteOutcome::Written { version: self.version, stored: 0, uncached: None };
+                    let outcome = WriteOutcome::Written { version: self.version, rewritten: 0, uncached: None };
                     Answer::Written(write.key, write.uid, outcome)
                 }
                 Action::Recall(recall) => {

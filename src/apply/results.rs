@@ -16,7 +16,7 @@ const KEY: &str = "results.jsonl";
 /// Tries at a ConfigMap that another writer changes at the same time.
 const TRIES: usize = 5;
 
-/// Stores the lines of one shard; the bytes that it wrote. Idempotent.
+/// Stores the lines of one shard; the bytes that were there and had to be written again. Idempotent.
 pub(super) async fn store(client: &Client, write: &Write, shard: &Shard) -> Result<u64, String> {
     let name = format!("{}{}", results_prefix(&write.key.name), shard.number);
     for _ in 0..TRIES {
@@ -57,9 +57,8 @@ async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) ->
             "labels": { labels::NAME: &*write.key.name },
             "ownerReferences": [owner_reference(&write.key.name, &write.uid)],
         });
-        let text = shard.merge("");
-        config_map::create(client, namespace, name, metadata, &json!({ KEY: text })).await?;
-        return Ok(text.len() as u64);
+        config_map::create(client, namespace, name, metadata, &json!({ KEY: shard.merge("") })).await?;
+        return Ok(0);
     };
     let owners = old.metadata.owner_references.iter().flatten();
     if !owners.into_iter().any(|owner| owner.uid == write.uid) {
@@ -72,5 +71,5 @@ async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) ->
     }
     let version = old.metadata.resource_version.as_deref();
     config_map::change(client, namespace, name, version, json!({}), &json!({ KEY: merged })).await?;
-    Ok(merged.len() as u64)
+    Ok(text.len() as u64)
 }

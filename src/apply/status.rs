@@ -20,17 +20,17 @@ use crate::core::task::TaskSeen;
 /// Results first, then the cache, then what says that both are there. A cache that does not want what it is given stops
 /// nothing; one that can't be reached is tried again with all the rest.
 pub(super) async fn write(client: &Client, store: &dyn Store, write: &Write) -> WriteOutcome {
-    let mut stored = 0;
+    let mut rewritten = 0;
     for shard in &write.results {
         match results::store(client, write, shard).await {
-            Ok(bytes) => stored += bytes,
+            Ok(bytes) => rewritten += bytes,
             Err(message) => return WriteOutcome::Failed(message),
         }
     }
     let mut uncached = None;
     if let Some((cache, entries)) = &write.cache {
         match store.put(cache, entries).await {
-            Ok(bytes) => stored += bytes,
+            Ok(bytes) => rewritten += bytes,
             Err(StoreError::Refused(message)) => uncached = Some(message),
             Err(StoreError::Unclear(message)) => return WriteOutcome::Failed(format!("cache {cache}: {message}")),
         }
@@ -42,7 +42,7 @@ pub(super) async fn write(client: &Client, store: &dyn Store, write: &Write) -> 
     let path = format!("{}/status?fieldManager={FIELD_MANAGER}", object(&write.key));
     let answer = send::<Partial>(client, Method::PATCH, &path, "application/merge-patch+json", Some(&patch)).await;
     match answer.map_err(|failure| (meaning(&failure), failure)) {
-        Ok(task) => WriteOutcome::Written { version: task.version(), stored, uncached },
+        Ok(task) => WriteOutcome::Written { version: task.version(), rewritten, uncached },
         Err((Meaning::Conflict, _)) => WriteOutcome::Conflict,
         Err((Meaning::NotFound, _)) => WriteOutcome::Gone,
         Err((_, failure)) => WriteOutcome::Failed(failure.to_string()),
@@ -69,8 +69,7 @@ pub(super) async fn expire(client: &Client, expire: &Expire) {
         "preconditions": { "uid": uid, "resourceVersion": resource_version.to_string() },
         "propagationPolicy": "Background",
     });
-    let answer =
-        send::<IgnoredAny>(client, Method::DELETE, &object(key), "application/json", Some(&options)).await;
+    let answer = send::<IgnoredAny>(client, Method::DELETE, &object(key), "application/json", Some(&options)).await;
     match answer.map_err(|failure| (meaning(&failure), failure)) {
         Ok(_) => tracing::info!(task = %key, "deleted: spec.ttlSecondsAfterFinished is over"),
         Err((Meaning::NotFound | Meaning::Conflict, _)) => {}

@@ -101,9 +101,13 @@ impl Namespace {
 
     /// The lines of the task's results.
     pub fn results(&self, task: &str) -> Vec<Value> {
-        let shard = self.get("configmap", &format!("{task}-results-0")).expect("the results are there");
-        let text = shard["data"]["results.jsonl"].as_str().unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let shards = self.status(task)["results"]["shards"].as_u64().expect("the status tells of results");
+        let lines = |number| {
+            let shard = self.get("configmap", &format!("{task}-results-{number}")).expect("the results are there");
+            let text = shard["data"]["results.jsonl"].as_str().unwrap();
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>()
+        };
+        (0..shards).flat_map(lines).collect()
     }
 
     fn describe(&self) -> String {

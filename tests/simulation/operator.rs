@@ -240,8 +240,8 @@ impl World {
             task.resource_version = version;
             let task = task.clone();
             self.operator.task_events.push_back(Event::Task(Box::new(task)));
-            let stored = if self.random.chance(10) { self.random.below(2_000_000) as u64 } else { 0 };
-            WriteOutcome::Written { version, stored, uncached }
+            let rewritten = if self.random.chance(10) { self.random.below(2_000_000) as u64 } else { 0 };
+            WriteOutcome::Written { version, rewritten, uncached }
         } else {
             WriteOutcome::Conflict
         };

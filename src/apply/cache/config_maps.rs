@@ -102,7 +102,7 @@ impl ConfigMaps {
     async fn put_all(&self, cache: &CacheId, mut entries: Vec<Entry>) -> Result<u64, StoreError> {
         let remembered = self.remembered(cache);
         let mut known = remembered.lock().await;
-        let (mut tries, mut stored) = (0, 0);
+        let (mut tries, mut rewritten) = (0, 0);
         while !entries.is_empty() {
             if tries == TRIES {
                 return Err(StoreError::Unclear(format!("the cache {cache} keeps being changed by somebody else")));
@@ -111,10 +111,10 @@ impl ConfigMaps {
                 Some(newest) => newest,
                 None => self.survey(cache).await?.unwrap_or(Newest { slot: 0, sequence: 0, slots: 0 }),
             };
-            *known = self.put_some(cache, newest, &mut entries, &mut stored).await?;
+            *known = self.put_some(cache, newest, &mut entries, &mut rewritten).await?;
             tries += usize::from(known.is_none());
         }
-        Ok(stored)
+        Ok(rewritten)
     }
 
     /// Fills up the newest ConfigMap, and begins the next if that was not enough; takes out of `entries` what is kept.
@@ -124,7 +124,7 @@ impl ConfigMaps {
         cache: &CacheId,
         newest: Newest,
         entries: &mut Vec<Entry>,
-        stored: &mut u64,
+        rewritten: &mut u64,
     ) -> Result<Option<Newest>, StoreError> {
         let old = self.read(cache, newest.slot).await?;
         if old.is_none() && newest.slots > 0 {
@@ -133,10 +133,11 @@ impl ConfigMaps {
         }
         let (text, rest) = add(old.as_ref().map_or("", |old| &old.text), entries);
         let changes = old.as_ref().is_none_or(|old| old.text != text);
+        let before = old.as_ref().map_or(0, |old| old.text.len() as u64);
         if changes && !self.write(cache, newest.slot, newest.sequence, old, &text).await? {
             return Ok(None);
         }
-        *stored += if changes { text.len() as u64 } else { 0 };
+        *rewritten += if changes { before } else { 0 };
         *entries = rest;
         let slots = newest.slots.max(1);
         if entries.is_empty() {
@@ -152,7 +153,6 @@ impl ConfigMaps {
         if !self.write(cache, next.slot, next.sequence, oldest, &text).await? {
             return Ok(None);
         }
-        *stored += text.len() as u64;
         *entries = rest;
         Ok(Some(Newest { slots: slots.max(next.slot + 1), ..next }))
     }

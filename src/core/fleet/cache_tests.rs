@@ -80,7 +80,7 @@ impl Pair {
                 let entries = write.cache.into_iter().flat_map(|(_, entries)| entries);
                 self.cache.extend(entries.map(|entry| (entry.key, entry.line)));
                 self.statuses.insert(write.key.clone(), write.status);
-                let written = WriteOutcome::Written { version: self.version, stored: 0, uncached: None };
+                let written = WriteOutcome::Written { version: self.version, rewritten: 0, uncached: None };
                 self.fleet.handle_written(now, &write.key, &write.uid, &written);
             }
             Action::Recall(recall) => {

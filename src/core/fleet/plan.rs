@@ -255,8 +255,8 @@ pub enum WriteOutcome {
     Written {
         /// The object's new version.
         version: u64,
-        /// Bytes of the ConfigMaps that were written for it.
-        stored: u64,
+        /// Bytes that ConfigMaps had already and that were written again with what is new.
+        rewritten: u64,
         /// Why the cache did not take what it was to know, if it did not.
         uncached: Option<String>,
     },

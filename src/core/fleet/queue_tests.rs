@@ -59,7 +59,7 @@ impl Cluster {
                 }
                 Action::Write(write) => {
                     self.version += 1;
-                    let written = WriteOutcome::Written { version: self.version, stored: 0, uncached: None };
+                    let written = WriteOutcome::Written { version: self.version, rewritten: 0, uncached: None };
                     self.fleet.handle_written(now, &write.key, &write.uid, &written);
                 }
                 Action::Delete(delete) => {

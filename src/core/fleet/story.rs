@@ -88,7 +88,7 @@ impl Story {
                         self.now,
                         &key(),
                         "u",
-                        &WriteOutcome::Written { version: self.version, stored: 0, uncached: None },
+                        &WriteOutcome::Written { version: self.version, rewritten: 0, uncached: None },
                     );
                 }
                 Action::Delete(delete) => self.fleet.handle_deleted(self.now, &delete.id, DeleteOutcome::Taken),

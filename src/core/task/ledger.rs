@@ -7,10 +7,10 @@ use crate::core::ids::{Time, doubled};
 const INTERVAL_MILLIS: u64 = 1_000;
 /// Bytes of status that a task may write a second on average: larger ones are written less often.
 const BYTES_PER_SECOND: u64 = 50_000;
-/// The same for the ConfigMaps of a write, which nobody watches: each is written whole, however few of its lines are new.
-const STORED_BYTES_PER_SECOND: u64 = 100_000;
+/// Bytes of ConfigMaps that it may write again a second on average: each is written whole, however few of its lines are new.
+const REWRITTEN_BYTES_PER_SECOND: u64 = 100_000;
 /// The longest time that ConfigMaps alone put a write off, in milliseconds: what has ended waits for it.
-const MAX_STORED_MILLIS: u64 = 10_000;
+const MAX_REWRITTEN_MILLIS: u64 = 10_000;
 /// The delay after a write that failed, in milliseconds, doubling up to [`MAX_RETRY_MILLIS`].
 const RETRY_MILLIS: u64 = 500;
 /// The longest delay after a write that failed.
@@ -72,7 +72,7 @@ pub struct Ledger {
     urgent: bool,
     last_write: Option<Time>,
     last_bytes: u64,
-    last_stored: u64,
+    last_rewritten: u64,
     failures: u32,
     /// Nothing is written before this time.
     blocked_until: Option<Time>,
@@ -105,7 +105,7 @@ impl Ledger {
             urgent: false,
             last_write: None,
             last_bytes: 0,
-            last_stored: 0,
+            last_rewritten: 0,
             failures: 0,
             blocked_until: None,
             stale_since: None,
@@ -151,8 +151,8 @@ impl Ledger {
         }
         let spaced = match self.last_write {
             Some(last) if !self.urgent => {
-                let stored = (self.last_stored * 1_000 / STORED_BYTES_PER_SECOND).min(MAX_STORED_MILLIS);
-                last.plus_millis(INTERVAL_MILLIS.max(self.last_bytes * 1_000 / BYTES_PER_SECOND).max(stored))
+                let rewritten = (self.last_rewritten * 1_000 / REWRITTEN_BYTES_PER_SECOND).min(MAX_REWRITTEN_MILLIS);
+                last.plus_millis(INTERVAL_MILLIS.max(self.last_bytes * 1_000 / BYTES_PER_SECOND).max(rewritten))
             }
             _ => Time(i64::MIN),
         };
@@ -174,9 +174,9 @@ impl Ledger {
     }
 
     /// The write was carried out, and with it so many bytes of ConfigMaps.
-    pub fn succeeded(&mut self, resource_version: u64, stored: u64) {
+    pub fn succeeded(&mut self, resource_version: u64, rewritten: u64) {
         self.in_flight = false;
-        self.last_stored = stored;
+        self.last_rewritten = rewritten;
         self.failures = 0;
         self.blocked_until = None;
         if resource_version >= self.resource_version {
@@ -296,12 +296,12 @@ mod tests {
 
     #[test]
     fn large_config_maps_are_written_less_often_but_within_ten_seconds() {
-        for (stored, due) in [(50_000, 1_000), (256_000, 2_560), (50_000_000, 10_000)] {
+        for (rewritten, due) in [(50_000, 1_000), (256_000, 2_560), (50_000_000, 10_000)] {
             let mut ledger = Ledger::new(1, None);
             ledger.change();
             ledger.begin(Time(0), &status("a"));
             ledger.change();
-            ledger.succeeded(2, stored);
+            ledger.succeeded(2, rewritten);
             assert_eq!(ledger.due(), Some(Time(due)));
             ledger.change_urgently();
             assert!(ledger.due().unwrap() <= Time(0));

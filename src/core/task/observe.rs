@@ -234,8 +234,8 @@ impl Task {
     pub fn handle_written(&mut self, now: Time, outcome: &WriteOutcome) {
         let storing = std::mem::take(&mut self.storing);
         match outcome {
-            WriteOutcome::Written { version, stored, uncached } => {
-                self.ledger.succeeded(*version, *stored);
+            WriteOutcome::Written { version, rewritten, uncached } => {
+                self.ledger.succeeded(*version, *rewritten);
                 if let Some(message) = uncached.as_ref().filter(|_| self.may_tell_held_back(now)) {
                     self.tell("NotCached", true, &format!("results are kept, but not in the cache: {message}"));
                 }
