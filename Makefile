@@ -21,6 +21,7 @@ lint: ## format, clippy, docs, generated CRD, chart, scripts
 test-unit: ## rules and properties, and what the core allocates; no cluster
 	$(CARGO) test --quiet --locked --workspace --lib --bins
 	$(CARGO) test --quiet --locked --test memory
+	$(CARGO) test --quiet --locked --bench hot
 
 test-simulation: ## the core in 10,000 simulated worlds
 	$(CARGO) test --quiet --locked --test simulation

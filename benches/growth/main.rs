@@ -1,16 +1,20 @@
 //! What grows with the number of items, and how: the core alone, with a cluster that answers at once.
 //!
-//! `cargo bench --bench growth` prints a table for 1,000 to 1,000,000 items of one task, 5,000 of them in flight; each size
-//! is measured in a process of its own. `cargo bench --bench growth -- N` measures one.
+//! `cargo bench --bench growth` writes a table and a plot for 1,000 to 1,000,000 items of one task, 5,000 of them in flight,
+//! into docs/scale.md; each size is measured in a process of its own. `cargo bench --bench growth -- N` measures one.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that can't go on stops")]
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
-#[path = "cluster.rs"]
+#[path = "../cluster.rs"]
 mod cluster;
-#[path = "resident.rs"]
+#[path = "../page.rs"]
+mod page;
+mod plot;
+#[path = "../resident.rs"]
 mod resident;
 
+use std::fmt::Write;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -20,23 +24,60 @@ use maptask::core::fleet::plan::Action;
 const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
 /// Milliseconds of the core's time from one pod's end to the next: some 200 a second.
 const STEP_MILLIS: u64 = 5;
+/// What is measured of a size, in this order: times in microseconds, sizes in bytes, memory in megabytes.
+const QUANTITIES: [&str; 9] = [
+    "accepted",
+    "event planned, median",
+    "event planned, p99",
+    "status written, median",
+    "status written, longest",
+    "status, bytes",
+    "restart at half",
+    "memory with up to 5,000 in flight",
+    "whole run",
+];
+/// Of those, what the plot shows.
+const PLOTTED: [usize; 7] = [0, 1, 3, 5, 6, 7, 8];
 
 fn main() {
     let size = std::env::args().skip(1).find_map(|arg| arg.parse().ok());
     if let Some(size) = size {
-        return measure(size);
+        let found: Vec<String> = measure(size).iter().map(f64::to_string).collect();
+        println!("{}", found.join(" "));
+        return;
     }
-    println!(
-        "| items | accepted | event planned, median | p99 | status written, median | longest | status | bytes an item | restart at half | memory with 5,000 in flight | whole run |"
-    );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
-    for size in SIZES {
-        let done = Command::new(std::env::current_exe().unwrap()).arg(size.to_string()).status().unwrap();
-        assert!(done.success());
+    let found: Vec<(u32, Vec<f64>)> = SIZES.into_iter().map(|size| (size, measured(size))).collect();
+    let mut text = format!("`cargo bench --bench growth` {}.\n\n", page::stamp());
+    let _ = writeln!(text, "| items | {} | bytes an item |", QUANTITIES.join(" | "));
+    let _ = writeln!(text, "|{}", " --- |".repeat(QUANTITIES.len() + 2));
+    for (size, values) in &found {
+        let cells = values.iter().zip(QUANTITIES).map(|(value, quantity)| match quantity {
+            "status, bytes" => format!("{value:.0}"),
+            name if name.starts_with("memory") => format!("{value:.0} MB"),
+            _ => time(*value),
+        });
+        let cells: Vec<String> = cells.collect();
+        let _ = writeln!(text, "| {size} | {} | {:.3} |", cells.join(" | "), values[5] / f64::from(*size));
     }
+    text.push_str("\n![what grows with the items](benchmarks/growth.svg)\n");
+    print!("{text}");
+    let lines: Vec<_> = PLOTTED
+        .into_iter()
+        .map(|i| (QUANTITIES[i], found.iter().map(|(size, values)| (*size, values[i])).collect()))
+        .collect();
+    page::plot("growth", &plot::lines(&lines));
+    page::replace("scale.md", "growth", &text);
 }
 
-fn measure(size: u32) {
+/// The figures of a size, from a process of its own.
+fn measured(size: u32) -> Vec<f64> {
+    let done = Command::new(std::env::current_exe().unwrap()).arg(size.to_string()).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let text = String::from_utf8(done.stdout).unwrap();
+    text.split_whitespace().map(|value| value.parse().unwrap()).collect()
+}
+
+fn measure(size: u32) -> [f64; 9] {
     let mut cluster = Cluster::new();
     let began = Instant::now();
     cluster.apply(task(size));
@@ -60,30 +101,34 @@ fn measure(size: u32) {
         }
     }
     let whole = began.elapsed().saturating_sub(restart);
-    let status = cluster.status_bytes();
-    println!(
-        "| {size} | {} | {} | {} | {} | {} | {status} B | {:.3} | {} | {memory:.0} MB | {:.1} s |",
-        time(accepted),
-        time(part(&mut events, 50)),
-        time(part(&mut events, 99)),
-        time(part(&mut writes, 50)),
-        time(part(&mut writes, 100)),
-        status as f64 / f64::from(size),
-        time(restart),
-        whole.as_secs_f64(),
-    );
+    [
+        micros(accepted),
+        part(&mut events, 50),
+        part(&mut events, 99),
+        part(&mut writes, 50),
+        part(&mut writes, 100),
+        cluster.status_bytes() as f64,
+        micros(restart),
+        memory,
+        micros(whole),
+    ]
 }
 
-/// The duration below which so many percent are.
-fn part(durations: &mut [Duration], percent: usize) -> Duration {
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+/// The microseconds below which so many percent are.
+fn part(durations: &mut [Duration], percent: usize) -> f64 {
     durations.sort_unstable();
-    durations.get((durations.len() * percent / 100).min(durations.len().saturating_sub(1))).copied().unwrap_or_default()
+    let place = (durations.len() * percent / 100).min(durations.len().saturating_sub(1));
+    durations.get(place).map_or(0.0, |duration| micros(*duration))
 }
 
-fn time(duration: Duration) -> String {
-    match duration.as_micros() {
-        micros @ 0..1_000 => format!("{micros} µs"),
-        micros @ 1_000..1_000_000 => format!("{:.1} ms", micros as f64 / 1e3),
-        micros => format!("{:.2} s", micros as f64 / 1e6),
+fn time(micros: f64) -> String {
+    match micros {
+        micros if micros < 1e3 => format!("{micros:.1} µs"),
+        micros if micros < 1e6 => format!("{:.1} ms", micros / 1e3),
+        micros => format!("{:.2} s", micros / 1e6),
     }
 }

@@ -1,7 +1,6 @@
 //! Who runs the items: each in a namespace of its own, which is gone before the next one's turn.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -14,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::flood::{self, Flood};
 use crate::meter::{self, OPERATOR, Reading};
+use crate::operator::Operator;
 use crate::report::Figures;
 use crate::resident::resident;
 use crate::shapes::Shape;
@@ -37,22 +37,12 @@ pub enum Contender {
 
 /// Requests of the bare loop on their way at once.
 const AT_ONCE: usize = 32;
-const PATIENCE: Duration = Duration::from_mins(30);
+const PATIENCE: Duration = Duration::from_hours(1);
 
 pub struct Bench {
     client: Client,
     operator: Operator,
     runs: usize,
-}
-
-/// Ends with the benchmark, however that ends.
-struct Operator(Child);
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// What a watch has seen of a namespace's pods.
@@ -68,16 +58,7 @@ impl Bench {
         config.default_retry = false;
         let client = Client::try_from(config).unwrap();
         let kubeconfig = flood::kubeconfig(&client).await;
-        let log = std::fs::File::create(concat!(env!("CARGO_TARGET_TMPDIR"), "/bench-operator.log")).unwrap();
-        let operator = Command::new(env!("CARGO_BIN_EXE_maptask-operator"))
-            .args(["run", "--leader-election=false", "--listen=127.0.0.1:0", "--log-level=warn"])
-            .env("KUBECONFIG", kubeconfig)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        Self { client, operator: Operator(operator), runs: 0 }
+        Self { client, operator: Operator::start(kubeconfig), runs: 0 }
     }
 
     async fn send(&self, method: &str, path: &str, body: &Value) -> Result<Value, kube::Error> {
@@ -103,11 +84,18 @@ impl Bench {
         }
         let mut watching = JoinSet::new();
         let seen = self.watch(&namespace, contender, &mut watching);
-        let before = Reading::take(&self.client, self.operator.0.id()).await;
+        let before = Reading::take(&self.client, self.operator.cpu()).await;
         let began = Instant::now();
+        let mut restart = None;
         let object_bytes = match contender {
             Contender::Bare => self.bare(&namespace, shape, seen.clone()).await,
             Contender::Job | Contender::JobDefault => self.jobs(&namespace, shape).await,
+            Contender::MapTask if shape.restart => {
+                let restarted = self.operator.restart_at_half(&self.client, &namespace, shape.items);
+                let (bytes, restarted) = tokio::join!(self.map_tasks(&namespace, shape, contender), restarted);
+                restart = Some(restarted);
+                bytes
+            }
             Contender::MapTask | Contender::MapTaskWithout => self.map_tasks(&namespace, shape, contender).await,
             Contender::Flooded | Contender::FloodedWithSchema => {
                 let schema = contender == Contender::FloodedWithSchema;
@@ -118,10 +106,10 @@ impl Bench {
             }
         };
         let took = began.elapsed();
-        let done = Reading::take(&self.client, self.operator.0.id()).await.since(&before);
+        let done = Reading::take(&self.client, self.operator.cpu()).await.since(&before);
         let controller = match controller(contender) {
             None => 0.0,
-            Some(OPERATOR) => resident(self.operator.0.id()),
+            Some(OPERATOR) => self.operator.megabytes(),
             Some(program) => resident(meter::pid(program)),
         };
         let first = seen.borrow().first.map_or(took, |first| first.saturating_duration_since(began));
@@ -129,7 +117,8 @@ impl Bench {
         if contender == Contender::JobDefault {
             restart_manager(5_000, 10_000);
         }
-        Figures::new((shape.tasks * shape.items) as f64, took, first, done, controller, object_bytes)
+        let figures = Figures::new((shape.tasks * shape.items) as f64, took, first, done, controller, object_bytes);
+        Figures { restart, ..figures }
     }
 
     /// Follows the pods of a namespace: until the first is there, or for the bare loop until the end, since that is how it
@@ -271,15 +260,27 @@ impl Bench {
     }
 }
 
+/// What a list has, and the version to watch from.
+pub async fn listed(client: &Client, path: &str) -> (Vec<Value>, String) {
+    let mut list = send(client, "GET", path, &Value::Null).await.unwrap();
+    let version = list["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    let Value::Array(objects) = list["items"].take() else { return (Vec::new(), version) };
+    (objects, version)
+}
+
 /// Passes on the objects of a list and what becomes of them, for as long as `each` wants more.
 async fn follow(client: Client, path: String, mut each: impl FnMut(Value) -> bool) {
-    let list = send(&client, "GET", &path, &Value::Null).await.unwrap();
-    let mut version = list["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
-    for object in list["items"].as_array().into_iter().flatten() {
-        if !each(object.clone()) {
+    let (objects, version) = listed(&client, &path).await;
+    for object in objects {
+        if !each(object) {
             return;
         }
     }
+    follow_from(client, path, version, each).await;
+}
+
+/// The same of what changes after a version.
+pub async fn follow_from(client: Client, path: String, mut version: String, mut each: impl FnMut(Value) -> bool) {
     loop {
         let uri = format!("{path}?watch=true&resourceVersion={version}&timeoutSeconds=3600");
         let request = Request::get(uri).body(Vec::new()).unwrap();

@@ -10,6 +10,9 @@
 mod contenders;
 mod flood;
 mod meter;
+mod operator;
+#[path = "../page.rs"]
+mod page;
 mod plot;
 mod report;
 #[path = "../resident.rs"]

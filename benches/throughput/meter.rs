@@ -57,12 +57,12 @@ fn written(pid: u32) -> f64 {
 }
 
 impl Reading {
-    pub async fn take(client: &Client, operator: u32) -> Self {
+    pub async fn take(client: &Client, operator_cpu: f64) -> Self {
         let mut reading = Self::default();
         for program in PROGRAMS {
             reading.cpu.insert(program.to_owned(), cpu(pid(program)));
         }
-        reading.cpu.insert(OPERATOR.to_owned(), cpu(operator));
+        reading.cpu.insert(OPERATOR.to_owned(), operator_cpu);
         reading.cpu.insert(BENCHMARK.to_owned(), cpu(std::process::id()));
         reading.etcd_bytes = written(pid("etcd"));
         let request = http::Request::get("/metrics").body(Vec::new()).unwrap();

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use crate::contenders::{Contender, controller, cpu_per_thousand};
 use crate::meter::{BENCHMARK, OPERATOR, PROGRAMS, Reading};
+use crate::operator::Restart;
+use crate::page;
 use crate::plot;
 
 /// What one turn cost.
@@ -22,6 +24,7 @@ pub struct Figures {
     pub controller_megabytes: f64,
     pub etcd_bytes: f64,
     pub object_bytes: f64,
+    pub restart: Option<Restart>,
 }
 
 impl Figures {
@@ -35,6 +38,7 @@ impl Figures {
             writes: done.writes.into_iter().map(|(key, count)| (key, count / items)).collect(),
             controller_megabytes: megabytes,
             object_bytes: bytes as f64,
+            restart: None,
         }
     }
 }
@@ -92,6 +96,13 @@ pub fn table(title: &str, figures: &BTreeMap<Contender, Vec<Figures>>) -> String
     row("memory of the controller, MB", &|_, all| format!("{:.0}", median(all, |f| f.controller_megabytes)));
     row("bytes that etcd writes for each item", &|_, all| format!("{:.0}", median(all, |f| f.etcd_bytes)));
     row("the object as JSON, bytes", &|_, all| format!("{:.0}", median(all, |f| f.object_bytes)));
+    if figures.values().flatten().any(|f| f.restart.is_some()) {
+        let restart = |all: &[Figures], of: fn(Restart) -> f64| median(all, |f| f.restart.map_or(0.0, of));
+        row("memory of the operator at half, MB", &|_, all| format!("{:.0}", restart(all, |r| r.megabytes)));
+        row("killed at half: from its start to the next pod, s", &|_, all| {
+            format!("{:.1}", restart(all, |r| r.seconds))
+        });
+    }
     let mut kinds: Vec<String> = figures.values().flatten().flat_map(|f| f.writes.keys().cloned()).collect();
     kinds.sort();
     kinds.dedup();
@@ -138,29 +149,12 @@ fn ratios(figures: &BTreeMap<Contender, Vec<Figures>>) -> String {
 
 /// The shape's part of docs/benchmarks.md, and its plot.
 pub fn write(shape: &str, title: &str, figures: &BTreeMap<Contender, Vec<Figures>>, rounds: usize) {
-    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
-    let page = format!("{docs}/benchmarks.md");
-    let (begin, end) = (format!("<!-- {shape}: begin -->"), format!("<!-- {shape}: end -->"));
-    let mut old = std::fs::read_to_string(&page).unwrap_or_default();
-    if !old.contains(&begin) {
-        let _ = write!(old, "\n{begin}\n{end}\n");
-    }
-    let (head, rest) = old.split_once(&begin).expect("it begins");
-    let tail = rest.split_once(&end).expect("the part has its end").1;
-    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    let date = std::process::Command::new("date").arg("+%F").output().unwrap().stdout;
-    let (heading, rest) = table(title, figures).split_once("\n\n").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let table = table(title, figures);
+    let (heading, rest) = table.split_once("\n\n").expect("a heading and a table");
     let text = format!(
-        "{heading}\n\n`BENCH_SHAPES={shape} BENCH_ROUNDS={rounds} make bench` on {}, version {}, {cores} cores of a {}.\n\n\
-         ![items a second](benchmarks/{shape}.svg)\n\n{rest}",
-        String::from_utf8_lossy(&date).trim(),
-        env!("CARGO_PKG_VERSION"),
-        model.unwrap_or("machine of unknown make"),
+        "{heading}\n\n`BENCH_SHAPES={shape} BENCH_ROUNDS={rounds} make bench` {}.\n\n![items a second](benchmarks/{shape}.svg)\n\n{rest}",
+        page::stamp(),
     );
-    std::fs::create_dir_all(format!("{docs}/benchmarks")).unwrap();
-    std::fs::write(format!("{docs}/benchmarks/{shape}.svg"), plot::bars(title, figures)).unwrap();
-    std::fs::write(&page, format!("{head}{begin}\n{text}{end}{tail}")).unwrap();
-    println!("written to docs/benchmarks.md");
+    page::plot(shape, &plot::bars(title, figures));
+    page::replace("benchmarks.md", shape, &text);
 }

@@ -20,6 +20,8 @@ pub struct Shape {
     pub result: usize,
     /// Turns of each contender at most.
     pub rounds: usize,
+    /// The operator is killed when half is done.
+    pub restart: bool,
     pub contenders: &'static [Contender],
 }
 
@@ -35,10 +37,11 @@ const BASE: Shape = Shape {
     fail_every: 0,
     result: 0,
     rounds: 9,
+    restart: false,
     contenders: &[Bare, Job, MapTask, JobDefault],
 };
 
-pub const ALL: [Shape; 9] = [
+pub const ALL: [Shape; 10] = [
     BASE,
     Shape { name: "3k", what: "3,000 items that end at once", items: 3_000, contenders: &[Bare, Job, MapTask], ..BASE },
     Shape {
@@ -81,6 +84,16 @@ pub const ALL: [Shape; 9] = [
         parallel: 1_000,
         rounds: 1,
         contenders: &[Job, MapTask],
+        ..BASE
+    },
+    Shape {
+        name: "100k",
+        what: "one task of 100,000 items, 5,000 in flight, the operator killed at half",
+        items: 100_000,
+        parallel: 5_000,
+        rounds: 1,
+        restart: true,
+        contenders: &[MapTask],
         ..BASE
     },
     Shape {

@@ -4,8 +4,10 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 #[path = "../../benches/cluster.rs"]
-#[allow(dead_code, reason = "shared with benches/growth.rs")]
+#[allow(dead_code, reason = "shared with benches/growth")]
 mod cluster;
+#[path = "../../benches/event.rs"]
+mod event;
 
 use cluster::{Cluster, task};
 
@@ -30,17 +32,28 @@ fn run(items: u32) -> (u64, usize) {
     ((after.total_blocks - before) / u64::from(ENDED), after.max_bytes)
 }
 
+/// Blocks allocated to read a pod's event: it comes five times for each item.
+fn event_blocks() -> u64 {
+    let before = dhat::HeapStats::get().total_blocks;
+    std::hint::black_box(event::decode(event::EVENT));
+    dhat::HeapStats::get().total_blocks - before
+}
+
+/// Blocks for each event of a pod.
+const EVENT_BLOCKS: u64 = 41;
 /// Blocks for each item, those of the cluster that answers included.
-const BLOCKS: u64 = 94;
+const BLOCKS: u64 = 93;
 /// Bytes at the peak with 20,000 items, and then with a million.
 const PEAKS: [usize; 2] = [6_840_000, 7_700_000];
 
 #[test]
 fn an_item_costs_no_more_allocations_and_a_task_no_more_memory_than_recorded() {
     let _profiler = dhat::Profiler::builder().testing().build();
+    let read = event_blocks();
     let (blocks, small) = run(20_000);
     let (_, large) = run(1_000_000);
-    println!("{blocks} blocks an item; peak {small} B with 20,000 items, {large} B with a million");
+    println!("{read} blocks an event, {blocks} an item; peak {small} B with 20,000 items, {large} B with a million");
+    assert!(read <= EVENT_BLOCKS + EVENT_BLOCKS / 10, "{read} blocks an event, {EVENT_BLOCKS} are recorded");
     assert!(blocks <= BLOCKS + BLOCKS / 10, "{blocks} blocks an item, {BLOCKS} are recorded");
     for (found, recorded) in [small, large].into_iter().zip(PEAKS) {
         assert!(found <= recorded + recorded / 10, "{found} bytes at the peak, {recorded} are recorded");

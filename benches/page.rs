@@ -1,0 +1,39 @@
+//! Where a measurement is written to: a part of a page of docs/, between its marks.
+
+use std::fmt::Write;
+
+const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
+
+/// Puts a text between the marks of a part of a page; both marks go to its end if they are not there yet.
+pub fn replace(page: &str, part: &str, text: &str) {
+    let path = format!("{DOCS}/{page}");
+    let (begin, end) = (format!("<!-- {part}: begin -->"), format!("<!-- {part}: end -->"));
+    let mut old = std::fs::read_to_string(&path).unwrap_or_default();
+    if !old.contains(&begin) {
+        let _ = write!(old, "\n{begin}\n{end}\n");
+    }
+    let (head, rest) = old.split_once(&begin).expect("it begins");
+    let tail = rest.split_once(&end).expect("the part has its end").1;
+    std::fs::write(&path, format!("{head}{begin}\n{text}{end}{tail}")).unwrap();
+    println!("written to docs/{page}");
+}
+
+/// Writes a plot that pages link to.
+pub fn plot(name: &str, svg: &str) {
+    std::fs::create_dir_all(format!("{DOCS}/benchmarks")).unwrap();
+    std::fs::write(format!("{DOCS}/benchmarks/{name}.svg"), svg).unwrap();
+}
+
+/// Date, version and machine.
+pub fn stamp() -> String {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let date = std::process::Command::new("date").arg("+%F").output().unwrap().stdout;
+    format!(
+        "on {}, version {}, {cores} cores of a {}",
+        String::from_utf8_lossy(&date).trim(),
+        env!("CARGO_PKG_VERSION"),
+        model.unwrap_or("machine of unknown make"),
+    )
+}
