@@ -47,6 +47,8 @@ pub struct Fleet {
     queue: Queue,
     /// Items in flight, over all tasks.
     in_flight: usize,
+    /// Tasks that have any, as of the last round.
+    busy: u32,
     /// The same for each namespace that has any.
     in_namespaces: BTreeMap<Arc<str>, usize>,
     /// Tasks to be polled in the next round.
@@ -114,6 +116,7 @@ impl Fleet {
             berths: BTreeMap::new(),
             queue: Queue::new(&limits),
             in_flight: 0,
+            busy: 0,
             in_namespaces: BTreeMap::new(),
             dirty: BTreeSet::new(),
             wakes: BTreeSet::new(),
@@ -169,7 +172,7 @@ impl Fleet {
         self.launch(now, &mut touched, &mut plan);
         for key in &touched {
             if let Some(task) = self.berths.get_mut(key).and_then(|berth| berth.task.as_mut()) {
-                task.poll_write(now, &mut plan.actions);
+                task.poll_write(now, self.busy, &mut plan.actions);
             }
             self.settle(now, key);
         }
@@ -231,7 +234,9 @@ impl Fleet {
     fn launch(&mut self, now: Time, touched: &mut BTreeSet<TaskKey>, plan: &mut Plan) {
         let round = self.round(now);
         let mut line = Line::default();
+        self.busy = 0;
         for (key, berth) in &mut self.berths {
+            self.busy += u32::from(berth.in_flight > 0);
             let Some(task) = &mut berth.task else { continue };
             if task.peek_startable().is_some() {
                 line.push(task.priority(), task.in_flight(), key.clone());

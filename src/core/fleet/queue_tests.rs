@@ -18,11 +18,19 @@ struct Cluster {
     version: u64,
     running: Vec<(Time, PodId, String)>,
     created: BTreeMap<TaskKey, Vec<Time>>,
+    writes: usize,
 }
 
 impl Cluster {
     fn new(limits: Limits) -> Self {
-        Self { fleet: empty_fleet(limits), now: Time(0), version: 1, running: Vec::new(), created: BTreeMap::new() }
+        Self {
+            fleet: empty_fleet(limits),
+            now: Time(0),
+            version: 1,
+            running: Vec::new(),
+            created: BTreeMap::new(),
+            writes: 0,
+        }
     }
 
     fn add(&mut self, namespace: &str, name: &str, count: u32, priority: i32) -> TaskKey {
@@ -59,6 +67,7 @@ impl Cluster {
                 }
                 Action::Write(write) => {
                     self.version += 1;
+                    self.writes += 1;
                     let written = WriteOutcome::Written { version: self.version, rewritten: 0, uncached: None };
                     self.fleet.handle_written(now, &write.key, &write.uid, &written);
                 }
@@ -146,4 +155,17 @@ fn pods_are_created_no_faster_than_the_operator_allows() {
     (0..200).for_each(|_| cluster.tick());
     let created = cluster.created[&key].len();
     assert!((45..=56).contains(&created), "{created} in ten seconds");
+}
+
+#[test]
+fn fifty_tasks_together_write_ten_statuses_a_second() {
+    let mut cluster = Cluster::new(limits(500));
+    for number in 0..50 {
+        cluster.add("ns", &format!("t{number}"), 1_000, 0);
+    }
+    (0..200).for_each(|_| cluster.tick());
+    let before = cluster.writes;
+    (0..400).for_each(|_| cluster.tick());
+    let writes = cluster.writes - before;
+    assert!((150..=210).contains(&writes), "{writes} in 20 s");
 }

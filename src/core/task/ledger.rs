@@ -5,6 +5,10 @@ use crate::core::ids::{Time, doubled};
 
 /// Least time between two status writes of a task, in milliseconds.
 const INTERVAL_MILLIS: u64 = 1_000;
+/// Each task that has items in flight adds so many milliseconds to it, so that many tasks write no more than a few do…
+const SHARE_MILLIS: u64 = 100;
+/// …up to this: a further attempt waits until the last one is recorded.
+const MAX_SHARED_MILLIS: u64 = 5_000;
 /// Bytes of status that a task may write a second on average: larger ones are written less often.
 const BYTES_PER_SECOND: u64 = 50_000;
 /// Bytes of ConfigMaps that it may write again a second on average: each is written whole, however few of its lines are new.
@@ -73,6 +77,8 @@ pub struct Ledger {
     last_write: Option<Time>,
     last_bytes: u64,
     last_rewritten: u64,
+    /// Milliseconds between two writes that the other tasks ask for.
+    shared: u64,
     failures: u32,
     /// Nothing is written before this time.
     blocked_until: Option<Time>,
@@ -106,6 +112,7 @@ impl Ledger {
             last_write: None,
             last_bytes: 0,
             last_rewritten: 0,
+            shared: 0,
             failures: 0,
             blocked_until: None,
             stale_since: None,
@@ -144,6 +151,11 @@ impl Ledger {
         self.written == self.revision && !self.in_flight
     }
 
+    /// Says how many tasks have items in flight.
+    pub fn share(&mut self, busy: u32) {
+        self.shared = (u64::from(busy) * SHARE_MILLIS).min(MAX_SHARED_MILLIS);
+    }
+
     /// When the next write may go out; `None` when there is nothing to write or something must answer first.
     pub fn due(&self) -> Option<Time> {
         if self.in_flight || self.is_clean() || self.stale_since.is_some() {
@@ -152,7 +164,9 @@ impl Ledger {
         let spaced = match self.last_write {
             Some(last) if !self.urgent => {
                 let rewritten = (self.last_rewritten * 1_000 / REWRITTEN_BYTES_PER_SECOND).min(MAX_REWRITTEN_MILLIS);
-                last.plus_millis(INTERVAL_MILLIS.max(self.last_bytes * 1_000 / BYTES_PER_SECOND).max(rewritten))
+                last.plus_millis(
+                    INTERVAL_MILLIS.max(self.shared).max(self.last_bytes * 1_000 / BYTES_PER_SECOND).max(rewritten),
+                )
             }
             _ => Time(i64::MIN),
         };
@@ -295,7 +309,22 @@ mod tests {
     }
 
     #[test]
-    fn large_config_maps_are_written_less_often_but_within_ten_seconds() {
+    fn many_tasks_write_their_status_less_often_but_within_five_seconds() {
+        for (busy, due) in [(1, 1_000), (10, 1_000), (30, 3_000), (50, 5_000), (10_000, 5_000)] {
+            let mut ledger = Ledger::new(1, None);
+            ledger.share(busy);
+            ledger.change();
+            ledger.begin(Time(0), &status("a"));
+            ledger.change();
+            ledger.succeeded(2, 0);
+            assert_eq!(ledger.due(), Some(Time(due)));
+            ledger.change_urgently();
+            assert!(ledger.due().unwrap() <= Time(0), "the end of a task waits for nobody");
+        }
+    }
+
+    #[test]
+    fn large_configmaps_are_written_less_often_but_within_ten_seconds() {
         for (rewritten, due) in [(50_000, 1_000), (256_000, 2_560), (50_000_000, 10_000)] {
             let mut ledger = Ledger::new(1, None);
             ledger.change();

@@ -211,8 +211,9 @@ impl Task {
         flights.look(each, is_to_stop);
     }
 
-    /// Puts a status write into `actions`, if one is due.
-    pub fn poll_write(&mut self, now: Time, actions: &mut Vec<Action>) {
+    /// Puts a status write into `actions`, if one is due among so many tasks that have items in flight.
+    pub fn poll_write(&mut self, now: Time, busy: u32, actions: &mut Vec<Action>) {
+        self.ledger.share(busy);
         if self.deleting || self.ledger.due().is_none_or(|due| due > now) {
             return;
         }
