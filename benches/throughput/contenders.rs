@@ -250,7 +250,7 @@ impl Bench {
         }
         let path = format!("/api/v1/namespaces/{namespace}");
         let _ = self.send("DELETE", &path, &options).await;
-        let end = Instant::now() + Duration::from_mins(5);
+        let end = Instant::now() + Duration::from_mins(15);
         while self.get(&path).await.is_some() {
             assert!(Instant::now() < end, "{namespace} does not go");
             tokio::time::sleep(Duration::from_millis(300)).await;
