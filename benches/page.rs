@@ -18,6 +18,13 @@ pub fn replace(page: &str, part: &str, text: &str) {
     println!("written to docs/{page}");
 }
 
+/// A drawing in its frame.
+pub fn svg(width: f64, height: f64, body: &str) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height:.0}\" font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"{width}\" height=\"{height:.0}\" fill=\"white\"/>\n{body}</svg>\n"
+    )
+}
+
 /// Writes a plot that pages link to.
 pub fn plot(name: &str, svg: &str) {
     std::fs::create_dir_all(format!("{DOCS}/benchmarks")).unwrap();

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::page::svg;
+
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 420.0;
 const LEFT: f64 = 60.0;
@@ -68,7 +70,5 @@ pub fn lines(quantities: &[(&str, Vec<(u32, f64)>)]) -> String {
             lowest + 4.0
         );
     }
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>\n{body}</svg>\n"
-    )
+    svg(WIDTH, HEIGHT, &body)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::contenders::Contender;
+use crate::page::svg;
 use crate::report::{Figures, median, name};
 
 const WIDTH: f64 = 860.0;
@@ -39,7 +40,5 @@ pub fn bars(title: &str, figures: &BTreeMap<Contender, Vec<Figures>>) -> String 
         );
         y += BAR + 4.0;
     }
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {y:.0}\" font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"{WIDTH}\" height=\"{y:.0}\" fill=\"white\"/>\n{body}</svg>\n"
-    )
+    svg(WIDTH, y, &body)
 }
