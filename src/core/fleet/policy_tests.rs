@@ -4,9 +4,11 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::Limits;
-use super::plan::{Action, CreateOutcome, DeleteOutcome};
+use super::plan::{Action, CreateOutcome, DeleteOutcome, LookOutcome, PodId};
 use super::story::{LIMITS, Story, key};
 use crate::api::TaskPhase;
+use crate::core::ids::{Attempt, Index, Time};
+use crate::core::pod::{Deletion, PodSeen};
 
 /// The phase of a task whose items end so, in this order and in batches that end where `cuts` says.
 fn phase_of(spec: &serde_json::Value, ends: &[(u32, i32)], cuts: &[bool]) -> TaskPhase {
@@ -59,13 +61,55 @@ fn success_criteria_met_is_told_at_once_and_the_end_when_nothing_runs() {
     story.runs(2, 1);
     story.ends(0, 1, 0);
     let plan = story.plan(10);
-    assert!(plan.contains(&"stop ns/t-1-1".to_owned()) && plan.contains(&"stop ns/t-2-1".to_owned()), "{plan:?}");
     assert!(plan.iter().any(|line| line.starts_with("write ns/t Running 1/3 running 2")), "{plan:?}");
+    assert!(!plan.iter().any(|line| line.starts_with("stop")), "not before it is recorded why: {plan:?}");
+    let plan = story.plan(0);
+    assert!(plan.contains(&"stop ns/t-1-1".to_owned()) && plan.contains(&"stop ns/t-2-1".to_owned()), "{plan:?}");
     // One of them ends well although it was told to stop.
     story.ends(1, 1, 0);
     story.ends(2, 1, 143);
     let plan = story.plan(1_000);
     assert!(plan.iter().any(|line| line.starts_with("write ns/t Succeeded 2/3 running 0 failed 0")), "{plan:?}");
+}
+
+#[test]
+fn a_pod_that_has_ended_unseen_is_not_deleted_when_its_task_is_stopped() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 }, "minSuccesses": 1 }));
+    story.plan(0);
+    story.plan(0);
+    story.runs(1, 1);
+    story.ends(0, 1, 0);
+    story.plan(10);
+    let plan = story.fleet.poll_plan(story.now);
+    let stop = plan.actions.iter().find_map(|a| if let Action::Delete(delete) = a { Some(delete) } else { None });
+    let stop = stop.expect("it is not needed any more");
+    assert_eq!(stop.version, Some(2), "only as it was when it had not ended");
+    story.fleet.handle_deleted(story.now, &stop.id, DeleteOutcome::Changed);
+    story.ends(1, 1, 0);
+    let plan = story.plan(1_000);
+    assert!(plan.iter().any(|line| line.starts_with("write ns/t Succeeded 2/2 running 0 failed 0")), "{plan:?}");
+}
+
+#[test]
+fn a_pod_that_is_gone_when_its_task_was_being_stopped_has_not_failed() {
+    let spec = json!({ "items": { "count": 3 }, "minSuccesses": 1, "retryPolicy": { "infrastructureRetries": 0 } });
+    let mut story = Story::new(LIMITS, &spec);
+    story.plan(0);
+    story.plan(0);
+    story.runs(1, 1);
+    story.runs(2, 1);
+    story.ends(0, 1, 0);
+    story.plan(10);
+    assert!(story.plan(0).contains(&"stop ns/t-1-1".to_owned()));
+    // The operator dies after its deletes. Of one pod nothing is left, of the other its last state.
+    let deleted = Some(Deletion { asked: Time(0), last: false });
+    story.restart([PodSeen { deleted, ..Story::ended(2, 1, 143) }]);
+    let plan = story.plan(0);
+    assert!(plan.contains(&"look for ns/t-1-1".to_owned()), "where is it? {plan:?}");
+    let id = PodId { key: key(), index: Index(1), attempt: Attempt(1) };
+    story.fleet.handle_looked(story.now, &id, LookOutcome::NotFound);
+    let plan = story.plan(1_000);
+    assert!(plan.iter().any(|line| line.starts_with("write ns/t Succeeded 1/3 running 0 failed 0")), "{plan:?}");
 }
 
 #[test]

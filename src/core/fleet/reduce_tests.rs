@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use super::Fleet;
 use super::story::{LIMITS, Story, key};
 use crate::core::ids::Index;
 
@@ -75,14 +74,7 @@ fn a_reduce_under_way_is_known_again_after_a_restart() {
     story.ends(0, 1, 0);
     story.plan(100);
     story.plan(0);
-    let written = story.written.clone().unwrap();
-    story.fleet = Fleet::new(LIMITS, 2);
-    story.fleet.handle_tasks_listing();
-    story.fleet.handle_task(story.now, written);
-    story.fleet.handle_tasks_listed(story.now);
-    story.fleet.handle_pods_listing();
-    story.ends(REDUCE, 1, 0);
-    story.fleet.handle_pods_listed(story.now);
+    story.restart([Story::ended(REDUCE, 1, 0)]);
     let plan = story.plan(0);
     assert!(plan[1].starts_with("write ns/t Succeeded 1/1"), "{plan:?}");
 }

@@ -104,6 +104,19 @@ impl Story {
         plan.to_string().lines().map(str::to_owned).collect()
     }
 
+    /// Another operator takes over from what was last written, and finds these pods.
+    pub fn restart(&mut self, pods: impl IntoIterator<Item = PodSeen>) {
+        self.fleet = Fleet::new(LIMITS, 2);
+        self.fleet.handle_tasks_listing();
+        self.fleet.handle_task(self.now, self.written.clone().expect("a task that was written"));
+        self.fleet.handle_tasks_listed(self.now);
+        self.fleet.handle_pods_listing();
+        for pod in pods {
+            self.fleet.handle_pod(self.now, pod);
+        }
+        self.fleet.handle_pods_listed(self.now);
+    }
+
     pub fn pod(index: u32, attempt: u32, status: &serde_json::Value) -> PodSeen {
         let status: PodStatus = serde_json::from_value(status.clone()).unwrap();
         pod_of(&PodId { key: key(), index: Index(index), attempt: Attempt(attempt) }, "u", status)
@@ -117,12 +130,15 @@ impl Story {
     }
 
     pub fn ends(&mut self, index: u32, attempt: u32, exit_code: i32) {
+        self.fleet.handle_pod(self.now, Self::ended(index, attempt, exit_code));
+    }
+
+    pub fn ended(index: u32, attempt: u32, exit_code: i32) -> PodSeen {
         let phase = if exit_code == 0 { "Succeeded" } else { "Failed" };
         let terminated = json!({ "exitCode": exit_code, "message": "7" });
         let status =
             json!({ "phase": phase, "containerStatuses": [{ "name": "main", "state": { "terminated": terminated } }] });
-        let pod = Self::pod(index, attempt, &status);
-        self.fleet.handle_pod(self.now, pod);
+        Self::pod(index, attempt, &status)
     }
 }
 

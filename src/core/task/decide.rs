@@ -87,7 +87,10 @@ impl Task {
                 Decision::Successful => format!("{summary}; the rest runs since spec.whenSuccessful is RunAll"),
                 Decision::Failed(_, message) => format!("{message}; the rest runs since spec.whenHopeless is RunAll"),
             });
-            self.ledger.change_urgently();
+            let revision = self.ledger.change_urgently();
+            if let Some(run) = self.active_mut() {
+                run.decided_at = Some(revision);
+            }
         }
         if busy {
             return;

@@ -48,7 +48,9 @@ impl Run {
                 None => {}
             }
         }
-        if stopped && course == Course::Stop {
+        // An operator that died since may have asked for it.
+        let taken = matches!(ending, Ending::Deleted | Ending::NodeLost);
+        if course == Course::Stop && (stopped || taken) {
             self.set(scene, index, ItemPhase::Cancelled);
             return ending;
         }

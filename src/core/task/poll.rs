@@ -8,7 +8,7 @@ use crate::core::fleet::plan::{Action, Create, Delete, Expire, PodId, Write};
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::queue::Denial;
 use crate::core::task::course::Course;
-use crate::core::task::flight::{Doubt, Flight, Stop, Unwanted};
+use crate::core::task::flight::{Doubt, Flight, Stop};
 use crate::core::task::run::Run;
 use crate::core::task::{Budget, Round, Stage, Task};
 
@@ -178,8 +178,9 @@ impl Task {
     /// Stops what is not to run any more, and looks for pods that are doubtful.
     fn poll_flights(&mut self, now: Time, budget: &mut Budget, actions: &mut Vec<Action>) {
         let key = self.key.clone();
-        let Some(run) = self.active_mut() else { return };
-        let all = run.course() == Course::Stop;
+        let (Some(run), scene) = self.scene(now) else { return };
+        let recorded = run.decided_at.is_none_or(|revision| scene.ledger.is_written(revision));
+        let all = recorded && run.course() == Course::Stop;
         run.flights.stop_all(all);
         let Run { job, flights, unclear, .. } = run;
         let id = |index: Index, attempt: Attempt| PodId { key: key.clone(), index: job.shown(index), attempt };
@@ -194,9 +195,8 @@ impl Task {
                     flight.stop = Stop::No(free);
                 } else {
                     flight.stop = Stop::Asked;
-                    // It may have started in the meantime.
-                    let late = !all && matches!(flight.unwanted, Some(Unwanted::NeverStarted(_)));
-                    let version = late.then_some(flight.pod_version);
+                    // It may have started or ended in the meantime: then what it says counts.
+                    let version = Some(flight.pod_version);
                     budget.deletes -= 1;
                     let id = id(index, flight.attempt);
                     actions.push(Action::Delete(Delete { id, uid, version, ended: false }));

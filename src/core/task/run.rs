@@ -44,6 +44,8 @@ pub struct Run {
     pub stalls: Stalls,
     /// How the task was decided.
     pub decided: Option<Decision>,
+    /// Nothing is stopped for that before this revision is recorded: whoever comes after a crash must know why pods go.
+    pub decided_at: Option<Revision>,
     /// The task is to fail, whatever the counts say.
     pub doom: Option<(FailReason, String)>,
     /// Nothing runs on, even of a task that was decided and would let it.
@@ -97,6 +99,7 @@ impl Run {
             failures: Failures::default(),
             stalls: Stalls::default(),
             decided: None,
+            decided_at: None,
             doom: None,
             halted: false,
             picked: false,
