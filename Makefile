@@ -23,6 +23,9 @@ test-unit: ## rules and properties, and what the core allocates; no cluster
 	$(CARGO) test --quiet --locked --test memory
 	$(CARGO) test --quiet --locked --bench hot
 
+# Worlds are small and short-lived: glibc would give their memory back to the kernel again and again, for two thirds of the time.
+test-simulation soak: export MALLOC_TRIM_THRESHOLD_ = 2000000000
+
 test-simulation: ## the core in 10,000 simulated worlds
 	$(CARGO) test --quiet --locked --test simulation
 

@@ -178,12 +178,9 @@ impl World {
                 Answer::Looked(id, outcome)
             }
             Action::Write(write) => return self.write(*write),
+            // It may come ahead of the watch, or long after it.
             Action::Reread(key) => {
-                // The answer comes as the watch's would, but ahead of it.
-                if let Some(task) = self.tasks.get(&key) {
-                    self.operator.fleet.handle_task(self.now, task.clone());
-                }
-                return Ok(None);
+                return Ok(self.tasks.get(&key).map(|task| Answer::Reread(Box::new(task.clone()))));
             }
             Action::Fetch(fetch) => {
                 let outcome = match &self.inputs {

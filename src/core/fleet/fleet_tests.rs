@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::Fleet;
 use super::plan::{Action, CreateOutcome, PodId};
 use super::story::{LIMITS, Story, key};
+use super::{Fleet, Limits};
 use crate::core::task::TaskSeen;
 
 #[test]
@@ -94,4 +94,33 @@ fn what_the_operator_was_told_of_after_a_restart_is_enough_to_go_on() {
     assert_eq!(story.fleet.task(&key()).unwrap().in_flight(), 1);
     story.ends(1, 1, 0);
     assert!(story.plan(1_000).iter().any(|line| line.starts_with("write ns/t Succeeded 2/2")));
+}
+
+#[test]
+fn a_finished_pod_stays_while_another_create_of_it_may_be_carried_out() {
+    let mut story = Story::new(Limits { kept_pods: 0, ..LIMITS }, &json!({ "items": { "count": 1 } }));
+    story.plan(0);
+    story.created = Some(CreateOutcome::Unclear);
+    assert!(story.plan(0).contains(&"create ns/t-0-1".to_owned()));
+    story.created = None;
+    assert!(story.plan(60_000).contains(&"create ns/t-0-1".to_owned()), "sent again, and it has no answer yet");
+    // The first one is carried out after all.
+    story.ends(0, 1, 0);
+    let mut rest = Vec::new();
+    for _ in 0..7 {
+        rest.extend(story.plan(10_000));
+    }
+    assert!(!rest.iter().any(|line| line.starts_with("clean up")), "the second may bring it back: {rest:?}");
+    assert!(story.plan(10_000).contains(&"clean up ns/t-0-1".to_owned()));
+}
+
+#[test]
+fn an_answer_about_a_task_that_is_gone_does_not_bring_it_back() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
+    story.plan(0);
+    story.plan(0);
+    let read = story.written.clone().unwrap();
+    story.fleet.handle_task_gone(&key());
+    story.fleet.handle_reread(story.now, read);
+    assert!(story.fleet.task(&key()).is_none());
 }

@@ -26,6 +26,14 @@ impl Fleet {
         }
     }
 
+    /// A task was read again that somebody else had written. What became of its name since is for the watch to tell, which
+    /// may be behind the answer or ahead of it.
+    pub fn handle_reread(&mut self, now: Time, seen: TaskSeen) {
+        if self.task(&seen.key).is_some_and(|task| task.uid() == seen.uid) {
+            self.handle_task(now, seen);
+        }
+    }
+
     /// A MapTask was deleted.
     pub fn handle_task_gone(&mut self, key: &TaskKey) {
         if let Some(berth) = self.berths.get_mut(key) {
@@ -111,7 +119,7 @@ impl Fleet {
             Answer::Deleted(id, outcome) => self.handle_deleted(now, &id, outcome),
             Answer::Looked(id, outcome) => self.handle_looked(now, &id, outcome),
             Answer::Written(key, uid, outcome) => self.handle_written(now, &key, &uid, &outcome),
-            Answer::Reread(seen) => self.handle_task(now, *seen),
+            Answer::Reread(seen) => self.handle_reread(now, *seen),
             Answer::Fetched(key, uid, outcome) => self.handle_fetched(now, &key, &uid, outcome),
             Answer::Recalled(key, uid, outcome) => self.handle_recalled(now, &key, &uid, outcome),
         }

@@ -15,6 +15,8 @@ pub struct Story {
     pub version: u64,
     /// The task as it was last written.
     pub written: Option<TaskSeen>,
+    /// The answer to creates, if there is one.
+    pub created: Option<CreateOutcome>,
     task: TaskSeen,
 }
 
@@ -65,20 +67,29 @@ pub fn pod_of(id: &PodId, owner_uid: &str, status: PodStatus) -> PodSeen {
 impl Story {
     pub fn new(limits: Limits, spec: &serde_json::Value) -> Self {
         let task = new_task(key(), "u", 1, spec);
-        let mut story =
-            Self { fleet: empty_fleet(limits), now: Time(0), version: 1, written: None, task: task.clone() };
+        let mut story = Self {
+            fleet: empty_fleet(limits),
+            now: Time(0),
+            version: 1,
+            written: None,
+            created: Some(CreateOutcome::Created),
+            task: task.clone(),
+        };
         story.fleet.handle_task(story.now, task);
         story
     }
 
-    /// What is planned after so many milliseconds; creates, writes and deletes are answered well at once.
+    /// What is planned after so many milliseconds; writes and deletes are answered well at once, and so are creates unless
+    /// it is said otherwise.
     pub fn plan(&mut self, millis: u64) -> Vec<String> {
         self.now = self.now.plus_millis(millis);
         let plan = self.fleet.poll_plan(self.now);
         for action in &plan.actions {
             match action {
                 Action::Create(create) => {
-                    self.fleet.handle_created(self.now, &create.id(), "u", CreateOutcome::Created);
+                    if let Some(outcome) = self.created.clone() {
+                        self.fleet.handle_created(self.now, &create.id(), "u", outcome);
+                    }
                 }
                 Action::Write(write) => {
                     self.version += 1;
