@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::flood::{self, Flood};
 use crate::meter::{self, OPERATOR, Reading};
 use crate::operator::Operator;
-use crate::report::Figures;
+use crate::report::{Figures, Gone, Left};
 use crate::resident::resident;
 use crate::shapes::Shape;
 
@@ -37,6 +37,8 @@ pub enum Contender {
 
 /// Requests of the bare loop on their way at once.
 const AT_ONCE: usize = 32;
+/// Finished pods that the operator keeps for each task.
+const KEPT_PODS: usize = 10;
 const PATIENCE: Duration = Duration::from_hours(1);
 
 pub struct Bench {
@@ -84,6 +86,11 @@ impl Bench {
         }
         let mut watching = JoinSet::new();
         let seen = self.watch(&namespace, contender, &mut watching);
+        let flood = match contender {
+            Contender::Flooded => Some(Flood::start(&self.client, false).await),
+            Contender::FloodedWithSchema => Some(Flood::start(&self.client, true).await),
+            _ => None,
+        };
         let before = Reading::take(&self.client, self.operator.cpu()).await;
         let began = Instant::now();
         let mut restart = None;
@@ -96,13 +103,8 @@ impl Bench {
                 restart = Some(restarted);
                 bytes
             }
-            Contender::MapTask | Contender::MapTaskWithout => self.map_tasks(&namespace, shape, contender).await,
-            Contender::Flooded | Contender::FloodedWithSchema => {
-                let schema = contender == Contender::FloodedWithSchema;
-                let flood = Flood::start(&self.client, schema).await;
-                let bytes = self.map_tasks(&namespace, shape, contender).await;
-                println!("  the other client had {} answers", flood.stop(&self.client).await);
-                bytes
+            Contender::MapTask | Contender::MapTaskWithout | Contender::Flooded | Contender::FloodedWithSchema => {
+                self.map_tasks(&namespace, shape, contender).await
             }
         };
         let took = began.elapsed();
@@ -112,13 +114,18 @@ impl Bench {
             Some(OPERATOR) => self.operator.megabytes(),
             Some(program) => resident(meter::pid(program)),
         };
+        if let Some(flood) = flood {
+            println!("  the other client had {} answers", flood.stop(&self.client).await);
+        }
+        let items = (shape.tasks * shape.items) as f64;
+        let left = self.left(&namespace, shape, contender, items).await;
         let first = seen.borrow().first.map_or(took, |first| first.saturating_duration_since(began));
         self.clean(&namespace).await;
         if contender == Contender::JobDefault {
             restart_manager(5_000, 10_000);
         }
-        let figures = Figures::new((shape.tasks * shape.items) as f64, took, first, done, controller, object_bytes);
-        Figures { restart, ..figures }
+        let figures = Figures::new(items, took, first, done, controller, object_bytes);
+        Figures { restart, left, ..figures }
     }
 
     /// Follows the pods of a namespace: until the first is there, or for the bare loop until the end, since that is how it
@@ -236,6 +243,28 @@ impl Bench {
         let end = tokio::time::timeout(PATIENCE, follow(self.client.clone(), path.to_owned(), each)).await;
         assert!(end.is_ok(), "{open} of {count} not at their end after {PATIENCE:?}");
         largest
+    }
+
+    /// What is left to be done once the end is told: finished pods, until only those are there that stay.
+    async fn left(&self, namespace: &str, shape: &Shape, contender: Contender, items: f64) -> Left {
+        let pods = async || {
+            let list = self.get(&format!("/api/v1/namespaces/{namespace}/pods?limit=1")).await.unwrap_or_default();
+            let shown = list["items"].as_array().map_or(0, Vec::len);
+            shown + list["metadata"]["remainingItemCount"].as_u64().map_or(0, |n| n as usize)
+        };
+        let left = Left { pods: pods().await as f64, gone: None };
+        if controller(contender) != Some(OPERATOR) {
+            return left;
+        }
+        let before = Reading::take(&self.client, self.operator.cpu()).await;
+        let began = Instant::now();
+        while pods().await > KEPT_PODS * shape.tasks {
+            assert!(began.elapsed() < PATIENCE, "finished pods stay");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        let seconds = began.elapsed().as_secs_f64();
+        let done = Reading::take(&self.client, self.operator.cpu()).await.since(&before);
+        Left { gone: Some(Gone { seconds, cpu: cpu_per_thousand(&done, items) }), ..left }
     }
 
     async fn clean(&self, namespace: &str) {

@@ -25,6 +25,23 @@ pub struct Figures {
     pub etcd_bytes: f64,
     pub object_bytes: f64,
     pub restart: Option<Restart>,
+    pub left: Left,
+}
+
+/// The pods that are there when the end is told.
+#[derive(Clone, Debug, Default)]
+pub struct Left {
+    pub pods: f64,
+    /// `None` where they stay until somebody deletes them.
+    pub gone: Option<Gone>,
+}
+
+/// How they were cleaned up.
+#[derive(Clone, Debug)]
+pub struct Gone {
+    pub seconds: f64,
+    /// CPU seconds for 1,000 items, by program.
+    pub cpu: BTreeMap<String, f64>,
 }
 
 impl Figures {
@@ -39,6 +56,7 @@ impl Figures {
             controller_megabytes: megabytes,
             object_bytes: bytes as f64,
             restart: None,
+            left: Left::default(),
         }
     }
 }
@@ -96,6 +114,17 @@ pub fn table(title: &str, figures: &BTreeMap<Contender, Vec<Figures>>) -> String
     row("memory of the controller, MB", &|_, all| format!("{:.0}", median(all, |f| f.controller_megabytes)));
     row("bytes that etcd writes for each item", &|_, all| format!("{:.0}", median(all, |f| f.etcd_bytes)));
     row("the object as JSON, bytes", &|_, all| format!("{:.0}", median(all, |f| f.object_bytes)));
+    row("pods there at the end", &|_, all| format!("{:.0}", median(all, |f| f.left.pods)));
+    let after = |of: &dyn Fn(&Gone) -> f64, digits: usize, all: &[Figures]| {
+        let gone: Vec<Figures> = all.iter().filter(|f| f.left.gone.is_some()).cloned().collect();
+        let of = |f: &Figures| f.left.gone.as_ref().map_or(0.0, of);
+        if gone.is_empty() { "-".to_owned() } else { format!("{:.digits$}", median(&gone, of)) }
+    };
+    row("after the end: until only those are there that stay, s", &|_, all| after(&|gone| gone.seconds, 0, all));
+    for program in ["kube-apiserver", OPERATOR] {
+        let cpu = move |gone: &Gone| gone.cpu.get(program).copied().unwrap_or(0.0);
+        row(&format!("after the end: CPU s for 1,000 items: {program}"), &|_, all| after(&cpu, 2, all));
+    }
     if figures.values().flatten().any(|f| f.restart.is_some()) {
         let restart = |all: &[Figures], of: fn(Restart) -> f64| median(all, |f| f.restart.map_or(0.0, of));
         row("memory of the operator at half, MB", &|_, all| format!("{:.0}", restart(all, |r| r.megabytes)));
