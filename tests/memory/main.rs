@@ -22,12 +22,17 @@ fn run(items: u32) -> (u64, usize) {
     let mut cluster = Cluster::new();
     cluster.apply(task(items));
     cluster.settle();
+    let end = |cluster: &mut Cluster| {
+        for _ in 0..ENDED {
+            cluster.end_oldest(5).unwrap();
+            let (_, actions) = cluster.plan();
+            cluster.carry_out(actions);
+        }
+    };
+    // From then on as many finished pods go as come.
+    end(&mut cluster);
     let before = dhat::HeapStats::get().total_blocks;
-    for _ in 0..ENDED {
-        cluster.end_oldest(5).unwrap();
-        let (_, actions) = cluster.plan();
-        cluster.carry_out(actions);
-    }
+    end(&mut cluster);
     let after = dhat::HeapStats::get();
     ((after.total_blocks - before) / u64::from(ENDED), after.max_bytes)
 }
@@ -42,9 +47,9 @@ fn event_blocks() -> u64 {
 /// Blocks for each event of a pod.
 const EVENT_BLOCKS: u64 = 41;
 /// Blocks for each item, those of the cluster that answers included.
-const BLOCKS: u64 = 93;
-/// Bytes at the peak with 20,000 items, and then with a million.
-const PEAKS: [usize; 2] = [6_840_000, 7_700_000];
+const BLOCKS: u64 = 95;
+/// Bytes at the peak with 20,000 items, and then with a million; 5 MB are finished pods that linger.
+const PEAKS: [usize; 2] = [12_370_000, 13_230_000];
 
 #[test]
 fn an_item_costs_no_more_allocations_and_a_task_no_more_memory_than_recorded() {

@@ -124,3 +124,37 @@ fn an_answer_about_a_task_that_is_gone_does_not_bring_it_back() {
     story.fleet.handle_reread(story.now, read);
     assert!(story.fleet.task(&key()).is_none());
 }
+
+fn lingering(kept_pods: usize) -> Limits {
+    Limits { kept_pods, linger_millis: 60_000, lingering_pods: 2, ..LIMITS }
+}
+
+fn clean_ups(plan: Vec<String>) -> Vec<String> {
+    plan.into_iter().filter(|line| line.starts_with("clean up")).collect()
+}
+
+#[test]
+fn no_more_finished_pods_linger_than_allowed_and_none_for_longer() {
+    let mut story = Story::new(lingering(0), &json!({ "items": { "count": 8 } }));
+    story.plan(0);
+    story.plan(0);
+    (0..4).for_each(|index| story.ends(index, 1, 0));
+    assert!(story.plan(1_000).iter().any(|line| line.starts_with("write ns/t Running 4/8")));
+    assert_eq!(clean_ups(story.plan(0)), Vec::<String>::new());
+    story.runs(4, 1);
+    assert_eq!(clean_ups(story.plan(0)), ["clean up ns/t-0-1", "clean up ns/t-1-1"], "two are too many");
+    assert_eq!(clean_ups(story.plan(59_000)), Vec::<String>::new());
+    assert_eq!(clean_ups(story.plan(1_000)), ["clean up ns/t-2-1", "clean up ns/t-3-1"]);
+}
+
+#[test]
+fn finished_pods_that_count_in_a_full_quota_go_at_once() {
+    let mut story = Story::new(lingering(1), &json!({ "items": { "count": 8 }, "concurrency": 2 }));
+    story.plan(0);
+    story.plan(0);
+    (0..2).for_each(|index| story.ends(index, 1, 0));
+    let words = "exceeded quota: q, requested: count/pods=1, used: count/pods=2, limited: count/pods=2";
+    story.created = Some(CreateOutcome::Quota(words.to_owned()));
+    assert_eq!(clean_ups(story.plan(1_000)), Vec::<String>::new(), "before they are recorded");
+    assert_eq!(clean_ups(story.plan(0)), ["clean up ns/t-0-1", "clean up ns/t-1-1"]);
+}

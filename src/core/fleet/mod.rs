@@ -12,6 +12,7 @@ use crate::api::status::TaskPhase;
 use crate::core::cache::claims::Claims;
 use crate::core::ids::{TaskKey, Time};
 use crate::core::queue::{Denial, Line, Queue};
+use crate::core::task::shelf::Keeping;
 use crate::core::task::{Budget, Pods, Round, Task, TaskSeen};
 
 use plan::{Action, Plan};
@@ -36,6 +37,10 @@ pub struct Limits {
     pub pods_per_second: Option<u32>,
     /// Finished pods that stay for `kubectl logs`, for each task.
     pub kept_pods: usize,
+    /// Every other finished pod stays for so many milliseconds after its end was recorded, unless there are too many.
+    pub linger_millis: u64,
+    /// So many of those may stay, over all tasks.
+    pub lingering_pods: usize,
 }
 
 /// All tasks and what they share.
@@ -47,7 +52,9 @@ pub struct Fleet {
     queue: Queue,
     /// Items in flight, over all tasks.
     in_flight: usize,
-    /// Tasks that have any, as of the last round.
+    /// Finished pods that are to go later, over all tasks.
+    lingering: usize,
+    /// Tasks that have items in flight, as of the last round.
     busy: u32,
     /// The same for each namespace that has any.
     in_namespaces: BTreeMap<Arc<str>, usize>,
@@ -80,6 +87,7 @@ struct Berth {
     pods_marked: BTreeSet<(crate::core::ids::Index, crate::core::ids::Attempt)>,
     wake: Option<Time>,
     in_flight: usize,
+    lingering: usize,
 }
 
 impl Berth {
@@ -116,6 +124,7 @@ impl Fleet {
             berths: BTreeMap::new(),
             queue: Queue::new(&limits),
             in_flight: 0,
+            lingering: 0,
             busy: 0,
             in_namespaces: BTreeMap::new(),
             dirty: BTreeSet::new(),
@@ -210,11 +219,13 @@ impl Fleet {
     }
 
     fn round(&self, now: Time) -> Round {
-        Round { now, epoch: self.epoch, kept_pods: self.limits.kept_pods, restart: false }
+        let Limits { kept_pods: count, linger_millis, lingering_pods, .. } = self.limits;
+        let excess = self.lingering.saturating_sub(lingering_pods);
+        Round { now, epoch: self.epoch, keeping: Keeping { count, linger_millis, excess }, restart: false }
     }
 
     fn poll_tasks(&mut self, now: Time, keys: &BTreeSet<TaskKey>, plan: &mut Plan) {
-        let round = self.round(now);
+        let mut round = self.round(now);
         let mut budget = Budget {
             deletes: DELETES_IN_FLIGHT.saturating_sub(self.deletes_in_flight),
             looks: LOOKS_IN_FLIGHT.saturating_sub(self.looks_in_flight),
@@ -222,8 +233,12 @@ impl Fleet {
         let before = budget;
         for key in keys {
             if let Some(task) = self.berths.get_mut(key).and_then(|berth| berth.task.as_mut()) {
-                let kept_pods = if self.queue.counts_finished(&key.namespace) { 0 } else { round.kept_pods };
-                task.poll(&Round { kept_pods, ..round }, &mut budget, &mut plan.actions);
+                let full = self.queue.counts_finished(&key.namespace);
+                let keeping = if full { Keeping { excess: usize::MAX, ..Keeping::default() } } else { round.keeping };
+                let before = task.lingering();
+                task.poll(&Round { keeping, ..round }, &mut budget, &mut plan.actions);
+                let gone = before.saturating_sub(task.lingering());
+                round.keeping.excess = round.keeping.excess.saturating_sub(gone);
             }
         }
         self.deletes_in_flight += before.deletes - budget.deletes;
@@ -289,6 +304,9 @@ impl Fleet {
             }
         }
         berth.in_flight = in_flight;
+        let lingering = berth.task.as_ref().map_or(0, Task::lingering);
+        self.lingering = (self.lingering + lingering).saturating_sub(berth.lingering);
+        berth.lingering = lingering;
         // A wake-up that could not be acted on comes again, but does not spin.
         let wake = berth.task.as_ref().and_then(Task::next_wake).map(|time| time.max(now.plus_millis(20)));
         if wake != berth.wake {

@@ -153,4 +153,11 @@ impl Story {
     }
 }
 
-pub const LIMITS: Limits = Limits { max_pods: 10, max_pods_per_namespace: None, pods_per_second: None, kept_pods: 1 };
+pub const LIMITS: Limits = Limits {
+    max_pods: 10,
+    max_pods_per_namespace: None,
+    pods_per_second: None,
+    kept_pods: 1,
+    linger_millis: 0,
+    lingering_pods: 0,
+};

@@ -45,7 +45,7 @@ use orders::Orders;
 use reduce::{Reduction, SELF};
 use report::Headline;
 use run::{Run, Scene};
-use shelf::Shelf;
+use shelf::{Keeping, Shelf};
 
 /// A MapTask as the watch shows it.
 #[derive(Clone, Debug)]
@@ -76,8 +76,8 @@ pub struct Round {
     pub now: Time,
     /// The number of the pod resync that is complete or under way.
     pub epoch: u32,
-    /// Finished pods that a task keeps.
-    pub kept_pods: usize,
+    /// What stays of finished pods.
+    pub keeping: Keeping,
     /// Tasks are loaded that an earlier operator may have worked on.
     pub restart: bool,
 }
@@ -141,6 +141,11 @@ impl Task {
     /// Items in flight.
     pub fn in_flight(&self) -> usize {
         self.active().map_or(0, Run::in_flight)
+    }
+
+    /// Finished pods that are to go later.
+    pub fn lingering(&self) -> usize {
+        self.shelf.lingering()
     }
 
     /// Before which tasks its items start.

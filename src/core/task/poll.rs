@@ -117,7 +117,7 @@ impl Task {
             self.ledger.reread_begun(now);
             actions.push(Action::Reread(self.key.clone()));
         }
-        self.shelf.sort(&self.ledger, round.kept_pods);
+        self.shelf.sort(now, &self.ledger, round.keeping);
         while budget.deletes > 0 {
             let Some(pod) = self.shelf.next_delete(now) else { break };
             budget.deletes -= 1;

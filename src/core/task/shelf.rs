@@ -1,6 +1,7 @@
 //! Which finished pods stay for `kubectl logs`, and which go?
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::task::ledger::{Ledger, Revision};
@@ -22,99 +23,155 @@ pub struct Leftover {
     pub not_before: Time,
 }
 
+/// How long a finished pod lingers after its end was recorded, in milliseconds: deletes are put off for as long as that, so
+/// that the API server's time goes to what starts, and there is time to look at the pod.
+pub const LINGER_MILLIS: u64 = 60_000;
+/// Pods that may linger, over all tasks: 25 MB in etcd and in each watcher of all pods. Kubernetes itself begins to delete
+/// finished pods at 12,500 (the controller manager's terminated-pod-gc-threshold).
+pub const MAX_LINGERING: usize = 5_000;
+
 type Id = (Index, Attempt);
+
+impl Leftover {
+    fn id(&self) -> Id {
+        (self.index, self.attempt)
+    }
+}
+
+/// What stays of the finished pods of a task.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keeping {
+    /// So many for as long as their task.
+    pub count: usize,
+    /// Each of the others for so many milliseconds after its end was recorded: what starts goes first.
+    pub linger_millis: u64,
+    /// So many of the others are too many: the oldest go at once.
+    pub excess: usize,
+}
 
 /// The finished pods of one task.
 #[derive(Debug, Default)]
 pub struct Shelf {
+    /// Where each of them is.
+    places: HashMap<Id, Place>,
     /// Their end is not yet in the status; in order of revision.
     unrecorded: VecDeque<(Revision, Leftover)>,
-    /// They stay; oldest first.
-    kept: VecDeque<Leftover>,
-    /// They go.
-    doomed: BTreeMap<Id, Leftover>,
+    /// They stay; oldest first, each with the time until which it would linger.
+    kept: VecDeque<(Time, Leftover)>,
+    /// They stay until their time, unless there are too many.
+    lingering: BTreeMap<(Time, Id), Leftover>,
+    /// They go, but none before its time.
+    doomed: BTreeMap<(Time, Id), Leftover>,
     /// Their deletion is on its way or done.
-    deleting: BTreeMap<Id, Leftover>,
+    deleting: HashMap<Id, Leftover>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Unrecorded,
+    Kept,
+    Lingering(Time),
+    Doomed(Time),
+    Deleting,
 }
 
 impl Shelf {
     /// Takes a pod whose end is part of this revision.
     pub fn put(&mut self, revision: Revision, pod: Leftover) {
-        let id = (pod.index, pod.attempt);
-        if !self.holds(id) {
+        if let Entry::Vacant(place) = self.places.entry(pod.id()) {
+            place.insert(Place::Unrecorded);
             self.unrecorded.push_back((revision, pod));
         }
     }
 
     /// Condemns a pod at once that should not be alive. Ignores old news of one that is known to have ended.
     pub fn condemn(&mut self, pod: Leftover) {
-        let id = (pod.index, pod.attempt);
-        let has_ended = self.all().any(|known| known.uid == pod.uid && known.ended);
+        let id = pod.id();
+        let has_ended = self.get(id).is_some_and(|known| known.uid == pod.uid && known.ended);
         if !has_ended && !self.deleting.contains_key(&id) {
-            self.forget(id);
-            self.doomed.insert(id, pod);
+            self.take(id);
+            self.doom(pod);
         }
     }
 
-    /// Moves on those whose end is recorded, keeping `keep` of them: failed ones first, then the newest.
-    pub fn sort(&mut self, ledger: &Ledger, keep: usize) {
+    /// Moves on those whose end is recorded, keeping some of them for good: failed ones first, then the newest.
+    pub fn sort(&mut self, now: Time, ledger: &Ledger, keeping: Keeping) {
+        let Keeping { count, linger_millis, mut excess } = keeping;
         while self.unrecorded.front().is_some_and(|(revision, _)| ledger.is_written(*revision)) {
-            self.kept.extend(self.unrecorded.pop_front().map(|(_, pod)| pod));
+            let Some((_, pod)) = self.unrecorded.pop_front() else { break };
+            self.places.insert(pod.id(), Place::Kept);
+            self.kept.push_back((now.plus_millis(linger_millis), pod));
         }
-        while self.kept.len() > keep {
-            let oldest_success = self.kept.iter().position(|pod| !pod.failed);
-            if let Some(pod) = self.kept.remove(oldest_success.unwrap_or(0)) {
-                self.doomed.insert((pod.index, pod.attempt), pod);
+        while self.kept.len() > count {
+            let oldest_success = self.kept.iter().position(|(_, pod)| !pod.failed);
+            if let Some((time, pod)) = self.kept.remove(oldest_success.unwrap_or(0)) {
+                self.places.insert(pod.id(), Place::Lingering(time));
+                self.lingering.insert((time, pod.id()), pod);
             }
         }
+        while let Some(oldest) = self.lingering.first_entry().filter(|entry| entry.key().0 <= now || excess > 0) {
+            excess = excess.saturating_sub(1);
+            let pod = oldest.remove();
+            self.doom(pod);
+        }
+    }
+
+    /// Pods that would stay if there were not too many.
+    pub fn lingering(&self) -> usize {
+        self.lingering.len()
     }
 
     /// The next pod to delete, which is then taken to be on its way out.
     pub fn next_delete(&mut self, now: Time) -> Option<Leftover> {
-        let id = *self.doomed.iter().find(|(_, pod)| pod.not_before <= now)?.0;
-        let pod = self.doomed.remove(&id)?;
-        self.deleting.insert(id, pod.clone());
+        let due = self.doomed.first_entry().filter(|entry| entry.key().0 <= now)?;
+        let pod = due.remove();
+        self.places.insert(pod.id(), Place::Deleting);
+        self.deleting.insert(pod.id(), pod.clone());
         Some(pod)
     }
 
-    /// Whether a pod may be deleted now.
-    pub fn has_due(&self, now: Time) -> bool {
-        self.doomed.values().any(|pod| pod.not_before <= now)
-    }
-
-    /// When the next pod may be deleted.
+    /// When the next pod may be deleted, or is to be.
     pub fn next_wake(&self) -> Option<Time> {
-        self.doomed.values().map(|pod| pod.not_before).min()
+        let first = |pods: &BTreeMap<(Time, Id), Leftover>| pods.keys().next().map(|(time, _)| *time);
+        [first(&self.lingering), first(&self.doomed)].into_iter().flatten().min()
     }
 
     /// The deletion did not work and is to be tried again.
     pub fn delete_failed(&mut self, id: Id, not_before: Time) {
-        if let Some(mut pod) = self.deleting.remove(&id) {
-            pod.not_before = not_before;
-            self.doomed.insert(id, pod);
+        if let Some(pod) = self.deleting.remove(&id) {
+            self.doom(Leftover { not_before, ..pod });
         }
     }
 
     /// The pod is gone.
     pub fn gone(&mut self, id: Id) {
-        self.forget(id);
-        self.deleting.remove(&id);
+        self.take(id);
     }
 
-    /// Whether the pod is known here.
-    pub fn holds(&self, id: Id) -> bool {
-        self.all().any(|pod| (pod.index, pod.attempt) == id)
+    fn doom(&mut self, pod: Leftover) {
+        self.places.insert(pod.id(), Place::Doomed(pod.not_before));
+        self.doomed.insert((pod.not_before, pod.id()), pod);
     }
 
-    fn all(&self) -> impl Iterator<Item = &Leftover> {
-        let unrecorded = self.unrecorded.iter().map(|(_, pod)| pod);
-        unrecorded.chain(&self.kept).chain(self.doomed.values()).chain(self.deleting.values())
+    fn get(&self, id: Id) -> Option<&Leftover> {
+        match self.places.get(&id)? {
+            Place::Unrecorded => self.unrecorded.iter().map(|(_, pod)| pod).find(|pod| pod.id() == id),
+            Place::Kept => self.kept.iter().map(|(_, pod)| pod).find(|pod| pod.id() == id),
+            Place::Lingering(time) => self.lingering.get(&(*time, id)),
+            Place::Doomed(time) => self.doomed.get(&(*time, id)),
+            Place::Deleting => self.deleting.get(&id),
+        }
     }
 
-    fn forget(&mut self, id: Id) {
-        self.unrecorded.retain(|(_, pod)| (pod.index, pod.attempt) != id);
-        self.kept.retain(|pod| (pod.index, pod.attempt) != id);
-        self.doomed.remove(&id);
+    fn take(&mut self, id: Id) {
+        match self.places.remove(&id) {
+            Some(Place::Unrecorded) => self.unrecorded.retain(|(_, pod)| pod.id() != id),
+            Some(Place::Kept) => self.kept.retain(|(_, pod)| pod.id() != id),
+            Some(Place::Lingering(time)) => drop(self.lingering.remove(&(time, id))),
+            Some(Place::Doomed(time)) => drop(self.doomed.remove(&(time, id))),
+            Some(Place::Deleting) => drop(self.deleting.remove(&id)),
+            None => {}
+        }
     }
 }
 
@@ -148,11 +205,11 @@ mod tests {
         let mut ledger = Ledger::new(1, None);
         let revision = ledger.change();
         shelf.put(revision, pod(0, false));
-        shelf.sort(&ledger, 0);
+        shelf.sort(Time(0), &ledger, Keeping::default());
         assert_eq!(shelf.next_delete(Time(0)), None);
         ledger.begin(Time(0), &MapTaskStatus::default());
         ledger.succeeded(2, 0);
-        shelf.sort(&ledger, 0);
+        shelf.sort(Time(0), &ledger, Keeping::default());
         assert_eq!(shelf.next_delete(Time(0)), Some(pod(0, false)));
         assert_eq!(shelf.next_delete(Time(0)), None);
     }
@@ -163,7 +220,7 @@ mod tests {
         for (index, failed) in [(0, true), (1, false), (2, true), (3, false)] {
             shelf.put(Revision(1), pod(index, failed));
         }
-        shelf.sort(&ledger_with_all_written(), 1);
+        shelf.sort(Time(0), &ledger_with_all_written(), Keeping { count: 1, ..Keeping::default() });
         let gone: Vec<u32> = std::iter::from_fn(|| shelf.next_delete(Time(0))).map(|p| p.index.0).collect();
         assert_eq!(gone, [0, 1, 3], "the failed pod 2 stays");
     }
@@ -177,6 +234,31 @@ mod tests {
         assert_eq!((shelf.next_delete(Time(8)), shelf.next_wake()), (None, Some(Time(9))));
         assert!(shelf.next_delete(Time(9)).is_some());
         shelf.gone((Index(0), Attempt(1)));
-        assert!(!shelf.holds((Index(0), Attempt(1))));
+        assert!(shelf.get((Index(0), Attempt(1))).is_none());
+    }
+
+    #[test]
+    fn a_finished_pod_lingers_unless_there_are_too_many() {
+        let mut shelf = Shelf::default();
+        let ledger = ledger_with_all_written();
+        for index in 0..3 {
+            shelf.put(Revision(1), pod(index, false));
+            shelf.sort(Time(i64::from(index)), &ledger, Keeping { linger_millis: 60, ..Keeping::default() });
+        }
+        assert_eq!((shelf.next_delete(Time(59)), shelf.next_wake(), shelf.lingering()), (None, Some(Time(60)), 3));
+        shelf.sort(Time(60), &ledger, Keeping::default());
+        assert_eq!(shelf.next_delete(Time(60)), Some(pod(0, false)), "its time is over");
+        shelf.sort(Time(60), &ledger, Keeping { excess: 1, ..Keeping::default() });
+        assert_eq!(shelf.next_delete(Time(60)), Some(pod(1, false)), "one is too many");
+        assert_eq!((shelf.next_delete(Time(60)), shelf.lingering()), (None, 1));
+    }
+
+    #[test]
+    fn a_pod_that_a_late_create_could_bring_back_stays_though_there_are_too_many() {
+        let mut shelf = Shelf::default();
+        shelf.put(Revision(1), Leftover { not_before: Time(75), ..pod(0, false) });
+        shelf.sort(Time(0), &ledger_with_all_written(), Keeping { excess: 1, ..Keeping::default() });
+        assert_eq!((shelf.next_delete(Time(74)), shelf.next_wake()), (None, Some(Time(75))));
+        assert!(shelf.next_delete(Time(75)).is_some());
     }
 }
