@@ -51,7 +51,8 @@ impl Task {
     fn shelve_after_end(&mut self, round: &Round, index: Index, attempt: Attempt, pod: &PodSeen) {
         let seen = progress(pod, "");
         let failed = !matches!(&seen, Progress::Ended(ending) if ending.is_success());
-        let leftover = Leftover { index, attempt, uid: pod.uid.clone(), ended: false, failed, not_before: round.now };
+        let (uid, version) = (pod.uid.clone(), pod.version);
+        let leftover = Leftover { index, attempt, uid, version, ended: false, failed, not_before: round.now };
         match seen {
             Progress::Ended(_) => {
                 let not_before = round.now.plus_millis(UNCLEAR_MILLIS);
@@ -75,7 +76,7 @@ impl Task {
             }
             return None;
         }
-        self.shelf.gone((index, attempt));
+        self.shelf.gone((index, attempt), Some(&pod.uid));
         let index = self.local(index)?;
         let (Some(run), mut scene) = self.scene(now) else { return None };
         run.gone(&mut scene, index, attempt, pod)
@@ -83,7 +84,7 @@ impl Task {
 
     /// A complete list of pods did not show a pod that was there before.
     pub fn handle_pod_missed(&mut self, index: Index, attempt: Attempt) {
-        self.shelf.gone((index, attempt));
+        self.shelf.gone((index, attempt), None);
     }
 
     /// A complete list of pods was shown: flights that it did not show are doubtful.

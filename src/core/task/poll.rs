@@ -122,7 +122,8 @@ impl Task {
             let Some(pod) = self.shelf.next_delete(now) else { break };
             budget.deletes -= 1;
             let id = self.pod_id(pod.index, pod.attempt);
-            actions.push(Action::Delete(Delete { id, uid: pod.uid, version: None, ended: pod.ended }));
+            let version = (!pod.ended).then_some(pod.version);
+            actions.push(Action::Delete(Delete { id, uid: pod.uid, version, ended: pod.ended }));
         }
         if self.expiry().is_some_and(|time| time <= now) {
             self.expiring = Some(now.plus_millis(EXPIRE_AGAIN_MILLIS));

@@ -327,7 +327,7 @@ impl Run {
     fn leftover(&self, index: Index, attempt: Attempt, pod: &PodSeen, failed: bool) -> Leftover {
         let not_before = self.unclear.until(index);
         let index = self.job.shown(index);
-        Leftover { index, attempt, uid: pod.uid.clone(), ended: true, failed, not_before }
+        Leftover { index, attempt, uid: pod.uid.clone(), version: pod.version, ended: true, failed, not_before }
     }
 
     /// Of an earlier operator's retries: where the pod of the attempt before is gone, nothing stands in the way of a

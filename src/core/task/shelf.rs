@@ -1,6 +1,5 @@
 //! Which finished pods stay for `kubectl logs`, and which go?
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::core::ids::{Attempt, Index, Time};
@@ -15,6 +14,9 @@ pub struct Leftover {
     pub attempt: Attempt,
     /// Its UID.
     pub uid: String,
+    /// The version of the pod that was seen. A look may be ahead of the watch, which then has old news, also of a pod that
+    /// had the name before.
+    pub version: u64,
     /// Whether it has ended; one that has not should not be alive.
     pub ended: bool,
     /// Whether the attempt failed: such pods are worth more.
@@ -78,19 +80,27 @@ enum Place {
 impl Shelf {
     /// Takes a pod whose end is part of this revision.
     pub fn put(&mut self, revision: Revision, pod: Leftover) {
-        if let Entry::Vacant(place) = self.places.entry(pod.id()) {
-            place.insert(Place::Unrecorded);
+        let id = pod.id();
+        if self.get(id).is_none_or(|known| known.version < pod.version && !(known.ended && known.uid == pod.uid)) {
+            self.take(id);
+            self.places.insert(id, Place::Unrecorded);
             self.unrecorded.push_back((revision, pod));
         }
     }
 
-    /// Condemns a pod at once that should not be alive. Ignores old news of one that is known to have ended.
+    /// Condemns a pod at once that should not be alive.
     pub fn condemn(&mut self, pod: Leftover) {
         let id = pod.id();
-        let has_ended = self.get(id).is_some_and(|known| known.uid == pod.uid && known.ended);
-        if !has_ended && !self.deleting.contains_key(&id) {
-            self.take(id);
-            self.doom(pod);
+        match self.get(id) {
+            Some(known) if known.version >= pod.version => {}
+            // Sent again if it fails, then of what is known now.
+            Some(known) if known.uid == pod.uid && self.deleting.contains_key(&id) => {
+                self.deleting.insert(id, pod);
+            }
+            _ => {
+                self.take(id);
+                self.doom(pod);
+            }
         }
     }
 
@@ -143,9 +153,11 @@ impl Shelf {
         }
     }
 
-    /// The pod is gone.
-    pub fn gone(&mut self, id: Id) {
-        self.take(id);
+    /// The pod of this UID is gone, or whichever had the name.
+    pub fn gone(&mut self, id: Id, uid: Option<&str>) {
+        if uid.is_none_or(|uid| self.get(id).is_some_and(|known| known.uid == uid)) {
+            self.take(id);
+        }
     }
 
     fn doom(&mut self, pod: Leftover) {
@@ -185,6 +197,7 @@ mod tests {
             index: Index(index),
             attempt: Attempt(1),
             uid: index.to_string(),
+            version: 1,
             ended: true,
             failed,
             not_before: Time(0),
@@ -233,8 +246,20 @@ mod tests {
         shelf.delete_failed((Index(0), Attempt(1)), Time(9));
         assert_eq!((shelf.next_delete(Time(8)), shelf.next_wake()), (None, Some(Time(9))));
         assert!(shelf.next_delete(Time(9)).is_some());
-        shelf.gone((Index(0), Attempt(1)));
+        shelf.gone((Index(0), Attempt(1)), Some("0"));
         assert!(shelf.get((Index(0), Attempt(1))).is_none());
+    }
+
+    #[test]
+    fn old_news_of_a_name_condemns_nothing_that_has_ended() {
+        let mut shelf = Shelf::default();
+        shelf.put(Revision(1), Leftover { version: 9, uid: "new".to_owned(), ..pod(0, false) });
+        shelf.condemn(Leftover { version: 3, uid: "old".to_owned(), ended: false, ..pod(0, false) });
+        shelf.gone((Index(0), Attempt(1)), Some("old"));
+        shelf.condemn(Leftover { version: 8, uid: "new".to_owned(), ended: false, ..pod(0, false) });
+        assert_eq!(shelf.next_delete(Time(9)), None);
+        shelf.sort(Time(9), &ledger_with_all_written(), Keeping::default());
+        assert_eq!(shelf.next_delete(Time(9)).map(|pod| pod.version), Some(9), "it is still there");
     }
 
     #[test]
