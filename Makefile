@@ -1,7 +1,8 @@
 # One way to do each chore. `make help` lists them.
 #
 # CLUSTER=local (default): a cluster of this machine, started when needed.
-# CLUSTER=current: the cluster of your KUBECONFIG; IMAGE_PREFIX names the registry its images are in.
+# CLUSTER=current: the cluster of your KUBECONFIG; IMAGE_PREFIX names the registry folder that maptask-operator and
+# image-augmentation were pushed to, and CHART_VALUES a file of values for the chart, if it needs any.
 export CLUSTER ?= local
 CARGO ?= cargo
 
@@ -35,8 +36,8 @@ test-cluster: ## the installed operator on a real cluster
 test-faults: ## the operator killed again and again behind a proxy that loses and delays, 30 times (FAULT_SEED=n: one)
 	@scripts/test-faults.sh
 
-soak: ## the simulation for 500,000 seeds, and faults for up to 1,000 seeds within FAULT_MINUTES (120)
-	SIMULATION_SEEDS=500000 $(CARGO) test --locked --test simulation -- --nocapture
+soak: ## the simulation for 500,000 seeds that are new each day, and faults for up to 1,000 seeds within FAULT_MINUTES (120)
+	SIMULATION_FROM=$$(date +%Y%m%d)000000 SIMULATION_SEEDS=500000 $(CARGO) test --locked --test simulation -- --nocapture
 	FAULT_RUNS=$${FAULT_RUNS:-1000} FAULT_MINUTES=$${FAULT_MINUTES:-120} scripts/test-faults.sh
 
 bench: ## MapTask next to an Indexed Job and a bare loop, into docs/benchmarks.md (BENCH_SHAPES, BENCH_ROUNDS)

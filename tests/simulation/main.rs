@@ -2,7 +2,8 @@
 //! pods run, fail, vanish and are evicted; requests are refused, delayed, carried out without an answer or answered
 //! without being carried out; watches break off; the operator dies between any two steps.
 //!
-//! `SIMULATION_SEEDS=n` sets the number of seeds, `SIMULATION_SEED=s` runs one and prints what happens.
+//! `SIMULATION_SEEDS=n` sets the number of seeds and `SIMULATION_FROM=n` the first of them, `SIMULATION_SEED=s` runs one and
+//! prints what happens.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that can't go on has failed")]
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "small numbers")]
@@ -35,14 +36,18 @@ fn nothing_is_lost_or_done_twice_under_any_seed() {
         run(seed.parse().expect("SIMULATION_SEED is a number"), true).unwrap();
         return;
     }
-    let seeds = std::env::var("SIMULATION_SEEDS").map_or(SEEDS, |n| n.parse().expect("SIMULATION_SEEDS is a number"));
+    let number =
+        |name: &str| std::env::var(name).ok().map(|n| n.parse().unwrap_or_else(|_| panic!("{name} is a number")));
+    let first: u64 = number("SIMULATION_FROM").unwrap_or(0);
+    let seeds: u64 = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
     let threads = std::thread::available_parallelism().map_or(2, |n| n.get() as u64);
     let problems: Vec<String> = std::thread::scope(|scope| {
-        let part =
-            |thread| move || (0..seeds).filter(|s| s % threads == thread).find_map(|seed| run(seed, false).err());
+        let part = |thread| {
+            move || (first..first + seeds).filter(|s| s % threads == thread).find_map(|seed| run(seed, false).err())
+        };
         let running: Vec<_> = (0..threads).map(|thread| scope.spawn(part(thread))).collect();
         running.into_iter().filter_map(|thread| thread.join().expect("a seed panicked: run them one by one")).collect()
     });
     assert!(problems.is_empty(), "{}", problems.join("\n"));
-    println!("{seeds} seeds");
+    println!("{seeds} seeds from {first}");
 }
