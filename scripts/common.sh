@@ -23,6 +23,8 @@ use_cluster() {
       command -v kubectl >/dev/null || die "kubectl is missing: install it, or leave out CLUSTER=current"
       command -v helm >/dev/null || die "helm is missing: install it, or leave out CLUSTER=current"
       kubectl version >/dev/null 2>&1 || die "the cluster of KUBECONFIG (${KUBECONFIG:-~/.kube/config}) does not answer"
+      [[ -n ${IMAGE_PREFIX:-} ]] ||
+        die "CLUSTER=current needs IMAGE_PREFIX: the registry folder that maptask-operator and image-augmentation were pushed to (make image, scripts/image.sh image-augmentation)"
       ;;
     *) die "CLUSTER=$CLUSTER: use local or current" ;;
   esac
@@ -33,10 +35,11 @@ needs_cargo() {
   command -v cargo >/dev/null || die "Rust is missing: install it with rustup (1.95 or newer)"
 }
 
-# load_image NAME: built, and where the local cluster's node finds it.
+# load_image NAME PACKAGE: built, and where the local cluster's node finds it. A cluster that is given pulls what was pushed.
 load_image() {
+  [[ ${CLUSTER:-local} == local ]] || return 0
   scripts/image.sh "$1" --archive "$IMAGES/$2.tar"
-  if [[ ${CLUSTER:-local} == local ]]; then cluster/cluster.sh load "$IMAGES/$2.tar"; fi
+  cluster/cluster.sh load "$IMAGES/$2.tar"
 }
 
 # own_cluster NAME [OPTION...]: a local cluster with the CRD, which ends with the script; sets KUBECONFIG and KUBECTL.

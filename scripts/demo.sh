@@ -8,14 +8,23 @@ scripts/install.sh
 use_cluster
 load_image image-augmentation image-augmentation
 task=image-augmentation
+manifest=examples/$task/maptask.yaml
+# With the image from where it was pushed to, on a cluster that was given.
+apply() {
+  if [[ $CLUSTER == local ]]; then
+    "$KUBECTL" apply -f "$manifest"
+  else
+    sed "s|image: $task:|image: $IMAGE_PREFIX/$task:|" "$manifest" | "$KUBECTL" apply -f -
+  fi
+}
 forget() {
   "$KUBECTL" delete maptask "$task" --ignore-not-found --cascade=foreground --timeout=60s >/dev/null
 }
 forget
 "$KUBECTL" delete configmap -l "maptask.dev/cache=$task" >/dev/null
 
-say "kubectl apply -f examples/image-augmentation/maptask.yaml"
-"$KUBECTL" apply -f examples/image-augmentation/maptask.yaml
+say "kubectl apply -f $manifest"
+apply
 say "kubectl get maptask $task -w"
 "$KUBECTL" get maptask "$task" --watch &
 watch=$!
@@ -37,7 +46,7 @@ say "$(grep -o '"name":' <<<"$results" | wc -l) images; the first item's log:"
 "$KUBECTL" logs "$task-0-1"
 say "the same once more: what is known is not computed again"
 forget
-"$KUBECTL" apply -f examples/image-augmentation/maptask.yaml
+apply
 "$KUBECTL" wait maptask "$task" --for=condition=Complete --timeout=60s >/dev/null
 "$KUBECTL" get maptask "$task"
 if [[ $CLUSTER == local ]]; then

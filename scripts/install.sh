@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Builds the operator's image and installs its chart.
+# Builds the operator's image and installs its chart; with CLUSTER=current only the latter. CHART_VALUES is a file of
+# values for the chart.
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-needs_cargo
 use_cluster
 settings=()
 if [[ $CLUSTER == local ]]; then
+  needs_cargo
   load_image operator maptask-operator
   # No kube-proxy runs there, so that the operator goes to the API server over the host.
   settings+=(
@@ -18,9 +19,9 @@ if [[ $CLUSTER == local ]]; then
     --set-string "podAnnotations.image=$(sha256sum "$IMAGES/maptask-operator.tar" | cut -c1-16)"
   )
 else
-  [[ -n ${IMAGE_PREFIX:-} ]] || die "CLUSTER=current needs IMAGE_PREFIX: the registry folder that maptask-operator:0.1.0 was pushed to"
   settings+=(--set "image.repository=$IMAGE_PREFIX/maptask-operator")
 fi
+if [[ -n ${CHART_VALUES:-} ]]; then settings+=(--values "$CHART_VALUES"); fi
 say "installing the chart into namespace $NAMESPACE"
 # Helm installs a chart's CRD once and never changes it; an upgrade is by hand.
 "$KUBECTL" apply --server-side --force-conflicts -f crds/maptasks.yaml >/dev/null

@@ -9,3 +9,17 @@ use_cluster
 load_image image-augmentation image-augmentation
 say "running the tests on the cluster"
 cargo test --quiet --locked --test cluster -- --ignored --test-threads 4 "$@"
+
+# The demo on a cluster that is given: this one, by its kubeconfig, and the images that its node has.
+if (($# == 0)) && [[ $CLUSTER == local ]]; then
+  say "the demo with CLUSTER=current"
+  cat >target/current-values.yaml <<END
+hostNetwork: true
+port: $(cluster/cluster.sh port operator)
+extraEnv:
+- {name: KUBERNETES_SERVICE_HOST, value: "127.0.0.1"}
+- {name: KUBERNETES_SERVICE_PORT, value: "$(cluster/cluster.sh api-port)"}
+END
+  CLUSTER=current PATH=$ROOT/target/cluster/bin:$PATH CHART_VALUES=target/current-values.yaml \
+    IMAGE_PREFIX=docker.io/library scripts/demo.sh
+fi
