@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use super::plan::{Action, CreateOutcome, PodId};
+use super::plan::{Action, CreateOutcome, PodId, WriteOutcome};
 use super::story::{LIMITS, Story, key};
 use super::{Fleet, Limits};
+use crate::core::ids::Index;
 use crate::core::task::TaskSeen;
 
 #[test]
@@ -157,4 +158,23 @@ fn finished_pods_that_count_in_a_full_quota_go_at_once() {
     story.created = Some(CreateOutcome::Quota(words.to_owned()));
     assert_eq!(clean_ups(story.plan(1_000)), Vec::<String>::new(), "before they are recorded");
     assert_eq!(clean_ups(story.plan(0)), ["clean up ns/t-0-1", "clean up ns/t-1-1"]);
+}
+
+#[test]
+fn a_result_is_stored_though_only_the_watch_says_so() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 } }));
+    story.plan(0);
+    story.plan(0);
+    story.ends(0, 1, 0);
+    story.now = story.now.plus_millis(1_000);
+    let plan = story.fleet.poll_plan(story.now);
+    let write =
+        plan.actions.iter().find_map(|a| if let Action::Write(write) = a { Some(write) } else { None }).unwrap();
+    let seen = story.written.clone().unwrap();
+    let version = seen.resource_version + 1;
+    story.fleet.handle_task(story.now, TaskSeen { resource_version: version, status: write.status.clone(), ..seen });
+    story.fleet.handle_written(story.now, &key(), "u", &WriteOutcome::Failed("timeout".to_owned()));
+    let run = story.fleet.task(&key()).unwrap().map().unwrap();
+    assert!(!run.needs_claim(Index(0)), "whoever waits for its result need not wait any more");
+    assert!(run.needs_claim(Index(1)));
 }

@@ -76,7 +76,7 @@ impl Task {
                 self.ledger.change_urgently();
             }
         }
-        self.forget_run();
+        self.settle_record();
         self.load_for_rerun(seen);
     }
 
@@ -186,8 +186,18 @@ impl Task {
         }
     }
 
+    /// Once all is written, so are all results, whether an answer told of it or the watch; others may wait for them.
+    pub(super) fn settle_record(&mut self) {
+        if let Stage::Running(run) | Stage::Ended { run: Some(run), .. } = &mut self.stage
+            && self.ledger.is_clean()
+        {
+            run.results.clear();
+        }
+        self.forget_run();
+    }
+
     /// Of a task whose end is written, nothing but its finished pods is of interest.
-    pub(super) fn forget_run(&mut self) {
+    fn forget_run(&mut self) {
         let kept = self.pending_rerun().is_some();
         if self.is_settled()
             && let Stage::Ended { run, .. } = &mut self.stage

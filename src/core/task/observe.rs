@@ -243,7 +243,6 @@ impl Task {
                 if let Stage::Running(run) | Stage::Ended { run: Some(run), .. } = &mut self.stage {
                     run.results_stored(&storing);
                 }
-                self.forget_run();
             }
             WriteOutcome::Conflict => self.ledger.conflicted(now),
             WriteOutcome::Gone => self.ledger.failed(now),
@@ -252,5 +251,7 @@ impl Task {
                 self.tell_not_stored(now, message);
             }
         }
+        // The watch may have told before the answer that the write was carried out.
+        self.settle_record();
     }
 }
