@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::accept::{Given, Job};
 use super::course::Decision;
 use super::failures::Failures;
-use super::flight::{Doubt, Flight};
+use super::flight::{Doubt, Flight, Stop, Unwanted};
 use super::inputs::Fetching;
 use super::ledger::{Ledger, Seen};
 use super::orders::Orders;
@@ -17,6 +17,7 @@ use super::unclear::UNCLEAR_MILLIS;
 use super::{Pods, Round, Stage, Task, TaskSeen};
 use crate::api::TaskPhase;
 use crate::api::conditions::{ConditionType, is_true};
+use crate::api::spec::SuspendPolicy;
 use crate::core::ids::{Index, ItemCount, Time};
 use crate::core::phases::{self, Attempts, ItemPhase, Phases};
 
@@ -107,7 +108,7 @@ impl Task {
         for ((index, attempt), pod) in pods {
             self.handle_pod(round, *index, *attempt, pod);
         }
-        self.doubt_missing(round, pods);
+        self.doubt_missing(round, seen, pods);
     }
 
     /// A task of which no pod will be made is accepted as it is: there is no first pod to ask about.
@@ -179,9 +180,12 @@ impl Task {
     }
 
     /// Items that the status calls running, whose pod was not among those shown: asked for before they count as lost.
-    fn doubt_missing(&mut self, round: &Round, pods: &Pods) {
+    fn doubt_missing(&mut self, round: &Round, seen: &TaskSeen, pods: &Pods) {
+        // Though it may have been resumed since.
+        let suspended =
+            seen.status.phase == Some(TaskPhase::Suspended) && self.orders.suspend_policy == SuspendPolicy::Stop;
         if let Some(run) = self.active_mut() {
-            run.doubt_missing(round);
+            run.doubt_missing(round, suspended);
             run.hold_retries(pods);
         }
     }
@@ -224,14 +228,19 @@ impl Run {
         self.unclear.merge(&old.unclear);
     }
 
-    fn doubt_missing(&mut self, round: &Round) {
+    /// `suspended`: an operator before this one may have stopped them for that.
+    fn doubt_missing(&mut self, round: &Round, suspended: bool) {
         let missing: Vec<Index> =
             self.phases.iter_in(ItemPhase::Running).filter(|index| !self.flights.contains(*index)).collect();
+        let (stop, unwanted) =
+            if suspended { (Stop::Asked, Some(Unwanted::Suspended)) } else { (Stop::No(Time(i64::MIN)), None) };
         for index in missing {
             let flight = Flight {
                 created: true,
                 epoch: round.epoch,
                 doubt: Doubt::Since(round.now),
+                stop,
+                unwanted,
                 ..Flight::new(self.tries.get(index).attempt, round.now)
             };
             self.flights.insert(index, flight);

@@ -8,7 +8,7 @@ use crate::core::fleet::plan::{Action, Create, Delete, Expire, PodId, Write};
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::queue::Denial;
 use crate::core::task::course::Course;
-use crate::core::task::flight::{Doubt, Flight, Stop};
+use crate::core::task::flight::{Doubt, Flight, Stop, Unwanted};
 use crate::core::task::run::Run;
 use crate::core::task::{Budget, Round, Stage, Task};
 
@@ -109,7 +109,7 @@ impl Task {
             run.gate = run.gate.filter(|(revision, time)| !scene.ledger.is_written(*revision) || *time > now);
             run.waitlist.release_due(now, scene.ledger);
             run.expire_starts(now);
-            run.suspend(stops);
+            run.suspend(stops, scene.ledger.revision());
         }
         self.decide(now);
         self.poll_flights(now, budget, actions);
@@ -182,10 +182,13 @@ impl Task {
         let (Some(run), scene) = self.scene(now) else { return };
         let recorded = run.decided_at.is_none_or(|revision| scene.ledger.is_written(revision));
         let all = recorded && run.course() == Course::Stop;
+        let suspended = run.suspended_at.is_none_or(|revision| scene.ledger.is_written(revision));
         run.flights.stop_all(all);
         let Run { job, flights, unclear, .. } = run;
         let id = |index: Index, attempt: Attempt| PodId { key: key.clone(), index: job.shown(index), attempt };
-        let is_to_stop = |flight: &Flight| (all || flight.unwanted.is_some()) && matches!(flight.stop, Stop::No(_));
+        let is_unwanted = |unwanted: Unwanted| suspended || unwanted != Unwanted::Suspended;
+        let is_to_stop =
+            |flight: &Flight| (all || flight.unwanted.is_some_and(is_unwanted)) && matches!(flight.stop, Stop::No(_));
         let each = |index: Index, flight: &mut Flight| {
             let due = is_to_stop(flight) && matches!(flight.stop, Stop::No(time) if time <= now);
             if let Some(uid) = flight.pod_uid.clone().filter(|_| due && budget.deletes > 0) {

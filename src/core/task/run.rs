@@ -56,6 +56,8 @@ pub struct Run {
     pub gate: Option<(Revision, Time)>,
     /// Running items are being stopped since the task is suspended.
     pub(super) suspending: bool,
+    /// Nothing is stopped for that before this revision is recorded.
+    pub(super) suspended_at: Option<Revision>,
     /// By when pods must have started that have not.
     start_deadlines: BTreeSet<(Time, Index)>,
     /// Creates without an answer.
@@ -105,6 +107,7 @@ impl Run {
             picked: false,
             gate: None,
             suspending: false,
+            suspended_at: None,
             start_deadlines: BTreeSet::new(),
             unclear: Unclear::new(all_unclear),
             sought: BTreeSet::new(),
@@ -184,6 +187,10 @@ impl Run {
     fn note_start(&mut self, index: Index, pod: &PodSeen, epoch: u32, seen: &Progress) {
         let Some(flight) = self.flights.get_mut(index) else { return };
         let first = flight.pod_uid.is_none();
+        if first && flight.stop == Stop::Asked {
+            // Taken to have been stopped by an operator before this one, which it was not.
+            (flight.stop, flight.unwanted) = (Stop::No(Time(i64::MIN)), None);
+        }
         flight.created = true;
         flight.pod_uid = Some(pod.uid.clone());
         flight.pod_version = pod.version;
@@ -233,9 +240,12 @@ impl Run {
     }
 
     /// Whether running items are to be stopped since the task is suspended.
-    pub fn suspend(&mut self, stop: bool) {
+    pub fn suspend(&mut self, stop: bool, revision: Revision) {
         if !stop && !self.suspending {
             return;
+        }
+        if stop && !self.suspending {
+            self.suspended_at = Some(revision);
         }
         self.suspending = stop;
         let deadline = self.job.start_deadline_millis;
