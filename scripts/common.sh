@@ -6,13 +6,14 @@ cd "$ROOT" || exit
 NAMESPACE=maptask-system
 IMAGES=$ROOT/target/image
 LABEL=${LABEL:-$(basename "$0" .sh)}
+CLUSTER=${CLUSTER:-local}
 
 say() { printf '%-6s %4ds  %s\n' "$LABEL" "$SECONDS" "$*" >&2; }
 die() { say "error: $*" && exit 1; }
 
 # Starts the local cluster, or takes the current one, and sets KUBECONFIG, KUBECTL and HELM.
 use_cluster() {
-  case ${CLUSTER:-local} in
+  case $CLUSTER in
     local)
       cluster/cluster.sh up
       KUBECONFIG=$(cluster/cluster.sh kubeconfig)
@@ -37,7 +38,7 @@ needs_cargo() {
 
 # load_image NAME PACKAGE: built, and where the local cluster's node finds it. A cluster that is given pulls what was pushed.
 load_image() {
-  [[ ${CLUSTER:-local} == local ]] || return 0
+  [[ $CLUSTER == local ]] || return 0
   scripts/image.sh "$1" --archive "$IMAGES/$2.tar"
   cluster/cluster.sh load "$IMAGES/$2.tar"
 }
