@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use cache::Store;
 use kube::Client;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 
 use crate::core::fleet::plan::{Action, Answer, CreateOutcome, Plan, RecallOutcome, WriteOutcome};
@@ -26,7 +26,11 @@ pub const FIELD_MANAGER: &str = "maptask-operator";
 /// A request without an answer after this time counts as unanswered. Admission webhooks may take 30 s.
 const PATIENCE: Duration = Duration::from_secs(35);
 
-/// Carries plans out. Every action runs on its own; the core never has more on their way than its windows allow.
+/// Requests of a kind on their way at once, but creates: a task that is stopped may want thousands of deletes.
+const AT_ONCE: usize = 32;
+
+/// Carries plans out. Every action runs on its own. How many creates are on their way is for the core's window to say, since
+/// those that waited here would be in no order; of all else no more wait here than there are pods and tasks.
 #[derive(Clone)]
 pub struct Apply {
     client: Client,
@@ -35,6 +39,30 @@ pub struct Apply {
     metrics: Metrics,
     answers: mpsc::UnboundedSender<Answer>,
     running: TaskTracker,
+    turns: Arc<Turns>,
+}
+
+/// Who waits for whom: a status must not wait for ten thousand deletes, nor for Events that nobody takes.
+struct Turns {
+    pods: Semaphore,
+    events: Semaphore,
+    others: Semaphore,
+}
+
+impl Turns {
+    fn new() -> Self {
+        let [pods, events, others] = [AT_ONCE; 3].map(Semaphore::new);
+        Self { pods, events, others }
+    }
+
+    fn of(&self, action: &Action) -> Option<&Semaphore> {
+        match action {
+            Action::Create(_) => None,
+            Action::Delete(_) | Action::Look(_) => Some(&self.pods),
+            Action::Tell(_) => Some(&self.events),
+            _ => Some(&self.others),
+        }
+    }
 }
 
 impl Apply {
@@ -46,7 +74,8 @@ impl Apply {
         metrics: Metrics,
         answers: mpsc::UnboundedSender<Answer>,
     ) -> Self {
-        Self { client, cache, events, metrics, answers, running: TaskTracker::new() }
+        let turns = Arc::new(Turns::new());
+        Self { client, cache, events, metrics, answers, running: TaskTracker::new(), turns }
     }
 
     /// Starts all of a plan.
@@ -54,7 +83,14 @@ impl Apply {
         for action in plan.actions {
             tracing::debug!(%action, "plan");
             let apply = self.clone();
-            self.running.spawn(async move { apply.carry_out(action).await });
+            self.running.spawn(async move {
+                let _turn = match apply.turns.of(&action) {
+                    // An error would mean that it is closed, which nobody does.
+                    Some(turns) => turns.acquire().await.ok(),
+                    None => None,
+                };
+                apply.carry_out(action).await;
+            });
         }
     }
 
@@ -116,11 +152,51 @@ impl Apply {
             }
             Action::Tell(tell) => {
                 tracing::info!(task = %tell.key, reason = tell.reason, note = tell.note, "task");
-                self.events.tell(&tell).await;
+                // Its client waits for an answer for minutes.
+                let _ = tokio::time::timeout(PATIENCE, self.events.tell(&tell)).await;
                 return;
             }
         };
         // Nobody listens any more only when the operator ends.
         let _ = self.answers.send(answer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    use http::{Request, Response};
+    use kube::client::Body;
+
+    use super::*;
+    use crate::core::fleet::plan::{Delete, PodId};
+    use crate::core::ids::{Attempt, Index, TaskKey};
+
+    #[tokio::test]
+    async fn of_thousands_of_deletes_few_are_on_their_way_at_once() {
+        static NOW: AtomicUsize = AtomicUsize::new(0);
+        static MOST: AtomicUsize = AtomicUsize::new(0);
+        let service = tower::service_fn(|_: Request<Body>| async {
+            MOST.fetch_max(NOW.fetch_add(1, SeqCst) + 1, SeqCst);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            NOW.fetch_sub(1, SeqCst);
+            Ok::<_, Infallible>(Response::new(Body::from(b"{}".to_vec())))
+        });
+        let client = Client::new(service, "ns");
+        let (answers_in, mut answers) = mpsc::unbounded_channel();
+        let cache = Arc::new(cache::ConfigMaps::new(client.clone(), 0));
+        let events = Events::new(client.clone(), "test".to_owned());
+        let apply = Apply::new(client, cache, events, Metrics::default(), answers_in);
+        let delete = |index| {
+            let id = PodId { key: TaskKey::new("ns", "t"), index: Index(index), attempt: Attempt::FIRST };
+            Action::Delete(Delete { id, uid: "u".to_owned(), version: None, ended: true })
+        };
+        apply.start(Plan { actions: (0..2_000).map(delete).collect() });
+        for _ in 0..2_000 {
+            assert!(matches!(answers.recv().await, Some(Answer::Deleted(..))));
+        }
+        assert_eq!(MOST.load(SeqCst), AT_ONCE);
     }
 }

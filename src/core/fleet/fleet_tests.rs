@@ -44,12 +44,12 @@ fn a_task_from_its_check_to_its_end() {
 
 #[test]
 fn a_full_quota_is_probed_with_one_pod_when_another_ends() {
-    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 9 } }));
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 4 } }));
     story.plan(0);
     let plan = story.fleet.poll_plan(story.now);
     let creates: Vec<PodId> =
         plan.actions.iter().filter_map(|a| if let Action::Create(c) = a { Some(c.id()) } else { None }).collect();
-    assert_eq!(creates.len(), 9);
+    assert_eq!(creates.len(), 4);
     for (i, id) in creates.iter().enumerate() {
         let full = CreateOutcome::Quota("exceeded quota: q".to_owned());
         story.fleet.handle_created(story.now, id, "u", if i < 2 { CreateOutcome::Created } else { full });

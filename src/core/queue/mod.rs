@@ -93,7 +93,7 @@ impl Queue {
 
     /// A create goes out.
     pub fn begin(&mut self, now: Time, namespace: &str) {
-        self.window.begin();
+        self.window.begin(now);
         if let Some(pace) = &mut self.pace {
             pace.begin(now);
         }

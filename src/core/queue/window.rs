@@ -1,31 +1,37 @@
-//! How many creates may be on their way at once? As many as the API server takes without complaint.
+//! How many creates may be on their way at once? As many as the API server takes without complaint, and at first a few.
 
 use crate::core::ids::Time;
 
-/// Creates in flight at the start.
-const START: u32 = 16;
-/// The most creates in flight: more than this brings no more pods, only more connections.
+/// Creates in flight at the start and after a while without any: the first pod of many waits for all that set out with it.
+const START: u32 = 4;
+/// The most creates in flight: more than this brings no more pods a second, only more connections, and each takes longer.
 const MAX: u32 = 128;
-/// Good answers for one more create in flight.
+/// After so many milliseconds without a create the next ones begin as at the start.
+const IDLE_MILLIS: u64 = 1_000;
+/// Good answers for one more create in flight, once there was a complaint about as many.
 const GOOD_FOR_ONE: u32 = 50;
 /// Bad answers within this many milliseconds count as one: they complain about the same load.
 const SAME_COMPLAINT_MILLIS: u64 = 1_000;
 /// The longest pause that the API server may ask for, in milliseconds.
 const MAX_PAUSE_MILLIS: u64 = 30_000;
 
-/// The number of creates in flight: one more after 50 good answers, half after a complaint.
+/// The number of creates in flight: one more after each good answer, until half of what there was a complaint about; from
+/// there on one more after 50.
 #[derive(Debug)]
 pub struct Window {
     size: u32,
+    /// Up to this size the API server has not complained.
+    proven: u32,
     in_flight: u32,
     good: u32,
+    began: Option<Time>,
     halved: Option<Time>,
     paused_until: Option<Time>,
 }
 
 impl Default for Window {
     fn default() -> Self {
-        Self { size: START, in_flight: 0, good: 0, halved: None, paused_until: None }
+        Self { size: START, proven: MAX, in_flight: 0, good: 0, began: None, halved: None, paused_until: None }
     }
 }
 
@@ -46,7 +52,11 @@ impl Window {
     }
 
     /// A create goes out.
-    pub fn begin(&mut self) {
+    pub fn begin(&mut self, now: Time) {
+        if self.in_flight == 0 && self.began.is_some_and(|last| now.millis_since(last) >= IDLE_MILLIS) {
+            self.size = self.size.min(START);
+        }
+        self.began = Some(now);
         self.in_flight += 1;
     }
 
@@ -54,9 +64,10 @@ impl Window {
     pub fn good(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.good += 1;
-        if self.good >= GOOD_FOR_ONE {
+        if self.size < self.proven || self.good >= GOOD_FOR_ONE {
             self.good = 0;
             self.size = (self.size + 1).min(MAX);
+            self.proven = self.proven.max(self.size);
         }
     }
 
@@ -66,6 +77,7 @@ impl Window {
         self.good = 0;
         if self.halved.is_none_or(|last| now.millis_since(last) >= SAME_COMPLAINT_MILLIS) {
             self.size = (self.size / 2).max(1);
+            self.proven = self.size;
             self.halved = Some(now);
         }
         let pause = pause_millis.unwrap_or(100).min(MAX_PAUSE_MILLIS);
@@ -85,32 +97,59 @@ mod tests {
     fn open_creates(window: &mut Window, now: Time) -> u32 {
         let before = window.in_flight;
         while window.is_open(now) {
-            window.begin();
+            window.begin(now);
         }
         window.in_flight - before
     }
 
+    /// One answer for each create on its way, and as many more sent as there is room for.
+    fn round_trip(window: &mut Window, now: Time) -> u32 {
+        (0..window.in_flight).for_each(|_| window.good());
+        open_creates(window, now);
+        window.in_flight
+    }
+
     #[test]
-    fn good_answers_widen_it_one_by_one() {
+    fn it_doubles_with_each_round_trip() {
         let mut window = Window::default();
-        assert_eq!(open_creates(&mut window, Time(0)), 16);
-        (0..50).for_each(|_| {
-            window.begin();
-            window.good();
-        });
-        assert_eq!(window.size_and_use(), (17, 16));
+        assert_eq!(open_creates(&mut window, Time(0)), 4);
+        let sizes: Vec<u32> = (0..6).map(|_| round_trip(&mut window, Time(0))).collect();
+        assert_eq!(sizes, [8, 16, 32, 64, 128, 128]);
+    }
+
+    #[test]
+    fn it_begins_anew_after_a_while_without_creates() {
+        let mut window = Window::default();
+        open_creates(&mut window, Time(0));
+        (0..3).for_each(|_| assert!(round_trip(&mut window, Time(0)) > 4));
+        (0..32).for_each(|_| window.good());
+        assert_eq!(open_creates(&mut window, Time(999)), 64);
+        (0..64).for_each(|_| window.good());
+        assert_eq!(open_creates(&mut window, Time(2_000)), 4);
     }
 
     #[test]
     fn complaints_about_the_same_load_halve_it_once() {
         let mut window = Window::default();
         open_creates(&mut window, Time(0));
-        (0..16).for_each(|_| window.bad(Time(5), Some(1_000)));
-        assert_eq!(window.size_and_use(), (8, 0));
+        (0..3).for_each(|_| assert!(round_trip(&mut window, Time(0)) > 4));
+        (0..32).for_each(|_| window.bad(Time(5), Some(1_000)));
+        assert_eq!(window.size_and_use(), (16, 0));
         assert!(!window.is_open(Time(1_004)));
         assert!(window.is_open(Time(1_005)));
         window.bad(Time(1_005), None);
-        assert_eq!(window.size_and_use().0, 4);
+        assert_eq!(window.size_and_use().0, 8);
+    }
+
+    #[test]
+    fn after_a_complaint_it_widens_slowly() {
+        let mut window = Window::default();
+        window.bad(Time(0), None);
+        assert_eq!(window.size_and_use().0, 2);
+        (0..49).for_each(|_| window.good());
+        assert_eq!(window.size_and_use().0, 2);
+        window.good();
+        assert_eq!(window.size_and_use().0, 3);
     }
 
     #[test]
