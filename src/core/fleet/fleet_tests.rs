@@ -44,7 +44,7 @@ fn a_task_from_its_check_to_its_end() {
 
 #[test]
 fn a_full_quota_is_probed_with_one_pod_when_another_ends() {
-    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 4 } }));
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 9 } }));
     story.plan(0);
     let plan = story.fleet.poll_plan(story.now);
     let creates: Vec<PodId> =

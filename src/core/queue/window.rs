@@ -109,6 +109,15 @@ mod tests {
         window.in_flight
     }
 
+    fn with_32_in_flight() -> Window {
+        let mut window = Window::default();
+        for _ in 0..4 {
+            round_trip(&mut window, Time(0));
+        }
+        assert_eq!(window.size_and_use(), (32, 32));
+        window
+    }
+
     #[test]
     fn it_doubles_with_each_round_trip() {
         let mut window = Window::default();
@@ -119,9 +128,7 @@ mod tests {
 
     #[test]
     fn it_begins_anew_after_a_while_without_creates() {
-        let mut window = Window::default();
-        open_creates(&mut window, Time(0));
-        (0..3).for_each(|_| assert!(round_trip(&mut window, Time(0)) > 4));
+        let mut window = with_32_in_flight();
         (0..32).for_each(|_| window.good());
         assert_eq!(open_creates(&mut window, Time(999)), 64);
         (0..64).for_each(|_| window.good());
@@ -130,9 +137,7 @@ mod tests {
 
     #[test]
     fn complaints_about_the_same_load_halve_it_once() {
-        let mut window = Window::default();
-        open_creates(&mut window, Time(0));
-        (0..3).for_each(|_| assert!(round_trip(&mut window, Time(0)) > 4));
+        let mut window = with_32_in_flight();
         (0..32).for_each(|_| window.bad(Time(5), Some(1_000)));
         assert_eq!(window.size_and_use(), (16, 0));
         assert!(!window.is_open(Time(1_004)));
