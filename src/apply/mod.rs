@@ -153,7 +153,9 @@ impl Apply {
             Action::Tell(tell) => {
                 tracing::info!(task = %tell.key, reason = tell.reason, note = tell.note, "task");
                 // Its client waits for an answer for minutes.
-                let _ = tokio::time::timeout(PATIENCE, self.events.tell(&tell)).await;
+                if tokio::time::timeout(PATIENCE, self.events.tell(&tell)).await.is_err() {
+                    tracing::debug!(task = %tell.key, "event not published: no answer in time");
+                }
                 return;
             }
         };
