@@ -36,9 +36,9 @@ test-cluster: ## the installed operator on a real cluster
 test-faults: ## the operator killed again and again behind a proxy that loses and delays, 30 times (FAULT_SEED=n: one)
 	@scripts/test-faults.sh
 
-soak: ## the simulation for 500,000 seeds that are new each day, and faults for up to 1,000 seeds within FAULT_MINUTES (120)
+soak: ## the simulation for 500,000 seeds, and faults for up to 1,000 within FAULT_MINUTES (120); the seeds are new each day
 	SIMULATION_FROM=$$(date +%Y%m%d)000000 SIMULATION_SEEDS=500000 $(CARGO) test --locked --test simulation -- --nocapture
-	FAULT_RUNS=$${FAULT_RUNS:-1000} FAULT_MINUTES=$${FAULT_MINUTES:-120} scripts/test-faults.sh
+	FAULT_FROM=$$(date +%Y%m%d)000 FAULT_RUNS=$${FAULT_RUNS:-1000} FAULT_MINUTES=$${FAULT_MINUTES:-120} scripts/test-faults.sh
 
 bench: ## MapTask next to an Indexed Job and a bare loop, into docs/benchmarks.md (BENCH_SHAPES, BENCH_ROUNDS)
 	@scripts/bench.sh

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The tests of tests/faults on a cluster of their own, which ends with them. What is given goes to the test program:
-# `-- NAME`. FAULT_SEED=n repeats one run, FAULT_RUNS=n is their number, FAULT_MINUTES=n how long new ones are begun.
+# `-- NAME`. FAULT_SEED=n repeats one run, FAULT_RUNS=n is their number, FAULT_FROM=n the first one's seed,
+# FAULT_MINUTES=n how long new ones are begun.
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"

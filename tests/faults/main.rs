@@ -2,9 +2,9 @@
 //! someone who kills it again and again. A witness sees past the proxy what really happens.
 //!
 //! Run by `make test-faults`, which starts a cluster of its own. `FAULT_SEED=n` repeats one run, `FAULT_RUNS=n` is their
-//! number (seeds 1 to n), `FAULT_MINUTES=n` how long new ones are begun. What a run draws from its seed is the same each
-//! time; what the cluster makes of it is not. One run in 30 restarts the API server, and another holds etcd up, if
-//! `FAULT_CLUSTER` names the local cluster.
+//! number, `FAULT_FROM=n` the first one's seed (1), `FAULT_MINUTES=n` how long new ones are begun. What a run draws from its
+//! seed is the same each time; what the cluster makes of it is not. One run in 30 restarts the API server, and another holds
+//! etcd up, if `FAULT_CLUSTER` names the local cluster.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that can't go on has failed")]
 
@@ -40,7 +40,10 @@ fn number(variable: &str) -> Option<u64> {
 fn nothing_is_lost_or_done_twice_whatever_goes_wrong() {
     let (first, last) = match number("FAULT_SEED") {
         Some(seed) => (seed, seed),
-        None => (1, number("FAULT_RUNS").unwrap_or(RUNS)),
+        None => {
+            let from = number("FAULT_FROM").unwrap_or(1);
+            (from, from + number("FAULT_RUNS").unwrap_or(RUNS) - 1)
+        }
     };
     let end = number("FAULT_MINUTES").map(|minutes| Instant::now() + Duration::from_mins(minutes));
     let (next, problems) = (AtomicU64::new(first), Mutex::new(Vec::new()));
