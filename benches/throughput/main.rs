@@ -24,9 +24,19 @@ use std::collections::BTreeMap;
 use contenders::{Bench, Contender};
 use report::Figures;
 use shapes::Shape;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() {
+    let mut terminate = signal(SignalKind::terminate()).unwrap();
+    // Whoever ends the benchmark ends its operator, too.
+    tokio::select! {
+        () = measure() => {}
+        _ = terminate.recv() => std::process::exit(143),
+    }
+}
+
+async fn measure() {
     let wanted = std::env::var("BENCH_SHAPES").unwrap_or_else(|_| shapes::DEFAULT.to_owned());
     let rounds: usize = std::env::var("BENCH_ROUNDS").map_or(3, |n| n.parse().expect("BENCH_ROUNDS is a number"));
     let mut bench = Bench::start().await;
@@ -50,5 +60,4 @@ async fn main() {
         println!("\n{}", report::table(&title, &figures));
         report::write(shape.name, &title, &figures, rounds.min(shape.rounds));
     }
-    drop(bench);
 }
