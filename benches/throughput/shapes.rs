@@ -41,7 +41,7 @@ const BASE: Shape = Shape {
     contenders: &[Bare, Job, MapTask, JobDefault],
 };
 
-pub const ALL: [Shape; 10] = [
+pub const ALL: [Shape; 11] = [
     BASE,
     Shape { name: "3k", what: "3,000 items that end at once", items: 3_000, contenders: &[Bare, Job, MapTask], ..BASE },
     Shape {
@@ -84,6 +84,16 @@ pub const ALL: [Shape; 10] = [
         parallel: 1_000,
         rounds: 1,
         contenders: &[Job, MapTask],
+        ..BASE
+    },
+    Shape {
+        name: "30k",
+        what: "one task of 30,000 items, 5,000 in flight, the operator killed at half",
+        items: 30_000,
+        parallel: 5_000,
+        rounds: 1,
+        restart: true,
+        contenders: &[MapTask],
         ..BASE
     },
     Shape {
