@@ -38,12 +38,9 @@ fn number(variable: &str) -> Option<u64> {
 #[test]
 #[ignore = "needs a cluster of its own: make test-faults"]
 fn nothing_is_lost_or_done_twice_whatever_goes_wrong() {
-    let (first, last) = match number("FAULT_SEED") {
-        Some(seed) => (seed, seed),
-        None => {
-            let from = number("FAULT_FROM").unwrap_or(1);
-            (from, from + number("FAULT_RUNS").unwrap_or(RUNS) - 1)
-        }
+    let (first, runs) = match number("FAULT_SEED") {
+        Some(seed) => (seed, 1),
+        None => (number("FAULT_FROM").unwrap_or(1), number("FAULT_RUNS").unwrap_or(RUNS)),
     };
     let end = number("FAULT_MINUTES").map(|minutes| Instant::now() + Duration::from_mins(minutes));
     let (next, problems) = (AtomicU64::new(first), Mutex::new(Vec::new()));
@@ -53,7 +50,7 @@ fn nothing_is_lost_or_done_twice_whatever_goes_wrong() {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed > last || end.is_some_and(|end| Instant::now() > end) {
+                    if seed >= first + runs || end.is_some_and(|end| Instant::now() > end) {
                         return;
                     }
                     match std::panic::catch_unwind(|| runs::run(seed)) {
