@@ -10,7 +10,6 @@ mod results;
 mod status;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cache::Store;
 use kube::Client;
@@ -23,9 +22,6 @@ use crate::serve::metrics::Metrics;
 
 /// The manager that the API server notes for our fields.
 pub const FIELD_MANAGER: &str = "maptask-operator";
-/// A request without an answer after this time counts as unanswered. Admission webhooks may take 30 s.
-const PATIENCE: Duration = Duration::from_secs(35);
-
 /// Requests of a kind on their way at once, but creates: a task that is stopped may want thousands of deletes.
 const AT_ONCE: usize = 32;
 
@@ -152,9 +148,9 @@ impl Apply {
             }
             Action::Tell(tell) => {
                 tracing::info!(task = %tell.key, reason = tell.reason, note = tell.note, "task");
-                // Its client waits for an answer for minutes.
-                if tokio::time::timeout(PATIENCE, self.events.tell(&tell)).await.is_err() {
-                    tracing::debug!(task = %tell.key, "event not published: no answer in time");
+                // A task is no worse off without.
+                if let Err(error) = request::in_time(self.events.tell(&tell)).await {
+                    tracing::debug!(task = %tell.key, %error, "event not published");
                 }
                 return;
             }
@@ -168,6 +164,7 @@ impl Apply {
 mod tests {
     use std::convert::Infallible;
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::time::Duration;
 
     use http::{Request, Response};
     use kube::client::Body;

@@ -1,5 +1,7 @@
 //! The requests that the operator makes, as plain HTTP: bodies are built by hand, and answers are kept small.
 
+use std::time::Duration;
+
 use http::{Method, Request, header};
 use kube::Client;
 use serde::de::DeserializeOwned;
@@ -7,6 +9,9 @@ use serde_json::Value;
 
 /// Only the metadata of the object comes back.
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json";
+
+/// A request without an answer after this time counts as unanswered. Admission webhooks may take 30 s.
+const PATIENCE: Duration = Duration::from_secs(35);
 
 /// Sends a request and reads the answer, giving up after a time.
 pub(super) async fn send<T: DeserializeOwned>(
@@ -40,7 +45,12 @@ async fn send_for<T: DeserializeOwned>(
         .header(header::CONTENT_TYPE, content_type)
         .body(body.map(|value| value.to_string().into_bytes()).unwrap_or_default())
         .map_err(kube::Error::HttpError)?;
-    match tokio::time::timeout(super::PATIENCE, client.request::<T>(request)).await {
+    in_time(client.request::<T>(request)).await
+}
+
+/// The client's answer, if it comes before patience ends: by itself the client waits for minutes.
+pub(super) async fn in_time<T>(answer: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Failure> {
+    match tokio::time::timeout(PATIENCE, answer).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(Failure::Timeout),
     }
@@ -53,7 +63,7 @@ pub(super) enum Failure {
     #[error(transparent)]
     Kube(#[from] kube::Error),
     /// No answer in time.
-    #[error("no answer within {} s", super::PATIENCE.as_secs())]
+    #[error("no answer within {} s", PATIENCE.as_secs())]
     Timeout,
 }
 

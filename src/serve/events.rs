@@ -19,8 +19,12 @@ impl Events {
         Self { recorder: Recorder::new(client, reporter) }
     }
 
-    /// Publishes one. A task is no worse off without, so a failure only shows in the log.
-    pub async fn tell(&self, tell: &Tell) {
+    /// Publishes one.
+    ///
+    /// # Errors
+    ///
+    /// What the API server or the way to it had against it.
+    pub async fn tell(&self, tell: &Tell) -> Result<(), kube::Error> {
         let event = Event {
             type_: if tell.warning { EventType::Warning } else { EventType::Normal },
             reason: tell.reason.to_owned(),
@@ -36,8 +40,6 @@ impl Events {
             uid: Some(tell.uid.clone()),
             ..ObjectReference::default()
         };
-        if let Err(error) = self.recorder.publish(&event, &reference).await {
-            tracing::debug!(task = %tell.key, %error, "event not published");
-        }
+        self.recorder.publish(&event, &reference).await
     }
 }
