@@ -41,6 +41,17 @@ const BASE: Shape = Shape {
     contenders: &[Bare, Job, MapTask, JobDefault],
 };
 
+const LARGEST: Shape = Shape {
+    name: "100k",
+    what: "one task of 100,000 items, 5,000 in flight, the operator killed at half",
+    items: 100_000,
+    parallel: 5_000,
+    rounds: 1,
+    restart: true,
+    contenders: &[MapTask],
+    ..BASE
+};
+
 pub const ALL: [Shape; 11] = [
     BASE,
     Shape { name: "3k", what: "3,000 items that end at once", items: 3_000, contenders: &[Bare, Job, MapTask], ..BASE },
@@ -90,22 +101,9 @@ pub const ALL: [Shape; 11] = [
         name: "30k",
         what: "one task of 30,000 items, 5,000 in flight, the operator killed at half",
         items: 30_000,
-        parallel: 5_000,
-        rounds: 1,
-        restart: true,
-        contenders: &[MapTask],
-        ..BASE
+        ..LARGEST
     },
-    Shape {
-        name: "100k",
-        what: "one task of 100,000 items, 5,000 in flight, the operator killed at half",
-        items: 100_000,
-        parallel: 5_000,
-        rounds: 1,
-        restart: true,
-        contenders: &[MapTask],
-        ..BASE
-    },
+    LARGEST,
     Shape {
         name: "results",
         what: "10,000 items with results of 100 bytes, and the same without results",
