@@ -11,17 +11,9 @@ use maptask::core::fleet::{Event, Fleet, Limits};
 use maptask::core::ids::{TaskKey, Time};
 use maptask::core::pod::{PodSeen, PodStatus};
 use maptask::core::task::TaskSeen;
-use maptask::core::task::shelf::{LINGER_MILLIS, MAX_LINGERING};
 use serde_json::json;
 
-const LIMITS: Limits = Limits {
-    max_pods: 5_000,
-    max_pods_per_namespace: None,
-    pods_per_second: None,
-    kept_pods: 10,
-    linger_millis: LINGER_MILLIS,
-    lingering_pods: MAX_LINGERING,
-};
+const LIMITS: Limits = Limits::DEFAULT;
 
 pub struct Cluster {
     fleet: Fleet,

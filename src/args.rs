@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::core::fleet::Limits;
-use crate::core::task::shelf::{LINGER_MILLIS, MAX_LINGERING};
 use crate::serve::logs::LogFormat;
 
 /// Runs one pod per item of a list, on Kubernetes.
@@ -82,8 +81,7 @@ impl RunArgs {
             max_pods_per_namespace: limit(self.max_pods_per_namespace).map(|n| n as usize),
             pods_per_second: limit(self.pods_per_second),
             kept_pods: self.kept_pods as usize,
-            linger_millis: LINGER_MILLIS,
-            lingering_pods: MAX_LINGERING,
+            ..Limits::DEFAULT
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What must hold: at every step, at every write, and at the end.
+//! What must hold: at every step, and at the end.
 
 use std::collections::BTreeMap;
 
@@ -6,55 +6,28 @@ use maptask::api::TaskPhase;
 use maptask::api::conditions::{ConditionType, is_true};
 use maptask::api::spec::{MapTaskSpec, WhenHopeless, WhenSuccessful};
 use maptask::api::status::{MapTaskStatus, ReducePhase};
-use maptask::core::fleet::plan::Create;
 use maptask::core::ids::{Index, ItemCount, TaskKey, Time};
 use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
 use maptask::core::task::TaskSeen;
 
 use crate::cache::Caches;
 use crate::reduce;
-use crate::specs;
-use crate::world::{Fate, Life, Pod, PodKey};
+use crate::truth::Truth;
+use crate::world::{Life, Pod, PodKey};
 
 /// The text of each ConfigMap of results.
 pub type Results = BTreeMap<(TaskKey, u32), String>;
 
-/// UID of the task, and the item.
-type Item = (String, Index);
-
-/// What really happened to an item since it was last started anew, whatever the operator believes.
-#[derive(Clone, Copy, Default)]
-struct Tally {
-    succeeded: u32,
-    /// Endings that cost retries.
-    own: u32,
-    /// Endings that cost infrastructure retries.
-    lost: u32,
-    /// Endings that a rule makes final.
-    fatal: u32,
-    out_of_memory: u32,
-}
-
-#[derive(Default)]
-pub struct Truth {
-    tallies: BTreeMap<Item, Tally>,
-    problem: Option<String>,
-}
-
-fn item(pod: &Pod, key: &PodKey) -> Item {
-    (pod.seen.owner_uid.clone().unwrap_or_default(), key.1)
-}
-
-fn number(n: i32) -> u32 {
+pub fn number(n: i32) -> u32 {
     u32::try_from(n).unwrap_or(0)
 }
 
 /// The recorded phases of a task, if it has got so far.
-fn recorded(status: &MapTaskStatus) -> Option<(Phases, Attempts)> {
+pub fn recorded(status: &MapTaskStatus) -> Option<(Phases, Attempts)> {
     decode(status).transpose().ok().flatten()
 }
 
-fn decode(status: &MapTaskStatus) -> Option<Result<(Phases, Attempts), String>> {
+pub fn decode(status: &MapTaskStatus) -> Option<Result<(Phases, Attempts), String>> {
     let count = ItemCount::new(u64::try_from(status.items?).ok()?)?;
     let decoded = phases::decode(status.phases.as_deref()?, status.attempts.as_deref(), count);
     Some(decoded.map_err(|e| e.to_string()))
@@ -70,74 +43,6 @@ fn starts(spec: &MapTaskSpec, status: &MapTaskStatus) -> bool {
 }
 
 impl Truth {
-    fn tally(&mut self, item: Item) -> &mut Tally {
-        self.tallies.entry(item).or_default()
-    }
-
-    fn of(&self, task: &TaskSeen, index: Index) -> Tally {
-        self.tallies.get(&(task.uid.clone(), index)).copied().unwrap_or_default()
-    }
-
-    pub fn result_of(&self, key: &PodKey) -> String {
-        if key.1 == Index::REDUCE {
-            return format!("{{\"reduced\":{}}}", key.2);
-        }
-        format!("{{\"index\":{},\"attempt\":{}}}", key.1, key.2)
-    }
-
-    /// The pod of an item has its item: what the list held when the task was accepted.
-    pub fn created(&mut self, create: &Create) {
-        if create.job.config_map.is_none() {
-            return;
-        }
-        let pod = create.job.pod(create.index, create.attempt, create.memory_raises);
-        let env = &pod["spec"]["containers"][0]["env"][0];
-        let line = specs::INPUTS.lines().nth(create.index.offset());
-        if line.is_none() || env["value"].as_str() != line {
-            self.problem = Some(format!("{} has the item {env}", create.id()));
-        }
-    }
-
-    pub fn pod_ended(&mut self, pod: &Pod, key: &PodKey) {
-        let tally = self.tally(item(pod, key));
-        match pod.fate {
-            Fate::Succeed | Fate::Stuck => tally.succeeded += 1,
-            // A rule may make it final, or free: which one is the task's to know.
-            Fate::Fail(code) => {
-                tally.own += 1;
-                tally.fatal += u32::from(code == specs::FAIL_ITEM || code == specs::FAIL_TASK);
-            }
-            Fate::OutOfMemory => {
-                tally.own += 1;
-                tally.out_of_memory += 1;
-            }
-        }
-    }
-
-    /// The operator asked for the end of a pod that had not ended.
-    pub fn stopped(&mut self, pod: &Pod, key: &PodKey, tasks: &BTreeMap<TaskKey, TaskSeen>) {
-        let has_deadline = tasks.get(&key.0).is_some_and(|task| specs::start_deadline(&task.spec, key.1).is_some());
-        let tally = self.tally(item(pod, key));
-        if has_deadline {
-            // Too late: it costs one or the other, by what held it up.
-            tally.own += 1;
-            tally.lost += 1;
-        }
-    }
-
-    pub fn pod_lost(&mut self, pod: &Pod, key: &PodKey) {
-        let tally = self.tally(item(pod, key));
-        tally.lost += 1;
-        if pod.life == Life::Pending && pod.fate == Fate::Stuck {
-            // By then it may have been too late for its start anyway.
-            tally.own += 1;
-        }
-    }
-
-    pub fn refused(&mut self, create: &Create) {
-        self.tally((create.job.uid.clone(), create.id().index)).lost += 1;
-    }
-
     /// SAFETY: no item has two live pods. Of a task on its way out, the garbage collector takes pods whose names are still
     /// in use, so that a late create can bring one back.
     pub fn check_pods(
@@ -212,87 +117,6 @@ impl Truth {
         let end = task.status.completion_time.as_ref().map_or(i64::MAX, |end| end.0.as_millisecond());
         if end.saturating_add(ttl) > now.0 {
             return Err(format!("{} is deleted before its time", task.key));
-        }
-        Ok(())
-    }
-
-    /// SAFETY: what a write may change: no end is taken back but by a rerun, no count is off, no budget overdrawn.
-    pub fn check_write(&mut self, task: &TaskSeen, new: &MapTaskStatus) -> Result<(), String> {
-        let key = &task.key;
-        let old = &task.status;
-        let attempt = |status: &MapTaskStatus| status.reduce.as_ref().map_or(0, |record| record.attempt);
-        let reduces_again = attempt(new) > attempt(old);
-        let rerun = old.rerun != new.rerun
-            && new.rerun.as_ref().is_some_and(|done| done.items > 0 || reduces_again && done.message.is_none());
-        if !rerun {
-            if let Some(phase) = old.phase.filter(|phase| phase.is_terminal())
-                && new.phase != Some(phase)
-            {
-                return Err(format!("{key}: {phase:?} became {:?}", new.phase));
-            }
-            for type_ in [ConditionType::SuccessCriteriaMet, ConditionType::FailureTarget] {
-                if is_true(&old.conditions, type_) != is_true(&new.conditions, type_) && is_true(&old.conditions, type_)
-                {
-                    return Err(format!("{key}: {type_:?} is taken back"));
-                }
-            }
-        }
-        let is = |type_| is_true(&new.conditions, type_);
-        if is(ConditionType::SuccessCriteriaMet) && is(ConditionType::FailureTarget) {
-            return Err(format!("{key} is decided both ways"));
-        }
-        let Some(decoded) = decode(new) else {
-            return if decode(old).is_some() { Err(format!("{key}: phases are gone")) } else { Ok(()) };
-        };
-        let (phases, tries) = decoded.map_err(|e| format!("{key}: unreadable status: {e}"))?;
-        if let Some((before, _)) = recorded(old) {
-            for index in phases.count().indexes() {
-                let (before, after) = (before.get(index), phases.get(index));
-                if before.is_some_and(ItemPhase::is_terminal) && before != after {
-                    if !rerun || !matches!(after, Some(ItemPhase::Waiting | ItemPhase::Cancelled)) {
-                        return Err(format!("{key} item {index}: {before:?} became {after:?}"));
-                    }
-                    self.tallies.remove(&(task.uid.clone(), index));
-                }
-            }
-        }
-        let retries = number(task.spec.retries);
-        let policy = &task.spec.retry_policy;
-        for (index, tries) in tries.iter() {
-            let Tally { own, out_of_memory, .. } = self.of(task, index);
-            if tries.own > own || tries.own > retries || tries.infrastructure > number(policy.infrastructure_retries) {
-                return Err(format!("{key} item {index}: {tries:?}, but {own} own failures and {retries} retries"));
-            }
-            if policy.out_of_memory.is_none() && tries.memory_raises > 0
-                || task.spec.rerun.is_none() && tries.memory_raises > out_of_memory
-            {
-                return Err(format!("{key} item {index}: {tries:?}, but was {out_of_memory} times out of memory"));
-            }
-        }
-        for index in phases.iter_in(ItemPhase::Succeeded) {
-            if self.of(task, index).succeeded == 0 {
-                return Err(format!("{key} item {index} recorded as succeeded, which it never did"));
-            }
-        }
-        for index in phases.iter_in(ItemPhase::Failed) {
-            let Tally { own, lost, fatal, .. } = self.of(task, index);
-            let by_rule = fatal > 0 && !policy.rules.is_empty();
-            if own <= retries && lost <= number(policy.infrastructure_retries) && !by_rule {
-                return Err(format!(
-                    "{key} item {index} failed after {own} of {retries} own failures and {lost} losses"
-                ));
-            }
-        }
-        if phases.counts().total() != phases.count().get() {
-            return Err(format!("{key}: {:?} of {}", phases.counts(), phases.count().get()));
-        }
-        if rerun {
-            self.tallies.remove(&(task.uid.clone(), Index::REDUCE));
-        }
-        let Tally { succeeded, own, .. } = self.of(task, Index::REDUCE);
-        reduce::check_write(task, new, &phases, (succeeded, own))?;
-        if new.failures.len() > 10 {
-            return Err(format!("{key}: {} groups of failures", new.failures.len()));
         }
         Ok(())
     }

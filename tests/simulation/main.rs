@@ -16,7 +16,9 @@ mod operator;
 mod random;
 mod reduce;
 mod specs;
+mod truth;
 mod world;
+mod writes;
 
 use random::Random;
 use world::World;

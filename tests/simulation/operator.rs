@@ -24,7 +24,17 @@ pub struct Operator {
 
 impl Operator {
     pub fn new(random: &mut Random) -> Self {
+        // What binds a real operator with hundreds of pods binds with a few in a good part of the worlds.
+        let mut bound = |usual: usize| if random.chance(60) { 1 + random.below(3) } else { usual };
+        let usual = Limits::DEFAULT;
+        let (creates_in_flight, deletes_in_flight) =
+            (bound(usual.creates_in_flight as usize) as u32, bound(usual.deletes_in_flight));
+        let (looks_in_flight, attempted_writes) = (bound(usual.looks_in_flight), bound(usual.attempted_writes));
         let limits = Limits {
+            creates_in_flight,
+            deletes_in_flight,
+            looks_in_flight,
+            attempted_writes,
             max_pods: 1 + random.below(12),
             max_pods_per_namespace: random.chance(20).then(|| 1 + random.below(6)),
             pods_per_second: random.chance(20).then(|| 1 + random.below(10) as u32),

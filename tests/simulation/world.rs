@@ -12,11 +12,12 @@ use maptask::core::pod::seen::PodStatus;
 use maptask::core::task::TaskSeen;
 
 use crate::cache::Caches;
-use crate::check::{Results, Truth};
+use crate::check::Results;
 use crate::faults::Faults;
 use crate::operator::Operator;
 use crate::random::Random;
 use crate::specs::{self, ended, running, stuck};
+use crate::truth::Truth;
 
 /// Steps after which the faults end, and after which the tasks must have ended.
 const FAULTY_STEPS: usize = 1_500;

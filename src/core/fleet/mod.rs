@@ -3,6 +3,7 @@
 
 mod event;
 mod handle;
+mod limits;
 pub mod plan;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,30 +19,10 @@ use crate::core::task::{Budget, Pods, Round, Task, TaskSeen};
 use plan::{Action, Plan};
 
 pub use event::Event;
+pub use limits::Limits;
 
 /// Everything is looked at again this often, in milliseconds: heals what was missed.
 const HEAL_MILLIS: u64 = 30_000;
-/// Deletes that one round may start; as many may be on their way at once.
-const DELETES_IN_FLIGHT: usize = 32;
-/// Looks that may be on their way at once.
-const LOOKS_IN_FLIGHT: usize = 16;
-
-/// The operator's own limits.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Items in flight at most, over all tasks.
-    pub max_pods: usize,
-    /// Items in flight at most in each namespace.
-    pub max_pods_per_namespace: Option<usize>,
-    /// Pods created in a second at most, over all tasks.
-    pub pods_per_second: Option<u32>,
-    /// Finished pods that stay for `kubectl logs`, for each task.
-    pub kept_pods: usize,
-    /// Every other finished pod stays for so many milliseconds after its end was recorded, unless there are too many.
-    pub linger_millis: u64,
-    /// So many of those may stay, over all tasks.
-    pub lingering_pods: usize,
-}
 
 /// All tasks and what they share.
 #[derive(Debug)]
@@ -219,16 +200,17 @@ impl Fleet {
     }
 
     fn round(&self, now: Time) -> Round {
-        let Limits { kept_pods: count, linger_millis, lingering_pods, .. } = self.limits;
+        let Limits { kept_pods: count, linger_millis, lingering_pods, attempted_writes, .. } = self.limits;
         let excess = self.lingering.saturating_sub(lingering_pods);
-        Round { now, epoch: self.epoch, keeping: Keeping { count, linger_millis, excess }, restart: false }
+        let keeping = Keeping { count, linger_millis, excess };
+        Round { now, epoch: self.epoch, keeping, attempted_writes, restart: false }
     }
 
     fn poll_tasks(&mut self, now: Time, keys: &BTreeSet<TaskKey>, plan: &mut Plan) {
         let mut round = self.round(now);
         let mut budget = Budget {
-            deletes: DELETES_IN_FLIGHT.saturating_sub(self.deletes_in_flight),
-            looks: LOOKS_IN_FLIGHT.saturating_sub(self.looks_in_flight),
+            deletes: self.limits.deletes_in_flight.saturating_sub(self.deletes_in_flight),
+            looks: self.limits.looks_in_flight.saturating_sub(self.looks_in_flight),
         };
         let before = budget;
         for key in keys {

@@ -97,14 +97,7 @@ impl Cluster {
 }
 
 fn limits(max_pods: usize) -> Limits {
-    Limits {
-        max_pods,
-        max_pods_per_namespace: None,
-        pods_per_second: None,
-        kept_pods: 0,
-        linger_millis: 0,
-        lingering_pods: 0,
-    }
+    Limits { max_pods, kept_pods: 0, linger_millis: 0, lingering_pods: 0, ..Limits::DEFAULT }
 }
 
 #[test]

@@ -153,11 +153,5 @@ impl Story {
     }
 }
 
-pub const LIMITS: Limits = Limits {
-    max_pods: 10,
-    max_pods_per_namespace: None,
-    pods_per_second: None,
-    kept_pods: 1,
-    linger_millis: 0,
-    lingering_pods: 0,
-};
+pub const LIMITS: Limits =
+    Limits { max_pods: 10, kept_pods: 1, linger_millis: 0, lingering_pods: 0, ..Limits::DEFAULT };

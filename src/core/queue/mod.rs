@@ -62,7 +62,7 @@ impl Queue {
             max_pods: limits.max_pods,
             max_pods_per_namespace: limits.max_pods_per_namespace,
             pace: limits.pods_per_second.map(Pace::new),
-            window: Window::default(),
+            window: Window::new(limits.creates_in_flight),
             holds: BTreeMap::new(),
         }
     }

@@ -4,8 +4,6 @@ use crate::core::ids::Time;
 
 /// Creates in flight at the start and after a while without any: the first pod of many waits for all that set out with it.
 const START: u32 = 4;
-/// The most creates in flight: more than this brings no more pods a second, only more connections, and each takes longer.
-const MAX: u32 = 128;
 /// After so many milliseconds without a create the next ones begin as at the start.
 const IDLE_MILLIS: u64 = 1_000;
 /// Good answers for one more create in flight, once there was a complaint about as many.
@@ -20,6 +18,8 @@ const MAX_PAUSE_MILLIS: u64 = 30_000;
 #[derive(Debug)]
 pub struct Window {
     size: u32,
+    /// It never grows beyond this.
+    most: u32,
     /// Up to this size the API server has not complained.
     proven: u32,
     in_flight: u32,
@@ -29,13 +29,13 @@ pub struct Window {
     paused_until: Option<Time>,
 }
 
-impl Default for Window {
-    fn default() -> Self {
-        Self { size: START, proven: MAX, in_flight: 0, good: 0, began: None, halved: None, paused_until: None }
-    }
-}
-
 impl Window {
+    /// Nothing on its way, and never more than `most`, which is at least 1.
+    pub fn new(most: u32) -> Self {
+        let (most, size) = (most.max(1), START.min(most.max(1)));
+        Self { size, most, proven: most, in_flight: 0, good: 0, began: None, halved: None, paused_until: None }
+    }
+
     /// Whether another create may go out.
     pub fn is_open(&self, now: Time) -> bool {
         self.in_flight < self.size && !self.is_paused(now)
@@ -66,7 +66,7 @@ impl Window {
         self.good += 1;
         if self.size < self.proven || self.good >= GOOD_FOR_ONE {
             self.good = 0;
-            self.size = (self.size + 1).min(MAX);
+            self.size = (self.size + 1).min(self.most);
             self.proven = self.proven.max(self.size);
         }
     }
@@ -110,7 +110,7 @@ mod tests {
     }
 
     fn with_32_in_flight() -> Window {
-        let mut window = Window::default();
+        let mut window = Window::new(128);
         for _ in 0..4 {
             round_trip(&mut window, Time(0));
         }
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn it_doubles_with_each_round_trip() {
-        let mut window = Window::default();
+        let mut window = Window::new(128);
         assert_eq!(open_creates(&mut window, Time(0)), 4);
         let sizes: Vec<u32> = (0..6).map(|_| round_trip(&mut window, Time(0))).collect();
         assert_eq!(sizes, [8, 16, 32, 64, 128, 128]);
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn after_a_complaint_it_widens_slowly() {
-        let mut window = Window::default();
+        let mut window = Window::new(128);
         window.bad(Time(0), None);
         assert_eq!(window.size_and_use().0, 2);
         (0..49).for_each(|_| window.good());
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn it_never_closes_for_good() {
-        let mut window = Window::default();
+        let mut window = Window::new(128);
         (0..100).for_each(|i| window.bad(Time(i * 2_000), None));
         assert!(window.is_open(Time(1_000_000)));
     }

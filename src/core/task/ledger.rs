@@ -1,6 +1,7 @@
 //! What of this task is in the API server for certain? One status write at a time, and what follows from its answer.
 
 use crate::api::status::{FailureGroup, MapTaskStatus, ReduceStatus, RerunDone, TaskPhase};
+use crate::core::fleet::Limits;
 use crate::core::ids::{Time, doubled};
 
 /// Least time between two status writes of a task, in milliseconds.
@@ -19,8 +20,6 @@ const MAX_REWRITTEN_MILLIS: u64 = 10_000;
 const RETRY_MILLIS: u64 = 500;
 /// The longest delay after a write that failed.
 const MAX_RETRY_MILLIS: u64 = 30_000;
-/// Writes without an answer that are remembered; a task with more has other worries.
-const MAX_ATTEMPTED: usize = 8;
 /// How long to wait for the watch to show what another writer wrote, before asking for it.
 const REREAD_MILLIS: u64 = 1_000;
 
@@ -57,7 +56,7 @@ impl Mark {
 }
 
 /// The bookkeeping of one task's status writes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ledger {
     /// The newest resourceVersion known of the object.
     resource_version: u64,
@@ -69,6 +68,8 @@ pub struct Ledger {
     stored: Option<Mark>,
     /// The write that is on its way, last, and before it those whose fate is not known.
     attempted: Vec<(Revision, Mark)>,
+    /// So many of them are remembered at most.
+    remembered: usize,
     in_flight: bool,
     /// The version that the last write named.
     named: u64,
@@ -106,6 +107,7 @@ impl Ledger {
             written: Revision(0),
             stored: Some(Mark::of(status.unwrap_or(&MapTaskStatus::default()))),
             attempted: Vec::new(),
+            remembered: Limits::DEFAULT.attempted_writes,
             in_flight: false,
             named: 0,
             urgent: false,
@@ -117,6 +119,12 @@ impl Ledger {
             blocked_until: None,
             stale_since: None,
         }
+    }
+
+    /// Remembers so many writes without an answer, at least the one on its way.
+    #[must_use]
+    pub fn remembering(self, writes: usize) -> Self {
+        Self { remembered: writes.max(1), ..self }
     }
 
     /// Notes a change and gives it a number.
@@ -181,7 +189,7 @@ impl Ledger {
         self.urgent = false;
         self.last_write = Some(now);
         self.last_bytes = bytes(&status.phases) + bytes(&status.attempts);
-        if self.attempted.len() == MAX_ATTEMPTED {
+        if self.attempted.len() >= self.remembered {
             self.attempted.remove(0);
         }
         self.attempted.push((self.revision, Mark::of(status)));
@@ -275,119 +283,5 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn status(phases: &str) -> MapTaskStatus {
-        MapTaskStatus { phases: Some(phases.to_owned()), ..MapTaskStatus::default() }
-    }
-
-    #[test]
-    fn only_one_write_is_in_flight_and_they_keep_their_distance() {
-        let mut ledger = Ledger::new(1, None);
-        assert_eq!(ledger.due(), None);
-        let first = ledger.change();
-        assert!(ledger.due().unwrap() <= Time(0));
-        ledger.begin(Time(0), &status("a"));
-        let second = ledger.change();
-        assert_eq!(ledger.due(), None);
-        ledger.succeeded(2, 0);
-        assert!(ledger.is_written(first) && !ledger.is_written(second));
-        assert_eq!(ledger.due(), Some(Time(1_000)));
-        ledger.change_urgently();
-        assert!(ledger.due().unwrap() <= Time(0));
-    }
-
-    #[test]
-    fn a_large_status_is_written_less_often() {
-        let mut ledger = Ledger::new(1, None);
-        ledger.change();
-        ledger.begin(Time(0), &status(&"x".repeat(500_000)));
-        ledger.change();
-        ledger.succeeded(2, 0);
-        assert_eq!(ledger.due(), Some(Time(10_000)));
-    }
-
-    #[test]
-    fn many_tasks_write_their_status_less_often_but_within_five_seconds() {
-        for (busy, due) in [(1, 1_000), (10, 1_000), (30, 3_000), (50, 5_000), (10_000, 5_000)] {
-            let mut ledger = Ledger::new(1, None);
-            ledger.share(busy);
-            ledger.change();
-            ledger.begin(Time(0), &status("a"));
-            ledger.change();
-            ledger.succeeded(2, 0);
-            assert_eq!(ledger.due(), Some(Time(due)));
-            ledger.change_urgently();
-            assert!(ledger.due().unwrap() <= Time(0), "the end of a task waits for nobody");
-        }
-    }
-
-    #[test]
-    fn large_configmaps_are_written_less_often_but_within_ten_seconds() {
-        for (rewritten, due) in [(50_000, 1_000), (256_000, 2_560), (50_000_000, 10_000)] {
-            let mut ledger = Ledger::new(1, None);
-            ledger.change();
-            ledger.begin(Time(0), &status("a"));
-            ledger.change();
-            ledger.succeeded(2, rewritten);
-            assert_eq!(ledger.due(), Some(Time(due)));
-            ledger.change_urgently();
-            assert!(ledger.due().unwrap() <= Time(0));
-        }
-    }
-
-    #[test]
-    fn a_conflict_waits_for_the_newer_object_and_then_asks_for_it() {
-        let mut ledger = Ledger::new(1, None);
-        ledger.change();
-        ledger.begin(Time(0), &status("a"));
-        ledger.conflicted(Time(5));
-        assert_eq!(ledger.due(), None);
-        assert_eq!(ledger.reread_due(), Some(Time(1_005)));
-        assert_eq!(ledger.seen(2, &MapTaskStatus::default()), Seen::Ours, "only the spec was changed");
-        assert!(ledger.due().is_some());
-    }
-
-    #[test]
-    fn a_conflict_without_a_newer_object_is_tried_again_after_a_while() {
-        let mut ledger = Ledger::new(1, None);
-        ledger.change();
-        ledger.begin(Time(0), &status("a"));
-        ledger.conflicted(Time(5));
-        assert_eq!(ledger.seen(1, &MapTaskStatus::default()), Seen::Old, "what was asked for is what was known");
-        assert_eq!(ledger.due(), Some(Time(505)));
-    }
-
-    #[test]
-    fn a_write_without_an_answer_is_known_again_in_the_watch() {
-        let mut ledger = Ledger::new(1, None);
-        let revision = ledger.change();
-        ledger.begin(Time(0), &status("a"));
-        ledger.failed(Time(5));
-        assert_eq!(ledger.seen(2, &status("a")), Seen::Ours);
-        assert!(ledger.is_written(revision));
-        assert_eq!(ledger.due(), None);
-    }
-
-    #[test]
-    fn a_write_without_an_answer_is_known_again_after_another_one() {
-        let mut ledger = Ledger::new(1, None);
-        let first = ledger.change();
-        ledger.begin(Time(0), &status("a"));
-        ledger.failed(Time(5));
-        let second = ledger.change();
-        ledger.begin(Time(1_000), &status("b"));
-        ledger.conflicted(Time(1_005));
-        assert_eq!(ledger.seen(2, &status("a")), Seen::Ours);
-        assert!(ledger.is_written(first) && !ledger.is_written(second));
-    }
-
-    #[test]
-    fn what_another_wrote_is_told_and_old_news_is_not() {
-        let mut ledger = Ledger::new(5, Some(&status("a")));
-        assert_eq!(ledger.seen(5, &status("b")), Seen::Old);
-        assert_eq!(ledger.seen(6, &status("a")), Seen::Ours);
-        assert_eq!(ledger.seen(7, &status("b")), Seen::Foreign);
-    }
-}
+#[path = "ledger_tests.rs"]
+mod tests;

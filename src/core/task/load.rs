@@ -25,7 +25,7 @@ impl Task {
     /// A task as first seen, new or from before a restart, with the pods that are there.
     pub fn new(round: &Round, seen: &TaskSeen, seed: u64, pods: &Pods) -> Self {
         let mut task = Self {
-            ledger: Ledger::new(seen.resource_version, Some(&seen.status)),
+            ledger: Ledger::new(seen.resource_version, Some(&seen.status)).remembering(round.attempted_writes),
             headline: Headline::from_status(&seen.status, seen.generation),
             stage: Stage::Ended { phase: TaskPhase::Failed, run: None },
             reduction: None,

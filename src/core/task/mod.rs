@@ -78,6 +78,8 @@ pub struct Round {
     pub epoch: u32,
     /// What stays of finished pods.
     pub keeping: Keeping,
+    /// Writes without an answer that each task remembers.
+    pub attempted_writes: usize,
     /// Tasks are loaded that an earlier operator may have worked on.
     pub restart: bool,
 }

@@ -1,0 +1,50 @@
+//! How much at once? The operator's own limits: those that its administrator sets, and bounds that are there for the API
+//! server's sake and the operator's own.
+
+use crate::core::task::shelf::{LINGER_MILLIS, MAX_LINGERING};
+
+/// The operator's own limits. They are fields, and not constants where they bind, so that the simulation can draw them small.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Items in flight at most, over all tasks.
+    pub max_pods: usize,
+    /// Items in flight at most in each namespace.
+    pub max_pods_per_namespace: Option<usize>,
+    /// Pods created in a second at most, over all tasks.
+    pub pods_per_second: Option<u32>,
+    /// Finished pods that stay for `kubectl logs`, for each task.
+    pub kept_pods: usize,
+    /// Every other finished pod stays for so many milliseconds after its end was recorded, unless there are too many.
+    pub linger_millis: u64,
+    /// So many of those may stay, over all tasks.
+    pub lingering_pods: usize,
+    /// Creates on their way at most, at least 1. The window grows up to it.
+    pub creates_in_flight: u32,
+    /// Deletes on their way at most, at least 1.
+    pub deletes_in_flight: usize,
+    /// Looks on their way at most, at least 1.
+    pub looks_in_flight: usize,
+    /// Writes without an answer that a task remembers, at least 1: the one that is on its way.
+    pub attempted_writes: usize,
+}
+
+impl Limits {
+    /// What holds unless the administrator says otherwise.
+    pub const DEFAULT: Self = Self {
+        max_pods: 5_000,
+        max_pods_per_namespace: None,
+        pods_per_second: None,
+        kept_pods: 10,
+        linger_millis: LINGER_MILLIS,
+        lingering_pods: MAX_LINGERING,
+        // More bring no more pods a second, only more connections, and each create takes longer.
+        creates_in_flight: 128,
+        // A delete costs the API server about as much as a create, and nobody waits for it.
+        deletes_in_flight: 32,
+        // Looks are rare but after a restart, when nothing that starts should wait behind them.
+        looks_in_flight: 16,
+        // Each holds a whole status in memory. A task that has more without an answer takes what the watch shows for
+        // another writer's, and is loaded anew from it: slower, and as right.
+        attempted_writes: 8,
+    };
+}

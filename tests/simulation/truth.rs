@@ -1,0 +1,106 @@
+//! What really happened, whatever the operator believes.
+
+use std::collections::BTreeMap;
+
+use maptask::core::fleet::plan::Create;
+use maptask::core::ids::{Index, TaskKey};
+use maptask::core::task::TaskSeen;
+
+use crate::specs;
+use crate::world::{Fate, Life, Pod, PodKey};
+
+/// UID of the task, and the item.
+pub type Item = (String, Index);
+
+/// What really happened to an item since it was last started anew, whatever the operator believes.
+#[derive(Clone, Copy, Default)]
+pub struct Tally {
+    pub succeeded: u32,
+    /// Endings that cost retries.
+    pub own: u32,
+    /// Endings that cost infrastructure retries.
+    pub lost: u32,
+    /// Endings that a rule makes final.
+    pub fatal: u32,
+    pub out_of_memory: u32,
+}
+
+#[derive(Default)]
+pub struct Truth {
+    pub tallies: BTreeMap<Item, Tally>,
+    pub problem: Option<String>,
+}
+
+fn item(pod: &Pod, key: &PodKey) -> Item {
+    (pod.seen.owner_uid.clone().unwrap_or_default(), key.1)
+}
+
+impl Truth {
+    fn tally(&mut self, item: Item) -> &mut Tally {
+        self.tallies.entry(item).or_default()
+    }
+
+    pub fn of(&self, task: &TaskSeen, index: Index) -> Tally {
+        self.tallies.get(&(task.uid.clone(), index)).copied().unwrap_or_default()
+    }
+
+    pub fn result_of(&self, key: &PodKey) -> String {
+        if key.1 == Index::REDUCE {
+            return format!("{{\"reduced\":{}}}", key.2);
+        }
+        format!("{{\"index\":{},\"attempt\":{}}}", key.1, key.2)
+    }
+
+    /// The pod of an item has its item: what the list held when the task was accepted.
+    pub fn created(&mut self, create: &Create) {
+        if create.job.config_map.is_none() {
+            return;
+        }
+        let pod = create.job.pod(create.index, create.attempt, create.memory_raises);
+        let env = &pod["spec"]["containers"][0]["env"][0];
+        let line = specs::INPUTS.lines().nth(create.index.offset());
+        if line.is_none() || env["value"].as_str() != line {
+            self.problem = Some(format!("{} has the item {env}", create.id()));
+        }
+    }
+
+    pub fn pod_ended(&mut self, pod: &Pod, key: &PodKey) {
+        let tally = self.tally(item(pod, key));
+        match pod.fate {
+            Fate::Succeed | Fate::Stuck => tally.succeeded += 1,
+            // A rule may make it final, or free: which one is the task's to know.
+            Fate::Fail(code) => {
+                tally.own += 1;
+                tally.fatal += u32::from(code == specs::FAIL_ITEM || code == specs::FAIL_TASK);
+            }
+            Fate::OutOfMemory => {
+                tally.own += 1;
+                tally.out_of_memory += 1;
+            }
+        }
+    }
+
+    /// The operator asked for the end of a pod that had not ended.
+    pub fn stopped(&mut self, pod: &Pod, key: &PodKey, tasks: &BTreeMap<TaskKey, TaskSeen>) {
+        let has_deadline = tasks.get(&key.0).is_some_and(|task| specs::start_deadline(&task.spec, key.1).is_some());
+        let tally = self.tally(item(pod, key));
+        if has_deadline {
+            // Too late: it costs one or the other, by what held it up.
+            tally.own += 1;
+            tally.lost += 1;
+        }
+    }
+
+    pub fn pod_lost(&mut self, pod: &Pod, key: &PodKey) {
+        let tally = self.tally(item(pod, key));
+        tally.lost += 1;
+        if pod.life == Life::Pending && pod.fate == Fate::Stuck {
+            // By then it may have been too late for its start anyway.
+            tally.own += 1;
+        }
+    }
+
+    pub fn refused(&mut self, create: &Create) {
+        self.tally((create.job.uid.clone(), create.id().index)).lost += 1;
+    }
+}

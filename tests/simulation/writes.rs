@@ -1,0 +1,94 @@
+//! What must hold at every write of a status.
+
+use maptask::api::conditions::{ConditionType, is_true};
+use maptask::api::status::MapTaskStatus;
+use maptask::core::ids::Index;
+use maptask::core::phases::ItemPhase;
+use maptask::core::task::TaskSeen;
+
+use crate::check::{decode, number, recorded};
+use crate::reduce;
+use crate::truth::{Tally, Truth};
+
+impl Truth {
+    /// SAFETY: what a write may change: no end is taken back but by a rerun, no count is off, no budget overdrawn.
+    pub fn check_write(&mut self, task: &TaskSeen, new: &MapTaskStatus) -> Result<(), String> {
+        let key = &task.key;
+        let old = &task.status;
+        let attempt = |status: &MapTaskStatus| status.reduce.as_ref().map_or(0, |record| record.attempt);
+        let reduces_again = attempt(new) > attempt(old);
+        let rerun = old.rerun != new.rerun
+            && new.rerun.as_ref().is_some_and(|done| done.items > 0 || reduces_again && done.message.is_none());
+        if !rerun {
+            if let Some(phase) = old.phase.filter(|phase| phase.is_terminal())
+                && new.phase != Some(phase)
+            {
+                return Err(format!("{key}: {phase:?} became {:?}", new.phase));
+            }
+            for type_ in [ConditionType::SuccessCriteriaMet, ConditionType::FailureTarget] {
+                if is_true(&old.conditions, type_) != is_true(&new.conditions, type_) && is_true(&old.conditions, type_)
+                {
+                    return Err(format!("{key}: {type_:?} is taken back"));
+                }
+            }
+        }
+        let is = |type_| is_true(&new.conditions, type_);
+        if is(ConditionType::SuccessCriteriaMet) && is(ConditionType::FailureTarget) {
+            return Err(format!("{key} is decided both ways"));
+        }
+        let Some(decoded) = decode(new) else {
+            return if decode(old).is_some() { Err(format!("{key}: phases are gone")) } else { Ok(()) };
+        };
+        let (phases, tries) = decoded.map_err(|e| format!("{key}: unreadable status: {e}"))?;
+        if let Some((before, _)) = recorded(old) {
+            for index in phases.count().indexes() {
+                let (before, after) = (before.get(index), phases.get(index));
+                if before.is_some_and(ItemPhase::is_terminal) && before != after {
+                    if !rerun || !matches!(after, Some(ItemPhase::Waiting | ItemPhase::Cancelled)) {
+                        return Err(format!("{key} item {index}: {before:?} became {after:?}"));
+                    }
+                    self.tallies.remove(&(task.uid.clone(), index));
+                }
+            }
+        }
+        let retries = number(task.spec.retries);
+        let policy = &task.spec.retry_policy;
+        for (index, tries) in tries.iter() {
+            let Tally { own, out_of_memory, .. } = self.of(task, index);
+            if tries.own > own || tries.own > retries || tries.infrastructure > number(policy.infrastructure_retries) {
+                return Err(format!("{key} item {index}: {tries:?}, but {own} own failures and {retries} retries"));
+            }
+            if policy.out_of_memory.is_none() && tries.memory_raises > 0
+                || task.spec.rerun.is_none() && tries.memory_raises > out_of_memory
+            {
+                return Err(format!("{key} item {index}: {tries:?}, but was {out_of_memory} times out of memory"));
+            }
+        }
+        for index in phases.iter_in(ItemPhase::Succeeded) {
+            if self.of(task, index).succeeded == 0 {
+                return Err(format!("{key} item {index} recorded as succeeded, which it never did"));
+            }
+        }
+        for index in phases.iter_in(ItemPhase::Failed) {
+            let Tally { own, lost, fatal, .. } = self.of(task, index);
+            let by_rule = fatal > 0 && !policy.rules.is_empty();
+            if own <= retries && lost <= number(policy.infrastructure_retries) && !by_rule {
+                return Err(format!(
+                    "{key} item {index} failed after {own} of {retries} own failures and {lost} losses"
+                ));
+            }
+        }
+        if phases.counts().total() != phases.count().get() {
+            return Err(format!("{key}: {:?} of {}", phases.counts(), phases.count().get()));
+        }
+        if rerun {
+            self.tallies.remove(&(task.uid.clone(), Index::REDUCE));
+        }
+        let Tally { succeeded, own, .. } = self.of(task, Index::REDUCE);
+        reduce::check_write(task, new, &phases, (succeeded, own))?;
+        if new.failures.len() > 10 {
+            return Err(format!("{key}: {} groups of failures", new.failures.len()));
+        }
+        Ok(())
+    }
+}
