@@ -53,11 +53,12 @@ pub struct MapTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1, max = 100_000))]
     pub concurrency: Option<i32>,
-    /// Share of the items that must succeed, an exact decimal from 0 to 1; default 1.
+    /// Share of the items that must succeed, an exact decimal from 0 to 1; default 1. With 0 all items run, however many of
+    /// them fail, and the task succeeds once all have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64", range(min = 0, max = 1))]
     pub min_success_ratio: Option<f64>,
-    /// Number of items that must succeed, instead of minSuccessRatio.
+    /// Number of items that must succeed, instead of minSuccessRatio. 0 is as `minSuccessRatio: 0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0, max = 1_000_000))]
     pub min_successes: Option<i32>,

@@ -19,6 +19,7 @@ mod specs;
 mod truth;
 mod world;
 mod writes;
+mod zero;
 
 use random::Random;
 use world::World;

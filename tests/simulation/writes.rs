@@ -36,6 +36,7 @@ impl Truth {
         if is(ConditionType::SuccessCriteriaMet) && is(ConditionType::FailureTarget) {
             return Err(format!("{key} is decided both ways"));
         }
+        crate::zero::check_write(task, new)?;
         let Some(decoded) = decode(new) else {
             return if decode(old).is_some() { Err(format!("{key}: phases are gone")) } else { Ok(()) };
         };

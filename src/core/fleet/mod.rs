@@ -348,3 +348,7 @@ mod reduce_tests;
 #[cfg(test)]
 #[path = "cache_tests.rs"]
 mod cache_tests;
+
+#[cfg(test)]
+#[path = "zero_tests.rs"]
+mod zero_tests;

@@ -77,7 +77,13 @@ impl Decision {
     }
 
     /// What the counts say; `idle` when nothing is left to run.
+    ///
+    /// Where no success is required, it is not enough that none is missing: whoever asks for that wants every item to run,
+    /// however many fail, and not none of them.
     pub fn of_counts(counts: Counts, job: &Job, idle: bool) -> Option<Self> {
+        if job.required == 0 {
+            return idle.then_some(Self::Successful);
+        }
         let good = counts.succeeded + counts.cached;
         let hopeless = match verdict(good, counts.failed, job.required, job.count()) {
             Verdict::Successful => return Some(Self::Successful),

@@ -199,6 +199,11 @@ impl Run {
         format!("{good} of {all} items succeeded, {required} were required, {failed} failed")
     }
 
+    /// Whether the task fails for what became of an item, and not since its time is over.
+    fn is_spoiled(&self) -> bool {
+        self.doom.as_ref().is_some_and(|(reason, _)| *reason != FailReason::DeadlineExceeded)
+    }
+
     /// Decides the task if it can be. Answers whether that is news.
     pub(super) fn decide(&mut self) -> bool {
         let doom = || self.doom.clone().map(|(reason, message)| Decision::Failed(reason, message));
@@ -207,8 +212,10 @@ impl Run {
             None if self.awaits_recall() => doom(),
             None => {
                 let idle = !self.is_busy();
+                // Where no success is required every end is one, so that what else fails the task would never do.
+                let spoiled = self.job.required == 0 && self.is_spoiled();
                 match Decision::of_counts(self.phases.counts(), &self.job, idle) {
-                    Some(Decision::Successful) => Some(Decision::Successful),
+                    Some(Decision::Successful) if !spoiled => Some(Decision::Successful),
                     by_counts => doom().or(by_counts),
                 }
             }
