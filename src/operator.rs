@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use kube::core::DeserializeGuard;
 use kube::runtime::watcher;
 use kube::{Api, Client, Config};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{MapTask, labels};
+use crate::api::labels;
 use crate::apply::Apply;
 use crate::apply::cache::ConfigMaps;
 use crate::args::RunArgs;
@@ -20,7 +19,9 @@ use crate::lease;
 use crate::serve::events::Events;
 use crate::serve::health::{self, Health};
 use crate::serve::metrics::Metrics;
-use crate::watch::{self, pods::LeanPod};
+use crate::watch;
+use crate::watch::pods::LeanPod;
+use crate::watch::tasks::GuardedTask;
 
 /// What happens within so many milliseconds is planned for together.
 const GATHER: Duration = Duration::from_millis(10);
@@ -130,7 +131,7 @@ impl Work<'_> {
     ) -> [AbortOnDrop; 2] {
         let config = watch::config(self.minor);
         let pods_config = config.clone().labels(labels::NAME);
-        let (tasks, pods): (Api<DeserializeGuard<MapTask>>, Api<LeanPod>) = match self.args.namespace.as_str() {
+        let (tasks, pods): (Api<GuardedTask>, Api<LeanPod>) = match self.args.namespace.as_str() {
             "" => (Api::all(client.clone()), Api::all(client.clone())),
             namespace => (Api::namespaced(client.clone(), namespace), Api::namespaced(client.clone(), namespace)),
         };

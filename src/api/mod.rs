@@ -1,11 +1,13 @@
 //! The contract: what users write and read. `crds/maptasks.yaml` is generated from here.
 
 pub mod conditions;
+pub mod json;
 pub mod retry_policy;
 mod schema;
 pub mod spec;
 pub mod status;
 
+pub use json::Json;
 pub use retry_policy::{EndingCategory, RetryPolicy, RuleAction};
 pub use spec::{Items, MapTask, MapTaskSpec, Range, ResultSource, Results};
 pub use status::{FailureGroup, ItemCounts, MapTaskStatus, ResultShards, TaskPhase, Waiting, WaitingReason};

@@ -6,6 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::json::Json;
 use super::retry_policy::RetryPolicy;
 use super::schema;
 use super::status::MapTaskStatus;
@@ -232,7 +233,7 @@ pub struct Items {
     /// The items themselves, any JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::json_list")]
-    pub values: Option<Vec<Value>>,
+    pub values: Option<Vec<Json>>,
     /// Item i is the number i, from 0 to count - 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0, max = 1_000_000))]
@@ -244,7 +245,7 @@ pub struct Items {
     /// Every combination of the values of each key; keys in alphabetical order, the last varies fastest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::matrix")]
-    pub matrix: Option<BTreeMap<String, Vec<Value>>>,
+    pub matrix: Option<BTreeMap<String, Vec<Json>>>,
     /// The content of a ConfigMap of the same namespace, read once when the task is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ConfigMapItems")]

@@ -45,10 +45,14 @@ pub struct MapTaskStatus {
     pub results: Option<ResultShards>,
     /// How it goes with `spec.reduce`.
     pub reduce: Option<ReduceStatus>,
-    /// What the reduce said: any JSON, or else a string.
+    /// What the reduce said: any JSON, or else a string. JSON is a string of its text where the API server would make another
+    /// number of one in it (beyond 64 bits, or with more digits than a float has), and a number alone where it would write it in
+    /// another way (3.10 as 3.1).
     #[serde(default)]
     #[schemars(schema_with = "super::schema::any_value")]
-    pub result: Option<serde_json::Value>,
+    pub result: Option<super::Json>,
+    /// The text of what the reduce said, where the API server writes a number of status.result in another way (3.10 as 3.1).
+    pub result_text: Option<String>,
     /// When the task was accepted.
     #[serde(default)]
     #[schemars(schema_with = "super::schema::timestamp")]

@@ -1,5 +1,6 @@
 //! Reads the ConfigMap of a task's items.
 
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 
 use super::config_map;
@@ -9,14 +10,17 @@ use crate::core::fleet::plan::{Fetch, FetchOutcome};
 pub(super) async fn fetch(client: &Client, fetch: &Fetch) -> FetchOutcome {
     let Fetch { task, name, key, .. } = fetch;
     match config_map::get(client, &task.namespace, name).await {
-        Ok(Some(found)) => match found.data.and_then(|mut data| data.remove(key)) {
+        Ok(Some(found)) => match text_of(found, key) {
             Some(text) => FetchOutcome::Found(text),
-            None if found.binary_data.is_some_and(|data| data.contains_key(key)) => {
-                FetchOutcome::Missing(format!("key {key} of ConfigMap {name} is binary: items are text"))
-            }
             None => FetchOutcome::Missing(format!("ConfigMap {name} has no key {key}")),
         },
         Ok(None) => FetchOutcome::Missing(format!("ConfigMap {name} is not there")),
         Err(failure) => FetchOutcome::Unclear(failure.to_string()),
     }
+}
+
+/// The bytes of the key. What is not UTF-8, such as UTF-16, `kubectl create configmap --from-file` puts into `binaryData`.
+fn text_of(found: ConfigMap, key: &str) -> Option<Vec<u8>> {
+    let text = found.data.and_then(|mut data| data.remove(key)).map(String::into_bytes);
+    text.or_else(|| found.binary_data.and_then(|mut data| data.remove(key)).map(|bytes| bytes.0))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use maptask::api::Json;
 use maptask::core::cache::slot::add;
 use maptask::core::cache::{Entry, Keys};
 use maptask::core::ids::TaskKey;
@@ -104,7 +105,7 @@ fn a_hundred_thousand_known_items_need_no_pod() {
     let keys = Keys::of(&key, &serde_json::from_value(task["spec"].clone()).unwrap()).unwrap();
     let line = |item: u32| format!("\"{item:0>98}\"");
     let mut entries: Vec<Entry> =
-        (0..count).map(|item| Entry { key: keys.key(&json!(item)), line: line(item) }).collect();
+        (0..count).map(|item| Entry { key: keys.key(&Json::integer(item.into())), line: line(item) }).collect();
     let mut slot = 0;
     while !entries.is_empty() {
         let (text, rest) = add("", &entries);

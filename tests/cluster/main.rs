@@ -18,6 +18,7 @@ mod policies;
 mod reduce;
 mod refusals;
 mod serve;
+mod values;
 mod waits;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use maptask::api::TaskPhase;
 use maptask::api::conditions::{ConditionType, is_true};
 use maptask::api::status::{MapTaskStatus, ReducePhase};
+use maptask::api::{Json, TaskPhase};
 use maptask::core::ids::{Index, ItemCount};
 use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
 use serde_json::Value;
@@ -87,7 +87,8 @@ fn reduced_once(log: &Log, status: &MapTaskStatus) -> Result<(), Problem> {
         .filter(|pod| pod.phase == "Succeeded")
         .map(|pod| (pod.name.as_str(), pod.message.as_deref()))
         .collect();
-    let result = status.result.as_ref().and_then(Value::as_str);
+    let result = status.result.as_ref().and_then(Json::as_string);
+    let result = result.as_deref();
     if good.len() != 1 && log.gaps == 0 || record.phase != ReducePhase::Succeeded {
         return problem(None, format!("{} reduces succeeded: {good:?}, the record is {record:?}", good.len()));
     }

@@ -60,7 +60,7 @@ impl Caches {
         };
         let lines = lines_of(key, results);
         let items = match &task.spec.items.config_map {
-            Some(source) => ItemList::from_text(source, crate::specs::INPUTS),
+            Some(source) => ItemList::from_text(source, crate::specs::INPUTS.as_bytes()),
             None => ItemList::accept(&task.spec.items),
         };
         let items = items.map_err(|error| error.to_string())?;

@@ -196,7 +196,7 @@ impl World {
             }
             Action::Fetch(fetch) => {
                 let outcome = match &self.inputs {
-                    Some(text) => FetchOutcome::Found(text.clone()),
+                    Some(text) => FetchOutcome::Found(text.clone().into_bytes()),
                     None => FetchOutcome::Missing("it is not there".to_owned()),
                 };
                 Answer::Fetched(fetch.task, fetch.uid, outcome)

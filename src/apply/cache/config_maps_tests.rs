@@ -93,7 +93,7 @@ fn cache() -> CacheId {
 fn key(item: u32) -> Key {
     let spec = json!({ "items": {}, "template": {}, "cache": { "version": "1", "name": "c" } });
     let keys = Keys::of(&TaskKey::new("ns", "t"), &serde_json::from_value(spec).unwrap()).unwrap();
-    keys.key(&Value::from(item))
+    keys.key(&crate::api::Json::integer(item.into()))
 }
 
 /// Entries with results of 1,000 bytes, of which a ConfigMap holds some 250.

@@ -61,21 +61,22 @@ impl Claims {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Json;
     use crate::core::cache::Keys;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     #[test]
     fn one_computes_and_the_others_wait_until_it_lets_go() {
         let spec = json!({ "items": {}, "template": {}, "cache": { "version": "1", "name": "c" } });
         let keys = Keys::of(&TaskKey::new("ns", "a"), &serde_json::from_value(spec).unwrap()).unwrap();
         let (a, b) = (TaskKey::new("ns", "a"), TaskKey::new("ns", "b"));
-        let key = keys.key(&Value::from(1));
+        let key = keys.key(&Json::integer(1));
         let mut claims = Claims::default();
         assert_eq!(claims.take(&keys.id, key, &a, Index(0)), Ok(()));
         assert_eq!(claims.take(&keys.id, key, &a, Index(0)), Ok(()), "it has it already");
         assert_eq!(claims.take(&keys.id, key, &b, Index(7)), Err((a.clone(), Index(0))));
         assert_eq!(claims.take(&keys.id, key, &a, Index(3)), Err((a.clone(), Index(0))));
-        assert_eq!(claims.take(&keys.id, keys.key(&Value::from(2)), &b, Index(8)), Ok(()));
+        assert_eq!(claims.take(&keys.id, keys.key(&Json::integer(2)), &b, Index(8)), Ok(()));
         assert_eq!(claims.release(&a, |_| false), []);
         assert_eq!(claims.release(&a, |index| index == Index(0)), [(a.clone(), Index(3)), (b.clone(), Index(7))]);
         assert!(!claims.holds(&a, Index(0)) && claims.holds(&b, Index(8)));

@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::CacheId;
+use crate::api::Json;
 use crate::api::spec::{MapTaskSpec, OnTooLarge};
 use crate::core::ids::TaskKey;
 
@@ -95,8 +96,11 @@ impl Keys {
     }
 
     /// The key of an item.
-    pub fn key(&self, item: &Value) -> Key {
-        let digest = self.prefix.clone().chain_update(item.to_string()).finalize();
+    ///
+    /// Two that differ in the text of a number only, as 1 and 1.0 do, have two: a program sees the text, and an item that runs
+    /// once too often is better than a wrong result. White space, the order of keys and escapes make no difference.
+    pub fn key(&self, item: &Json) -> Key {
+        let digest = self.prefix.clone().chain_update(item.canonical()).finalize();
         let mut key = [0; 16];
         key.copy_from_slice(&digest[..16]);
         Key(key)

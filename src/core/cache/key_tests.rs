@@ -30,7 +30,7 @@ fn spec() -> Value {
 
 fn key_of(spec: &Value) -> Key {
     let spec = serde_json::from_value(spec.clone()).unwrap();
-    Keys::of(&TaskKey::new("ns", "t"), &spec).unwrap().key(&json!("a"))
+    Keys::of(&TaskKey::new("ns", "t"), &spec).unwrap().key(&Json::string("a"))
 }
 
 /// Each field of the spec, a change of it, and whether that makes another item of it.
@@ -127,7 +127,19 @@ fn a_key_is_of_the_item_wherever_it_stands_and_of_no_other() {
         Keys::of(&TaskKey::new(namespace, task), &serde_json::from_value(spec).unwrap()).unwrap()
     };
     let shared = json!({ "version": "1", "name": "c" });
-    let all = [json!("a"), json!("b"), json!(1), json!("1"), json!(null), json!([1]), json!({ "a": 1 })];
+    let all = [
+        r#""a""#,
+        r#""b""#,
+        "1",
+        r#""1""#,
+        "null",
+        "[1]",
+        r#"{"a":1}"#,
+        "1.0",
+        r#"{"a":1.0}"#,
+        "12345678901234567890123",
+    ];
+    let all = all.map(|text| Json::parse(text).unwrap());
     let a = keys("ns", "t", shared.clone());
     let distinct: BTreeSet<Key> = all.iter().map(|item| a.key(item)).collect();
     assert_eq!(distinct.len(), all.len());

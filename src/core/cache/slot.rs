@@ -84,12 +84,12 @@ mod tests {
     use crate::core::cache::Keys;
     use crate::core::ids::{Index, TaskKey};
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn key(item: u32) -> Key {
         let spec = json!({ "items": {}, "template": {}, "cache": { "version": "1" } });
         let keys = Keys::of(&TaskKey::new("ns", "t"), &serde_json::from_value(spec).unwrap()).unwrap();
-        keys.key(&Value::from(item))
+        keys.key(&crate::api::Json::integer(item.into()))
     }
 
     fn entry(item: u32, line: &str) -> Entry {

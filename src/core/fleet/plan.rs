@@ -198,8 +198,8 @@ pub enum CreateOutcome {
 /// What became of reading a ConfigMap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchOutcome {
-    /// The text of the key.
-    Found(String),
+    /// The text of the key, as the bytes that the ConfigMap has.
+    Found(Vec<u8>),
     /// No such ConfigMap or key.
     Missing(String),
     /// No answer.

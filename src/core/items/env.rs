@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::{ItemsError, MAX_KEY_BYTES};
+use crate::api::json::Json;
 
 /// `MAPTASK_ITEM`, and for an object one `MAPTASK_ITEM_<KEY>` for each key: a string as it is, anything else as JSON.
-pub fn item_env(item: &Value) -> Vec<(String, String)> {
+pub fn item_env(item: &Json) -> Vec<(String, String)> {
     let mut env = vec![("MAPTASK_ITEM".to_owned(), text(item))];
-    if let Value::Object(object) = item {
-        env.extend(object.iter().map(|(key, value)| (env_name(key), text(value))));
-    }
+    // Of a key that is there twice the last one counts, as everywhere.
+    let entries: BTreeMap<String, Json> = item.entries().into_iter().flatten().collect();
+    env.extend(entries.iter().map(|(key, value)| (env_name(key), text(value))));
     env
 }
 
@@ -21,11 +20,8 @@ fn env_name(key: &str) -> String {
     format!("MAPTASK_ITEM_{}", key.chars().map(fit).collect::<String>())
 }
 
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+fn text(value: &Json) -> String {
+    value.as_string().unwrap_or_else(|| value.text().to_owned())
 }
 
 /// Refuses keys that become the same variable.
@@ -39,7 +35,7 @@ pub(super) fn check_keys<'a>(place: &str, keys: impl Iterator<Item = &'a String>
             return Err(ItemsError::LongKey(place.to_owned(), key.len()));
         }
         let name = env_name(key);
-        if let Some(first) = names.insert(name.clone(), key) {
+        if let Some(first) = names.insert(name.clone(), key).filter(|first| *first != key) {
             let (place, first, second) = (place.to_owned(), first.clone(), key.clone());
             return Err(ItemsError::EnvNameCollision { place, first, second, name });
         }
@@ -48,10 +44,10 @@ pub(super) fn check_keys<'a>(place: &str, keys: impl Iterator<Item = &'a String>
 }
 
 /// Whether a variable made of the value would hold a NUL character. In JSON text they are escaped.
-pub(super) fn holds_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Object(object) => object.values().any(|v| v.as_str().is_some_and(|text| text.contains('\0'))),
-        _ => false,
+pub(super) fn holds_nul(value: &Json) -> bool {
+    let holds = |value: &Json| value.text().contains("\\u0000") && text(value).contains('\0');
+    match value.entries() {
+        Some(entries) => entries.iter().any(|(_, value)| value.text().starts_with('"') && holds(value)),
+        None => value.text().starts_with('"') && holds(value),
     }
 }

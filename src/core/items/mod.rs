@@ -1,13 +1,13 @@
 //! Where inputs come from: the list behind `spec.items`, computed on demand, so that it costs nothing per item.
 
+mod encoding;
 pub mod env;
 mod text;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
+use crate::api::json::{Json, MAX_DEPTH};
 use crate::api::spec::{ConfigMapItems, Items, Range};
 use crate::core::ids::{Index, ItemCount, MAX_ITEMS};
 
@@ -32,11 +32,11 @@ pub struct ItemList {
 
 #[derive(Clone, Debug)]
 enum Source {
-    Values(Arc<[Value]>),
+    Values(Arc<[Json]>),
     Count,
     Range(Range),
     /// Keys in alphabetical order, the last varying fastest.
-    Matrix(Arc<BTreeMap<String, Vec<Value>>>),
+    Matrix(Arc<BTreeMap<String, Vec<Json>>>),
     /// Lines of a ConfigMap's text.
     Text(Arc<text::Lines>),
     /// Of a ConfigMap that has yet to be read again.
@@ -86,6 +86,11 @@ pub enum ItemsError {
          for example as base64"
     )]
     Nul(String),
+    /// An item of too many levels.
+    #[error(
+        "spec.items: {0} has more than {MAX_DEPTH} lists and objects in each other: pass a reference instead of contents"
+    )]
+    TooDeep(String),
     /// Two keys of an object that become the same variable.
     #[error(
         "spec.items: {place} has the keys {first:?} and {second:?}, which both become the variable {name}: rename one"
@@ -121,6 +126,7 @@ impl ItemsError {
             | Self::Bad(_)
             | Self::Unreadable { .. }
             | Self::Nul(_)
+            | Self::TooDeep(_)
             | Self::EmptyKey(_)
             | Self::LongKey(..) => "InvalidItems",
         }
@@ -149,8 +155,8 @@ impl ItemList {
         }
     }
 
-    /// The list in a ConfigMap's text.
-    pub fn from_text(source: &ConfigMapItems, text: &str) -> Result<Self, ItemsError> {
+    /// The list in the text of a ConfigMap, as the bytes that it has.
+    pub fn from_text(source: &ConfigMapItems, text: &[u8]) -> Result<Self, ItemsError> {
         let lines = text::Lines::read(source, text)?;
         Ok(Self { count: lines.count(), source: Source::Text(Arc::new(lines)) })
     }
@@ -171,32 +177,33 @@ impl ItemList {
     }
 
     /// The item; null beyond the list.
-    pub fn get(&self, index: Index) -> Value {
+    pub fn get(&self, index: Index) -> Json {
         if index.0 >= self.count.get() {
-            return Value::Null;
+            return Json::null();
         }
         match &self.source {
             Source::Values(values) => values[index.offset()].clone(),
-            Source::Count => json!(index.0),
+            Source::Count => Json::integer(i64::from(index.0)),
             Source::Text(lines) => lines.get(index),
-            Source::Awaited => Value::Null,
+            Source::Awaited => Json::null(),
             Source::Range(range) => {
                 let number = i128::from(range.start) + i128::from(range.step) * i128::from(index.0);
-                i64::try_from(number).map_or(Value::Null, Value::from)
+                i64::try_from(number).map_or_else(|_| Json::null(), Json::integer)
             }
             Source::Matrix(matrix) => {
                 let mut rest = index.offset();
-                let mut item = serde_json::Map::new();
+                let mut entries = Vec::with_capacity(matrix.len());
                 for (key, axis) in matrix.iter().rev() {
-                    item.insert(key.clone(), axis[rest % axis.len()].clone());
+                    entries.push((key.as_str(), &axis[rest % axis.len()]));
                     rest /= axis.len();
                 }
-                Value::Object(item)
+                entries.reverse();
+                Json::object(entries)
             }
         }
     }
 
-    fn from_values(values: &[Value]) -> Result<Self, ItemsError> {
+    fn from_values(values: &[Json]) -> Result<Self, ItemsError> {
         let size = values.len() as u64;
         let count = ItemCount::new(size).ok_or_else(|| too_many("values", format!("{size} items")))?;
         let mut bytes = 0;
@@ -221,7 +228,7 @@ impl ItemList {
         Ok(Self { count, source: Source::Range(range) })
     }
 
-    fn from_matrix(matrix: &BTreeMap<String, Vec<Value>>) -> Result<Self, ItemsError> {
+    fn from_matrix(matrix: &BTreeMap<String, Vec<Json>>) -> Result<Self, ItemsError> {
         if matrix.is_empty() {
             return Err(ItemsError::Bad("matrix has no keys: give at least one list"));
         }
@@ -263,19 +270,22 @@ fn too_many(source_name: &'static str, size: String) -> ItemsError {
 }
 
 /// The size of an item as JSON, if it can become environment variables.
-fn check_item(place: &dyn Fn() -> String, item: &Value) -> Result<usize, ItemsError> {
+fn check_item(place: &dyn Fn() -> String, item: &Json) -> Result<usize, ItemsError> {
     let bytes = check_value(place, item)?;
-    if let Value::Object(object) = item {
-        env::check_keys(&place(), object.keys())?;
+    if let Some(entries) = item.entries() {
+        env::check_keys(&place(), entries.iter().map(|(key, _)| key))?;
     }
     Ok(bytes)
 }
 
 /// The size of a value as JSON, if it can be an environment variable.
-fn check_value(place: &dyn Fn() -> String, value: &Value) -> Result<usize, ItemsError> {
-    let bytes = value.to_string().len();
+fn check_value(place: &dyn Fn() -> String, value: &Json) -> Result<usize, ItemsError> {
+    let bytes = value.text().len();
     if bytes > MAX_ITEM_BYTES {
         return Err(ItemsError::ItemTooLarge(place(), bytes));
+    }
+    if value.depth() > MAX_DEPTH {
+        return Err(ItemsError::TooDeep(place()));
     }
     if env::holds_nul(value) {
         return Err(ItemsError::Nul(place()));

@@ -2,12 +2,19 @@
 
 use std::fmt::Write;
 
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::encoding::decode;
 use super::{ItemsError, check_item, too_many};
+use crate::api::json::Json;
 use crate::api::spec::{ConfigMapItems, ItemFormat};
 use crate::core::ids::{Index, ItemCount};
+use crate::text::cut;
+
+/// Most characters of a line that are shown to say which one can't be read.
+const SHOWN: usize = 60;
+/// What editors put at the beginning of a text, and what stays in its midst where texts were joined.
+pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The items of a text: kept as they are written, and read when they are wanted.
 #[derive(Debug)]
@@ -21,36 +28,54 @@ pub struct Lines {
 
 impl Lines {
     /// Cuts a text into items, and checks each.
-    pub fn read(source: &ConfigMapItems, text: &str) -> Result<Self, ItemsError> {
+    pub fn read(source: &ConfigMapItems, bytes: &[u8]) -> Result<Self, ItemsError> {
         let place = |what: String| format!("{}/{} {what}", source.name, source.key);
+        let text = decode(bytes)
+            .map_err(|message| ItemsError::Unreadable { place: place("can't be read as text".to_owned()), message })?;
         if source.format == ItemFormat::JsonArray {
-            let values: Vec<Value> = serde_json::from_str(text).map_err(|error| ItemsError::Unreadable {
-                place: place("is no JSON list".to_owned()),
-                message: error.to_string(),
-            })?;
-            let mut lines = Self { text: String::new(), places: Vec::new(), json: true };
-            for (index, value) in values.iter().enumerate() {
-                check_item(&|| place(format!("item {index}")), value)?;
-                let start = lines.text.len();
-                lines.text.push_str(&value.to_string());
-                lines.add(start, lines.text.len());
-            }
-            return lines.bounded();
+            return Self::of_array(&text, &place);
         }
-        let mut lines =
-            Self { text: text.to_owned(), places: Vec::new(), json: source.format == ItemFormat::JsonLines };
-        let mut start = 0;
-        for (number, raw) in text.split_inclusive('\n').enumerate() {
-            let line = raw.trim_end_matches(['\n', '\r']);
-            if !line.trim().is_empty() {
-                let here = || place(format!("line {}", number + 1));
-                let value = lines
-                    .value(line)
-                    .map_err(|error| ItemsError::Unreadable { place: here(), message: error.to_string() })?;
-                check_item(&here, &value)?;
-                lines.add(start, start + line.len());
+        let json = source.format == ItemFormat::JsonLines;
+        let mut lines = Self { text: String::new(), places: Vec::new(), json };
+        let mut places = Vec::new();
+        for (number, start, line) in lines_of(&text) {
+            if line.trim().is_empty() {
+                continue;
             }
-            start += raw.len();
+            let here = || place(format!("line {number}"));
+            let item = if json {
+                Json::parse(line).map_err(|error| ItemsError::Unreadable {
+                    place: here(),
+                    message: format!("{}: {}", shown(line), reason(&error)),
+                })?
+            } else {
+                Json::string(line)
+            };
+            check_item(&here, &item)?;
+            places.push((start, start + line.len()));
+        }
+        lines.text = text.into_owned();
+        for (start, end) in places {
+            lines.add(start, end);
+        }
+        lines.bounded()
+    }
+
+    fn of_array(text: &str, place: &dyn Fn(String) -> String) -> Result<Self, ItemsError> {
+        let text = text.trim_start_matches(BYTE_ORDER_MARK);
+        let values: Vec<Json> = serde_json::from_str(text).map_err(|error| {
+            let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+            ItemsError::Unreadable {
+                place: place("is no JSON list".to_owned()),
+                message: format!("line {}: {}: {}", error.line(), shown(line), reason(&error)),
+            }
+        })?;
+        let mut lines = Self { text: String::new(), places: Vec::new(), json: true };
+        for (index, value) in values.iter().enumerate() {
+            check_item(&|| place(format!("item {index}")), value)?;
+            let start = lines.text.len();
+            lines.text.push_str(value.text());
+            lines.add(start, lines.text.len());
         }
         lines.bounded()
     }
@@ -62,13 +87,10 @@ impl Lines {
     }
 
     /// The item; null beyond the list.
-    pub fn get(&self, index: Index) -> Value {
-        let Some((start, end)) = self.places.get(index.offset()) else { return Value::Null };
-        self.value(&self.text[*start as usize..*end as usize]).unwrap_or(Value::Null)
-    }
-
-    fn value(&self, line: &str) -> serde_json::Result<Value> {
-        if self.json { serde_json::from_str(line) } else { Ok(Value::from(line)) }
+    pub fn get(&self, index: Index) -> Json {
+        let Some((start, end)) = self.places.get(index.offset()) else { return Json::null() };
+        let line = &self.text[*start as usize..*end as usize];
+        if self.json { Json::parse(line).unwrap_or_else(|_| Json::null()) } else { Json::string(line) }
     }
 
     fn add(&mut self, start: usize, end: usize) {
@@ -85,9 +107,40 @@ impl Lines {
     }
 }
 
+/// The lines of a text: their numbers from 1, where they begin, and what they say. A line ends with LF, CR LF or CR, as the
+/// editors of all systems write it, and with nothing else: U+2028, U+2029 and NEL are characters like others.
+fn lines_of(text: &str) -> impl Iterator<Item = (usize, usize, &str)> {
+    let mut start = 0;
+    let mut number = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
+        let length = rest.find(['\n', '\r']).unwrap_or(rest.len());
+        let line = &rest[..length];
+        // Where texts were joined, each has brought its own.
+        let mark = line.len() - line.trim_start_matches(BYTE_ORDER_MARK).len();
+        let found = (number + 1, start + mark, &line[mark..]);
+        let end = if rest[length..].starts_with("\r\n") { 2 } else { 1 };
+        start += (length + end).min(rest.len());
+        number += 1;
+        Some(found)
+    })
+}
+
+/// The beginning of a line.
+fn shown(line: &str) -> String {
+    format!("{:?}", cut(line, SHOWN))
+}
+
+/// What is wrong with a text, and where in its line.
+fn reason(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let message = message.split(" at line ").next().unwrap_or_default();
+    format!("{message} at column {}", error.column())
+}
+
 /// By what a text is known again.
-pub fn hash(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
+pub fn hash(text: &[u8]) -> String {
+    let digest = Sha256::digest(text);
     digest.iter().fold("sha256:".to_owned(), |mut hex, byte| {
         // Writing to a string can't fail.
         let _ = write!(hex, "{byte:02x}");
@@ -96,45 +149,5 @@ pub fn hash(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::items::ItemList;
-    use serde_json::json;
-
-    fn list(format: &str, text: &str) -> Result<Vec<Value>, String> {
-        let source = json!({ "name": "inputs", "key": "items", "format": format });
-        let source: ConfigMapItems = serde_json::from_value(source).unwrap();
-        let list = ItemList::from_text(&source, text).map_err(|error| error.to_string())?;
-        Ok(list.count().indexes().map(|index| list.get(index)).collect())
-    }
-
-    #[test]
-    fn each_format_cuts_a_text_into_its_items() {
-        assert_eq!(list("Lines", "a\r\n\n  \n b c\n").unwrap(), [json!("a"), json!(" b c")]);
-        assert_eq!(
-            list("JsonLines", "{\"lr\": 0.10}\n\n7\n\"x\"").unwrap(),
-            [json!({ "lr": 0.10 }), json!(7), json!("x")]
-        );
-        assert_eq!(
-            list("JsonArray", "[1,\n{\"a\": [2]}, null]").unwrap(),
-            [json!(1), json!({ "a": [2] }), json!(null)]
-        );
-        assert!(list("Lines", "\n").unwrap().is_empty());
-    }
-
-    #[test]
-    fn what_can_not_be_read_is_told_with_its_place() {
-        let error = list("JsonLines", "1\n\n{oops\n").unwrap_err();
-        assert!(error.contains("inputs/items line 3: ") && error.contains("configMap.format"), "{error}");
-        let error = list("JsonArray", "{}").unwrap_err();
-        assert!(error.contains("inputs/items is no JSON list"), "{error}");
-        let error = list("JsonLines", "{\"a-b\": 1, \"a_b\": 2}").unwrap_err();
-        assert!(error.contains("line 1") && error.contains("MAPTASK_ITEM_A_B"), "{error}");
-    }
-
-    #[test]
-    fn a_hash_tells_texts_apart() {
-        assert_ne!(hash("a"), hash("b"));
-        assert_eq!(hash("").len(), "sha256:".len() + 64);
-    }
-}
+#[path = "text_tests.rs"]
+mod tests;

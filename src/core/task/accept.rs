@@ -83,8 +83,8 @@ impl Refusal {
 pub enum Given<'a> {
     /// The spec holds them.
     Inline,
-    /// The text of the ConfigMap.
-    Text(&'a str),
+    /// The text of the ConfigMap, as the bytes that it has.
+    Text(&'a [u8]),
     /// Their number, and the hash of the text that they were read from: the text is yet to be read again.
     Awaited(ItemCount, Option<&'a str>),
 }

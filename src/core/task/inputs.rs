@@ -97,7 +97,7 @@ impl Task {
 }
 
 /// The job with the items of this text, if it is the text that they were read from at first.
-fn with_items(job: &Job, text: &str) -> Result<Job, String> {
+fn with_items(job: &Job, text: &[u8]) -> Result<Job, String> {
     let Some((source, known)) = &job.config_map else { return Ok(job.clone()) };
     let found = crate::core::items::hash(text);
     if known.as_ref().is_some_and(|known| *known != found) {

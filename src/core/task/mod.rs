@@ -24,6 +24,7 @@ pub mod results;
 pub mod retry;
 pub mod run;
 pub mod shelf;
+mod shown;
 pub mod stalls;
 pub mod success;
 pub mod unclear;

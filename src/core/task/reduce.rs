@@ -17,6 +17,7 @@ use crate::core::task::report::{meta_time, number};
 use crate::core::task::results::Layout;
 use crate::core::task::retry::Policy;
 use crate::core::task::run::Run;
+use crate::core::task::shown::shown;
 
 /// The place of the reduce in its own run.
 pub const SELF: Index = Index(0);
@@ -127,7 +128,7 @@ impl Task {
         let mut reduction = reducer.begin(counts, now, tries, ItemPhase::Waiting, self.all_unclear);
         let free = if before == 0 { now } else { now.max(self.all_unclear) };
         reduction.run.gate = Some((self.ledger.change_urgently(), free));
-        self.headline.result = None;
+        (self.headline.result, self.headline.result_text) = (None, None);
         self.headline.waiting = None;
         self.reduction = Some(Box::new(reduction));
     }
@@ -180,7 +181,7 @@ impl Task {
         self.headline.reduce = Some(record);
         if succeeded {
             let line = reduction.run.results.get(&SELF);
-            self.headline.result = line.and_then(|line| serde_json::from_str(line).ok());
+            (self.headline.result, self.headline.result_text) = line.map(|line| shown(line)).unwrap_or_default();
             let message = format!("{}; the results are reduced", self.summary());
             self.tell("Succeeded", false, &message);
             self.end(now, TaskPhase::Succeeded, "EnoughSuccesses", &message);

@@ -30,7 +30,9 @@ pub struct Headline {
     /// How the last reduce ended.
     pub reduce: Option<ReduceStatus>,
     /// What it said.
-    pub result: Option<serde_json::Value>,
+    pub result: Option<crate::api::Json>,
+    /// Its text, where the result does not show it.
+    pub result_text: Option<String>,
     /// Whether the recorded status tells of items.
     pub has_items: bool,
     /// A status whose items can't be read, and which therefore is left as it is.
@@ -50,6 +52,7 @@ impl Headline {
             rerun: status.rerun.clone(),
             reduce: status.reduce.clone(),
             result: status.result.clone(),
+            result_text: status.result_text.clone(),
             has_items: status.phases.is_some(),
             unreadable: None,
         }
@@ -80,6 +83,7 @@ impl Headline {
             rerun: self.rerun.clone(),
             reduce: self.reduce.clone(),
             result: self.result.clone(),
+            result_text: self.result_text.clone(),
             ..self.unreadable.as_deref().cloned().unwrap_or_default()
         };
         if let Some(run) = run {

@@ -151,6 +151,7 @@ impl Task {
         headline.completion_time = None;
         headline.message = None;
         headline.result = None;
+        headline.result_text = None;
         for type_ in taken_back.iter().chain(&[ConditionType::Complete, ConditionType::Failed]) {
             headline.unset(now, *type_, "Rerun", &format!("rerun {} has started {what} again", rerun.id));
         }
