@@ -1,18 +1,19 @@
 //! Text from elsewhere, made fit for a status, an event or a log line.
 
-/// At most `limit` characters of `text`, without control characters; a cut shows as `…`.
+/// At most `limit` characters of `text`, without control characters. A longer text keeps its beginning and, twice as long, its
+/// end, since programs say last what they died of; a cut shows as `…`.
 pub fn cut(text: &str, limit: usize) -> String {
-    let mut out = String::with_capacity(text.len().min(limit));
     let printable = text.trim_matches(|c: char| c.is_whitespace() || c.is_control());
-    let mut chars = printable.chars().map(|c| if c.is_control() { ' ' } else { c });
-    for c in chars.by_ref().take(limit) {
-        out.push(c);
+    let clean = |c: char| if c.is_control() { ' ' } else { c };
+    // No text is counted beyond what fits: it may be a megabyte.
+    if printable.chars().nth(limit).is_none() {
+        return printable.chars().map(clean).collect();
     }
-    if chars.next().is_some() {
-        out.pop();
-        out.push('…');
-    }
-    out
+    let Some(room) = limit.checked_sub(1) else { return String::new() };
+    let head = room / 3;
+    let end = printable.char_indices().rev().nth((room - head).saturating_sub(1)).map_or(0, |(at, _)| at);
+    let tail = if room == head { "" } else { &printable[end..] };
+    printable.chars().take(head).chain(['…']).chain(tail.chars()).map(clean).collect()
 }
 
 #[cfg(test)]
@@ -25,8 +26,19 @@ mod tests {
     }
 
     #[test]
-    fn long_text_is_cut_at_characters_not_bytes() {
-        assert_eq!(cut("äöüß", 3), "äö…");
+    fn long_text_keeps_both_ends_and_is_cut_at_characters_not_bytes() {
+        assert_eq!(cut("äöüß", 3), "…üß");
         assert_eq!(cut("äöü", 3), "äöü");
+        assert_eq!(cut("beginning, middle and end", 13), "begi… and end");
+        assert_eq!((cut("ab", 1), cut("ab", 0)), ("…".to_owned(), String::new()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_cut_to_its_limit(text in "\\PC{0,60}", limit in 0usize..70) {
+            let short = cut(&text, limit);
+            proptest::prop_assert!(short.chars().count() <= limit);
+            proptest::prop_assert!(text.trim().chars().count() <= limit || limit == 0 || short.chars().count() == limit);
+        }
     }
 }

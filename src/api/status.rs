@@ -29,6 +29,9 @@ pub struct MapTaskStatus {
     pub done: Option<String>,
     /// Share of successes among ended items against the share required, for people: `99.5/98%`.
     pub ratio: Option<String>,
+    /// One word for why the task waits, or why it failed, at most 64 characters: the reason in `waiting`, or that of the condition
+    /// Failed or `FailureTarget`; empty while all is well.
+    pub reason: Option<String>,
     /// Why nothing more starts now.
     pub waiting: Option<Waiting>,
     /// One sentence about the state of the task.
@@ -140,6 +143,8 @@ pub enum WaitingReason {
     NoCapacity,
     /// Pods that have a node can't start, for want of an image or of what their template refers to.
     NotStarting,
+    /// The ConfigMap of the items, or the key in it, is not there.
+    ItemsMissing,
     /// The ConfigMap of the items is not what it was at acceptance, and the operator has been restarted since.
     ItemsChanged,
     /// The items left are being computed by others with the same cache; see `spec.cache.serialize`.
@@ -158,13 +163,14 @@ impl WaitingReason {
             Self::Throttled => "Throttled",
             Self::NoCapacity => "NoCapacity",
             Self::NotStarting => "NotStarting",
+            Self::ItemsMissing => "ItemsMissing",
             Self::ItemsChanged => "ItemsChanged",
             Self::Serialized => "Serialized",
         }
     }
 }
 
-/// Attempts that did not succeed and are alike in category, reason, exit code and message.
+/// Attempts that did not succeed and are alike in category, reason, exit code, container and message.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureGroup {
@@ -174,11 +180,14 @@ pub struct FailureGroup {
     pub reason: Option<String>,
     /// The exit code, where a container had one.
     pub exit_code: Option<i32>,
+    /// The container that brought it about, where one did.
+    pub container: Option<String>,
     /// Number of such attempts.
     pub count: i32,
     /// Their items as ranges, such as `3,17-19`, cut to 64 characters.
     pub indexes: String,
-    /// What their messages have in common: numbers, addresses, UUIDs and paths are left out.
+    /// What their messages have in common, at most 200 characters: numbers, addresses, UUIDs, paths and the places in the code of a
+    /// stack trace are left out.
     pub pattern: Option<String>,
     /// The first of them.
     pub sample: FailureSample,
@@ -194,7 +203,7 @@ pub struct FailureSample {
     pub attempt: i32,
     /// The node that its pod was on.
     pub node: Option<String>,
-    /// Its message, at most 200 characters.
+    /// Its message, at most 400 characters: of a longer one its end and its beginning, of a stack trace what went wrong.
     pub message: Option<String>,
 }
 

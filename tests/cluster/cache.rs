@@ -45,7 +45,7 @@ fn what_one_task_has_computed_no_other_computes_again() {
         (namespace.results("second"), pods_of(&namespace, "second")),
         (json!(["c", "b", "a"]).as_array().unwrap().clone(), 1)
     );
-    let table = namespace.kubectl(&["get", "maptask", "second"]);
+    let table = namespace.kubectl(&["get", "maptask", "second", "-o", "wide"]);
     assert!(table.contains("CACHED"), "{table}");
     namespace.apply(&task("other-version", &json!(["a"]), &json!({ "version": "2" })));
     assert_eq!(cached(&namespace.wait_for_end("other-version")), 0);

@@ -20,6 +20,7 @@ mod refusals;
 mod serve;
 mod values;
 mod waits;
+mod words;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

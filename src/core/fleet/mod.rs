@@ -342,6 +342,10 @@ mod policy_tests;
 mod queue_tests;
 
 #[cfg(test)]
+#[path = "words_tests.rs"]
+mod words_tests;
+
+#[cfg(test)]
 #[path = "reduce_tests.rs"]
 mod reduce_tests;
 

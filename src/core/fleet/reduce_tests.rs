@@ -52,8 +52,8 @@ fn a_reduce_that_fails_has_retries_of_its_own_and_then_the_task_fails() {
     let plan = story.plan(2_000);
     assert!(plan.contains(&"create ns/t-reduce-2".to_owned()), "{plan:?}");
     story.ends(REDUCE, 2, 3);
-    let told = "tell ns/t Failed: the reduce failed in attempt 2, which ended as Failed with exit code 3: 7; 1 of 1 items succeeded, 1 \
-                were required, 0 failed";
+    let told = "tell ns/t Failed: the reduce failed in attempt 2; most often (2 attempts): Failed exit 3 in container main: 7; 1 of 1 items \
+                succeeded, 1 were required, 0 failed";
     assert_eq!(story.plan(0), [told, "write ns/t Failed 1/1 running 0 failed 0"]);
 }
 

@@ -3,7 +3,7 @@
 use super::ending::{Ending, StallKind};
 use super::seen::{ContainerStatus, Deletion, PodSeen, PodStatus, Terminated};
 
-/// Most characters of a message that is kept.
+/// Most characters of what holds up a start, which a flight keeps.
 const MESSAGE_LIMIT: usize = 400;
 
 /// How far an attempt's pod has come.
@@ -31,7 +31,7 @@ pub struct Stall {
 pub struct Detail {
     /// The container's or pod's own word for it, such as Error.
     pub reason: Option<String>,
-    /// The container's or pod's message.
+    /// The container's or pod's message, uncut: what tells most may be anywhere in it.
     pub message: Option<String>,
     /// The node that the pod was on.
     pub node: Option<String>,
@@ -71,7 +71,7 @@ pub fn detail(pod: &PodSeen, container: &str) -> Detail {
     } else {
         (None, stall(status).map(|stall| stall.message))
     };
-    let message = message.filter(|m| !m.is_empty()).map(|m| crate::text::cut(&m, MESSAGE_LIMIT));
+    let message = message.filter(|m| !m.is_empty());
     Detail { reason, message, node: pod.node.as_deref().map(str::to_owned) }
 }
 

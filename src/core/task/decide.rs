@@ -14,6 +14,9 @@ use crate::core::task::{Stage, Task};
 /// The user is told at most this often that a task is held back, in milliseconds.
 const HELD_BACK_MILLIS: u64 = 600_000;
 
+/// Most characters of what a task waited for in the message of its deadline.
+const WAITED_LIMIT: usize = 200;
+
 /// So many failed writes in a row are told.
 const FAILURES_TO_TELL: u32 = 3;
 
@@ -52,10 +55,12 @@ impl Task {
     pub(super) fn decide(&mut self, now: Time) {
         let late = self.deadline().is_some_and(|deadline| deadline <= now);
         let active = self.orders.active_deadline_seconds();
-        let late_message = || format!("the task has run for longer than spec.activeDeadlineSeconds, {active} s");
+        let waited = self.words_of_waiting();
+        let late_message =
+            || format!("the task has run for longer than spec.activeDeadlineSeconds, {active} s{waited}");
         if let Some(reduction) = &self.reduction {
             let too_long = reduction.deadline().is_some_and(|deadline| deadline <= now);
-            let reduce_message = || "it has run for longer than spec.reduce.activeDeadlineSeconds".to_owned();
+            let reduce_message = || format!("it has run for longer than spec.reduce.activeDeadlineSeconds{waited}");
             return self.decide_reduction(now, late.then(late_message).or(too_long.then(reduce_message)));
         }
         let (Some(run), mut scene) = self.scene(now) else { return };
@@ -71,6 +76,7 @@ impl Task {
         let busy = run.is_busy();
         let Some(decision) = run.decided.clone() else { return };
         let summary = run.summary();
+        let most_often = run.failures.most_often(true).map(|words| format!("; {words}")).unwrap_or_default();
         let counts = run.phases.counts();
         let reducer = run.job.reduce.clone();
         let runs_on = busy && run.course() == Course::RunAll;
@@ -103,11 +109,24 @@ impl Task {
             }
             (Decision::Failed(reason, message), _) => {
                 let message = match reason {
-                    FailReason::TooManyFailures => summary,
-                    _ => format!("{message}; {summary}"),
+                    FailReason::TooManyFailures => format!("{summary}{most_often}"),
+                    // The rule's message names the failure.
+                    FailReason::FailTaskRule => format!("{message}; {summary}"),
+                    _ => format!("{message}; {summary}{most_often}"),
                 };
                 self.tell("Failed", true, &message);
                 self.end(now, TaskPhase::Failed, reason.as_str(), &message);
+            }
+        }
+    }
+
+    /// What a task waits for whose deadline has passed.
+    fn words_of_waiting(&self) -> String {
+        match &self.headline.waiting {
+            None => String::new(),
+            Some(Waiting { reason, message: None }) => format!(", and waits for {}", reason.as_str()),
+            Some(Waiting { reason, message: Some(message) }) => {
+                format!(", and waits for {}: {}", reason.as_str(), crate::text::cut(message, WAITED_LIMIT))
             }
         }
     }
@@ -140,6 +159,7 @@ impl Task {
             WaitingReason::NameTaken => "waits for a pod's name that another object has",
             WaitingReason::NoCapacity => "waits for room on the nodes",
             WaitingReason::NotStarting => "has pods that can't start",
+            WaitingReason::ItemsMissing => "waits for its items",
             WaitingReason::ItemsChanged => "has lost its items",
             WaitingReason::Concurrency
             | WaitingReason::Backoff
@@ -155,7 +175,10 @@ impl Task {
         };
         let warning = matches!(
             waiting.reason,
-            WaitingReason::NameTaken | WaitingReason::NotStarting | WaitingReason::ItemsChanged
+            WaitingReason::NameTaken
+                | WaitingReason::NotStarting
+                | WaitingReason::ItemsMissing
+                | WaitingReason::ItemsChanged
         );
         self.tell("HeldBack", warning, &note);
     }

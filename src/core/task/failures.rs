@@ -6,11 +6,14 @@ use crate::core::ids::{Attempt, Index};
 use crate::core::pod::{Detail, Ending};
 use crate::core::task::pattern::pattern;
 use crate::core::task::ranges::Ranges;
+use crate::core::task::telling::sample;
 
 /// Most groups; the last one takes what fits none of the others.
 const MAX_GROUPS: usize = 10;
 /// Most characters of a sample's message.
-const MESSAGE_LIMIT: usize = 200;
+const MESSAGE_LIMIT: usize = 400;
+/// Most characters of a sample's message in the one sentence about a task.
+const WORDS_LIMIT: usize = 200;
 /// Most characters of a reason: CamelCase words by convention, but anybody's to choose.
 const REASON_LIMIT: usize = 64;
 /// The category of the last group.
@@ -20,8 +23,6 @@ const OTHER: &str = "Other";
 #[derive(Clone, Debug, Default)]
 pub struct Failures {
     groups: Vec<Group>,
-    /// The latest, as a group of its own; after a restart the last of the groups.
-    latest: Option<FailureGroup>,
 }
 
 #[derive(Clone, Debug)]
@@ -34,12 +35,26 @@ impl Failures {
     /// What an earlier status told.
     pub fn from_status(groups: &[FailureGroup]) -> Self {
         let group = |shown: &FailureGroup| Group { indexes: Ranges::parse(&shown.indexes), shown: shown.clone() };
-        Self { groups: groups.iter().take(MAX_GROUPS).map(group).collect(), latest: groups.last().cloned() }
+        Self { groups: groups.iter().take(MAX_GROUPS).map(group).collect() }
     }
 
-    /// The latest failure, as a group of its own.
-    pub fn latest(&self) -> Option<&FailureGroup> {
-        self.latest.as_ref()
+    /// The most frequent failure with one sample, in words: `most often (6 attempts): Failed exit 1 in container main: no such
+    /// file (item 4)`. Of a reduce, which is no item, without the item.
+    pub fn most_often(&self, of_items: bool) -> Option<String> {
+        let known = self.groups.iter().filter(|group| group.shown.category != OTHER);
+        let FailureGroup { category, reason, exit_code, container, count, sample, .. } =
+            &known.rev().max_by_key(|group| group.shown.count)?.shown;
+        let attempts = if *count == 1 { "attempt" } else { "attempts" };
+        let reason = reason.as_ref().filter(|word| *word != category && *word != "Error");
+        let parts = [
+            Some(format!("most often ({count} {attempts}): {category}")),
+            exit_code.map(|code| format!(" exit {code}")),
+            reason.filter(|_| exit_code.is_none()).map(|word| format!(" ({word})")),
+            container.as_ref().map(|name| format!(" in container {name}")),
+            sample.message.as_ref().map(|message| format!(": {}", crate::text::cut(message, WORDS_LIMIT))),
+            of_items.then(|| format!(" (item {})", sample.index)),
+        ];
+        Some(parts.into_iter().flatten().collect())
     }
 
     /// As the status shows them.
@@ -60,6 +75,7 @@ impl Failures {
             category: category.as_str().to_owned(),
             reason,
             exit_code: ending.exit_code(),
+            container: ending.container().map(|name| crate::text::cut(name, REASON_LIMIT)),
             count: 0,
             indexes: String::new(),
             pattern,
@@ -67,13 +83,13 @@ impl Failures {
                 index: number(index.0),
                 attempt: number(attempt.0),
                 node: detail.node.clone(),
-                message: message.map(|m| crate::text::cut(m, MESSAGE_LIMIT)),
+                message: message.map(|m| sample(m, MESSAGE_LIMIT)),
             },
         };
-        self.latest = Some(new.clone());
         let is_alike = |Group { shown, .. }: &Group| {
             shown.category == new.category
                 && shown.exit_code == new.exit_code
+                && shown.container == new.container
                 && shown.reason == new.reason
                 && shown.pattern == new.pattern
         };
@@ -86,6 +102,7 @@ impl Failures {
                 category: OTHER.to_owned(),
                 reason: None,
                 exit_code: None,
+                container: None,
                 pattern: None,
                 ..new.clone()
             };
@@ -103,7 +120,11 @@ mod tests {
     use super::*;
 
     fn add(failures: &mut Failures, index: u32, message: &str) {
-        let ending = Ending::Failed { exit_code: 1, container: "main".to_owned() };
+        add_of("main", failures, index, message);
+    }
+
+    fn add_of(container: &str, failures: &mut Failures, index: u32, message: &str) {
+        let ending = Ending::Failed { exit_code: 1, container: container.to_owned() };
         let detail = Detail { reason: Some("Error".to_owned()), message: Some(message.to_owned()), node: None };
         failures.add(Index(index), Attempt(1), EndingCategory::Failed, &ending, &detail);
     }
@@ -126,6 +147,36 @@ mod tests {
     }
 
     #[test]
+    fn failures_of_two_containers_are_two_groups_that_name_them() {
+        let mut failures = Failures::default();
+        add_of("main", &mut failures, 0, "no luck");
+        add_of("side", &mut failures, 1, "no luck");
+        let shown = failures.to_status();
+        assert_eq!(
+            shown.iter().map(|group| group.container.as_deref()).collect::<Vec<_>>(),
+            [Some("main"), Some("side")]
+        );
+    }
+
+    #[test]
+    fn the_most_frequent_failure_is_told_with_one_sample() {
+        let mut failures = Failures::default();
+        assert_eq!(failures.most_often(true), None);
+        add(&mut failures, 3, "out of luck");
+        let words = "most often (1 attempt): Failed exit 1 in container main: out of luck";
+        assert_eq!(failures.most_often(true), Some(format!("{words} (item 3)")));
+        assert_eq!(failures.most_often(false).as_deref(), Some(words), "of a reduce, which is no item");
+        add(&mut failures, 4, "no file /b/4.png");
+        add(&mut failures, 5, "no file /b/5.png");
+        let words = "most often (2 attempts): Failed exit 1 in container main: no file /b/4.png (item 4)";
+        assert_eq!(failures.most_often(true).as_deref(), Some(words));
+        let detail = Detail { reason: Some("OutOfcpu".to_owned()), ..Detail::default() };
+        let mut failures = Failures::default();
+        failures.add(Index(0), Attempt(1), EndingCategory::Rejected, &Ending::Rejected, &detail);
+        assert_eq!(failures.most_often(true).as_deref(), Some("most often (1 attempt): Rejected (OutOfcpu) (item 0)"));
+    }
+
+    #[test]
     fn there_are_never_more_than_ten_groups_of_bounded_size() {
         let mut failures = Failures::default();
         for i in 0..26u8 {
@@ -138,6 +189,6 @@ mod tests {
         assert_eq!(shown.len(), 10);
         assert_eq!((shown[9].category.as_str(), shown[9].count), ("Other", 17 * 4));
         assert_eq!(shown.iter().map(|group| group.count).sum::<i32>(), 26 * 4);
-        assert!(serde_json::to_string(&shown).unwrap().len() < 8_000);
+        assert!(serde_json::to_string(&shown).unwrap().len() < 12_000);
     }
 }

@@ -27,6 +27,7 @@ pub mod shelf;
 mod shown;
 pub mod stalls;
 pub mod success;
+mod telling;
 pub mod unclear;
 pub mod waitlist;
 

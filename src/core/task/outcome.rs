@@ -8,6 +8,10 @@ use crate::core::task::course::{Course, FailReason};
 use crate::core::task::flight::{Stop, Unwanted};
 use crate::core::task::retry::Next;
 use crate::core::task::run::{Run, Scene};
+use crate::core::task::telling::sample;
+
+/// Most characters of a pod's own words in the message of a task that a rule fails.
+const RULE_WORDS_LIMIT: usize = 300;
 
 impl Run {
     /// The item's attempt has ended: it succeeds, gets another attempt, fails or is cancelled. Answers the ending as it
@@ -34,6 +38,12 @@ impl Run {
             return ending;
         }
         let started = flight.as_ref().is_some_and(|flight| flight.starting.is_none());
+        if ending == Ending::Deadline
+            && let Some(stall) = flight.as_ref().and_then(|flight| flight.stall.as_ref().filter(|_| !started))
+        {
+            let words = detail.message.take().unwrap_or_default();
+            detail.message = Some(format!("{words}; it had not started: {}", stall.message));
+        }
         if let Ending::Evicted { started: ran } | Ending::Preempted { started: ran } = &mut ending {
             *ran |= started;
         }
@@ -70,9 +80,12 @@ impl Run {
             Next::FailItem => self.set(scene, index, ItemPhase::Failed),
             Next::FailTask => {
                 self.set(scene, index, ItemPhase::Failed);
-                let words = detail.message.as_deref().unwrap_or_default();
-                let message =
-                    format!("a rule of spec.retryPolicy fails the task: item {index} ended as {ending} {words}");
+                let container = ending.container().map(|name| format!(" in container {name}")).unwrap_or_default();
+                let words = detail.message.as_deref().map(|m| format!(": {}", sample(m, RULE_WORDS_LIMIT)));
+                let words = words.unwrap_or_default();
+                let message = format!(
+                    "a rule of spec.retryPolicy fails the task: item {index} ended as {ending}{container}{words}"
+                );
                 self.doom.get_or_insert((FailReason::FailTaskRule, crate::text::cut(&message, 512)));
             }
         }

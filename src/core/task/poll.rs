@@ -64,6 +64,10 @@ impl Task {
     }
 
     fn why_waiting(&self, now: Time, denied: Option<Denial>) -> Option<Waiting> {
+        if let Stage::Fetching(_) = &self.stage {
+            let message = self.fetching.problem.as_ref().map(|m| crate::text::cut(m, WAITING_LIMIT))?;
+            return Some(Waiting { reason: WaitingReason::ItemsMissing, message: Some(message) });
+        }
         let run = self.active()?;
         let taken = self.name_taken.as_ref().filter(|(until, _)| *until > now);
         let starts = !self.orders.suspend && run.course().starts() && run.phases.counts().waiting > 0;

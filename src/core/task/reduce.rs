@@ -171,7 +171,7 @@ impl Task {
         }
         let why = match &run.decided {
             Some(Decision::Failed(reason, message)) if *reason != FailReason::TooManyFailures => format!(": {message}"),
-            _ => last_words(run),
+            _ => run.failures.most_often(false).map_or(", which was stopped".to_owned(), |words| format!("; {words}")),
         };
         let Some(reduction) = self.reduction.take() else { return };
         self.all_unclear = self.all_unclear.max(reduction.run.unclear.until_all());
@@ -186,7 +186,8 @@ impl Task {
             self.tell("Succeeded", false, &message);
             self.end(now, TaskPhase::Succeeded, "EnoughSuccesses", &message);
         } else {
-            let message = format!("the reduce failed in attempt {attempt}{why}; {}", self.summary());
+            let summary = self.summary();
+            let message = format!("the reduce failed in attempt {attempt}{why}; {summary}");
             self.tell("Failed", true, &message);
             self.end(now, TaskPhase::Failed, "ReduceFailed", &message);
         }
@@ -196,12 +197,4 @@ impl Task {
     pub(super) fn reduce_status(&self) -> Option<ReduceStatus> {
         self.reduction.as_ref().map(|reduction| reduction.record()).or_else(|| self.headline.reduce.clone())
     }
-}
-
-/// What is known of the last failure.
-fn last_words(run: &Run) -> String {
-    let Some(group) = run.failures.latest() else { return ", which was stopped".to_owned() };
-    let code = group.exit_code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
-    let message = group.sample.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
-    format!(", which ended as {}{code}{message}", group.category)
 }

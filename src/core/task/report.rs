@@ -78,6 +78,7 @@ impl Headline {
             start_time: self.start_time.clone(),
             completion_time: self.completion_time.clone(),
             conditions: self.conditions.clone(),
+            reason: self.reason(phase),
             waiting: self.waiting.clone(),
             message: self.message.clone(),
             rerun: self.rerun.clone(),
@@ -90,6 +91,19 @@ impl Headline {
             describe_items(&mut status, run);
         }
         status
+    }
+}
+
+impl Headline {
+    /// One word for why the task waits or failed.
+    fn reason(&self, phase: TaskPhase) -> Option<String> {
+        let of = |type_| conditions::find_true(&self.conditions, type_).map(|condition| condition.reason.clone());
+        let waits = || self.waiting.as_ref().map(|waiting| waiting.reason.as_str().to_owned());
+        match phase {
+            TaskPhase::Succeeded => None,
+            TaskPhase::Failed => of(ConditionType::Failed),
+            _ => of(ConditionType::FailureTarget).or_else(waits),
+        }
     }
 }
 

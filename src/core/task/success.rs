@@ -101,10 +101,14 @@ impl Criterion {
         }
     }
 
-    /// The share needed in percent, for people: as written, or what the count comes to, cut to one decimal.
+    /// The share needed in percent, for people: cut to one decimal, but for what is less than that.
     pub fn percent(self, count: ItemCount) -> String {
         match self {
-            Self::Ratio(ratio) => ratio.to_string(),
+            Self::Ratio(ratio) => {
+                let permille = u128::from(ratio.digits) * 1_000 / 10u128.pow(ratio.scale);
+                let least = u64::from(ratio.digits > 0);
+                Ratio { digits: u64::try_from(permille).unwrap_or(1_000).max(least), scale: 3 }.to_string()
+            }
             Self::Count(wanted) => {
                 let permille = u64::from(wanted) * 1_000 / u64::from(count.get().max(1));
                 Ratio { digits: permille.min(1_000), scale: 3 }.to_string()
@@ -165,9 +169,11 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_is_shown_in_percent_as_it_was_written() {
+    fn a_ratio_is_shown_in_percent_with_one_decimal() {
         let shown = |text| Ratio::parse(text).unwrap().to_string();
         assert_eq!(["1", "0.98", "0.995", "0", "0.07", "1.0"].map(shown), ["100", "98", "99.5", "0", "7", "100"]);
+        let of = |text| Criterion::Ratio(Ratio::parse(text).unwrap()).percent(count(3));
+        assert_eq!(["0.3333333", "0.99999", "0.00001", "0", "1"].map(of), ["33.3", "99.9", "0.1", "0", "100"]);
         assert_eq!(Criterion::Count(1).percent(count(3)), "33.3");
         assert_eq!(Criterion::Count(3).percent(count(3)), "100");
     }
