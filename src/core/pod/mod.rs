@@ -2,6 +2,7 @@
 
 pub mod artifacts;
 mod ending;
+mod last_words;
 pub mod name;
 pub mod progress;
 pub mod results_view;

@@ -7,6 +7,7 @@ use crate::api::retry_policy::OutOfMemory;
 use crate::api::spec::Artifacts;
 use crate::core::ids::{Attempt, Index, TaskKey};
 use crate::core::pod::artifacts;
+use crate::core::pod::last_words;
 use crate::core::pod::name::pod_name;
 use crate::core::pod::results_view::{self, ResultsView};
 use crate::core::quantity::Quantity;
@@ -189,7 +190,7 @@ impl PodTemplate {
         for list in ["initContainers", "containers"] {
             for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
                 add_env(container, env);
-                keep_log_of_failure(container);
+                last_words::keep(container);
             }
         }
         if let Some(wanted) = &self.artifacts {
@@ -282,16 +283,6 @@ fn add_env(container: &mut Value, env: &[(String, String)]) {
     container.insert("env".to_owned(), Value::Array(all));
 }
 
-/// Where a container that failed has said nothing, the end of its log is its message. Of one that succeeded it never is, so
-/// that no log becomes a result.
-fn keep_log_of_failure(container: &mut Value) {
-    let Some(container) = container.as_object_mut() else { return };
-    let policy = container.entry("terminationMessagePolicy").or_insert(Value::Null);
-    if policy.is_null() {
-        *policy = json!("FallbackToLogsOnError");
-    }
-}
-
 /// A variable that holds just this value: Kubernetes expands `$(NAME)` in it and reads `$$` as `$`.
 fn variable(name: &str, value: &str) -> Value {
     json!({ "name": name, "value": value.replace('$', "$$") })
@@ -323,19 +314,6 @@ mod tests {
             pod["spec"]["containers"][0]["env"].as_array().unwrap().iter().map(|e| &e["value"]).collect();
         assert_eq!(names, ["3", "mine"], "the user's own variable wins and comes last");
         assert_eq!(pod["spec"]["containers"][1]["env"][0]["value"], "7");
-    }
-
-    #[test]
-    fn a_container_that_fails_without_a_message_leaves_the_end_of_its_log() {
-        let mut raw = template();
-        raw["spec"]["initContainers"] = json!([{ "name": "i" }, { "name": "j", "terminationMessagePolicy": null }]);
-        raw["spec"]["containers"][1]["terminationMessagePolicy"] = json!("File");
-        let template = PodTemplate::accept(&raw, None).unwrap();
-        let pod = template.pod(&TaskKey::new("ns", "t"), "u-1", (Index(3), Attempt(2)), &[], 0);
-        let policy = |list: &str, at: usize| pod["spec"][list][at]["terminationMessagePolicy"].clone();
-        let policies = [("initContainers", 0), ("initContainers", 1), ("containers", 0), ("containers", 1)];
-        let fallback = "FallbackToLogsOnError";
-        assert_eq!(policies.map(|(list, at)| policy(list, at)), [fallback, fallback, fallback, "File"]);
     }
 
     #[test]
