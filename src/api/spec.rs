@@ -306,7 +306,9 @@ pub struct Results {
     /// Where an item's result comes from: its termination message, or nothing is kept.
     #[serde(default)]
     pub source: ResultSource,
-    /// Most bytes of one result, as JSON; the kubelet itself keeps 4096 of a pod's messages.
+    /// Most bytes of one result, as JSON. The kubelet keeps the last 4096 bytes of a container's termination message, and no more
+    /// than 12288 divided by the number of the pod's containers (init containers and sidecars count): more than that is refused,
+    /// and a message of just that length counts as too long, since it may have been cut.
     #[serde(default = "default_max_bytes")]
     #[schemars(range(min = 4, max = 4096))]
     pub max_bytes_per_item: i32,
@@ -321,7 +323,8 @@ pub enum OnTooLarge {
     /// Its attempt counts as failed.
     #[default]
     FailItem,
-    /// Its beginning is kept, as a string whatever it was.
+    /// Its end is kept, as a string whatever it was: the last bytes of what the kubelet keeps, which are the last bytes of the
+    /// message itself in pods of up to three containers.
     Truncate,
 }
 

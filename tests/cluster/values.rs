@@ -132,3 +132,95 @@ fn texts_as_editors_write_them_give_their_items() {
     let accepted = condition(&namespace.wait_for_end("latin"), "Accepted");
     assert!(accepted.contains("line 1 holds the byte 0xe9") && accepted.contains("save it as UTF-8"), "{accepted}");
 }
+
+/// What fills the termination log with this beginning, so many bytes, and this end.
+fn says(begin: &str, bytes: usize, character: char, end: &str) -> String {
+    format!(
+        "(printf '{begin}'; head -c {bytes} /dev/zero | tr '\\0' x | sed 's/x/{character}/g'; printf '{end}') > /dev/termination-log"
+    )
+}
+
+fn too_large(status: &Value) -> String {
+    assert_eq!(
+        (&status["phase"], &status["failures"][0]["category"]),
+        (&json!("Failed"), &json!("ResultTooLarge")),
+        "{status}"
+    );
+    status["failures"][0]["sample"]["message"].as_str().unwrap().to_owned()
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn what_the_kubelet_cut_is_never_a_result() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("cut");
+    let one = |results: Value| json!({ "items": { "count": 1 }, "results": results });
+    let roomy = || one(json!({ "maxBytesPerItem": 4_096 }));
+    // Digits that are still a number when the beginning is gone, and what is as long as is kept.
+    for (name, bytes) in [("number", 5_000), ("exact", 4_095), ("less", 4_094)] {
+        namespace.apply(&real_task(name, &roomy(), &says("7", bytes, '1', "")));
+    }
+    // Half of an ä is left at the beginning.
+    namespace.apply(&real_task("half", &roomy(), &says("7", 3_000, 'ä', "7")));
+    let truncate = |most: i32| one(json!({ "maxBytesPerItem": most, "onTooLarge": "Truncate" }));
+    namespace.apply(&real_task("end", &truncate(100), &says("BEGIN", 5_000, 'a', "END")));
+    namespace.apply(&real_task("end-short", &truncate(100), &says("BEGIN", 200, 'a', "END")));
+    namespace.apply(&real_task("end-half", &truncate(4_096), &says("B", 3_000, 'ä', "7")));
+    // Containers share what is kept of a pod, init containers and sidecars among them.
+    let crowd = |name: &str, spec: &Value, bytes: usize| {
+        let mut task = real_task(name, spec, &says("[", bytes, '1', "]"));
+        let pod = &mut task["spec"]["template"]["spec"];
+        let other = |name: &str| json!({ "name": name, "image": "busybox:1.36", "command": ["true"] });
+        let mut sidecar = other("sidecar");
+        sidecar["restartPolicy"] = json!("Always");
+        sidecar["command"] = json!(["sleep", "1000"]);
+        pod["initContainers"] = json!([other("init"), sidecar]);
+        pod["containers"].as_array_mut().unwrap().push(other("side"));
+        namespace.apply(&task);
+    };
+    crowd("refused", &roomy(), 10);
+    crowd("shared", &one(json!({ "maxBytesPerItem": 3_072 })), 3_834);
+    crowd("shared-less", &one(json!({ "maxBytesPerItem": 3_072 })), 3_069);
+
+    assert!(too_large(&namespace.wait_for_end("number")).contains("the kubelet keeps the last 4096 bytes"));
+    too_large(&namespace.wait_for_end("exact"));
+    too_large(&namespace.wait_for_end("half"));
+    assert_eq!(namespace.wait_for_end("less")["phase"], "Succeeded");
+    assert_eq!(result_text(&namespace, "less")[0].len(), 4_095);
+    let words = too_large(&namespace.wait_for_end("shared"));
+    assert!(words.contains("3072 bytes") && words.contains("4 containers"), "{words}");
+    assert_eq!(namespace.wait_for_end("shared-less")["phase"], "Succeeded");
+    let accepted = condition(&namespace.wait_for_end("refused"), "Accepted");
+    assert!(accepted.starts_with("False InvalidResults spec.results.maxBytesPerItem is 4096"), "{accepted}");
+    assert!(accepted.contains("3072 bytes"), "{accepted}");
+    let result = |name: &str| {
+        assert_eq!(namespace.wait_for_end(name)["phase"], "Succeeded", "{name}");
+        namespace.results(name)[0].as_str().unwrap().to_owned()
+    };
+    assert_eq!(result("end"), "a".repeat(95) + "END");
+    assert_eq!(result("end-short"), "a".repeat(95) + "END");
+    let half = result("end-half");
+    assert!(half.ends_with("ä7") && half.starts_with('ä') && half.len() <= 4_094, "{half}");
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn what_the_kubelet_cut_is_not_what_a_reduce_said() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("cut-reduce");
+    let reduced = |name: &str, script: &str| {
+        let mut task = real_task(name, &json!({ "items": { "count": 1 } }), "true");
+        let mut template = task["spec"]["template"].clone();
+        template["spec"]["containers"][0]["command"][2] = json!(script);
+        task["spec"]["reduce"] = json!({ "template": template });
+        namespace.apply(&task);
+    };
+    reduced("long", r#"printf "[%s 1000]" "$(seq -s, 1 1500)," > /dev/termination-log"#);
+    reduced("whole", r#"printf "[%s 1000]" "$(seq -s, 1 1000)," > /dev/termination-log"#);
+    let status = namespace.wait_for_end("long");
+    assert_eq!((&status["phase"], &status["result"]), (&json!("Failed"), &Value::Null), "{status}");
+    let failure = &status["reduce"]["failures"][0];
+    assert_eq!(failure["category"], "ResultTooLarge", "{status}");
+    assert!(failure["sample"]["message"].as_str().unwrap().contains("the last 4096 bytes"), "{status}");
+    assert_eq!(namespace.wait_for_end("whole")["result"].as_array().unwrap().len(), 1_001);
+}

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::message::{Message, MessageLimit};
 use crate::api::EndingCategory;
 
 /// How an attempt ended.
@@ -10,7 +11,7 @@ pub enum Ending {
     /// The pod succeeded by its own word, even if it was being evicted; with its termination message.
     Succeeded {
         /// The termination message of the item's container.
-        message: Option<String>,
+        message: Option<Message>,
     },
     /// A container exited with an error.
     Failed {
@@ -30,6 +31,8 @@ pub enum Ending {
     ResultTooLarge {
         /// Its size in bytes as a line of the results.
         size: usize,
+        /// Where it may have been longer: how much of it the kubelet keeps.
+        cut: Option<MessageLimit>,
     },
     /// No container ran in time, or none ever can.
     NeverStarted {
@@ -181,7 +184,8 @@ impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed { exit_code, .. } => write!(f, "Failed(exit {exit_code})"),
-            Self::ResultTooLarge { size } => write!(f, "ResultTooLarge({size} bytes)"),
+            Self::ResultTooLarge { size, cut: None } => write!(f, "ResultTooLarge({size} bytes)"),
+            Self::ResultTooLarge { size, cut: Some(_) } => write!(f, "ResultTooLarge({size} bytes or more)"),
             Self::NeverStarted { stall } => write!(f, "NeverStarted({stall:?})"),
             Self::Evicted { started: false } | Self::Preempted { started: false } => {
                 write!(f, "{} before it started", self.word())

@@ -3,6 +3,7 @@
 pub mod artifacts;
 mod ending;
 mod last_words;
+pub mod message;
 pub mod name;
 pub mod progress;
 pub mod results_view;
@@ -10,6 +11,7 @@ pub mod seen;
 pub mod template;
 
 pub use ending::{Cost, Ending, StallKind};
+pub use message::{Message, MessageLimit};
 pub use name::{parse_pod_name, pod_name, results_prefix};
 pub use progress::{Detail, Progress, Stall, detail, ending_when_gone, progress};
 pub use seen::{Deletion, PodSeen, PodStatus};

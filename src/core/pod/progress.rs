@@ -1,6 +1,7 @@
 //! How far has an attempt's pod come, and how did it end? Read off its last seen state.
 
 use super::ending::{Ending, StallKind};
+use super::message::{Message, MessageLimit};
 use super::seen::{ContainerStatus, Deletion, PodSeen, PodStatus, Terminated};
 
 /// Most characters of what holds up a start, which a flight keeps.
@@ -86,9 +87,10 @@ fn has_run(status: &PodStatus) -> bool {
     status.containers().chain(status.init_containers()).any(ContainerStatus::has_run)
 }
 
-fn message_of(status: &PodStatus, container: &str) -> Option<String> {
+fn message_of(status: &PodStatus, container: &str) -> Option<Message> {
     let of_item = status.containers().find(|c| c.name == container)?;
-    of_item.terminated()?.message.clone().filter(|m| !m.is_empty())
+    let text = of_item.terminated()?.message.clone().filter(|m| !m.is_empty())?;
+    Some(Message { text, limit: MessageLimit::of(status.count()) })
 }
 
 fn stall(status: &PodStatus) -> Option<Stall> {

@@ -34,7 +34,10 @@ fn failed(exit_code: i32, container: &str) -> Ending {
 fn an_exit_0_while_evicted_is_a_success() {
     let json = r#"{"phase":"Succeeded","conditions":[{"type":"DisruptionTarget","status":"True","reason":"EvictionByEvictionAPI"}],
         "containerStatuses":[{"name":"main","state":{"terminated":{"exitCode":0,"message":"7"}}}]}"#;
-    assert_eq!(ended(&pod(json)), Ending::Succeeded { message: Some("7".to_owned()) });
+    assert_eq!(
+        ended(&pod(json)),
+        Ending::Succeeded { message: Some(Message { text: "7".to_owned(), limit: MessageLimit::of(1) }) }
+    );
 }
 
 #[test]

@@ -58,6 +58,8 @@ pub struct PodStatus {
     pub container_statuses: Option<Vec<ContainerStatus>>,
     /// The init containers of the template.
     pub init_container_statuses: Option<Vec<ContainerStatus>>,
+    /// Containers that somebody put into the running pod.
+    pub ephemeral_container_statuses: Option<Vec<ContainerStatus>>,
 }
 
 /// A condition of a pod.
@@ -123,13 +125,19 @@ pub struct Terminated {
     pub exit_code: i32,
     /// `Completed`, `Error`, `OOMKilled`, …
     pub reason: Option<String>,
-    /// Its termination message, at most 4096 bytes.
+    /// Its termination message, as far as the kubelet kept it: see [`super::message`].
     pub message: Option<String>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
 }
 
 impl PodStatus {
+    /// Number of containers of every kind, also of those that a webhook put into the pod.
+    pub(super) fn count(&self) -> usize {
+        let lists = [&self.container_statuses, &self.init_container_statuses, &self.ephemeral_container_statuses];
+        lists.into_iter().flatten().map(Vec::len).sum()
+    }
+
     pub(super) fn containers(&self) -> impl Iterator<Item = &ContainerStatus> {
         self.container_statuses.iter().flatten()
     }

@@ -8,6 +8,7 @@ use crate::api::spec::Artifacts;
 use crate::core::ids::{Attempt, Index, TaskKey};
 use crate::core::pod::artifacts;
 use crate::core::pod::last_words;
+use crate::core::pod::message::MessageLimit;
 use crate::core::pod::name::pod_name;
 use crate::core::pod::results_view::{self, ResultsView};
 use crate::core::quantity::Quantity;
@@ -164,6 +165,12 @@ impl PodTemplate {
     /// Whether attempts have directories of their own.
     pub fn keeps_artifacts(&self) -> bool {
         self.artifacts.is_some()
+    }
+
+    /// How much of a termination message a kubelet keeps of its pods, unless a webhook adds containers.
+    pub fn message_limit(&self) -> MessageLimit {
+        let lists = ["containers", "initContainers"].map(|list| self.spec.get(list).and_then(Value::as_array));
+        MessageLimit::of(lists.into_iter().flatten().map(Vec::len).sum())
     }
 
     /// The container whose termination message is the item's result.

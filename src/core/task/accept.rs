@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::api::spec::{ConfigMapItems, MapTaskSpec, WhenHopeless, WhenSuccessful};
+use crate::api::spec::{ConfigMapItems, MapTaskSpec, Results, WhenHopeless, WhenSuccessful};
 use crate::core::cache::Keys;
 use crate::core::ids::{Attempt, Index, ItemCount, TaskKey};
 use crate::core::items::{self, ItemList, ItemsError, item_env};
 use crate::core::phases::Counts;
-use crate::core::pod::{PodTemplate, TemplateError};
+use crate::core::pod::{MessageLimit, PodTemplate, TemplateError};
 use crate::core::task::reduce::{Reducer, SELF, reduce_env};
 use crate::core::task::results::Layout;
 use crate::core::task::retry::Policy;
@@ -62,6 +62,17 @@ pub enum Refusal {
     /// The template of the reduce.
     #[error("{}", .0.to_string().replace("spec.template", "spec.reduce.template").replace("spec.container is", "spec.reduce.container is"))]
     Reduce(TemplateError),
+    /// More bytes for a result than a kubelet keeps.
+    #[error(
+        "spec.results.maxBytesPerItem is {wanted}, but of pods of spec.template at most {} bytes come: {limit}; give no more than \
+         that, or put what is longer on a volume (spec.artifacts)", limit.bytes()
+    )]
+    ResultRoom {
+        /// Bytes asked for.
+        wanted: u32,
+        /// What there is.
+        limit: MessageLimit,
+    },
     /// The success criterion.
     #[error(transparent)]
     Success(#[from] SuccessError),
@@ -73,6 +84,7 @@ impl Refusal {
         match self {
             Self::Items(error) => error.reason(),
             Self::Template(_) | Self::Reduce(_) => "InvalidTemplate",
+            Self::ResultRoom { .. } => "InvalidResults",
             Self::Success(_) => "InvalidSuccessCriterion",
         }
     }
@@ -107,6 +119,7 @@ impl Job {
         let criterion = criterion(spec)?;
         let required = criterion.required(items.count())?;
         let results = Layout::of(&spec.results, items.count());
+        check_room(results, template.message_limit())?;
         let reduce = match (&spec.reduce, results) {
             (Some(reduce), Some(layout)) => Some(Arc::new(Reducer::accept(key, uid, spec, reduce, layout)?)),
             _ => None,
@@ -167,6 +180,17 @@ impl Job {
 /// Seconds of a spec in milliseconds.
 pub fn seconds(seconds: Option<i32>) -> Option<u64> {
     seconds.map(|seconds| u64::try_from(seconds).unwrap_or(0) * 1_000)
+}
+
+/// Refuses room for results that no kubelet gives. The default may be more than there is: nobody has asked for it, and a
+/// result that is cut is told when it comes.
+fn check_room(results: Option<Layout>, limit: MessageLimit) -> Result<(), Refusal> {
+    let wanted = results.map_or(0, Layout::max_bytes_per_item);
+    let is_default = i32::try_from(wanted) == Ok(Results::default().max_bytes_per_item);
+    if wanted as usize > limit.bytes() && !is_default {
+        return Err(Refusal::ResultRoom { wanted, limit });
+    }
+    Ok(())
 }
 
 fn criterion(spec: &MapTaskSpec) -> Result<Criterion, SuccessError> {

@@ -113,7 +113,10 @@ impl Run {
     /// Says in words what the pod does not.
     fn explain(&self, ending: &Ending, detail: &mut Detail) {
         match ending {
-            Ending::ResultTooLarge { size } => {
+            Ending::ResultTooLarge { size, cut: Some(limit) } => {
+                detail.message = Some(format!("the result has {size} bytes and may have lost some: {limit}"));
+            }
+            Ending::ResultTooLarge { size, cut: None } => {
                 let most = self.job.results.map_or(0, super::results::Layout::max_bytes_per_item);
                 detail.message =
                     Some(format!("the result has {size} bytes; spec.results.maxBytesPerItem allows {most}"));
@@ -129,7 +132,9 @@ impl Run {
     /// Notes the line of a success. One that says nothing but has written files is where they are.
     fn take_result(&mut self, index: Index, ending: Ending) -> Ending {
         let (Ending::Succeeded { message }, Some(layout)) = (&ending, self.job.results) else { return ending };
-        let said = message.as_ref().filter(|message| !message.trim().is_empty()).cloned();
+        let said = message.as_ref().filter(|message| !message.is_blank());
+        let cut = said.filter(|message| message.may_be_cut()).map(|message| message.limit);
+        let said = said.map(|message| message.text.clone());
         let attempt = self.tries.get(index).attempt;
         let files = || {
             let Job { key, uid, template, .. } = &*self.job;
@@ -137,13 +142,13 @@ impl Run {
         };
         // Nothing, instead of what an attempt before said, if there was one.
         let nothing = || (attempt > Attempt::FIRST).then(String::new);
-        match said.or_else(files).or_else(nothing).map(|text| layout.line(&text)) {
+        match said.or_else(files).or_else(nothing).map(|text| layout.line(&text, cut.is_some())) {
             None => ending,
             Some(Ok(line)) => {
                 self.results.insert(index, line);
                 ending
             }
-            Some(Err(size)) => Ending::ResultTooLarge { size },
+            Some(Err(size)) => Ending::ResultTooLarge { size, cut },
         }
     }
 }

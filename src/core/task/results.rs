@@ -16,7 +16,7 @@ const MANY_SHARDS: u32 = 1_000;
 /// Bytes of lines in one of many ConfigMaps: an object may have about a megabyte, and this leaves room for its metadata.
 const LARGE_SHARD_BYTES: u32 = 900_000;
 
-/// Most bytes of what a reduce says: a kubelet keeps 4096, each of which takes up to six in a JSON string.
+/// Most bytes of what a reduce says: less than 4096 come whole, each of which takes up to six in a JSON string.
 const REDUCE_BYTES: u32 = 6 * 4_096 + 2;
 
 /// How the results of a task are cut into ConfigMaps by index range.
@@ -74,13 +74,13 @@ impl Layout {
         self.count.get().div_ceil(self.items_per_shard())
     }
 
-    /// The line of a termination message: itself if it is JSON, else a JSON string; cut, if it is too long and may be.
-    /// Its size if it may not.
-    pub fn line(self, message: &str) -> Result<String, usize> {
+    /// The line of a termination message: itself if it is JSON, else a JSON string; its end, if it is too long and may be cut,
+    /// else its size. One that was cut already (`cut`) is too long however much of it is left.
+    pub fn line(self, message: &str, cut: bool) -> Result<String, usize> {
         let (line, most) = (line_of(message), self.max_bytes_per_item as usize);
         match line.len() {
-            size if size <= most => Ok(line),
-            _ if self.truncate => Ok(cut_string(message.trim(), most)),
+            size if size <= most && !cut => Ok(line),
+            _ if self.truncate => Ok(end_string(whole_characters(message.trim(), cut), most)),
             size => Err(size),
         }
     }
@@ -132,19 +132,23 @@ fn line_of(message: &str) -> String {
     }
 }
 
-/// The longest beginning of the text that has no more than so many bytes as a JSON string.
-fn cut_string(text: &str, most: usize) -> String {
-    let mut line = String::from("\"");
-    for character in text.chars() {
-        let quoted = serde_json::Value::from(character.to_string()).to_string();
-        let inner = &quoted[1..quoted.len() - 1];
-        if line.len() + inner.len() >= most {
+/// A text that was cut without the halves of characters that this left, which are read as replacement characters.
+fn whole_characters(text: &str, cut: bool) -> &str {
+    if cut { text.trim_matches(char::REPLACEMENT_CHARACTER) } else { text }
+}
+
+/// The longest end of the text that has no more than so many bytes as a JSON string. The end, since that is what a kubelet
+/// keeps of what is too long for it.
+fn end_string(text: &str, most: usize) -> String {
+    let (mut start, mut bytes) = (text.len(), 2);
+    for (place, character) in text.char_indices().rev() {
+        bytes += serde_json::Value::from(character.to_string()).to_string().len() - 2;
+        if bytes > most {
             break;
         }
-        line.push_str(inner);
+        start = place;
     }
-    line.push('"');
-    line
+    serde_json::Value::from(&text[start..]).to_string()
 }
 
 #[cfg(test)]
@@ -160,25 +164,35 @@ mod tests {
     fn a_result_that_is_too_long_may_be_cut_to_a_string_of_the_size_allowed() {
         let spec = Results { max_bytes_per_item: 8, on_too_large: OnTooLarge::Truncate, ..Results::default() };
         let layout = Layout::of(&spec, ItemCount::new(1).unwrap()).unwrap();
-        assert_eq!(layout.line("123456789").unwrap(), r#""123456""#, "a number that is cut is none");
-        assert_eq!(layout.line("ab\"cdefgh").unwrap(), r#""ab\"cd""#);
-        assert_eq!(layout.line("ääääää").unwrap(), r#""äää""#);
-        assert_eq!(layout.line("12345678").unwrap(), "12345678");
+        assert_eq!(layout.line("123456789", false).unwrap(), r#""456789""#, "a number that is cut is none");
+        assert_eq!(layout.line("abcdefg\"hi\n", false).unwrap(), r#""fg\"hi""#);
+        assert_eq!(layout.line("ääääää", false).unwrap(), r#""äää""#);
+        assert_eq!(layout.line("12345678", false).unwrap(), "12345678");
+    }
+
+    #[test]
+    fn what_was_cut_is_a_string_or_too_large_however_short_it_is() {
+        let spec = Results { max_bytes_per_item: 8, on_too_large: OnTooLarge::Truncate, ..Results::default() };
+        let layout = Layout::of(&spec, ItemCount::new(1).unwrap()).unwrap();
+        assert_eq!(layout.line("7", true).unwrap(), r#""7""#);
+        assert_eq!(layout.line("\u{fffd}\u{fffd}äb\u{fffd}", true).unwrap(), r#""äb""#, "without halves of characters");
+        assert_eq!(layout.line("\u{fffd}b", false).unwrap(), "\"\u{fffd}b\"", "what it says itself stays");
+        assert_eq!(Layout { truncate: false, ..layout }.line("7", true), Err(1));
     }
 
     #[test]
     fn json_stays_as_it_is_and_other_text_becomes_a_string() {
         let layout = layout(100, 1);
-        assert_eq!(layout.line(r#"{"b": 1,  "a": 1.50}"#).unwrap(), r#"{"b": 1,  "a": 1.50}"#);
-        assert_eq!(layout.line("{\n\"a\":\n1}\n").unwrap(), "{ \"a\": 1}");
-        assert_eq!(layout.line("done: \"3\"\nok").unwrap(), r#""done: \"3\"\nok""#);
-        assert_eq!(layout.line(" \n").unwrap(), "null");
+        assert_eq!(layout.line(r#"{"b": 1,  "a": 1.50}"#, false).unwrap(), r#"{"b": 1,  "a": 1.50}"#);
+        assert_eq!(layout.line("{\n\"a\":\n1}\n", false).unwrap(), "{ \"a\": 1}");
+        assert_eq!(layout.line("done: \"3\"\nok", false).unwrap(), r#""done: \"3\"\nok""#);
+        assert_eq!(layout.line(" \n", false).unwrap(), "null");
     }
 
     #[test]
     fn a_line_that_is_too_long_is_told_with_its_size() {
-        assert_eq!(layout(5, 1).line("123456"), Err(6));
-        assert_eq!(layout(5, 1).line("abcd"), Err(6), "the quotes count");
+        assert_eq!(layout(5, 1).line("123456", false), Err(6));
+        assert_eq!(layout(5, 1).line("abcd", false), Err(6), "the quotes count");
     }
 
     #[test]
