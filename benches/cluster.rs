@@ -133,7 +133,9 @@ impl Cluster {
                         RecallOutcome::Found { from: recall.from, entries: Vec::new(), damaged: 0, next: None };
                     Answer::Recalled(recall.task, recall.uid, outcome)
                 }
-                Action::Reread(_) | Action::Fetch(_) | Action::Expire(_) | Action::Tell(_) => continue,
+                Action::Note(_) | Action::Reread(_) | Action::Fetch(_) | Action::Expire(_) | Action::Tell(_) => {
+                    continue;
+                }
             };
             self.fleet.handle_answer(now, answer);
         }

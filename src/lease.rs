@@ -41,7 +41,7 @@ pub async fn acquire(client: Client, args: &RunArgs, stop: &CancellationToken) -
     let (mut held, renewing) = manager.watch().await;
     let renewing = tokio::spawn(async move {
         if let Ok(Err(error)) = renewing.await {
-            tracing::warn!(%error, "lease not released");
+            tracing::warn!(error = crate::plain::plain(&error), "lease not released");
         }
     });
     tokio::select! {

@@ -15,6 +15,7 @@ pub mod args;
 pub mod core;
 pub mod lease;
 pub mod operator;
+pub mod plain;
 pub mod serve;
 pub mod text;
 pub mod watch;

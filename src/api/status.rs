@@ -149,6 +149,9 @@ pub enum WaitingReason {
     ItemsChanged,
     /// The items left are being computed by others with the same cache; see `spec.cache.serialize`.
     Serialized,
+    /// Results, or the status itself, can't be stored: the rest of the status is older than that. Pods that have ended stay
+    /// until it works again, and nothing new starts.
+    ResultsNotStored,
 }
 
 impl WaitingReason {
@@ -166,6 +169,7 @@ impl WaitingReason {
             Self::ItemsMissing => "ItemsMissing",
             Self::ItemsChanged => "ItemsChanged",
             Self::Serialized => "Serialized",
+            Self::ResultsNotStored => "ResultsNotStored",
         }
     }
 }

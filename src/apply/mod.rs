@@ -122,10 +122,14 @@ impl Apply {
             Action::Write(write) => {
                 let outcome = status::write(&self.client, &*self.cache, &write).await;
                 self.metrics.written(&outcome, &write.status);
-                if let WriteOutcome::Failed(message) = &outcome {
+                if let WriteOutcome::Failed(message) | WriteOutcome::NotStored { message, .. } = &outcome {
                     tracing::warn!(task = %write.key, message, "status not written, will try again");
                 }
                 Answer::Written(write.key.clone(), write.uid.clone(), outcome)
+            }
+            Action::Note(note) => {
+                let outcome = status::note(&self.client, &note).await;
+                Answer::Noted(note.key, note.uid, outcome)
             }
             Action::Reread(key) => match status::read(&self.client, &key).await {
                 Some(seen) => Answer::Reread(Box::new(seen)),

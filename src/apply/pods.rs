@@ -28,7 +28,7 @@ pub(super) async fn check(client: &Client, job: &Job) -> CheckOutcome {
                 return CheckOutcome::Refused(format!("the API server refuses the first pod of {place}: {message}"));
             }
             Err(Meaning::Unclear(message)) => return CheckOutcome::Unclear(message),
-            Err(other) => return CheckOutcome::Unclear(format!("{other:?}")),
+            Err(_) => return CheckOutcome::Unclear("the API server asks for a later try".to_owned()),
         }
     }
     CheckOutcome::Good

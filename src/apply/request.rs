@@ -60,11 +60,23 @@ pub(super) async fn in_time<T>(answer: impl Future<Output = Result<T, kube::Erro
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// The client, or the API server through it.
-    #[error(transparent)]
+    #[error("{}", crate::plain::plain(.0))]
     Kube(#[from] kube::Error),
     /// No answer in time.
     #[error("no answer within {} s", PATIENCE.as_secs())]
     Timeout,
+}
+
+impl Failure {
+    /// Whether the API server has answered that it won't, and not that it can't just now.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Kube(kube::Error::Api(status)) => {
+                (400..500).contains(&status.code) && !matches!(status.code, 401 | 408 | 409 | 429)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The metadata of an object.

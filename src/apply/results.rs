@@ -16,35 +16,44 @@ const KEY: &str = "results.jsonl";
 /// Tries at a ConfigMap that another writer changes at the same time.
 const TRIES: usize = 5;
 
+/// Why lines are not stored.
+pub(super) struct NotStored {
+    pub(super) message: String,
+    /// The API server has refused, and will as long as nothing changes.
+    pub(super) refused: bool,
+}
+
 /// Stores the lines of one shard; the bytes that were there and had to be written again. Idempotent.
-pub(super) async fn store(client: &Client, write: &Write, shard: &Shard) -> Result<u64, String> {
+pub(super) async fn store(client: &Client, write: &Write, shard: &Shard) -> Result<u64, NotStored> {
     let name = format!("{}{}", results_prefix(&write.key.name), shard.number);
     for _ in 0..TRIES {
         match try_store(client, write, shard, &name).await {
             Ok(bytes) => return Ok(bytes),
             Err(Problem::Conflict) => {}
             Err(Problem::Foreign) => {
-                return Err(format!(
-                    "ConfigMap {name} exists and belongs to another owner: delete it, or rename the MapTask"
-                ));
+                let message =
+                    format!("ConfigMap {name} exists and belongs to another owner: delete it, or rename the MapTask");
+                return Err(NotStored { message, refused: true });
             }
-            Err(Problem::Other(message)) => return Err(format!("ConfigMap {name}: {message}")),
+            Err(Problem::Other { message, refused }) => {
+                return Err(NotStored { message: format!("ConfigMap {name}: {message}"), refused });
+            }
         }
     }
-    Err(format!("ConfigMap {name} keeps being changed by somebody else"))
+    Err(NotStored { message: format!("ConfigMap {name} keeps being changed by somebody else"), refused: false })
 }
 
 enum Problem {
     Conflict,
     Foreign,
-    Other(String),
+    Other { message: String, refused: bool },
 }
 
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match meaning(&failure) {
             Meaning::Conflict | Meaning::AlreadyExists => Self::Conflict,
-            _ => Self::Other(failure.to_string()),
+            _ => Self::Other { message: failure.to_string(), refused: failure.is_refusal() },
         }
     }
 }

@@ -3,15 +3,15 @@
 use http::Method;
 use kube::Client;
 use serde::de::IgnoredAny;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::FIELD_MANAGER;
 use super::answer::{Meaning, meaning};
 use super::cache::{Store, StoreError};
 use super::request::{Partial, send};
-use super::results;
+use super::results::{self, NotStored};
 use crate::api::MapTask;
-use crate::core::fleet::plan::{Expire, Write, WriteOutcome};
+use crate::core::fleet::plan::{Expire, Note, Write, WriteOutcome};
 use crate::core::ids::TaskKey;
 use crate::core::task::TaskSeen;
 
@@ -24,7 +24,7 @@ pub(super) async fn write(client: &Client, store: &dyn Store, write: &Write) -> 
     for shard in &write.results {
         match results::store(client, write, shard).await {
             Ok(bytes) => rewritten += bytes,
-            Err(message) => return WriteOutcome::Failed(message),
+            Err(NotStored { message, refused }) => return WriteOutcome::NotStored { message, refused },
         }
     }
     let mut uncached = None;
@@ -32,21 +32,37 @@ pub(super) async fn write(client: &Client, store: &dyn Store, write: &Write) -> 
         match store.put(cache, entries).await {
             Ok(bytes) => rewritten += bytes,
             Err(StoreError::Refused(message)) => uncached = Some(message),
-            Err(StoreError::Unclear(message)) => return WriteOutcome::Failed(format!("cache {cache}: {message}")),
+            Err(StoreError::Unclear(message)) => {
+                return WriteOutcome::NotStored { message: format!("cache {cache}: {message}"), refused: false };
+            }
         }
     }
-    let patch = json!({
-        "metadata": { "uid": write.uid, "resourceVersion": write.resource_version.to_string() },
-        "status": write.status,
-    });
-    let path = format!("{}/status?fieldManager={FIELD_MANAGER}", object(&write.key));
-    let answer = send::<Partial>(client, Method::PATCH, &path, "application/merge-patch+json", Some(&patch)).await;
-    match answer.map_err(|failure| (meaning(&failure), failure)) {
-        Ok(task) => WriteOutcome::Written { version: task.version(), rewritten, uncached },
-        Err((Meaning::Conflict, _)) => WriteOutcome::Conflict,
-        Err((Meaning::NotFound, _)) => WriteOutcome::Gone,
-        Err((_, failure)) => WriteOutcome::Failed(failure.to_string()),
+    match patch(client, &write.key, &write.uid, write.resource_version, json!(write.status)).await {
+        Ok(version) => WriteOutcome::Written { version, rewritten, uncached },
+        Err(outcome) => outcome,
     }
+}
+
+/// Writes why nothing else can be written.
+pub(super) async fn note(client: &Client, note: &Note) -> WriteOutcome {
+    let status = json!({ "waiting": note.waiting });
+    match patch(client, &note.key, &note.uid, note.resource_version, status).await {
+        Ok(version) => WriteOutcome::Written { version, rewritten: 0, uncached: None },
+        Err(outcome) => outcome,
+    }
+}
+
+/// Merges into the status of this version of a task. The new version, or what it came to.
+async fn patch(client: &Client, key: &TaskKey, uid: &str, version: u64, status: Value) -> Result<u64, WriteOutcome> {
+    let patch = json!({ "metadata": { "uid": uid, "resourceVersion": version.to_string() }, "status": status });
+    let path = format!("{}/status?fieldManager={FIELD_MANAGER}", object(key));
+    let answer = send::<Partial>(client, Method::PATCH, &path, "application/merge-patch+json", Some(&patch)).await;
+    answer.map(|task| task.version()).map_err(|failure| match meaning(&failure) {
+        Meaning::Conflict => WriteOutcome::Conflict,
+        Meaning::NotFound => WriteOutcome::Gone,
+        _ if failure.is_refusal() => WriteOutcome::NotStored { message: format!("status: {failure}"), refused: true },
+        _ => WriteOutcome::Failed(format!("status: {failure}")),
+    })
 }
 
 /// Reads a task.

@@ -113,7 +113,7 @@ impl Metrics {
             WriteOutcome::Written { .. } => "written",
             WriteOutcome::Conflict => "conflict",
             WriteOutcome::Gone => "gone",
-            WriteOutcome::Failed(_) => "failed",
+            WriteOutcome::NotStored { .. } | WriteOutcome::Failed(_) => "failed",
         };
         self.writes.get_or_create(&[("outcome", outcome)]).inc();
         let bytes = |text: &Option<String>| text.as_ref().map_or(0, String::len);

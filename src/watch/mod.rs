@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::fleet::Event;
+use crate::plain::plain;
 
 /// Events that wait for the core. A full queue holds the watches back; the API server buffers for them.
 pub const QUEUE: usize = 4096;
@@ -40,7 +41,7 @@ pub(crate) async fn forward<K>(
         };
         match item {
             None => return,
-            Some(Err(error)) => tracing::warn!(what, %error, "watch failed, will try again"),
+            Some(Err(error)) => tracing::warn!(what, error = plain(&error), "watch failed, will try again"),
             Some(Ok(event)) => {
                 if let Some(event) = translate(event)
                     && events.send(event).await.is_err()

@@ -1,6 +1,6 @@
 //! What people wait for, and what they read meanwhile: tasks that ignore failures, results that find no room.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::kubectl::{Namespace, condition, real_task};
 use crate::life::counts;
@@ -20,4 +20,118 @@ fn items_run_though_no_success_is_required() {
         assert_eq!((status["phase"].as_str(), counts(&status)), (Some("Succeeded"), [2, 2, 0, 0]), "{status}");
         assert!(condition(&status, "Complete").contains("0 were required"), "{status}");
     }
+}
+
+const QUICK: &str = "echo ok > /dev/termination-log";
+
+/// The notes of the Events on a task, each with its reason.
+fn events(namespace: &Namespace, task: &str) -> Vec<(String, String)> {
+    let of_task = |event: &&Value| event["involvedObject"]["name"] == task;
+    let word = |event: &Value, field: &str| event[field].as_str().unwrap_or_default().to_owned();
+    let all = namespace.list("events");
+    all.iter().filter(of_task).map(|event| (word(event, "reason"), word(event, "message"))).collect()
+}
+
+/// Waits for the reason; asserts that nothing is told meanwhile which is not so.
+fn wait_for_room(namespace: &Namespace, task: &str, words: &str) {
+    let waiting = namespace.wait("word on the results", || {
+        let waiting = namespace.status(task)["waiting"].clone();
+        (waiting["reason"] == "ResultsNotStored").then_some(waiting)
+    });
+    assert!(waiting["message"].as_str().unwrap().contains(words), "{waiting}");
+    let status = namespace.status(task);
+    assert_eq!((status["phase"].as_str(), counts(&status)[0]), (Some("Running"), 0), "{status}");
+    let told = namespace.wait("an Event on that", || {
+        let told = events(namespace, task);
+        told.iter().any(|(reason, _)| reason == "HeldBack").then_some(told)
+    });
+    for (reason, note) in &told {
+        assert!(reason != "Succeeded" && !note.contains(" {") && !note.contains("ErrorResponse"), "{reason}: {note}");
+    }
+}
+
+fn wait_for_success(namespace: &Namespace, task: &str) {
+    let status = namespace.wait_for_end(task);
+    assert_eq!((status["phase"].as_str(), &status["waiting"]), (Some("Succeeded"), &Value::Null), "{status}");
+    assert!(namespace.results(task).iter().all(|line| line == "ok"));
+    namespace
+        .wait("the Event on its end", || events(namespace, task).iter().any(|(r, _)| r == "Succeeded").then_some(()));
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_full_quota_for_configmaps_is_waited_for_in_its_words() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("unstored");
+    namespace.wait("the namespace's own ConfigMap", || namespace.get("configmap", "kube-root-ca.crt").map(drop));
+    let quota = |number: &str| {
+        json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "q" },
+            "spec": { "hard": { "configmaps": number } } })
+    };
+    namespace.apply(&quota("1"));
+    namespace.wait("quota in force", || {
+        (namespace.get("resourcequota", "q")?["status"]["used"]["configmaps"] == "1").then_some(())
+    });
+    namespace.apply(&real_task("t", &json!({ "items": { "count": 2 } }), QUICK));
+    wait_for_room(&namespace, "t", "exceeded quota: q, requested: configmaps=1");
+    namespace.apply(&quota("9"));
+    wait_for_success(&namespace, "t");
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn results_whose_configmap_is_taken_or_immutable_wait_and_say_so() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("taken");
+    namespace.apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "taken-results-0" } }));
+    namespace.apply(&real_task("taken", &json!({ "items": { "count": 2 } }), QUICK));
+    // The second item ends after somebody has closed the ConfigMap.
+    let slow = "test $MAPTASK_INDEX = 0 || sleep 8; echo ok > /dev/termination-log";
+    namespace.apply(&real_task("closed", &json!({ "items": { "count": 2 } }), slow));
+    namespace.wait("the first result", || namespace.get("configmap", "closed-results-0").map(drop));
+    let close = |closed: &str| {
+        namespace.kubectl(&["patch", "configmap", "closed-results-0", "--type=merge", "-p", closed]);
+    };
+    close(r#"{"immutable":true}"#);
+    wait_for_room(&namespace, "taken", "ConfigMap taken-results-0 exists and belongs to another owner");
+    namespace.kubectl(&["delete", "configmap", "taken-results-0"]);
+    wait_for_success(&namespace, "taken");
+    let waiting = namespace.wait("word on the results", || {
+        let waiting = namespace.status("closed")["waiting"].clone();
+        (waiting["reason"] == "ResultsNotStored").then_some(waiting)
+    });
+    assert!(waiting["message"].as_str().unwrap().contains("field is immutable"), "{waiting}");
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn results_that_an_admission_policy_denies_wait_and_say_so() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("denied");
+    let name = namespace.0.clone();
+    let rule = json!({ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["configmaps"] });
+    namespace.apply(&json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": { "name": name },
+        "spec": {
+            "matchConstraints": { "resourceRules": [rule] },
+            "validations": [{ "expression": "false", "message": "no ConfigMaps here, says the policy" }],
+        },
+    }));
+    namespace.apply(&json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": { "name": name },
+        "spec": {
+            "policyName": name, "validationActions": ["Deny"],
+            "matchResources": { "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": name } } },
+        },
+    }));
+    namespace.wait("the policy in force", || {
+        let (good, _) =
+            namespace.try_apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x" } }));
+        (!good).then_some(())
+    });
+    namespace.apply(&real_task("t", &json!({ "items": { "count": 2 } }), QUICK));
+    wait_for_room(&namespace, "t", "no ConfigMaps here, says the policy");
+    namespace.kubectl(&["delete", "validatingadmissionpolicybinding", &name]);
+    wait_for_success(&namespace, "t");
+    namespace.kubectl(&["delete", "validatingadmissionpolicy", &name]);
 }

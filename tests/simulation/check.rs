@@ -135,6 +135,7 @@ impl Truth {
         for task in tasks.values() {
             let key = &task.key;
             crate::zero::check_end(task)?;
+            crate::store::check_end(task)?;
             let Some((phases, _)) = recorded(&task.status) else { return Err(format!("{key} ended without a record")) };
             let counts = phases.counts();
             if counts.waiting + counts.running > 0 {

@@ -21,6 +21,9 @@ pub struct Faults {
     pub watch_drop: u64,
     pub pod_lost: u64,
     pub meddling: u64,
+    /// That the room for ConfigMaps is used up, or there again.
+    pub unstorable: u64,
+    pub no_room: bool,
     /// Creates that come to pass although the client has given up.
     pub late: Vec<(Time, Create)>,
 }
@@ -37,6 +40,8 @@ impl Faults {
             watch_drop: 0,
             pod_lost: 0,
             meddling: 0,
+            unstorable: 0,
+            no_room: false,
             late: Vec::new(),
         }
     }
@@ -53,6 +58,8 @@ impl Faults {
             watch_drop: some(30),
             pod_lost: some(40),
             meddling: some(40),
+            unstorable: some(30),
+            no_room: false,
             late: Vec::new(),
         }
     }
@@ -89,6 +96,9 @@ impl World {
             if let Some(key) = self.pick_task() {
                 self.edit(&key, |spec| spec.suspend = suspend);
             }
+        }
+        if self.random.chance(self.faults.unstorable) {
+            self.faults.no_room = self.random.chance(40);
         }
         if self.random.chance(self.faults.meddling) {
             self.meddle();

@@ -16,6 +16,7 @@ mod operator;
 mod random;
 mod reduce;
 mod specs;
+mod store;
 mod truth;
 mod world;
 mod writes;

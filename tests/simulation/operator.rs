@@ -190,6 +190,10 @@ impl World {
                 Answer::Looked(id, outcome)
             }
             Action::Write(write) => return self.write(*write),
+            Action::Note(note) => {
+                let outcome = self.note(&note);
+                Answer::Noted(note.key, note.uid, outcome)
+            }
             // It may come ahead of the watch, or long after it.
             Action::Reread(key) => {
                 return Ok(self.tasks.get(&key).map(|task| Answer::Reread(Box::new(task.clone()))));
@@ -225,6 +229,9 @@ impl World {
         if self.tasks.get(&write.key).is_none_or(|task| task.uid != write.uid) {
             return Ok(Some(Answer::Written(write.key, write.uid, WriteOutcome::Gone)));
         }
+        if let Some(outcome) = self.unstored(&write) {
+            return Ok(Some(Answer::Written(write.key, write.uid, outcome)));
+        }
         for shard in &write.results {
             let text = self.results.entry((write.key.clone(), shard.number)).or_default();
             *text = shard.merge(text);
@@ -248,6 +255,7 @@ impl World {
             task.status = write.status;
             task.resource_version = version;
             let task = task.clone();
+            self.check_stored(&task)?;
             self.operator.task_events.push_back(Event::Task(Box::new(task)));
             let rewritten = if self.random.chance(10) { self.random.below(2_000_000) as u64 } else { 0 };
             WriteOutcome::Written { version, rewritten, uncached }
@@ -302,6 +310,10 @@ fn no_answer(action: &Action) -> Option<Answer> {
         Action::Look(id) => Answer::Looked(id.clone(), LookOutcome::Unclear),
         Action::Write(write) => {
             Answer::Written(write.key.clone(), write.uid.clone(), WriteOutcome::Failed("timeout".to_owned()))
+        }
+        Action::Note(note) => {
+            let outcome = WriteOutcome::Failed("timeout".to_owned());
+            Answer::Noted(note.key.clone(), note.uid.clone(), outcome)
         }
         Action::Fetch(fetch) => {
             let outcome = FetchOutcome::Unclear("timeout".to_owned());

@@ -17,6 +17,7 @@ use crate::faults::Faults;
 use crate::operator::Operator;
 use crate::random::Random;
 use crate::specs::{self, ended, running, stuck};
+use crate::store::Turns;
 use crate::truth::Truth;
 
 /// Steps after which the faults end, and after which the tasks must have ended.
@@ -67,6 +68,7 @@ pub struct World {
     /// Pods that a namespace has room for.
     pub quota: BTreeMap<Arc<str>, usize>,
     pub truth: Truth,
+    pub turns: Turns,
     pub operator: Operator,
     version: u64,
     pub steps: usize,
@@ -87,6 +89,7 @@ impl World {
             inputs: Some(specs::INPUTS.to_owned()),
             quota: BTreeMap::new(),
             truth: Truth::default(),
+            turns: Turns::new(),
             operator,
             version: 1,
             steps: 0,
@@ -216,7 +219,7 @@ impl World {
 
     fn step(&mut self) -> Result<(), String> {
         match self.random.below(100) {
-            0..20 => self.advance(),
+            0..20 => self.advance()?,
             20..40 => self.pod_lives()?,
             40..60 => self.deliver_event(),
             60..80 => self.carry_out_request()?,
@@ -228,15 +231,17 @@ impl World {
     }
 
     /// Time passes, and the operator plans.
-    fn advance(&mut self) {
+    fn advance(&mut self) -> Result<(), String> {
         let millis = if self.random.chance(80) { self.random.below(400) } else { self.random.below(4_000) };
         self.now = self.now.plus_millis(millis as u64);
         self.late_creates();
         let plan = self.operator.fleet.poll_plan(self.now);
         for action in plan.actions {
             self.say(|| format!("plan: {action}"));
+            self.check_told(&action)?;
             self.operator.send(action);
         }
+        Ok(())
     }
 
     /// One pod takes a step in its life.

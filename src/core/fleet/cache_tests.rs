@@ -90,7 +90,12 @@ impl Pair {
                 self.fleet.handle_recalled(now, &recall.task, &recall.uid, found);
             }
             Action::Delete(delete) => self.fleet.handle_deleted(now, &delete.id, DeleteOutcome::Taken),
-            Action::Look(_) | Action::Reread(_) | Action::Fetch(_) | Action::Expire(_) | Action::Tell(_) => {}
+            Action::Look(_)
+            | Action::Note(_)
+            | Action::Reread(_)
+            | Action::Fetch(_)
+            | Action::Expire(_)
+            | Action::Tell(_) => {}
         }
     }
 

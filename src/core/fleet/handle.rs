@@ -119,6 +119,7 @@ impl Fleet {
             Answer::Deleted(id, outcome) => self.handle_deleted(now, &id, outcome),
             Answer::Looked(id, outcome) => self.handle_looked(now, &id, outcome),
             Answer::Written(key, uid, outcome) => self.handle_written(now, &key, &uid, &outcome),
+            Answer::Noted(key, uid, outcome) => self.handle_noted(now, &key, &uid, &outcome),
             Answer::Reread(seen) => self.handle_reread(now, *seen),
             Answer::Fetched(key, uid, outcome) => self.handle_fetched(now, &key, &uid, outcome),
             Answer::Recalled(key, uid, outcome) => self.handle_recalled(now, &key, &uid, outcome),
@@ -191,6 +192,13 @@ impl Fleet {
     pub fn handle_written(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: &WriteOutcome) {
         if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
             task.handle_written(now, outcome);
+        }
+    }
+
+    /// [`Action::Note`](super::plan::Action::Note) was answered.
+    pub fn handle_noted(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: &WriteOutcome) {
+        if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
+            task.handle_noted(now, outcome);
         }
     }
 

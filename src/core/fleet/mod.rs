@@ -356,3 +356,7 @@ mod cache_tests;
 #[cfg(test)]
 #[path = "zero_tests.rs"]
 mod zero_tests;
+
+#[cfg(test)]
+#[path = "stored_tests.rs"]
+mod stored_tests;

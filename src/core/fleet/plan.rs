@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::api::status::MapTaskStatus;
+use crate::api::status::{MapTaskStatus, Waiting};
 use crate::core::cache::{CacheId, Entry, Wanted};
 use crate::core::ids::{Attempt, Index, TaskKey};
 use crate::core::pod::{PodSeen, pod_name};
@@ -31,6 +31,8 @@ pub enum Action {
     Look(PodId),
     /// Results are stored and then the status is written.
     Write(Box<Write>),
+    /// The status says why it can't be written, and nothing else in it changes.
+    Note(Box<Note>),
     /// The object is read again.
     Reread(TaskKey),
     /// The ConfigMap of a task's items is read.
@@ -150,6 +152,20 @@ pub struct Write {
     pub status: MapTaskStatus,
 }
 
+/// Why results or status can't be stored, for `status.waiting`. All else of the status stays as it is recorded: it must not
+/// tell of ends whose results are not stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The task.
+    pub key: TaskKey,
+    /// Only the task of this UID.
+    pub uid: String,
+    /// Only this version of it.
+    pub resource_version: u64,
+    /// What is waited for.
+    pub waiting: Waiting,
+}
+
 /// A Kubernetes Event about a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tell {
@@ -264,6 +280,13 @@ pub enum WriteOutcome {
     Conflict,
     /// The object is gone.
     Gone,
+    /// Certainly not: nothing of the status was recorded, and maybe not all results are stored.
+    NotStored {
+        /// Why, in the API server's words where they are its own.
+        message: String,
+        /// Whether it has refused, and will as long as nothing changes.
+        refused: bool,
+    },
     /// Something is not stored, or not known to be.
     Failed(String),
 }
@@ -281,6 +304,8 @@ pub enum Answer {
     Looked(PodId, LookOutcome),
     /// Of a status write; with the task's UID.
     Written(TaskKey, String, WriteOutcome),
+    /// Of a note; with the task's UID.
+    Noted(TaskKey, String, WriteOutcome),
     /// The object, read again.
     Reread(Box<TaskSeen>),
     /// Of reading a ConfigMap; with the task's UID.
@@ -304,6 +329,7 @@ impl fmt::Display for Action {
             Self::Delete(Delete { id, ended: false, .. }) => write!(f, "stop {id}"),
             Self::Look(id) => write!(f, "look for {id}"),
             Self::Write(write) => write.fmt(f),
+            Self::Note(note) => write!(f, "note {} waiting {}", note.key, note.waiting.reason.as_str()),
             Self::Reread(key) => write!(f, "reread {key}"),
             Self::Fetch(fetch) => write!(f, "fetch {} for {}", fetch.name, fetch.task),
             Self::Recall(recall) => {

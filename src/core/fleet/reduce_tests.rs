@@ -25,17 +25,18 @@ fn a_reduce_starts_once_the_map_is_recorded_as_successful_and_its_end_is_the_tas
     let mut story = story(1, 0);
     story.plan(0);
     story.ends(0, 1, 0);
-    assert_eq!(story.plan(100), ["write ns/t Reducing 1/1 running 0 failed 0 +1 results"]);
+    assert_eq!(
+        story.plan(100),
+        ["tell ns/t Accepted: 1 items; 1 must succeed", "write ns/t Reducing 1/1 running 0 failed 0 +1 results"]
+    );
     assert_eq!(story.plan(0), ["create ns/t-reduce-1"]);
     story.runs(REDUCE, 1);
     assert_eq!(story.plan(1_000), ["write ns/t Reducing 1/1 running 0 failed 0"]);
     story.ends(REDUCE, 1, 0);
+    assert_eq!(story.plan(0), ["write ns/t Succeeded 1/1 running 0 failed 0"]);
     assert_eq!(
-        story.plan(0),
-        [
-            "tell ns/t Succeeded: 1 of 1 items succeeded, 1 were required, 0 failed; the results are reduced",
-            "write ns/t Succeeded 1/1 running 0 failed 0",
-        ]
+        story.plan(0)[1],
+        "tell ns/t Succeeded: 1 of 1 items succeeded, 1 were required, 0 failed; the results are reduced"
     );
     assert_eq!(status(&story).phase, Some(crate::api::TaskPhase::Succeeded));
 }
@@ -54,17 +55,15 @@ fn a_reduce_that_fails_has_retries_of_its_own_and_then_the_task_fails() {
     story.ends(REDUCE, 2, 3);
     let told = "tell ns/t Failed: the reduce failed in attempt 2; most often (2 attempts): Failed exit 3 in container main: 7; 1 of 1 items \
                 succeeded, 1 were required, 0 failed";
-    assert_eq!(story.plan(0), [told, "write ns/t Failed 1/1 running 0 failed 0"]);
+    assert_eq!(story.plan(0), ["write ns/t Failed 1/1 running 0 failed 0"]);
+    assert!(story.plan(0).contains(&told.to_owned()));
 }
 
 #[test]
 fn a_reduce_of_no_items_sees_an_empty_list() {
     let mut story = story(0, 0);
-    assert_eq!(
-        story.plan(0),
-        ["tell ns/t Accepted: 0 items; 0 must succeed", "write ns/t Reducing 0/0 running 0 failed 0"]
-    );
-    assert_eq!(story.plan(0), ["create ns/t-reduce-1"]);
+    assert_eq!(story.plan(0), ["write ns/t Reducing 0/0 running 0 failed 0"]);
+    assert_eq!(story.plan(0), ["tell ns/t Accepted: 0 items; 0 must succeed", "create ns/t-reduce-1"]);
 }
 
 #[test]
@@ -76,5 +75,5 @@ fn a_reduce_under_way_is_known_again_after_a_restart() {
     story.plan(0);
     story.restart([Story::ended(REDUCE, 1, 0)]);
     let plan = story.plan(0);
-    assert!(plan[1].starts_with("write ns/t Succeeded 1/1"), "{plan:?}");
+    assert!(plan[0].starts_with("write ns/t Succeeded 1/1"), "{plan:?}");
 }

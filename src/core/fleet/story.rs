@@ -105,6 +105,7 @@ impl Story {
                 Action::Delete(delete) => self.fleet.handle_deleted(self.now, &delete.id, DeleteOutcome::Taken),
                 Action::Check(_) => self.fleet.handle_checked(self.now, &key(), "u", CheckOutcome::Good),
                 Action::Look(_)
+                | Action::Note(_)
                 | Action::Reread(_)
                 | Action::Tell(_)
                 | Action::Fetch(_)

@@ -17,9 +17,6 @@ const HELD_BACK_MILLIS: u64 = 600_000;
 /// Most characters of what a task waited for in the message of its deadline.
 const WAITED_LIMIT: usize = 200;
 
-/// So many failed writes in a row are told.
-const FAILURES_TO_TELL: u32 = 3;
-
 impl Task {
     /// The task's items may start.
     pub(super) fn accept(&mut self, now: Time, job: Arc<Job>) {
@@ -29,7 +26,7 @@ impl Task {
         self.headline.has_items = true;
         self.headline.rerun = self.headline.rerun.take().or_else(|| self.orders.rerun_at_acceptance());
         self.headline.set(now, ConditionType::Accepted, true, "Accepted", &note);
-        self.tell("Accepted", false, &note);
+        self.tell_recorded("Accepted", false, &note);
         let revision = self.ledger.change_urgently();
         let mut run = Run::new(job, self.all_unclear);
         // Which text the items are of must be recorded before one of them starts: the text may change.
@@ -41,13 +38,13 @@ impl Task {
     /// The task ends before anything has started.
     pub(super) fn refuse(&mut self, now: Time, reason: &str, message: &str) {
         self.headline.set(now, ConditionType::Accepted, false, reason, message);
-        self.tell("Refused", true, message);
+        self.tell_recorded("Refused", true, message);
         self.end(now, TaskPhase::Failed, reason, message);
     }
 
     /// The task ends since its own record can't be read.
     pub(super) fn give_up(&mut self, now: Time, message: &str) {
-        self.tell("Failed", true, message);
+        self.tell_recorded("Failed", true, message);
         self.end(now, TaskPhase::Failed, "StatusUnreadable", message);
     }
 
@@ -104,7 +101,7 @@ impl Task {
         match (decision, reducer) {
             (Decision::Successful, Some(reducer)) => self.begin_reduction(now, &reducer, counts),
             (Decision::Successful, None) => {
-                self.tell("Succeeded", false, &summary);
+                self.tell_recorded("Succeeded", false, &summary);
                 self.end(now, TaskPhase::Succeeded, "EnoughSuccesses", &summary);
             }
             (Decision::Failed(reason, message), _) => {
@@ -114,7 +111,7 @@ impl Task {
                     FailReason::FailTaskRule => format!("{message}; {summary}"),
                     _ => format!("{message}; {summary}{most_often}"),
                 };
-                self.tell("Failed", true, &message);
+                self.tell_recorded("Failed", true, &message);
                 self.end(now, TaskPhase::Failed, reason.as_str(), &message);
             }
         }
@@ -164,7 +161,8 @@ impl Task {
             WaitingReason::Concurrency
             | WaitingReason::Backoff
             | WaitingReason::Throttled
-            | WaitingReason::Serialized => return,
+            | WaitingReason::Serialized
+            | WaitingReason::ResultsNotStored => return,
         };
         if !self.may_tell_held_back(now) {
             return;
@@ -181,13 +179,6 @@ impl Task {
                 | WaitingReason::ItemsChanged
         );
         self.tell("HeldBack", warning, &note);
-    }
-
-    /// A status that can't be written can't say so itself. One failure is nothing; several in a row call for attention.
-    pub(super) fn tell_not_stored(&mut self, now: Time, message: &str) {
-        if self.ledger.failures() >= FAILURES_TO_TELL && self.may_tell_held_back(now) {
-            self.tell("HeldBack", true, &format!("results or status can't be stored: {message}"));
-        }
     }
 
     /// Whether the user was not told lately; counts as telling now, if so.

@@ -226,6 +226,30 @@ impl Ledger {
         self.back_off(now);
     }
 
+    /// The same of a write that was certainly not carried out.
+    pub fn not_sent(&mut self, now: Time) {
+        self.attempted.pop();
+        self.failed(now);
+    }
+
+    /// Whether a note may go out, which records nothing: see [`Self::begin_note`].
+    pub fn may_note(&self) -> bool {
+        !self.in_flight && self.stale_since.is_none()
+    }
+
+    /// A note goes out: a write that changes nothing of what is recorded, and confirms nothing. It is one of the writes of
+    /// which there is one at a time, under the version that is known.
+    pub fn begin_note(&mut self) {
+        self.in_flight = true;
+        self.named = self.resource_version;
+    }
+
+    /// The note was carried out, or not.
+    pub fn noted(&mut self, resource_version: Option<u64>) {
+        self.in_flight = false;
+        self.resource_version = self.resource_version.max(resource_version.unwrap_or(0));
+    }
+
     fn back_off(&mut self, now: Time) {
         let delay = doubled(RETRY_MILLIS, self.failures, MAX_RETRY_MILLIS);
         self.failures += 1;

@@ -36,6 +36,7 @@ impl Task {
             orders: Orders::of(&seen.spec),
             shelf: Shelf::default(),
             tells: std::collections::VecDeque::new(),
+            unstored: None,
             fetching: Fetching::default(),
             expiring: None,
             held_back: None,
@@ -61,6 +62,9 @@ impl Task {
         let resumed = self.orders.suspend && !orders.suspend;
         self.orders = orders;
         if news == Seen::Foreign {
+            // What was yet to be recorded here is not what is recorded.
+            self.tells.retain(|(revision, _)| self.ledger.is_written(*revision));
+            self.shelf.forget_unrecorded();
             // Another operator wrote. Its status is the truth now; all we knew beyond it is in the pods.
             self.headline = Headline::from_status(&seen.status, seen.generation);
             self.all_unclear = round.now.plus_millis(UNCLEAR_MILLIS);
@@ -192,10 +196,11 @@ impl Task {
 
     /// Once all is written, so are all results, whether an answer told of it or the watch; others may wait for them.
     pub(super) fn settle_record(&mut self) {
-        if let Stage::Running(run) | Stage::Ended { run: Some(run), .. } = &mut self.stage
-            && self.ledger.is_clean()
-        {
-            run.results.clear();
+        if self.ledger.is_clean() {
+            self.unstored = None;
+            if let Stage::Running(run) | Stage::Ended { run: Some(run), .. } = &mut self.stage {
+                run.results.clear();
+            }
         }
         self.forget_run();
     }

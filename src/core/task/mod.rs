@@ -29,6 +29,7 @@ pub mod stalls;
 pub mod success;
 mod telling;
 pub mod unclear;
+mod unstored;
 pub mod waitlist;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -42,12 +43,13 @@ use crate::core::pod::PodSeen;
 
 use accept::Job;
 use inputs::Fetching;
-use ledger::Ledger;
+use ledger::{Ledger, Revision};
 use orders::Orders;
 use reduce::{Reduction, SELF};
 use report::Headline;
 use run::{Run, Scene};
 use shelf::{Keeping, Shelf};
+use unstored::Unstored;
 
 /// A MapTask as the watch shows it.
 #[derive(Clone, Debug)]
@@ -109,7 +111,10 @@ pub struct Task {
     reduction: Option<Box<Reduction>>,
     ledger: Ledger,
     shelf: Shelf,
-    tells: VecDeque<Tell>,
+    /// What is to be told, each not before this revision is recorded.
+    tells: VecDeque<(Revision, Tell)>,
+    /// Why results or the status can't be stored, as long as that is so.
+    unstored: Option<Unstored>,
     /// How it goes with reading the ConfigMap of the items.
     fetching: Fetching,
     /// The deletion of the task itself, at the end of its time: on its way, or not to be sent before.
@@ -223,7 +228,18 @@ impl Task {
     }
 
     fn tell(&mut self, reason: &'static str, warning: bool, note: &str) {
+        self.tell_after(Revision::default(), reason, warning, note);
+    }
+
+    /// Tells of a turn of the task, once the status that says the same is recorded: until then it is not yet true.
+    fn tell_recorded(&mut self, reason: &'static str, warning: bool, note: &str) {
+        let revision = self.ledger.change_urgently();
+        self.tell_after(revision, reason, warning, note);
+    }
+
+    fn tell_after(&mut self, revision: Revision, reason: &'static str, warning: bool, note: &str) {
         let note = crate::text::cut(note, 1_000);
-        self.tells.push_back(Tell { key: self.key.clone(), uid: self.uid.clone(), reason, warning, note });
+        let tell = Tell { key: self.key.clone(), uid: self.uid.clone(), reason, warning, note };
+        self.tells.push_back((revision, tell));
     }
 }

@@ -231,12 +231,23 @@ impl Task {
         }
     }
 
+    /// A note was answered: whatever became of it, the write that it stands for is sent again.
+    pub fn handle_noted(&mut self, now: Time, outcome: &WriteOutcome) {
+        match outcome {
+            WriteOutcome::Written { version, .. } => self.ledger.noted(Some(*version)),
+            WriteOutcome::Conflict => self.ledger.conflicted(now),
+            WriteOutcome::Gone | WriteOutcome::NotStored { .. } | WriteOutcome::Failed(_) => self.ledger.noted(None),
+        }
+        self.settle_record();
+    }
+
     /// A status write was answered.
     pub fn handle_written(&mut self, now: Time, outcome: &WriteOutcome) {
         let storing = std::mem::take(&mut self.storing);
         match outcome {
             WriteOutcome::Written { version, rewritten, uncached } => {
                 self.ledger.succeeded(*version, *rewritten);
+                self.unstored = None;
                 if let Some(message) = uncached.as_ref().filter(|_| self.may_tell_held_back(now)) {
                     self.tell("NotCached", true, &format!("results are kept, but not in the cache: {message}"));
                 }
@@ -246,9 +257,13 @@ impl Task {
             }
             WriteOutcome::Conflict => self.ledger.conflicted(now),
             WriteOutcome::Gone => self.ledger.failed(now),
+            WriteOutcome::NotStored { message, refused } => {
+                self.ledger.not_sent(now);
+                self.not_stored(now, message, *refused);
+            }
             WriteOutcome::Failed(message) => {
                 self.ledger.failed(now);
-                self.tell_not_stored(now, message);
+                self.not_stored(now, message, false);
             }
         }
         // The watch may have told before the answer that the write was carried out.

@@ -1,14 +1,15 @@
 //! What is to be done for one task now?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::api::status::{Waiting, WaitingReason};
-use crate::core::fleet::plan::{Action, Create, Delete, Expire, PodId, Write};
+use crate::core::fleet::plan::{Action, Create, Delete, Expire, PodId, Tell, Write};
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::queue::Denial;
 use crate::core::task::course::Course;
 use crate::core::task::flight::{Doubt, Flight, Stop, Unwanted};
+use crate::core::task::ledger::Revision;
 use crate::core::task::run::Run;
 use crate::core::task::{Budget, Round, Stage, Task};
 
@@ -18,7 +19,7 @@ const WAITING_LIMIT: usize = 512;
 impl Task {
     /// The item to start next, if one may start as far as this task is concerned.
     pub fn peek_startable(&mut self) -> Option<Index> {
-        if self.deleting || self.orders.suspend {
+        if self.deleting || self.orders.suspend || self.unstored.is_some() {
             return None;
         }
         let limit = self.orders.concurrency.unwrap_or(usize::MAX);
@@ -96,7 +97,10 @@ impl Task {
         if !self.deleting {
             self.poll_life(round, budget, actions);
         }
-        actions.extend(self.tells.drain(..).map(Action::Tell));
+        let (due, later) = self.tells.drain(..).partition(|(revision, _)| self.ledger.is_written(*revision));
+        self.tells = later;
+        let due: VecDeque<(Revision, Tell)> = due;
+        actions.extend(due.into_iter().map(|(_, tell)| Action::Tell(tell)));
     }
 
     fn poll_life(&mut self, round: &Round, budget: &mut Budget, actions: &mut Vec<Action>) {
@@ -222,6 +226,7 @@ impl Task {
     /// Puts a status write into `actions`, if one is due among so many tasks that have items in flight.
     pub fn poll_write(&mut self, now: Time, busy: u32, actions: &mut Vec<Action>) {
         self.ledger.share(busy);
+        self.poll_note(actions);
         if self.deleting || self.ledger.due().is_none_or(|due| due > now) {
             return;
         }

@@ -183,12 +183,12 @@ impl Task {
             let line = reduction.run.results.get(&SELF);
             (self.headline.result, self.headline.result_text) = line.map(|line| shown(line)).unwrap_or_default();
             let message = format!("{}; the results are reduced", self.summary());
-            self.tell("Succeeded", false, &message);
+            self.tell_recorded("Succeeded", false, &message);
             self.end(now, TaskPhase::Succeeded, "EnoughSuccesses", &message);
         } else {
             let summary = self.summary();
             let message = format!("the reduce failed in attempt {attempt}{why}; {summary}");
-            self.tell("Failed", true, &message);
+            self.tell_recorded("Failed", true, &message);
             self.end(now, TaskPhase::Failed, "ReduceFailed", &message);
         }
     }

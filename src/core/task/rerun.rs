@@ -99,7 +99,11 @@ impl Task {
         // What is empty stays as it is, with its items: they are part of what is written next.
         let taken = if selected.is_empty() { None } else { run.take() };
         let Some(mut run) = taken else {
-            self.tell("Rerun", false, &format!("rerun {} selects no items; the task stays {phase:?}", rerun.id));
+            self.tell_recorded(
+                "Rerun",
+                false,
+                &format!("rerun {} selects no items; the task stays {phase:?}", rerun.id),
+            );
             return;
         };
         run.start_again(&selected);
@@ -141,7 +145,7 @@ impl Task {
     }
 
     fn tell_refused(&mut self, rerun: &Rerun, problem: &str) {
-        self.tell("RerunRefused", true, &format!("rerun {}: {problem}", rerun.id));
+        self.tell_recorded("RerunRefused", true, &format!("rerun {}: {problem}", rerun.id));
     }
 
     /// The task has not ended any more, nor is it what the conditions say that are to be taken back.
@@ -155,7 +159,7 @@ impl Task {
         for type_ in taken_back.iter().chain(&[ConditionType::Complete, ConditionType::Failed]) {
             headline.unset(now, *type_, "Rerun", &format!("rerun {} has started {what} again", rerun.id));
         }
-        self.tell("Rerun", false, &format!("rerun {} starts {what} again", rerun.id));
+        self.tell_recorded("Rerun", false, &format!("rerun {} starts {what} again", rerun.id));
     }
 }
 

@@ -160,6 +160,13 @@ impl Shelf {
         }
     }
 
+    /// Forgets those whose end is not recorded: another's record counts, and they are seen to have ended once more.
+    pub fn forget_unrecorded(&mut self) {
+        for (_, pod) in self.unrecorded.drain(..) {
+            self.places.remove(&pod.id());
+        }
+    }
+
     fn doom(&mut self, pod: Leftover) {
         self.places.insert(pod.id(), Place::Doomed(pod.not_before));
         self.doomed.insert((pod.not_before, pod.id()), pod);

@@ -1,0 +1,85 @@
+//! Results and status that can't be stored: what is told, and that nothing is recorded before its result is there.
+
+use serde_json::json;
+
+use super::plan::{Action, WriteOutcome};
+use super::story::{LIMITS, Story, key};
+use crate::api::status::WaitingReason;
+
+const FULL: &str = r#"ConfigMap t-results-0: configmaps "t-results-0" is forbidden: exceeded quota: q"#;
+
+fn refused() -> WriteOutcome {
+    WriteOutcome::NotStored { message: FULL.to_owned(), refused: true }
+}
+
+/// What is planned after so many milliseconds; writes are answered so, notes well, and nothing else at all.
+fn round(story: &mut Story, millis: u64, outcome: &WriteOutcome) -> Vec<String> {
+    story.now = story.now.plus_millis(millis);
+    let plan = story.fleet.poll_plan(story.now);
+    for action in &plan.actions {
+        match action {
+            Action::Write(_) => story.fleet.handle_written(story.now, &key(), "u", outcome),
+            Action::Note(note) => {
+                assert_eq!(note.waiting.reason, WaitingReason::ResultsNotStored);
+                assert_eq!(note.waiting.message.as_deref(), Some(FULL), "in the API server's words");
+                story.version += 1;
+                let written = WriteOutcome::Written { version: story.version, rewritten: 0, uncached: None };
+                story.fleet.handle_noted(story.now, &key(), "u", &written);
+            }
+            _ => {}
+        }
+    }
+    plan.to_string().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn results_that_find_no_room_are_waited_for_and_their_ends_not_told_before() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 } }));
+    story.plan(0);
+    story.plan(0);
+    story.ends(0, 1, 0);
+    story.ends(1, 1, 0);
+    let mut lines = round(&mut story, 1_000, &refused());
+    assert!(lines.contains(&"write ns/t Succeeded 2/2 running 0 failed 0 +2 results".to_owned()), "{lines:?}");
+    for _ in 0..120 {
+        lines.extend(round(&mut story, 1_000, &refused()));
+    }
+    assert!(!lines.iter().any(|line| line.contains("tell ns/t Succeeded")), "it has not yet: {lines:?}");
+    assert!(!lines.iter().any(|line| line.starts_with("clean up")), "their messages are all that there is");
+    let number = |what: &str| lines.iter().filter(|line| line.starts_with(what)).count();
+    assert_eq!(number("note ns/t waiting ResultsNotStored"), 1, "once, since it stays true");
+    assert_eq!(number("tell ns/t HeldBack"), 1);
+    assert!((6..15).contains(&number("write")), "with a delay that grows: {}", number("write"));
+    // There is room.
+    let lines: Vec<String> = (0..40).flat_map(|_| story.plan(1_000)).collect();
+    assert!(lines.contains(&"write ns/t Succeeded 2/2 running 0 failed 0 +2 results".to_owned()), "{lines:?}");
+    assert!(lines.iter().any(|line| line.starts_with("tell ns/t Succeeded")), "{lines:?}");
+    assert_eq!(story.written.unwrap().status.waiting, None, "it waits for nothing any more");
+}
+
+#[test]
+fn nothing_new_starts_while_results_find_no_room() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 3 }, "concurrency": 1 }));
+    story.plan(0);
+    story.plan(0);
+    story.ends(0, 1, 0);
+    let plan = round(&mut story, 1_000, &refused());
+    assert!(plan.contains(&"create ns/t-1-1".to_owned()), "before it is known: {plan:?}");
+    story.ends(1, 1, 0);
+    let lines: Vec<String> = (0..30).flat_map(|_| round(&mut story, 1_000, &refused())).collect();
+    assert!(!lines.iter().any(|line| line.starts_with("create")), "{lines:?}");
+    let lines: Vec<String> = (0..40).flat_map(|_| story.plan(1_000)).collect();
+    assert!(lines.contains(&"create ns/t-2-1".to_owned()), "{lines:?}");
+}
+
+#[test]
+fn a_write_that_fails_once_is_not_told() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 } }));
+    story.plan(0);
+    story.plan(0);
+    story.ends(0, 1, 0);
+    let failed = WriteOutcome::Failed("timeout".to_owned());
+    let mut lines = round(&mut story, 1_000, &failed);
+    lines.extend(story.plan(1_000));
+    assert!(!lines.iter().any(|line| line.contains("note") || line.contains("HeldBack")), "{lines:?}");
+}

@@ -1,0 +1,54 @@
+//! What does a task say whose results, or whose status, can't be stored?
+//!
+//! A status that records an end comes after the end's result. So it can't be what tells that results are not stored: that is
+//! a note, which changes `status.waiting` and nothing else.
+
+use crate::api::status::{Waiting, WaitingReason};
+use crate::core::fleet::plan::{Action, Note};
+use crate::core::ids::Time;
+use crate::core::task::Task;
+
+/// So many failed writes in a row are told, where the API server has not refused the first: each can be the network's.
+const FAILURES_TO_TELL: u32 = 3;
+/// Most characters of the message: as many as of others in `status.waiting`.
+const MESSAGE_LIMIT: usize = 512;
+
+/// Why results or status are not stored.
+#[derive(Debug)]
+pub(super) struct Unstored {
+    message: String,
+    /// The status says so, or a note is on its way.
+    noted: bool,
+}
+
+impl Task {
+    /// A write did not work. `refused`: it will not until something changes.
+    pub(super) fn not_stored(&mut self, now: Time, message: &str, refused: bool) {
+        if !refused && self.unstored.is_none() && self.ledger.failures() < FAILURES_TO_TELL {
+            return;
+        }
+        let message = crate::text::cut(message, MESSAGE_LIMIT);
+        let noted = self.unstored.as_ref().is_some_and(|known| known.noted && known.message == message);
+        if self.may_tell_held_back(now) {
+            self.tell("HeldBack", true, &format!("results or status can't be stored: {message}"));
+        }
+        self.unstored = Some(Unstored { message, noted });
+    }
+
+    /// Puts a note into `actions`, if there is one. One that fails comes again with the next write that does.
+    pub(super) fn poll_note(&mut self, actions: &mut Vec<Action>) {
+        if self.deleting || !self.ledger.may_note() {
+            return;
+        }
+        let Some(unstored) = self.unstored.as_mut().filter(|unstored| !unstored.noted) else { return };
+        unstored.noted = true;
+        let message = Some(unstored.message.clone());
+        self.ledger.begin_note();
+        actions.push(Action::Note(Box::new(Note {
+            key: self.key.clone(),
+            uid: self.uid.clone(),
+            resource_version: self.ledger.resource_version(),
+            waiting: Waiting { reason: WaitingReason::ResultsNotStored, message },
+        })));
+    }
+}
