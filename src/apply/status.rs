@@ -45,7 +45,7 @@ pub(super) async fn write(client: &Client, store: &dyn Store, write: &Write) -> 
 
 /// Writes why nothing else can be written.
 pub(super) async fn note(client: &Client, note: &Note) -> WriteOutcome {
-    let status = json!({ "waiting": note.waiting });
+    let status = json!({ "waiting": note.waiting, "reason": note.waiting.reason.as_str() });
     match patch(client, &note.key, &note.uid, note.resource_version, status).await {
         Ok(version) => WriteOutcome::Written { version, rewritten: 0, uncached: None },
         Err(outcome) => outcome,
