@@ -38,7 +38,10 @@ fn body(criterion: &mut Criterion) {
     let env = ["MAPTASK_ITEM", "MAPTASK_INDEX", "MAPTASK_COUNT", "MAPTASK_ATTEMPT", "MAPTASK_NAME"];
     let env = env.map(|name| (name.to_owned(), "7".to_owned()));
     criterion.bench_function("make/body of a pod", |bencher| {
-        bencher.iter(|| serde_json::to_vec(&template.pod(&task, "uid", at, black_box(&env), 0)).unwrap());
+        bencher.iter(|| {
+            serde_json::to_vec(&template.pod(&task, "uid", at, black_box(&env), maptask::core::phases::Raises::NONE))
+                .unwrap()
+        });
     });
 }
 

@@ -44,7 +44,8 @@ impl Default for RetryPolicy {
     }
 }
 
-/// More memory after an attempt that had too little: request and limit of the item's container are multiplied.
+/// More memory after an attempt that had too little: request and limit of the container that was short are multiplied. Up to eight
+/// containers of a template grow, each that has a limit below maxMemory.
 #[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct OutOfMemory {

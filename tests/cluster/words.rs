@@ -85,6 +85,75 @@ fn a_container_that_fails_without_a_message_is_told_by_the_end_of_its_log() {
     assert_eq!(namespace.results("reduce"), [Value::Null], "of a container that succeeds the log says nothing");
 }
 
+/// A container with this memory limit.
+fn limited(name: &str, memory: &str, script: &str) -> Value {
+    let resources = json!({ "limits": { "memory": memory }, "requests": { "cpu": "10m", "memory": "16Mi" } });
+    json!({ "name": name, "image": "busybox:1.36", "command": ["sh", "-c", script], "resources": resources })
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn the_container_that_was_short_gets_the_memory() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("short");
+    // Too little until the second raise; the exit code says what main has.
+    let short = "limit=$(cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max)
+        if [ \"$limit\" -lt 90000000 ]; then sleep 1; tail /dev/zero; fi";
+    let main = "limit=$(cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max)
+        sleep 4; echo $limit > /dev/termination-log";
+    let policy = json!({ "backoffSeconds": 0, "outOfMemory": { "factor": 2, "maxMemory": "256Mi" } });
+    let spec = json!({ "items": { "count": 1 }, "retries": 3, "retryPolicy": policy });
+    let containers = json!({ "containers": [limited("main", "32Mi", main), limited("side", "24Mi", short)] });
+    namespace.apply(&one("side", &spec, "", &containers, &json!({})));
+    let init = json!({
+        "initContainers": [limited("prepare", "24Mi", short)],
+        "containers": [limited("main", "32Mi", "true")],
+    });
+    namespace.apply(&one("init", &spec, "", &init, &json!({})));
+    let status = namespace.wait_for_end("side");
+    assert_eq!(status["phase"], "Succeeded", "{status}");
+    assert_eq!(namespace.results("side"), [json!(32 * 1024 * 1024)], "main keeps its own");
+    assert_eq!(status["failures"].as_array().map(Vec::len), Some(1), "{status}");
+    let group = &status["failures"][0];
+    assert_eq!((&group["category"], &group["container"]), (&json!("OutOfMemory"), &json!("side")), "{status}");
+    assert_eq!(group["count"], 2, "24, 48 and 96 MiB: {status}");
+    let status = namespace.wait_for_end("init");
+    let group = &status["failures"][0];
+    assert_eq!((&status["phase"], &group["container"]), (&json!("Succeeded"), &json!("prepare")), "{status}");
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_child_that_is_out_of_memory_counts_as_what_its_container_makes_of_it() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("child");
+    let child = "(head -c 40000000 /dev/zero | tail -c 39000000 > /tmp/x) || echo \"child died $?\"";
+    let spec = json!({ "items": { "count": 1 }, "retries": 0 });
+    for (name, then) in [("good", "echo fine > /dev/termination-log"), ("bad", "exit 7")] {
+        let containers = json!({ "containers": [limited("main", "32Mi", &format!("{child}\n{then}"))] });
+        namespace.apply(&one(name, &spec, "", &containers, &json!({})));
+    }
+    for name in ["good", "bad"] {
+        let status = namespace.wait_for_end(name);
+        let pod = namespace.get("pod", &format!("{name}-0-1")).map(|pod| pod["status"]["containerStatuses"].clone());
+        println!("{name}: {} of {pod:?}", status["failures"]);
+        let terminated = &pod.as_ref().expect("it is kept")[0]["state"]["terminated"];
+        // Where the kernel ends all of a container at once, the program has no say.
+        let code = terminated["exitCode"].as_i64();
+        let wanted = if code == Some(0) { "Succeeded" } else { "Failed" };
+        assert_eq!(status["phase"], wanted, "{name}: {status}");
+        if code != Some(0) {
+            let group = &status["failures"][0];
+            let category = if terminated["reason"] == "OOMKilled" { "OutOfMemory" } else { "Failed" };
+            assert_eq!(
+                (group["category"].as_str(), group["exitCode"].as_i64()),
+                (Some(category), code),
+                "{name}: {status}"
+            );
+        }
+    }
+}
+
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn the_table_says_in_a_word_why_a_task_failed_or_waits() {

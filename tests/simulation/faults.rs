@@ -69,7 +69,8 @@ impl Faults {
             return Fate::Succeed;
         }
         match random.below(20) {
-            0..4 => Fate::OutOfMemory,
+            0..3 => Fate::OutOfMemory,
+            3 => Fate::SideOutOfMemory,
             4..6 => Fate::Stuck,
             6..8 => Fate::Fail(specs::FAIL_ITEM),
             8..10 => Fate::Fail(specs::IGNORED),

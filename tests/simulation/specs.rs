@@ -53,6 +53,10 @@ pub fn random(random: &mut Random) -> MapTaskSpec {
     if random.chance(30) {
         let growth = json!({ "factor": 2, "maxMemory": "100Mi" });
         spec.retry_policy.out_of_memory = serde_json::from_value(growth).unwrap();
+        if random.chance(50) {
+            let side = json!({ "name": "side", "image": "x", "resources": { "limits": { "memory": "20Mi" } } });
+            spec.template["spec"]["containers"].as_array_mut().unwrap().push(side);
+        }
     }
     if random.chance(40) {
         spec.start_deadline_seconds = Some(1 + random.below(20) as i32);
@@ -110,6 +114,15 @@ pub fn ended(phase: &str, exit_code: i32, reason: Option<&str>, message: Option<
         finished_at: None,
     };
     of_main(phase, ContainerState { terminated: Some(terminated), ..ContainerState::default() })
+}
+
+/// The item's container ended well, another one did not.
+pub fn side_out_of_memory() -> PodStatus {
+    let mut status = ended("Failed", 0, None, None);
+    let of_side = ended("Failed", 137, Some("OOMKilled"), None).container_statuses.into_iter().flatten();
+    let of_side = of_side.map(|container| ContainerStatus { name: "side".to_owned(), ..container });
+    status.container_statuses.get_or_insert_default().extend(of_side);
+    status
 }
 
 pub fn evicted(started: bool) -> PodStatus {

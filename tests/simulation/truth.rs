@@ -23,6 +23,7 @@ pub struct Tally {
     /// Endings that a rule makes final.
     pub fatal: u32,
     pub out_of_memory: u32,
+    pub side_out_of_memory: u32,
 }
 
 #[derive(Default)]
@@ -76,6 +77,10 @@ impl Truth {
             Fate::OutOfMemory => {
                 tally.own += 1;
                 tally.out_of_memory += 1;
+            }
+            Fate::SideOutOfMemory => {
+                tally.own += 1;
+                tally.side_out_of_memory += 1;
             }
         }
     }

@@ -43,6 +43,8 @@ pub enum Fate {
     /// With this exit code; what follows is for the task's rules to say.
     Fail(i32),
     OutOfMemory,
+    /// The same of another container than the item's, of which the template need not know.
+    SideOutOfMemory,
     /// Its image never comes.
     Stuck,
 }
@@ -280,6 +282,7 @@ impl World {
                 Fate::Succeed | Fate::Stuck => ended("Succeeded", 0, None, Some(&self.truth.result_of(&key))),
                 Fate::Fail(code) => ended("Failed", code, None, Some("no luck")),
                 Fate::OutOfMemory => ended("Failed", 137, Some("OOMKilled"), None),
+                Fate::SideOutOfMemory => specs::side_out_of_memory(),
             };
             self.truth.pod_ended(pod, &key);
             self.change_pod(&key, Life::Ended, status);

@@ -55,14 +55,18 @@ impl Truth {
         let retries = number(task.spec.retries);
         let policy = &task.spec.retry_policy;
         for (index, tries) in tries.iter() {
-            let Tally { own, out_of_memory, .. } = self.of(task, index);
+            let Tally { own, out_of_memory, side_out_of_memory, .. } = self.of(task, index);
             if tries.own > own || tries.own > retries || tries.infrastructure > number(policy.infrastructure_retries) {
                 return Err(format!("{key} item {index}: {tries:?}, but {own} own failures and {retries} retries"));
             }
-            if policy.out_of_memory.is_none() && tries.memory_raises > 0
-                || task.spec.rerun.is_none() && tries.memory_raises > out_of_memory
+            if policy.out_of_memory.is_none() && !tries.memory_raises.is_none()
+                || task.spec.rerun.is_none()
+                    && (tries.memory_raises.of(0) > out_of_memory || tries.memory_raises.of(1) > side_out_of_memory)
             {
-                return Err(format!("{key} item {index}: {tries:?}, but was {out_of_memory} times out of memory"));
+                return Err(format!(
+                    "{key} item {index}: {tries:?}, but was {out_of_memory} times out of memory, and its sidecar \
+                     {side_out_of_memory} times"
+                ));
             }
         }
         for index in phases.iter_in(ItemPhase::Succeeded) {

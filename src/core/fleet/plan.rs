@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::api::status::{MapTaskStatus, Waiting};
 use crate::core::cache::{CacheId, Entry, Wanted};
 use crate::core::ids::{Attempt, Index, TaskKey};
+use crate::core::phases::Raises;
 use crate::core::pod::{PodSeen, pod_name};
 use crate::core::task::TaskSeen;
 use crate::core::task::accept::Job;
@@ -72,8 +73,8 @@ pub struct Create {
     pub index: Index,
     /// The attempt.
     pub attempt: Attempt,
-    /// How often its memory was raised.
-    pub memory_raises: u32,
+    /// How often the memory of its containers was raised.
+    pub memory_raises: Raises,
 }
 
 /// A task to be deleted. Only this version of it: it may have been asked to run again.

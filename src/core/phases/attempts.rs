@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::Raises;
 use super::codec::{self, DecodeError};
 use crate::core::ids::{Attempt, Index, ItemCount};
 
-/// Most bytes of one entry before compression: five varints of 32 bits.
-const ENTRY_BYTES: usize = 5 * 5;
+/// Most bytes of one entry before compression: four varints of 32 bits and one of 64.
+const ENTRY_BYTES: usize = 4 * 5 + 10;
 
 /// Where an item stands with its attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +18,8 @@ pub struct Tries {
     pub own: u32,
     /// Endings by the cluster's fault so far.
     pub infrastructure: u32,
-    /// How often its memory was raised.
-    pub memory_raises: u32,
+    /// How often the memory of its containers was raised.
+    pub memory_raises: Raises,
 }
 
 impl Tries {
@@ -30,7 +31,7 @@ impl Tries {
 
 impl Default for Tries {
     fn default() -> Self {
-        Self { attempt: Attempt::FIRST, own: 0, infrastructure: 0, memory_raises: 0 }
+        Self { attempt: Attempt::FIRST, own: 0, infrastructure: 0, memory_raises: Raises::NONE }
     }
 }
 
@@ -83,7 +84,7 @@ impl Attempts {
         self.0.values().for_each(|tries| put(&mut body, tries.free()));
         self.0.values().for_each(|tries| put(&mut body, tries.own));
         self.0.values().for_each(|tries| put(&mut body, tries.infrastructure));
-        self.0.values().for_each(|tries| put(&mut body, tries.memory_raises));
+        self.0.values().for_each(|tries| put64(&mut body, tries.memory_raises.bits()));
         let mut entries = Vec::new();
         put(&mut entries, u32::try_from(self.0.len()).unwrap_or(u32::MAX));
         entries.extend(codec::deflate(&body));
@@ -105,9 +106,11 @@ impl Attempts {
         let columns = codec::inflate(body, ENTRY_BYTES * entries)?;
         let mut columns = columns.as_slice();
         let mut column = || (0..entries).map(|entry| take(&mut columns).ok_or(DecodeError::Entry(entry))).collect();
-        let [gaps, free, own, infrastructure, raises]: [Result<Vec<u32>, _>; 5] =
-            [column(), column(), column(), column(), column()];
-        let (gaps, free, own, infrastructure, raises) = (gaps?, free?, own?, infrastructure?, raises?);
+        let [gaps, free, own, infrastructure]: [Result<Vec<u32>, _>; 4] = [column(), column(), column(), column()];
+        let (gaps, free, own, infrastructure) = (gaps?, free?, own?, infrastructure?);
+        let raises: Result<Vec<u64>, _> =
+            (0..entries).map(|entry| take64(&mut columns).ok_or(DecodeError::Entry(entry))).collect();
+        let raises = raises?;
         if !columns.is_empty() {
             return Err(DecodeError::Length { found: columns.len(), expected: 0 });
         }
@@ -118,7 +121,12 @@ impl Attempts {
             let (own, infrastructure) = (own[entry], infrastructure[entry]);
             let before = free[entry].checked_add(own).and_then(|sum| sum.checked_add(infrastructure));
             let attempt = before.filter(|n| *n > 0).and_then(|n| n.checked_add(1)).ok_or(DecodeError::Entry(entry))?;
-            let tries = Tries { attempt: Attempt(attempt), own, infrastructure, memory_raises: raises[entry] };
+            let tries = Tries {
+                attempt: Attempt(attempt),
+                own,
+                infrastructure,
+                memory_raises: Raises::from_bits(raises[entry]),
+            };
             all.0.insert(Index(index), tries);
             next = index + 1;
         }
@@ -126,7 +134,11 @@ impl Attempts {
     }
 }
 
-fn put(bytes: &mut Vec<u8>, mut number: u32) {
+fn put(bytes: &mut Vec<u8>, number: u32) {
+    put64(bytes, u64::from(number));
+}
+
+fn put64(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
@@ -135,11 +147,15 @@ fn put(bytes: &mut Vec<u8>, mut number: u32) {
 }
 
 fn take(bytes: &mut &[u8]) -> Option<u32> {
-    let mut number = 0u32;
-    for shift in (0..35).step_by(7) {
+    u32::try_from(take64(bytes)?).ok()
+}
+
+fn take64(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0u64;
+    for shift in (0..70).step_by(7) {
         let (byte, rest) = bytes.split_first()?;
         *bytes = rest;
-        let bits = u32::from(byte & 0x7f);
+        let bits = u64::from(byte & 0x7f);
         if bits.checked_shl(shift).is_none_or(|shifted| shifted >> shift != bits) {
             return None;
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::ids::Attempt;
-use crate::core::phases::{Attempts, Tries};
+use crate::core::phases::{Attempts, Raises, Tries};
 use proptest::prelude::*;
 
 fn count(n: u64) -> ItemCount {
@@ -144,11 +144,12 @@ proptest! {
     }
 
     #[test]
-    fn attempts_come_back(entries in prop::collection::btree_map(0u32..5_000, (0u32..20, 0u32..1_001, 0u32..12, 0u32..5), 0..200)) {
+    fn attempts_come_back(entries in prop::collection::btree_map(0u32..5_000, (0u32..20, 0u32..1_001, 0u32..12, any::<u64>()), 0..200)) {
         let mut attempts = Attempts::default();
-        for (index, (free, own, infrastructure, memory_raises)) in entries {
+        for (index, (free, own, infrastructure, raises)) in entries {
+            let memory_raises = Raises::from_bits(raises >> (raises % 64));
             let attempt = Attempt(1 + free + own + infrastructure);
-            prop_assume!(attempt > Attempt::FIRST || memory_raises == 0);
+            prop_assume!(attempt > Attempt::FIRST || memory_raises.is_none());
             attempts.set(Index(index), Tries { attempt, own, infrastructure, memory_raises });
         }
         prop_assert_eq!(Attempts::decode(&attempts.encode(count(5_000)), count(5_000)), Ok(attempts));

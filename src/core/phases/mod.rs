@@ -2,6 +2,7 @@
 
 pub mod attempts;
 pub mod codec;
+mod raises;
 
 use std::fmt;
 
@@ -11,6 +12,7 @@ use crate::core::ids::{Index, ItemCount};
 
 pub use attempts::{Attempts, Tries};
 pub use codec::DecodeError;
+pub use raises::Raises;
 
 /// Reads the phases and attempts of a status, for a task of `count` items.
 pub fn decode(phases: &str, attempts: Option<&str>, count: ItemCount) -> Result<(Phases, Attempts), DecodeError> {

@@ -46,6 +46,7 @@ fn same_path(a: &str, b: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::phases::Raises;
     use crate::core::pod::PodTemplate;
 
     fn template(path: &str) -> Result<PodTemplate, TemplateError> {
@@ -66,7 +67,8 @@ mod tests {
     fn each_attempt_has_a_directory_of_its_own_on_the_volume() {
         let template = template("/out").unwrap();
         let key = TaskKey::new("ns", "t");
-        let pod = |index, attempt| template.pod(&key, "0123456789", (Index(index), Attempt(attempt)), &[], 0);
+        let pod =
+            |index, attempt| template.pod(&key, "0123456789", (Index(index), Attempt(attempt)), &[], Raises::NONE);
         let mount = |pod: Value| pod["spec"]["containers"][0]["volumeMounts"][1].clone();
         assert_eq!(mount(pod(3, 1)), json!({ "name": "data", "mountPath": "/out", "subPath": "t-01234567-3-1" }));
         assert_eq!(mount(pod(3, 2))["subPath"], "t-01234567-3-2");

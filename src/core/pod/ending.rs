@@ -20,8 +20,10 @@ pub enum Ending {
         /// Its name.
         container: String,
     },
-    /// A container used more memory than its limit.
+    /// A container used more memory than its limit, or a child of its program did.
     OutOfMemory {
+        /// Its exit code: 137, or what its program made of the end of its child.
+        exit_code: i32,
         /// Its name.
         container: String,
     },
@@ -141,8 +143,7 @@ impl Ending {
     /// The exit code, where a container brought it about.
     pub fn exit_code(&self) -> Option<i32> {
         match self {
-            Self::Failed { exit_code, .. } => Some(*exit_code),
-            Self::OutOfMemory { .. } => Some(137),
+            Self::Failed { exit_code, .. } | Self::OutOfMemory { exit_code, .. } => Some(*exit_code),
             _ => None,
         }
     }
@@ -150,7 +151,7 @@ impl Ending {
     /// The container that brought it about.
     pub fn container(&self) -> Option<&str> {
         match self {
-            Self::Failed { container, .. } | Self::OutOfMemory { container } => Some(container),
+            Self::Failed { container, .. } | Self::OutOfMemory { container, .. } => Some(container),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 pub mod artifacts;
 mod ending;
 mod last_words;
+pub mod memory;
 pub mod message;
 pub mod name;
 pub mod progress;

@@ -148,7 +148,7 @@ fn failure(pod: &PodSeen, container: &str) -> Ending {
         return Ending::NodeLost;
     }
     if terminated.reason.as_deref() == Some("OOMKilled") {
-        return Ending::OutOfMemory { container: name.to_owned() };
+        return Ending::OutOfMemory { exit_code: terminated.exit_code, container: name.to_owned() };
     }
     if pod.deleted.is_some_and(|deletion| brought_about(deletion, terminated)) {
         return Ending::Deleted;

@@ -6,8 +6,10 @@ use crate::api::labels;
 use crate::api::retry_policy::OutOfMemory;
 use crate::api::spec::Artifacts;
 use crate::core::ids::{Attempt, Index, TaskKey};
+use crate::core::phases::Raises;
 use crate::core::pod::artifacts;
 use crate::core::pod::last_words;
+use crate::core::pod::memory::Growth;
 use crate::core::pod::message::MessageLimit;
 use crate::core::pod::name::pod_name;
 use crate::core::pod::results_view::{self, ResultsView};
@@ -20,18 +22,9 @@ pub struct PodTemplate {
     annotations: Map<String, Value>,
     spec: Map<String, Value>,
     container: String,
-    memory: Option<Memory>,
+    memory: Growth,
     artifacts: Option<Artifacts>,
     results: Option<ResultsView>,
-}
-
-/// How the memory of the item's container grows.
-#[derive(Clone, Copy, Debug)]
-struct Memory {
-    request: Option<Quantity>,
-    limit: Quantity,
-    factor: f64,
-    most: Quantity,
 }
 
 /// Why no pod can be made from a template.
@@ -60,8 +53,8 @@ pub enum TemplateError {
     BadMetadata(&'static str),
     /// Nothing to raise.
     #[error(
-        "spec.retryPolicy.outOfMemory raises the memory limit of container {0:?}, which has none that can be read: set \
-         resources.limits.memory of it in spec.template"
+        "spec.retryPolicy.outOfMemory raises the memory limit of the container that was short, but no container of spec.template \
+         has one that can be read: set resources.limits.memory, for instance of container {0:?}"
     )]
     NoMemoryLimit(String),
     /// A cap below what is there.
@@ -122,30 +115,21 @@ impl PodTemplate {
             annotations: string_map(template, "annotations")?,
             spec: spec.clone(),
             container,
-            memory: None,
+            memory: Growth::default(),
             artifacts: None,
             results: None,
         })
     }
 
-    /// Raises the memory of the item's container after attempts that had too little.
+    /// Raises the memory of the container that was short after attempts that had too little.
     pub fn grow_memory(&mut self, growth: &OutOfMemory) -> Result<(), TemplateError> {
-        if !(growth.factor > 1.0 && growth.factor <= 10.0) {
-            return Err(TemplateError::MemoryFactor(growth.factor.to_string()));
-        }
-        let containers = self.spec.get("containers").and_then(Value::as_array);
-        let own =
-            containers.into_iter().flatten().find(|c| c.get("name").and_then(Value::as_str) == Some(&self.container));
-        let amount = |kind: &str| {
-            let value = own?.get("resources")?.get(kind)?.get("memory")?;
-            Quantity::parse(&value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-        };
-        let limit = amount("limits").ok_or_else(|| TemplateError::NoMemoryLimit(self.container.clone()))?;
-        let most = Quantity::parse(&growth.max_memory).filter(|most| *most > limit);
-        let most =
-            most.ok_or_else(|| TemplateError::MaxMemory(growth.max_memory.clone(), self.container.clone(), limit))?;
-        self.memory = Some(Memory { request: amount("requests"), limit, factor: growth.factor, most });
+        self.memory = Growth::of(growth, &self.spec, &self.container)?;
         Ok(())
+    }
+
+    /// How the memory of its containers grows.
+    pub fn growth(&self) -> &Growth {
+        &self.memory
     }
 
     /// Gives each attempt a directory of its own on a volume.
@@ -178,7 +162,7 @@ impl PodTemplate {
         &self.container
     }
 
-    /// The pod of one attempt, its memory raised so often. `env` goes before the user's own variables, so that those can refer to it;
+    /// The pod of one attempt, with its memory raised. `env` goes before the user's own variables, so that those can refer to it;
     /// a name that the user set is left out of it.
     pub fn pod(
         &self,
@@ -186,7 +170,7 @@ impl PodTemplate {
         uid: &str,
         (index, attempt): (Index, Attempt),
         env: &[(String, String)],
-        memory_raises: u32,
+        memory_raises: Raises,
     ) -> Value {
         let mut labels = self.labels.clone();
         labels.insert(labels::NAME.to_owned(), json!(&*task.name));
@@ -212,9 +196,7 @@ impl PodTemplate {
         if let Some(view) = &self.results {
             results_view::mount(view, &mut spec);
         }
-        if memory_raises > 0 {
-            self.raise_memory(&mut spec, memory_raises);
-        }
+        self.memory.raise(&mut spec, memory_raises);
         json!({
             "apiVersion": "v1",
             "kind": "Pod",
@@ -227,22 +209,6 @@ impl PodTemplate {
             },
             "spec": spec,
         })
-    }
-}
-
-impl PodTemplate {
-    fn raise_memory(&self, spec: &mut Map<String, Value>, raises: u32) {
-        let Some(Memory { request, limit, factor, most }) = self.memory else { return };
-        let times = factor.powi(i32::try_from(raises).unwrap_or(i32::MAX));
-        let containers = spec.get_mut("containers").and_then(Value::as_array_mut);
-        for container in containers.into_iter().flatten() {
-            if container.get("name").and_then(Value::as_str) == Some(&self.container) {
-                container["resources"]["limits"]["memory"] = json!(limit.grown(times, most).to_string());
-                if let Some(request) = request {
-                    container["resources"]["requests"]["memory"] = json!(request.grown(times, most).to_string());
-                }
-            }
-        }
     }
 }
 
@@ -311,7 +277,7 @@ mod tests {
     fn a_pod_carries_its_name_labels_owner_and_item() {
         let template = PodTemplate::accept(&template(), None).unwrap();
         let env = [("MAPTASK_ITEM".to_owned(), "7".to_owned()), ("MAPTASK_INDEX".to_owned(), "3".to_owned())];
-        let pod = template.pod(&TaskKey::new("ns", "t"), "u-1", (Index(3), Attempt(2)), &env, 0);
+        let pod = template.pod(&TaskKey::new("ns", "t"), "u-1", (Index(3), Attempt(2)), &env, Raises::NONE);
         assert_eq!(pod["metadata"]["name"], "t-3-2");
         assert_eq!(pod["metadata"]["labels"]["maptask.dev/index"], "3");
         assert_eq!(pod["metadata"]["labels"]["team"], "a");
@@ -321,38 +287,6 @@ mod tests {
             pod["spec"]["containers"][0]["env"].as_array().unwrap().iter().map(|e| &e["value"]).collect();
         assert_eq!(names, ["3", "mine"], "the user's own variable wins and comes last");
         assert_eq!(pod["spec"]["containers"][1]["env"][0]["value"], "7");
-    }
-
-    #[test]
-    fn memory_grows_by_its_factor_up_to_its_cap() {
-        let mut raw = template();
-        raw["spec"]["containers"][0]["resources"] =
-            json!({ "requests": { "memory": "50Mi" }, "limits": { "memory": "100Mi" } });
-        let mut template = PodTemplate::accept(&raw, None).unwrap();
-        template.grow_memory(&OutOfMemory { factor: 2.0, max_memory: "300Mi".to_owned() }).unwrap();
-        let memory = |raises| {
-            let pod = template.pod(&TaskKey::new("ns", "t"), "u-1", (Index(3), Attempt(2)), &[], raises);
-            let of =
-                |kind: &str| pod["spec"]["containers"][0]["resources"][kind]["memory"].as_str().unwrap().to_owned();
-            (of("requests"), of("limits"))
-        };
-        assert_eq!(memory(0), ("50Mi".to_owned(), "100Mi".to_owned()));
-        assert_eq!(memory(1), ("100Mi".to_owned(), "200Mi".to_owned()));
-        assert_eq!(memory(2), ("200Mi".to_owned(), "300Mi".to_owned()));
-        assert_eq!(memory(1_000), ("300Mi".to_owned(), "300Mi".to_owned()));
-    }
-
-    #[test]
-    fn memory_that_can_not_grow_is_refused_with_what_to_do() {
-        let grow = |memory: &str, factor, most: &str| {
-            let mut raw = template();
-            raw["spec"]["containers"][0]["resources"] = json!({ "limits": { "memory": memory } });
-            let growth = OutOfMemory { factor, max_memory: most.to_owned() };
-            PodTemplate::accept(&raw, None).unwrap().grow_memory(&growth).unwrap_err().to_string()
-        };
-        assert!(grow("oops", 2.0, "1Gi").contains("resources.limits.memory"));
-        assert!(grow("2Gi", 2.0, "1Gi").contains("maxMemory is 1Gi"));
-        assert!(grow("2Gi", f64::NAN, "4Gi").contains("factor is NaN"));
     }
 
     #[test]

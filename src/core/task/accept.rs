@@ -8,7 +8,7 @@ use crate::api::spec::{ConfigMapItems, MapTaskSpec, Results, WhenHopeless, WhenS
 use crate::core::cache::Keys;
 use crate::core::ids::{Attempt, Index, ItemCount, TaskKey};
 use crate::core::items::{self, ItemList, ItemsError, item_env};
-use crate::core::phases::Counts;
+use crate::core::phases::{Counts, Raises};
 use crate::core::pod::{MessageLimit, PodTemplate, TemplateError};
 use crate::core::task::reduce::{Reducer, SELF, reduce_env};
 use crate::core::task::results::Layout;
@@ -131,7 +131,7 @@ impl Job {
             required_percent: criterion.percent(items.count()),
             when_successful: spec.when_successful,
             when_hopeless: spec.when_hopeless,
-            policy: Policy::of(spec),
+            policy: Policy { growth: template.growth().clone(), ..Policy::of(spec) },
             start_deadline_millis: seconds(spec.start_deadline_seconds),
             config_map: spec.items.config_map.clone().map(|source| (source, hash)),
             results,
@@ -150,9 +150,12 @@ impl Job {
 
     /// The first pod of each template, with the template's place in the spec.
     pub fn first_pods(&self) -> Vec<(&'static str, Value)> {
-        let item = (self.count() != ItemCount::NONE).then(|| ("spec.template", self.pod(Index(0), Attempt::FIRST, 0)));
-        let reduce =
-            self.reduce.as_ref().map(|reducer| ("spec.reduce.template", reducer.job.pod(SELF, Attempt::FIRST, 0)));
+        let item = (self.count() != ItemCount::NONE)
+            .then(|| ("spec.template", self.pod(Index(0), Attempt::FIRST, Raises::NONE)));
+        let reduce = self
+            .reduce
+            .as_ref()
+            .map(|reducer| ("spec.reduce.template", reducer.job.pod(SELF, Attempt::FIRST, Raises::NONE)));
         item.into_iter().chain(reduce).collect()
     }
 
@@ -161,8 +164,8 @@ impl Job {
         if self.reduces.is_some() { Index::REDUCE } else { index }
     }
 
-    /// The pod of one attempt, its memory raised so often.
-    pub fn pod(&self, index: Index, attempt: Attempt, memory_raises: u32) -> Value {
+    /// The pod of one attempt, with its memory raised.
+    pub fn pod(&self, index: Index, attempt: Attempt, memory_raises: Raises) -> Value {
         let mut env = if let Some(counts) = &self.reduces {
             reduce_env(counts)
         } else {

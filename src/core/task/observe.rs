@@ -181,7 +181,7 @@ impl Task {
     /// Pods like this one can never be. What holds for one holds for all, but for one whose memory was raised.
     fn never_fits(&mut self, now: Time, index: Index, attempt: Attempt, why: String) {
         let (Some(run), mut scene) = self.scene(now) else { return };
-        if run.tries.get(index).memory_raises == 0 {
+        if run.tries.get(index).memory_raises.is_none() {
             run.doom.get_or_insert((FailReason::NeverFits, crate::text::cut(&why, 512)));
         }
         run.create_refused(&mut scene, index, attempt, why, true);

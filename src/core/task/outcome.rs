@@ -70,7 +70,7 @@ impl Run {
         }
         let tries = self.tries.get(index);
         if let Some(category) = ending.category() {
-            self.explain(&ending, &mut detail);
+            self.explain(&ending, tries, &mut detail);
             self.failures.add(index, tries.attempt, category, &ending, &detail);
         }
         let next = if never { Next::FailItem } else { self.job.policy.next(tries, &ending) };
@@ -111,7 +111,7 @@ impl Run {
     }
 
     /// Says in words what the pod does not.
-    fn explain(&self, ending: &Ending, detail: &mut Detail) {
+    fn explain(&self, ending: &Ending, tries: Tries, detail: &mut Detail) {
         match ending {
             Ending::ResultTooLarge { size, cut: Some(limit) } => {
                 detail.message = Some(format!("the result has {size} bytes and may have lost some: {limit}"));
@@ -120,6 +120,12 @@ impl Run {
                 let most = self.job.results.map_or(0, super::results::Layout::max_bytes_per_item);
                 detail.message =
                     Some(format!("the result has {size} bytes; spec.results.maxBytesPerItem allows {most}"));
+            }
+            Ending::OutOfMemory { container, .. } => {
+                if let Some(why) = self.job.policy.growth.why_not(container, tries.memory_raises) {
+                    let words = detail.message.take().map(|words| format!("{words}\n")).unwrap_or_default();
+                    detail.message = Some(format!("{words}{why}"));
+                }
             }
             Ending::NeverStarted { .. } => {
                 let seconds = self.job.start_deadline_millis.unwrap_or(0) / 1_000;

@@ -6,7 +6,8 @@ use crate::api::spec::{Items, MapTaskSpec, Reduce};
 use crate::api::status::{ReducePhase, ReduceStatus, TaskPhase};
 use crate::core::ids::{Attempt, Index, ItemCount, TaskKey, Time};
 use crate::core::items::ItemList;
-use crate::core::phases::{Attempts, Counts, ItemPhase, Phases, Tries};
+use crate::core::phases::{Attempts, Counts, ItemPhase, Phases, Raises, Tries};
+use crate::core::pod::memory::Growth;
 use crate::core::pod::results_view::ResultsView;
 use crate::core::pod::{PodTemplate, results_prefix};
 use crate::core::task::Task;
@@ -61,7 +62,7 @@ impl Reducer {
             required_percent: "100".to_owned(),
             when_successful: task.when_successful,
             when_hopeless: task.when_hopeless,
-            policy: Policy { retries, rules: Vec::new(), grows_memory: false, ..Policy::of(task) },
+            policy: Policy { retries, rules: Vec::new(), growth: Growth::default(), ..Policy::of(task) },
             start_deadline_millis: seconds(spec.start_deadline_seconds),
             config_map: None,
             results: Some(Layout::of_reduce()),
@@ -145,7 +146,7 @@ impl Task {
             attempt: Attempt(count(record.attempt).max(1)),
             own: count(record.own_failures),
             infrastructure: count(record.infrastructure_failures),
-            memory_raises: 0,
+            memory_raises: Raises::NONE,
         };
         let phase = if record.phase == ReducePhase::Running { ItemPhase::Running } else { ItemPhase::Waiting };
         let start = record.start_time.as_ref().map_or(0, |time| time.0.as_millisecond());

@@ -1,16 +1,17 @@
 //! Does an item get another attempt, and when?
 
-use crate::api::retry_policy::{EndingCategory, RetryRule, RuleAction};
+use crate::api::retry_policy::{RetryRule, RuleAction};
 use crate::api::spec::MapTaskSpec;
 use crate::core::ids::{Index, Time, doubled};
 use crate::core::phases::Tries;
+use crate::core::pod::memory::Growth;
 use crate::core::pod::{Cost, Ending};
 
 /// After an ending that cost nothing, the delay doubles at most this often: it says nothing about the item.
 const FREE_DOUBLINGS: u32 = 3;
 
 /// What a task gives an item beyond its first attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// Attempts after own failures.
     pub retries: u32,
@@ -22,8 +23,8 @@ pub struct Policy {
     pub max_backoff_millis: u64,
     /// The first one that fits an ending counts.
     pub rules: Vec<RetryRule>,
-    /// Whether an attempt gets more memory after one that had too little.
-    pub grows_memory: bool,
+    /// How the memory of the container that was short grows.
+    pub growth: Growth,
 }
 
 /// What follows an ending.
@@ -38,7 +39,7 @@ pub enum Next {
 }
 
 impl Policy {
-    /// The policy of a spec.
+    /// The policy of a spec; how memory grows is for its template to say.
     pub fn of(spec: &MapTaskSpec) -> Self {
         let policy = &spec.retry_policy;
         let millis = |seconds: i32| u64::try_from(seconds).unwrap_or(0) * 1_000;
@@ -48,7 +49,7 @@ impl Policy {
             backoff_millis: millis(policy.backoff_seconds),
             max_backoff_millis: millis(policy.max_backoff_seconds),
             rules: policy.rules.clone(),
-            grows_memory: policy.out_of_memory.is_some(),
+            growth: Growth::default(),
         }
     }
 
@@ -67,8 +68,10 @@ impl Policy {
             Cost::Infrastructure => tries.infrastructure += 1,
             Cost::Free => {}
         }
-        if self.grows_memory && ending.category() == Some(EndingCategory::OutOfMemory) {
-            tries.memory_raises += 1;
+        if let Ending::OutOfMemory { container, .. } = ending
+            && let Some(slot) = self.growth.slot(container)
+        {
+            tries.memory_raises = tries.memory_raises.raised(slot);
         }
         let spent = tries.own > self.retries || tries.infrastructure > self.infrastructure_retries;
         if spent { Next::FailItem } else { Next::Again(tries) }
@@ -108,10 +111,12 @@ pub(crate) fn mix(seed: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::core::ids::Attempt;
+    use crate::core::phases::Raises;
+    use crate::core::pod::PodTemplate;
     use serde_json::json;
 
     fn tries(attempt: u32, own: u32, infrastructure: u32) -> Tries {
-        Tries { attempt: Attempt(attempt), own, infrastructure, memory_raises: 0 }
+        Tries { attempt: Attempt(attempt), own, infrastructure, memory_raises: Raises::NONE }
     }
 
     fn policy(retries: u32, retry_policy: &serde_json::Value) -> Policy {
@@ -121,6 +126,10 @@ mod tests {
 
     fn failed(exit_code: i32) -> Ending {
         Ending::Failed { exit_code, container: "main".to_owned() }
+    }
+
+    fn oom(container: &str) -> Ending {
+        Ending::OutOfMemory { exit_code: 137, container: container.to_owned() }
     }
 
     #[test]
@@ -149,16 +158,24 @@ mod tests {
         assert_eq!(next(failed(5)), Next::Again(tries(2, 1, 0)), "no rule fits: its category decides");
         assert_eq!(next(Ending::Evicted { started: true }), Next::Again(tries(2, 1, 0)));
         assert_eq!(next(Ending::Failed { exit_code: 9, container: "side".to_owned() }), Next::Again(tries(2, 0, 0)));
-        assert_eq!(next(Ending::OutOfMemory { container: "main".to_owned() }), Next::FailTask, "its exit code is 137");
+        assert_eq!(next(oom("main")), Next::FailTask, "its exit code is 137");
     }
 
     #[test]
     fn memory_is_raised_after_each_attempt_that_had_too_little_of_it() {
-        let oom = Ending::OutOfMemory { container: "main".to_owned() };
-        let growing = policy(5, &json!({ "outOfMemory": { "factor": 2, "maxMemory": "1Gi" } }));
-        let Next::Again(second) = growing.next(tries(1, 0, 0), &oom) else { panic!() };
-        let Next::Again(third) = growing.next(second, &failed(1)) else { panic!() };
-        assert_eq!((second.memory_raises, third.memory_raises), (1, 1), "and stays raised");
+        let limit = |name: &str| json!({ "name": name, "resources": { "limits": { "memory": "10Mi" } } });
+        let raw = json!({ "spec": { "containers": [limit("main"), limit("side"), { "name": "open" }] } });
+        let mut template = PodTemplate::accept(&raw, None).unwrap();
+        let growth = serde_json::from_value(json!({ "factor": 2, "maxMemory": "1Gi" })).unwrap();
+        template.grow_memory(&growth).unwrap();
+        let growing = Policy { growth: template.growth().clone(), ..policy(9, &json!({})) };
+        let endings = [oom("main"), failed(1), oom("side"), oom("open"), oom("side"), oom("main")];
+        let after = |tries, ending: &Ending| match growing.next(tries, ending) {
+            Next::Again(tries) => tries,
+            other => panic!("{other:?}"),
+        };
+        let raises = endings.iter().fold(tries(1, 0, 0), after).memory_raises;
+        assert_eq!([0, 1, 2].map(|slot| raises.of(slot)), [2, 2, 0], "of each container by itself, and stays raised");
     }
 
     #[test]
