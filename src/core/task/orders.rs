@@ -24,16 +24,39 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// Those of a spec.
+    /// Those of a spec. A new field of it does not compile before it is said here whether it may change.
     pub fn of(spec: &MapTaskSpec) -> Self {
+        let MapTaskSpec {
+            suspend,
+            suspend_policy,
+            concurrency,
+            priority,
+            active_deadline_seconds,
+            ttl_seconds_after_finished,
+            rerun,
+            items: _,
+            template: _,
+            container: _,
+            min_success_ratio: _,
+            min_successes: _,
+            when_successful: _,
+            when_hopeless: _,
+            retries: _,
+            retry_policy: _,
+            start_deadline_seconds: _,
+            results: _,
+            artifacts: _,
+            cache: _,
+            reduce: _,
+        } = spec;
         Self {
-            suspend: spec.suspend,
-            suspend_policy: spec.suspend_policy,
-            concurrency: spec.concurrency.and_then(|n| usize::try_from(n).ok()),
-            priority: spec.priority,
-            active_deadline_millis: seconds(spec.active_deadline_seconds),
-            ttl_millis: seconds(spec.ttl_seconds_after_finished),
-            rerun: spec.rerun.clone(),
+            suspend: *suspend,
+            suspend_policy: *suspend_policy,
+            concurrency: concurrency.and_then(|n| usize::try_from(n).ok()),
+            priority: *priority,
+            active_deadline_millis: seconds(*active_deadline_seconds),
+            ttl_millis: seconds(*ttl_seconds_after_finished),
+            rerun: rerun.clone(),
         }
     }
 
@@ -52,3 +75,7 @@ impl Orders {
         self.rerun.as_ref().map(|rerun| RerunDone { id: rerun.id.clone(), items: 0, picked: false, message: None })
     }
 }
+
+#[cfg(test)]
+#[path = "orders_tests.rs"]
+mod tests;
