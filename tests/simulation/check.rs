@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use maptask::api::TaskPhase;
-use maptask::api::conditions::{ConditionType, is_true};
+use maptask::api::conditions::{ConditionType, find_true, is_true};
 use maptask::api::spec::{MapTaskSpec, WhenHopeless, WhenSuccessful};
 use maptask::api::status::{MapTaskStatus, ReducePhase};
 use maptask::core::ids::{Index, ItemCount, TaskKey, Time};
@@ -40,6 +40,23 @@ fn starts(spec: &MapTaskSpec, status: &MapTaskStatus) -> bool {
         return spec.when_successful == WhenSuccessful::RunAll && spec.active_deadline_seconds.is_none();
     }
     !is(ConditionType::FailureTarget)
+}
+
+/// Whether it is recorded that no item starts any more.
+pub fn is_closed(spec: &MapTaskSpec, status: &MapTaskStatus) -> bool {
+    let failed = find_true(&status.conditions, ConditionType::FailureTarget);
+    let by_counts = failed.is_some_and(|target| target.reason == "TooManyFailures");
+    is_true(&status.conditions, ConditionType::SuccessCriteriaMet) && spec.when_successful != WhenSuccessful::RunAll
+        || failed.is_some() && !(by_counts && spec.when_hopeless == WhenHopeless::RunAll)
+}
+
+/// Whether, by what is recorded, the attempt has not ended.
+pub fn counts(task: &TaskSeen, (_, index, attempt): &PodKey) -> bool {
+    if *index == Index::REDUCE {
+        return task.status.reduce.as_ref().is_some_and(|record| record.attempt <= attempt.0 as i32);
+    }
+    let Some((phases, tries)) = recorded(&task.status) else { return true };
+    !phases.get(*index).is_some_and(ItemPhase::is_terminal) && tries.get(*index).attempt <= *attempt
 }
 
 impl Truth {

@@ -11,6 +11,7 @@ use maptask::core::ids::Time;
 use maptask::core::pod::{Deletion, PodSeen, PodStatus, pod_name};
 use maptask::core::task::TaskSeen;
 
+use crate::known::Known;
 use crate::random::Random;
 use crate::world::{Life, Pod, World};
 
@@ -19,6 +20,8 @@ pub struct Operator {
     pub task_events: VecDeque<Event>,
     pub pod_events: VecDeque<Event>,
     pub requests: Vec<Action>,
+    pub limits: Limits,
+    pub known: Known,
     answers: Vec<Answer>,
 }
 
@@ -47,6 +50,8 @@ impl Operator {
             task_events: VecDeque::new(),
             pod_events: VecDeque::new(),
             requests: Vec::new(),
+            limits,
+            known: Known::default(),
             answers: Vec::new(),
         }
     }
@@ -110,6 +115,7 @@ impl World {
             [b, a]
         };
         let Some(event) = first.pop_front().or_else(|| second.pop_front()) else { return };
+        operator.known.event(self.now, &event);
         operator.fleet.handle_event(self.now, event);
     }
 
@@ -119,6 +125,7 @@ impl World {
         }
         let pick = self.random.below(self.operator.answers.len());
         let answer = self.operator.answers.swap_remove(pick);
+        self.operator.known.answer(self.now, &answer);
         self.operator.fleet.handle_answer(self.now, answer);
     }
 

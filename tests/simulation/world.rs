@@ -6,6 +6,7 @@ use std::sync::Arc;
 use maptask::api::spec::MapTaskSpec;
 use maptask::api::status::MapTaskStatus;
 use maptask::core::fleet::Event;
+use maptask::core::fleet::plan::Action;
 use maptask::core::ids::{Attempt, Index, TaskKey, Time};
 use maptask::core::pod::PodSeen;
 use maptask::core::pod::seen::PodStatus;
@@ -241,6 +242,14 @@ impl World {
         for action in plan.actions {
             self.say(|| format!("plan: {action}"));
             self.check_told(&action)?;
+            match &action {
+                Action::Create(create) => {
+                    self.check_create(create)?;
+                    self.operator.known.create(self.now, create);
+                }
+                Action::Delete(delete) if !delete.ended => self.check_stop(delete)?,
+                _ => {}
+            }
             self.operator.send(action);
         }
         Ok(())

@@ -1,0 +1,80 @@
+//! What the operator can know: what its watches and answers have told it since it started, and what it has asked for.
+//! A check that speaks of the operator's limits counts what is in the world as far as this goes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use maptask::core::fleet::Event;
+use maptask::core::fleet::plan::{Answer, Create, CreateOutcome};
+use maptask::core::ids::{TaskKey, Time};
+use maptask::core::task::TaskSeen;
+
+use crate::world::PodKey;
+
+#[derive(Default)]
+pub struct Known {
+    /// Tasks as they were last shown.
+    pub tasks: BTreeMap<TaskKey, TaskSeen>,
+    /// Pods that the watch or a look has shown.
+    pub pods: BTreeSet<PodKey>,
+    /// When each create was planned.
+    pub creates: Vec<Time>,
+    /// When the create of each pod was first planned.
+    pub planned: BTreeMap<PodKey, Time>,
+    /// When the last create of each pod got no answer.
+    pub unclear: BTreeMap<PodKey, Time>,
+    /// A create met the quota, a complaint about load, the name of another's pod.
+    pub quota: bool,
+    pub throttled: bool,
+    pub name_taken: bool,
+    /// When each task was last seen to be resumed.
+    pub resumed: BTreeMap<TaskKey, Time>,
+}
+
+impl Known {
+    pub fn event(&mut self, now: Time, event: &Event) {
+        match event {
+            Event::Task(task) => self.task(now, task),
+            Event::TaskGone(key) => drop(self.tasks.remove(key)),
+            Event::Pod(pod) => {
+                if let Some((index, attempt)) = maptask::core::pod::parse_pod_name(&pod.task, &pod.name) {
+                    self.pods.insert((TaskKey::new(&*pod.namespace, &*pod.task), index, attempt));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub fn answer(&mut self, now: Time, answer: &Answer) {
+        match answer {
+            Answer::Reread(task) if self.tasks.get(&task.key).is_some_and(|known| known.uid == task.uid) => {
+                self.task(now, task);
+            }
+            Answer::Created(id, _, outcome) => {
+                self.quota |= matches!(outcome, CreateOutcome::Quota(_));
+                self.throttled |= matches!(outcome, CreateOutcome::Throttled(_) | CreateOutcome::Unclear);
+                self.name_taken |= matches!(outcome, CreateOutcome::NameTaken);
+                if matches!(outcome, CreateOutcome::Unclear) {
+                    self.unclear.insert((id.key.clone(), id.index, id.attempt), now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub fn create(&mut self, now: Time, create: &Create) {
+        let id = create.id();
+        self.creates.push(now);
+        self.planned.entry((id.key, id.index, id.attempt)).or_insert(now);
+    }
+
+    fn task(&mut self, now: Time, task: &TaskSeen) {
+        let before = self.tasks.get(&task.key).filter(|before| before.uid == task.uid);
+        if before.is_some_and(|before| before.resource_version >= task.resource_version) {
+            return;
+        }
+        if before.is_some_and(|before| before.spec.suspend && !task.spec.suspend) {
+            self.resumed.insert(task.key.clone(), now);
+        }
+        self.tasks.insert(task.key.clone(), task.clone());
+    }
+}

@@ -1,0 +1,132 @@
+//! What must hold when the operator starts an item: that it may, as far as it can know.
+
+use std::collections::BTreeSet;
+
+use maptask::core::cache::{CacheId, Key, Keys};
+use maptask::core::fleet::plan::{Action, Create};
+use maptask::core::ids::{Index, TaskKey};
+use maptask::core::items::ItemList;
+use maptask::core::task::TaskSeen;
+
+use crate::check::{counts, is_closed, number};
+use crate::world::{Life, World};
+
+/// UID of the task, and the item.
+type Flying = BTreeSet<(String, Index)>;
+
+impl World {
+    /// SAFETY: a create that is planned keeps every limit and every wish of the user that the operator knows of.
+    pub fn check_create(&mut self, create: &Create) -> Result<(), String> {
+        let id = create.id();
+        let known = &self.operator.known;
+        let Some(task) = known.tasks.get(&id.key).filter(|task| task.uid == create.job.uid) else {
+            return Err(format!("{id} is created for a task that is not known"));
+        };
+        if task.deleting || task.spec.suspend {
+            return Err(format!("{id} is created, deleting {}, suspend {}", task.deleting, task.spec.suspend));
+        }
+        self.check_decided(create)?;
+        self.check_limits(task, create)?;
+        self.check_claim(task, create)?;
+        self.check_pace()
+    }
+
+    /// Once it is recorded that the task is decided, nothing starts but what its spec, or a rerun of picked items, says.
+    /// What is recorded is what the operator wrote itself, or has read when it started.
+    fn check_decided(&self, create: &Create) -> Result<(), String> {
+        let id = create.id();
+        let Some(task) = self.tasks.get(&id.key).filter(|task| task.uid == create.job.uid) else { return Ok(()) };
+        let picked = task.status.rerun.as_ref().is_some_and(|rerun| rerun.picked);
+        if id.index != Index::REDUCE && !picked && is_closed(&task.spec, &task.status) {
+            return Err(format!("{id} is created, but it is recorded that nothing more starts"));
+        }
+        Ok(())
+    }
+
+    /// Items that have a live pod of an attempt that counts, or a create on its way, of tasks that stay. What the operator
+    /// counts is no less: it also counts what has ended or vanished without its having heard of it. What a late create
+    /// brings back of the past is deleted on sight.
+    fn flying(&self) -> Flying {
+        let stays = |uid: &str| {
+            let owner = self.tasks.values().find(|task| task.uid == uid && !task.deleting);
+            owner.is_some_and(|task| self.operator.known.tasks.get(&task.key).is_some_and(|known| known.uid == uid))
+        };
+        let pods = self.pods.iter().filter(|(_, pod)| pod.life != Life::Ended);
+        let pods = pods.filter(|(key, _)| self.tasks.get(&key.0).is_some_and(|task| counts(task, key)));
+        let pods = pods.filter_map(|((_, index, _), pod)| Some((pod.seen.owner_uid.clone()?, *index)));
+        let creates = self.operator.requests.iter().filter_map(|request| match request {
+            Action::Create(create) => Some((create.job.uid.clone(), create.id().index)),
+            _ => None,
+        });
+        pods.chain(creates).filter(|(uid, _)| stays(uid)).collect()
+    }
+
+    /// `concurrency`, `maxPods` and `maxPodsPerNamespace`: an item that is not in flight starts only if it is not one too
+    /// many. One that is has its create repeated, whatever the limit has become since.
+    fn check_limits(&self, task: &TaskSeen, create: &Create) -> Result<(), String> {
+        let id = create.id();
+        let mut flying = self.flying();
+        if !flying.insert((task.uid.clone(), id.index)) {
+            return Ok(());
+        }
+        let limits = &self.operator.limits;
+        let of_task = flying.iter().filter(|(uid, _)| *uid == task.uid).count();
+        let concurrency = task.spec.concurrency.map_or(usize::MAX, |most| number(most) as usize);
+        let per_namespace = limits.max_pods_per_namespace.unwrap_or(usize::MAX);
+        // All tasks of the world are in one namespace.
+        for (name, number, most) in [
+            ("concurrency", of_task, concurrency),
+            ("maxPods", flying.len(), limits.max_pods),
+            ("maxPodsPerNamespace", flying.len(), per_namespace),
+        ] {
+            if number > most {
+                return Err(format!("{id} is created as one of {number} in flight, {name} is {most}: {flying:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// `podsPerSecond`: in any time no more creates than its seconds allow, and those of one second more.
+    fn check_pace(&self) -> Result<(), String> {
+        let Some(rate) = self.operator.limits.pods_per_second else { return Ok(()) };
+        let creates = &self.operator.known.creates;
+        for (before, since) in creates.iter().rev().enumerate() {
+            let allowed = (self.now.millis_since(*since) + 1_000) * u64::from(rate) / 1_000 + 1;
+            if before as u64 + 1 > allowed {
+                return Err(format!("{} creates since {since:?}, podsPerSecond is {rate}", before + 1));
+            }
+        }
+        Ok(())
+    }
+
+    /// `serialize`: no item starts while another computes the same, as far as this operator has started it or seen its pod.
+    /// A task that is being deleted has nothing to wait for.
+    fn check_claim(&self, task: &TaskSeen, create: &Create) -> Result<(), String> {
+        let id = create.id();
+        let Some(place) = place(task, id.index) else { return Ok(()) };
+        let known = &self.operator.known;
+        for (uid, index) in self.flying() {
+            let Some(other) = known.tasks.values().find(|other| other.uid == uid) else { continue };
+            let is_known = |key: &TaskKey| {
+                known.pods.iter().chain(known.planned.keys()).any(|pod| pod.0 == *key && pod.1 == index)
+            };
+            if (&uid, index) != (&task.uid, id.index)
+                && is_known(&other.key)
+                && self::place(other, index).as_ref() == Some(&place)
+            {
+                return Err(format!("{id} is created while item {index} of {} computes the same", other.key));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The key that an item of a serialized cache claims.
+fn place(task: &TaskSeen, index: Index) -> Option<(CacheId, Key)> {
+    let keys = Keys::of(&task.key, &task.spec).filter(|keys| keys.serialize && index != Index::REDUCE)?;
+    let items = match &task.spec.items.config_map {
+        Some(source) => ItemList::from_text(source, crate::specs::INPUTS.as_bytes()),
+        None => ItemList::accept(&task.spec.items),
+    };
+    Some((keys.id.clone(), keys.key(&items.ok()?.get(index))))
+}

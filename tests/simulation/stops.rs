@@ -1,0 +1,74 @@
+//! What must hold when the operator stops a pod that has not ended: that there is a reason for it.
+
+use maptask::api::TaskPhase;
+use maptask::api::conditions::{ConditionType, find_true, is_true};
+use maptask::api::spec::{MapTaskSpec, SuspendPolicy, WhenHopeless, WhenSuccessful};
+use maptask::api::status::MapTaskStatus;
+use maptask::core::fleet::plan::Delete;
+use maptask::core::ids::Index;
+use maptask::core::phases::ItemPhase;
+use maptask::core::task::reduce::SELF;
+use maptask::core::task::{Task, TaskSeen};
+
+use crate::check::counts;
+use crate::specs;
+use crate::world::{Life, Pod, PodKey, World};
+
+/// Whether it is recorded that items in flight are stopped: what Drain and `RunAll` never do. A deadline, a rule or a quota
+/// also stops what would run on.
+fn is_stopping(spec: &MapTaskSpec, status: &MapTaskStatus) -> bool {
+    let met = is_true(&status.conditions, ConditionType::SuccessCriteriaMet);
+    let target = find_true(&status.conditions, ConditionType::FailureTarget);
+    let hopeless = target.is_some_and(|target| target.reason == "TooManyFailures");
+    let late = (met || hopeless) && spec.active_deadline_seconds.is_some();
+    late || met && spec.when_successful == WhenSuccessful::Stop
+        || hopeless && spec.when_hopeless == WhenHopeless::Stop
+        || target.is_some() && !hopeless
+}
+
+impl World {
+    /// SAFETY: a pod that has not ended is stopped only for what is recorded (the task's course, its end, an attempt that
+    /// counts no more), for a suspension with the policy Stop that the operator has seen, or for its start deadline
+    /// before it has started.
+    pub fn check_stop(&self, delete: &Delete) -> Result<(), String> {
+        let key = (delete.id.key.clone(), delete.id.index, delete.id.attempt);
+        let Some(task) = self.owner(&delete.uid, &key) else { return Ok(()) };
+        let known = self.operator.known.tasks.get(&key.0).filter(|known| known.uid == task.uid);
+        let suspended = known.is_some_and(|known| {
+            known.spec.suspend && known.spec.suspend_policy == SuspendPolicy::Stop && !known.deleting
+        });
+        // A request names the version that was seen: one that runs in it has started.
+        let runs = |pod: &Pod| pod.life == Life::Running && delete.version == Some(pod.seen.version);
+        let starting = specs::start_deadline(&task.spec, key.1).is_some() && !self.pods.get(&key).is_some_and(runs);
+        if suspended || starting || must_go(task, &key) || self.believes_over(&key) {
+            return Ok(());
+        }
+        Err(format!("{} is stopped for no reason", delete.id))
+    }
+
+    /// Whether the operator has seen the end of the attempt, and not yet recorded it: its pod vanished, and a late create
+    /// has brought it back.
+    fn believes_over(&self, key: &PodKey) -> bool {
+        let task = self.operator.fleet.task(&key.0);
+        let (run, index) = match key.1 {
+            Index::REDUCE => (task.and_then(Task::active), SELF),
+            index => (task.and_then(Task::map), index),
+        };
+        run.is_none_or(|run| {
+            run.phases.get(index).is_some_and(ItemPhase::is_terminal) || run.tries.get(index).attempt > key.2
+        })
+    }
+
+    /// The task of a pod, unless either is on its way out.
+    fn owner(&self, uid: &str, key: &PodKey) -> Option<&TaskSeen> {
+        let pod = self.pods.get(key).filter(|pod| pod.seen.uid == uid)?;
+        self.tasks.get(&key.0).filter(|task| Some(&task.uid) == pod.seen.owner_uid.as_ref() && !task.deleting)
+    }
+}
+
+fn must_go(task: &TaskSeen, key: &PodKey) -> bool {
+    let ended = task.status.phase.is_some_and(TaskPhase::is_terminal);
+    // The reduce has a deadline of its own.
+    let late = key.1 == Index::REDUCE && task.spec.reduce.as_ref().is_some_and(|r| r.active_deadline_seconds.is_some());
+    ended || late || is_stopping(&task.spec, &task.status) || !counts(task, key)
+}
