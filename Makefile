@@ -6,7 +6,7 @@
 export CLUSTER ?= local
 CARGO ?= cargo
 
-.PHONY: help bench demo test lint test-unit test-simulation test-cluster test-faults soak cluster clean-cluster install image crds
+.PHONY: help bench demo test lint test-unit test-simulation test-mutants mutants test-cluster test-faults soak cluster clean-cluster install image crds
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 18
@@ -14,7 +14,7 @@ help: ## this list
 demo: ## a cluster if none is given, the operator by its chart, an example run to its end
 	@scripts/demo.sh
 
-test: lint test-unit test-simulation test-cluster test-faults ## everything
+test: lint test-unit test-simulation test-mutants test-cluster test-faults ## everything
 
 lint: ## format, clippy, docs, generated CRD, chart, scripts
 	@scripts/lint.sh
@@ -29,6 +29,13 @@ test-simulation soak: export MALLOC_TRIM_THRESHOLD_ = 2000000000
 
 test-simulation: ## the core in 10,000 simulated worlds
 	$(CARGO) test --quiet --locked --test simulation
+
+# Bounded, and only what differs from main: where nothing does, or there is no main, there is nothing to do.
+test-mutants: ## whether a test holds each changed line of src/core: mutants, for 10 minutes at most
+	@MUTANTS_IN=lines MUTANTS_MINUTES=10 scripts/mutants.sh
+
+mutants: ## mutants of the files of src/core that a change touches (BASE=rev, or scripts/mutants.sh FILE...)
+	@scripts/mutants.sh
 
 test-cluster: ## the installed operator on a real cluster
 	@scripts/test-cluster.sh
