@@ -19,6 +19,8 @@ pub enum ConditionType {
     Complete,
     /// The task failed and no pod of it runs.
     Failed,
+    /// The task has ended, one way or the other, with the reason of Complete or Failed.
+    Finished,
 }
 
 impl ConditionType {
@@ -30,6 +32,7 @@ impl ConditionType {
             Self::FailureTarget => "FailureTarget",
             Self::Complete => "Complete",
             Self::Failed => "Failed",
+            Self::Finished => "Finished",
         }
     }
 }

@@ -44,6 +44,9 @@ pub struct MapTaskStatus {
     pub items_hash: Option<String>,
     /// The last rerun that was done.
     pub rerun: Option<RerunDone>,
+    /// The rerun that is asked for and has yet to start: once the task has ended.
+    #[serde(default)]
+    pub pending_rerun: Option<PendingRerun>,
     /// ConfigMaps that hold the results, in order; each has a key results.jsonl with one line an item.
     pub results: Option<ResultShards>,
     /// How it goes with `spec.reduce`.
@@ -64,7 +67,7 @@ pub struct MapTaskStatus {
     #[serde(default)]
     #[schemars(schema_with = "super::schema::timestamp")]
     pub completion_time: Option<Time>,
-    /// Accepted, SuccessCriteriaMet, `FailureTarget`, Complete and Failed.
+    /// Accepted, SuccessCriteriaMet, `FailureTarget`, Complete, Failed and Finished; the last is True at either end.
     #[serde(default)]
     #[schemars(schema_with = "super::conditions::schema")]
     pub conditions: Vec<Condition>,
@@ -224,6 +227,16 @@ pub struct RerunDone {
     pub picked: bool,
     /// Why it could not be done.
     pub message: Option<String>,
+}
+
+/// A rerun that is yet to start.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingRerun {
+    /// Its id. Another one in the spec takes its place.
+    pub id: String,
+    /// What it waits for, or why it will be refused; at most 512 characters.
+    pub message: String,
 }
 
 /// How it goes with the reduce.

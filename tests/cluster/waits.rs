@@ -135,3 +135,61 @@ fn results_that_an_admission_policy_denies_wait_and_say_so() {
     wait_for_success(&namespace, "t");
     namespace.kubectl(&["delete", "validatingadmissionpolicy", &name]);
 }
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn either_end_can_be_waited_for_by_one_condition() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("wait");
+    namespace.apply(&real_task("good", &json!({ "items": { "count": 1 } }), "true"));
+    namespace.apply(&real_task("bad", &json!({ "items": { "count": 1 } }), "false"));
+    // Refused at once.
+    namespace.apply(&real_task("never", &json!({ "items": { "count": 1 }, "minSuccesses": 2 }), "true"));
+    for (name, phase) in [("good", "Succeeded"), ("bad", "Failed"), ("never", "Failed")] {
+        for what in ["condition=Finished", "jsonpath={.status.completionTime}"] {
+            let target = format!("maptask/{name}");
+            namespace.kubectl(&["wait", &format!("--for={what}"), &target, "--timeout=120s"]);
+        }
+        assert_eq!(namespace.kubectl(&["get", "maptask", name, "-o", "jsonpath={.status.phase}"]), phase);
+    }
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn reruns_of_refused_and_of_running_tasks_are_told() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("rerun");
+    let rerun = |name: &str, id: &str| {
+        let patch = json!({ "spec": { "rerun": { "id": id, "items": "All" } } }).to_string();
+        namespace.kubectl(&["patch", "maptask", name, "--type=merge", "-p", &patch]);
+    };
+    // Refused for a limit that somebody then lifts.
+    let limit = json!({ "apiVersion": "v1", "kind": "LimitRange", "metadata": { "name": "tight" },
+        "spec": { "limits": [{ "type": "Container", "max": { "memory": "1Gi" } }] } });
+    namespace.apply(&limit);
+    let mut large = real_task("large", &json!({ "items": { "count": 1 } }), "true");
+    large["spec"]["template"]["spec"]["containers"][0]["resources"] =
+        json!({ "requests": { "memory": "16Mi" }, "limits": { "memory": "2Gi" } });
+    namespace.apply(&large);
+    namespace.apply(&real_task("slow", &json!({ "items": { "count": 1 } }), "sleep 10"));
+    namespace.wait("the first pod", || namespace.get("pod", "slow-0-1").map(drop));
+    rerun("slow", "again");
+    let pending = namespace.wait("word on the rerun", || {
+        let status = namespace.status("slow");
+        (status["pendingRerun"]["id"] == "again").then_some(status)
+    });
+    assert_eq!((pending["phase"].as_str(), &pending["rerun"]), (Some("Running"), &Value::Null), "{pending}");
+    assert_eq!(namespace.wait_for_end("large")["phase"], "Failed");
+    namespace.kubectl(&["delete", "limitrange", "tight"]);
+    rerun("large", "1");
+    let status = namespace.wait("its success", || {
+        let status = namespace.status("large");
+        (status["phase"] == "Succeeded").then_some(status)
+    });
+    assert_eq!(status["rerun"]["id"], "1", "{status}");
+    let status = namespace.wait("the second end", || {
+        let status = namespace.status("slow");
+        (status["phase"] == "Succeeded" && status["rerun"]["id"] == "again").then_some(status)
+    });
+    assert_eq!((&status["pendingRerun"], &status["rerun"]["items"]), (&Value::Null, &json!(1)), "{status}");
+}

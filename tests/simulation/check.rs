@@ -153,6 +153,10 @@ impl Truth {
             let key = &task.key;
             crate::zero::check_end(task)?;
             crate::store::check_end(task)?;
+            crate::ends::check_end(task)?;
+            if crate::ends::is_refused(task) {
+                continue;
+            }
             let Some((phases, _)) = recorded(&task.status) else { return Err(format!("{key} ended without a record")) };
             let counts = phases.counts();
             if counts.waiting + counts.running > 0 {

@@ -11,6 +11,7 @@
 
 mod cache;
 mod check;
+mod ends;
 mod faults;
 mod known;
 mod operator;

@@ -157,7 +157,12 @@ impl World {
 
     pub fn carry_out(&mut self, action: Action) -> Result<Option<Answer>, String> {
         Ok(Some(match action {
-            Action::Check(job) => Answer::Checked(job.key.clone(), job.uid.clone(), CheckOutcome::Good),
+            Action::Check(job) => {
+                let refused = self.random.chance(self.faults.refused);
+                let outcome =
+                    if refused { CheckOutcome::Refused("no such account".to_owned()) } else { CheckOutcome::Good };
+                Answer::Checked(job.key.clone(), job.uid.clone(), outcome)
+            }
             Action::Create(create) => {
                 let outcome = if self.random.chance(self.faults.throttled) {
                     CreateOutcome::Throttled(Some(1_000))

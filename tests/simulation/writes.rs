@@ -18,7 +18,10 @@ impl Truth {
         let attempt = |status: &MapTaskStatus| status.reduce.as_ref().map_or(0, |record| record.attempt);
         let reduces_again = attempt(new) > attempt(old);
         let rerun = old.rerun != new.rerun
-            && new.rerun.as_ref().is_some_and(|done| done.items > 0 || reduces_again && done.message.is_none());
+            && new
+                .rerun
+                .as_ref()
+                .is_some_and(|done| done.items > 0 || reduces_again && done.message.is_none() || old.phases.is_none());
         if !rerun {
             if let Some(phase) = old.phase.filter(|phase| phase.is_terminal())
                 && new.phase != Some(phase)
@@ -37,6 +40,7 @@ impl Truth {
             return Err(format!("{key} is decided both ways"));
         }
         crate::zero::check_write(task, new)?;
+        crate::ends::check_write(task, new)?;
         let Some(decoded) = decode(new) else {
             return if decode(old).is_some() { Err(format!("{key}: phases are gone")) } else { Ok(()) };
         };

@@ -360,3 +360,7 @@ mod zero_tests;
 #[cfg(test)]
 #[path = "stored_tests.rs"]
 mod stored_tests;
+
+#[cfg(test)]
+#[path = "rerun_tests.rs"]
+mod rerun_tests;

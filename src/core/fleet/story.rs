@@ -17,7 +17,8 @@ pub struct Story {
     pub written: Option<TaskSeen>,
     /// The answer to creates, if there is one.
     pub created: Option<CreateOutcome>,
-    task: TaskSeen,
+    /// The task as it was created.
+    pub task: TaskSeen,
 }
 
 pub fn key() -> TaskKey {
@@ -127,6 +128,10 @@ impl Story {
             self.fleet.handle_pod(self.now, pod);
         }
         self.fleet.handle_pods_listed(self.now);
+    }
+
+    pub fn id(index: u32, attempt: u32) -> PodId {
+        PodId { key: key(), index: Index(index), attempt: Attempt(attempt) }
     }
 
     pub fn pod(index: u32, attempt: u32, status: &serde_json::Value) -> PodSeen {

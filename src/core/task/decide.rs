@@ -37,6 +37,8 @@ impl Task {
 
     /// The task ends before anything has started.
     pub(super) fn refuse(&mut self, now: Time, reason: &str, message: &str) {
+        // What was asked for before there was anything to check again counts as done.
+        self.headline.rerun = self.headline.rerun.take().or_else(|| self.orders.rerun_at_acceptance());
         self.headline.set(now, ConditionType::Accepted, false, reason, message);
         self.tell_recorded("Refused", true, message);
         self.end(now, TaskPhase::Failed, reason, message);
@@ -193,6 +195,7 @@ impl Task {
     pub(super) fn end(&mut self, now: Time, phase: TaskPhase, reason: &str, message: &str) {
         let type_ = if phase == TaskPhase::Succeeded { ConditionType::Complete } else { ConditionType::Failed };
         self.headline.set(now, type_, true, reason, message);
+        self.headline.set(now, ConditionType::Finished, true, reason, message);
         self.headline.completion_time = Some(meta_time(now));
         self.headline.waiting = None;
         self.headline.message = Some(crate::text::cut(message, 512));

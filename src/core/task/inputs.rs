@@ -53,6 +53,7 @@ impl Task {
     pub(super) fn poll_fetch(&mut self, now: Time, actions: &mut Vec<Action>) {
         if !self.fetching.asked
             && self.fetching.not_before <= now
+            && self.may_check()
             && let Some(fetch) = self.wanted_items()
         {
             self.fetching.asked = true;
@@ -61,7 +62,7 @@ impl Task {
     }
 
     pub(super) fn next_fetch(&self) -> Option<Time> {
-        (!self.fetching.asked && self.wanted_items().is_some()).then_some(self.fetching.not_before)
+        (!self.fetching.asked && self.may_check() && self.wanted_items().is_some()).then_some(self.fetching.not_before)
     }
 
     /// The ConfigMap was read, or could not be.

@@ -8,7 +8,7 @@ use super::course::Decision;
 use super::failures::Failures;
 use super::flight::{Doubt, Flight, Stop, Unwanted};
 use super::inputs::Fetching;
-use super::ledger::{Ledger, Seen};
+use super::ledger::{Ledger, Revision, Seen};
 use super::orders::Orders;
 use super::report::{Headline, meta_time};
 use super::run::Run;
@@ -37,6 +37,8 @@ impl Task {
             shelf: Shelf::default(),
             tells: std::collections::VecDeque::new(),
             unstored: None,
+            unchecked: None,
+            check_after: Revision::default(),
             fetching: Fetching::default(),
             expiring: None,
             held_back: None,
@@ -146,6 +148,7 @@ impl Task {
 
     /// The items of an ended task, if they are to be started again and are not at hand.
     fn load_for_rerun(&mut self, seen: &TaskSeen) {
+        self.keep_for_check(seen);
         let loaded = match &self.stage {
             Stage::Ended { run: None, .. } if self.pending_rerun().is_some() && self.headline.has_items => {
                 self.recorded_run(seen)

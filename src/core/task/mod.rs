@@ -17,6 +17,7 @@ mod pattern;
 mod poll;
 pub mod ranges;
 pub mod recall;
+mod recheck;
 pub mod reduce;
 pub mod report;
 mod rerun;
@@ -125,6 +126,10 @@ pub struct Task {
     name_taken: Option<(Time, String)>,
     /// Until when creates of an operator before this one may still be carried out.
     all_unclear: Time,
+    /// The spec of a task that was never accepted, if it is to be checked again.
+    unchecked: Option<Box<MapTaskSpec>>,
+    /// Nothing is asked about the spec before this revision is recorded.
+    check_after: Revision,
     /// The results in the write that is on its way.
     storing: BTreeMap<Index, String>,
 }

@@ -149,7 +149,7 @@ impl Task {
             return None;
         }
         let stage = match &self.stage {
-            Stage::Checking { not_before, asked: false, .. } => Some(*not_before),
+            Stage::Checking { not_before, asked: false, .. } if self.may_check() => Some(*not_before),
             Stage::Running(_) if !self.orders.suspend => self.active().and_then(|run| run.waitlist.next_wake()),
             _ => None,
         };
@@ -175,7 +175,9 @@ impl Task {
     }
 
     fn poll_check(&mut self, now: Time, actions: &mut Vec<Action>) {
+        let may = self.may_check();
         if let Stage::Checking { job, not_before, asked, .. } = &mut self.stage
+            && may
             && !*asked
             && *not_before <= now
         {
@@ -232,6 +234,7 @@ impl Task {
         }
         let mut status = self.headline.status(self.phase(), self.map());
         status.reduce = self.reduce_status();
+        status.pending_rerun = self.rerun_ahead();
         // A reduce that may not start yet has yet to find every ConfigMap there.
         let whole = self.reduction.as_ref().is_some_and(|reduction| reduction.run.gate.is_some());
         let (results, storing, entries) = match self.map() {

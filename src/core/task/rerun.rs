@@ -74,6 +74,9 @@ impl Task {
             return;
         }
         let Some(rerun) = self.pending_rerun().cloned() else { return };
+        if let Some(spec) = self.unchecked.take() {
+            return self.check_again(now, &rerun, spec);
+        }
         if rerun.items == REDUCE {
             return self.reduce_again(now, &rerun);
         }
@@ -82,7 +85,7 @@ impl Task {
             Some(run) => Selection::parse(&rerun.items, run.job.count()).map(|selected| selected.items(&run.phases)),
             // Until it is loaded: see `load_for_rerun`.
             None if self.headline.has_items => return,
-            None => Err("the task was never accepted, so that it has no items to start again".to_owned()),
+            None => Err("the task's own record can't be read".to_owned()),
         };
         let (selected, problem) = match selected {
             Ok(selected) => (selected, None),
@@ -125,7 +128,7 @@ impl Task {
                 Err("there is nothing to reduce, since too few items have succeeded: run these again")
             }
             None if self.headline.has_items => return,
-            None => Err("the task was never accepted"),
+            None => Err("the task's own record can't be read"),
         };
         let message = reducer.as_ref().err().map(|problem| (*problem).to_owned());
         self.headline.rerun = Some(RerunDone { id: rerun.id.clone(), items: 0, picked: false, message });
@@ -149,18 +152,27 @@ impl Task {
     }
 
     /// The task has not ended any more, nor is it what the conditions say that are to be taken back.
-    fn begin_again(&mut self, now: Time, rerun: &Rerun, what: &str, taken_back: &[ConditionType]) {
+    pub(super) fn begin_again(&mut self, now: Time, rerun: &Rerun, what: &str, taken_back: &[ConditionType]) {
         let headline = &mut self.headline;
         headline.start_time = Some(meta_time(now));
         headline.completion_time = None;
         headline.message = None;
         headline.result = None;
         headline.result_text = None;
-        for type_ in taken_back.iter().chain(&[ConditionType::Complete, ConditionType::Failed]) {
+        for type_ in taken_back.iter().chain(&[ConditionType::Complete, ConditionType::Failed, ConditionType::Finished])
+        {
             headline.unset(now, *type_, "Rerun", &format!("rerun {} has started {what} again", rerun.id));
         }
         self.tell_recorded("Rerun", false, &format!("rerun {} starts {what} again", rerun.id));
     }
+}
+
+/// Why a rerun can't be done, as far as its text tells.
+pub(super) fn problem(rerun: &Rerun, run: &Run) -> Option<String> {
+    if rerun.items == REDUCE {
+        return run.job.reduce.is_none().then(|| "the task has no spec.reduce".to_owned());
+    }
+    Selection::parse(&rerun.items, run.job.count()).err()
 }
 
 /// What `spec.rerun.items` says to run the reduce alone.

@@ -1,0 +1,115 @@
+//! Reruns of tasks that were never accepted, and of tasks that still run.
+
+use serde_json::json;
+
+use super::plan::{Action, CheckOutcome, WriteOutcome};
+use super::story::{LIMITS, Story, key};
+use crate::api::conditions::{ConditionType, is_true};
+use crate::api::status::{MapTaskStatus, TaskPhase};
+
+/// What is planned after so many milliseconds; writes are answered well, and checks so.
+fn round(story: &mut Story, millis: u64, check: &CheckOutcome) -> Vec<String> {
+    story.now = story.now.plus_millis(millis);
+    let plan = story.fleet.poll_plan(story.now);
+    for action in &plan.actions {
+        match action {
+            Action::Check(_) => story.fleet.handle_checked(story.now, &key(), "u", check.clone()),
+            Action::Write(write) => {
+                story.version += 1;
+                let mut task = story.written.clone().unwrap_or_else(|| story.task.clone());
+                (task.resource_version, task.status) = (story.version, write.status.clone());
+                story.written = Some(task);
+                let written = WriteOutcome::Written { version: story.version, rewritten: 0, uncached: None };
+                story.fleet.handle_written(story.now, &key(), "u", &written);
+            }
+            _ => {}
+        }
+    }
+    plan.to_string().lines().map(str::to_owned).collect()
+}
+
+/// The user asks for a rerun of this id.
+fn ask(story: &mut Story, id: &str, items: &str) {
+    let mut task = story.written.clone().unwrap();
+    task.spec.rerun = serde_json::from_value(json!({ "id": id, "items": items })).unwrap();
+    story.version += 1;
+    task.resource_version = story.version;
+    task.generation += 1;
+    story.written = Some(task.clone());
+    story.fleet.handle_task(story.now, task);
+}
+
+fn status(story: &Story) -> &MapTaskStatus {
+    &story.written.as_ref().unwrap().status
+}
+
+fn refused() -> CheckOutcome {
+    CheckOutcome::Refused("no such account".to_owned())
+}
+
+#[test]
+fn a_task_that_was_never_accepted_is_checked_again_by_a_rerun_once_for_each_id() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
+    for _ in 0..3 {
+        round(&mut story, 1_000, &refused());
+    }
+    assert_eq!(status(&story).phase, Some(TaskPhase::Failed));
+    ask(&mut story, "1", "Failed");
+    let lines: Vec<String> = (0..5).flat_map(|_| round(&mut story, 1_000, &refused())).collect();
+    let checks = lines.iter().filter(|line| line.starts_with("check")).count();
+    assert_eq!((checks, status(&story).phase), (1, Some(TaskPhase::Failed)), "{lines:?}");
+    assert!(is_true(&status(&story).conditions, ConditionType::Finished));
+    let told = status(&story).rerun.as_ref().unwrap();
+    assert!(told.id == "1" && told.message.as_ref().unwrap().contains("never accepted"), "{told:?}");
+    // By now the cluster has what was missing.
+    ask(&mut story, "2", "Failed");
+    let plan = round(&mut story, 1_000, &CheckOutcome::Good);
+    assert!(plan.contains(&"write ns/t Pending".to_owned()), "recorded before anything is asked: {plan:?}");
+    assert!(!plan.iter().any(|line| line.starts_with("check")), "{plan:?}");
+    assert!(!is_true(&status(&story).conditions, ConditionType::Finished));
+    let lines: Vec<String> = (0..3).flat_map(|_| round(&mut story, 1_000, &CheckOutcome::Good)).collect();
+    assert!(lines.contains(&"create ns/t-0-1".to_owned()), "{lines:?}");
+    assert_eq!(status(&story).phase, Some(TaskPhase::Running));
+}
+
+#[test]
+fn a_check_that_was_asked_for_by_a_rerun_goes_on_after_a_restart() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
+    for _ in 0..3 {
+        round(&mut story, 1_000, &refused());
+    }
+    ask(&mut story, "1", "All");
+    round(&mut story, 1_000, &refused());
+    assert_eq!(status(&story).phase, Some(TaskPhase::Pending));
+    story.restart([]);
+    let lines: Vec<String> = (0..4).flat_map(|_| round(&mut story, 1_000, &refused())).collect();
+    assert_eq!(lines.iter().filter(|line| line.starts_with("check")).count(), 1, "{lines:?}");
+    assert_eq!(status(&story).phase, Some(TaskPhase::Failed));
+}
+
+#[test]
+fn a_rerun_asked_for_while_the_task_runs_is_told_at_once_and_starts_at_its_end() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 } }));
+    for _ in 0..3 {
+        round(&mut story, 1_000, &CheckOutcome::Good);
+    }
+    let pending = |story: &Story| status(story).pending_rerun.clone().map(|pending| (pending.id, pending.message));
+    assert_eq!(pending(&story), None);
+    ask(&mut story, "1", "5");
+    round(&mut story, 10, &CheckOutcome::Good);
+    let (id, message) = pending(&story).unwrap();
+    assert!(id == "1" && message.contains("only 2 items"), "{message}");
+    ask(&mut story, "2", "All");
+    round(&mut story, 10, &CheckOutcome::Good);
+    assert_eq!(pending(&story), Some(("2".to_owned(), "starts once the task has ended".to_owned())));
+    assert_eq!(status(&story).rerun, None, "none is done");
+    story.fleet.handle_created(story.now, &Story::id(0, 1), "u", super::plan::CreateOutcome::Created);
+    story.fleet.handle_created(story.now, &Story::id(1, 1), "u", super::plan::CreateOutcome::Created);
+    story.ends(0, 1, 0);
+    story.ends(1, 1, 0);
+    for _ in 0..3 {
+        round(&mut story, 1_000, &CheckOutcome::Good);
+    }
+    assert_eq!((pending(&story), status(&story).rerun.as_ref().map(|done| done.id.as_str())), (None, Some("2")));
+    assert_eq!(status(&story).phase, Some(TaskPhase::Running));
+}

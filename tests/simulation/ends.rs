@@ -1,0 +1,38 @@
+//! What must hold of a task's ends: that they are told, and that a rerun asked for before one is.
+
+use maptask::api::TaskPhase;
+use maptask::api::conditions::{ConditionType, is_true};
+use maptask::api::status::MapTaskStatus;
+use maptask::core::task::TaskSeen;
+
+/// Whether it ended without being accepted.
+pub fn is_refused(task: &TaskSeen) -> bool {
+    task.status.phase == Some(TaskPhase::Failed) && task.status.phases.is_none()
+}
+
+/// SAFETY: Finished is True at either end and at no other time; a rerun that is yet to start is told of.
+pub fn check_write(task: &TaskSeen, new: &MapTaskStatus) -> Result<(), String> {
+    let key = &task.key;
+    let ended = new.phase.is_some_and(TaskPhase::is_terminal);
+    if is_true(&new.conditions, ConditionType::Finished) != ended {
+        return Err(format!("{key}: {:?} and Finished do not agree", new.phase));
+    }
+    let wanted = task.spec.rerun.as_ref().map(|rerun| &rerun.id);
+    let done = new.rerun.as_ref().map(|done| &done.id);
+    let pending = new.pending_rerun.as_ref().map(|pending| &pending.id);
+    let current = new.observed_generation == Some(task.generation);
+    let accepted = is_true(&new.conditions, ConditionType::Accepted);
+    let expected = wanted.filter(|_| wanted != done);
+    if current && accepted && pending != expected {
+        return Err(format!("{key}: rerun {wanted:?} is asked for, {done:?} done and {pending:?} told"));
+    }
+    Ok(())
+}
+
+/// At the end no rerun is left.
+pub fn check_end(task: &TaskSeen) -> Result<(), String> {
+    match &task.status.pending_rerun {
+        Some(pending) => Err(format!("{} has ended and {pending:?}", task.key)),
+        None => Ok(()),
+    }
+}
