@@ -116,9 +116,9 @@ impl Cluster {
                 }
                 Action::Delete(delete) => {
                     self.fleet.handle_pod_gone(now, &pod(&delete.id, "Succeeded"));
-                    Answer::Deleted(delete.id, DeleteOutcome::Taken)
+                    Answer::Deleted(delete.id, delete.task_uid, DeleteOutcome::Taken)
                 }
-                Action::Look(id) => Answer::Looked(id, LookOutcome::NotFound),
+                Action::Look(id, uid) => Answer::Looked(id, uid, LookOutcome::NotFound),
                 Action::Write(write) => {
                     self.version += 1;
                     if let Some(task) = &mut self.task {

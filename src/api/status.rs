@@ -155,6 +155,9 @@ pub enum WaitingReason {
     /// Results, or the status itself, can't be stored: the rest of the status is older than that. Pods that have ended stay
     /// until it works again, and nothing new starts.
     ResultsNotStored,
+    /// The API server does not create the task's pods, for a reason that the cluster can heal, such as a webhook that is
+    /// down or a `ServiceAccount` that is missing; with its message. Tried again, up to a minute apart.
+    FailedCreate,
 }
 
 impl WaitingReason {
@@ -173,6 +176,7 @@ impl WaitingReason {
             Self::ItemsChanged => "ItemsChanged",
             Self::Serialized => "Serialized",
             Self::ResultsNotStored => "ResultsNotStored",
+            Self::FailedCreate => "FailedCreate",
         }
     }
 }

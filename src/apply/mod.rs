@@ -8,13 +8,15 @@ pub mod pods;
 mod request;
 mod results;
 mod status;
+mod turns;
 
 use std::sync::Arc;
 
 use cache::Store;
 use kube::Client;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
+use turns::Turns;
 
 use crate::core::fleet::plan::{Action, Answer, CreateOutcome, Plan, RecallOutcome, WriteOutcome};
 use crate::serve::events::Events;
@@ -22,9 +24,6 @@ use crate::serve::metrics::Metrics;
 
 /// The manager that the API server notes for our fields.
 pub const FIELD_MANAGER: &str = "maptask-operator";
-/// Requests of a kind on their way at once, but creates: a task that is stopped may want thousands of deletes.
-const AT_ONCE: usize = 32;
-
 /// Carries plans out. Every action runs on its own. How many creates are on their way is for the core's window to say, since
 /// those that waited here would be in no order; of all else no more wait here than there are pods and tasks.
 #[derive(Clone)]
@@ -36,29 +35,6 @@ pub struct Apply {
     answers: mpsc::UnboundedSender<Answer>,
     running: TaskTracker,
     turns: Arc<Turns>,
-}
-
-/// Who waits for whom: a status must not wait for ten thousand deletes, nor for Events that nobody takes.
-struct Turns {
-    pods: Semaphore,
-    events: Semaphore,
-    others: Semaphore,
-}
-
-impl Turns {
-    fn new() -> Self {
-        let [pods, events, others] = [AT_ONCE; 3].map(Semaphore::new);
-        Self { pods, events, others }
-    }
-
-    fn of(&self, action: &Action) -> Option<&Semaphore> {
-        match action {
-            Action::Create(_) => None,
-            Action::Delete(_) | Action::Look(_) => Some(&self.pods),
-            Action::Tell(_) => Some(&self.events),
-            _ => Some(&self.others),
-        }
-    }
 }
 
 impl Apply {
@@ -80,12 +56,8 @@ impl Apply {
             tracing::debug!(%action, "plan");
             let apply = self.clone();
             self.running.spawn(async move {
-                let _turn = match apply.turns.of(&action) {
-                    // An error would mean that it is closed, which nobody does.
-                    Some(turns) => turns.acquire().await.ok(),
-                    None => None,
-                };
-                apply.carry_out(action).await;
+                let turns = Arc::clone(&apply.turns);
+                turns.run(turns.of(&action), Box::pin(apply.carry_out(action))).await;
             });
         }
     }
@@ -105,19 +77,23 @@ impl Apply {
             Action::Create(create) => {
                 let outcome = pods::create(&self.client, &create).await;
                 self.metrics.created(&outcome);
-                if let CreateOutcome::Refused(message) = &outcome {
-                    tracing::warn!(pod = %create.id(), message, "pod refused");
+                if let CreateOutcome::Refused(message)
+                | CreateOutcome::Invalid(message)
+                | CreateOutcome::Failed { message, .. } = &outcome
+                {
+                    let (key, pod) = (&create.job.key, create.id().pod_name());
+                    tracing::warn!(namespace = &*key.namespace, task = &*key.name, pod, message, "pod not created");
                 }
                 Answer::Created(create.id(), create.job.uid.clone(), outcome)
             }
             Action::Delete(delete) => {
                 let outcome = pods::delete(&self.client, &delete).await;
                 self.metrics.deleted(outcome);
-                Answer::Deleted(delete.id, outcome)
+                Answer::Deleted(delete.id, delete.task_uid, outcome)
             }
-            Action::Look(id) => {
+            Action::Look(id, uid) => {
                 let outcome = pods::look(&self.client, &id).await;
-                Answer::Looked(id, outcome)
+                Answer::Looked(id, uid, outcome)
             }
             Action::Write(write) => {
                 let outcome = status::write(&self.client, &*self.cache, &write).await;
@@ -194,12 +170,12 @@ mod tests {
         let apply = Apply::new(client, cache, events, Metrics::default(), answers_in);
         let delete = |index| {
             let id = PodId { key: TaskKey::new("ns", "t"), index: Index(index), attempt: Attempt::FIRST };
-            Action::Delete(Delete { id, uid: "u".to_owned(), version: None, ended: true })
+            Action::Delete(Delete { id, uid: "u".to_owned(), task_uid: "t".to_owned(), version: None, ended: true })
         };
         apply.start(Plan { actions: (0..2_000).map(delete).collect() });
         for _ in 0..2_000 {
             assert!(matches!(answers.recv().await, Some(Answer::Deleted(..))));
         }
-        assert_eq!(MOST.load(SeqCst), AT_ONCE);
+        assert_eq!(MOST.load(SeqCst), turns::AT_ONCE);
     }
 }

@@ -24,11 +24,11 @@ pub(super) async fn check(client: &Client, job: &Job) -> CheckOutcome {
             // A name may be free by the time the pod is wanted.
             Ok(_) | Err(Meaning::AlreadyExists) => {}
             Err(Meaning::Quota(message)) => return CheckOutcome::Quota(message),
-            Err(Meaning::Refused(message)) => {
-                return CheckOutcome::Refused(format!("the API server refuses the first pod of {place}: {message}"));
+            Err(Meaning::Invalid(message)) => return CheckOutcome::Invalid(refused(place, &message)),
+            Err(meaning @ (Meaning::Refused(_) | Meaning::Failed(_))) => {
+                return CheckOutcome::Refused(refused(place, &meaning.words()));
             }
-            Err(Meaning::Unclear(message)) => return CheckOutcome::Unclear(message),
-            Err(_) => return CheckOutcome::Unclear("the API server asks for a later try".to_owned()),
+            Err(other) => return CheckOutcome::Unclear(other.words()),
         }
     }
     CheckOutcome::Good
@@ -42,15 +42,27 @@ pub(super) async fn create(client: &Client, create: &Create) -> CreateOutcome {
         Ok(_) => CreateOutcome::Created,
         Err(Meaning::AlreadyExists) => whose(client, create).await,
         Err(Meaning::Quota(message)) => CreateOutcome::Quota(message),
+        Err(Meaning::Contended) => CreateOutcome::Contended,
         Err(Meaning::Throttled(pause)) => CreateOutcome::Throttled(pause),
         Err(Meaning::Refused(message)) => CreateOutcome::Refused(message),
-        Err(Meaning::NotFound) => CreateOutcome::Refused("the namespace is gone".to_owned()),
+        Err(Meaning::Invalid(message)) => CreateOutcome::Invalid(message),
         Err(Meaning::Unclear(message)) => {
             tracing::debug!(pod = %create.id(), message, "create without an answer");
             CreateOutcome::Unclear
         }
-        Err(Meaning::Conflict) => CreateOutcome::Unclear,
+        Err(Meaning::NotFound) => {
+            CreateOutcome::Failed { message: "the namespace is not there".to_owned(), may_exist: false }
+        }
+        Err(Meaning::Failed(message)) => CreateOutcome::Failed { message, may_exist: false },
+        // Nobody else writes a pod that is being created: a gateway's doing, which may have passed the request on.
+        Err(other @ (Meaning::Indeterminate(_) | Meaning::Conflict)) => {
+            CreateOutcome::Failed { message: other.words(), may_exist: true }
+        }
     }
+}
+
+fn refused(place: &str, message: &str) -> String {
+    format!("the API server refuses the first pod of {place}: {message}")
 }
 
 async fn whose(client: &Client, create: &Create) -> CreateOutcome {

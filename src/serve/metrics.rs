@@ -25,6 +25,7 @@ pub struct Metrics {
     pods: Family<Label, Gauge>,
     window: Gauge,
     held: Gauge,
+    held_tasks: Gauge,
     cached: Counter,
     creates: Family<Label, Counter>,
     deletes: Family<Label, Counter>,
@@ -45,6 +46,7 @@ impl Default for Metrics {
             pods: Family::default(),
             window: Gauge::default(),
             held: Gauge::default(),
+            held_tasks: Gauge::default(),
             cached: Counter::default(),
             creates: Family::default(),
             deletes: Family::default(),
@@ -66,6 +68,7 @@ impl Default for Metrics {
         );
         r.register("create_window", "Pod creates that may be on their way at once", metrics.window.clone());
         r.register("held_namespaces", "Namespaces whose quota is used up", metrics.held.clone());
+        r.register("held_tasks", "MapTasks whose pods can't be created", metrics.held_tasks.clone());
         r.register("cached_items", "Items whose result was found in a cache", metrics.cached.clone());
         r.register("pod_creates", "Pod creates by outcome", metrics.creates.clone());
         r.register("pod_deletes", "Pod deletes by outcome", metrics.deletes.clone());
@@ -91,7 +94,10 @@ impl Metrics {
             CreateOutcome::Quota(_) => "quota",
             CreateOutcome::Throttled(_) => "throttled",
             CreateOutcome::Unclear => "unclear",
+            CreateOutcome::Contended => "contended",
+            CreateOutcome::Failed { .. } => "failed",
             CreateOutcome::Refused(_) => "refused",
+            CreateOutcome::Invalid(_) => "invalid",
         };
         self.creates.get_or_create(&[("outcome", outcome)]).inc();
     }
@@ -146,6 +152,7 @@ impl Metrics {
         self.pods.get_or_create(&[("state", "waiting")]).set(number(gauges.waiting));
         self.window.set(i64::from(gauges.window.0));
         self.held.set(number(gauges.held_namespaces));
+        self.held_tasks.set(number(gauges.held_tasks));
         self.cached.inc_by(gauges.cached.saturating_sub(self.cached.get()));
         let Ok(mut counted) = self.counted.lock() else { return };
         for (category, total) in &gauges.endings {

@@ -10,6 +10,7 @@ mod crash;
 mod endings;
 mod endings_elsewhere;
 mod examples;
+mod isolation;
 mod kubectl;
 mod life;
 mod limits;

@@ -182,12 +182,6 @@ fn the_operator_refuses_the_rest_and_creates_nothing() {
             "False TemplateRefused",
             "first pod of spec.reduce.template: Pod",
         ),
-        (
-            "account",
-            template(json!({ "serviceAccountName": "ghost", "containers": [{ "name": "m", "image": "x" }] })),
-            "False TemplateRefused",
-            "serviceaccount \"ghost\" not found",
-        ),
     ];
     for (name, spec, ..) in &cases {
         namespace.apply(&fake_task(name, spec, &json!({})));

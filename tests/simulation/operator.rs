@@ -158,13 +158,19 @@ impl World {
     pub fn carry_out(&mut self, action: Action) -> Result<Option<Answer>, String> {
         Ok(Some(match action {
             Action::Check(job) => {
-                let refused = self.random.chance(self.faults.refused);
-                let outcome =
-                    if refused { CheckOutcome::Refused("no such account".to_owned()) } else { CheckOutcome::Good };
+                let outcome = if self.random.chance(self.faults.refused) {
+                    CheckOutcome::Invalid("no such field".to_owned())
+                } else if self.random.chance(self.faults.broken / 2) {
+                    CheckOutcome::Refused("no such account".to_owned())
+                } else {
+                    CheckOutcome::Good
+                };
                 Answer::Checked(job.key.clone(), job.uid.clone(), outcome)
             }
             Action::Create(create) => {
-                let outcome = if self.random.chance(self.faults.throttled) {
+                let outcome = if self.random.chance(self.faults.broken) {
+                    self.fail_create(&create)
+                } else if self.random.chance(self.faults.throttled) {
                     CreateOutcome::Throttled(Some(1_000))
                 } else if self.random.chance(self.faults.refused) {
                     self.truth.refused(&create);
@@ -179,7 +185,7 @@ impl World {
                 let version = self.next_version();
                 if let Some(pod) = self.pods.get_mut(&key).filter(|pod| pod.seen.uid == delete.uid) {
                     if delete.version.is_some_and(|version| version != pod.seen.version) {
-                        return Ok(Some(Answer::Deleted(delete.id, DeleteOutcome::Changed)));
+                        return Ok(Some(Answer::Deleted(delete.id, delete.task_uid, DeleteOutcome::Changed)));
                     }
                     if pod.life == Life::Ended {
                         // A pod that was to be stopped may have ended in the meantime.
@@ -194,12 +200,12 @@ impl World {
                         self.operator.pod_events.push_back(Event::Pod(seen));
                     }
                 }
-                Answer::Deleted(delete.id, DeleteOutcome::Taken)
+                Answer::Deleted(delete.id, delete.task_uid, DeleteOutcome::Taken)
             }
-            Action::Look(id) => {
+            Action::Look(id, uid) => {
                 let pod = self.pods.get(&(id.key.clone(), id.index, id.attempt));
                 let outcome = pod.map_or(LookOutcome::NotFound, |pod| LookOutcome::Found(Box::new(pod.seen.clone())));
-                Answer::Looked(id, outcome)
+                Answer::Looked(id, uid, outcome)
             }
             Action::Write(write) => return self.write(*write),
             Action::Note(note) => {
@@ -277,6 +283,25 @@ impl World {
         Ok(Some(Answer::Written(write.key, write.uid, outcome)))
     }
 
+    /// The API server fails at a create, and may have made the pod, or make it later, all the same.
+    fn fail_create(&mut self, create: &Create) -> CreateOutcome {
+        let may_exist = self.random.chance(50);
+        match self.random.below(4) {
+            0 => return CreateOutcome::Contended,
+            1 if may_exist => drop(self.create_pod(create)),
+            2 if may_exist => {
+                let late = self.now.plus_millis(self.random.below(60_000) as u64);
+                self.faults.late.push((late, create.clone()));
+            }
+            3 if self.random.chance(5) => {
+                self.truth.invalid(create);
+                return CreateOutcome::Invalid("no".to_owned());
+            }
+            _ => {}
+        }
+        CreateOutcome::Failed { message: "no".to_owned(), may_exist }
+    }
+
     pub fn create_pod(&mut self, create: &Create) -> CreateOutcome {
         let id = create.id();
         let key = (id.key.clone(), id.index, id.attempt);
@@ -318,8 +343,8 @@ fn no_answer(action: &Action) -> Option<Answer> {
             Answer::Checked(job.key.clone(), job.uid.clone(), CheckOutcome::Unclear("timeout".to_owned()))
         }
         Action::Create(create) => Answer::Created(create.id(), create.job.uid.clone(), CreateOutcome::Unclear),
-        Action::Delete(delete) => Answer::Deleted(delete.id.clone(), DeleteOutcome::Failed),
-        Action::Look(id) => Answer::Looked(id.clone(), LookOutcome::Unclear),
+        Action::Delete(delete) => Answer::Deleted(delete.id.clone(), delete.task_uid.clone(), DeleteOutcome::Failed),
+        Action::Look(id, uid) => Answer::Looked(id.clone(), uid.clone(), LookOutcome::Unclear),
         Action::Write(write) => {
             Answer::Written(write.key.clone(), write.uid.clone(), WriteOutcome::Failed("timeout".to_owned()))
         }

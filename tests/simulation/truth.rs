@@ -108,4 +108,9 @@ impl Truth {
     pub fn refused(&mut self, create: &Create) {
         self.tally((create.job.uid.clone(), create.id().index)).lost += 1;
     }
+
+    /// No attempt can do better: it may cost all that the item had left.
+    pub fn invalid(&mut self, create: &Create) {
+        self.tally((create.job.uid.clone(), create.id().index)).lost += 10_000;
+    }
 }

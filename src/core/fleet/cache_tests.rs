@@ -89,8 +89,10 @@ impl Pair {
                 let found = RecallOutcome::Found { from: recall.from, entries, damaged: 0, next: None };
                 self.fleet.handle_recalled(now, &recall.task, &recall.uid, found);
             }
-            Action::Delete(delete) => self.fleet.handle_deleted(now, &delete.id, DeleteOutcome::Taken),
-            Action::Look(_)
+            Action::Delete(delete) => {
+                self.fleet.handle_deleted(now, &delete.id, &delete.task_uid, DeleteOutcome::Taken);
+            }
+            Action::Look(..)
             | Action::Note(_)
             | Action::Reread(_)
             | Action::Fetch(_)

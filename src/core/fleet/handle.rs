@@ -36,6 +36,9 @@ impl Fleet {
 
     /// A MapTask was deleted.
     pub fn handle_task_gone(&mut self, key: &TaskKey) {
+        self.queue.forget(key);
+        self.deletes.forget(key);
+        self.looks.forget(key);
         if let Some(berth) = self.berths.get_mut(key) {
             berth.task = None;
             berth.unloaded = None;
@@ -116,8 +119,8 @@ impl Fleet {
         match answer {
             Answer::Checked(key, uid, outcome) => self.handle_checked(now, &key, &uid, outcome),
             Answer::Created(id, uid, outcome) => self.handle_created(now, &id, &uid, outcome),
-            Answer::Deleted(id, outcome) => self.handle_deleted(now, &id, outcome),
-            Answer::Looked(id, outcome) => self.handle_looked(now, &id, outcome),
+            Answer::Deleted(id, uid, outcome) => self.handle_deleted(now, &id, &uid, outcome),
+            Answer::Looked(id, uid, outcome) => self.handle_looked(now, &id, &uid, outcome),
             Answer::Written(key, uid, outcome) => self.handle_written(now, &key, &uid, &outcome),
             Answer::Noted(key, uid, outcome) => self.handle_noted(now, &key, &uid, &outcome),
             Answer::Reread(seen) => self.handle_reread(now, *seen),
@@ -151,18 +154,28 @@ impl Fleet {
     /// [`Action::Create`](super::plan::Action::Create) was answered.
     pub fn handle_created(&mut self, now: Time, id: &PodId, uid: &str, outcome: CreateOutcome) {
         let namespace = &id.key.namespace;
+        let create = (&id.key, (id.index, id.attempt));
+        let mut outcome = outcome;
         match &outcome {
-            CreateOutcome::Created => self.queue.answered(namespace, true),
-            CreateOutcome::NameTaken | CreateOutcome::Refused(_) => self.queue.answered(namespace, false),
+            CreateOutcome::Created => self.queue.created(now, create),
+            CreateOutcome::NameTaken | CreateOutcome::Contended => self.queue.passed(now, create),
+            CreateOutcome::Refused(message)
+            | CreateOutcome::Invalid(message)
+            | CreateOutcome::Failed { message, .. } => self.queue.failed(now, create, message),
             CreateOutcome::Quota(message) => {
-                self.queue.quota(now, namespace, message.clone());
+                self.queue.quota(now, create, message.clone());
                 if self.queue.counts_finished(namespace) {
                     // Finished pods that were kept take the room of others.
                     self.dirty.extend(self.berths.keys().filter(|key| key.namespace == *namespace).cloned());
                 }
             }
-            CreateOutcome::Throttled(pause) => self.queue.complained(now, namespace, *pause),
-            CreateOutcome::Unclear => self.queue.complained(now, namespace, None),
+            CreateOutcome::Throttled(pause) => self.queue.throttled(now, create, *pause),
+            CreateOutcome::Unclear => {
+                if self.queue.unanswered(now, create) {
+                    let message = "the API server did not answer in time, though it answers others".to_owned();
+                    outcome = CreateOutcome::Failed { message, may_exist: true };
+                }
+            }
         }
         let round = self.round(now);
         if let Some(task) = self.task_mut(&id.key).filter(|task| task.uid() == uid) {
@@ -171,9 +184,9 @@ impl Fleet {
     }
 
     /// [`Action::Delete`](super::plan::Action::Delete) was answered.
-    pub fn handle_deleted(&mut self, now: Time, id: &PodId, outcome: DeleteOutcome) {
-        self.deletes_in_flight = self.deletes_in_flight.saturating_sub(1);
-        if let Some(task) = self.task_mut(&id.key)
+    pub fn handle_deleted(&mut self, now: Time, id: &PodId, uid: &str, outcome: DeleteOutcome) {
+        self.deletes.end(now, &id.key, (id.index, id.attempt));
+        if let Some(task) = self.task_mut(&id.key).filter(|task| task.uid() == uid)
             && outcome != DeleteOutcome::Taken
         {
             task.handle_delete_failed(now, id.index, id.attempt, outcome == DeleteOutcome::Changed);
@@ -181,10 +194,12 @@ impl Fleet {
     }
 
     /// [`Action::Look`](super::plan::Action::Look) was answered.
-    pub fn handle_looked(&mut self, now: Time, id: &PodId, outcome: LookOutcome) {
-        self.looks_in_flight = self.looks_in_flight.saturating_sub(1);
+    pub fn handle_looked(&mut self, now: Time, id: &PodId, uid: &str, outcome: LookOutcome) {
+        self.looks.end(now, &id.key, (id.index, id.attempt));
         let round = self.round(now);
-        let ending = self.task_mut(&id.key).and_then(|task| task.handle_looked(&round, id.index, id.attempt, outcome));
+        // An answer about a task of the same name that was there before says nothing about this one's pods.
+        let task = self.task_mut(&id.key).filter(|task| task.uid() == uid);
+        let ending = task.and_then(|task| task.handle_looked(&round, id.index, id.attempt, outcome));
         self.count_ending(&id.key, ending.as_ref());
     }
 

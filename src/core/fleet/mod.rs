@@ -12,11 +12,12 @@ use std::sync::Arc;
 use crate::api::status::TaskPhase;
 use crate::core::cache::claims::Claims;
 use crate::core::ids::{TaskKey, Time};
+use crate::core::queue::on_the_way::OnTheWay;
 use crate::core::queue::{Denial, Line, Queue};
 use crate::core::task::shelf::Keeping;
 use crate::core::task::{Budget, Pods, Round, Task, TaskSeen};
 
-use plan::{Action, Plan};
+use plan::{Action, Delete, Plan};
 
 pub use event::Event;
 pub use limits::Limits;
@@ -48,8 +49,8 @@ pub struct Fleet {
     pods_synced: bool,
     /// Counts the complete lists of pods.
     epoch: u32,
-    deletes_in_flight: usize,
-    looks_in_flight: usize,
+    deletes: OnTheWay,
+    looks: OnTheWay,
     healed: Option<Time>,
     endings: BTreeMap<&'static str, u64>,
     claims: Claims,
@@ -88,6 +89,8 @@ pub struct Gauges {
     pub waiting: u64,
     /// Namespaces whose quota is used up.
     pub held_namespaces: u64,
+    /// Tasks that are probed with one pod at a time, since their creates fail.
+    pub held_tasks: u64,
     /// Creates that may be on their way, and that are.
     pub window: (u32, u32),
     /// Items found in a cache, since the start.
@@ -113,8 +116,8 @@ impl Fleet {
             tasks_synced: false,
             pods_synced: false,
             epoch: 0,
-            deletes_in_flight: 0,
-            looks_in_flight: 0,
+            deletes: OnTheWay::new(limits.deletes_in_flight),
+            looks: OnTheWay::new(limits.looks_in_flight),
             healed: None,
             endings: BTreeMap::new(),
             claims: Claims::default(),
@@ -154,6 +157,9 @@ impl Fleet {
             }
             self.dirty.insert(key);
         }
+        self.queue.advance(now);
+        self.deletes.advance(now);
+        self.looks.advance(now);
         let mut touched = std::mem::take(&mut self.dirty);
         self.poll_tasks(now, &touched, &mut plan);
         for key in &touched {
@@ -187,6 +193,7 @@ impl Fleet {
         let mut gauges = Gauges {
             in_flight: self.in_flight as u64,
             held_namespaces: self.queue.held() as u64,
+            held_tasks: self.queue.failing() as u64,
             window: self.queue.window.size_and_use(),
             cached: self.cached,
             endings: self.endings.clone(),
@@ -208,23 +215,27 @@ impl Fleet {
 
     fn poll_tasks(&mut self, now: Time, keys: &BTreeSet<TaskKey>, plan: &mut Plan) {
         let mut round = self.round(now);
-        let mut budget = Budget {
-            deletes: self.limits.deletes_in_flight.saturating_sub(self.deletes_in_flight),
-            looks: self.limits.looks_in_flight.saturating_sub(self.looks_in_flight),
-        };
-        let before = budget;
         for key in keys {
             if let Some(task) = self.berths.get_mut(key).and_then(|berth| berth.task.as_mut()) {
                 let full = self.queue.counts_finished(&key.namespace);
                 let keeping = if full { Keeping { excess: usize::MAX, ..Keeping::default() } } else { round.keeping };
-                let before = task.lingering();
+                let mut budget = Budget {
+                    deletes: self.deletes.room(key, self.limits.deletes_in_flight, true),
+                    looks: self.looks.room(key, self.limits.looks_in_flight, true),
+                };
+                let (before, planned) = (task.lingering(), plan.actions.len());
                 task.poll(&Round { keeping, ..round }, &mut budget, &mut plan.actions);
                 let gone = before.saturating_sub(task.lingering());
                 round.keeping.excess = round.keeping.excess.saturating_sub(gone);
+                for action in &plan.actions[planned..] {
+                    match action {
+                        Action::Delete(Delete { id, .. }) => self.deletes.begin(now, key, (id.index, id.attempt)),
+                        Action::Look(id, _) => self.looks.begin(now, key, (id.index, id.attempt)),
+                        _ => {}
+                    }
+                }
             }
         }
-        self.deletes_in_flight += before.deletes - budget.deletes;
-        self.looks_in_flight += before.looks - budget.looks;
     }
 
     /// Starts items, one task after the other in the order of the line, as far as the limits allow.
@@ -243,22 +254,27 @@ impl Fleet {
         while let Some(key) = line.pop() {
             let Some(berth) = self.berths.get_mut(&key) else { continue };
             let Some(task) = &mut berth.task else { continue };
-            let slots = task.slots_to_start();
+            let next = task.peek_startable();
+            let slots = next.map_or(1, |index| task.slots_to_start(index));
             let here = self.in_namespaces.get(&key.namespace).copied().unwrap_or(0);
             let after = (self.in_flight + slots, here + slots);
-            if let Some(denial) = self.queue.denies(now, &key.namespace, after) {
+            if let Some(denial) = self.queue.denies(now, &key, after) {
+                if denial == Denial::Busy {
+                    self.queue.window.is_limit();
+                }
                 denied.insert(key, denial);
                 continue;
             }
-            let Some(index) = task.peek_startable() else { continue };
+            let Some(index) = next else { continue };
             if let Err((other, at)) = task.claim(&mut self.claims, &key, index) {
                 task.park(index, format!("item {at} of MapTask {} computes the same", other.name));
                 line.push(task.priority(), task.in_flight(), key);
                 continue;
             }
             let Some(create) = task.launch(&round, index) else { continue };
+            let id = create.id();
+            self.queue.begin(now, (&key, (id.index, id.attempt)));
             plan.actions.push(Action::Create(create));
-            self.queue.begin(now, &key.namespace);
             self.in_flight = after.0;
             self.in_namespaces.insert(key.namespace.clone(), after.1);
             berth.in_flight += slots;
@@ -332,6 +348,10 @@ mod story;
 #[cfg(test)]
 #[path = "fleet_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "isolation_tests.rs"]
+mod isolation_tests;
 
 #[cfg(test)]
 #[path = "policy_tests.rs"]

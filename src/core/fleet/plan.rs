@@ -28,8 +28,8 @@ pub enum Action {
     Create(Create),
     /// A pod is deleted.
     Delete(Delete),
-    /// Does this pod exist?
-    Look(PodId),
+    /// Does this pod exist? With the task's UID.
+    Look(PodId, String),
     /// Results are stored and then the status is written.
     Write(Box<Write>),
     /// The status says why it can't be written, and nothing else in it changes.
@@ -130,6 +130,8 @@ pub struct Delete {
     pub id: PodId,
     /// Only the pod of this UID.
     pub uid: String,
+    /// The task's UID.
+    pub task_uid: String,
     /// Only this version of it, if it is to go for what it looked like.
     pub version: Option<u64>,
     /// Whether it has ended, so that there is nothing to wait for.
@@ -189,7 +191,9 @@ pub enum CheckOutcome {
     Good,
     /// It would, but for a quota of the namespace.
     Quota(String),
-    /// It never would.
+    /// No cluster ever would: the template itself is wrong.
+    Invalid(String),
+    /// It would not as the cluster is now; somebody may change that.
     Refused(String),
     /// No answer.
     Unclear(String),
@@ -204,12 +208,23 @@ pub enum CreateOutcome {
     NameTaken,
     /// No room in the namespace's quota.
     Quota(String),
+    /// Not created, since another create was charged to the same quota at the same time.
+    Contended,
     /// The API server asks for fewer requests, and for a pause of this many milliseconds.
     Throttled(Option<u64>),
     /// No answer: the pod may be there or come.
     Unclear,
-    /// The API server refuses this pod.
+    /// The API server failed at this request: to be tried again later, at no cost to the item.
+    Failed {
+        /// Its words.
+        message: String,
+        /// Whether the pod may be there, or come, all the same.
+        may_exist: bool,
+    },
+    /// A policy of the cluster refuses this pod.
     Refused(String),
+    /// No cluster takes this pod.
+    Invalid(String),
 }
 
 /// What became of reading a ConfigMap.
@@ -299,10 +314,10 @@ pub enum Answer {
     Checked(TaskKey, String, CheckOutcome),
     /// Of a create; with the task's UID.
     Created(PodId, String, CreateOutcome),
-    /// Of a delete.
-    Deleted(PodId, DeleteOutcome),
-    /// Of a look.
-    Looked(PodId, LookOutcome),
+    /// Of a delete; with the task's UID.
+    Deleted(PodId, String, DeleteOutcome),
+    /// Of a look; with the task's UID.
+    Looked(PodId, String, LookOutcome),
     /// Of a status write; with the task's UID.
     Written(TaskKey, String, WriteOutcome),
     /// Of a note; with the task's UID.
@@ -328,7 +343,7 @@ impl fmt::Display for Action {
             Self::Create(create) => write!(f, "create {}", create.id()),
             Self::Delete(Delete { id, ended: true, .. }) => write!(f, "clean up {id}"),
             Self::Delete(Delete { id, ended: false, .. }) => write!(f, "stop {id}"),
-            Self::Look(id) => write!(f, "look for {id}"),
+            Self::Look(id, _) => write!(f, "look for {id}"),
             Self::Write(write) => write.fmt(f),
             Self::Note(note) => write!(f, "note {} waiting {}", note.key, note.waiting.reason.as_str()),
             Self::Reread(key) => write!(f, "reread {key}"),

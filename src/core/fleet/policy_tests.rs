@@ -84,7 +84,7 @@ fn a_pod_that_has_ended_unseen_is_not_deleted_when_its_task_is_stopped() {
     let stop = plan.actions.iter().find_map(|a| if let Action::Delete(delete) = a { Some(delete) } else { None });
     let stop = stop.expect("it is not needed any more");
     assert_eq!(stop.version, Some(2), "only as it was when it had not ended");
-    story.fleet.handle_deleted(story.now, &stop.id, DeleteOutcome::Changed);
+    story.fleet.handle_deleted(story.now, &stop.id, "u", DeleteOutcome::Changed);
     story.ends(1, 1, 0);
     let plan = story.plan(1_000);
     assert!(plan.iter().any(|line| line.starts_with("write ns/t Succeeded 2/2 running 0 failed 0")), "{plan:?}");
@@ -107,7 +107,7 @@ fn a_pod_that_is_gone_when_its_task_was_being_stopped_has_not_failed() {
     let plan = story.plan(0);
     assert!(plan.contains(&"look for ns/t-1-1".to_owned()), "where is it? {plan:?}");
     let id = PodId { key: key(), index: Index(1), attempt: Attempt(1) };
-    story.fleet.handle_looked(story.now, &id, LookOutcome::NotFound);
+    story.fleet.handle_looked(story.now, &id, "u", LookOutcome::NotFound);
     let plan = story.plan(1_000);
     assert!(plan.iter().any(|line| line.starts_with("write ns/t Succeeded 1/3 running 0 failed 0")), "{plan:?}");
 }
@@ -135,7 +135,7 @@ fn a_pod_that_has_started_since_is_not_stopped_for_being_late() {
     let stop = stop.expect("it is late");
     assert_eq!(stop.version, Some(1), "only as it was when it had not started");
     story.now = story.now.plus_millis(5_000);
-    story.fleet.handle_deleted(story.now, &stop.id, DeleteOutcome::Changed);
+    story.fleet.handle_deleted(story.now, &stop.id, "u", DeleteOutcome::Changed);
     story.runs(0, 1);
     assert_eq!(story.plan(2_000).iter().filter(|line| line.starts_with("stop")).count(), 0);
 }

@@ -11,18 +11,23 @@ use crate::api::TaskPhase;
 use crate::core::ids::{TaskKey, Time};
 use crate::core::pod::{PodSeen, PodStatus};
 
-/// A cluster in which every item takes a second and nothing goes wrong.
-struct Cluster {
-    fleet: Fleet,
-    now: Time,
+/// A cluster in which every item takes a second and nothing goes wrong, but for creates in some namespaces.
+pub(super) struct Cluster {
+    pub(super) fleet: Fleet,
+    pub(super) now: Time,
     version: u64,
     running: Vec<(Time, PodId, String)>,
-    created: BTreeMap<TaskKey, Vec<Time>>,
+    pub(super) created: BTreeMap<TaskKey, Vec<Time>>,
     writes: usize,
+    /// How creates in a namespace fail, and after how many milliseconds.
+    pub(super) broken: BTreeMap<&'static str, (u64, CreateOutcome)>,
+    failing: Vec<(Time, PodId, String, CreateOutcome)>,
+    /// Creates that were asked for in each namespace, broken ones, too.
+    pub(super) asked: BTreeMap<String, usize>,
 }
 
 impl Cluster {
-    fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Self {
             fleet: empty_fleet(limits),
             now: Time(0),
@@ -30,10 +35,13 @@ impl Cluster {
             running: Vec::new(),
             created: BTreeMap::new(),
             writes: 0,
+            broken: BTreeMap::new(),
+            failing: Vec::new(),
+            asked: BTreeMap::new(),
         }
     }
 
-    fn add(&mut self, namespace: &str, name: &str, count: u32, priority: i32) -> TaskKey {
+    pub(super) fn add(&mut self, namespace: &str, name: &str, count: u32, priority: i32) -> TaskKey {
         let key = TaskKey::new(namespace, name);
         self.version += 1;
         let spec = json!({ "items": { "count": count }, "priority": priority });
@@ -47,9 +55,15 @@ impl Cluster {
     }
 
     /// A twentieth of a second passes.
-    fn tick(&mut self) {
+    pub(super) fn tick(&mut self) {
         self.now = self.now.plus_millis(50);
         let now = self.now;
+        let (due, failing) = std::mem::take(&mut self.failing).into_iter().partition(|(time, ..)| *time <= now);
+        self.failing = failing;
+        let due: Vec<(Time, PodId, String, CreateOutcome)> = due;
+        for (_, id, uid, outcome) in due {
+            self.fleet.handle_created(now, &id, &uid, outcome);
+        }
         let (ended, running) = std::mem::take(&mut self.running).into_iter().partition(|(end, ..)| *end <= now);
         self.running = running;
         let ended: Vec<(Time, PodId, String)> = ended;
@@ -60,6 +74,11 @@ impl Cluster {
             match action {
                 Action::Create(create) => {
                     let (id, uid) = (create.id(), create.job.uid.clone());
+                    *self.asked.entry(id.key.namespace.to_string()).or_default() += 1;
+                    if let Some((delay, outcome)) = self.broken.get(&*id.key.namespace) {
+                        self.failing.push((now.plus_millis(*delay), id, uid, outcome.clone()));
+                        continue;
+                    }
                     self.fleet.handle_created(now, &id, &uid, CreateOutcome::Created);
                     self.fleet.handle_pod(now, Self::pod(&id, &uid, "Running"));
                     self.created.entry(id.key.clone()).or_default().push(now);
@@ -72,7 +91,7 @@ impl Cluster {
                     self.fleet.handle_written(now, &write.key, &write.uid, &written);
                 }
                 Action::Delete(delete) => {
-                    self.fleet.handle_deleted(now, &delete.id, DeleteOutcome::Taken);
+                    self.fleet.handle_deleted(now, &delete.id, &delete.task_uid, DeleteOutcome::Taken);
                     let uid = format!("{}-{}", delete.id.key.namespace, delete.id.key.name);
                     self.fleet.handle_pod_gone(now, &Self::pod(&delete.id, &uid, "Succeeded"));
                 }
@@ -82,11 +101,11 @@ impl Cluster {
         }
     }
 
-    fn in_flight(&self, key: &TaskKey) -> usize {
+    pub(super) fn in_flight(&self, key: &TaskKey) -> usize {
         self.fleet.task(key).map_or(0, crate::core::task::Task::in_flight)
     }
 
-    fn millis_to_end(&mut self, key: &TaskKey) -> u64 {
+    pub(super) fn millis_to_end(&mut self, key: &TaskKey) -> u64 {
         let start = self.now;
         while self.fleet.task(key).is_some_and(|task| task.phase() != TaskPhase::Succeeded) {
             self.tick();
@@ -96,7 +115,7 @@ impl Cluster {
     }
 }
 
-fn limits(max_pods: usize) -> Limits {
+pub(super) fn limits(max_pods: usize) -> Limits {
     Limits { max_pods, kept_pods: 0, linger_millis: 0, lingering_pods: 0, ..Limits::DEFAULT }
 }
 

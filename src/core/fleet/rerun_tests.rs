@@ -44,7 +44,7 @@ fn status(story: &Story) -> &MapTaskStatus {
 }
 
 fn refused() -> CheckOutcome {
-    CheckOutcome::Refused("no such account".to_owned())
+    CheckOutcome::Invalid("unknown field".to_owned())
 }
 
 #[test]

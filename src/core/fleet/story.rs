@@ -17,6 +17,8 @@ pub struct Story {
     pub written: Option<TaskSeen>,
     /// The answer to creates, if there is one.
     pub created: Option<CreateOutcome>,
+    /// Whether dry runs are answered well.
+    pub checks: bool,
     /// The task as it was created.
     pub task: TaskSeen,
 }
@@ -74,6 +76,7 @@ impl Story {
             version: 1,
             written: None,
             created: Some(CreateOutcome::Created),
+            checks: true,
             task: task.clone(),
         };
         story.fleet.handle_task(story.now, task);
@@ -103,9 +106,12 @@ impl Story {
                         &WriteOutcome::Written { version: self.version, rewritten: 0, uncached: None },
                     );
                 }
-                Action::Delete(delete) => self.fleet.handle_deleted(self.now, &delete.id, DeleteOutcome::Taken),
-                Action::Check(_) => self.fleet.handle_checked(self.now, &key(), "u", CheckOutcome::Good),
-                Action::Look(_)
+                Action::Delete(delete) => {
+                    self.fleet.handle_deleted(self.now, &delete.id, &delete.task_uid, DeleteOutcome::Taken);
+                }
+                Action::Check(_) if self.checks => self.fleet.handle_checked(self.now, &key(), "u", CheckOutcome::Good),
+                Action::Check(_)
+                | Action::Look(..)
                 | Action::Note(_)
                 | Action::Reread(_)
                 | Action::Tell(_)

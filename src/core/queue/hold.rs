@@ -1,15 +1,17 @@
-//! A namespace whose quota is used up: when is it worth asking again, and how carefully?
+//! A namespace whose quota is used up, or a task whose creates fail: when is it worth asking again, and how carefully?
 
 use crate::core::ids::{Time, doubled};
 
-/// The delay before a full namespace is probed though no pod of ours ended, in milliseconds, doubling up to [`MAX_PROBE_MILLIS`].
+/// The delay before a full namespace is probed though no pod of ours ended, in milliseconds, doubling up to the longest.
 const PROBE_MILLIS: u64 = 1_000;
-/// The longest delay between probes. Room can come from others' pods, which nobody tells us of.
-const MAX_PROBE_MILLIS: u64 = 15_000;
+/// The longest delay between probes of a full quota. Room can come from others' pods, which nobody tells us of.
+pub const MAX_QUOTA_PROBE_MILLIS: u64 = 15_000;
+/// The longest delay between probes of a task whose creates fail: what is broken is repaired by people.
+pub const MAX_FAILURE_PROBE_MILLIS: u64 = 60_000;
 /// So many creates in flight at once in a namespace that has room again, and it is no longer held.
 const FREE_AGAIN: u32 = 64;
 
-/// The state of a namespace whose quota refused a pod.
+/// The state of a namespace whose quota refused a pod, or of a task whose creates failed.
 #[derive(Clone, Debug)]
 pub struct Hold {
     /// Creates that may be in flight: 1 is a probe.
@@ -18,13 +20,16 @@ pub struct Hold {
     /// No create before this time.
     closed_until: Option<Time>,
     refusals: u32,
+    /// Milliseconds between two probes at most.
+    longest: u64,
     message: String,
 }
 
 impl Hold {
-    /// A namespace that has just refused a pod.
-    pub fn new(now: Time, message: String) -> Self {
-        let mut hold = Self { allowed: 1, in_flight: 0, closed_until: None, refusals: 0, message: String::new() };
+    /// A pod has just been refused; probes are at most `longest` milliseconds apart.
+    pub fn new(now: Time, message: String, longest: u64) -> Self {
+        let mut hold =
+            Self { allowed: 1, in_flight: 0, closed_until: None, refusals: 0, longest, message: String::new() };
         hold.close(now, message);
         hold
     }
@@ -50,7 +55,7 @@ impl Hold {
         self.closed_until = None;
     }
 
-    /// A create was answered, and not by the quota.
+    /// A create was answered, and not with what the hold is for.
     pub fn answered(&mut self, created: bool) {
         // A create from before the hold says nothing about the room there is now.
         let Some(left) = self.in_flight.checked_sub(1) else { return };
@@ -61,7 +66,7 @@ impl Hold {
         }
     }
 
-    /// The quota refused a create.
+    /// A create was refused or failed once more.
     pub fn refused(&mut self, now: Time, message: String) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.close(now, message);
@@ -73,7 +78,7 @@ impl Hold {
         self.refusals = 0;
     }
 
-    /// Whether the namespace has shown that it has room.
+    /// Whether enough creates have succeeded since.
     pub fn is_over(&self) -> bool {
         self.allowed >= FREE_AGAIN
     }
@@ -85,7 +90,7 @@ impl Hold {
             return;
         }
         self.allowed = 1;
-        let delay = doubled(PROBE_MILLIS, self.refusals, MAX_PROBE_MILLIS);
+        let delay = doubled(PROBE_MILLIS, self.refusals, self.longest);
         self.refusals += 1;
         self.closed_until = Some(now.plus_millis(delay));
     }
@@ -96,7 +101,7 @@ mod tests {
     use super::*;
 
     fn hold() -> Hold {
-        Hold::new(Time(0), "exceeded quota".to_owned())
+        Hold::new(Time(0), "exceeded quota".to_owned(), MAX_QUOTA_PROBE_MILLIS)
     }
 
     #[test]

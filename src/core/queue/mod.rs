@@ -1,6 +1,9 @@
-//! Who may start next? Fair between tasks, within the operator's limits, and no knocking at a full namespace.
+//! Who may start next? Fair between tasks, within the operator's limits, and no knocking at a full namespace or at one
+//! whose creates fail.
 
+pub mod failing;
 pub mod hold;
+pub mod on_the_way;
 pub mod pace;
 pub mod quota;
 pub mod window;
@@ -11,8 +14,10 @@ use std::sync::Arc;
 
 use crate::api::status::WaitingReason;
 use crate::core::fleet::Limits;
-use crate::core::ids::{TaskKey, Time};
-use crate::core::queue::hold::Hold;
+use crate::core::ids::{Attempt, Index, TaskKey, Time};
+use crate::core::queue::failing::Failing;
+use crate::core::queue::hold::{Hold, MAX_QUOTA_PROBE_MILLIS};
+use crate::core::queue::on_the_way::OnTheWay;
 use crate::core::queue::pace::Pace;
 use crate::core::queue::window::Window;
 
@@ -25,9 +30,14 @@ pub struct Queue {
     max_pods_per_namespace: Option<usize>,
     /// Creates in a second.
     pace: Option<Pace>,
-    /// Creates on their way.
+    /// How many creates may be on their way.
     pub window: Window,
+    /// Those that are.
+    creates: OnTheWay,
+    /// The task that had the latest good answer, and the latest one of any other task: proof that the server is well.
+    served: [Option<(TaskKey, Time)>; 2],
     holds: BTreeMap<Arc<str>, Hold>,
+    failing: Failing,
 }
 
 /// Why an item may not start now.
@@ -39,12 +49,15 @@ pub enum Denial {
     Waiting(WaitingReason, Option<String>),
 }
 
+/// Which create was answered, by its task and pod.
+pub type CreateId<'a> = (&'a TaskKey, (Index, Attempt));
+
 /// The order of tasks that have items to start: highest priority first, then fewest in flight, then by name.
 #[derive(Debug, Default)]
 pub struct Line(BinaryHeap<(i32, Reverse<(usize, TaskKey)>)>);
 
 impl Line {
-    /// Adds a task of this priority with so many items in flight.
+    /// Adds a task of this priority with this many items in flight.
     pub fn push(&mut self, priority: i32, in_flight: usize, key: TaskKey) {
         self.0.push((priority, Reverse((in_flight, key))));
     }
@@ -63,15 +76,27 @@ impl Queue {
             max_pods_per_namespace: limits.max_pods_per_namespace,
             pace: limits.pods_per_second.map(Pace::new),
             window: Window::new(limits.creates_in_flight),
+            creates: OnTheWay::new(limits.creates_in_flight as usize),
+            served: [None, None],
             holds: BTreeMap::new(),
+            failing: Failing::default(),
         }
     }
 
-    /// Why no item of this namespace may start now; `None` if one may. Items are counted that would then be in flight,
-    /// over all namespaces and in this one.
-    pub fn denies(&self, now: Time, namespace: &str, (in_all, here): (usize, usize)) -> Option<Denial> {
-        if let Some(hold) = self.holds.get(namespace).filter(|hold| !hold.is_open(now)) {
-            return Some(Denial::Waiting(WaitingReason::Quota, Some(hold.message().to_owned())));
+    /// Time has passed. To be called before [`Self::denies`] is asked at this time.
+    pub fn advance(&mut self, now: Time) {
+        self.creates.advance(now);
+    }
+
+    /// Why no item of this task may start now; `None` if one may. Items are counted that would then be in flight, over
+    /// all namespaces and in this one.
+    pub fn denies(&self, now: Time, task: &TaskKey, (in_all, here): (usize, usize)) -> Option<Denial> {
+        let waits = |reason, hold: &Hold| Some(Denial::Waiting(reason, Some(hold.message().to_owned())));
+        if let Some(hold) = self.holds.get(&task.namespace).filter(|hold| !hold.is_open(now)) {
+            return waits(WaitingReason::Quota, hold);
+        }
+        if let Some(hold) = self.failing.hold(task).filter(|hold| !hold.is_open(now)) {
+            return waits(WaitingReason::FailedCreate, hold);
         }
         let limited = |name: &str, limit: String| {
             Some(Denial::Waiting(WaitingReason::OperatorLimit, Some(format!("{name} of the operator is {limit}"))))
@@ -88,38 +113,84 @@ impl Queue {
         if self.window.is_paused(now) {
             return Some(Denial::Waiting(WaitingReason::Throttled, None));
         }
-        (!self.window.is_open(now)).then_some(Denial::Busy)
+        (self.creates.room(task, self.window.size(), !self.window.has_complaint(now)) == 0).then_some(Denial::Busy)
     }
 
     /// A create goes out.
-    pub fn begin(&mut self, now: Time, namespace: &str) {
+    pub fn begin(&mut self, now: Time, (task, pod): CreateId<'_>) {
         self.window.begin(now);
+        self.creates.begin(now, task, pod);
         if let Some(pace) = &mut self.pace {
             pace.begin(now);
         }
-        if let Some(hold) = self.holds.get_mut(namespace) {
+        if let Some(hold) = self.holds.get_mut(&task.namespace) {
             hold.begin();
         }
+        self.failing.begin(task);
     }
 
-    /// A create was answered, and the API server had no complaint about load.
-    pub fn answered(&mut self, namespace: &str, created: bool) {
+    /// A create was carried out.
+    pub fn created(&mut self, now: Time, (task, pod): CreateId<'_>) {
+        self.creates.end(now, task, pod);
         self.window.good();
-        self.hold_answered(namespace, created);
+        if self.served[0].as_ref().is_some_and(|(last, _)| last != task) {
+            self.served.swap(0, 1);
+        }
+        self.served[0] = Some((task.clone(), now));
+        self.hold_answered(&task.namespace, true);
+        self.failing.answered(task, true);
     }
 
-    /// A create met the API server's limits, or found no answer.
-    pub fn complained(&mut self, now: Time, namespace: &str, pause_millis: Option<u64>) {
+    /// A create was answered well, but made no pod: its name is taken, or another create was faster.
+    pub fn passed(&mut self, now: Time, (task, pod): CreateId<'_>) {
+        self.creates.end(now, task, pod);
+        self.window.good();
+        self.hold_answered(&task.namespace, false);
+        self.failing.answered(task, false);
+    }
+
+    /// The API server refused a create, or failed at it: the trouble is its task's, and says nothing about load.
+    pub fn failed(&mut self, now: Time, (task, pod): CreateId<'_>, message: &str) {
+        self.creates.end(now, task, pod);
+        self.window.neutral();
+        self.hold_answered(&task.namespace, false);
+        self.failing.failed(now, task, message);
+    }
+
+    /// A create met the API server's limits.
+    pub fn throttled(&mut self, now: Time, (task, pod): CreateId<'_>, pause_millis: Option<u64>) {
+        self.creates.end(now, task, pod);
         self.window.bad(now, pause_millis);
-        self.hold_answered(namespace, false);
+        self.hold_answered(&task.namespace, false);
+        self.failing.answered(task, false);
+    }
+
+    /// A create found no answer. Where other tasks were served in the meantime, that is its task's trouble and not load.
+    /// Answers whether it is.
+    pub fn unanswered(&mut self, now: Time, (task, pod): CreateId<'_>) -> bool {
+        let since = self.creates.end(now, task, pod).unwrap_or(now);
+        let is_well = self.served.iter().flatten().any(|(other, time)| other != task && *time > since);
+        self.hold_answered(&task.namespace, false);
+        if is_well {
+            self.window.neutral();
+            self.failing.failed(now, task, "the API server did not answer in time");
+        } else {
+            self.window.bad(now, None);
+            self.failing.answered(task, false);
+        }
+        is_well
     }
 
     /// A create met the namespace's quota.
-    pub fn quota(&mut self, now: Time, namespace: &Arc<str>, message: String) {
+    pub fn quota(&mut self, now: Time, (task, pod): CreateId<'_>, message: String) {
+        self.creates.end(now, task, pod);
         self.window.good();
-        match self.holds.get_mut(namespace) {
-            Some(hold) => hold.refused(now, message),
-            None => drop(self.holds.insert(Arc::clone(namespace), Hold::new(now, message))),
+        self.failing.answered(task, false);
+        if let Some(hold) = self.holds.get_mut(&task.namespace) {
+            hold.refused(now, message);
+        } else {
+            let hold = Hold::new(now, message, MAX_QUOTA_PROBE_MILLIS);
+            self.holds.insert(Arc::clone(&task.namespace), hold);
         }
     }
 
@@ -128,6 +199,12 @@ impl Queue {
         if let Some(hold) = self.holds.get_mut(namespace) {
             hold.room();
         }
+    }
+
+    /// The task is gone; another one of its name begins without its history.
+    pub fn forget(&mut self, task: &TaskKey) {
+        self.creates.forget(task);
+        self.failing.forget(task);
     }
 
     /// Whether the namespace is on hold for a quota that counts finished pods, too.
@@ -140,11 +217,16 @@ impl Queue {
         self.holds.len()
     }
 
+    /// Tasks on hold, since their creates fail.
+    pub fn failing(&self) -> usize {
+        self.failing.held()
+    }
+
     /// When an item may start that may not now.
     pub fn next_wake(&self, now: Time) -> Option<Time> {
         let times = self.holds.values().filter_map(Hold::next_wake).chain(self.window.paused_until());
-        let times = times.chain(self.pace.as_ref().map(Pace::open_at));
-        times.filter(|time| *time > now).min()
+        let times = times.chain(self.pace.as_ref().map(Pace::open_at)).chain(self.failing.wakes());
+        times.filter(|time| *time > now).chain(self.creates.next_wake(now)).min()
     }
 
     fn hold_answered(&mut self, namespace: &str, created: bool) {

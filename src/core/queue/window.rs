@@ -10,11 +10,13 @@ const IDLE_MILLIS: u64 = 1_000;
 const GOOD_FOR_ONE: u32 = 50;
 /// Bad answers within this many milliseconds count as one: they complain about the same load.
 const SAME_COMPLAINT_MILLIS: u64 = 1_000;
+/// For this many milliseconds after a complaint no create goes out beyond the window.
+const COMPLAINT_MILLIS: u64 = 60_000;
 /// The longest pause that the API server may ask for, in milliseconds.
 const MAX_PAUSE_MILLIS: u64 = 30_000;
 
 /// The number of creates in flight: one more after each good answer, until half of what there was a complaint about; from
-/// there on one more after 50.
+/// there on one more after 50. It grows only while it is the limit: what was never sent proves nothing.
 #[derive(Debug)]
 pub struct Window {
     size: u32,
@@ -23,6 +25,10 @@ pub struct Window {
     /// Up to this size the API server has not complained.
     proven: u32,
     in_flight: u32,
+    /// Whether another create would have gone out during this round trip, had there been room.
+    was_limit: bool,
+    /// Answers until this round trip is over.
+    left: u32,
     good: u32,
     began: Option<Time>,
     halved: Option<Time>,
@@ -33,17 +39,33 @@ impl Window {
     /// Nothing on its way, and never more than `most`, which is at least 1.
     pub fn new(most: u32) -> Self {
         let (most, size) = (most.max(1), START.min(most.max(1)));
-        Self { size, most, proven: most, in_flight: 0, good: 0, began: None, halved: None, paused_until: None }
+        Self {
+            size,
+            most,
+            proven: most,
+            in_flight: 0,
+            was_limit: false,
+            left: 0,
+            good: 0,
+            began: None,
+            halved: None,
+            paused_until: None,
+        }
     }
 
-    /// Whether another create may go out.
-    pub fn is_open(&self, now: Time) -> bool {
-        self.in_flight < self.size && !self.is_paused(now)
+    /// Creates that may be in flight.
+    pub fn size(&self) -> usize {
+        self.size as usize
     }
 
     /// Whether the API server has asked for a pause.
     pub fn is_paused(&self, now: Time) -> bool {
         self.paused_until.is_some_and(|until| until > now)
+    }
+
+    /// Whether the API server has complained lately.
+    pub fn has_complaint(&self, now: Time) -> bool {
+        self.halved.is_some_and(|last| now.millis_since(last) < COMPLAINT_MILLIS)
     }
 
     /// When a pause ends.
@@ -60,9 +82,18 @@ impl Window {
         self.in_flight += 1;
     }
 
+    /// A create has to wait for room.
+    pub fn is_limit(&mut self) {
+        self.was_limit = true;
+    }
+
     /// A create was answered, and not with a complaint.
     pub fn good(&mut self) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+        let was_limit = self.was_limit;
+        self.neutral();
+        if !was_limit {
+            return;
+        }
         self.good += 1;
         if self.size < self.proven || self.good >= GOOD_FOR_ONE {
             self.good = 0;
@@ -71,9 +102,21 @@ impl Window {
         }
     }
 
+    /// A create was answered, and that says nothing about load.
+    pub fn neutral(&mut self) {
+        if self.left == 0 {
+            self.left = self.in_flight;
+        }
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.left = self.left.saturating_sub(1);
+        if self.left == 0 {
+            self.was_limit = false;
+        }
+    }
+
     /// The API server asked for less, or did not answer in time.
     pub fn bad(&mut self, now: Time, pause_millis: Option<u64>) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+        self.neutral();
         self.good = 0;
         if self.halved.is_none_or(|last| now.millis_since(last) >= SAME_COMPLAINT_MILLIS) {
             self.size = (self.size / 2).max(1);
@@ -94,11 +137,16 @@ impl Window {
 mod tests {
     use super::*;
 
+    fn is_open(window: &Window, now: Time) -> bool {
+        window.in_flight < window.size && !window.is_paused(now)
+    }
+
     fn open_creates(window: &mut Window, now: Time) -> u32 {
         let before = window.in_flight;
-        while window.is_open(now) {
+        while is_open(window, now) {
             window.begin(now);
         }
+        window.is_limit();
         window.in_flight - before
     }
 
@@ -140,8 +188,8 @@ mod tests {
         let mut window = with_32_in_flight();
         (0..32).for_each(|_| window.bad(Time(5), Some(1_000)));
         assert_eq!(window.size_and_use(), (16, 0));
-        assert!(!window.is_open(Time(1_004)));
-        assert!(window.is_open(Time(1_005)));
+        assert!(!is_open(&window, Time(1_004)));
+        assert!(is_open(&window, Time(1_005)));
         window.bad(Time(1_005), None);
         assert_eq!(window.size_and_use().0, 8);
     }
@@ -149,18 +197,39 @@ mod tests {
     #[test]
     fn after_a_complaint_it_widens_slowly() {
         let mut window = Window::new(128);
+        window.begin(Time(0));
         window.bad(Time(0), None);
         assert_eq!(window.size_and_use().0, 2);
-        (0..49).for_each(|_| window.good());
-        assert_eq!(window.size_and_use().0, 2);
-        window.good();
+        for answers in 0..50 {
+            assert_eq!(window.size_and_use().0, 2, "{answers}");
+            open_creates(&mut window, Time(200));
+            window.good();
+        }
         assert_eq!(window.size_and_use().0, 3);
+    }
+
+    #[test]
+    fn it_does_not_widen_where_it_is_not_the_limit() {
+        let mut window = Window::new(128);
+        for _ in 0..1_000 {
+            (0..4).for_each(|_| window.begin(Time(0)));
+            (0..4).for_each(|_| window.good());
+        }
+        assert_eq!(window.size_and_use(), (4, 0), "four at a time prove no more than that");
+    }
+
+    #[test]
+    fn an_answer_that_says_nothing_about_load_changes_nothing() {
+        let mut window = Window::new(128);
+        open_creates(&mut window, Time(0));
+        (0..4).for_each(|_| window.neutral());
+        assert_eq!(window.size_and_use(), (4, 0));
     }
 
     #[test]
     fn it_never_closes_for_good() {
         let mut window = Window::new(128);
         (0..100).for_each(|i| window.bad(Time(i * 2_000), None));
-        assert!(window.is_open(Time(1_000_000)));
+        assert!(is_open(&window, Time(1_000_000)));
     }
 }

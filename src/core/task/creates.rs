@@ -1,11 +1,16 @@
 //! What comes of a create request: a pod, none, or nobody knows.
 
-use crate::core::ids::{Attempt, Index, Time};
+use crate::core::ids::{Attempt, Index, Time, doubled};
 use crate::core::phases::ItemPhase;
 use crate::core::pod::{Detail, Ending};
 use crate::core::task::flight::Doubt;
+use crate::core::task::retry::mix;
 use crate::core::task::run::{Run, Scene};
 
+/// The delay before a create that failed is sent again, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
+const AGAIN_MILLIS: u64 = 1_000;
+/// The longest delay: what makes creates fail is repaired by people.
+const MAX_AGAIN_MILLIS: u64 = 60_000;
 /// The delay before a pod is looked for whose create was refused after one without an answer, in milliseconds.
 const LOOK_MILLIS: u64 = 1_000;
 
@@ -16,6 +21,7 @@ impl Run {
         flight.creating = false;
         flight.created = true;
         flight.epoch = epoch;
+        self.failed_creates.remove(&index);
         self.set(scene, index, ItemPhase::Running);
     }
 
@@ -27,6 +33,36 @@ impl Run {
             return;
         }
         self.wait_again(now, index, start);
+    }
+
+    /// The API server failed at a create: the item waits for a time that doubles with each failure. Answers until when,
+    /// if it waits.
+    pub fn create_failed(
+        &mut self,
+        scene: &Scene<'_>,
+        index: Index,
+        attempt: Attempt,
+        may_exist: bool,
+    ) -> Option<Time> {
+        self.flights.get(index).filter(|f| f.attempt == attempt && f.creating && !f.created)?;
+        if may_exist && !self.course().starts() {
+            self.create_unclear(scene.now, index, attempt);
+            return None;
+        }
+        let failures = self.failed_creates.entry(index).or_default();
+        let delay = doubled(AGAIN_MILLIS, *failures, MAX_AGAIN_MILLIS);
+        *failures += 1;
+        let spread = mix(scene.seed ^ (u64::from(index.0) << 32) ^ u64::from(*failures)) % (delay / 2 + 1);
+        let time = scene.now.plus_millis(delay - spread);
+        if may_exist {
+            self.unclear.add(scene.now, index);
+        }
+        self.take_flight(index);
+        if self.unclear.holds(scene.now, index) {
+            self.waitlist.keep_slot(index, self.unclear.own_until(index));
+        }
+        self.waitlist.hold(index, time);
+        Some(time)
     }
 
     fn wait_again(&mut self, now: Time, index: Index, start: Option<Time>) {

@@ -158,8 +158,9 @@ impl Task {
             WaitingReason::NameTaken => "waits for a pod's name that another object has",
             WaitingReason::NoCapacity => "waits for room on the nodes",
             WaitingReason::NotStarting => "has pods that can't start",
-            WaitingReason::ItemsMissing => "waits for its items",
             WaitingReason::ItemsChanged => "has lost its items",
+            WaitingReason::ItemsMissing => "waits for its items",
+            WaitingReason::FailedCreate => "waits until its pods can be created",
             WaitingReason::Concurrency
             | WaitingReason::Backoff
             | WaitingReason::Throttled
@@ -177,8 +178,9 @@ impl Task {
             waiting.reason,
             WaitingReason::NameTaken
                 | WaitingReason::NotStarting
-                | WaitingReason::ItemsMissing
                 | WaitingReason::ItemsChanged
+                | WaitingReason::ItemsMissing
+                | WaitingReason::FailedCreate
         );
         self.tell("HeldBack", warning, &note);
     }

@@ -43,6 +43,7 @@ impl Task {
             expiring: None,
             held_back: None,
             name_taken: None,
+            create_failed: None,
             all_unclear: Time(i64::MIN),
             storing: std::collections::BTreeMap::new(),
         };
@@ -122,7 +123,7 @@ impl Task {
         if job.count().get() == 0 && job.reduce.is_none() {
             self.accept(now, job);
         } else {
-            self.stage = Stage::Checking { job, not_before: now, asked: false, failures: 0 };
+            self.stage = Stage::Checking { job, not_before: now, asked: false, failures: 0, problem: None };
         }
     }
 

@@ -124,6 +124,8 @@ pub struct Task {
     held_back: Option<Time>,
     /// Until when another object has the name of a pod, as far as is known.
     name_taken: Option<(Time, String)>,
+    /// Until when an item waits whose create failed, and the API server's words.
+    create_failed: Option<(Time, String)>,
     /// Until when creates of an operator before this one may still be carried out.
     all_unclear: Time,
     /// The spec of a task that was never accepted, if it is to be checked again.
@@ -139,7 +141,7 @@ enum Stage {
     /// The ConfigMap of the items has yet to be read.
     Fetching(Box<MapTaskSpec>),
     /// The spec is good; the API server has yet to say so of the first pod.
-    Checking { job: Arc<Job>, not_before: Time, asked: bool, failures: u32 },
+    Checking { job: Arc<Job>, not_before: Time, asked: bool, failures: u32, problem: Option<String> },
     /// Accepted.
     Running(Box<Run>),
     /// Ended; the run stays until it is written.

@@ -8,17 +8,21 @@ use super::run::Run;
 use super::shelf::Leftover;
 use super::unclear::UNCLEAR_MILLIS;
 use super::{Pods, Round, Stage, Task};
-use crate::core::fleet::plan::{CheckOutcome, CreateOutcome, LookOutcome, WriteOutcome};
+use crate::api::conditions::ConditionType;
+use crate::api::status::WaitingReason;
+use crate::core::fleet::plan::{CheckOutcome, CreateOutcome, LookOutcome, PodId, WriteOutcome};
 use crate::core::ids::{Attempt, Index, Time, doubled};
 use crate::core::pod::{Ending, PodSeen, Progress, progress};
 use crate::core::queue::quota;
 
 /// The delay before a name that another object has is tried again, in milliseconds.
 const NAME_TAKEN_MILLIS: u64 = 5_000;
+/// The delay before a create is sent again that met another one at the same quota, in milliseconds.
+const CONTENDED_MILLIS: u64 = 100;
 /// The delay before a check, look or delete without an answer is sent again, in milliseconds.
 const AGAIN_MILLIS: u64 = 1_000;
 /// The longest delay of a check, which doubles from there.
-const MAX_CHECK_MILLIS: u64 = 32_000;
+const MAX_CHECK_MILLIS: u64 = 60_000;
 
 impl Task {
     /// The watch shows a pod of this task. Answers the ending of its attempt, if this tells it.
@@ -113,7 +117,7 @@ impl Task {
 
     /// The dry run was answered.
     pub fn handle_checked(&mut self, now: Time, outcome: CheckOutcome) {
-        let Stage::Checking { job, not_before, asked, failures } = &mut self.stage else { return };
+        let Stage::Checking { job, not_before, asked, failures, problem } = &mut self.stage else { return };
         *asked = false;
         match outcome {
             CheckOutcome::Good => {
@@ -129,12 +133,16 @@ impl Task {
                     self.accept(now, job);
                 }
             }
-            CheckOutcome::Refused(message) => {
-                self.refuse(now, "TemplateRefused", &message);
+            CheckOutcome::Invalid(message) => self.refuse(now, "TemplateRefused", &message),
+            CheckOutcome::Refused(message) if quota::is_limit_range(&message) => {
+                self.refuse(now, FailReason::NeverFits.as_str(), &message);
             }
-            CheckOutcome::Unclear(message) => {
+            // What the cluster lacks today may be there tomorrow.
+            CheckOutcome::Refused(message) | CheckOutcome::Unclear(message) => {
                 *not_before = now.plus_millis(doubled(AGAIN_MILLIS, *failures, MAX_CHECK_MILLIS));
                 *failures += 1;
+                *problem = Some(message.clone());
+                self.headline.set(now, ConditionType::Accepted, false, WaitingReason::FailedCreate.as_str(), &message);
                 self.headline.message =
                     Some(format!("not yet accepted, will try again: {}", crate::text::cut(&message, 400)));
                 self.ledger.change();
@@ -149,8 +157,20 @@ impl Task {
         let Some(index) = self.local(index) else { return };
         let (Some(run), mut scene) = self.scene(now) else { return };
         match outcome {
-            CreateOutcome::Created => run.created(&mut scene, index, attempt, round.epoch),
+            CreateOutcome::Created => {
+                run.created(&mut scene, index, attempt, round.epoch);
+                self.create_failed = None;
+            }
             CreateOutcome::Throttled(_) => run.not_created(now, index, attempt, None),
+            CreateOutcome::Contended => {
+                run.not_created(now, index, attempt, Some(now.plus_millis(CONTENDED_MILLIS)));
+            }
+            CreateOutcome::Failed { message, may_exist } => {
+                if let Some(until) = run.create_failed(&scene, index, attempt, may_exist) {
+                    let message = format!("pod {}: {message}", id.pod_name());
+                    self.create_failed = Some((until.plus_millis(AGAIN_MILLIS), message));
+                }
+            }
             CreateOutcome::Quota(message) => match quota::never_fits(&message) {
                 Some(why) => self.never_fits(now, index, attempt, why),
                 None => run.not_created(now, index, attempt, None),
@@ -169,13 +189,18 @@ impl Task {
                 let why = format!("pods of this task can't fit a LimitRange of the namespace: {message}");
                 self.never_fits(now, index, attempt, why);
             }
-            CreateOutcome::Refused(message) => {
-                self.headline.message =
-                    Some(crate::text::cut(&format!("pod {} refused: {message}", id.pod_name()), 512));
-                let (Some(run), mut scene) = self.scene(now) else { return };
-                run.create_refused(&mut scene, index, attempt, message, false);
-            }
+            CreateOutcome::Refused(message) => self.create_refused(now, &id, index, message, false),
+            // The next attempt would be the same pod but for its name.
+            CreateOutcome::Invalid(message) => self.create_refused(now, &id, index, message, true),
         }
+    }
+
+    fn create_refused(&mut self, now: Time, id: &PodId, index: Index, message: String, never: bool) {
+        let words = format!("pod {} refused: {message}", id.pod_name());
+        self.headline.message = Some(crate::text::cut(&words, 512));
+        let (Some(run), mut scene) = self.scene(now) else { return };
+        run.create_refused(&mut scene, index, id.attempt, message, never);
+        self.create_failed = Some((now.plus_millis(AGAIN_MILLIS), words));
     }
 
     /// Pods like this one can never be. What holds for one holds for all, but for one whose memory was raised.

@@ -24,21 +24,18 @@ impl Task {
         }
         let limit = self.orders.concurrency.unwrap_or(usize::MAX);
         let run = self.active_mut()?;
-        if run.gate.is_some()
-            || run.awaits_recall()
-            || run.flights.len() >= limit
-            || !run.course().starts()
-            || !run.job.items.is_known()
-        {
+        if run.gate.is_some() || run.awaits_recall() || !run.course().starts() || !run.job.items.is_known() {
             return None;
         }
         let flights = &run.flights;
-        run.waitlist.peek(&run.phases, |index| flights.contains(index))
+        let index = run.waitlist.peek(&run.phases, |index| flights.contains(index))?;
+        let others = run.in_flight() - usize::from(run.waitlist.keeps_slot(index));
+        (others < limit).then_some(index)
     }
 
-    /// How many items more are in flight once the item that [`Self::peek_startable`] names has started.
-    pub fn slots_to_start(&self) -> usize {
-        usize::from(self.active().is_none_or(|run| run.waitlist.slots() == 0))
+    /// How many items more are in flight once this one has started, which [`Self::peek_startable`] named.
+    pub fn slots_to_start(&self, index: Index) -> usize {
+        usize::from(self.active().is_none_or(|run| !run.waitlist.keeps_slot(index)))
     }
 
     /// Starts an item that [`Self::peek_startable`] named.
@@ -65,12 +62,9 @@ impl Task {
     }
 
     fn why_waiting(&self, now: Time, denied: Option<Denial>) -> Option<Waiting> {
-        if let Stage::Fetching(_) = &self.stage {
-            let message = self.fetching.problem.as_ref().map(|m| crate::text::cut(m, WAITING_LIMIT))?;
-            return Some(Waiting { reason: WaitingReason::ItemsMissing, message: Some(message) });
-        }
-        let run = self.active()?;
+        let Some(run) = self.active() else { return self.why_not_accepted() };
         let taken = self.name_taken.as_ref().filter(|(until, _)| *until > now);
+        let failed = self.create_failed.as_ref().filter(|(until, _)| *until > now);
         let starts = !self.orders.suspend && run.course().starts() && run.phases.counts().waiting > 0;
         let (reason, message) = if let Some(Denial::Waiting(reason, message)) = denied.filter(|_| starts) {
             (reason, message)
@@ -80,8 +74,10 @@ impl Task {
             (WaitingReason::NameTaken, Some(message.clone()))
         } else if let Some(stalled) = run.stalls.waiting() {
             (stalled.reason, stalled.message)
-        } else if starts && self.orders.concurrency.is_some_and(|limit| run.flights.len() >= limit) {
+        } else if starts && self.orders.concurrency.is_some_and(|limit| run.in_flight() >= limit) {
             (WaitingReason::Concurrency, None)
+        } else if let Some((_, message)) = failed.filter(|_| starts) {
+            (WaitingReason::FailedCreate, Some(message.clone()))
         } else if let Some(behind) = run.parked.behind.as_ref().filter(|_| starts && run.waits_for_others()) {
             (WaitingReason::Serialized, Some(behind.clone()))
         } else if starts && run.flights.is_empty() && run.waitlist.is_holding() {
@@ -90,6 +86,16 @@ impl Task {
             return None;
         };
         Some(Waiting { reason, message: message.map(|m| crate::text::cut(&m, WAITING_LIMIT)) })
+    }
+
+    /// What a task waits for that is not accepted yet.
+    fn why_not_accepted(&self) -> Option<Waiting> {
+        let (reason, message) = match &self.stage {
+            Stage::Fetching(_) => (WaitingReason::ItemsMissing, self.fetching.problem.as_ref()?),
+            Stage::Checking { problem, .. } => (WaitingReason::FailedCreate, problem.as_ref()?),
+            Stage::Running(_) | Stage::Ended { .. } => return None,
+        };
+        Some(Waiting { reason, message: Some(crate::text::cut(message, WAITING_LIMIT)) })
     }
 
     /// Puts into `actions` what is to be done for this task now, creates and the status write apart.
@@ -105,9 +111,8 @@ impl Task {
 
     fn poll_life(&mut self, round: &Round, budget: &mut Budget, actions: &mut Vec<Action>) {
         let now = round.now;
-        if self.name_taken.as_ref().is_some_and(|(until, _)| *until <= now) {
-            self.name_taken = None;
-        }
+        self.name_taken.take_if(|(until, _)| *until <= now);
+        self.create_failed.take_if(|(until, _)| *until <= now);
         self.poll_fetch(now, actions);
         self.poll_recall(now, actions);
         self.poll_check(now, actions);
@@ -131,7 +136,8 @@ impl Task {
             budget.deletes -= 1;
             let id = self.pod_id(pod.index, pod.attempt);
             let version = (!pod.ended).then_some(pod.version);
-            actions.push(Action::Delete(Delete { id, uid: pod.uid, version, ended: pod.ended }));
+            let task_uid = self.uid.clone();
+            actions.push(Action::Delete(Delete { id, uid: pod.uid, task_uid, version, ended: pod.ended }));
         }
         if self.expiry().is_some_and(|time| time <= now) {
             self.expiring = Some(now.plus_millis(EXPIRE_AGAIN_MILLIS));
@@ -162,6 +168,7 @@ impl Task {
                 .filter(|(revision, _)| self.ledger.is_written(*revision))
                 .map(|gate| gate.1),
             self.name_taken.as_ref().map(|(until, _)| *until),
+            self.create_failed.as_ref().map(|(until, _)| *until),
             self.next_fetch(),
             self.next_recall(),
             self.deadline(),
@@ -196,6 +203,7 @@ impl Task {
         run.flights.stop_all(all);
         let Run { job, flights, unclear, .. } = run;
         let id = |index: Index, attempt: Attempt| PodId { key: key.clone(), index: job.shown(index), attempt };
+        let task_uid = || job.uid.clone();
         let is_unwanted = |unwanted: Unwanted| suspended || unwanted != Unwanted::Suspended;
         let is_to_stop =
             |flight: &Flight| (all || flight.unwanted.is_some_and(is_unwanted)) && matches!(flight.stop, Stop::No(_));
@@ -213,13 +221,13 @@ impl Task {
                     let version = Some(flight.pod_version);
                     budget.deletes -= 1;
                     let id = id(index, flight.attempt);
-                    actions.push(Action::Delete(Delete { id, uid, version, ended: false }));
+                    actions.push(Action::Delete(Delete { id, uid, task_uid: task_uid(), version, ended: false }));
                 }
             }
             if budget.looks > 0 && matches!(flight.doubt, Doubt::Since(time) if time <= now) {
                 flight.doubt = Doubt::Asked;
                 budget.looks -= 1;
-                actions.push(Action::Look(id(index, flight.attempt)));
+                actions.push(Action::Look(id(index, flight.attempt), task_uid()));
             }
         };
         flights.look(each, is_to_stop);

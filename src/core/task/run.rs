@@ -62,6 +62,8 @@ pub struct Run {
     start_deadlines: BTreeSet<(Time, Index)>,
     /// Creates without an answer.
     pub unclear: Unclear,
+    /// How often in a row the create of an item's pod failed.
+    pub(super) failed_creates: BTreeMap<Index, u32>,
     /// Items to be cancelled whose pod was looked for, since a create got no answer.
     sought: BTreeSet<Index>,
 }
@@ -110,6 +112,7 @@ impl Run {
             suspended_at: None,
             start_deadlines: BTreeSet::new(),
             unclear: Unclear::new(all_unclear),
+            failed_creates: BTreeMap::new(),
             sought: BTreeSet::new(),
         }
     }

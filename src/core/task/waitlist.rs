@@ -13,8 +13,8 @@ pub struct Waitlist {
     cursor: Index,
     /// They may start.
     ready: BTreeSet<Index>,
-    /// They may start, before all others: a create got no answer, and may be carried out until that time. Until then
-    /// they keep their slot.
+    /// They start before all others, once they are not held: a create got no answer, and may be carried out until that
+    /// time. Until then they keep their slot.
     unclear: BTreeMap<Index, Time>,
     /// Their last ending is not recorded yet; in order of revision.
     settling: VecDeque<(Revision, Time, Index)>,
@@ -27,7 +27,7 @@ pub struct Waitlist {
 impl Waitlist {
     /// The item to start next: one that keeps a slot, else the lowest index that may. Items in flight are not waiting.
     pub fn peek(&mut self, phases: &Phases, in_flight: impl Fn(Index) -> bool) -> Option<Index> {
-        if let Some((index, _)) = self.unclear.first_key_value() {
+        if let Some(index) = self.unclear.keys().find(|index| !self.held.contains(index)) {
             return Some(*index);
         }
         let listed = |list: &Self, index: Index| list.held.contains(&index) || list.ready.contains(&index);
@@ -101,8 +101,8 @@ impl Waitlist {
 
     /// Moves items on whose time has come.
     pub fn release_due(&mut self, now: Time, ledger: &Ledger) {
-        let ready = self.unclear.extract_if(.., |_, until| *until <= now).map(|(index, _)| index);
-        self.ready.extend(ready);
+        let free = self.unclear.extract_if(.., |_, until| *until <= now).map(|(index, _)| index);
+        self.ready.extend(free.filter(|index| !self.held.contains(index)));
         while self.settling.front().is_some_and(|(revision, ..)| ledger.is_written(*revision)) {
             if let Some((_, time, index)) = self.settling.pop_front() {
                 self.later.insert((time, index));
@@ -110,7 +110,14 @@ impl Waitlist {
         }
         while let Some(&(time, index)) = self.later.first().filter(|(time, _)| *time <= now) {
             self.later.remove(&(time, index));
-            self.held.remove(&index);
+            self.free(index);
+        }
+    }
+
+    /// The item is held no more.
+    fn free(&mut self, index: Index) {
+        self.held.remove(&index);
+        if !self.unclear.contains_key(&index) {
             self.ready.insert(index);
         }
     }
@@ -119,8 +126,7 @@ impl Waitlist {
     pub fn release(&mut self, index: Index) {
         if let Some(&entry) = self.later.iter().find(|(_, held)| *held == index) {
             self.later.remove(&entry);
-            self.held.remove(&index);
-            self.ready.insert(index);
+            self.free(index);
         }
     }
 
@@ -161,6 +167,24 @@ mod tests {
         assert_eq!((peek(&mut list), list.slots(), list.next_wake()), (Some(2), 1, Some(Time(9))));
         list.release_due(Time(9), &ledger);
         assert_eq!((peek(&mut list), list.slots(), list.next_wake()), (Some(1), 0, None));
+    }
+
+    #[test]
+    fn an_item_that_keeps_its_slot_can_be_in_backoff() {
+        let (mut list, ledger) = (Waitlist::default(), Ledger::new(1, None));
+        (0..3).for_each(|index| list.take(Index(index)));
+        list.keep_slot(Index(2), Time(9));
+        list.hold(Index(2), Time(5));
+        list.ready(Index(1));
+        assert_eq!((peek(&mut list), list.slots(), list.next_wake()), (Some(1), 1, Some(Time(5))));
+        list.release_due(Time(5), &ledger);
+        assert_eq!((peek(&mut list), list.slots()), (Some(2), 1), "it is first again");
+        list.hold(Index(2), Time(99));
+        list.release_due(Time(9), &ledger);
+        assert_eq!((peek(&mut list), list.slots(), list.next_wake()), (Some(1), 0, Some(Time(99))));
+        list.release_due(Time(99), &ledger);
+        list.take(Index(1));
+        assert_eq!((peek(&mut list), list.is_holding()), (Some(2), false));
     }
 
     #[test]
