@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use maptask::api::status::MapTaskStatus;
 use maptask::core::fleet::plan::{
-    Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, LookOutcome, PodId, RecallOutcome, WriteOutcome,
+    Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, ExplainOutcome, LookOutcome, PodId, RecallOutcome,
+    WriteOutcome,
 };
 use maptask::core::fleet::{Event, Fleet, Limits};
 use maptask::core::ids::{TaskKey, Time};
@@ -119,6 +120,7 @@ impl Cluster {
                     Answer::Deleted(delete.id, delete.task_uid, DeleteOutcome::Taken)
                 }
                 Action::Look(id, uid) => Answer::Looked(id, uid, LookOutcome::NotFound),
+                Action::Explain(explain) => Answer::Explained(explain.id, explain.task_uid, ExplainOutcome::Unclear),
                 Action::Write(write) => {
                     self.version += 1;
                     if let Some(task) = &mut self.task {

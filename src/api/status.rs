@@ -144,8 +144,10 @@ pub enum WaitingReason {
     Throttled,
     /// No node has room for pods that exist; with the scheduler's message.
     NoCapacity,
-    /// Pods that have a node can't start, for want of an image or of what their template refers to.
+    /// Pods can't start, for want of an image, a volume or of what their template refers to, or have not started for ten seconds.
     NotStarting,
+    /// Scheduling gates hold back pods that exist: whoever set them has yet to remove them.
+    SchedulingGated,
     /// The ConfigMap of the items, or the key in it, is not there.
     ItemsMissing,
     /// The ConfigMap of the items is not what it was at acceptance, and the operator has been restarted since.
@@ -172,6 +174,7 @@ impl WaitingReason {
             Self::Throttled => "Throttled",
             Self::NoCapacity => "NoCapacity",
             Self::NotStarting => "NotStarting",
+            Self::SchedulingGated => "SchedulingGated",
             Self::ItemsMissing => "ItemsMissing",
             Self::ItemsChanged => "ItemsChanged",
             Self::Serialized => "Serialized",

@@ -3,6 +3,7 @@
 mod answer;
 pub mod cache;
 mod config_map;
+mod explain;
 mod items;
 pub mod pods;
 mod request;
@@ -94,6 +95,10 @@ impl Apply {
             Action::Look(id, uid) => {
                 let outcome = pods::look(&self.client, &id).await;
                 Answer::Looked(id, uid, outcome)
+            }
+            Action::Explain(explain) => {
+                let outcome = explain::explain(&self.client, &explain).await;
+                Answer::Explained(explain.id, explain.task_uid, outcome)
             }
             Action::Write(write) => {
                 let outcome = status::write(&self.client, &*self.cache, &write).await;

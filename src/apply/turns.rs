@@ -33,7 +33,7 @@ impl Turns {
         match action {
             Action::Create(_) => None,
             Action::Delete(_) | Action::Look(..) => Some(&self.pods),
-            Action::Tell(_) => Some(&self.events),
+            Action::Tell(_) | Action::Explain(_) => Some(&self.events),
             _ => Some(&self.others),
         }
     }

@@ -27,6 +27,23 @@ pub struct LeanPod {
 #[serde(rename_all = "camelCase", default)]
 struct LeanSpec {
     node_name: Option<String>,
+    scheduling_gates: Vec<Gate>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Gate {
+    name: String,
+}
+
+/// The scheduler says that there are gates; whoever wonders wants to know which.
+fn name_gates(status: &mut PodStatus, gates: &[Gate]) {
+    let names: Vec<&str> = gates.iter().map(|gate| gate.name.as_str()).collect();
+    for condition in status.conditions.iter_mut().flatten() {
+        if !names.is_empty() && condition.reason.as_deref() == Some("SchedulingGated") {
+            condition.message = Some(format!("scheduling gates: {}", names.join(", ")));
+        }
+    }
 }
 
 /// The labels and nothing else: annotations and managed fields are most of a pod's metadata.
@@ -69,7 +86,8 @@ fn lean_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMet
 impl LeanPod {
     /// The pod for the core; `None` without the task's label.
     pub fn seen(self) -> Option<PodSeen> {
-        let Self { metadata, spec, status } = self;
+        let Self { metadata, spec, mut status } = self;
+        name_gates(&mut status, &spec.scheduling_gates);
         let task = metadata.labels?.remove(labels::NAME)?;
         let owner = metadata.owner_references.into_iter().flatten().find(|owner| owner.controller == Some(true));
         Some(PodSeen {

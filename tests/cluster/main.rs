@@ -19,6 +19,7 @@ mod policies;
 mod reduce;
 mod refusals;
 mod serve;
+mod silence;
 mod values;
 mod waits;
 mod words;

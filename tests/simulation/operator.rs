@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use maptask::core::fleet::plan::{
-    Action, Answer, CheckOutcome, Create, CreateOutcome, DeleteOutcome, Expire, FetchOutcome, LookOutcome,
-    RecallOutcome, Write, WriteOutcome,
+    Action, Answer, CheckOutcome, Create, CreateOutcome, DeleteOutcome, Expire, Explain, ExplainOutcome, FetchOutcome,
+    LookOutcome, RecallOutcome, Write, WriteOutcome,
 };
 use maptask::core::fleet::{Event, Fleet, Limits};
 use maptask::core::ids::Time;
@@ -13,7 +13,8 @@ use maptask::core::task::TaskSeen;
 
 use crate::known::Known;
 use crate::random::Random;
-use crate::world::{Life, Pod, World};
+use crate::specs;
+use crate::world::{Fate, Life, Pod, World};
 
 pub struct Operator {
     pub fleet: Fleet,
@@ -207,6 +208,10 @@ impl World {
                 let outcome = pod.map_or(LookOutcome::NotFound, |pod| LookOutcome::Found(Box::new(pod.seen.clone())));
                 Answer::Looked(id, uid, outcome)
             }
+            Action::Explain(explain) => {
+                let outcome = self.explain(&explain);
+                Answer::Explained(explain.id, explain.task_uid, outcome)
+            }
             Action::Write(write) => return self.write(*write),
             Action::Note(note) => {
                 let outcome = self.note(&note);
@@ -283,6 +288,17 @@ impl World {
         Ok(Some(Answer::Written(write.key, write.uid, outcome)))
     }
 
+    /// What the Events about a pod say; some of them come late, and some operators may not read them.
+    fn explain(&mut self, explain: &Explain) -> ExplainOutcome {
+        if self.random.chance(self.faults.refused) {
+            return ExplainOutcome::Denied;
+        }
+        let pod = self.pods.get(&(explain.id.key.clone(), explain.id.index, explain.id.attempt));
+        let is_stuck = pod.is_some_and(|pod| pod.fate == Fate::Stuck && pod.seen.uid == explain.uid);
+        let said = is_stuck && self.random.chance(70);
+        ExplainOutcome::Said(if said { vec![specs::missing_volume(self.now)] } else { Vec::new() })
+    }
+
     /// The API server fails at a create, and may have made the pod, or make it later, all the same.
     fn fail_create(&mut self, create: &Create) -> CreateOutcome {
         let may_exist = self.random.chance(50);
@@ -345,6 +361,9 @@ fn no_answer(action: &Action) -> Option<Answer> {
         Action::Create(create) => Answer::Created(create.id(), create.job.uid.clone(), CreateOutcome::Unclear),
         Action::Delete(delete) => Answer::Deleted(delete.id.clone(), delete.task_uid.clone(), DeleteOutcome::Failed),
         Action::Look(id, uid) => Answer::Looked(id.clone(), uid.clone(), LookOutcome::Unclear),
+        Action::Explain(explain) => {
+            Answer::Explained(explain.id.clone(), explain.task_uid.clone(), ExplainOutcome::Unclear)
+        }
         Action::Write(write) => {
             Answer::Written(write.key.clone(), write.uid.clone(), WriteOutcome::Failed("timeout".to_owned()))
         }

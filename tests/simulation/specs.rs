@@ -1,7 +1,8 @@
 //! Tasks of every kind, and what their pods look like.
 
 use maptask::api::spec::{Items, MapTaskSpec};
-use maptask::core::ids::Index;
+use maptask::core::ids::{Index, Time};
+use maptask::core::pod::explain::Said;
 use maptask::core::pod::seen::{
     ContainerState, ContainerStatus, PodCondition, PodStatus, Running, Terminated, Waiting,
 };
@@ -103,6 +104,18 @@ pub fn running() -> PodStatus {
 
 pub fn stuck() -> PodStatus {
     let waiting = Waiting { reason: Some("ImagePullBackOff".to_owned()), message: Some("no such image".to_owned()) };
+    of_main("Pending", ContainerState { waiting: Some(waiting), ..ContainerState::default() })
+}
+
+/// The Event about a pod whose volume is missing, which its status does not tell of.
+pub fn missing_volume(now: Time) -> Said {
+    let message = "MountVolume.SetUp failed for volume \"conf\" : configmap \"nobody\" not found".to_owned();
+    Said { claim: None, warning: true, reason: "FailedMount".to_owned(), message, at: now }
+}
+
+/// What its status says.
+pub fn silent() -> PodStatus {
+    let waiting = Waiting { reason: Some("ContainerCreating".to_owned()), message: None };
     of_main("Pending", ContainerState { waiting: Some(waiting), ..ContainerState::default() })
 }
 

@@ -278,7 +278,8 @@ impl World {
             if waits || self.random.chance(95) {
                 // A kubelet tells of it every few seconds; what changed between any two requests would never be stopped.
                 if self.random.chance(20) {
-                    self.change_pod(&key, Life::Pending, stuck());
+                    let status = if self.random.chance(50) { stuck() } else { specs::silent() };
+                    self.change_pod(&key, Life::Pending, status);
                 }
                 return Ok(());
             }

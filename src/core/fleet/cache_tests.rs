@@ -93,6 +93,7 @@ impl Pair {
                 self.fleet.handle_deleted(now, &delete.id, &delete.task_uid, DeleteOutcome::Taken);
             }
             Action::Look(..)
+            | Action::Explain(_)
             | Action::Note(_)
             | Action::Reread(_)
             | Action::Fetch(_)

@@ -1,7 +1,8 @@
 //! What has happened, told by the watches and by the answers to a plan's actions.
 
 use super::plan::{
-    Answer, CheckOutcome, CreateOutcome, DeleteOutcome, FetchOutcome, LookOutcome, PodId, RecallOutcome, WriteOutcome,
+    Answer, CheckOutcome, CreateOutcome, DeleteOutcome, ExplainOutcome, FetchOutcome, LookOutcome, PodId,
+    RecallOutcome, WriteOutcome,
 };
 use super::{Berth, Fleet};
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
@@ -121,6 +122,7 @@ impl Fleet {
             Answer::Created(id, uid, outcome) => self.handle_created(now, &id, &uid, outcome),
             Answer::Deleted(id, uid, outcome) => self.handle_deleted(now, &id, &uid, outcome),
             Answer::Looked(id, uid, outcome) => self.handle_looked(now, &id, &uid, outcome),
+            Answer::Explained(id, uid, outcome) => self.handle_explained(now, &id, &uid, &outcome),
             Answer::Written(key, uid, outcome) => self.handle_written(now, &key, &uid, &outcome),
             Answer::Noted(key, uid, outcome) => self.handle_noted(now, &key, &uid, &outcome),
             Answer::Reread(seen) => self.handle_reread(now, *seen),
@@ -201,6 +203,13 @@ impl Fleet {
         let task = self.task_mut(&id.key).filter(|task| task.uid() == uid);
         let ending = task.and_then(|task| task.handle_looked(&round, id.index, id.attempt, outcome));
         self.count_ending(&id.key, ending.as_ref());
+    }
+
+    /// [`Action::Explain`](super::plan::Action::Explain) was answered.
+    pub fn handle_explained(&mut self, now: Time, id: &PodId, uid: &str, outcome: &ExplainOutcome) {
+        if let Some(task) = self.task_mut(&id.key).filter(|task| task.uid() == uid) {
+            task.handle_explained(now, id.index, id.attempt, outcome);
+        }
     }
 
     /// [`Action::Write`](super::plan::Action::Write) was answered.

@@ -2,6 +2,7 @@
 //! [`Fleet::poll_plan`] for what is to be done, [`Fleet::next_wake`] for when to ask again.
 
 mod event;
+mod explain;
 mod handle;
 mod limits;
 pub mod plan;

@@ -12,6 +12,8 @@ use crate::core::task::TaskSeen;
 use crate::core::task::accept::Job;
 use crate::core::task::results::Shard;
 
+pub use super::explain::{Explain, ExplainOutcome};
+
 /// The actions of one round, each to be answered through `Fleet::handle_answer`, in any order.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -30,6 +32,8 @@ pub enum Action {
     Delete(Delete),
     /// Does this pod exist? With the task's UID.
     Look(PodId, String),
+    /// What do the Events about a pod say that has not started?
+    Explain(Explain),
     /// Results are stored and then the status is written.
     Write(Box<Write>),
     /// The status says why it can't be written, and nothing else in it changes.
@@ -318,6 +322,8 @@ pub enum Answer {
     Deleted(PodId, String, DeleteOutcome),
     /// Of a look; with the task's UID.
     Looked(PodId, String, LookOutcome),
+    /// Of reading the Events about a pod; with the task's UID.
+    Explained(PodId, String, ExplainOutcome),
     /// Of a status write; with the task's UID.
     Written(TaskKey, String, WriteOutcome),
     /// Of a note; with the task's UID.
@@ -344,19 +350,13 @@ impl fmt::Display for Action {
             Self::Delete(Delete { id, ended: true, .. }) => write!(f, "clean up {id}"),
             Self::Delete(Delete { id, ended: false, .. }) => write!(f, "stop {id}"),
             Self::Look(id, _) => write!(f, "look for {id}"),
+            Self::Explain(explain) => write!(f, "explain {}", explain.id),
             Self::Write(write) => write.fmt(f),
             Self::Note(note) => write!(f, "note {} waiting {}", note.key, note.waiting.reason.as_str()),
             Self::Reread(key) => write!(f, "reread {key}"),
             Self::Fetch(fetch) => write!(f, "fetch {} for {}", fetch.name, fetch.task),
-            Self::Recall(recall) => {
-                write!(
-                    f,
-                    "recall {} items of {} from {} page {}",
-                    recall.wanted.len(),
-                    recall.task,
-                    recall.cache,
-                    recall.from
-                )
+            Self::Recall(Recall { task, cache, wanted, from, .. }) => {
+                write!(f, "recall {} items of {task} from {cache} page {from}", wanted.len())
             }
             Self::Expire(expire) => write!(f, "expire {}", expire.key),
             Self::Tell(tell) => write!(f, "tell {} {}: {}", tell.key, tell.reason, tell.note),

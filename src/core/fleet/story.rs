@@ -112,6 +112,7 @@ impl Story {
                 Action::Check(_) if self.checks => self.fleet.handle_checked(self.now, &key(), "u", CheckOutcome::Good),
                 Action::Check(_)
                 | Action::Look(..)
+                | Action::Explain(_)
                 | Action::Note(_)
                 | Action::Reread(_)
                 | Action::Tell(_)

@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::plan::{Action, CreateOutcome, FetchOutcome};
+use super::plan::{Action, CreateOutcome, ExplainOutcome, FetchOutcome, PodId};
 use super::story::{LIMITS, Story, key};
 use crate::api::status::MapTaskStatus;
+use crate::core::ids::{Attempt, Index, Time};
+use crate::core::pod::explain::Said;
+use crate::core::pod::{Deletion, PodSeen};
 
 fn status(story: &Story) -> &MapTaskStatus {
     &story.written.as_ref().expect("it was written").status
@@ -100,4 +103,123 @@ fn a_task_that_is_refused_or_lacks_its_items_says_so_in_one_word() {
     story.fleet.handle_fetched(story.now, &key(), "u", FetchOutcome::Missing("no ConfigMap inputs".to_owned()));
     story.plan(0);
     assert_eq!(status(&story).reason.as_deref(), Some("ItemsMissing"));
+}
+
+fn creating() -> Value {
+    let waiting = json!({ "reason": "ContainerCreating" });
+    json!({ "phase": "Pending", "containerStatuses": [{ "name": "main", "state": { "waiting": waiting } }] })
+}
+
+fn waiting(story: &Story) -> (&'static str, String) {
+    let waiting = status(story).waiting.clone().expect("it waits");
+    (waiting.reason.as_str(), waiting.message.unwrap_or_default())
+}
+
+fn explained(plan: &[String]) -> usize {
+    plan.iter().filter(|line| line.starts_with("explain ns/t-0-1")).count()
+}
+
+fn says(story: &mut Story, outcome: &ExplainOutcome) {
+    let id = PodId { key: key(), index: Index(0), attempt: Attempt(1) };
+    story.fleet.handle_explained(story.now, &id, "u", outcome);
+}
+
+fn missing() -> ExplainOutcome {
+    let message = "MountVolume.SetUp failed for volume \"conf\" : configmap \"nobody\" not found".to_owned();
+    ExplainOutcome::Said(vec![Said {
+        claim: None,
+        warning: true,
+        reason: "FailedMount".to_owned(),
+        message,
+        at: Time(1),
+    }])
+}
+
+#[test]
+fn a_pod_that_has_not_started_for_ten_seconds_is_looked_into_and_told() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
+    story.plan(0);
+    story.plan(0);
+    story.fleet.handle_pod(story.now, Story::pod(0, 1, &creating()));
+    assert_eq!(explained(&story.plan(9_000)), 0, "it may take ten seconds");
+    assert_eq!(explained(&story.plan(0)), 0);
+    assert_eq!(story.fleet.next_wake(story.now), Some(Time(10_000)));
+    assert_eq!(explained(&story.plan(1_000)), 1);
+    story.plan(1_000);
+    assert_eq!(waiting(&story), ("NotStarting", "pod t-0-1: no container of it has run for 10 s".to_owned()));
+    says(&mut story, &missing());
+    story.plan(1_000);
+    let (reason, message) = waiting(&story);
+    assert!(reason == "NotStarting" && message.starts_with("pod t-0-1: FailedMount: "), "{message}");
+    assert!(message.ends_with("configmap \"nobody\" not found"), "{message}");
+    assert_eq!(status(&story).reason.as_deref(), Some("NotStarting"));
+    // The kubelet tells of other things in the meantime.
+    story.fleet.handle_pod(story.now, PodSeen { version: 2, ..Story::pod(0, 1, &creating()) });
+    assert_eq!(explained(&story.plan(1_000)), 0, "one look at a time, and not too often");
+    assert!(waiting(&story).1.contains("nobody"));
+    assert_eq!(explained(&story.plan(5_000)), 1, "it may be another reason by now");
+    story.runs(0, 1);
+    story.plan(1_000);
+    assert_eq!(status(&story).waiting, None);
+    story.plan(60_000);
+    assert_eq!(explained(&story.plan(60_000)), 0);
+}
+
+#[test]
+fn an_operator_that_may_not_list_events_says_less_and_asks_seldom() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
+    story.plan(0);
+    story.plan(0);
+    story.fleet.handle_pod(story.now, Story::pod(0, 1, &creating()));
+    assert_eq!(explained(&story.plan(10_000)), 1);
+    says(&mut story, &ExplainOutcome::Denied);
+    assert_eq!((0..50).map(|_| explained(&story.plan(10_000))).sum::<usize>(), 0);
+    assert_eq!(waiting(&story).0, "NotStarting");
+}
+
+#[test]
+fn a_pod_whose_volume_is_missing_costs_a_retry_also_if_only_another_one_told() {
+    let spec = json!({ "items": { "count": 2 }, "startDeadlineSeconds": 8, "whenHopeless": "RunAll" });
+    let mut story = Story::new(LIMITS, &spec);
+    story.plan(0);
+    story.plan(0);
+    story.fleet.handle_pod(story.now, Story::pod(0, 1, &creating()));
+    story.fleet.handle_pod(story.now, Story::pod(1, 1, &creating()));
+    assert_eq!(explained(&story.plan(4_000)), 1, "when half of its time is over");
+    says(&mut story, &missing());
+    story.plan(4_000);
+    for index in [0, 1] {
+        let pod =
+            PodSeen { deleted: Some(Deletion { asked: story.now, last: false }), ..Story::pod(index, 1, &creating()) };
+        story.fleet.handle_pod_gone(story.now, &pod);
+    }
+    story.plan(1_000);
+    story.plan(1_000);
+    let told = status(&story);
+    assert_eq!(told.counts.map(|counts| counts.failed), Some(2), "of its own budget, which is none: {told:?}");
+    let sample = told.failures[0].sample.message.as_deref().unwrap_or_default();
+    assert!(told.failures[0].category == "NeverStarted" && sample.contains("\"nobody\" not found"), "{told:?}");
+}
+
+#[test]
+fn a_claim_that_is_missing_and_a_gate_are_told_with_words_of_their_own() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
+    story.plan(0);
+    story.plan(0);
+    let seen = |version, message: &str| PodSeen { version, ..Story::pod(0, 1, &pending(message)) };
+    story.fleet.handle_pod(story.now, seen(2, "0/1 nodes are available: persistentvolumeclaim \"nobody\" not found."));
+    story.plan(1_000);
+    assert!(
+        waiting(&story).0 == "NotStarting" && waiting(&story).1.contains("\"nobody\" not found"),
+        "{:?}",
+        waiting(&story)
+    );
+    story.fleet.handle_pod(story.now, seen(3, "pod has unbound immediate PersistentVolumeClaims"));
+    story.plan(1_000);
+    assert_eq!(waiting(&story).0, "NotStarting");
+    let gate = json!({ "type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "scheduling gates: a/b" });
+    let gated = json!({ "phase": "Pending", "conditions": [gate] });
+    story.fleet.handle_pod(story.now, PodSeen { version: 4, ..Story::pod(0, 1, &gated) });
+    story.plan(1_000);
+    assert_eq!(waiting(&story), ("SchedulingGated", "pod t-0-1: scheduling gates: a/b".to_owned()));
 }

@@ -71,14 +71,29 @@ pub enum Ending {
 pub enum StallKind {
     /// No node has room for it.
     NoCapacity,
+    /// Somebody holds it back by a scheduling gate.
+    Gated,
     /// An image can't be had.
     Image,
     /// No image can have this name.
     ImageName,
     /// Something that its template refers to is missing or wrong.
     Config,
-    /// Anything else, such as a volume.
+    /// A volume of it is not there yet, or can't be had.
+    Volume,
+    /// Its node, or the network there.
+    Node,
+    /// It has taken longer than a pod takes, and nobody says why.
+    Silent,
+    /// What every pod goes through.
     Other,
+}
+
+impl StallKind {
+    /// Whether the status of a pod says all that is to be known, so that its Events need not be read.
+    pub fn is_told_by_status(self) -> bool {
+        matches!(self, Self::NoCapacity | Self::Gated | Self::ImageName | Self::Config)
+    }
 }
 
 /// Which budget an ending is taken from.
@@ -103,7 +118,15 @@ impl Ending {
             | Self::ResultTooLarge { .. }
             | Self::NeverStarted { stall: StallKind::Image | StallKind::ImageName | StallKind::Config } => Cost::Own,
             Self::Evicted { started: false } | Self::Preempted { started: false } | Self::Stopped => Cost::Free,
-            Self::NeverStarted { stall: StallKind::NoCapacity | StallKind::Other }
+            Self::NeverStarted {
+                stall:
+                    StallKind::NoCapacity
+                    | StallKind::Gated
+                    | StallKind::Volume
+                    | StallKind::Node
+                    | StallKind::Silent
+                    | StallKind::Other,
+            }
             | Self::Refused { .. }
             | Self::Rejected
             | Self::Evicted { started: true }

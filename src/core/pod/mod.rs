@@ -2,6 +2,7 @@
 
 pub mod artifacts;
 mod ending;
+pub mod explain;
 mod last_words;
 pub mod memory;
 pub mod message;

@@ -1,6 +1,7 @@
 //! How far has an attempt's pod come, and how did it end? Read off its last seen state.
 
 use super::ending::{Ending, StallKind};
+use super::explain::unschedulable;
 use super::message::{Message, MessageLimit};
 use super::seen::{ContainerStatus, Deletion, PodSeen, PodStatus, Terminated};
 
@@ -79,7 +80,10 @@ pub fn detail(pod: &PodSeen, container: &str) -> Detail {
 /// Whether a container of the item has run. One that only prepares it counts while it runs: behind it, an image may
 /// still be missing.
 fn has_started(status: &PodStatus) -> bool {
-    status.containers().any(ContainerStatus::has_run) || status.init_containers().any(ContainerStatus::is_running)
+    let is_said = status.phase.as_deref() == Some("Running") && status.container_statuses.is_none();
+    is_said
+        || status.containers().any(ContainerStatus::has_run)
+        || status.init_containers().any(ContainerStatus::is_running)
 }
 
 /// Whether any container has run, so that the attempt may have had effects.
@@ -95,11 +99,13 @@ fn message_of(status: &PodStatus, container: &str) -> Option<Message> {
 
 fn stall(status: &PodStatus) -> Option<Stall> {
     if let Some(unscheduled) = status.condition("PodScheduled", "False") {
+        let message = unscheduled.message.as_deref();
         let kind = match unscheduled.reason.as_deref() {
-            Some("Unschedulable") => StallKind::NoCapacity,
+            Some("Unschedulable") => unschedulable(message.unwrap_or_default()),
+            Some("SchedulingGated") => StallKind::Gated,
             _ => StallKind::Other,
         };
-        return Some(Stall { kind, message: words(None, unscheduled.message.as_deref()) });
+        return Some(Stall { kind, message: words(None, message) });
     }
     let waiting = status.init_containers().chain(status.containers()).filter_map(ContainerStatus::waiting);
     waiting.into_iter().find_map(|waiting| {

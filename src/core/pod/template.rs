@@ -15,6 +15,9 @@ use crate::core::pod::name::pod_name;
 use crate::core::pod::results_view::{self, ResultsView};
 use crate::core::quantity::Quantity;
 
+/// Claims of a pod that are looked into: each is a request.
+const MOST_CLAIMS: usize = 4;
+
 /// A template that pods can be made from.
 #[derive(Clone, Debug)]
 pub struct PodTemplate {
@@ -155,6 +158,16 @@ impl PodTemplate {
     pub fn message_limit(&self) -> MessageLimit {
         let lists = ["containers", "initContainers"].map(|list| self.spec.get(list).and_then(Value::as_array));
         MessageLimit::of(lists.into_iter().flatten().map(Vec::len).sum())
+    }
+
+    /// The claims that the pod of this name mounts.
+    pub fn claims(&self, pod: &str) -> Vec<String> {
+        let volumes = self.spec.get("volumes").and_then(Value::as_array).into_iter().flatten();
+        let claim = |volume: &Value| match volume.get("persistentVolumeClaim") {
+            Some(source) => source.get("claimName")?.as_str().map(str::to_owned),
+            None => Some(format!("{pod}-{}", volume.get("ephemeral").and_then(|_| volume.get("name"))?.as_str()?)),
+        };
+        volumes.filter_map(claim).take(MOST_CLAIMS).collect()
     }
 
     /// The container whose termination message is the item's result.

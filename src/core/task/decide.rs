@@ -158,6 +158,7 @@ impl Task {
             WaitingReason::NameTaken => "waits for a pod's name that another object has",
             WaitingReason::NoCapacity => "waits for room on the nodes",
             WaitingReason::NotStarting => "has pods that can't start",
+            WaitingReason::SchedulingGated => "has pods that scheduling gates hold back",
             WaitingReason::ItemsChanged => "has lost its items",
             WaitingReason::ItemsMissing => "waits for its items",
             WaitingReason::FailedCreate => "waits until its pods can be created",

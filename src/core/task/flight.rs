@@ -24,8 +24,14 @@ pub struct Flight {
     pub doubt: Doubt,
     /// Since when it waits for its start; `None` once it has started.
     pub starting: Option<Time>,
-    /// What holds up its start, as it was last told.
+    /// What holds up its start, as far as is known.
     pub stall: Option<Stall>,
+    /// What its status says of that.
+    pub told: Option<Stall>,
+    /// What the Events about it say.
+    pub explained: Option<Stall>,
+    /// Until when it may take to start before it is looked into.
+    pub patience: Option<Time>,
     /// Why it is to be stopped though the task goes on.
     pub unwanted: Option<Unwanted>,
 }
@@ -53,6 +59,9 @@ impl Flight {
             doubt: Doubt::No,
             starting: Some(now),
             stall: None,
+            told: None,
+            explained: None,
+            patience: None,
             unwanted: None,
         }
     }

@@ -4,6 +4,7 @@ pub mod accept;
 pub mod course;
 mod creates;
 mod decide;
+mod explain;
 pub mod failures;
 pub mod flight;
 pub mod flights;

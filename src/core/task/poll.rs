@@ -118,11 +118,13 @@ impl Task {
         self.poll_check(now, actions);
         self.poll_rerun(now);
         let stops = self.orders.stops();
+        let key = self.key.clone();
         if let (Some(run), scene) = self.scene(now) {
             run.gate = run.gate.filter(|(revision, time)| !scene.ledger.is_written(*revision) || *time > now);
             run.waitlist.release_due(now, scene.ledger);
             run.expire_starts(now);
             run.suspend(stops, scene.ledger.revision());
+            run.poll_explain(now, &key, actions);
         }
         self.decide(now);
         self.poll_flights(now, budget, actions);

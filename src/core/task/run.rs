@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::phases::{Attempts, ItemPhase, Phases};
+use crate::core::pod::explain::together;
 use crate::core::pod::{Ending, PodSeen, Progress, Stall, StallKind, detail, ending_when_gone, progress};
 use crate::core::task::Pods;
 use crate::core::task::accept::Job;
 use crate::core::task::course::{Course, Decision, FailReason};
+use crate::core::task::explain::Explaining;
 use crate::core::task::failures::Failures;
 use crate::core::task::flight::{Doubt, Flight, Stop, Unwanted};
 use crate::core::task::flights::Flights;
@@ -42,6 +44,8 @@ pub struct Run {
     pub failures: Failures,
     /// What holds up the start of pods.
     pub stalls: Stalls,
+    /// Pods that take long to start.
+    pub(super) explaining: Explaining,
     /// How the task was decided.
     pub decided: Option<Decision>,
     /// Nothing is stopped for that before this revision is recorded: whoever comes after a crash must know why pods go.
@@ -102,6 +106,7 @@ impl Run {
             waitlist: Waitlist::default(),
             failures: Failures::default(),
             stalls: Stalls::default(),
+            explaining: Explaining::default(),
             decided: None,
             decided_at: None,
             doom: None,
@@ -177,7 +182,7 @@ impl Run {
                 flight.creating = false;
             }
         }
-        self.note_start(index, pod, epoch, &seen);
+        self.note_start(scene.now, index, pod, epoch, &seen);
         self.set(scene, index, ItemPhase::Running);
         let Progress::Ended(ending) = seen else { return None };
         let detail = detail(pod, self.job.template.container());
@@ -187,7 +192,8 @@ impl Run {
     }
 
     /// Takes down how far a pod has come with its start.
-    fn note_start(&mut self, index: Index, pod: &PodSeen, epoch: u32, seen: &Progress) {
+    fn note_start(&mut self, now: Time, index: Index, pod: &PodSeen, epoch: u32, seen: &Progress) {
+        let patience = self.patience_millis();
         let Some(flight) = self.flights.get_mut(index) else { return };
         let first = flight.pod_uid.is_none();
         if first && flight.stop == Stop::Asked {
@@ -200,10 +206,20 @@ impl Run {
         flight.epoch = epoch;
         flight.doubt = Doubt::No;
         let deadline = flight.starting.zip(self.job.start_deadline_millis).map(|(since, ms)| since.plus_millis(ms));
-        let stall: Option<&Stall> = match seen {
+        let told: Option<&Stall> = match seen {
             Progress::Pending(stall) => {
                 if first && let Some(deadline) = deadline {
                     self.start_deadlines.insert((deadline, index));
+                }
+                let says_why = stall.as_ref().is_some_and(|stall| stall.kind.is_told_by_status());
+                if says_why {
+                    self.explaining.forget(index, flight.patience.take());
+                    flight.explained = None;
+                } else if flight.patience.is_none() {
+                    let since = flight.starting.filter(|_| first).unwrap_or(now);
+                    let until = since.plus_millis(patience);
+                    flight.patience = Some(until);
+                    self.explaining.watch(index, until);
                 }
                 stall.as_ref()
             }
@@ -211,6 +227,9 @@ impl Run {
             Progress::Ended(_) => return,
             Progress::Started => {
                 flight.starting = None;
+                self.explaining.forget(index, flight.patience.take());
+                self.explaining.of_template = None;
+                flight.explained = None;
                 if let Some(deadline) = deadline {
                     self.start_deadlines.remove(&(deadline, index));
                 }
@@ -220,14 +239,15 @@ impl Run {
                 None
             }
         };
-        if stall.is_some_and(|stall| stall.kind == StallKind::ImageName) && flight.unwanted.is_none() {
+        if told.is_some_and(|stall| stall.kind == StallKind::ImageName) && flight.unwanted.is_none() {
             flight.unwanted = Some(Unwanted::NeverStarted(StallKind::ImageName));
         }
         // Once it is being deleted for that, what held it up is not told any more.
-        let settled = matches!(flight.unwanted, Some(Unwanted::NeverStarted(_))) && stall.is_none();
-        if !settled && (flight.stall.is_some() || stall.is_some()) {
-            self.stalls.change(&pod.name, flight.stall.as_ref().map(|stall| stall.kind), stall);
-            flight.stall = stall.cloned();
+        let settled = matches!(flight.unwanted, Some(Unwanted::NeverStarted(_))) && told.is_none();
+        if !settled {
+            flight.told = told.cloned();
+            let stall = together(flight.told.as_ref(), flight.explained.as_ref());
+            self.set_stall(index, stall);
         }
     }
 
@@ -235,8 +255,8 @@ impl Run {
     pub fn expire_starts(&mut self, now: Time) {
         while let Some(&(time, index)) = self.start_deadlines.first().filter(|(time, _)| *time <= now) {
             self.start_deadlines.remove(&(time, index));
+            let stall = self.last_stall(index);
             if let Some(flight) = self.flights.get_mut(index) {
-                let stall = flight.stall.as_ref().map_or(StallKind::Other, |stall| stall.kind);
                 flight.unwanted.get_or_insert(Unwanted::NeverStarted(stall));
             }
         }
@@ -269,7 +289,7 @@ impl Run {
     /// When this run needs attention though nothing happens.
     pub fn next_wake(&self) -> Option<Time> {
         let start = self.start_deadlines.first().map(|(time, _)| *time);
-        [self.flights.next_wake(), start].into_iter().flatten().min()
+        [self.flights.next_wake(), start, self.next_look()].into_iter().flatten().min()
     }
 
     /// A pod in flight is gone; its last state. Answers how its attempt ended, if it was the item's current one.
@@ -318,6 +338,7 @@ impl Run {
         if let Some(stall) = &flight.stall {
             self.stalls.change("", Some(stall.kind), None);
         }
+        self.explaining.forget(index, flight.patience);
         Some(flight)
     }
 

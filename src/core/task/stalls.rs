@@ -38,6 +38,7 @@ impl Stalls {
         told.map(|(kind, (_, message))| {
             let reason = match kind {
                 StallKind::NoCapacity => WaitingReason::NoCapacity,
+                StallKind::Gated => WaitingReason::SchedulingGated,
                 _ => WaitingReason::NotStarting,
             };
             Waiting { reason, message: Some(message.clone()).filter(|m| !m.is_empty()) }

@@ -1,0 +1,192 @@
+//! What holds up the start of a pod, in the words of the scheduler and of the Events about it?
+
+use super::ending::StallKind;
+use super::progress::Stall;
+use crate::core::ids::Time;
+
+/// The ConfigMap that the cluster itself puts into each namespace, a little later: no template is to blame where it is missing.
+const ROOT_CA: &str = "\"kube-root-ca.crt\" not found";
+
+/// An Event about a pod, or about a claim of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The claim, if it is not about the pod itself.
+    pub claim: Option<String>,
+    /// Whether it is a warning.
+    pub warning: bool,
+    /// One word, such as `FailedMount`.
+    pub reason: String,
+    /// The same in words.
+    pub message: String,
+    /// When it was last said.
+    pub at: Time,
+}
+
+/// What the scheduler means who has found no node.
+pub(super) fn unschedulable(message: &str) -> StallKind {
+    let text = message.to_lowercase();
+    let names_object = text.contains("persistentvolumeclaim \"") || text.contains("resourceclaim \"");
+    if names_object && text.contains("\" not found") {
+        StallKind::Config
+    } else if is_about_volumes(&text) && !text.contains("insufficient") {
+        StallKind::Volume
+    } else {
+        StallKind::NoCapacity
+    }
+}
+
+fn is_about_volumes(text: &str) -> bool {
+    ["persistentvolume", "persistent volume", "storageclass", "volume node affinity", "volume controller"]
+        .iter()
+        .any(|words| text.contains(words))
+}
+
+/// What the Events about a pod say that has not started: the warnings since the last good news, first of all those that name
+/// what is missing.
+pub fn explain(said: &[Said]) -> Option<Stall> {
+    let of_pod = || said.iter().filter(|said| said.claim.is_none() && !is_of_scheduler(&said.reason));
+    let good_news = of_pod().filter(|said| !said.warning).max_by_key(|said| said.at);
+    let warnings = of_pod().filter(|said| said.warning && good_news.is_none_or(|news| said.at >= news.at));
+    let worst =
+        warnings.map(|said| (kind_of(said), said)).max_by_key(|(kind, said)| (*kind == StallKind::Config, said.at));
+    if let Some((kind, said)) = worst {
+        return Some(Stall { kind, message: words(said) });
+    }
+    let mut claims: Vec<&Said> = said.iter().filter(|said| said.claim.is_some()).collect();
+    claims.sort_by_key(|said| (said.warning, said.at));
+    if let Some(said) = claims.last() {
+        let claim = said.claim.as_deref().unwrap_or_default();
+        return Some(Stall { kind: StallKind::Volume, message: format!("claim {claim}: {}", words(said)) });
+    }
+    good_news
+        .filter(|said| said.reason == "Pulling")
+        .map(|said| Stall { kind: StallKind::Silent, message: words(said) })
+}
+
+/// The status of a pod and the Events about it, together. The status is newer and of one voice, but says less.
+pub fn together(status: Option<&Stall>, explained: Option<&Stall>) -> Option<Stall> {
+    match (status, explained) {
+        (Some(told), Some(more))
+            if told.kind == more.kind && matches!(told.kind, StallKind::Image | StallKind::Volume) =>
+        {
+            Some(Stall { kind: told.kind, message: format!("{}; {}", told.message, more.message) })
+        }
+        (Some(told), _) if told.kind != StallKind::Other => Some(told.clone()),
+        (told, more) => more.or(told).cloned(),
+    }
+}
+
+fn words(said: &Said) -> String {
+    format!("{}: {}", said.reason, said.message)
+}
+
+fn is_of_scheduler(reason: &str) -> bool {
+    matches!(reason, "Scheduled" | "FailedScheduling" | "NotTriggerScaleUp" | "TriggeredScaleUp" | "Preempted")
+}
+
+fn kind_of(said: &Said) -> StallKind {
+    let is_missing = said.message.contains("\" not found") || said.message.contains("non-existent");
+    match said.reason.as_str() {
+        "FailedMount" | "FailedMapVolume" if is_missing && !said.message.contains(ROOT_CA) => StallKind::Config,
+        "FailedMount" | "FailedMapVolume" | "FailedAttachVolume" => StallKind::Volume,
+        "FailedToRetrieveImagePullSecret" => StallKind::Image,
+        _ => StallKind::Node,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(at: i64, warning: bool, reason: &str, message: &str) -> Said {
+        Said { claim: None, warning, reason: reason.to_owned(), message: message.to_owned(), at: Time(at) }
+    }
+
+    const MISSING: &str = "MountVolume.SetUp failed for volume \"conf\" : configmap \"nobody\" not found";
+
+    #[test]
+    fn each_warning_has_its_kind() {
+        for (reason, message, kind) in [
+            ("FailedMount", MISSING, StallKind::Config),
+            (
+                "FailedMount",
+                "MountVolume.SetUp failed for volume \"s\" : secret \"nobody\" not found",
+                StallKind::Config,
+            ),
+            ("FailedMount", "references non-existent config key: a", StallKind::Config),
+            ("FailedMount", "[configmap \"a\" not found, secret \"b\" not found]", StallKind::Config),
+            ("FailedMount", "configmap \"kube-root-ca.crt\" not found", StallKind::Volume),
+            ("FailedMount", "hostPath type check failed: /x is not a directory", StallKind::Volume),
+            ("FailedAttachVolume", "Multi-Attach error for volume \"pvc-1\"", StallKind::Volume),
+            ("FailedCreatePodSandBox", "plugin type=\"bridge\" failed", StallKind::Node),
+            (
+                "FailedToRetrieveImagePullSecret",
+                "Unable to retrieve some image pull secrets (nobody)",
+                StallKind::Image,
+            ),
+        ] {
+            let stall = explain(&[said(1, true, reason, message)]).unwrap();
+            assert_eq!((stall.kind, stall.message), (kind, format!("{reason}: {message}")));
+        }
+    }
+
+    #[test]
+    fn what_names_the_missing_object_is_told_before_what_is_newer() {
+        let newer = said(9, true, "FailedMount", "Unable to attach or mount volumes: timed out");
+        let stall = explain(&[said(3, true, "FailedMount", MISSING), newer]).unwrap();
+        assert!(stall.message.contains("\"nobody\" not found"), "{stall:?}");
+    }
+
+    #[test]
+    fn good_news_outdates_older_warnings_and_the_schedulers_are_of_the_past() {
+        let (scheduled, pulling) = (said(2, false, "Scheduled", "t-0-1"), said(4, false, "Pulling", "image x"));
+        let before = said(1, true, "FailedScheduling", "0/1 nodes");
+        assert_eq!(explain(&[before.clone(), scheduled.clone()]), None);
+        let stall = explain(&[before, scheduled, said(3, true, "FailedMount", MISSING), pulling]).unwrap();
+        assert_eq!((stall.kind, stall.message.as_str()), (StallKind::Silent, "Pulling: image x"));
+    }
+
+    #[test]
+    fn a_claim_that_is_not_bound_is_told_with_its_own_events() {
+        let of_claim = Said {
+            claim: Some("data".to_owned()),
+            ..said(5, true, "ProvisioningFailed", "storageclass \"fast\" not found")
+        };
+        let more = explain(&[said(1, true, "FailedScheduling", "0/1 nodes"), of_claim]).unwrap();
+        let status =
+            Stall { kind: StallKind::Volume, message: "pod has unbound immediate PersistentVolumeClaims".to_owned() };
+        let both = together(Some(&status), Some(&more)).unwrap();
+        assert_eq!(
+            both.message,
+            "pod has unbound immediate PersistentVolumeClaims; claim data: ProvisioningFailed: storageclass \"fast\" not found"
+        );
+        assert_eq!(together(None, Some(&more)).as_ref(), Some(&more));
+        let room = Stall { kind: StallKind::NoCapacity, message: "0/1 nodes".to_owned() };
+        assert_eq!(together(Some(&room), Some(&more)).as_ref(), Some(&room), "what the status says is newer");
+    }
+
+    #[test]
+    fn what_the_scheduler_says_has_its_kind() {
+        for (message, kind) in [
+            ("persistentvolumeclaim \"nobody\" not found", StallKind::Config),
+            (
+                "0/1 nodes are available: persistentvolumeclaim \"nobody\" not found. preemption: no help",
+                StallKind::Config,
+            ),
+            ("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.", StallKind::Volume),
+            ("0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind.", StallKind::Volume),
+            (
+                "waiting for ephemeral volume controller to create the persistentvolumeclaim \"t-0-1-x\"",
+                StallKind::Volume,
+            ),
+            ("0/3 nodes are available: 3 Insufficient cpu.", StallKind::NoCapacity),
+            (
+                "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had volume node affinity conflict.",
+                StallKind::NoCapacity,
+            ),
+            ("0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.", StallKind::NoCapacity),
+        ] {
+            assert_eq!(unschedulable(message), kind, "{message}");
+        }
+    }
+}
