@@ -71,11 +71,12 @@ impl Bench {
         self.send("GET", path, &Value::Null).await.ok()
     }
 
-    /// One turn.
-    pub async fn run(&mut self, shape: &Shape, contender: Contender) -> Figures {
-        if contender == Contender::JobDefault {
-            restart_manager(20, 30);
-        }
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A new namespace.
+    pub async fn namespace(&mut self) -> String {
         self.runs += 1;
         let namespace = format!("bench-{}-{}", std::process::id(), self.runs);
         let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
@@ -84,6 +85,15 @@ impl Bench {
         while self.get(&account).await.is_none() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        namespace
+    }
+
+    /// One turn.
+    pub async fn run(&mut self, shape: &Shape, contender: Contender) -> Figures {
+        if contender == Contender::JobDefault {
+            restart_manager(20, 30);
+        }
+        let namespace = self.namespace().await;
         let mut watching = JoinSet::new();
         let seen = self.watch(&namespace, contender, &mut watching);
         let flood = match contender {
@@ -267,7 +277,8 @@ impl Bench {
         Left { gone: Some(Gone { seconds, cpu: cpu_per_thousand(&done, items) }), ..left }
     }
 
-    async fn clean(&self, namespace: &str) {
+    /// Deletes a namespace and waits until it is gone.
+    pub async fn clean(&self, namespace: &str) {
         let options = json!({ "propagationPolicy": "Background", "gracePeriodSeconds": 0 });
         for kind in [
             "apis/batch/v1/namespaces/{}/jobs",

@@ -10,6 +10,7 @@
 mod contenders;
 mod flood;
 mod meter;
+mod neighbour;
 mod operator;
 #[path = "../page.rs"]
 mod page;
@@ -43,6 +44,9 @@ async fn measure() {
     // A cluster that has just started is slower than it will be.
     let warm = Shape { items: 300, ..shapes::ALL[0] };
     println!("warm-up: {}", bench.run(&warm, Contender::Bare).await);
+    if wanted.split(',').any(|name| name == neighbour::NAME) {
+        neighbour::measure(&mut bench, rounds).await;
+    }
     for shape in shapes::ALL.iter().filter(|shape| wanted.split(',').any(|name| name == shape.name)) {
         let mut figures: BTreeMap<Contender, Vec<Figures>> = BTreeMap::new();
         for round in 1..=rounds.min(shape.rounds) {

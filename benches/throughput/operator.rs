@@ -50,7 +50,9 @@ fn end(process: &mut Child) {
 
 fn start(kubeconfig: &PathBuf) -> Child {
     let log = std::fs::OpenOptions::new().append(true).open(LOG).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_maptask-operator"))
+    // Another version of the operator, to compare with.
+    let program = std::env::var("BENCH_OPERATOR").unwrap_or_else(|_| env!("CARGO_BIN_EXE_maptask-operator").to_owned());
+    Command::new(program)
         .args(["run", "--leader-election=false", "--listen=127.0.0.1:0", "--log-level=warn"])
         .env("KUBECONFIG", kubeconfig)
         .stdin(Stdio::null())

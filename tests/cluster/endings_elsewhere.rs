@@ -233,16 +233,16 @@ fn a_pod_that_never_starts_costs_an_infrastructure_retry_if_the_cluster_is_to_bl
 fn a_pod_that_the_api_server_refuses_is_tried_again_as_often_as_infrastructure_retries_say() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("refused");
-    namespace.apply(&json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "runner" } }));
     let policy = json!({ "backoffSeconds": 0, "infrastructureRetries": 2 });
     let spec = json!({ "suspend": true, "retries": 0, "retryPolicy": policy });
-    namespace.apply(&one("t", &spec, "true", &json!({ "serviceAccountName": "runner" }), &json!({})));
+    namespace.apply(&one("t", &spec, "true", &json!({}), &json!({})));
     namespace.wait("phase Suspended", || (namespace.status("t")["phase"] == "Suspended").then_some(()));
-    namespace.kubectl(&["delete", "serviceaccount", "runner"]);
+    let level = "pod-security.kubernetes.io/enforce=restricted";
+    namespace.kubectl(&["label", "namespace", &namespace.0, level]);
     namespace.kubectl(&["patch", "maptask", "t", "--type=merge", "-p", r#"{"spec":{"suspend":false}}"#]);
     let status = namespace.wait_for_end("t");
     assert_end(&status, "t", "Failed", [0, 1, 0, 1]);
     assert_eq!(ending(&status), ("Refused", None, 3), "{status}");
-    assert!(status["failures"][0]["sample"]["message"].as_str().unwrap().contains("runner"), "{status}");
+    assert!(status["failures"][0]["sample"]["message"].as_str().unwrap().contains("violates PodSecurity"), "{status}");
     assert!(namespace.list("pods").is_empty());
 }
