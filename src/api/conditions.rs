@@ -19,6 +19,8 @@ pub enum ConditionType {
     Complete,
     /// The task failed and no pod of it runs.
     Failed,
+    /// Results were changed or deleted by somebody else while the task ran, and are not known any more.
+    ResultsDamaged,
     /// The task has ended, one way or the other, with the reason of Complete or Failed.
     Finished,
 }
@@ -32,6 +34,7 @@ impl ConditionType {
             Self::FailureTarget => "FailureTarget",
             Self::Complete => "Complete",
             Self::Failed => "Failed",
+            Self::ResultsDamaged => "ResultsDamaged",
             Self::Finished => "Finished",
         }
     }

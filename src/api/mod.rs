@@ -23,3 +23,11 @@ pub mod labels {
     /// The name of the cache, on the ConfigMaps that keep it.
     pub const CACHE: &str = "maptask.dev/cache";
 }
+
+/// Names of annotations, on the ConfigMaps of results.
+pub mod annotations {
+    /// Checksums of the lines, by which a change of somebody else's is seen.
+    pub const CHECKS: &str = "maptask.dev/checks";
+    /// Lines, from 0, that somebody else has changed or deleted and that are not known any more, such as `3,17-19`.
+    pub const DAMAGED: &str = "maptask.dev/damaged";
+}

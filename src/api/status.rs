@@ -67,7 +67,8 @@ pub struct MapTaskStatus {
     #[serde(default)]
     #[schemars(schema_with = "super::schema::timestamp")]
     pub completion_time: Option<Time>,
-    /// Accepted, SuccessCriteriaMet, `FailureTarget`, Complete, Failed and Finished; the last is True at either end.
+    /// Accepted, SuccessCriteriaMet, `FailureTarget`, Complete, Failed, Finished (True at either end) and
+    /// `ResultsDamaged` (results were changed or deleted by somebody else while the task ran).
     #[serde(default)]
     #[schemars(schema_with = "super::conditions::schema")]
     pub conditions: Vec<Condition>,

@@ -1,14 +1,17 @@
 //! Results into ConfigMaps: read, lines put into their places, written back if that changed anything.
 
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use serde_json::json;
 
 use super::answer::{Meaning, meaning};
 use super::config_map;
 use super::request::Failure;
+use crate::api::annotations::{CHECKS, DAMAGED};
 use crate::api::labels;
 use crate::core::fleet::plan::Write;
 use crate::core::pod::{results_prefix, template::owner_reference};
+use crate::core::task::keeping::{Damage, Kept};
 use crate::core::task::results::Shard;
 
 /// The key of the results in each ConfigMap.
@@ -17,35 +20,37 @@ const KEY: &str = "results.jsonl";
 const TRIES: usize = 5;
 
 /// Why lines are not stored.
-pub(super) struct NotStored {
-    pub(super) message: String,
-    /// The API server has refused, and will as long as nothing changes.
-    pub(super) refused: bool,
+pub(super) enum NotStored {
+    /// Others that were stored before were changed or deleted.
+    Damaged(Damage),
+    /// `refused`: the API server has said no, and will as long as nothing changes.
+    Failed { message: String, refused: bool },
 }
 
 /// Stores the lines of one shard; the bytes that were there and had to be written again. Idempotent.
 pub(super) async fn store(client: &Client, write: &Write, shard: &Shard) -> Result<u64, NotStored> {
     let name = format!("{}{}", results_prefix(&write.key.name), shard.number);
+    let failed = |message, refused| Err(NotStored::Failed { message, refused });
     for _ in 0..TRIES {
         match try_store(client, write, shard, &name).await {
             Ok(bytes) => return Ok(bytes),
             Err(Problem::Conflict) => {}
+            Err(Problem::Damaged(damage)) => return Err(NotStored::Damaged(damage)),
             Err(Problem::Foreign) => {
                 let message =
                     format!("ConfigMap {name} exists and belongs to another owner: delete it, or rename the MapTask");
-                return Err(NotStored { message, refused: true });
+                return failed(message, true);
             }
-            Err(Problem::Other { message, refused }) => {
-                return Err(NotStored { message: format!("ConfigMap {name}: {message}"), refused });
-            }
+            Err(Problem::Other { message, refused }) => return failed(format!("ConfigMap {name}: {message}"), refused),
         }
     }
-    Err(NotStored { message: format!("ConfigMap {name} keeps being changed by somebody else"), refused: false })
+    failed(format!("ConfigMap {name} keeps being changed by somebody else"), false)
 }
 
 enum Problem {
     Conflict,
     Foreign,
+    Damaged(Damage),
     Other { message: String, refused: bool },
 }
 
@@ -60,25 +65,35 @@ impl From<Failure> for Problem {
 
 async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) -> Result<u64, Problem> {
     let namespace = &*write.key.namespace;
-    let Some(old) = config_map::get(client, namespace, name).await? else {
-        let metadata = json!({
-            "namespace": namespace,
-            "labels": { labels::NAME: &*write.key.name },
-            "ownerReferences": [owner_reference(&write.key.name, &write.uid)],
-        });
-        config_map::create(client, namespace, name, metadata, &json!({ KEY: shard.merge("") })).await?;
-        return Ok(0);
-    };
-    let owners = old.metadata.owner_references.iter().flatten();
-    if !owners.into_iter().any(|owner| owner.uid == write.uid) {
+    let old = config_map::get(client, namespace, name).await?;
+    let owners = old.iter().flat_map(|old| old.metadata.owner_references.iter().flatten());
+    if old.is_some() && !owners.into_iter().any(|owner| owner.uid == write.uid) {
         return Err(Problem::Foreign);
     }
-    let text = old.data.as_ref().and_then(|data| data.get(KEY)).map_or("", String::as_str);
-    let merged = shard.merge(text);
-    if merged == text {
+    let text = |old: &ConfigMap| old.data.as_ref().and_then(|data| data.get(KEY)).cloned().unwrap_or_default();
+    let note = |old: &ConfigMap, name: &str| old.metadata.annotations.as_ref().and_then(|all| all.get(name)).cloned();
+    let found = old
+        .as_ref()
+        .map(|old| (text(old), note(old, CHECKS).unwrap_or_default(), note(old, DAMAGED).unwrap_or_default()));
+    let kept = found.as_ref().map(|(text, checks, damaged)| Kept { text, checks, damaged });
+    let Some(keep) = shard.keep(kept).map_err(Problem::Damaged)? else { return Ok(0) };
+    let damaged = Some(&keep.damaged).filter(|damaged| !damaged.is_empty());
+    let data = json!({ KEY: keep.text });
+    let Some(old) = &old else {
+        let mut metadata = json!({
+            "namespace": namespace,
+            "labels": { labels::NAME: &*write.key.name },
+            "annotations": { CHECKS: keep.checks },
+            "ownerReferences": [owner_reference(&write.key.name, &write.uid)],
+        });
+        if let Some(damaged) = damaged {
+            metadata["annotations"][DAMAGED] = json!(damaged);
+        }
+        config_map::create(client, namespace, name, metadata, &data).await?;
         return Ok(0);
-    }
+    };
     let version = old.metadata.resource_version.as_deref();
-    config_map::change(client, namespace, name, version, json!({}), &json!({ KEY: merged })).await?;
-    Ok(text.len() as u64)
+    let metadata = json!({ "annotations": { CHECKS: keep.checks, DAMAGED: damaged } });
+    config_map::change(client, namespace, name, version, metadata, &data).await?;
+    Ok(found.map_or(0, |(text, ..)| text.len() as u64))
 }

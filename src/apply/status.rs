@@ -21,11 +21,16 @@ use crate::core::task::TaskSeen;
 /// nothing; one that can't be reached is tried again with all the rest.
 pub(super) async fn write(client: &Client, store: &dyn Store, write: &Write) -> WriteOutcome {
     let mut rewritten = 0;
+    let mut damaged = Vec::new();
     for shard in &write.results {
         match results::store(client, write, shard).await {
             Ok(bytes) => rewritten += bytes,
-            Err(NotStored { message, refused }) => return WriteOutcome::NotStored { message, refused },
+            Err(NotStored::Damaged(damage)) => damaged.push(damage),
+            Err(NotStored::Failed { message, refused }) => return WriteOutcome::NotStored { message, refused },
         }
+    }
+    if !damaged.is_empty() {
+        return WriteOutcome::Damaged(damaged);
     }
     let mut uncached = None;
     if let Some((cache, entries)) = &write.cache {

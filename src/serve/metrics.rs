@@ -119,6 +119,7 @@ impl Metrics {
             WriteOutcome::Written { .. } => "written",
             WriteOutcome::Conflict => "conflict",
             WriteOutcome::Gone => "gone",
+            WriteOutcome::Damaged(_) => "damaged",
             WriteOutcome::NotStored { .. } | WriteOutcome::Failed(_) => "failed",
         };
         self.writes.get_or_create(&[("outcome", outcome)]).inc();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kubectl::{Namespace, condition, real_task};
+use crate::kubectl::{Namespace, condition, kubectl_with, real_task};
 use crate::life::counts;
 use crate::undisturbed;
 
@@ -125,8 +125,7 @@ fn results_that_an_admission_policy_denies_wait_and_say_so() {
         },
     }));
     namespace.wait("the policy in force", || {
-        let (good, _) =
-            namespace.try_apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x" } }));
+        let (good, _) = kubectl_with("", &["-n", &namespace.0, "create", "configmap", "x", "--dry-run=server"]);
         (!good).then_some(())
     });
     namespace.apply(&real_task("t", &json!({ "items": { "count": 2 } }), QUICK));
@@ -192,4 +191,44 @@ fn reruns_of_refused_and_of_running_tasks_are_told() {
         (status["phase"] == "Succeeded" && status["rerun"]["id"] == "again").then_some(status)
     });
     assert_eq!((&status["pendingRerun"], &status["rerun"]["items"]), (&Value::Null, &json!(1)), "{status}");
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn results_that_a_user_deletes_or_edits_are_restored_or_told() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("tamper");
+    let script = "test $MAPTASK_INDEX = 0 || sleep 12; echo ok > /dev/termination-log";
+    for name in ["gone", "edited", "lost"] {
+        namespace.apply(&real_task(name, &json!({ "items": { "count": 2 } }), script));
+    }
+    let shard = |name: &str| namespace.get("configmap", &format!("{name}-results-0"));
+    for name in ["gone", "edited", "lost"] {
+        namespace.wait("the first success", || (namespace.status(name)["counts"]["succeeded"] == 1).then_some(()));
+        assert!(shard(name).is_some());
+    }
+    // Pods that are still there tell it again.
+    namespace.kubectl(&["delete", "configmap", "gone-results-0"]);
+    let edit = json!({ "data": { "results.jsonl": "\"other\"\nnull\n" } }).to_string();
+    namespace.kubectl(&["patch", "configmap", "edited-results-0", "--type=merge", "-p", &edit]);
+    namespace.kubectl(&["delete", "pod", "lost-0-1", "--now"]);
+    namespace.kubectl(&["delete", "configmap", "lost-results-0"]);
+    for name in ["gone", "edited"] {
+        wait_for_success(&namespace, name);
+        assert_eq!(condition(&namespace.status(name), "ResultsDamaged"), "none");
+        assert!(events(&namespace, name).iter().any(|(reason, _)| reason == "ResultsRestored"));
+    }
+    let status = namespace.wait_for_end("lost");
+    let told = condition(&status, "ResultsDamaged");
+    assert!(told.starts_with("True") && told.contains("ConfigMap lost-results-0 (items 0)"), "{told}");
+    assert_eq!(namespace.results("lost"), [Value::Null, json!("ok")]);
+    // What the message says to do.
+    let patch = json!({ "spec": { "rerun": { "id": "1", "items": "0" } } }).to_string();
+    namespace.kubectl(&["patch", "maptask", "lost", "--type=merge", "-p", &patch]);
+    namespace.wait("the results", || {
+        let status = namespace.status("lost");
+        (status["rerun"]["id"] == "1" && status["phase"] == "Succeeded").then_some(())
+    });
+    assert!(condition(&namespace.status("lost"), "ResultsDamaged").starts_with("False"));
+    assert_eq!(namespace.results("lost"), [json!("ok"), json!("ok")]);
 }

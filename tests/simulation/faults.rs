@@ -26,6 +26,8 @@ pub struct Faults {
     /// That the room for ConfigMaps is used up, or there again.
     pub unstorable: u64,
     pub no_room: bool,
+    /// That somebody changes results.
+    pub tampering: u64,
     /// Creates that come to pass although the client has given up.
     pub late: Vec<(Time, Create)>,
 }
@@ -45,6 +47,7 @@ impl Faults {
             meddling: 0,
             unstorable: 0,
             no_room: false,
+            tampering: 0,
             late: Vec::new(),
         }
     }
@@ -64,6 +67,7 @@ impl Faults {
             meddling: some(40),
             unstorable: some(30),
             no_room: false,
+            tampering: some(20),
             late: Vec::new(),
         }
     }
@@ -104,6 +108,9 @@ impl World {
         }
         if self.random.chance(self.faults.unstorable) {
             self.faults.no_room = self.random.chance(40);
+        }
+        if self.random.chance(self.faults.tampering) && self.random.chance(20) {
+            self.tamper();
         }
         if self.random.chance(self.faults.meddling) {
             self.meddle();

@@ -255,9 +255,9 @@ impl World {
         if let Some(outcome) = self.unstored(&write) {
             return Ok(Some(Answer::Written(write.key, write.uid, outcome)));
         }
-        for shard in &write.results {
-            let text = self.results.entry((write.key.clone(), shard.number)).or_default();
-            *text = shard.merge(text);
+        let damaged = self.store(&write.key, &write.results);
+        if !damaged.is_empty() {
+            return Ok(Some(Answer::Written(write.key, write.uid, WriteOutcome::Damaged(damaged))));
         }
         let mut uncached = None;
         if let Some((cache, entries)) = &write.cache {

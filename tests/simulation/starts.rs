@@ -54,8 +54,13 @@ impl World {
         let pods = self.pods.iter().filter(|(_, pod)| pod.life != Life::Ended);
         let pods = pods.filter(|(key, _)| self.tasks.get(&key.0).is_some_and(|task| counts(task, key)));
         let pods = pods.filter_map(|((_, index, _), pod)| Some((pod.seen.owner_uid.clone()?, *index)));
+        // A create that is repeated makes nothing where the pod of the attempt has ended in the meantime and is still there.
+        let has_ended = |create: &Create| {
+            let id = create.id();
+            self.pods.get(&(id.key, id.index, id.attempt)).is_some_and(|pod| pod.life == Life::Ended)
+        };
         let creates = self.operator.requests.iter().filter_map(|request| match request {
-            Action::Create(create) => Some((create.job.uid.clone(), create.id().index)),
+            Action::Create(create) if !has_ended(create) => Some((create.job.uid.clone(), create.id().index)),
             _ => None,
         });
         pods.chain(creates).filter(|(uid, _)| stays(uid)).collect()

@@ -7,9 +7,14 @@ use maptask::api::conditions::{ConditionType, is_true};
 use maptask::api::status::WaitingReason;
 use maptask::core::fleet::Event;
 use maptask::core::fleet::plan::{Action, Note, Write, WriteOutcome};
+use maptask::core::ids::{Index, TaskKey};
+use maptask::core::phases::ItemPhase;
 use maptask::core::task::TaskSeen;
+use maptask::core::task::keeping::{Damage, Kept};
+use maptask::core::task::places::Places;
+use maptask::core::task::results::Shard;
 
-use crate::check::{check_results, recorded};
+use crate::check::{check_results, lines_of, recorded};
 use crate::world::World;
 
 /// What was ever recorded of a task, by its UID, in the words of the Events that tell of it.
@@ -34,12 +39,79 @@ impl World {
         }
         // Those before the one that has no room are stored.
         let stored = self.random.below(write.results.len());
-        for shard in &write.results[..stored] {
-            let text = self.results.entry((write.key.clone(), shard.number)).or_default();
-            *text = shard.merge(text);
-        }
+        self.store(&write.key, &write.results[..stored]);
         let message = r#"configmaps "x" is forbidden: exceeded quota: q"#.to_owned();
         Some(WriteOutcome::NotStored { message, refused: self.random.chance(70) })
+    }
+
+    /// Stores lines; what has been damaged, as far as that is news.
+    pub fn store(&mut self, key: &TaskKey, shards: &[Shard]) -> Vec<Damage> {
+        let mut damaged = Vec::new();
+        for shard in shards {
+            let id = (key.clone(), shard.number);
+            let text = self.results.get(&id).cloned();
+            let (checks, told) = self.marks.get(&id).cloned().unwrap_or_default();
+            let kept = text.as_ref().map(|text| Kept { text, checks: &checks, damaged: &told });
+            match shard.keep(kept) {
+                Err(damage) => damaged.push(damage),
+                Ok(None) => {}
+                Ok(Some(keep)) => {
+                    self.results.insert(id.clone(), keep.text);
+                    self.marks.insert(id, (keep.checks, keep.damaged));
+                }
+            }
+        }
+        damaged
+    }
+
+    /// A user deletes results of a task that runs, or edits them.
+    pub fn tamper(&mut self) {
+        let runs = |key: &TaskKey| {
+            let status = self.tasks.get(key).map(|task| &task.status);
+            status.is_some_and(|status| status.phase.is_some_and(|phase| !phase.is_terminal()))
+        };
+        let ids: Vec<_> = self.results.keys().filter(|(key, _)| runs(key)).cloned().collect();
+        if ids.is_empty() {
+            return;
+        }
+        let id = ids[self.random.below(ids.len())].clone();
+        self.truth.tampered.insert(self.tasks[&id.0].uid.clone());
+        self.say(|| format!("somebody changes the results of {}", id.0));
+        if self.random.chance(40) {
+            self.results.remove(&id);
+            self.marks.remove(&id);
+            return;
+        }
+        let which = self.random.below(4);
+        let text = self.results.get_mut(&id).unwrap();
+        let edited = text.lines().enumerate().map(|(place, line)| if place == which { "null" } else { line });
+        *text = edited.flat_map(|line| [line, "\n"]).collect();
+    }
+
+    /// Whether the ConfigMap says that this item's line is damaged.
+    fn is_damaged(&self, key: &TaskKey, index: Index) -> bool {
+        self.marks.get(&(key.clone(), 0)).is_some_and(|(_, damaged)| Places::parse(damaged).has(index.0))
+    }
+
+    /// At the end: every success has its line, or the status tells of it, and the ConfigMap of which.
+    pub fn check_damage(&self) -> Result<(), String> {
+        for task in self.tasks.values().filter(|task| self.truth.tampered.contains(&task.uid)) {
+            let Some((phases, _)) = recorded(&task.status) else { continue };
+            let told = is_true(&task.status.conditions, ConditionType::ResultsDamaged);
+            let lines = lines_of(&task.key, &self.results);
+            for index in phases.iter_in(ItemPhase::Succeeded) {
+                let line = lines.get(index.offset()).copied().unwrap_or("missing");
+                let good = line.starts_with(&format!("{{\"index\":{index},"));
+                if !(good || told && self.is_damaged(&task.key, index)) {
+                    return Err(format!("{} item {index} has the result {line:?}, which nobody tells of", task.key));
+                }
+            }
+            let damaged = phases.count().indexes().any(|index| self.is_damaged(&task.key, index));
+            if told != damaged && phases.counts().succeeded > 0 {
+                return Err(format!("{}: damage is told: {told}, there is some: {damaged}", task.key));
+            }
+        }
+        Ok(())
     }
 
     /// SAFETY: nothing but the reason of the wait changes.
@@ -62,6 +134,8 @@ impl World {
     pub fn check_stored(&mut self, task: &TaskSeen) -> Result<(), String> {
         self.turns.extend(turns(task).map(|turn| (task.uid.clone(), turn)));
         match recorded(&task.status) {
+            // Until the next write somebody's hand may be seen; that it is at the end is checked there.
+            Some(_) if self.truth.tampered.contains(&task.uid) => Ok(()),
             Some((phases, _)) => check_results(&task.key, &phases, &self.results),
             None => Ok(()),
         }

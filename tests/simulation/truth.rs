@@ -28,6 +28,8 @@ pub struct Tally {
 
 #[derive(Default)]
 pub struct Truth {
+    /// Tasks whose results somebody has changed while they ran.
+    pub tampered: std::collections::BTreeSet<String>,
     pub tallies: BTreeMap<Item, Tally>,
     pub problem: Option<String>,
 }

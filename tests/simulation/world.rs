@@ -72,6 +72,8 @@ pub struct World {
     pub quota: BTreeMap<Arc<str>, usize>,
     pub truth: Truth,
     pub turns: Turns,
+    /// Checksums and damaged lines of each ConfigMap of results.
+    pub marks: BTreeMap<(TaskKey, u32), (String, String)>,
     pub operator: Operator,
     version: u64,
     pub steps: usize,
@@ -93,6 +95,7 @@ impl World {
             quota: BTreeMap::new(),
             truth: Truth::default(),
             turns: Turns::new(),
+            marks: BTreeMap::new(),
             operator,
             version: 1,
             steps: 0,
@@ -164,6 +167,7 @@ impl World {
             self.step()?;
             self.truth.check_pods(&self.pods, &self.tasks)?;
         }
+        self.check_damage()?;
         self.truth.check_end(&self.tasks, &self.pods, &self.results, &self.caches)
     }
 
@@ -208,6 +212,7 @@ impl World {
         self.say(|| format!("{key} is gone"));
         self.tasks.remove(key);
         self.results.retain(|(of, _), _| of != key);
+        self.marks.retain(|(of, _), _| of != key);
         self.operator.task_events.push_back(Event::TaskGone(key.clone()));
     }
 

@@ -214,8 +214,10 @@ impl Fleet {
 
     /// [`Action::Write`](super::plan::Action::Write) was answered.
     pub fn handle_written(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: &WriteOutcome) {
-        if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
-            task.handle_written(now, outcome);
+        self.dirty.insert(key.clone());
+        let Some(berth) = self.berths.get_mut(key) else { return };
+        if let Some(task) = berth.task.as_mut().filter(|task| task.uid() == uid) {
+            task.handle_written(now, outcome, &berth.pods);
         }
     }
 

@@ -385,3 +385,7 @@ mod stored_tests;
 #[cfg(test)]
 #[path = "rerun_tests.rs"]
 mod rerun_tests;
+
+#[cfg(test)]
+#[path = "damage_tests.rs"]
+mod damage_tests;

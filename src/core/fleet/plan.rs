@@ -10,6 +10,7 @@ use crate::core::phases::Raises;
 use crate::core::pod::{PodSeen, pod_name};
 use crate::core::task::TaskSeen;
 use crate::core::task::accept::Job;
+use crate::core::task::keeping::Damage;
 use crate::core::task::results::Shard;
 
 pub use super::explain::{Explain, ExplainOutcome};
@@ -300,6 +301,9 @@ pub enum WriteOutcome {
     Conflict,
     /// The object is gone.
     Gone,
+    /// Nothing of the status was recorded, since results that were stored before were changed or deleted by somebody else; they
+    /// were left as they were found.
+    Damaged(Vec<Damage>),
     /// Certainly not: nothing of the status was recorded, and maybe not all results are stored.
     NotStored {
         /// Why, in the API server's words where they are its own.

@@ -60,7 +60,10 @@ impl Task {
         if let Some(reduction) = &self.reduction {
             let too_long = reduction.deadline().is_some_and(|deadline| deadline <= now);
             let reduce_message = || format!("it has run for longer than spec.reduce.activeDeadlineSeconds{waited}");
-            return self.decide_reduction(now, late.then(late_message).or(too_long.then(reduce_message)));
+            return self.decide_reduction(
+                now,
+                late.then(late_message).or(too_long.then(reduce_message)).or_else(|| self.damage_before_reduce()),
+            );
         }
         let (Some(run), mut scene) = self.scene(now) else { return };
         if late {

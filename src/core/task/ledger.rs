@@ -232,6 +232,12 @@ impl Ledger {
         self.failed(now);
     }
 
+    /// A write was certainly not carried out, and another one takes its place, as soon as one may.
+    pub fn void(&mut self) {
+        self.in_flight = false;
+        self.attempted.pop();
+    }
+
     /// Whether a note may go out, which records nothing: see [`Self::begin_note`].
     pub fn may_note(&self) -> bool {
         !self.in_flight && self.stale_since.is_none()

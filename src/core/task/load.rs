@@ -38,6 +38,7 @@ impl Task {
             tells: std::collections::VecDeque::new(),
             unstored: None,
             unchecked: None,
+            damage: std::collections::BTreeMap::new(),
             check_after: Revision::default(),
             fetching: Fetching::default(),
             expiring: None,

@@ -3,18 +3,21 @@
 pub mod accept;
 pub mod course;
 mod creates;
+mod damage;
 mod decide;
 mod explain;
 pub mod failures;
 pub mod flight;
 pub mod flights;
 mod inputs;
+pub mod keeping;
 pub mod ledger;
 mod load;
 mod observe;
 pub mod orders;
 mod outcome;
 mod pattern;
+pub mod places;
 mod poll;
 pub mod ranges;
 pub mod recall;
@@ -133,6 +136,8 @@ pub struct Task {
     unchecked: Option<Box<MapTaskSpec>>,
     /// Nothing is asked about the spec before this revision is recorded.
     check_after: Revision,
+    /// Results that somebody has changed or deleted, as far as is known.
+    damage: damage::Known,
     /// The results in the write that is on its way.
     storing: BTreeMap<Index, String>,
 }

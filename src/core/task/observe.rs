@@ -261,13 +261,16 @@ impl Task {
         match outcome {
             WriteOutcome::Written { version, .. } => self.ledger.noted(Some(*version)),
             WriteOutcome::Conflict => self.ledger.conflicted(now),
-            WriteOutcome::Gone | WriteOutcome::NotStored { .. } | WriteOutcome::Failed(_) => self.ledger.noted(None),
+            WriteOutcome::Gone
+            | WriteOutcome::Damaged(_)
+            | WriteOutcome::NotStored { .. }
+            | WriteOutcome::Failed(_) => self.ledger.noted(None),
         }
         self.settle_record();
     }
 
     /// A status write was answered.
-    pub fn handle_written(&mut self, now: Time, outcome: &WriteOutcome) {
+    pub fn handle_written(&mut self, now: Time, outcome: &WriteOutcome, pods: &Pods) {
         let storing = std::mem::take(&mut self.storing);
         match outcome {
             WriteOutcome::Written { version, rewritten, uncached } => {
@@ -282,6 +285,7 @@ impl Task {
             }
             WriteOutcome::Conflict => self.ledger.conflicted(now),
             WriteOutcome::Gone => self.ledger.failed(now),
+            WriteOutcome::Damaged(damage) => self.handle_damaged(now, damage, pods),
             WriteOutcome::NotStored { message, refused } => {
                 self.ledger.not_sent(now);
                 self.not_stored(now, message, *refused);

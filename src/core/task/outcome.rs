@@ -1,6 +1,6 @@
 //! An attempt has ended: what becomes of its item?
 
-use crate::core::ids::{Attempt, Index};
+use crate::core::ids::Index;
 use crate::core::phases::{ItemPhase, Tries};
 use crate::core::pod::{Detail, Ending, artifacts};
 use crate::core::task::accept::Job;
@@ -136,7 +136,7 @@ impl Run {
     }
 
     /// Notes the line of a success. One that says nothing but has written files is where they are.
-    fn take_result(&mut self, index: Index, ending: Ending) -> Ending {
+    pub(super) fn take_result(&mut self, index: Index, ending: Ending) -> Ending {
         let (Ending::Succeeded { message }, Some(layout)) = (&ending, self.job.results) else { return ending };
         let said = message.as_ref().filter(|message| !message.is_blank());
         let cut = said.filter(|message| message.may_be_cut()).map(|message| message.limit);
@@ -146,15 +146,13 @@ impl Run {
             let Job { key, uid, template, .. } = &*self.job;
             template.keeps_artifacts().then(|| artifacts::directory(key, uid, index, attempt))
         };
-        // Nothing, instead of what an attempt before said, if there was one.
-        let nothing = || (attempt > Attempt::FIRST).then(String::new);
-        match said.or_else(files).or_else(nothing).map(|text| layout.line(&text, cut.is_some())) {
-            None => ending,
-            Some(Ok(line)) => {
+        // Also nothing is a line: where a success is recorded, its ConfigMap is there, or somebody has deleted it.
+        match layout.line(&said.or_else(files).unwrap_or_default(), cut.is_some()) {
+            Ok(line) => {
                 self.results.insert(index, line);
                 ending
             }
-            Some(Err(size)) => Ending::ResultTooLarge { size, cut },
+            Err(size) => Ending::ResultTooLarge { size, cut },
         }
     }
 }

@@ -242,17 +242,13 @@ impl Task {
         if self.deleting || self.ledger.due().is_none_or(|due| due > now) {
             return;
         }
+        let results = self.shards_to_store(now);
         let mut status = self.headline.status(self.phase(), self.map());
         status.reduce = self.reduce_status();
         status.pending_rerun = self.rerun_ahead();
-        // A reduce that may not start yet has yet to find every ConfigMap there.
-        let whole = self.reduction.as_ref().is_some_and(|reduction| reduction.run.gate.is_some());
-        let (results, storing, entries) = match self.map() {
-            Some(run) => {
-                let shards = run.job.results.map(|layout| layout.shard(&run.results, whole));
-                (shards.unwrap_or_default(), run.results.clone(), run.new_entries())
-            }
-            None => (Vec::new(), BTreeMap::new(), Vec::new()),
+        let (storing, entries) = match self.map() {
+            Some(run) => (run.results.clone(), run.new_entries()),
+            None => (BTreeMap::new(), Vec::new()),
         };
         let cache = self.map().and_then(|run| run.job.cache.as_ref()).filter(|_| !entries.is_empty());
         let cache = cache.map(|keys| (keys.id.clone(), entries));

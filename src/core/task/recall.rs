@@ -8,6 +8,7 @@ use crate::core::cache::{Entry, Wanted};
 use crate::core::fleet::plan::{Action, Recall, RecallOutcome};
 use crate::core::ids::{Attempt, Index, TaskKey, Time, doubled};
 use crate::core::phases::ItemPhase;
+use crate::core::task::results::NO_RESULT;
 use crate::core::task::run::{Run, Scene};
 use crate::core::task::{Stage, Task};
 
@@ -228,7 +229,9 @@ impl Run {
     pub fn new_entries(&self) -> Vec<Entry> {
         let Some(keys) = self.job.cache.as_ref().filter(|_| self.job.items.is_known()) else { return Vec::new() };
         let succeeded = |index: Index| self.phases.get(index) == Some(ItemPhase::Succeeded);
-        let new = self.results.iter().filter(|(index, _)| succeeded(**index));
+        // Of an item that has said nothing at its first attempt there is nothing to be known.
+        let said = |index: Index, line: &str| line != NO_RESULT || self.tries.get(index).attempt > Attempt::FIRST;
+        let new = self.results.iter().filter(|(index, line)| succeeded(**index) && said(**index, line));
         new.map(|(index, line)| Entry { key: keys.key(&self.job.items.get(*index)), line: line.clone() }).collect()
     }
 

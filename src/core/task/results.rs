@@ -6,6 +6,7 @@ use serde::de::IgnoredAny;
 
 use crate::api::spec::{OnTooLarge, ResultSource, Results};
 use crate::core::ids::{Index, ItemCount};
+use crate::core::task::places::Places;
 
 /// The line of an item that has no result.
 pub const NO_RESULT: &str = "null";
@@ -34,8 +35,14 @@ pub struct Shard {
     pub number: u32,
     /// How many lines the whole shard has.
     pub lines_in_all: u32,
+    /// The item of its first line.
+    pub first: u32,
     /// Line number in the shard, from 0, and the line.
     pub lines: BTreeMap<u32, String>,
+    /// Places of lines that are stored, as the record says.
+    pub stored: Places,
+    /// Places of those that are known to have been changed or deleted since.
+    pub damaged: Places,
 }
 
 impl Layout {
@@ -87,8 +94,10 @@ impl Layout {
 
     fn empty_shard(self, number: u32) -> Shard {
         let per_shard = self.items_per_shard();
-        let lines_in_all = per_shard.min(self.count.get() - number * per_shard);
-        Shard { number, lines_in_all, lines: BTreeMap::new() }
+        let first = number * per_shard;
+        let lines_in_all = per_shard.min(self.count.get() - first);
+        let (stored, damaged) = (Places::default(), Places::default());
+        Shard { number, lines_in_all, first, lines: BTreeMap::new(), stored, damaged }
     }
 
     /// The lines by the ConfigMap they belong to. `whole`: with every ConfigMap, so that what is missing is made; also of
@@ -217,7 +226,7 @@ mod tests {
 
     #[test]
     fn merging_keeps_the_other_lines_and_is_idempotent() {
-        let shard = Shard { number: 0, lines_in_all: 3, lines: [(1, "7".to_owned())].into() };
+        let shard = Shard { lines: [(1, "7".to_owned())].into(), ..layout(1024, 3).empty_shard(0) };
         let first = shard.merge("");
         assert_eq!(first, "null\n7\nnull\n");
         assert_eq!(shard.merge("1\nnull\n\"x\"\n"), "1\n7\n\"x\"\n");

@@ -1,0 +1,137 @@
+//! What becomes of results that somebody has changed or deleted while the task runs? They are restored from what is still
+//! known, or told: in a condition, an Event and the ConfigMap itself.
+
+use std::collections::BTreeMap;
+
+use crate::api::conditions::{ConditionType, is_true};
+use crate::core::ids::{Index, Time};
+use crate::core::phases::ItemPhase;
+use crate::core::pod::{Progress, progress, results_prefix};
+use crate::core::task::keeping::{Damage, items_in_words};
+use crate::core::task::places::Places;
+use crate::core::task::results::{Layout, Shard};
+use crate::core::task::run::Run;
+use crate::core::task::{Pods, Stage, Task};
+
+/// ConfigMaps that the condition names; of the others it says how many there are.
+const NAMED: usize = 4;
+
+impl Task {
+    /// What is to be stored now. At the end of the task, and before the reduce, every ConfigMap is looked at once more.
+    pub(super) fn shards_to_store(&mut self, now: Time) -> Vec<Shard> {
+        let ends = matches!(self.stage, Stage::Ended { .. });
+        // A reduce that may not start yet has yet to find every ConfigMap there.
+        let reduces = self.reduction.as_ref().is_some_and(|reduction| reduction.run.gate.is_some());
+        let (Stage::Running(run) | Stage::Ended { run: Some(run), .. }) = &self.stage else { return Vec::new() };
+        let Some(layout) = run.job.results else { return Vec::new() };
+        let mut shards = layout.shard(&run.results, ends || reduces);
+        for shard in &mut shards {
+            shard.stored = run.stored_places(shard);
+            let known = self.damage.remove(&shard.number).unwrap_or_default();
+            shard.damaged = known.iter().filter(|place| !shard.lines.contains_key(place)).collect();
+            if !shard.damaged.is_empty() {
+                self.damage.insert(shard.number, shard.damaged.clone());
+            }
+        }
+        if !reduces {
+            shards.retain(|shard| !shard.lines.is_empty() || !shard.stored.is_empty());
+        }
+        if (ends || reduces)
+            && self.damage.is_empty()
+            && is_true(&self.headline.conditions, ConditionType::ResultsDamaged)
+        {
+            let words = "all results are there again";
+            self.headline.set(now, ConditionType::ResultsDamaged, false, "Restored", words);
+        }
+        shards
+    }
+
+    /// Results were found to be changed or deleted, and nothing was recorded. What pods still tell is stored again.
+    pub fn handle_damaged(&mut self, now: Time, damage: &[Damage], pods: &Pods) {
+        self.ledger.void();
+        let uid = &self.uid;
+        let (Stage::Running(run) | Stage::Ended { run: Some(run), .. }) = &mut self.stage else { return };
+        let Some(layout) = run.job.results else { return };
+        let (mut restored, mut told) = (Vec::new(), false);
+        for Damage { shard, places } in damage {
+            let first = shard * layout.items_per_shard();
+            let mut lost = Vec::new();
+            for place in places.iter() {
+                let index = Index(first + place);
+                if run.restore(index, pods, uid) { restored.push(index.0) } else { lost.push(place) }
+            }
+            let lost: Places = lost.into_iter().collect();
+            told |= self.damage.get(shard).is_none_or(|known| !lost.is_within(known)) && !lost.is_empty();
+            if lost.is_empty() {
+                self.damage.remove(shard);
+            } else {
+                self.damage.insert(*shard, lost);
+            }
+        }
+        self.ledger.change();
+        let restored: Places = restored.into_iter().collect();
+        if !restored.is_empty() {
+            let items = items_in_words(&restored);
+            let note = format!("results of items {items} were changed or deleted, and are restored from their pods");
+            self.tell("ResultsRestored", true, &note);
+        }
+        if told {
+            let message = self.damage_in_words();
+            self.headline.set(now, ConditionType::ResultsDamaged, true, "ChangedOrDeleted", &message);
+            self.tell_recorded("ResultsDamaged", true, &message);
+        }
+    }
+
+    /// Why a reduce may not start: it would take what is missing for results.
+    pub(super) fn damage_before_reduce(&self) -> Option<String> {
+        let waits = self.reduction.as_ref().is_some_and(|reduction| reduction.run.gate.is_some());
+        (waits && !self.damage.is_empty()).then(|| self.damage_in_words())
+    }
+
+    fn damage_in_words(&self) -> String {
+        let per_shard = self.map().and_then(|run| run.job.results).map_or(1, Layout::items_per_shard);
+        let prefix = results_prefix(&self.key.name);
+        let word = |(shard, places): (&u32, &Places)| {
+            format!("ConfigMap {prefix}{shard} (items {})", items_in_words(&places.moved(shard * per_shard)))
+        };
+        let mut words: Vec<String> = self.damage.iter().take(NAMED).map(word).collect();
+        if self.damage.len() > NAMED {
+            words.push(format!("{} more", self.damage.len() - NAMED));
+        }
+        let words = words.join(", ");
+        format!("results in {words} were changed or deleted by somebody else: run these items again with spec.rerun")
+    }
+}
+
+/// Damage that is known, by the number of the ConfigMap: places in it.
+pub(super) type Known = BTreeMap<u32, Places>;
+
+impl Run {
+    /// Places of a shard whose lines were stored by a write before.
+    fn stored_places(&self, shard: &Shard) -> Places {
+        let is_stored = |place: &u32| {
+            let index = Index(shard.first + place);
+            let succeeded = matches!(self.phases.get(index), Some(ItemPhase::Succeeded | ItemPhase::Cached));
+            succeeded && !self.results.contains_key(&index)
+        };
+        (0..shard.lines_in_all).filter(is_stored).collect()
+    }
+
+    /// Takes the line of an item that has succeeded from its pod, if that is still there.
+    fn restore(&mut self, index: Index, pods: &Pods, uid: &str) -> bool {
+        if self.results.contains_key(&index) {
+            return true;
+        }
+        if self.phases.get(index) != Some(ItemPhase::Succeeded) {
+            return false;
+        }
+        let attempt = self.tries.get(index).attempt;
+        let Some(pod) = pods.get(&(index, attempt)).filter(|pod| pod.owner_uid.as_deref() == Some(uid)) else {
+            return false;
+        };
+        match progress(pod, self.job.template.container()) {
+            Progress::Ended(ending) if ending.is_success() => self.take_result(index, ending).is_success(),
+            _ => false,
+        }
+    }
+}
