@@ -125,19 +125,26 @@ fn an_item_in_backoff_holds_no_slot() {
 
 #[test]
 fn a_pod_that_has_started_since_is_not_stopped_for_being_late() {
-    let spec = json!({ "items": { "count": 1 }, "startDeadlineSeconds": 5 });
-    let mut story = Story::new(LIMITS, &spec);
-    story.plan(0);
-    story.plan(0);
-    story.fleet.handle_pod(story.now, Story::pod(0, 1, &json!({ "phase": "Pending" })));
-    let plan = story.fleet.poll_plan(story.now.plus_millis(5_000));
-    let stop = plan.actions.iter().find_map(|a| if let Action::Delete(delete) = a { Some(delete) } else { None });
-    let stop = stop.expect("it is late");
-    assert_eq!(stop.version, Some(1), "only as it was when it had not started");
-    story.now = story.now.plus_millis(5_000);
-    story.fleet.handle_deleted(story.now, &stop.id, "u", DeleteOutcome::Changed);
-    story.runs(0, 1);
-    assert_eq!(story.plan(2_000).iter().filter(|line| line.starts_with("stop")).count(), 0);
+    // The watch may show the start after the answer to the stop, or, as under seed 4469 of the simulation, before it.
+    for [first, outcome] in [[false, true], [true, true], [true, false]] {
+        let spec = json!({ "items": { "count": 1 }, "startDeadlineSeconds": 5 });
+        let mut story = Story::new(LIMITS, &spec);
+        story.plan(0);
+        story.plan(0);
+        story.fleet.handle_pod(story.now, Story::pod(0, 1, &json!({ "phase": "Pending" })));
+        let plan = story.fleet.poll_plan(story.now.plus_millis(5_000));
+        let stop = plan.actions.iter().find_map(|a| if let Action::Delete(delete) = a { Some(delete) } else { None });
+        let stop = stop.expect("it is late");
+        assert_eq!(stop.version, Some(1), "only as it was when it had not started");
+        story.now = story.now.plus_millis(5_000);
+        if first {
+            story.runs(0, 1);
+        }
+        let outcome = if outcome { DeleteOutcome::Changed } else { DeleteOutcome::Failed };
+        story.fleet.handle_deleted(story.now, &stop.id, "u", outcome);
+        story.runs(0, 1);
+        assert_eq!(story.plan(2_000).iter().filter(|line| line.starts_with("stop")).count(), 0);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::course::FailReason;
-use super::flight::{Doubt, Stop};
+use super::flight::{Doubt, Stop, Unwanted};
 use super::run::Run;
 use super::shelf::Leftover;
 use super::unclear::UNCLEAR_MILLIS;
@@ -220,6 +220,10 @@ impl Task {
             && let Some(flight) = run.flights.get_mut(index).filter(|f| f.attempt == attempt)
         {
             flight.stop = Stop::No(again);
+            // The watch may have shown its start before this answer came.
+            if flight.starting.is_none() && matches!(flight.unwanted, Some(Unwanted::NeverStarted(_))) {
+                flight.unwanted = None;
+            }
             if changed && flight.doubt == Doubt::No {
                 flight.doubt = Doubt::Since(now);
             }
