@@ -97,18 +97,18 @@ impl Truth {
     ) -> Result<(), String> {
         let task = tasks.get(&key.0).filter(|task| Some(&task.uid) == pod.seen.owner_uid.as_ref());
         let Some(task) = task else { return Ok(()) };
-        let Some((phases, _)) = recorded(&task.status) else { return Ok(()) };
+        let Some(record) = recorded(&task.status) else { return Ok(()) };
         if key.1 == Index::REDUCE && self.tampered.contains(&task.uid) {
             return Ok(());
         }
         if key.1 == Index::REDUCE && !task.deleting {
-            return reduce::check_start(key, task, &phases, results);
+            return reduce::check_start(key, task, &record, results);
         }
         // Of a task on its way out, the garbage collector takes pods whose names are still in use.
         if task.deleting || !starts(&task.spec, &task.status) {
             return Ok(());
         }
-        match phases.get(key.1) {
+        match record.0.get(key.1) {
             Some(ItemPhase::Succeeded) => Err(format!("{key:?} starts, but is recorded as Succeeded")),
             _ => Ok(()),
         }
@@ -160,16 +160,17 @@ impl Truth {
             if crate::ends::is_refused(task) {
                 continue;
             }
-            let Some((phases, _)) = recorded(&task.status) else { return Err(format!("{key} ended without a record")) };
+            let Some(record) = recorded(&task.status) else { return Err(format!("{key} ended without a record")) };
+            let phases = &record.0;
             let counts = phases.counts();
             if counts.waiting + counts.running > 0 {
                 return Err(format!("{key} ended with {counts:?}"));
             }
-            check_verdict(task, &phases)?;
+            check_verdict(task, phases)?;
             // Of others see `World::check_damage`.
             if !self.tampered.contains(&task.uid) {
-                check_results(key, &phases, results)?;
-                caches.check(task, &phases, results)?;
+                check_results(key, &record, results)?;
+                caches.check(task, phases, results)?;
             }
         }
         Ok(())
@@ -181,12 +182,12 @@ pub fn lines_of<'a>(key: &TaskKey, results: &'a Results) -> Vec<&'a str> {
     results.range((key.clone(), 0)..=(key.clone(), u32::MAX)).flat_map(|(_, text)| text.lines()).collect()
 }
 
-/// Every success has its line, and it is what its item said.
-pub fn check_results(key: &TaskKey, phases: &Phases, results: &Results) -> Result<(), String> {
+/// Every success has its line, and it is what the attempt that succeeded has said, the last one.
+pub fn check_results(key: &TaskKey, (phases, tries): &(Phases, Attempts), results: &Results) -> Result<(), String> {
     let lines = lines_of(key, results);
     for index in phases.iter_in(ItemPhase::Succeeded) {
         let line = lines.get(index.offset()).copied().unwrap_or("missing");
-        if !line.starts_with(&format!("{{\"index\":{index},")) {
+        if line != format!("{{\"index\":{index},\"attempt\":{}}}", tries.get(index).attempt) {
             return Err(format!("{key} item {index} succeeded, its result is {line:?}"));
         }
     }

@@ -195,7 +195,7 @@ impl World {
     fn lose_pod(&mut self) {
         let Some(key) = self.pick_pod(|pod| pod.life != Life::Ended) else { return };
         let started = self.pods[&key].life == Life::Running;
-        self.truth.pod_lost(&self.pods[&key], &key);
+        self.truth.pod_lost(self.now, &self.pods[&key], &key);
         if self.random.chance(50) {
             self.change_pod(&key, Life::Ended, evicted(started));
         } else {

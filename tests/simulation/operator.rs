@@ -174,7 +174,7 @@ impl World {
                 } else if self.random.chance(self.faults.throttled) {
                     CreateOutcome::Throttled(Some(1_000))
                 } else if self.random.chance(self.faults.refused) {
-                    self.truth.refused(&create);
+                    self.truth.refused(self.now, &create);
                     CreateOutcome::Refused("no".to_owned())
                 } else {
                     self.create_pod(&create)

@@ -2,14 +2,20 @@
 
 use maptask::api::conditions::{ConditionType, is_true};
 use maptask::api::status::{MapTaskStatus, ReducePhase};
-use maptask::core::phases::Phases;
+use maptask::core::phases::{Attempts, Phases};
 use maptask::core::task::TaskSeen;
 
 use crate::check::{Results, check_results, lines_of};
 use crate::world::PodKey;
 
 /// SAFETY: a reduce runs only when the map is over and successful, finds every result, and not after its success.
-pub fn check_start(key: &PodKey, task: &TaskSeen, phases: &Phases, results: &Results) -> Result<(), String> {
+pub fn check_start(
+    key: &PodKey,
+    task: &TaskSeen,
+    record_of_map: &(Phases, Attempts),
+    results: &Results,
+) -> Result<(), String> {
+    let phases = &record_of_map.0;
     let Some(record) = &task.status.reduce else { return Err(format!("{key:?} starts without a record")) };
     let attempt = u32::try_from(record.attempt).unwrap();
     if key.2.0 < attempt || record.phase == ReducePhase::Cancelled {
@@ -27,7 +33,7 @@ pub fn check_start(key: &PodKey, task: &TaskSeen, phases: &Phases, results: &Res
     if lines != phases.count().get() as usize || !results.contains_key(&(key.0.clone(), 0)) {
         return Err(format!("{key:?} starts with {lines} lines of {}", phases.count().get()));
     }
-    check_results(&key.0, phases, results)
+    check_results(&key.0, record_of_map, results)
 }
 
 /// SAFETY: its finished pod goes only after its attempt's end was recorded.

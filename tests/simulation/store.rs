@@ -136,7 +136,7 @@ impl World {
         match recorded(&task.status) {
             // Until the next write somebody's hand may be seen; that it is at the end is checked there.
             Some(_) if self.truth.tampered.contains(&task.uid) => Ok(()),
-            Some((phases, _)) => check_results(&task.key, &phases, &self.results),
+            Some(record) => check_results(&task.key, &record, &self.results),
             None => Ok(()),
         }
     }

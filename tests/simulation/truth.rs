@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use maptask::core::fleet::plan::Create;
-use maptask::core::ids::{Index, TaskKey};
+use maptask::core::ids::{Attempt, Index, TaskKey, Time};
 use maptask::core::task::TaskSeen;
 
+use crate::charges::{End, Ends};
 use crate::specs;
 use crate::world::{Fate, Life, Pod, PodKey};
 
@@ -31,6 +32,9 @@ pub struct Truth {
     /// Tasks whose results somebody has changed while they ran.
     pub tampered: std::collections::BTreeSet<String>,
     pub tallies: BTreeMap<Item, Tally>,
+    pub ends: BTreeMap<Item, Ends>,
+    /// The first attempt of a rerun: those before cost nothing any more.
+    pub since: BTreeMap<Item, Attempt>,
     pub problem: Option<String>,
 }
 
@@ -67,7 +71,30 @@ impl Truth {
         }
     }
 
-    pub fn pod_ended(&mut self, pod: &Pod, key: &PodKey) {
+    /// Whether a pod of this attempt was there before, and has come to its end or vanished.
+    pub fn is_back(&self, pod: &Pod, key: &PodKey) -> bool {
+        self.ends.get(&item(pod, key)).is_some_and(|ends| ends.contains_key(&key.2))
+    }
+
+    /// A pod that vanished may be made again under its name, by a late create or by an operator that knew of none: which
+    /// of the two ends was seen is then for the operator to know.
+    fn end(&mut self, now: Time, item: Item, attempt: Attempt, end: End) {
+        if self.since.get(&item).is_some_and(|since| attempt < *since) {
+            return;
+        }
+        let (known, _) = self.ends.entry(item).or_default().entry(attempt).or_insert((end, now));
+        if *known != end && *known != End::Succeeded {
+            *known = if end == End::Succeeded { end } else { End::Unsure };
+        }
+    }
+
+    pub fn pod_ended(&mut self, now: Time, pod: &Pod, key: &PodKey) {
+        let end = match pod.fate {
+            Fate::Succeed | Fate::Stuck => End::Succeeded,
+            Fate::Fail(code) => End::Failed(code),
+            Fate::OutOfMemory | Fate::SideOutOfMemory => End::Failed(137),
+        };
+        self.end(now, item(pod, key), key.2, end);
         let tally = self.tally(item(pod, key));
         match pod.fate {
             Fate::Succeed | Fate::Stuck => tally.succeeded += 1,
@@ -88,7 +115,8 @@ impl Truth {
     }
 
     /// The operator asked for the end of a pod that had not ended.
-    pub fn stopped(&mut self, pod: &Pod, key: &PodKey, tasks: &BTreeMap<TaskKey, TaskSeen>) {
+    pub fn stopped(&mut self, now: Time, pod: &Pod, key: &PodKey, tasks: &BTreeMap<TaskKey, TaskSeen>) {
+        self.end(now, item(pod, key), key.2, End::Unsure);
         let has_deadline = tasks.get(&key.0).is_some_and(|task| specs::start_deadline(&task.spec, key.1).is_some());
         let tally = self.tally(item(pod, key));
         if has_deadline {
@@ -98,7 +126,9 @@ impl Truth {
         }
     }
 
-    pub fn pod_lost(&mut self, pod: &Pod, key: &PodKey) {
+    pub fn pod_lost(&mut self, now: Time, pod: &Pod, key: &PodKey) {
+        let ran = pod.life == Life::Running && pod.seen.deleted.is_none();
+        self.end(now, item(pod, key), key.2, if ran { End::Lost } else { End::Unsure });
         let tally = self.tally(item(pod, key));
         tally.lost += 1;
         if pod.life == Life::Pending && pod.fate == Fate::Stuck {
@@ -107,8 +137,10 @@ impl Truth {
         }
     }
 
-    pub fn refused(&mut self, create: &Create) {
-        self.tally((create.job.uid.clone(), create.id().index)).lost += 1;
+    pub fn refused(&mut self, now: Time, create: &Create) {
+        let item = (create.job.uid.clone(), create.id().index);
+        self.tally(item.clone()).lost += 1;
+        self.end(now, item, create.attempt, End::Unsure);
     }
 
     /// No attempt can do better: it may cost all that the item had left.

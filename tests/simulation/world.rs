@@ -266,14 +266,15 @@ impl World {
         let pod = &self.pods[&key];
         if pod.seen.deleted.is_some() {
             self.say(|| format!("{}: gone by request", pod.seen.name));
-            self.truth.stopped(pod, &key, &self.tasks);
             // Some programs end well when they are asked to.
-            if pod.life == Life::Running && self.random.chance(20) {
+            let well = pod.life == Life::Running && self.random.chance(20);
+            if well {
                 let result = self.truth.result_of(&key);
                 let pod = Pod { fate: Fate::Succeed, ..self.pods[&key].clone() };
-                self.truth.pod_ended(&pod, &key);
+                self.truth.pod_ended(self.now, &pod, &key);
                 self.change_pod(&key, Life::Ended, ended("Succeeded", 0, None, Some(&result)));
             }
+            self.truth.stopped(self.now, &self.pods[&key], &key, &self.tasks);
             self.remove_pod(&key);
             return Ok(());
         }
@@ -299,7 +300,7 @@ impl World {
                 Fate::OutOfMemory => ended("Failed", 137, Some("OOMKilled"), None),
                 Fate::SideOutOfMemory => specs::side_out_of_memory(),
             };
-            self.truth.pod_ended(pod, &key);
+            self.truth.pod_ended(self.now, pod, &key);
             self.change_pod(&key, Life::Ended, status);
         }
         Ok(())

@@ -52,7 +52,11 @@ impl Truth {
                     if !rerun || !matches!(after, Some(ItemPhase::Waiting | ItemPhase::Cancelled)) {
                         return Err(format!("{key} item {index}: {before:?} became {after:?}"));
                     }
-                    self.tallies.remove(&(task.uid.clone(), index));
+                    let item = (task.uid.clone(), index);
+                    self.tallies.remove(&item);
+                    let since = tries.get(index).attempt;
+                    self.ends.entry(item.clone()).or_default().retain(|attempt, _| *attempt >= since);
+                    self.since.insert(item, since);
                 }
             }
         }
@@ -87,6 +91,9 @@ impl Truth {
                 ));
             }
         }
+        self.check_charges(task, &tries)?;
+        self.check_successes(task, &phases, &tries)?;
+        self.check_failures(task, new, &phases, &tries)?;
         if phases.counts().total() != phases.count().get() {
             return Err(format!("{key}: {:?} of {}", phases.counts(), phases.count().get()));
         }
