@@ -51,6 +51,7 @@ fn pod(id: &PodId, phase: &str) -> PodSeen {
         uid: format!("{}-{}", id.index, id.attempt),
         version: 1,
         task: id.key.name.clone(),
+        labelled: true,
         owner_uid: Some("u".to_owned()),
         created: None,
         deleted: None,

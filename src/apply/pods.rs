@@ -9,8 +9,9 @@ use super::FIELD_MANAGER;
 use super::answer::{Meaning, meaning};
 use super::request::{Failure, Partial, send};
 use crate::core::fleet::plan::{CheckOutcome, Create, CreateOutcome, Delete, DeleteOutcome, LookOutcome, PodId};
+use crate::core::pod::Holder;
 use crate::core::task::accept::Job;
-use crate::watch::pods::LeanPod;
+use crate::watch::pods::{LeanPod, is_map_task};
 
 const JSON: &str = "application/json";
 
@@ -69,8 +70,20 @@ async fn whose(client: &Client, create: &Create) -> CreateOutcome {
     let path = object(&create.id());
     match send::<Partial>(client, Method::GET, &path, JSON, None).await {
         Ok(pod) if pod.owner_uid() == Some(&create.job.uid) => CreateOutcome::Created,
-        Ok(_) => CreateOutcome::NameTaken,
+        Ok(pod) => CreateOutcome::NameTaken(holder(&pod, &create.job.key.name)),
         Err(_) => CreateOutcome::Unclear,
+    }
+}
+
+/// What is to be told of the pod that has the name, which is not this task's.
+fn holder(pod: &Partial, task: &str) -> Holder {
+    let owners = pod.metadata.owner_references.iter().flatten();
+    let owner = owners.into_iter().find(|owner| owner.controller == Some(true));
+    Holder {
+        owner: owner.map(|owner| format!("{} {}", owner.kind, owner.name)),
+        left_over: owner.is_some_and(|owner| is_map_task(owner) && owner.name == task),
+        terminating: pod.metadata.deletion_timestamp.is_some(),
+        finalizers: pod.metadata.finalizers.clone().unwrap_or_default(),
     }
 }
 

@@ -90,7 +90,7 @@ impl Metrics {
     pub fn created(&self, outcome: &CreateOutcome) {
         let outcome = match outcome {
             CreateOutcome::Created => "created",
-            CreateOutcome::NameTaken => "name_taken",
+            CreateOutcome::NameTaken(_) => "name_taken",
             CreateOutcome::Quota(_) => "quota",
             CreateOutcome::Throttled(_) => "throttled",
             CreateOutcome::Unclear => "unclear",

@@ -84,18 +84,22 @@ fn lean_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMet
 }
 
 impl LeanPod {
-    /// The pod for the core; `None` without the task's label.
+    /// The pod for the core; `None` if neither its owner nor a label of it names a task. Its owner counts before its label,
+    /// which anybody may change or remove.
     pub fn seen(self) -> Option<PodSeen> {
         let Self { metadata, spec, mut status } = self;
         name_gates(&mut status, &spec.scheduling_gates);
-        let task = metadata.labels?.remove(labels::NAME)?;
+        let label = metadata.labels.and_then(|mut labels| labels.remove(labels::NAME));
         let owner = metadata.owner_references.into_iter().flatten().find(|owner| owner.controller == Some(true));
+        let labelled = label.is_some();
+        let task = owner.as_ref().filter(|owner| is_map_task(owner)).map(|owner| owner.name.clone()).or(label)?;
         Some(PodSeen {
             namespace: metadata.namespace?.into(),
             name: metadata.name?,
             uid: metadata.uid?,
             version: metadata.resource_version?.parse().ok()?,
             task: task.into(),
+            labelled,
             owner_uid: owner.map(|owner| owner.uid),
             created: metadata.creation_timestamp.map(|time| ids::Time(time.0.as_millisecond())),
             deleted: metadata.deletion_timestamp.map(|time| {
@@ -108,6 +112,11 @@ impl LeanPod {
             status,
         })
     }
+}
+
+/// Whether this owner is a task.
+pub(crate) fn is_map_task(owner: &OwnerReference) -> bool {
+    owner.kind == "MapTask" && owner.api_version.starts_with("maptask.dev/")
 }
 
 /// What the watch says, for the core.
@@ -143,6 +152,23 @@ mod tests {
         let container = &seen.status.container_statuses.unwrap()[0];
         let terminated = container.state.as_ref().unwrap().terminated.as_ref().unwrap();
         assert_eq!(terminated.message.as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn a_pod_is_its_owners_whatever_becomes_of_its_label() {
+        let seen = |labels: &str| {
+            let owner =
+                r#"{"apiVersion":"maptask.dev/v1alpha1","kind":"MapTask","name":"t","uid":"o","controller":true}"#;
+            let json = format!(
+                r#"{{"metadata":{{"name":"t-3-1","namespace":"ns","uid":"u","resourceVersion":"7","labels":{labels},
+                "ownerReferences":[{owner}]}},"status":{{}}}}"#
+            );
+            let seen = serde_json::from_str::<LeanPod>(&json).unwrap().seen().unwrap();
+            (seen.task.to_string(), seen.labelled)
+        };
+        assert_eq!(seen(r#"{"maptask.dev/name":"t"}"#), ("t".to_owned(), true));
+        assert_eq!(seen(r#"{"maptask.dev/name":"other"}"#), ("t".to_owned(), true));
+        assert_eq!(seen("{}"), ("t".to_owned(), false));
     }
 
     #[test]

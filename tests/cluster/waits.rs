@@ -232,3 +232,51 @@ fn results_that_a_user_deletes_or_edits_are_restored_or_told() {
     assert!(condition(&namespace.status("lost"), "ResultsDamaged").starts_with("False"));
     assert_eq!(namespace.results("lost"), [json!("ok"), json!("ok")]);
 }
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_pod_whose_label_is_removed_or_changed_runs_to_its_end() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("labels");
+    for (name, change) in [("bare", "maptask.dev/name-"), ("other", "maptask.dev/name=nobody")] {
+        namespace.apply(&real_task(
+            name,
+            &json!({ "items": { "count": 1 } }),
+            "sleep 10; echo ok > /dev/termination-log",
+        ));
+        let pod = format!("{name}-0-1");
+        namespace.wait("the pod", || (namespace.get("pod", &pod)?["status"]["phase"] == "Running").then_some(()));
+        namespace.kubectl(&["label", "pod", &pod, "--overwrite", change]);
+    }
+    for name in ["bare", "other"] {
+        let status = namespace.wait_for_end(name);
+        // No second attempt: the pod was there all the time.
+        assert_eq!((status["phase"].as_str(), counts(&status)), (Some("Succeeded"), [1, 0, 0, 0]), "{status}");
+        assert_eq!(namespace.results(name), [json!("ok")]);
+        assert!(namespace.get("pod", &format!("{name}-0-2")).is_none());
+    }
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_name_held_by_a_terminating_pod_is_waited_for_in_words() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("terminating");
+    let finalizer = json!({ "metadata": { "finalizers": ["example.com/keep"] } });
+    let task = real_task("t", &json!({ "items": { "count": 1 } }), "sleep 600");
+    namespace.apply(&task);
+    namespace.wait("the pod", || namespace.get("pod", "t-0-1").map(drop));
+    namespace.kubectl(&["patch", "pod", "t-0-1", "--type=merge", "-p", &finalizer.to_string()]);
+    namespace.kubectl(&["delete", "maptask", "t"]);
+    namespace.apply(&real_task("t", &json!({ "items": { "count": 1 } }), QUICK));
+    let message = namespace.wait("word on the pod", || {
+        let waiting = namespace.status("t")["waiting"].clone();
+        let message = waiting["message"].as_str()?.to_owned();
+        (waiting["reason"] == "NameTaken" && message.contains("terminating")).then_some(message)
+    });
+    assert!(message.contains("waits for pod t-0-1") && message.contains("example.com/keep"), "{message}");
+    assert!(!message.contains("delete it"), "{message}");
+    let none = json!({ "metadata": { "finalizers": null } });
+    namespace.kubectl(&["patch", "pod", "t-0-1", "--type=merge", "-p", &none.to_string()]);
+    wait_for_success(&namespace, "t");
+}

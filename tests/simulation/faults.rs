@@ -26,6 +26,8 @@ pub struct Faults {
     /// That the room for ConfigMaps is used up, or there again.
     pub unstorable: u64,
     pub no_room: bool,
+    /// That somebody removes a pod's label.
+    pub unlabelling: u64,
     /// That somebody changes results.
     pub tampering: u64,
     /// Creates that come to pass although the client has given up.
@@ -48,6 +50,7 @@ impl Faults {
             unstorable: 0,
             no_room: false,
             tampering: 0,
+            unlabelling: 0,
             late: Vec::new(),
         }
     }
@@ -68,6 +71,7 @@ impl Faults {
             unstorable: some(30),
             no_room: false,
             tampering: some(20),
+            unlabelling: some(30),
             late: Vec::new(),
         }
     }
@@ -108,6 +112,9 @@ impl World {
         }
         if self.random.chance(self.faults.unstorable) {
             self.faults.no_room = self.random.chance(40);
+        }
+        if self.random.chance(self.faults.unlabelling) {
+            self.lose_label();
         }
         if self.random.chance(self.faults.tampering) && self.random.chance(20) {
             self.tamper();

@@ -52,7 +52,7 @@ impl Known {
             Answer::Created(id, _, outcome) => {
                 self.quota |= matches!(outcome, CreateOutcome::Quota(_));
                 self.throttled |= matches!(outcome, CreateOutcome::Throttled(_) | CreateOutcome::Unclear);
-                self.name_taken |= matches!(outcome, CreateOutcome::NameTaken);
+                self.name_taken |= matches!(outcome, CreateOutcome::NameTaken(_));
                 if matches!(outcome, CreateOutcome::Unclear) {
                     self.unclear.insert((id.key.clone(), id.index, id.attempt), now);
                 }

@@ -15,6 +15,7 @@ mod check;
 mod ends;
 mod faults;
 mod known;
+mod labels;
 mod operator;
 mod random;
 mod reduce;

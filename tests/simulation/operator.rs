@@ -8,7 +8,7 @@ use maptask::core::fleet::plan::{
 };
 use maptask::core::fleet::{Event, Fleet, Limits};
 use maptask::core::ids::Time;
-use maptask::core::pod::{Deletion, PodSeen, PodStatus, pod_name};
+use maptask::core::pod::{Deletion, Holder, PodSeen, PodStatus, pod_name};
 use maptask::core::task::TaskSeen;
 
 use crate::known::Known;
@@ -101,7 +101,8 @@ impl World {
     fn list_pods(&mut self) {
         let events = &mut self.operator.pod_events;
         events.push_back(Event::PodsListing);
-        events.extend(self.pods.values().map(|pod| Event::Pod(pod.seen.clone())));
+        let labelled = self.pods.values().filter(|pod| pod.seen.labelled);
+        events.extend(labelled.map(|pod| Event::Pod(pod.seen.clone())));
         events.push_back(Event::PodsListed);
     }
 
@@ -198,7 +199,9 @@ impl World {
                         pod.seen.deleted = Some(Deletion { asked: self.now, last: false });
                         pod.seen.version = version;
                         let seen = pod.seen.clone();
-                        self.operator.pod_events.push_back(Event::Pod(seen));
+                        if seen.labelled {
+                            self.operator.pod_events.push_back(Event::Pod(seen));
+                        }
                     }
                 }
                 Answer::Deleted(delete.id, delete.task_uid, DeleteOutcome::Taken)
@@ -323,7 +326,7 @@ impl World {
         let key = (id.key.clone(), id.index, id.attempt);
         if let Some(there) = self.pods.get(&key) {
             let ours = there.seen.owner_uid.as_ref() == Some(&create.job.uid);
-            return if ours { CreateOutcome::Created } else { CreateOutcome::NameTaken };
+            return if ours { CreateOutcome::Created } else { CreateOutcome::NameTaken(Holder::default()) };
         }
         let live = self
             .pods
@@ -339,6 +342,7 @@ impl World {
             uid: format!("pod-{}", self.next_version()),
             version: self.next_version(),
             task: id.key.name.clone(),
+            labelled: true,
             owner_uid: Some(create.job.uid.clone()),
             created: Some(self.now),
             deleted: None,

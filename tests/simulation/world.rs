@@ -319,11 +319,13 @@ impl World {
         pod.seen.status = status;
         let seen = pod.seen.clone();
         self.say(|| format!("{}: {:?}", seen.name, seen.status.phase));
-        self.operator.pod_events.push_back(Event::Pod(seen));
+        if seen.labelled {
+            self.operator.pod_events.push_back(Event::Pod(seen));
+        }
     }
 
     pub fn remove_pod(&mut self, key: &PodKey) {
-        if let Some(pod) = self.pods.remove(key) {
+        if let Some(pod) = self.pods.remove(key).filter(|pod| pod.seen.labelled) {
             self.operator.pod_events.push_back(Event::PodGone(pod.seen));
         }
     }

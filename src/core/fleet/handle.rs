@@ -160,7 +160,7 @@ impl Fleet {
         let mut outcome = outcome;
         match &outcome {
             CreateOutcome::Created => self.queue.created(now, create),
-            CreateOutcome::NameTaken | CreateOutcome::Contended => self.queue.passed(now, create),
+            CreateOutcome::NameTaken(_) | CreateOutcome::Contended => self.queue.passed(now, create),
             CreateOutcome::Refused(message)
             | CreateOutcome::Invalid(message)
             | CreateOutcome::Failed { message, .. } => self.queue.failed(now, create, message),

@@ -389,3 +389,7 @@ mod rerun_tests;
 #[cfg(test)]
 #[path = "damage_tests.rs"]
 mod damage_tests;
+
+#[cfg(test)]
+#[path = "vanished_tests.rs"]
+mod vanished_tests;

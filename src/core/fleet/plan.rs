@@ -7,7 +7,7 @@ use crate::api::status::{MapTaskStatus, Waiting};
 use crate::core::cache::{CacheId, Entry, Wanted};
 use crate::core::ids::{Attempt, Index, TaskKey};
 use crate::core::phases::Raises;
-use crate::core::pod::{PodSeen, pod_name};
+use crate::core::pod::{Holder, PodSeen, pod_name};
 use crate::core::task::TaskSeen;
 use crate::core::task::accept::Job;
 use crate::core::task::keeping::Damage;
@@ -210,7 +210,7 @@ pub enum CreateOutcome {
     /// The pod is there, made now or before by this task.
     Created,
     /// The name belongs to another owner's object.
-    NameTaken,
+    NameTaken(Holder),
     /// No room in the namespace's quota.
     Quota(String),
     /// Not created, since another create was charged to the same quota at the same time.

@@ -59,6 +59,7 @@ pub fn pod_of(id: &PodId, owner_uid: &str, status: PodStatus) -> PodSeen {
         uid: format!("{}-{}", id.index, id.attempt),
         version: 1,
         task: id.key.name.clone(),
+        labelled: true,
         owner_uid: Some(owner_uid.to_owned()),
         created: None,
         deleted: None,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::plan::{Action, CreateOutcome, ExplainOutcome, FetchOutcome, PodId};
+use super::plan::{Action, CreateOutcome, ExplainOutcome, FetchOutcome, LookOutcome, PodId};
 use super::story::{LIMITS, Story, key};
 use crate::api::status::MapTaskStatus;
 use crate::core::ids::{Attempt, Index, Time};
@@ -192,6 +192,10 @@ fn a_pod_whose_volume_is_missing_costs_a_retry_also_if_only_another_one_told() {
         let pod =
             PodSeen { deleted: Some(Deletion { asked: story.now, last: false }), ..Story::pod(index, 1, &creating()) };
         story.fleet.handle_pod_gone(story.now, &pod);
+    }
+    story.plan(0);
+    for index in [0, 1] {
+        story.fleet.handle_looked(story.now, &Story::id(index, 1), "u", LookOutcome::NotFound);
     }
     story.plan(1_000);
     story.plan(1_000);

@@ -3,6 +3,7 @@
 pub mod artifacts;
 mod ending;
 pub mod explain;
+mod holder;
 mod last_words;
 pub mod memory;
 pub mod message;
@@ -13,6 +14,7 @@ pub mod seen;
 pub mod template;
 
 pub use ending::{Cost, Ending, StallKind};
+pub use holder::Holder;
 pub use message::{Message, MessageLimit};
 pub use name::{parse_pod_name, pod_name, results_prefix};
 pub use progress::{Detail, Progress, Stall, detail, ending_when_gone, progress};

@@ -11,6 +11,7 @@ fn pod(json: &str) -> PodSeen {
         uid: "u".to_owned(),
         version: 1,
         task: "t".into(),
+        labelled: true,
         owner_uid: None,
         created: None,
         deleted: None,

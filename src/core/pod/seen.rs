@@ -18,8 +18,10 @@ pub struct PodSeen {
     pub uid: String,
     /// Its version.
     pub version: u64,
-    /// The task named by its label.
+    /// The task that owns it; of a pod that no task owns, the one named by its label.
     pub task: Arc<str>,
+    /// Whether it has the task's label, without which the watch of pods does not show it.
+    pub labelled: bool,
     /// UID of the task that owns it, if one does.
     pub owner_uid: Option<String>,
     /// When it was created, to the second.

@@ -117,7 +117,8 @@ impl Run {
         let flight = self.flights.get_mut(index).filter(|f| f.attempt == attempt)?;
         flight.doubt = Doubt::No;
         if flight.created {
-            return Some(self.finish(scene, index, Ending::NodeLost, Detail::default(), false, false));
+            let last = self.vanished.remove(&index);
+            return Some(self.finish_gone(scene, index, last.as_ref()));
         }
         if !flight.creating {
             self.wait_again(scene.now, index, None);

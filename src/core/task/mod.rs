@@ -35,6 +35,7 @@ pub mod success;
 mod telling;
 pub mod unclear;
 mod unstored;
+mod vanished;
 pub mod waitlist;
 
 use std::collections::{BTreeMap, VecDeque};

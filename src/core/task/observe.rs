@@ -175,13 +175,10 @@ impl Task {
                 Some(why) => self.never_fits(now, index, attempt, why),
                 None => run.not_created(now, index, attempt, None),
             },
-            CreateOutcome::NameTaken => {
+            CreateOutcome::NameTaken(holder) => {
                 let until = now.plus_millis(NAME_TAKEN_MILLIS);
                 run.not_created(now, index, attempt, Some(until));
-                let name = id.pod_name();
-                let message = format!(
-                    "a pod named {name} exists and belongs to another owner: delete it, or rename one of the two"
-                );
+                let message = holder.words(&id.pod_name());
                 self.name_taken = Some((until.plus_millis(AGAIN_MILLIS), message));
             }
             CreateOutcome::Unclear => run.create_unclear(now, index, attempt),
@@ -244,7 +241,11 @@ impl Task {
         run.flights.get(local).filter(|f| f.attempt == attempt && f.doubt == Doubt::Asked)?;
         match outcome {
             LookOutcome::Found(pod) if pod.owner_uid.as_deref() == Some(&self.uid) => {
-                self.handle_pod(round, index, attempt, &pod)
+                let ending = self.handle_pod(round, index, attempt, &pod);
+                if let (false, (Some(run), _)) = (pod.labelled, self.scene(round.now)) {
+                    run.follow(round.now, local);
+                }
+                ending
             }
             // Of another owner, such as of a task of the same name that was there before.
             LookOutcome::Found(_) | LookOutcome::NotFound => {

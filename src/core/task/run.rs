@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::phases::{Attempts, ItemPhase, Phases};
 use crate::core::pod::explain::together;
-use crate::core::pod::{Ending, PodSeen, Progress, Stall, StallKind, detail, ending_when_gone, progress};
+use crate::core::pod::{Ending, PodSeen, Progress, Stall, StallKind, detail, progress};
 use crate::core::task::Pods;
 use crate::core::task::accept::Job;
 use crate::core::task::course::{Course, Decision, FailReason};
@@ -68,6 +68,9 @@ pub struct Run {
     pub unclear: Unclear,
     /// How often in a row the create of an item's pod failed.
     pub(super) failed_creates: BTreeMap<Index, u32>,
+    /// Pods in flight that the watch calls gone before they were seen to end, as it last showed them: they may have lost their
+    /// label, and are asked for by name.
+    pub(super) vanished: BTreeMap<Index, PodSeen>,
     /// Items to be cancelled whose pod was looked for, since a create got no answer.
     sought: BTreeSet<Index>,
 }
@@ -118,6 +121,7 @@ impl Run {
             start_deadlines: BTreeSet::new(),
             unclear: Unclear::new(all_unclear),
             failed_creates: BTreeMap::new(),
+            vanished: BTreeMap::new(),
             sought: BTreeSet::new(),
         }
     }
@@ -194,6 +198,7 @@ impl Run {
     /// Takes down how far a pod has come with its start.
     fn note_start(&mut self, now: Time, index: Index, pod: &PodSeen, epoch: u32, seen: &Progress) {
         let patience = self.patience_millis();
+        self.vanished.remove(&index);
         let Some(flight) = self.flights.get_mut(index) else { return };
         let first = flight.pod_uid.is_none();
         if first && flight.stop == Stop::Asked {
@@ -292,14 +297,6 @@ impl Run {
         [self.flights.next_wake(), start, self.next_look()].into_iter().flatten().min()
     }
 
-    /// A pod in flight is gone; its last state. Answers how its attempt ended, if it was the item's current one.
-    pub fn gone(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, pod: &PodSeen) -> Option<Ending> {
-        self.flights.get(index).filter(|f| f.attempt == attempt && f.created)?;
-        let container = self.job.template.container();
-        let (ending, detail) = (ending_when_gone(pod, container), detail(pod, container));
-        Some(self.finish(scene, index, ending, detail, false, false))
-    }
-
     /// Cancels every item that has not started. Where a create got no answer, the pod is looked for first.
     pub fn cancel_waiting(&mut self, scene: &mut Scene<'_>) {
         self.waitlist = Waitlist::default();
@@ -332,6 +329,7 @@ impl Run {
     /// Takes the item out of the air, with all that is noted about its start.
     pub(super) fn take_flight(&mut self, index: Index) -> Option<Flight> {
         let flight = self.flights.remove(index)?;
+        self.vanished.remove(&index);
         if let Some((since, millis)) = flight.starting.zip(self.job.start_deadline_millis) {
             self.start_deadlines.remove(&(since.plus_millis(millis), index));
         }

@@ -1,0 +1,89 @@
+//! Pods that the watch calls gone: deleted, or without the label by which it knows them.
+
+use serde_json::json;
+
+use super::plan::{DeleteOutcome, LookOutcome};
+use super::story::{LIMITS, Story};
+use crate::core::ids::Time;
+use crate::core::pod::{Deletion, PodSeen};
+
+fn running(version: u64, labelled: bool) -> PodSeen {
+    let status = json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] });
+    PodSeen { version, labelled, ..Story::pod(0, 1, &status) }
+}
+
+/// A task of one item that runs, and whose pod the watch calls gone.
+fn story() -> Story {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 }, "retryPolicy": { "backoffSeconds": 0 } }));
+    story.plan(0);
+    story.plan(0);
+    story.runs(0, 1);
+    story.plan(1_000);
+    story.fleet.handle_pod_gone(story.now, &running(2, true));
+    assert!(story.plan(10).contains(&"look for ns/t-0-1".to_owned()), "before it counts as lost");
+    story
+}
+
+fn looked(story: &mut Story, pod: Option<PodSeen>) {
+    let outcome = pod.map_or(LookOutcome::NotFound, |pod| LookOutcome::Found(Box::new(pod)));
+    story.fleet.handle_looked(story.now, &Story::id(0, 1), "u", outcome);
+}
+
+#[test]
+fn a_pod_that_lost_its_label_is_followed_to_its_end() {
+    let mut story = story();
+    for version in 3..6 {
+        looked(&mut story, Some(running(version, false)));
+        assert!(!story.plan(9_000).iter().any(|line| line.contains("look") || line.contains("create")), "not at once");
+        assert!(story.plan(1_000).contains(&"look for ns/t-0-1".to_owned()));
+    }
+    looked(&mut story, Some(PodSeen { version: 7, labelled: false, ..Story::ended(0, 1, 0) }));
+    let plan = story.plan(1_000);
+    assert!(plan.contains(&"write ns/t Succeeded 1/1 running 0 failed 0 +1 results".to_owned()), "{plan:?}");
+}
+
+#[test]
+fn a_pod_that_was_deleted_counts_as_deleted_after_one_look() {
+    let mut story = story();
+    looked(&mut story, None);
+    story.plan(1_000);
+    assert!(story.plan(1_000).contains(&"create ns/t-0-2".to_owned()), "which costs no retry of its own");
+    let status = &story.written.as_ref().unwrap().status;
+    assert_eq!(status.failures[0].category, "Deleted");
+}
+
+#[test]
+fn a_pod_that_is_deleted_with_grace_counts_as_deleted_by_its_last_state() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
+    story.plan(0);
+    story.plan(0);
+    let deleted = Some(Deletion { asked: Time(0), last: false });
+    story.fleet.handle_pod(story.now, PodSeen { deleted, ..running(3, true) });
+    story.fleet.handle_pod_gone(story.now, &PodSeen { deleted, ..running(3, true) });
+    story.plan(10);
+    looked(&mut story, None);
+    story.plan(1_000);
+    let status = &story.written.as_ref().unwrap().status;
+    assert_eq!(status.failures[0].category, "Deleted");
+}
+
+#[test]
+fn a_pod_without_its_label_is_stopped_like_any_other() {
+    let mut story = story();
+    looked(&mut story, Some(running(3, false)));
+    let mut task = story.written.clone().unwrap();
+    task.spec.active_deadline_seconds = Some(2);
+    story.version += 1;
+    task.resource_version = story.version;
+    story.fleet.handle_task(story.now, task);
+    let lines: Vec<String> = (0..4).flat_map(|_| story.plan(1_000)).collect();
+    assert!(lines.contains(&"stop ns/t-0-1".to_owned()), "{lines:?}");
+    // It has changed since; the next look tells how, and the one after that nothing.
+    story.fleet.handle_deleted(story.now, &Story::id(0, 1), "u", DeleteOutcome::Changed);
+    assert!((0..12).any(|_| story.plan(1_000).contains(&"look for ns/t-0-1".to_owned())));
+    looked(&mut story, Some(running(9, false)));
+    assert!((0..12).any(|_| story.plan(1_000).contains(&"look for ns/t-0-1".to_owned())));
+    looked(&mut story, None);
+    let lines: Vec<String> = (0..3).flat_map(|_| story.plan(1_000)).collect();
+    assert!(lines.iter().any(|line| line.starts_with("write ns/t Failed")), "{lines:?}");
+}

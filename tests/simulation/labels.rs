@@ -1,0 +1,39 @@
+//! Somebody removes a pod's label: the watch shows it as deleted, and it lives on.
+
+use maptask::core::fleet::Event;
+use maptask::core::ids::Index;
+use maptask::core::phases::ItemPhase;
+
+use crate::check::recorded;
+use crate::world::{Life, Pod, PodKey, World};
+
+impl World {
+    /// Of an item that is recorded as running, so that also the next operator knows that it has a pod.
+    pub fn lose_label(&mut self) {
+        let keys: Vec<PodKey> =
+            self.pods.iter().filter(|(key, pod)| self.may_lose_label(key, pod)).map(|(key, _)| key.clone()).collect();
+        if keys.is_empty() {
+            return;
+        }
+        let key = keys[self.random.below(keys.len())].clone();
+        let version = self.next_version();
+        let Some(pod) = self.pods.get_mut(&key) else { return };
+        let before = pod.seen.clone();
+        (pod.seen.labelled, pod.seen.version) = (false, version);
+        self.say(|| format!("{} loses its label", before.name));
+        self.operator.pod_events.push_back(Event::PodGone(before));
+    }
+
+    fn may_lose_label(&self, key: &PodKey, pod: &Pod) -> bool {
+        let Some(task) = self.tasks.get(&key.0).filter(|task| Some(&task.uid) == pod.seen.owner_uid.as_ref()) else {
+            return false;
+        };
+        let Some((phases, tries)) = recorded(&task.status) else { return false };
+        pod.life != Life::Ended
+            && pod.seen.labelled
+            && pod.seen.deleted.is_none()
+            && key.1 != Index::REDUCE
+            && phases.get(key.1) == Some(ItemPhase::Running)
+            && tries.get(key.1).attempt == key.2
+    }
+}
