@@ -6,6 +6,7 @@ pub mod retry_policy;
 mod schema;
 pub mod spec;
 pub mod status;
+mod template_schema;
 
 pub use json::Json;
 pub use retry_policy::{EndingCategory, RetryPolicy, RuleAction};

@@ -27,7 +27,7 @@ pub struct RetryPolicy {
     #[schemars(with = "OutOfMemory")]
     pub out_of_memory: Option<OutOfMemory>,
     /// The first rule that matches an ending says what follows; without one, its category does.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     #[schemars(length(max = 20))]
     pub rules: Vec<RetryRule>,
 }

@@ -3,11 +3,6 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-/// An object whose content belongs to another API: stored as it is, so that the CRD stays a few kilobytes.
-pub(super) fn opaque_object(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
-}
-
 /// A list of any JSON.
 pub(super) fn json_list(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -96,30 +91,73 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
         "cache keeps results, but results.source keeps none: set it to TerminationMessage, or leave out cache",
         ".cache",
     ));
-    for field in ["items", "template", "results", "retries", "retryPolicy", "whenSuccessful", "whenHopeless"] {
-        rules.push(fixed(&format!("self.{field} == oldSelf.{field}"), field));
+    for field in ["items", "results", "retries", "retryPolicy", "whenSuccessful", "whenHopeless"] {
+        rules.push(fixed(&format!("self.{field} == oldSelf.{field}"), field, &format!(".{field}")));
     }
-    for field in
-        ["container", "minSuccessRatio", "minSuccesses", "startDeadlineSeconds", "artifacts", "cache", "reduce"]
-    {
-        rules.push(fixed(
-            &format!(
-                "has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
-            ),
-            field,
-        ));
+    for field in ["minSuccesses", "startDeadlineSeconds", "artifacts"] {
+        rules.push(fixed(&same_or_absent("self", field), field, &format!(".{field}")));
     }
+    // The name of a cache is compared where the name of the task is known.
+    let cache = ["version", "ignoreTemplate", "serialize"].map(|field| same("self.cache", field));
+    let reduce = [
+        same("self.reduce", "retries"),
+        same_or_absent("self.reduce", "startDeadlineSeconds"),
+        same_or_absent("self.reduce", "activeDeadlineSeconds"),
+        rule_of_default("self.reduce", "container", "self.reduce.template.spec.containers[0].name"),
+    ];
+    let names = "template.spec.containers.map(c, c.name)";
+    let if_there = |field: &str, all: &str| {
+        format!("has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || !has(oldSelf.{field}) || ({all}))")
+    };
+    rules.extend([
+        fixed(
+            &rule_of_default("self", "container", "self.template.spec.containers[0].name"),
+            "container",
+            ".container",
+        ),
+        fixed(&rule_of_default("self", "minSuccessRatio", "1.0"), "minSuccessRatio", ".minSuccessRatio"),
+        fixed(&same("self", names), "template", ".template"),
+        fixed(&if_there("cache", &cache.join(" && ")), "cache", ".cache"),
+        fixed(&if_there("reduce", &reduce.join(" && ")), "reduce", ".reduce"),
+        fixed(
+            &format!("!has(self.reduce) || !has(oldSelf.reduce) || {}", same("self.reduce", names)),
+            "reduce.template",
+            ".reduce.template",
+        ),
+    ]);
     schema.insert("x-kubernetes-validations".to_owned(), Value::Array(rules));
 }
 
-fn fixed(rule_text: &str, field: &str) -> Value {
+/// That a field is as it was.
+fn same(place: &str, field: &str) -> String {
+    format!("{place}.{field} == {}.{field}", old(place))
+}
+
+/// The same of a field that may be absent.
+fn same_or_absent(place: &str, field: &str) -> String {
+    let old = old(place);
+    format!("has({place}.{field}) == has({old}.{field}) && (!has({place}.{field}) || {})", same(place, field))
+}
+
+/// The same of a field whose absence means a value.
+pub(super) fn rule_of_default(place: &str, field: &str, default: &str) -> String {
+    let value = |place: &str, default: &str| format!("(has({place}.{field}) ? {place}.{field} : {default})");
+    format!("{} == {}", value(place, default), value(&old(place), &old(default)))
+}
+
+/// The object before the change.
+fn old(place: &str) -> String {
+    place.strip_prefix("self").map_or_else(|| place.to_owned(), |rest| format!("oldSelf{rest}"))
+}
+
+pub(super) fn fixed(rule_text: &str, field: &str, field_path: &str) -> Value {
     rule(
         rule_text,
         &format!(
             "{field} can't be changed after creation (concurrency, priority, suspend, suspendPolicy, activeDeadlineSeconds, \
              ttlSecondsAfterFinished and rerun can): delete the MapTask, or create another under a new name"
         ),
-        &format!(".{field}"),
+        field_path,
     )
 }
 
@@ -140,3 +178,10 @@ pub(super) const NAME_RULE: &str = "size(self.metadata.name) <= 63";
 /// What a user reads who broke [`NAME_RULE`].
 pub(super) const NAME_MESSAGE: &str =
     "metadata.name must be at most 63 characters, since it is also a label of the task's pods: choose a shorter name";
+
+/// The name of a cache is that of the task where none is given.
+pub(super) const CACHE_NAME_RULE: &str = "!has(self.spec.cache) || !has(oldSelf.spec.cache) || (has(self.spec.cache.name) ? self.spec.cache.name : \
+     self.metadata.name) == (has(oldSelf.spec.cache.name) ? oldSelf.spec.cache.name : oldSelf.metadata.name)";
+/// What a user reads who broke [`CACHE_NAME_RULE`].
+pub(super) const CACHE_NAME_MESSAGE: &str =
+    "spec.cache.name can't be changed after creation: delete the MapTask, or create another under a new name";

@@ -10,6 +10,7 @@ use super::json::Json;
 use super::retry_policy::RetryPolicy;
 use super::schema;
 use super::status::MapTaskStatus;
+use super::template_schema;
 
 /// Runs one pod per item of a list and is done once enough items have succeeded.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, KubeSchema)]
@@ -37,7 +38,8 @@ use super::status::MapTaskStatus;
     printcolumn(name = "Waiting", type_ = "string", json_path = ".status.waiting.message", priority = 1),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.message", priority = 1),
     selectable = ".status.phase",
-    validation = kube::core::Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE)
+    validation = kube::core::Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE),
+    validation = kube::core::Rule::new(schema::CACHE_NAME_RULE).message(schema::CACHE_NAME_MESSAGE)
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = schema::immutable_spec)]
@@ -45,7 +47,7 @@ pub struct MapTaskSpec {
     /// The list to map over: exactly one source.
     pub items: Items,
     /// An ordinary pod template; one pod is made from it for each attempt at an item. restartPolicy is Never.
-    #[schemars(schema_with = "schema::opaque_object")]
+    #[schemars(schema_with = "template_schema::template")]
     pub template: Value,
     /// Name of the container whose termination message is the item's result; default the first container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,7 +147,7 @@ pub struct Cache {
 pub struct Reduce {
     /// An ordinary pod template. Its containers find the results under /maptask/results, one JSON value a line, in files
     /// whose names are in order.
-    #[schemars(schema_with = "schema::opaque_object")]
+    #[schemars(schema_with = "template_schema::template")]
     pub template: Value,
     /// Name of the container whose termination message is the result; default the first container.
     #[serde(default, skip_serializing_if = "Option::is_none")]

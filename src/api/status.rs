@@ -42,6 +42,8 @@ pub struct MapTaskStatus {
     pub failures: Vec<FailureGroup>,
     /// SHA-256 of the ConfigMap's text that the items were read from.
     pub items_hash: Option<String>,
+    /// SHA-256 of spec.template and spec.reduce.template as they were accepted, without what may be left out of them.
+    pub template_hash: Option<String>,
     /// The last rerun that was done.
     pub rerun: Option<RerunDone>,
     /// The rerun that is asked for and has yet to start: once the task has ended.
@@ -153,6 +155,8 @@ pub enum WaitingReason {
     ItemsMissing,
     /// The ConfigMap of the items is not what it was at acceptance, and the operator has been restarted since.
     ItemsChanged,
+    /// `spec.template` or `spec.reduce.template` is not what it was at acceptance.
+    TemplateChanged,
     /// The items left are being computed by others with the same cache; see `spec.cache.serialize`.
     Serialized,
     /// Results, or the status itself, can't be stored: the rest of the status is older than that. Pods that have ended stay
@@ -178,6 +182,7 @@ impl WaitingReason {
             Self::SchedulingGated => "SchedulingGated",
             Self::ItemsMissing => "ItemsMissing",
             Self::ItemsChanged => "ItemsChanged",
+            Self::TemplateChanged => "TemplateChanged",
             Self::Serialized => "Serialized",
             Self::ResultsNotStored => "ResultsNotStored",
             Self::FailedCreate => "FailedCreate",

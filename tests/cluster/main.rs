@@ -20,6 +20,7 @@ mod reduce;
 mod refusals;
 mod serve;
 mod silence;
+mod templates;
 mod values;
 mod waits;
 mod words;

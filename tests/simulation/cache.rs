@@ -10,6 +10,7 @@ use maptask::core::task::TaskSeen;
 
 use crate::check::{Results, lines_of};
 use crate::random::Random;
+use crate::specs;
 
 /// Entries of one page.
 const PAGE: usize = 3;
@@ -54,13 +55,13 @@ impl Caches {
     /// The result of an item that was found is, byte for byte, one that was kept under the item's key.
     pub fn check(&self, task: &TaskSeen, phases: &Phases, results: &Results) -> Result<(), String> {
         let key = &task.key;
-        let Some(keys) = Keys::of(key, &task.spec) else {
+        let Some(keys) = Keys::of(key, &specs::as_accepted(task)) else {
             let cached = phases.counts().cached;
             return if cached == 0 { Ok(()) } else { Err(format!("{key}: {cached} items cached without a cache")) };
         };
         let lines = lines_of(key, results);
         let items = match &task.spec.items.config_map {
-            Some(source) => ItemList::from_text(source, crate::specs::INPUTS.as_bytes()),
+            Some(source) => ItemList::from_text(source, specs::INPUTS.as_bytes()),
             None => ItemList::accept(&task.spec.items),
         };
         let items = items.map_err(|error| error.to_string())?;

@@ -150,7 +150,8 @@ impl World {
             13 if self.tasks.values().all(|t| t.spec.items.config_map.is_none() || t.status.items.is_some()) => {
                 self.inputs = Some(specs::OTHER_INPUTS.to_owned());
             }
-            14..17 => self.inputs = Some(specs::INPUTS.to_owned()),
+            14..16 => self.inputs = Some(specs::INPUTS.to_owned()),
+            16 => self.edit(&key, specs::turn_templates),
             // Deleted in the background: the task goes first.
             17 if self.random.chance(30) => {
                 self.remove_task(&key);

@@ -350,6 +350,12 @@ impl World {
             status: PodStatus { phase: Some("Pending".to_owned()), ..PodStatus::default() },
         };
         self.truth.created(create);
+        let task =
+            self.tasks.get(&id.key).filter(|task| task.uid == create.job.uid && task.status.template_hash.is_some());
+        let pod = create.job.pod(create.index, create.attempt, create.memory_raises);
+        if task.is_some_and(|task| specs::is_of_other_templates(task, &pod)) {
+            self.truth.problem = Some(format!("{id} is of another template than its task was accepted with"));
+        }
         let fate = self.faults.fate(&mut self.random);
         self.pods.insert(key, Pod { seen: seen.clone(), fate, life: Life::Pending });
         self.operator.pod_events.push_back(Event::Pod(seen));

@@ -6,6 +6,7 @@ use maptask::core::pod::explain::Said;
 use maptask::core::pod::seen::{
     ContainerState, ContainerStatus, PodCondition, PodStatus, Running, Terminated, Waiting,
 };
+use maptask::core::task::{TaskSeen, templates};
 use serde_json::json;
 
 use crate::random::Random;
@@ -157,4 +158,36 @@ pub fn evicted(started: bool) -> PodStatus {
 fn of_main(phase: &str, state: ContainerState) -> PodStatus {
     let container = ContainerStatus { name: "main".to_owned(), state: Some(state), ..ContainerStatus::default() };
     PodStatus { phase: Some(phase.to_owned()), container_statuses: Some(vec![container]), ..PodStatus::default() }
+}
+
+/// Somebody changes the templates of a task, or changes them back.
+pub fn turn_templates(spec: &mut MapTaskSpec) {
+    let templates = std::iter::once(&mut spec.template).chain(spec.reduce.as_mut().map(|reduce| &mut reduce.template));
+    for template in templates {
+        let container = template["spec"]["containers"][0].as_object_mut().unwrap();
+        if container.remove("tty").is_none() {
+            container.insert("tty".to_owned(), json!(true));
+        }
+    }
+}
+
+/// Whether pods are to be made from the templates as they are, by what was recorded at acceptance.
+pub fn has_its_templates(task: &TaskSeen) -> bool {
+    task.status.template_hash.as_ref().is_none_or(|accepted| *accepted == templates::hash(&task.spec))
+}
+
+/// The spec with the templates of the acceptance.
+pub fn as_accepted(task: &TaskSeen) -> MapTaskSpec {
+    let mut spec = task.spec.clone();
+    if !has_its_templates(task) {
+        turn_templates(&mut spec);
+    }
+    spec
+}
+
+/// Whether the pod is made from other templates than those of the acceptance.
+pub fn is_of_other_templates(task: &TaskSeen, pod: &serde_json::Value) -> bool {
+    let turned = |container: &serde_json::Value| container["tty"] == true;
+    let of_task = turned(&task.spec.template["spec"]["containers"][0]);
+    turned(&pod["spec"]["containers"][0]) != (of_task == has_its_templates(task))
 }

@@ -77,6 +77,8 @@ pub struct World {
     pub operator: Operator,
     version: u64,
     pub steps: usize,
+    /// Nothing goes wrong any more.
+    calm: bool,
 }
 
 impl World {
@@ -99,6 +101,7 @@ impl World {
             operator,
             version: 1,
             steps: 0,
+            calm: false,
             random,
         };
         let tasks = 1 + world.random.below(3);
@@ -164,6 +167,7 @@ impl World {
             if self.steps > MAX_STEPS {
                 return Err(format!("not over after {MAX_STEPS} steps: {}", self.describe()));
             }
+            self.put_templates_back();
             self.step()?;
             self.truth.check_pods(&self.pods, &self.tasks)?;
         }
@@ -222,6 +226,16 @@ impl World {
         let keys: Vec<_> = self.tasks.keys().cloned().collect();
         for key in &keys {
             self.edit(key, |spec| spec.suspend = false);
+        }
+        self.calm = true;
+    }
+
+    /// In the end nobody leaves a task with other templates than it was accepted with.
+    fn put_templates_back(&mut self) {
+        let other = |task: &TaskSeen| !specs::has_its_templates(task);
+        let key = self.tasks.values().find(|task| other(task)).map(|task| task.key.clone()).filter(|_| self.calm);
+        if let Some(key) = key {
+            self.edit(&key, specs::turn_templates);
         }
     }
 

@@ -11,6 +11,7 @@ use super::CacheId;
 use crate::api::Json;
 use crate::api::spec::{MapTaskSpec, OnTooLarge};
 use crate::core::ids::TaskKey;
+use crate::core::pod::canonical::canonical;
 
 /// Characters of a key as text.
 pub const KEY_CHARACTERS: usize = 22;
@@ -78,7 +79,7 @@ impl Keys {
             prefix.update((part.len() as u64).to_le_bytes());
             prefix.update(part.as_bytes());
         };
-        add("maptask cache 1");
+        add("maptask cache 2");
         add(&id.namespace);
         add(&id.name);
         add(&cache.version);
@@ -107,9 +108,9 @@ impl Keys {
     }
 }
 
-/// A template without its labels, annotations and scheduling. Keys of objects are in order, as `serde_json` keeps them.
+/// A template without its labels, annotations and scheduling, however it is written. Keys of objects are in order, as `serde_json` keeps them.
 fn essence(template: &Value) -> Value {
-    let mut spec = template["spec"].clone();
+    let mut spec = canonical(template)["spec"].take();
     if let Value::Object(spec) = &mut spec {
         spec.retain(|field, _| !SCHEDULING.contains(&field.as_str()));
         for containers in ["containers", "initContainers"] {

@@ -169,3 +169,6 @@ impl Story {
 
 pub const LIMITS: Limits =
     Limits { max_pods: 10, kept_pods: 1, linger_millis: 0, lingering_pods: 0, ..Limits::DEFAULT };
+
+#[path = "template_tests.rs"]
+mod template_tests;

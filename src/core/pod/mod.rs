@@ -1,6 +1,7 @@
 //! The pods of a task: their names, how they are made from the template, and what their state means.
 
 pub mod artifacts;
+pub mod canonical;
 mod ending;
 pub mod explain;
 mod holder;

@@ -14,6 +14,7 @@ use crate::core::task::reduce::{Reducer, SELF, reduce_env};
 use crate::core::task::results::Layout;
 use crate::core::task::retry::Policy;
 use crate::core::task::success::{Criterion, Ratio, SuccessError};
+use crate::core::task::templates;
 
 /// The part of an accepted task that never changes.
 #[derive(Clone, Debug)]
@@ -42,6 +43,8 @@ pub struct Job {
     pub results: Option<Layout>,
     /// What pods are made from.
     pub template: PodTemplate,
+    /// By what the templates are known again.
+    pub template_hash: String,
     /// By which keys the items are known in a cache, if they are.
     pub cache: Option<Arc<Keys>>,
     /// What reduces the results, if anything does.
@@ -136,6 +139,7 @@ impl Job {
             config_map: spec.items.config_map.clone().map(|source| (source, hash)),
             results,
             template,
+            template_hash: templates::hash(spec),
             cache: Keys::of(key, spec).filter(|_| results.is_some()).map(Arc::new),
             reduce,
             reduces: None,

@@ -24,6 +24,7 @@ impl Task {
         self.headline.start_time.get_or_insert_with(|| meta_time(now));
         self.headline.message = None;
         self.headline.has_items = true;
+        self.headline.template_hash = Some(job.template_hash.clone());
         self.headline.rerun = self.headline.rerun.take().or_else(|| self.orders.rerun_at_acceptance());
         self.headline.set(now, ConditionType::Accepted, true, "Accepted", &note);
         self.tell_recorded("Accepted", false, &note);
@@ -165,6 +166,7 @@ impl Task {
             WaitingReason::ItemsChanged => "has lost its items",
             WaitingReason::ItemsMissing => "waits for its items",
             WaitingReason::FailedCreate => "waits until its pods can be created",
+            WaitingReason::TemplateChanged => "has another template than it was accepted with",
             WaitingReason::Concurrency
             | WaitingReason::Backoff
             | WaitingReason::Throttled

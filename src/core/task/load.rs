@@ -13,6 +13,7 @@ use super::orders::Orders;
 use super::report::{Headline, meta_time};
 use super::run::Run;
 use super::shelf::Shelf;
+use super::templates::Templates;
 use super::unclear::UNCLEAR_MILLIS;
 use super::{Pods, Round, Stage, Task, TaskSeen};
 use crate::api::TaskPhase;
@@ -41,6 +42,7 @@ impl Task {
             damage: std::collections::BTreeMap::new(),
             check_after: Revision::default(),
             fetching: Fetching::default(),
+            templates: Templates::default(),
             expiring: None,
             held_back: None,
             name_taken: None,
@@ -52,6 +54,7 @@ impl Task {
             task.all_unclear = round.now.plus_millis(UNCLEAR_MILLIS);
         }
         task.load(round, seen, pods);
+        task.compare_templates(round.now, seen);
         task
     }
 
@@ -79,6 +82,9 @@ impl Task {
             self.headline.start_time = Some(meta_time(round.now));
             self.ledger.change();
         }
+        if self.headline.generation != seen.generation || news == Seen::Foreign {
+            self.compare_templates(round.now, seen);
+        }
         if self.headline.generation != seen.generation {
             self.headline.generation = seen.generation;
             if !matches!(self.stage, Stage::Ended { .. }) {
@@ -105,18 +111,25 @@ impl Task {
             if let (Some(new), Some(mut old)) = (&mut self.reduction, reduction) {
                 new.run.take_over_creates(&mut old.run);
             }
-        } else if seen.spec.items.config_map.is_some() {
-            self.stage = Stage::Fetching(Box::new(seen.spec.clone()));
         } else {
-            match Job::accept(&self.key, &self.uid, &seen.spec, Given::Inline) {
-                Err(refusal) => self.refuse(round.now, refusal.reason(), &refusal.to_string()),
-                Ok(job) => self.check_or_accept(round.now, Arc::new(job)),
-            }
+            self.accept_spec(round.now, seen);
         }
         for ((index, attempt), pod) in pods {
             self.handle_pod(round, *index, *attempt, pod);
         }
         self.doubt_missing(round, seen, pods);
+    }
+
+    /// A task that is not yet accepted: its list is read, then its spec checked.
+    pub(super) fn accept_spec(&mut self, now: Time, seen: &TaskSeen) {
+        if seen.spec.items.config_map.is_some() {
+            self.stage = Stage::Fetching(Box::new(seen.spec.clone()));
+            return;
+        }
+        match Job::accept(&self.key, &self.uid, &seen.spec, Given::Inline) {
+            Err(refusal) => self.refuse(now, refusal.reason(), &refusal.to_string()),
+            Ok(job) => self.check_or_accept(now, Arc::new(job)),
+        }
     }
 
     /// A task of which no pod will be made is accepted as it is: there is no first pod to ask about.
@@ -168,14 +181,15 @@ impl Task {
         }
     }
 
-    fn recorded_run(&self, seen: &TaskSeen) -> Result<Run, String> {
+    fn recorded_run(&mut self, seen: &TaskSeen) -> Result<Run, String> {
         let status = &seen.status;
         let count = status.items.and_then(|n| ItemCount::new(u64::try_from(n).ok()?));
         let given = match count {
             Some(count) => Given::Awaited(count, status.items_hash.as_deref()),
             None => Given::Inline,
         };
-        let job = Job::accept(&self.key, &self.uid, &seen.spec, given).map_err(|refusal| refusal.to_string())?;
+        let spec = self.spec_to_load(seen);
+        let job = Job::accept(&self.key, &self.uid, &spec, given).map_err(|refusal| refusal.to_string())?;
         let (phases, tries) = match &status.phases {
             Some(text) => phases::decode(text, status.attempts.as_deref(), job.count())
                 .map_err(|error| format!("status.phases or status.attempts can't be read: {error}"))?,
@@ -232,8 +246,10 @@ impl Run {
                 self.flights.insert(index, flight);
             }
         }
-        if old.job.items.is_known() {
+        if old.job.items.is_known() && old.job.template_hash == self.job.template_hash {
             self.job = Arc::clone(&old.job);
+        } else if old.job.items.is_known() {
+            self.job = Arc::new(Job { items: old.job.items.clone(), ..(*self.job).clone() });
         }
         self.unclear.merge(&old.unclear);
     }

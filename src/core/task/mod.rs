@@ -33,6 +33,7 @@ mod shown;
 pub mod stalls;
 pub mod success;
 mod telling;
+pub mod templates;
 pub mod unclear;
 mod unstored;
 mod vanished;
@@ -55,6 +56,7 @@ use reduce::{Reduction, SELF};
 use report::Headline;
 use run::{Run, Scene};
 use shelf::{Keeping, Shelf};
+use templates::Templates;
 use unstored::Unstored;
 
 /// A MapTask as the watch shows it.
@@ -123,6 +125,7 @@ pub struct Task {
     unstored: Option<Unstored>,
     /// How it goes with reading the ConfigMap of the items.
     fetching: Fetching,
+    templates: Templates,
     /// The deletion of the task itself, at the end of its time: on its way, or not to be sent before.
     expiring: Option<Time>,
     /// When the user was last told that the task is held back.

@@ -117,8 +117,12 @@ impl Task {
 
     /// The dry run was answered.
     pub fn handle_checked(&mut self, now: Time, outcome: CheckOutcome) {
+        let of_another = std::mem::take(&mut self.templates.stale_check);
         let Stage::Checking { job, not_before, asked, failures, problem } = &mut self.stage else { return };
         *asked = false;
+        if of_another {
+            return;
+        }
         match outcome {
             CheckOutcome::Good => {
                 let job = Arc::clone(job);

@@ -19,7 +19,7 @@ const WAITING_LIMIT: usize = 512;
 impl Task {
     /// The item to start next, if one may start as far as this task is concerned.
     pub fn peek_startable(&mut self) -> Option<Index> {
-        if self.deleting || self.orders.suspend || self.unstored.is_some() {
+        if self.deleting || self.orders.suspend || self.unstored.is_some() || self.templates.problem.is_some() {
             return None;
         }
         let limit = self.orders.concurrency.unwrap_or(usize::MAX);
@@ -66,7 +66,9 @@ impl Task {
         let taken = self.name_taken.as_ref().filter(|(until, _)| *until > now);
         let failed = self.create_failed.as_ref().filter(|(until, _)| *until > now);
         let starts = !self.orders.suspend && run.course().starts() && run.phases.counts().waiting > 0;
-        let (reason, message) = if let Some(Denial::Waiting(reason, message)) = denied.filter(|_| starts) {
+        let (reason, message) = if let Some(problem) = self.templates.problem.as_ref().filter(|_| starts) {
+            (WaitingReason::TemplateChanged, Some(problem.clone()))
+        } else if let Some(Denial::Waiting(reason, message)) = denied.filter(|_| starts) {
             (reason, message)
         } else if let Some(message) = self.fetching.problem.as_ref().filter(|_| starts && !run.job.items.is_known()) {
             (WaitingReason::ItemsChanged, Some(message.clone()))

@@ -38,7 +38,7 @@ impl Task {
 
     /// Whether the check may begin: what it leads to comes after the record that the task has not ended.
     pub(super) fn may_check(&self) -> bool {
-        self.ledger.is_written(self.check_after)
+        self.ledger.is_written(self.check_after) && !self.templates.stale_check
     }
 
     /// What the status says of a rerun that is yet to start.

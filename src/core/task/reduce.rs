@@ -67,6 +67,7 @@ impl Reducer {
             config_map: None,
             results: Some(Layout::of_reduce()),
             template,
+            template_hash: String::new(),
             cache: None,
             reduce: None,
             reduces: Some(Counts::default()),

@@ -33,6 +33,8 @@ pub struct Headline {
     pub result: Option<crate::api::Json>,
     /// Its text, where the result does not show it.
     pub result_text: Option<String>,
+    /// By what the templates of the acceptance are known again.
+    pub template_hash: Option<String>,
     /// Whether the recorded status tells of items.
     pub has_items: bool,
     /// A status whose items can't be read, and which therefore is left as it is.
@@ -53,6 +55,7 @@ impl Headline {
             reduce: status.reduce.clone(),
             result: status.result.clone(),
             result_text: status.result_text.clone(),
+            template_hash: status.template_hash.clone(),
             has_items: status.phases.is_some(),
             unreadable: None,
         }
@@ -85,6 +88,7 @@ impl Headline {
             reduce: self.reduce.clone(),
             result: self.result.clone(),
             result_text: self.result_text.clone(),
+            template_hash: self.template_hash.clone(),
             ..self.unreadable.as_deref().cloned().unwrap_or_default()
         };
         if let Some(run) = run {

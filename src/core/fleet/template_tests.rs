@@ -1,0 +1,114 @@
+//! A template that is changed while its task runs, and put back.
+
+use serde_json::{Value, json};
+
+use super::super::plan::{Action, CheckOutcome};
+use super::{LIMITS, Story, empty_fleet, key, new_task};
+use crate::core::ids::Time;
+
+/// A task that starts one item at a time, whose first pod runs.
+fn story(spec: Value) -> Story {
+    let mut spec = spec;
+    spec["concurrency"] = json!(1);
+    let mut story = Story::new(LIMITS, &spec);
+    story.plan(0);
+    assert_eq!(creates(&story.plan(0)), ["create ns/t-0-1"]);
+    story.runs(0, 1);
+    story.plan(1_000);
+    story
+}
+
+fn creates(plan: &[String]) -> Vec<&str> {
+    plan.iter().map(String::as_str).filter(|line| line.starts_with("create")).collect()
+}
+
+/// Somebody gives the template this field; null takes it out.
+fn edit(story: &mut Story, field: &str, value: Value) {
+    let mut task = story.written.clone().unwrap();
+    story.version += 1;
+    task.resource_version = story.version;
+    task.generation = i64::try_from(story.version).unwrap();
+    task.spec.template["spec"][field] = value;
+    story.written = Some(task.clone());
+    story.fleet.handle_task(story.now, task);
+}
+
+fn waiting(story: &Story) -> Option<String> {
+    let waiting = story.fleet.task(&key()).unwrap().waiting()?;
+    Some(format!("{}: {}", waiting.reason.as_str(), waiting.message.as_deref().unwrap_or_default()))
+}
+
+#[test]
+fn a_changed_template_starts_nothing_more_until_it_is_put_back() {
+    let mut story = story(json!({ "items": { "count": 4 } }));
+    edit(&mut story, "priorityClassName", json!("high"));
+    story.ends(0, 1, 0);
+    let plan = story.plan(1_000);
+    assert!(creates(&plan).is_empty() && plan.iter().any(|line| line.contains("waiting TemplateChanged")), "{plan:?}");
+    let words = waiting(&story).unwrap();
+    assert!(words.contains("spec.template has changed") && words.contains("put it back"), "{words}");
+    edit(&mut story, "priorityClassName", json!(null));
+    assert_eq!(creates(&story.plan(1_000)), ["create ns/t-1-1"]);
+    assert_eq!(waiting(&story).as_deref(), Some("Concurrency: "));
+}
+
+#[test]
+fn a_template_that_is_only_written_in_another_way_is_no_other() {
+    let mut story = story(json!({ "items": { "count": 4 } }));
+    edit(&mut story, "dnsPolicy", json!("ClusterFirst"));
+    edit(&mut story, "volumes", json!([]));
+    story.ends(0, 1, 0);
+    assert_eq!(creates(&story.plan(1_000)), ["create ns/t-1-1"]);
+}
+
+#[test]
+fn a_changed_template_is_noticed_after_a_restart_however_broken_it_is() {
+    for (spec, field, value) in [
+        (json!({ "items": { "count": 4 } }), "priorityClassName", json!("high")),
+        (json!({ "items": { "count": 4 } }), "restartPolicy", json!("Always")),
+        (json!({ "items": { "count": 4 } }), "initContainers", json!([{ "name": "i", "env": 7 }])),
+        (json!({ "items": { "count": 4 } }), "containers", json!("none")),
+        (json!({ "items": { "count": 4 }, "container": "main" }), "containers", json!([])),
+    ] {
+        let mut story = story(spec);
+        edit(&mut story, field, value.clone());
+        let pod = Story::ended(0, 1, 0);
+        story.restart([pod]);
+        let plan = story.plan(0);
+        assert!(
+            plan.iter().any(|line| line.contains("Running 1/4") && line.contains("waiting TemplateChanged")),
+            "{plan:?}"
+        );
+        assert!(creates(&story.plan(100_000)).is_empty(), "{field}");
+        let before = if field == "containers" { json!([{ "name": "main", "image": "x" }]) } else { json!(null) };
+        edit(&mut story, field, before);
+        let plan = story.fleet.poll_plan(story.now);
+        let pods: Vec<Value> = plan
+            .actions
+            .iter()
+            .filter_map(|action| match action {
+                Action::Create(create) => Some(create.job.pod(create.index, create.attempt, create.memory_raises)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(pods.len(), 1, "{field}: {plan}");
+        assert_eq!(pods[0]["spec"]["containers"][0]["image"], "x", "made from the template and not from its stand-in");
+    }
+}
+
+#[test]
+fn a_template_changed_before_its_task_is_accepted_is_checked_again() {
+    let mut fleet = empty_fleet(LIMITS);
+    let mut task = new_task(key(), "u", 1, &json!({ "items": { "count": 1 } }));
+    fleet.handle_task(Time(0), task.clone());
+    assert_eq!(fleet.poll_plan(Time(0)).to_string().lines().collect::<Vec<_>>(), ["check ns/t"]);
+    task.spec.template["spec"]["serviceAccountName"] = json!("other");
+    (task.resource_version, task.generation) = (2, 2);
+    fleet.handle_task(Time(0), task);
+    fleet.handle_checked(Time(0), &key(), "u", CheckOutcome::Good);
+    let plan = fleet.poll_plan(Time(1_000));
+    let Some(Action::Check(job)) = plan.actions.first() else { panic!("{plan}") };
+    assert_eq!(job.first_pods()[0].1["spec"]["serviceAccountName"], "other");
+    fleet.handle_checked(Time(1_000), &key(), "u", CheckOutcome::Good);
+    assert!(fleet.poll_plan(Time(1_000)).to_string().contains("create ns/t-0-1"));
+}

@@ -1,0 +1,116 @@
+//! The templates of a task are those that it was accepted with. The API server refuses what it can see of a change; the rest
+//! is noticed here: nothing more starts until the template is put back.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::accept::{Given, Job};
+use super::recall::Recalling;
+use super::{Stage, Task, TaskSeen};
+use crate::api::spec::MapTaskSpec;
+use crate::core::ids::Time;
+use crate::core::items;
+use crate::core::pod::canonical::canonical;
+
+/// By what the templates of a spec are known again, however a client writes them: `status.templateHash`.
+pub fn hash(spec: &MapTaskSpec) -> String {
+    let reduce = spec.reduce.as_ref().map(|reduce| canonical(&reduce.template));
+    items::hash(json!([canonical(&spec.template), reduce]).to_string().as_bytes())
+}
+
+/// How it goes with the templates.
+#[derive(Debug, Default)]
+pub(super) struct Templates {
+    /// Why nothing starts, if they are not those of the acceptance.
+    pub(super) problem: Option<String>,
+    /// The job at hand was made while they were others: no pod may be made from it.
+    stand_in: bool,
+    /// The dry run that is on its way is of a template that has been changed since.
+    pub(super) stale_check: bool,
+}
+
+impl Task {
+    /// Whether the templates are those of the acceptance.
+    pub(super) fn has_its_templates(&self, spec: &MapTaskSpec) -> bool {
+        self.headline.template_hash.as_ref().is_none_or(|accepted| *accepted == hash(spec))
+    }
+
+    /// The spec is seen for the first time, or has been changed.
+    pub(super) fn compare_templates(&mut self, now: Time, seen: &TaskSeen) {
+        let same = self.has_its_templates(&seen.spec);
+        match &mut self.stage {
+            Stage::Fetching(spec) => **spec = seen.spec.clone(),
+            Stage::Checking { job, asked, .. } if job.template_hash != hash(&seen.spec) => {
+                self.templates.stale_check |= *asked;
+                self.accept_spec(now, seen);
+            }
+            Stage::Checking { .. } => {}
+            Stage::Running(_) | Stage::Ended { .. } if same => {
+                self.templates.problem = None;
+                self.take_templates_back(seen);
+            }
+            Stage::Running(_) | Stage::Ended { .. } => self.templates.problem = Some(problem(seen)),
+        }
+    }
+
+    /// What was made while the templates were others is made from them again.
+    fn take_templates_back(&mut self, seen: &TaskSeen) {
+        let (Stage::Running(run) | Stage::Ended { run: Some(run), .. }) = &mut self.stage else { return };
+        if !std::mem::take(&mut self.templates.stand_in) {
+            return;
+        }
+        let hash = run.job.config_map.as_ref().and_then(|(_, hash)| hash.as_deref());
+        let Ok(job) = Job::accept(&self.key, &self.uid, &seen.spec, Given::Awaited(run.job.count(), hash)) else {
+            self.templates.stand_in = true;
+            return;
+        };
+        if let (Some(reduction), Some(reducer)) = (&mut self.reduction, &job.reduce) {
+            let reduces = reduction.run.job.reduces;
+            reduction.run.job = Arc::new(Job { reduces, ..reducer.job.clone() });
+        }
+        run.recall = job.cache.is_some().then(Recalling::default);
+        run.job = Arc::new(Job { items: run.job.items.clone(), ..job });
+    }
+
+    /// The spec to go by: that of the API server, or where its templates are others than those of the acceptance, one with as much
+    /// of them as it takes to know what the pods that are there say.
+    pub(super) fn spec_to_load(&mut self, seen: &TaskSeen) -> MapTaskSpec {
+        self.templates.stand_in = !self.has_its_templates(&seen.spec);
+        if !self.templates.stand_in {
+            return seen.spec.clone();
+        }
+        let mut spec = seen.spec.clone();
+        // What is computed from another template has another key, and that of this one is not known.
+        spec.cache = None;
+        let volume = spec.artifacts.as_ref().map(|artifacts| artifacts.volume.clone());
+        spec.template = stand_in(&spec.template, spec.container.as_deref(), volume.as_deref());
+        if let Some(reduce) = &mut spec.reduce {
+            reduce.template = stand_in(&reduce.template, reduce.container.as_deref(), None);
+        }
+        spec
+    }
+}
+
+/// A template with containers of the same names, which is never refused.
+fn stand_in(template: &Value, container: Option<&str>, volume: Option<&str>) -> Value {
+    let containers = template.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten();
+    let mut names: Vec<&str> = containers.filter_map(|container| container.get("name")?.as_str()).collect();
+    names.extend(container.filter(|name| !names.contains(name)));
+    if names.is_empty() {
+        names.push("main");
+    }
+    // Memory that grows needs a limit to grow from.
+    let limits = json!({ "limits": { "memory": "0" } });
+    let containers: Vec<Value> = names.iter().map(|name| json!({ "name": name, "resources": limits })).collect();
+    let volumes: Vec<Value> = volume.iter().map(|name| json!({ "name": name })).collect();
+    json!({ "spec": { "containers": containers, "volumes": volumes } })
+}
+
+fn problem(seen: &TaskSeen) -> String {
+    let reduce = if seen.spec.reduce.is_some() { " or spec.reduce.template" } else { "" };
+    format!(
+        "spec.template{reduce} has changed since the task was accepted: what runs is left to end, and nothing more starts; put it back \
+         as it was, or create another MapTask"
+    )
+}
