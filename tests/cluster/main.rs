@@ -22,6 +22,7 @@ mod serve;
 mod silence;
 mod templates;
 mod values;
+mod variables;
 mod waits;
 mod words;
 

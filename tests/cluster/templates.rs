@@ -12,7 +12,7 @@ fn merged(task: &Value, changes: &Value) -> Value {
 }
 
 fn merge(into: &mut Value, from: &Value) {
-    match from.as_object().filter(|from| into.is_object() && !from.is_empty()) {
+    match from.as_object().filter(|_| into.is_object()) {
         Some(from) => from.iter().for_each(|(key, value)| merge(&mut into[key], value)),
         None => *into = from.clone(),
     }

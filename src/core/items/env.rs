@@ -1,17 +1,52 @@
 //! How an item reaches its container: as environment variables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ItemsError, MAX_KEY_BYTES};
+use super::MAX_KEY_BYTES;
 use crate::api::json::Json;
 
-/// `MAPTASK_ITEM`, and for an object one `MAPTASK_ITEM_<KEY>` for each key: a string as it is, anything else as JSON.
+/// `MAPTASK_ITEM`, and for an object one `MAPTASK_ITEM_<KEY>` for each key that has a variable of its own: a string as it is,
+/// anything else as JSON.
 pub fn item_env(item: &Json) -> Vec<(String, String)> {
     let mut env = vec![("MAPTASK_ITEM".to_owned(), text(item))];
-    // Of a key that is there twice the last one counts, as everywhere.
-    let entries: BTreeMap<String, Json> = item.entries().into_iter().flatten().collect();
-    env.extend(entries.iter().map(|(key, value)| (env_name(key), text(value))));
+    if let Some(entries) = item.entries() {
+        env.extend(variables(entries).named.into_iter().map(|(name, value)| (name, text(&value))));
+    }
     env
+}
+
+/// What the keys of an object become.
+#[derive(Debug, Default)]
+pub(super) struct Variables {
+    /// The variables, by name.
+    pub(super) named: BTreeMap<String, Json>,
+    /// Keys without a variable: what is empty, too long, or would have the variable of another one.
+    pub(super) nameless: BTreeSet<String>,
+    /// Names that two keys would have, with both.
+    pub(super) ambiguous: Vec<(String, String, String)>,
+}
+
+pub(super) fn variables(entries: Vec<(String, Json)>) -> Variables {
+    // Of a key that is there twice the last one counts, as everywhere.
+    let entries: BTreeMap<String, Json> = entries.into_iter().collect();
+    let mut all = Variables::default();
+    let mut keys: BTreeMap<String, String> = BTreeMap::new();
+    for (key, value) in entries {
+        if key.is_empty() || key.len() > MAX_KEY_BYTES {
+            all.nameless.insert(key);
+            continue;
+        }
+        let name = env_name(&key);
+        if let Some(first) = keys.get(&name) {
+            all.named.remove(&name);
+            all.nameless.extend([first.clone(), key.clone()]);
+            all.ambiguous.push((name, first.clone(), key));
+        } else {
+            keys.insert(name.clone(), key);
+            all.named.insert(name, value);
+        }
+    }
+    all
 }
 
 /// The variable of an object's key: upper case, and `_` for all that a variable's name can't hold.
@@ -22,25 +57,6 @@ fn env_name(key: &str) -> String {
 
 fn text(value: &Json) -> String {
     value.as_string().unwrap_or_else(|| value.text().to_owned())
-}
-
-/// Refuses keys that become the same variable.
-pub(super) fn check_keys<'a>(place: &str, keys: impl Iterator<Item = &'a String>) -> Result<(), ItemsError> {
-    let mut names: BTreeMap<String, &String> = BTreeMap::new();
-    for key in keys {
-        if key.is_empty() {
-            return Err(ItemsError::EmptyKey(place.to_owned()));
-        }
-        if key.len() > MAX_KEY_BYTES {
-            return Err(ItemsError::LongKey(place.to_owned(), key.len()));
-        }
-        let name = env_name(key);
-        if let Some(first) = names.insert(name.clone(), key).filter(|first| *first != key) {
-            let (place, first, second) = (place.to_owned(), first.clone(), key.clone());
-            return Err(ItemsError::EnvNameCollision { place, first, second, name });
-        }
-    }
-    Ok(())
 }
 
 /// Whether a variable made of the value would hold a NUL character. In JSON text they are escaped.

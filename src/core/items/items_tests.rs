@@ -1,6 +1,7 @@
 //! Lists as users write them.
 
 use super::*;
+use crate::core::pod::variables::Uses;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -80,21 +81,51 @@ fn what_does_not_fit_is_refused_with_its_size() {
     assert!(message.contains("item 1 has 100002 bytes"), "{message}");
     assert!(refusal(json!({ "values": ["a\u{0}b"] })).contains("item 0 holds a NUL"));
     assert!(refusal(json!({ "matrix": { "k": [1, "\u{0}"] } })).contains("matrix.k[1] holds a NUL"));
-    assert!(refusal(json!({ "matrix": { "k".repeat(300): [1] } })).contains("300 bytes"));
+}
+
+/// The keys without a variable, of a template that has this command; or why the list is refused.
+fn survey(items: Value, command: &str) -> Result<Option<String>, String> {
+    let spec = json!({ "containers": [{ "command": [command] }] });
+    accept(items).unwrap().survey(&Uses::of(spec.as_object().unwrap())).map_err(|error| error.to_string())
 }
 
 #[test]
-fn keys_that_become_one_variable_are_refused_by_name() {
-    let message = refusal(json!({ "values": [1, { "a-b": 1, "A.b": 2 }] }));
-    assert!(
-        message.contains("item 1")
-            && message.contains("\"A.b\"")
-            && message.contains("\"a-b\"")
-            && message.contains("MAPTASK_ITEM_A_B"),
-        "{message}"
+fn keys_that_become_one_variable_are_refused_only_if_it_is_used() {
+    let items = || json!({ "values": [1, { "a-b": 1, "A.b": 2, "c": 3 }] });
+    assert_eq!(survey(items(), "echo $(MAPTASK_ITEM_C)").unwrap().unwrap(), r#""A.b", "a-b""#);
+    for command in ["echo $(MAPTASK_ITEM_A_B)", "echo \"${MAPTASK_ITEM_A_B}\""] {
+        let message = survey(items(), command).unwrap_err();
+        for word in ["item 1", "\"A.b\"", "\"a-b\"", "MAPTASK_ITEM_A_B"] {
+            assert!(message.contains(word), "{message}");
+        }
+    }
+    let matrix = || json!({ "matrix": { "x": [1], "X": [2] } });
+    assert_eq!(survey(matrix(), "echo").unwrap().unwrap(), r#""X", "x""#);
+    assert!(survey(matrix(), "$(MAPTASK_ITEM_X)").is_err());
+}
+
+#[test]
+fn keys_that_can_be_no_variable_are_told_and_not_refused() {
+    let long = "k".repeat(300);
+    let told = survey(json!({ "values": [{ "": 1, "a": 2 }, { long: 3 }] }), "echo").unwrap().unwrap();
+    assert!(told.starts_with("\"\", \"kkk") && told.len() < 100, "{told}");
+    let many: Vec<Value> = (0..9).map(|i| json!({ format!("a{i}-"): 1, format!("a{i}."): 2 })).collect();
+    let told = survey(json!({ "values": many }), "echo").unwrap().unwrap();
+    assert!(told.ends_with(", …") && told.len() < 100, "{told}");
+    assert_eq!(survey(json!({ "values": [{ "größe": 1 }] }), "$(MAPTASK_ITEM_GR__E)"), Ok(None));
+}
+
+#[test]
+fn a_variable_that_no_item_has_is_refused_by_name() {
+    for items in [json!({ "values": [{ "lr": 1 }] }), json!({ "count": 3 }), json!({ "matrix": { "lr": [1] } })] {
+        let message = survey(items, "$(MAPTASK_ITEM_LRR)").unwrap_err();
+        assert!(message.contains("$(MAPTASK_ITEM_LRR)"), "{message}");
+    }
+    assert_eq!(
+        survey(json!({ "values": [{ "lr": 1 }, { "seed": 2 }] }), "$(MAPTASK_ITEM_LR) $(MAPTASK_ITEM_SEED)"),
+        Ok(None)
     );
-    assert!(refusal(json!({ "matrix": { "x": [1], "X": [2] } })).contains("the matrix"));
-    assert!(refusal(json!({ "values": [{ "": 1 }] })).contains("empty key"));
+    assert_eq!(survey(json!({ "values": [] }), "$(MAPTASK_ITEM_LR)"), Ok(None), "no item needs it");
 }
 
 #[test]

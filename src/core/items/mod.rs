@@ -2,6 +2,7 @@
 
 mod encoding;
 pub mod env;
+mod survey;
 mod text;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ pub use text::hash;
 const MAX_LIST_BYTES: usize = 1_000_000;
 /// Most keys of a matrix.
 const MAX_KEYS: usize = 16;
-/// Most bytes of an object's key: it becomes part of a variable's name.
+/// Most bytes of an object's key that becomes part of a variable's name.
 pub(super) const MAX_KEY_BYTES: usize = 253;
 /// Most bytes of one item as JSON: Linux takes no environment variable over 128 KiB.
 const MAX_ITEM_BYTES: usize = 100_000;
@@ -93,7 +94,8 @@ pub enum ItemsError {
     TooDeep(String),
     /// Two keys of an object that become the same variable.
     #[error(
-        "spec.items: {place} has the keys {first:?} and {second:?}, which both become the variable {name}: rename one"
+        "spec.items: {place} has the keys {first:?} and {second:?}, which both become the variable {name} that spec.template uses: \
+         rename one, or use MAPTASK_ITEM"
     )]
     EnvNameCollision {
         /// Which item, or the matrix.
@@ -105,14 +107,12 @@ pub enum ItemsError {
         /// The variable.
         name: String,
     },
-    /// A key that can't be part of a variable's name.
-    #[error("spec.items: {0} has an empty key, which can't be part of a variable's name: name it")]
-    EmptyKey(String),
-    /// A key that is too long for a variable's name.
+    /// A variable of the template that no item has a key for.
     #[error(
-        "spec.items: {0} has a key of {1} bytes, which becomes part of a variable's name; the limit is {MAX_KEY_BYTES}"
+        "spec.template uses $({0}), but no item has such a key: write the key of an item in upper case, with _ for all but letters \
+         and digits"
     )]
-    LongKey(String, usize),
+    NoSuchKey(String),
 }
 
 impl ItemsError {
@@ -122,13 +122,10 @@ impl ItemsError {
             Self::TooMany { .. } => "TooManyItems",
             Self::ListTooLarge(..) | Self::ItemTooLarge(..) => "ItemsTooLarge",
             Self::EnvNameCollision { .. } => "EnvNameCollision",
-            Self::Sources(_)
-            | Self::Bad(_)
-            | Self::Unreadable { .. }
-            | Self::Nul(_)
-            | Self::TooDeep(_)
-            | Self::EmptyKey(_)
-            | Self::LongKey(..) => "InvalidItems",
+            Self::Sources(_) | Self::Bad(_) | Self::Unreadable { .. } | Self::Nul(_) | Self::TooDeep(_) => {
+                "InvalidItems"
+            }
+            Self::NoSuchKey(_) => "NoSuchKey",
         }
     }
 }
@@ -208,7 +205,7 @@ impl ItemList {
         let count = ItemCount::new(size).ok_or_else(|| too_many("values", format!("{size} items")))?;
         let mut bytes = 0;
         for (index, value) in values.iter().enumerate() {
-            bytes += check_item(&|| format!("item {index}"), value)? + 1;
+            bytes += check_value(&|| format!("item {index}"), value)? + 1;
         }
         if bytes > MAX_LIST_BYTES {
             return Err(ItemsError::ListTooLarge("values", bytes));
@@ -235,7 +232,6 @@ impl ItemList {
         if matrix.len() > MAX_KEYS {
             return Err(ItemsError::Bad("matrix has more than 16 keys: put several into one as a list of objects"));
         }
-        env::check_keys("the matrix", matrix.keys())?;
         let is_empty = matrix.values().any(Vec::is_empty);
         let product = matrix.values().try_fold(1u64, |size, axis| size.checked_mul(axis.len() as u64));
         let size = if is_empty { Some(0) } else { product };
@@ -267,15 +263,6 @@ impl ItemList {
 
 fn too_many(source_name: &'static str, size: String) -> ItemsError {
     ItemsError::TooMany { source_name, size }
-}
-
-/// The size of an item as JSON, if it can become environment variables.
-fn check_item(place: &dyn Fn() -> String, item: &Json) -> Result<usize, ItemsError> {
-    let bytes = check_value(place, item)?;
-    if let Some(entries) = item.entries() {
-        env::check_keys(&place(), entries.iter().map(|(key, _)| key))?;
-    }
-    Ok(bytes)
 }
 
 /// The size of a value as JSON, if it can be an environment variable.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use super::encoding::decode;
-use super::{ItemsError, check_item, too_many};
+use super::{ItemsError, check_value, too_many};
 use crate::api::json::Json;
 use crate::api::spec::{ConfigMapItems, ItemFormat};
 use crate::core::ids::{Index, ItemCount};
@@ -51,7 +51,7 @@ impl Lines {
             } else {
                 Json::string(line)
             };
-            check_item(&here, &item)?;
+            check_value(&here, &item)?;
             places.push((start, start + line.len()));
         }
         lines.text = text.into_owned();
@@ -72,7 +72,7 @@ impl Lines {
         })?;
         let mut lines = Self { text: String::new(), places: Vec::new(), json: true };
         for (index, value) in values.iter().enumerate() {
-            check_item(&|| place(format!("item {index}")), value)?;
+            check_value(&|| place(format!("item {index}")), value)?;
             let start = lines.text.len();
             lines.text.push_str(value.text());
             lines.add(start, lines.text.len());

@@ -5,6 +5,7 @@ pub mod canonical;
 mod ending;
 pub mod explain;
 mod holder;
+mod hostname;
 mod last_words;
 pub mod memory;
 pub mod message;
@@ -13,6 +14,7 @@ pub mod progress;
 pub mod results_view;
 pub mod seen;
 pub mod template;
+pub mod variables;
 
 pub use ending::{Cost, Ending, StallKind};
 pub use holder::Holder;

@@ -87,3 +87,18 @@ fn only_what_ran_costs() {
     assert_eq!(failed(1, "main").cost(), Some(Cost::Own));
     assert_eq!(Ending::Succeeded { message: None }.cost(), None);
 }
+
+#[test]
+fn containers_of_every_kind_share_what_is_kept_of_a_message() {
+    let json = r#"{"phase":"Succeeded","containerStatuses":[{"name":"side"},{"name":"main","state":{"terminated":{"message":"7"}}}],
+        "initContainerStatuses":[{"name":"i"}],"ephemeralContainerStatuses":[{"name":"e","state":{}}]}"#;
+    assert_eq!(
+        ended(&pod(json)),
+        Ending::Succeeded { message: Some(Message { text: "7".to_owned(), limit: MessageLimit::of(4) }) }
+    );
+    let null = json.replace(r#"[{"name":"e","state":{}}]"#, "null");
+    assert_eq!(
+        ended(&pod(&null)),
+        Ending::Succeeded { message: Some(Message { text: "7".to_owned(), limit: MessageLimit::of(3) }) }
+    );
+}

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 use crate::core::ids::Time;
 
@@ -60,8 +61,9 @@ pub struct PodStatus {
     pub container_statuses: Option<Vec<ContainerStatus>>,
     /// The init containers of the template.
     pub init_container_statuses: Option<Vec<ContainerStatus>>,
-    /// Containers that somebody put into the running pod.
-    pub ephemeral_container_statuses: Option<Vec<ContainerStatus>>,
+    /// How many containers somebody put into the running pod.
+    #[serde(rename = "ephemeralContainerStatuses", deserialize_with = "count")]
+    pub ephemeral_containers: u8,
 }
 
 /// A condition of a pod.
@@ -133,11 +135,16 @@ pub struct Terminated {
     pub finished_at: Option<Timestamp>,
 }
 
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    let list = Option::<Vec<IgnoredAny>>::deserialize(deserializer)?;
+    Ok(u8::try_from(list.map_or(0, |list| list.len())).unwrap_or(u8::MAX))
+}
+
 impl PodStatus {
     /// Number of containers of every kind, also of those that a webhook put into the pod.
     pub(super) fn count(&self) -> usize {
-        let lists = [&self.container_statuses, &self.init_container_statuses, &self.ephemeral_container_statuses];
-        lists.into_iter().flatten().map(Vec::len).sum()
+        let lists = [&self.container_statuses, &self.init_container_statuses];
+        lists.into_iter().flatten().map(Vec::len).sum::<usize>() + usize::from(self.ephemeral_containers)
     }
 
     pub(super) fn containers(&self) -> impl Iterator<Item = &ContainerStatus> {

@@ -8,11 +8,13 @@ use crate::api::spec::Artifacts;
 use crate::core::ids::{Attempt, Index, TaskKey};
 use crate::core::phases::Raises;
 use crate::core::pod::artifacts;
+use crate::core::pod::hostname::hostname;
 use crate::core::pod::last_words;
 use crate::core::pod::memory::Growth;
 use crate::core::pod::message::MessageLimit;
 use crate::core::pod::name::pod_name;
 use crate::core::pod::results_view::{self, ResultsView};
+use crate::core::pod::variables::{self, Uses};
 use crate::core::quantity::Quantity;
 
 /// Claims of a pod that are looked into: each is a request.
@@ -154,6 +156,11 @@ impl PodTemplate {
         self.artifacts.is_some()
     }
 
+    /// The variables of an item's keys that it uses.
+    pub fn uses(&self) -> Uses {
+        Uses::of(&self.spec)
+    }
+
     /// How much of a termination message a kubelet keeps of its pods, unless a webhook adds containers.
     pub fn message_limit(&self) -> MessageLimit {
         let lists = ["containers", "initContainers"].map(|list| self.spec.get(list).and_then(Value::as_array));
@@ -194,8 +201,17 @@ impl PodTemplate {
         for list in ["initContainers", "containers"] {
             for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
                 add_env(container, env);
+                if self.results.is_none() {
+                    variables::fill_in(container);
+                }
                 last_words::keep(container);
             }
+        }
+        let name = pod_name(&task.name, index, attempt);
+        if let Some(hostname) = hostname(&task.name, uid, index, attempt, &name)
+            && spec.get("hostname").is_none_or(|own| own.is_null() || own == "")
+        {
+            spec.insert("hostname".to_owned(), json!(hostname));
         }
         if let Some(wanted) = &self.artifacts {
             let directory = artifacts::directory(task, uid, index, attempt);
@@ -214,7 +230,7 @@ impl PodTemplate {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {
-                "name": pod_name(&task.name, index, attempt),
+                "name": name,
                 "namespace": &*task.namespace,
                 "labels": labels,
                 "annotations": self.annotations,

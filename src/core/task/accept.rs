@@ -43,6 +43,8 @@ pub struct Job {
     pub results: Option<Layout>,
     /// What pods are made from.
     pub template: PodTemplate,
+    /// Keys of the items that have no variable, in words, if there are any.
+    pub nameless_keys: Option<String>,
     /// By what the templates are known again.
     pub template_hash: String,
     /// By which keys the items are known in a cache, if they are.
@@ -122,6 +124,7 @@ impl Job {
         let criterion = criterion(spec)?;
         let required = criterion.required(items.count())?;
         let results = Layout::of(&spec.results, items.count());
+        let nameless_keys = items.survey(&template.uses())?;
         check_room(results, template.message_limit())?;
         let reduce = match (&spec.reduce, results) {
             (Some(reduce), Some(layout)) => Some(Arc::new(Reducer::accept(key, uid, spec, reduce, layout)?)),
@@ -139,6 +142,7 @@ impl Job {
             config_map: spec.items.config_map.clone().map(|source| (source, hash)),
             results,
             template,
+            nameless_keys,
             template_hash: templates::hash(spec),
             cache: Keys::of(key, spec).filter(|_| results.is_some()).map(Arc::new),
             reduce,

@@ -20,7 +20,9 @@ const WAITED_LIMIT: usize = 200;
 impl Task {
     /// The task's items may start.
     pub(super) fn accept(&mut self, now: Time, job: Arc<Job>) {
-        let note = format!("{} items; {} must succeed", job.count().get(), job.required);
+        let nameless = |keys: &String| format!("; keys without a variable, which MAPTASK_ITEM has: {keys}");
+        let nameless = job.nameless_keys.as_ref().map(nameless).unwrap_or_default();
+        let note = format!("{} items; {} must succeed{nameless}", job.count().get(), job.required);
         self.headline.start_time.get_or_insert_with(|| meta_time(now));
         self.headline.message = None;
         self.headline.has_items = true;

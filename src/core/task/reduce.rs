@@ -67,6 +67,7 @@ impl Reducer {
             config_map: None,
             results: Some(Layout::of_reduce()),
             template,
+            nameless_keys: None,
             template_hash: String::new(),
             cache: None,
             reduce: None,
