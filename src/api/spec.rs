@@ -233,7 +233,7 @@ pub struct Rerun {
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = schema::exactly_one_source)]
 pub struct Items {
-    /// The items themselves, any JSON.
+    /// The items themselves, any JSON. Numbers are what the API server makes of them (it rounds integers above 2^63): quote ids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::json_list")]
     pub values: Option<Vec<Json>>,
@@ -273,10 +273,10 @@ pub struct ConfigMapItems {
 /// How a text is cut into items. Blank lines are left out.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
 pub enum ItemFormat {
-    /// Each line is an item, a string.
+    /// Each line is an item, a string. LF, CR LF or CR ends a line; the text is UTF-8, or UTF-16 with a byte order mark.
     #[default]
     Lines,
-    /// Each line is an item, any JSON.
+    /// Each line is an item, any JSON; numbers keep their text.
     JsonLines,
     /// The text is one JSON list of the items.
     JsonArray,

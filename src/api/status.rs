@@ -42,7 +42,8 @@ pub struct MapTaskStatus {
     pub failures: Vec<FailureGroup>,
     /// SHA-256 of the ConfigMap's text that the items were read from.
     pub items_hash: Option<String>,
-    /// SHA-256 of spec.template and spec.reduce.template as they were accepted, without what may be left out of them.
+    /// SHA-256 of spec.template and spec.reduce.template as they were accepted, without what may be left out of them; before it,
+    /// the number of the rules for that.
     pub template_hash: Option<String>,
     /// The last rerun that was done.
     pub rerun: Option<RerunDone>,

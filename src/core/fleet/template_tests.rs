@@ -112,3 +112,16 @@ fn a_template_changed_before_its_task_is_accepted_is_checked_again() {
     fleet.handle_checked(Time(1_000), &key(), "u", CheckOutcome::Good);
     assert!(fleet.poll_plan(Time(1_000)).to_string().contains("create ns/t-0-1"));
 }
+
+#[test]
+fn a_hash_of_other_rules_tells_nothing() {
+    let mut story = story(json!({ "items": { "count": 4 } }));
+    let task = story.written.as_mut().unwrap();
+    let hash = task.status.template_hash.take().unwrap();
+    task.status.template_hash = Some(hash.replacen("1-", "0-", 1));
+    edit(&mut story, "priorityClassName", json!("high"));
+    let pod = Story::ended(0, 1, 0);
+    story.restart([pod]);
+    story.plan(0);
+    assert_eq!(waiting(&story).unwrap_or_default().find("TemplateChanged"), None);
+}

@@ -51,7 +51,7 @@ fn nulls_empty_maps_and_lists_and_defaults_change_nothing() {
         ("/spec/containers/0/args", json!([])),
         ("/spec/containers/0/securityContext", json!({ "privileged": false, "capabilities": { "add": [] } })),
         ("/spec/containers/0/env", json!([{ "name": "A", "value": "", "valueFrom": null }])),
-        ("/spec/containers/0/ports", json!([{ "containerPort": 80, "protocol": "TCP" }])),
+        ("/spec/containers/0/ports/0/protocol", json!("TCP")),
         (
             "/spec/containers/0/resources",
             json!({ "limits": { "cpu": 1, "memory": "1024Mi" }, "requests": { "cpu": "1000m" } }),
@@ -62,6 +62,29 @@ fn nulls_empty_maps_and_lists_and_defaults_change_nothing() {
         ("/spec/containers/0/volumeMounts/0/readOnly", json!(false)),
         ("/spec/tolerations", json!([{ "key": "a", "operator": "Equal", "value": "b" }])),
         ("/spec/volumes/0/emptyDir", json!({})),
+        ("/spec/hostUsers", json!(true)),
+        ("/spec/hostIPC", json!(false)),
+        ("/spec/hostPID", json!(false)),
+        ("/spec/setHostnameAsFQDN", json!(false)),
+        ("/spec/shareProcessNamespace", json!(false)),
+        ("/spec/hostname", json!("")),
+        ("/spec/priorityClassName", json!("")),
+        ("/spec/subdomain", json!("")),
+        ("/spec/preemptionPolicy", json!("PreemptLowerPriority")),
+        ("/spec/initContainers/0/stdin", json!(false)),
+        ("/spec/initContainers/0/stdinOnce", json!(false)),
+        ("/spec/initContainers/0/tty", json!(false)),
+        ("/spec/initContainers/0/workingDir", json!("")),
+        ("/spec/initContainers/0/securityContext", json!({ "readOnlyRootFilesystem": false, "procMount": "Default" })),
+        ("/spec/initContainers/0/ports", json!([])),
+        ("/spec/containers/0/readinessProbe/initialDelaySeconds", json!(0)),
+        ("/spec/containers/0/readinessProbe/timeoutSeconds", json!(1)),
+        ("/spec/containers/0/readinessProbe/successThreshold", json!(1)),
+        ("/spec/containers/0/volumeMounts/0/mountPropagation", json!("None")),
+        ("/spec/containers/0/volumeMounts/0/recursiveReadOnly", json!("Disabled")),
+        ("/spec/containers/0/volumeMounts/0/subPath", json!("")),
+        ("/spec/containers/0/volumeMounts/0/subPathExpr", json!("")),
+        ("/spec/containers/0/ports/0/hostPort", json!(0)),
         ("/spec/volumes/1/configMap/defaultMode", json!(420)),
         ("/spec/volumes/1/configMap/optional", json!(false)),
     ];
@@ -107,6 +130,56 @@ fn what_pods_differ_by_is_a_change() {
     };
     assert_ne!(selects(json!({})), selects(json!(null)), "all pods, or none");
     assert_eq!(selects(json!({ "matchLabels": {} })), selects(json!({})));
+}
+
+#[test]
+fn defaults_of_volumes_and_accounts_change_nothing() {
+    let pod = |spec: Value| canonical(&json!({ "spec": spec }));
+    let volume = |volume: Value| pod(json!({ "volumes": [volume] }));
+    for (short, long) in [
+        (json!({ "hostPath": { "path": "/" } }), json!({ "hostPath": { "path": "/", "type": "" } })),
+        (
+            json!({ "image": { "reference": "x:1" } }),
+            json!({ "image": { "reference": "x:1", "pullPolicy": "IfNotPresent" } }),
+        ),
+        (
+            json!({ "persistentVolumeClaim": { "claimName": "c" } }),
+            json!({ "persistentVolumeClaim": { "claimName": "c", "readOnly": false } }),
+        ),
+        (
+            json!({ "projected": { "sources": [{ "serviceAccountToken": { "path": "t" } }] } }),
+            json!({ "projected": { "defaultMode": 420, "sources": [{ "serviceAccountToken": { "path": "t", "expirationSeconds": 3600 } }] } }),
+        ),
+        (
+            json!({ "ephemeral": { "volumeClaimTemplate": { "spec": { "accessModes": ["a"] } } } }),
+            json!({ "ephemeral": { "volumeClaimTemplate": { "spec": { "accessModes": ["a"], "volumeMode": "Filesystem" } } } }),
+        ),
+    ] {
+        assert_eq!(volume(short), volume(long.clone()), "{long}");
+    }
+    assert_eq!(pod(json!({ "serviceAccount": "a" })), pod(json!({ "serviceAccountName": "a" })));
+    assert_eq!(pod(json!({ "serviceAccount": null, "serviceAccountName": "default" })), pod(json!({})));
+    let context = |context: Value| pod(json!({ "securityContext": context }));
+    let written_out = json!({ "fsGroup": 1, "fsGroupChangePolicy": "Always", "supplementalGroupsPolicy": "Merge" });
+    assert_eq!(context(written_out), context(json!({ "fsGroup": 1 })));
+    let env = |from: Value| pod(json!({ "containers": [{ "env": [{ "valueFrom": { "fieldRef": from } }] }] }));
+    assert_eq!(env(json!({ "fieldPath": "a", "apiVersion": "v1" })), env(json!({ "fieldPath": "a" })));
+}
+
+#[test]
+fn nothing_in_a_map_of_the_users_own_is_a_default() {
+    let own = json!({ "protocol": "TCP", "operator": "Equal", "value": "" });
+    for spec in [
+        json!({ "nodeSelector": own }),
+        json!({ "overhead": own }),
+        json!({ "volumes": [{ "csi": { "volumeAttributes": own } }] }),
+        json!({ "volumes": [{ "flexVolume": { "options": own } }] }),
+        json!({ "affinity": { "podAffinity": { "labelSelector": { "matchLabels": own } } } }),
+    ] {
+        assert_eq!(canonical(&json!({ "spec": spec }))["spec"], spec);
+    }
+    let template = json!({ "metadata": { "labels": own, "annotations": own } });
+    assert_eq!(canonical(&template)["metadata"], template["metadata"]);
 }
 
 #[test]

@@ -53,6 +53,9 @@ pub enum TemplateError {
          spec.retries gives an item further attempts"
     )]
     RestartPolicy(String),
+    /// A field that a template does not have.
+    #[error("spec.template has the unknown field {0:?}: a pod template has metadata and spec")]
+    UnknownField(String),
     /// Labels or annotations of another shape.
     #[error("spec.template.metadata.{0} is not a map of strings")]
     BadMetadata(&'static str),
@@ -92,6 +95,11 @@ pub enum TemplateError {
 impl PodTemplate {
     /// Checks what the API server's dry run can't know: that pods of this template end and have the item's container.
     pub fn accept(template: &Value, container: Option<&str>) -> Result<Self, TemplateError> {
+        // The schema lets none in, but the one of an older chart did.
+        let mut fields = template.as_object().into_iter().flat_map(Map::keys);
+        if let Some(field) = fields.find(|field| !["metadata", "spec"].contains(&field.as_str())) {
+            return Err(TemplateError::UnknownField(field.clone()));
+        }
         let spec = template.get("spec").and_then(Value::as_object).ok_or(TemplateError::NoSpec)?;
         match spec.get("restartPolicy") {
             None | Some(Value::Null) => {}
@@ -337,6 +345,7 @@ mod tests {
     fn a_template_without_what_is_needed_is_refused() {
         let refused = |template: Value, container: Option<&str>| PodTemplate::accept(&template, container).unwrap_err();
         assert_eq!(refused(json!({}), None), TemplateError::NoSpec);
+        assert_eq!(refused(json!({ "spc": {} }), None), TemplateError::UnknownField("spc".to_owned()));
         assert_eq!(refused(json!({ "spec": { "containers": [] } }), None), TemplateError::NoContainers);
         assert_eq!(refused(json!({ "spec": { "containers": [{}] } }), None), TemplateError::NamelessContainer(0));
         let error = refused(template(), Some("gone")).to_string();
