@@ -107,7 +107,7 @@ pub(super) async fn delete(client: &Client, delete: &Delete) -> DeleteOutcome {
         // A conflict means that the pod of this name is another one by now.
         Ok(_) | Err(Meaning::NotFound | Meaning::Conflict) => DeleteOutcome::Taken,
         Err(problem) => {
-            tracing::debug!(pod = %delete.id, ?problem, "delete failed, will try again");
+            tracing::debug!(pod = %delete.id, problem = problem.words(), "delete failed, will try again");
             DeleteOutcome::Failed
         }
     }

@@ -1,5 +1,7 @@
 //! The one writer of a task's status: first the results it speaks of, then itself, under the version that it knows.
 
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
 use http::Method;
 use kube::Client;
 use serde::de::IgnoredAny;
@@ -15,6 +17,9 @@ use crate::core::fleet::plan::{Expire, Note, Write, WriteOutcome};
 use crate::core::ids::TaskKey;
 use crate::core::task::TaskSeen;
 
+/// ConfigMaps of one task that are read and written at once: at its end all of them are looked at, each up to 900 KB.
+const SHARDS_AT_ONCE: usize = 8;
+
 /// Stores results and status.
 ///
 /// Results first, then the cache, then what says that both are there. A cache that does not want what it is given stops
@@ -22,8 +27,11 @@ use crate::core::task::TaskSeen;
 pub(super) async fn write(client: &Client, store: &dyn Store, write: &Write) -> WriteOutcome {
     let mut rewritten = 0;
     let mut damaged = Vec::new();
-    for shard in &write.results {
-        match results::store(client, write, shard).await {
+    let shards: Vec<BoxFuture<'_, _>> =
+        write.results.iter().map(|shard| results::store(client, write, shard).boxed()).collect();
+    let mut stored = stream::iter(shards).buffer_unordered(SHARDS_AT_ONCE);
+    while let Some(answer) = stored.next().await {
+        match answer {
             Ok(bytes) => rewritten += bytes,
             Err(NotStored::Damaged(damage)) => damaged.push(damage),
             Err(NotStored::Failed { message, refused }) => return WriteOutcome::NotStored { message, refused },
