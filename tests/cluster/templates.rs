@@ -26,7 +26,9 @@ fn a_spec_that_is_only_written_in_another_way_is_no_other() {
     let mut task =
         fake_task("t", &json!({ "items": { "values": [1, { "a": null, "b": [] }] }, "suspend": true }), &json!({}));
     task["spec"]["cache"] = json!({ "version": "1" });
-    task["spec"]["reduce"] = json!({ "template": { "spec": { "containers": [{ "name": "r", "image": "fake" }] } } });
+    let mut reduce = task["spec"]["template"].clone();
+    reduce["spec"]["containers"] = json!([{ "name": "r", "image": "fake" }]);
+    task["spec"]["reduce"] = json!({ "template": reduce });
     let pod = |changes: Value| json!({ "spec": { "template": { "spec": changes } } });
     let mut containers = task["spec"]["template"]["spec"]["containers"].clone();
     containers[0]["command"] = json!([]);
