@@ -131,6 +131,10 @@ impl World {
 
 /// The key that an item of a serialized cache claims.
 fn place(task: &TaskSeen, index: Index) -> Option<(CacheId, Key)> {
+    // After a restart nobody knows what the template was whose pods still run, so that nothing is promised of them.
+    if !crate::specs::has_its_templates(task) {
+        return None;
+    }
     let keys = Keys::of(&task.key, &task.spec).filter(|keys| keys.serialize && index != Index::REDUCE)?;
     let items = match &task.spec.items.config_map {
         Some(source) => ItemList::from_text(source, crate::specs::INPUTS.as_bytes()),
