@@ -53,6 +53,9 @@ pub struct MapTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::dns_label")]
     pub container: Option<String>,
+    /// What ends an attempt: its pod, or the item's container (and the reduce's), with which the pod is then stopped; default Pod.
+    #[serde(default)]
+    pub completion: Completion,
     /// Most items in flight at once; unset: bounded by the operator's own limits alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1, max = 100_000))]
@@ -177,6 +180,17 @@ pub struct Artifacts {
     /// Where the item's container finds the directory; an absolute path.
     #[schemars(length(min = 2, max = 1024), regex(pattern = r"^/[^:]+$"))]
     pub path: String,
+}
+
+/// What ends an attempt.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
+pub enum Completion {
+    /// The end of its pod, and so of all containers in it.
+    #[default]
+    Pod,
+    /// The end of the item's container. Once that is recorded, the pod is deleted, with the time that
+    /// terminationGracePeriodSeconds gives its other containers, such as the proxy of a service mesh.
+    Container,
 }
 
 /// What becomes of the other items once enough have succeeded.

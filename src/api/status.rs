@@ -150,6 +150,8 @@ pub enum WaitingReason {
     NoCapacity,
     /// Pods can't start, for want of an image, a volume or of what their template refers to, or have not started for ten seconds.
     NotStarting,
+    /// The item's container of a pod has ended, and others of it have run for ten seconds since; see `spec.completion`.
+    ContainersRunning,
     /// Scheduling gates hold back pods that exist: whoever set them has yet to remove them.
     SchedulingGated,
     /// The ConfigMap of the items, or the key in it, is not there.
@@ -180,6 +182,7 @@ impl WaitingReason {
             Self::Throttled => "Throttled",
             Self::NoCapacity => "NoCapacity",
             Self::NotStarting => "NotStarting",
+            Self::ContainersRunning => "ContainersRunning",
             Self::SchedulingGated => "SchedulingGated",
             Self::ItemsMissing => "ItemsMissing",
             Self::ItemsChanged => "ItemsChanged",

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that can't go on has failed")]
 
 mod cache;
+mod completion;
 mod crash;
 mod endings;
 mod endings_elsewhere;

@@ -60,7 +60,8 @@ pub fn counts(task: &TaskSeen, (_, index, attempt): &PodKey) -> bool {
 }
 
 impl Truth {
-    /// SAFETY: no item has two live pods. Of a task on its way out, the garbage collector takes pods whose names are still
+    /// SAFETY: no item has two live pods. A pod whose item's container has ended, and with it the attempt, counts no more, though
+    /// others of its containers run on. Of a task on its way out, the garbage collector takes pods whose names are still
     /// in use, so that a late create can bring one back.
     pub fn check_pods(
         &mut self,
@@ -74,7 +75,7 @@ impl Truth {
         let stays = |key: &PodKey, pod: &Pod| {
             tasks.get(&key.0).is_some_and(|task| !task.deleting && Some(&task.uid) == pod.seen.owner_uid.as_ref())
         };
-        for (key, _) in pods.iter().filter(|(key, pod)| pod.life != Life::Ended && stays(key, pod)) {
+        for (key, _) in pods.iter().filter(|(key, pod)| pod.life.is_open() && stays(key, pod)) {
             if let Some(other) = last
                 && (&other.0, other.1) == (&key.0, key.1)
             {

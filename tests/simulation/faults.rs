@@ -181,7 +181,13 @@ impl World {
         let due: Vec<(Time, Create)> = due;
         for (_, create) in due {
             self.say(|| format!("late: create {}", create.id()));
+            let id = create.id();
+            let key = (id.key, id.index, id.attempt);
+            let was_there = self.pods.contains_key(&key);
             self.create_pod(&create);
+            if let Some(pod) = self.pods.get_mut(&key).filter(|_| !was_there) {
+                pod.late = true;
+            }
         }
     }
 
@@ -202,6 +208,9 @@ impl World {
     /// A pod is evicted, or vanishes with its node or by a person's hand.
     fn lose_pod(&mut self) {
         let Some(key) = self.pick_pod(|pod| pod.life != Life::Ended) else { return };
+        if self.pods[&key].life == Life::Outlived {
+            return self.lose_outlived_pod(&key);
+        }
         let started = self.pods[&key].life == Life::Running;
         self.truth.pod_lost(self.now, &self.pods[&key], &key);
         if self.random.chance(50) {

@@ -17,6 +17,7 @@ mod faults;
 mod known;
 mod labels;
 mod operator;
+mod outlives;
 mod random;
 mod reduce;
 mod specs;

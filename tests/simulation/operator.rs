@@ -189,6 +189,9 @@ impl World {
                     if delete.version.is_some_and(|version| version != pod.seen.version) {
                         return Ok(Some(Answer::Deleted(delete.id, delete.task_uid, DeleteOutcome::Changed)));
                     }
+                    if pod.life == Life::Outlived && !pod.late {
+                        self.truth.check_clean_up(&key, pod, &self.tasks)?;
+                    }
                     if pod.life == Life::Ended {
                         // A pod that was to be stopped may have ended in the meantime.
                         if delete.ended {
@@ -356,8 +359,8 @@ impl World {
         if task.is_some_and(|task| specs::is_of_other_templates(task, &pod)) {
             self.truth.problem = Some(format!("{id} is of another template than its task was accepted with"));
         }
-        let fate = self.faults.fate(&mut self.random);
-        self.pods.insert(key, Pod { seen: seen.clone(), fate, life: Life::Pending });
+        let fate = self.fate_of(create);
+        self.pods.insert(key, Pod { seen: seen.clone(), fate, life: Life::Pending, late: false });
         self.operator.pod_events.push_back(Event::Pod(seen));
         CreateOutcome::Created
     }

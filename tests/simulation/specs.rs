@@ -1,6 +1,7 @@
 //! Tasks of every kind, and what their pods look like.
 
-use maptask::api::spec::{Items, MapTaskSpec};
+use k8s_openapi::jiff::Timestamp;
+use maptask::api::spec::{Completion, Items, MapTaskSpec};
 use maptask::core::ids::{Index, Time};
 use maptask::core::pod::explain::Said;
 use maptask::core::pod::seen::{
@@ -59,6 +60,9 @@ pub fn random(random: &mut Random) -> MapTaskSpec {
             let side = json!({ "name": "side", "image": "x", "resources": { "limits": { "memory": "20Mi" } } });
             spec.template["spec"]["containers"].as_array_mut().unwrap().push(side);
         }
+    }
+    if random.chance(30) {
+        spec.completion = Completion::Container;
     }
     if random.chance(40) {
         spec.start_deadline_seconds = Some(1 + random.below(20) as i32);
@@ -137,6 +141,38 @@ pub fn side_out_of_memory() -> PodStatus {
     let of_side = of_side.map(|container| ContainerStatus { name: "side".to_owned(), ..container });
     status.container_statuses.get_or_insert_default().extend(of_side);
     status
+}
+
+/// The item's container has ended so, and another one runs on.
+pub fn outlived(status: PodStatus, now: Time) -> PodStatus {
+    let mut status = PodStatus { phase: Some("Running".to_owned()), ..status };
+    let containers = status.container_statuses.get_or_insert_default();
+    for terminated in containers.iter_mut().filter_map(|c| c.state.as_mut()?.terminated.as_mut()) {
+        terminated.finished_at = Timestamp::from_millisecond(now.0).ok();
+    }
+    let state = Some(ContainerState { running: Some(Running {}), ..ContainerState::default() });
+    containers.push(ContainerStatus { name: "proxy".to_owned(), state, ..ContainerStatus::default() });
+    status
+}
+
+/// The same pod once the other container has ended, well or not.
+pub fn after_outlived(status: &PodStatus, well: bool) -> PodStatus {
+    let mut status =
+        PodStatus { phase: Some((if well { "Succeeded" } else { "Failed" }).to_owned()), ..status.clone() };
+    for container in status.container_statuses.iter_mut().flatten().filter(|container| container.name == "proxy") {
+        let terminated = Terminated { exit_code: if well { 0 } else { 143 }, ..Terminated::default() };
+        container.state = Some(ContainerState { terminated: Some(terminated), ..ContainerState::default() });
+    }
+    status
+}
+
+/// The same pod, evicted.
+pub fn evicted_after(status: &PodStatus, now: Time) -> PodStatus {
+    let mut conditions = evicted(true).conditions;
+    for condition in conditions.iter_mut().flatten() {
+        condition.last_transition_time = Timestamp::from_millisecond(now.0 + 1).ok();
+    }
+    PodStatus { conditions, ..after_outlived(status, false) }
 }
 
 pub fn evicted(started: bool) -> PodStatus {

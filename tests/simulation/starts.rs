@@ -9,7 +9,7 @@ use maptask::core::items::ItemList;
 use maptask::core::task::TaskSeen;
 
 use crate::check::{counts, is_closed, number};
-use crate::world::{Life, World};
+use crate::world::{PodKey, World};
 
 /// UID of the task, and the item.
 type Flying = BTreeSet<(String, Index)>;
@@ -52,14 +52,17 @@ impl World {
             let owner = self.tasks.values().find(|task| task.uid == uid && !task.deleting);
             owner.is_some_and(|task| self.operator.known.tasks.get(&task.key).is_some_and(|known| known.uid == uid))
         };
-        let pods = self.pods.iter().filter(|(_, pod)| pod.life != Life::Ended);
+        let known = &self.operator.known;
+        // A create of an operator before this one may have come just now.
+        let is_known = |key: &PodKey| known.pods.contains(key) || known.planned.contains_key(key);
+        let pods = self.pods.iter().filter(|(key, pod)| pod.life.is_open() && is_known(key));
         let pods = pods.filter(|(key, pod)| !self.truth.is_back(pod, key));
         let pods = pods.filter(|(key, _)| self.tasks.get(&key.0).is_some_and(|task| counts(task, key)));
         let pods = pods.filter_map(|((_, index, _), pod)| Some((pod.seen.owner_uid.clone()?, *index)));
         // A create that is repeated makes nothing where the pod of the attempt has ended in the meantime and is still there.
         let has_ended = |create: &Create| {
             let id = create.id();
-            self.pods.get(&(id.key, id.index, id.attempt)).is_some_and(|pod| pod.life == Life::Ended)
+            self.pods.get(&(id.key, id.index, id.attempt)).is_some_and(|pod| !pod.life.is_open())
         };
         let creates = self.operator.requests.iter().filter_map(|request| match request {
             Action::Create(create) if !has_ended(create) => Some((create.job.uid.clone(), create.id().index)),
@@ -113,6 +116,11 @@ impl World {
         let id = create.id();
         let Some(place) = place(task, id.index) else { return Ok(()) };
         let known = &self.operator.known;
+        let pod = (id.key.clone(), id.index, id.attempt);
+        if known.planned.get(&pod).is_some_and(|first| *first < self.now) {
+            // Its claim is older than what a create of an operator before this one has brought since.
+            return Ok(());
+        }
         for (uid, index) in self.flying() {
             let Some(other) = known.tasks.values().find(|other| other.uid == uid) else { continue };
             let is_known = |key: &TaskKey| {

@@ -131,8 +131,9 @@ impl Truth {
         self.end(now, item(pod, key), key.2, if ran { End::Lost } else { End::Unsure });
         let tally = self.tally(item(pod, key));
         tally.lost += 1;
-        if pod.life == Life::Pending && pod.fate == Fate::Stuck {
-            // By then it may have been too late for its start anyway.
+        if pod.life == Life::Pending {
+            // By then it may have been too late for its start anyway; one that says nothing counts as held up like another one
+            // of its template.
             tally.own += 1;
         }
     }

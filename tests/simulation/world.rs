@@ -36,6 +36,8 @@ pub struct Pod {
     /// How it will end once it runs.
     pub fate: Fate,
     pub life: Life,
+    /// A create that nobody waited for any more has made it: it may be of the past, and goes on sight.
+    pub late: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +56,16 @@ pub enum Fate {
 pub enum Life {
     Pending,
     Running,
+    /// The item's container has ended, and with it the attempt; another one runs on.
+    Outlived,
     Ended,
+}
+
+impl Life {
+    /// Whether the attempt has yet to end.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Running)
+    }
 }
 
 pub struct World {
@@ -278,6 +289,10 @@ impl World {
     fn pod_lives(&mut self) -> Result<(), String> {
         let Some(key) = self.pick_pod(|pod| pod.life != Life::Ended) else { return Ok(()) };
         let pod = &self.pods[&key];
+        if pod.life == Life::Outlived {
+            self.outlived_pod_lives(&key);
+            return Ok(());
+        }
         if pod.seen.deleted.is_some() {
             self.say(|| format!("{}: gone by request", pod.seen.name));
             // Some programs end well when they are asked to.
@@ -315,7 +330,7 @@ impl World {
                 Fate::SideOutOfMemory => specs::side_out_of_memory(),
             };
             self.truth.pod_ended(self.now, pod, &key);
-            self.change_pod(&key, Life::Ended, status);
+            self.end_attempt(&key, status);
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ fn spec() -> Value {
                 "resources": { "limits": { "memory": "1Gi" } }, "imagePullPolicy": "Always" }],
             "volumes": [{ "name": "out", "emptyDir": {} }, { "name": "other", "emptyDir": {} }],
         } },
-        "container": "main", "concurrency": 5, "minSuccessRatio": 0.5, "minSuccesses": 1, "whenSuccessful": "Drain",
+        "container": "main", "completion": "Pod", "concurrency": 5, "minSuccessRatio": 0.5, "minSuccesses": 1, "whenSuccessful": "Drain",
         "whenHopeless": "Stop", "retries": 1, "retryPolicy": { "backoffSeconds": 1 }, "startDeadlineSeconds": 10,
         "activeDeadlineSeconds": 10, "ttlSecondsAfterFinished": 10, "priority": 1, "suspend": false,
         "suspendPolicy": "Drain", "rerun": { "id": "1", "items": "All" },
@@ -34,7 +34,7 @@ fn key_of(spec: &Value) -> Key {
 }
 
 /// Each field of the spec, a change of it, and whether that makes another item of it.
-const CHANGES: [(&str, &str, bool); 41] = [
+const CHANGES: [(&str, &str, bool); 42] = [
     ("/items", r#"{"values": ["a", "b"]}"#, false),
     ("/template/metadata/labels/team", r#""y""#, false),
     ("/template/spec/nodeSelector/disk", r#""slow""#, false),
@@ -52,6 +52,7 @@ const CHANGES: [(&str, &str, bool); 41] = [
     ("/template/spec/terminationGracePeriodSeconds", "5", false),
     ("/template/spec/someFieldOfTomorrow", "5", true),
     ("/container", r#""side""#, true),
+    ("/completion", r#""Container""#, false),
     ("/concurrency", "6", false),
     ("/minSuccessRatio", "0.6", false),
     ("/minSuccesses", "2", false),

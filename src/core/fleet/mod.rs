@@ -363,6 +363,10 @@ mod policy_tests;
 mod queue_tests;
 
 #[cfg(test)]
+#[path = "completion_tests.rs"]
+mod completion_tests;
+
+#[cfg(test)]
 #[path = "words_tests.rs"]
 mod words_tests;
 

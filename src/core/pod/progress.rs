@@ -3,6 +3,7 @@
 use super::ending::{Ending, StallKind};
 use super::explain::unschedulable;
 use super::message::{Message, MessageLimit};
+use super::role::Role;
 use super::seen::{ContainerStatus, Deletion, PodSeen, PodStatus, Terminated};
 
 /// Most characters of what holds up a start, which a flight keeps.
@@ -39,9 +40,13 @@ pub struct Detail {
     pub node: Option<String>,
 }
 
-/// How far a pod has come. `container` is the item's, whose termination message is the result.
-pub fn progress(pod: &PodSeen, container: &str) -> Progress {
-    let status = &pod.status;
+/// How far a pod has come. The role is of the item's container, whose termination message is the result.
+pub fn progress<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> Progress {
+    let role = role.into();
+    let (status, container) = (&pod.status, role.container);
+    if let Some((ending, _)) = role.own_end(pod) {
+        return Progress::Ended(ending);
+    }
     match status.phase.as_deref() {
         Some("Succeeded") => Progress::Ended(Ending::Succeeded { message: message_of(status, container) }),
         Some("Failed") => Progress::Ended(failure(pod, container)),
@@ -51,19 +56,24 @@ pub fn progress(pod: &PodSeen, container: &str) -> Progress {
 }
 
 /// How the attempt of a pod ended that somebody deleted, and of which this was the last state.
-pub fn ending_when_gone(pod: &PodSeen, container: &str) -> Ending {
-    match progress(pod, container) {
+pub fn ending_when_gone<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> Ending {
+    let role = role.into();
+    match progress(pod, role) {
         Progress::Ended(ending) => ending,
-        Progress::Pending(_) | Progress::Started => disruption(&pod.status, container).unwrap_or(Ending::Deleted),
+        Progress::Pending(_) | Progress::Started => disruption(&pod.status, role.container).unwrap_or(Ending::Deleted),
     }
 }
 
 /// What a pod says about how it ended.
-pub fn detail(pod: &PodSeen, container: &str) -> Detail {
-    let status = &pod.status;
+pub fn detail<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> Detail {
+    let role = role.into();
+    let (status, container) = (&pod.status, role.container);
+    let own = role.own_end(pod).map(|(_, terminated)| terminated);
     let disrupted = disruption(status, container).and_then(|_| status.condition("DisruptionTarget", "True"));
     let failed = failed_container(status, container).filter(|(_, terminated)| !terminated.is_unknown());
-    let (reason, message) = if status.reason.is_some() {
+    let (reason, message) = if let Some(terminated) = own {
+        (terminated.reason.clone(), terminated.message.clone())
+    } else if status.reason.is_some() {
         (status.reason.clone(), status.message.clone())
     } else if let Some(target) = disrupted {
         // It tells more than the exit code of what was evicted.
@@ -163,7 +173,7 @@ fn failure(pod: &PodSeen, container: &str) -> Ending {
 }
 
 /// Whether a container ended for its pod's deletion; both are known to the second.
-fn brought_about(deletion: Deletion, terminated: &Terminated) -> bool {
+pub(super) fn brought_about(deletion: Deletion, terminated: &Terminated) -> bool {
     let since = terminated.finished_at.is_none_or(|finished| finished.as_millisecond() >= deletion.asked.0);
     // Killed by SIGTERM or SIGKILL: nothing else tells any more.
     since || deletion.last && matches!(terminated.exit_code, 137 | 143)

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::labels;
 use crate::api::retry_policy::OutOfMemory;
-use crate::api::spec::Artifacts;
+use crate::api::spec::{Artifacts, Completion};
 use crate::core::ids::{Attempt, Index, TaskKey};
 use crate::core::phases::Raises;
 use crate::core::pod::artifacts;
@@ -14,6 +14,7 @@ use crate::core::pod::memory::Growth;
 use crate::core::pod::message::MessageLimit;
 use crate::core::pod::name::pod_name;
 use crate::core::pod::results_view::{self, ResultsView};
+use crate::core::pod::role::Role;
 use crate::core::pod::variables::{self, Uses};
 use crate::core::quantity::Quantity;
 
@@ -27,6 +28,7 @@ pub struct PodTemplate {
     annotations: Map<String, Value>,
     spec: Map<String, Value>,
     container: String,
+    completion: Completion,
     memory: Growth,
     artifacts: Option<Artifacts>,
     results: Option<ResultsView>,
@@ -128,6 +130,7 @@ impl PodTemplate {
             annotations: string_map(template, "annotations")?,
             spec: spec.clone(),
             container,
+            completion: Completion::Pod,
             memory: Growth::default(),
             artifacts: None,
             results: None,
@@ -185,9 +188,19 @@ impl PodTemplate {
         volumes.filter_map(claim).take(MOST_CLAIMS).collect()
     }
 
+    /// Says what ends an attempt.
+    pub fn complete_with(&mut self, completion: Completion) {
+        self.completion = completion;
+    }
+
     /// The container whose termination message is the item's result.
     pub fn container(&self) -> &str {
         &self.container
+    }
+
+    /// What that container is to the attempt.
+    pub fn role(&self) -> Role<'_> {
+        Role { container: &self.container, ends_attempt: self.completion == Completion::Container }
     }
 
     /// The pod of one attempt, with its memory raised. `env` goes before the user's own variables, so that those can refer to it;

@@ -110,6 +110,7 @@ impl Job {
     /// Checks the spec and expands what pods are made from.
     pub fn accept(key: &TaskKey, uid: &str, spec: &MapTaskSpec, given: Given<'_>) -> Result<Self, Refusal> {
         let mut template = PodTemplate::accept(&spec.template, spec.container.as_deref())?;
+        template.complete_with(spec.completion);
         if let Some(growth) = &spec.retry_policy.out_of_memory {
             template.grow_memory(growth)?;
         }

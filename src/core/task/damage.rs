@@ -129,7 +129,7 @@ impl Run {
         let Some(pod) = pods.get(&(index, attempt)).filter(|pod| pod.owner_uid.as_deref() == Some(uid)) else {
             return false;
         };
-        match progress(pod, self.job.template.container()) {
+        match progress(pod, self.job.template.role()) {
             Progress::Ended(ending) if ending.is_success() => self.take_result(index, ending).is_success(),
             _ => false,
         }

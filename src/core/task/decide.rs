@@ -164,6 +164,7 @@ impl Task {
             WaitingReason::NameTaken => "waits for a pod's name that another object has",
             WaitingReason::NoCapacity => "waits for room on the nodes",
             WaitingReason::NotStarting => "has pods that can't start",
+            WaitingReason::ContainersRunning => "has pods in which containers outlive the item's",
             WaitingReason::SchedulingGated => "has pods that scheduling gates hold back",
             WaitingReason::ItemsChanged => "has lost its items",
             WaitingReason::ItemsMissing => "waits for its items",

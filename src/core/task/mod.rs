@@ -16,6 +16,7 @@ mod load;
 mod observe;
 pub mod orders;
 mod outcome;
+mod outlived;
 mod pattern;
 pub mod places;
 mod poll;

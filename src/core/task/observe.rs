@@ -12,7 +12,7 @@ use crate::api::conditions::ConditionType;
 use crate::api::status::WaitingReason;
 use crate::core::fleet::plan::{CheckOutcome, CreateOutcome, LookOutcome, PodId, WriteOutcome};
 use crate::core::ids::{Attempt, Index, Time, doubled};
-use crate::core::pod::{Ending, PodSeen, Progress, progress};
+use crate::core::pod::{Ending, PodSeen, Progress, lives, progress};
 use crate::core::queue::quota;
 
 /// The delay before a name that another object has is tried again, in milliseconds.
@@ -53,11 +53,21 @@ impl Task {
     }
 
     fn shelve_after_end(&mut self, round: &Round, index: Index, attempt: Attempt, pod: &PodSeen) {
-        let seen = progress(pod, "");
+        let job = self.map().map(|run| Arc::clone(&run.job));
+        let of_reduce = || job.as_ref().and_then(|job| job.reduce.as_ref()).map(|reducer| reducer.job.template.role());
+        let of_item = || job.as_ref().map(|job| job.template.role());
+        let role = if index == Index::REDUCE { of_reduce() } else { of_item() };
+        let seen = role.map_or_else(|| progress(pod, ""), |role| progress(pod, role));
         let failed = !matches!(&seen, Progress::Ended(ending) if ending.is_success());
         let (uid, version) = (pod.uid.clone(), pod.version);
         let leftover = Leftover { index, attempt, uid, version, ended: false, failed, not_before: round.now };
         match seen {
+            // Its other containers live on, and need not wait for what no create can bring back.
+            Progress::Ended(_) if lives(pod) => {
+                let unclear = self.map().filter(|_| index != Index::REDUCE).map(|run| run.unclear.until(index));
+                let not_before = unclear.unwrap_or(self.all_unclear).max(round.now);
+                self.shelf.put(self.ledger.revision(), Leftover { not_before, ..leftover });
+            }
             Progress::Ended(_) => {
                 let not_before = round.now.plus_millis(UNCLEAR_MILLIS);
                 self.shelf.put(self.ledger.revision(), Leftover { ended: true, not_before, ..leftover });

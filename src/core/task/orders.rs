@@ -48,6 +48,7 @@ impl Orders {
             artifacts: _,
             cache: _,
             reduce: _,
+            completion: _,
         } = spec;
         Self {
             suspend: *suspend,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::api::status::{Waiting, WaitingReason};
 use crate::core::fleet::plan::{Action, Create, Delete, Expire, PodId, Tell, Write};
 use crate::core::ids::{Attempt, Index, Time};
+use crate::core::pod::pod_name;
 use crate::core::queue::Denial;
 use crate::core::task::course::Course;
 use crate::core::task::flight::{Doubt, Flight, Stop, Unwanted};
@@ -76,6 +77,13 @@ impl Task {
             (WaitingReason::NameTaken, Some(message.clone()))
         } else if let Some(stalled) = run.stalls.waiting() {
             (stalled.reason, stalled.message)
+        } else if let Some((index, names)) = run.outlived.late() {
+            let pod = pod_name(&self.key.name, run.job.shown(index), run.tries.get(index).attempt);
+            let own = run.job.template.container();
+            let message = format!(
+                "pod {pod}: container {own} has ended, but {names} runs on; with spec.completion: Container the pod ends then"
+            );
+            (WaitingReason::ContainersRunning, Some(message))
         } else if starts && self.orders.concurrency.is_some_and(|limit| run.in_flight() >= limit) {
             (WaitingReason::Concurrency, None)
         } else if let Some((_, message)) = failed.filter(|_| starts) {
@@ -127,6 +135,7 @@ impl Task {
             run.expire_starts(now);
             run.suspend(stops, scene.ledger.revision());
             run.poll_explain(now, &key, actions);
+            run.outlived.expire(now);
         }
         self.decide(now);
         self.poll_flights(now, budget, actions);

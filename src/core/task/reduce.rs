@@ -52,6 +52,7 @@ impl Reducer {
     ) -> Result<Self, Refusal> {
         let mut template = PodTemplate::accept(&spec.template, spec.container.as_deref()).map_err(Refusal::Reduce)?;
         let view = ResultsView { prefix: results_prefix(&key.name), shards: layout.shards().max(1) };
+        template.complete_with(task.completion);
         template.show_results(view).map_err(Refusal::Reduce)?;
         let retries = u32::try_from(spec.retries).unwrap_or(0);
         let job = Job {

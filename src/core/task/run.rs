@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::phases::{Attempts, ItemPhase, Phases};
 use crate::core::pod::explain::together;
-use crate::core::pod::{Ending, PodSeen, Progress, Stall, StallKind, detail, progress};
+use crate::core::pod::{Ending, PodSeen, Progress, Stall, StallKind, detail, lives, progress};
 use crate::core::task::Pods;
 use crate::core::task::accept::Job;
 use crate::core::task::course::{Course, Decision, FailReason};
@@ -15,6 +15,7 @@ use crate::core::task::failures::Failures;
 use crate::core::task::flight::{Doubt, Flight, Stop, Unwanted};
 use crate::core::task::flights::Flights;
 use crate::core::task::ledger::{Ledger, Revision};
+use crate::core::task::outlived::Outlived;
 use crate::core::task::recall::{Parked, Recalling};
 use crate::core::task::shelf::{Leftover, Shelf};
 use crate::core::task::stalls::Stalls;
@@ -44,6 +45,8 @@ pub struct Run {
     pub failures: Failures,
     /// What holds up the start of pods.
     pub stalls: Stalls,
+    /// Pods whose item's container has ended while others run.
+    pub(super) outlived: Outlived,
     /// Pods that take long to start.
     pub(super) explaining: Explaining,
     /// How the task was decided.
@@ -109,6 +112,7 @@ impl Run {
             waitlist: Waitlist::default(),
             failures: Failures::default(),
             stalls: Stalls::default(),
+            outlived: Outlived::default(),
             explaining: Explaining::default(),
             decided: None,
             decided_at: None,
@@ -166,7 +170,7 @@ impl Run {
         pod: &PodSeen,
         epoch: u32,
     ) -> Option<Ending> {
-        let seen = progress(pod, self.job.template.container());
+        let seen = progress(pod, self.job.template.role());
         let current = self.tries.get(index).attempt;
         let phase = self.phases.get(index)?;
         if phase.is_terminal() || attempt < current {
@@ -188,8 +192,14 @@ impl Run {
         }
         self.note_start(scene.now, index, pod, epoch, &seen);
         self.set(scene, index, ItemPhase::Running);
-        let Progress::Ended(ending) = seen else { return None };
-        let detail = detail(pod, self.job.template.container());
+        let Progress::Ended(ending) = seen else {
+            match self.job.template.role().outlived(pod).filter(|_| seen == Progress::Started) {
+                Some((since, names)) => self.outlived.note(index, since.unwrap_or(scene.now).min(scene.now), &names),
+                None => self.outlived.forget(index),
+            }
+            return None;
+        };
+        let detail = detail(pod, self.job.template.role());
         let ending = self.finish(scene, index, ending, detail, true, false);
         self.shelve(scene, index, attempt, pod, !ending.is_success());
         Some(ending)
@@ -294,7 +304,7 @@ impl Run {
     /// When this run needs attention though nothing happens.
     pub fn next_wake(&self) -> Option<Time> {
         let start = self.start_deadlines.first().map(|(time, _)| *time);
-        [self.flights.next_wake(), start, self.next_look()].into_iter().flatten().min()
+        [self.flights.next_wake(), start, self.next_look(), self.outlived.next_wake()].into_iter().flatten().min()
     }
 
     /// Cancels every item that has not started. Where a create got no answer, the pod is looked for first.
@@ -337,6 +347,7 @@ impl Run {
             self.stalls.change("", Some(stall.kind), None);
         }
         self.explaining.forget(index, flight.patience);
+        self.outlived.forget(index);
         Some(flight)
     }
 
@@ -359,17 +370,19 @@ impl Run {
     fn leftover(&self, index: Index, attempt: Attempt, pod: &PodSeen, failed: bool) -> Leftover {
         let not_before = self.unclear.until(index);
         let index = self.job.shown(index);
-        Leftover { index, attempt, uid: pod.uid.clone(), version: pod.version, ended: true, failed, not_before }
+        // One whose item's container has ended may live on: it goes with the time that its template gives it.
+        let ended = !lives(pod);
+        Leftover { index, attempt, uid: pod.uid.clone(), version: pod.version, ended, failed, not_before }
     }
 
     /// Of an earlier operator's retries: where the pod of the attempt before is gone, nothing stands in the way of a
     /// late create of it, whose time must have passed. One that has not ended is such a late create, or runs out.
     pub fn hold_retries(&mut self, pods: &Pods) {
-        let container = self.job.template.container();
+        let role = self.job.template.role();
         for (index, tries) in self.tries.iter() {
             let waits = self.is_untouched(index);
             let before = pods.get(&(self.job.shown(index), Attempt(tries.attempt.0 - 1)));
-            let remains = before.is_some_and(|pod| matches!(progress(pod, container), Progress::Ended(_)));
+            let remains = before.is_some_and(|pod| matches!(progress(pod, role), Progress::Ended(_)));
             if waits && !remains && !self.waitlist.holds(index) {
                 self.waitlist.hold(index, self.unclear.until_all());
             }

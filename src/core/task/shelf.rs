@@ -17,7 +17,7 @@ pub struct Leftover {
     /// The version of the pod that was seen. A look may be ahead of the watch, which then has old news, also of a pod that
     /// had the name before.
     pub version: u64,
-    /// Whether it has ended; one that has not should not be alive.
+    /// Whether it has ended; one that has not should not be alive, or not for long.
     pub ended: bool,
     /// Whether the attempt failed: such pods are worth more.
     pub failed: bool,
@@ -81,10 +81,33 @@ impl Shelf {
     /// Takes a pod whose end is part of this revision.
     pub fn put(&mut self, revision: Revision, pod: Leftover) {
         let id = pod.id();
-        if self.get(id).is_none_or(|known| known.version < pod.version && !(known.ended && known.uid == pod.uid)) {
-            self.take(id);
-            self.places.insert(id, Place::Unrecorded);
-            self.unrecorded.push_back((revision, pod));
+        match self.get(id) {
+            Some(known) if known.version >= pod.version || known.ended && known.uid == pod.uid => {}
+            // It lives on while it waits for its end to be recorded, or for its deletion, which names the version.
+            Some(known) if known.uid == pod.uid && !pod.ended => {
+                let not_before = known.not_before;
+                self.renew(Leftover { not_before, ..pod });
+            }
+            _ => {
+                self.take(id);
+                self.places.insert(id, Place::Unrecorded);
+                self.unrecorded.push_back((revision, pod));
+            }
+        }
+    }
+
+    /// What is known of a pod that stays where it is.
+    fn renew(&mut self, pod: Leftover) {
+        let id = pod.id();
+        match self.places.get(&id) {
+            Some(Place::Unrecorded) => {
+                let mut known = self.unrecorded.iter_mut().filter(|(_, known)| known.id() == id);
+                known.next().into_iter().for_each(|(_, known)| *known = pod.clone());
+            }
+            Some(Place::Doomed(time)) => drop(self.doomed.insert((*time, id), pod)),
+            Some(Place::Deleting) => drop(self.deleting.insert(id, pod)),
+            // What lingers or is kept has ended.
+            Some(Place::Kept | Place::Lingering(_)) | None => {}
         }
     }
 
@@ -109,6 +132,10 @@ impl Shelf {
         let Keeping { count, linger_millis, mut excess } = keeping;
         while self.unrecorded.front().is_some_and(|(revision, _)| ledger.is_written(*revision)) {
             let Some((_, pod)) = self.unrecorded.pop_front() else { break };
+            if !pod.ended {
+                self.doom(pod);
+                continue;
+            }
             self.places.insert(pod.id(), Place::Kept);
             self.kept.push_back((now.plus_millis(linger_millis), pod));
         }

@@ -14,7 +14,7 @@ impl Run {
     /// one and was seen to end. Of any other it is asked by name whether it is there, before another pod of the item may start.
     pub fn gone(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, pod: &PodSeen) -> Option<Ending> {
         let flight = self.flights.get_mut(index).filter(|f| f.attempt == attempt && f.created)?;
-        if !matches!(progress(pod, self.job.template.container()), Progress::Ended(_)) {
+        if !matches!(progress(pod, self.job.template.role()), Progress::Ended(_)) {
             flight.doubt = Doubt::Since(scene.now);
             self.vanished.insert(index, pod.clone());
             return None;
@@ -24,9 +24,9 @@ impl Run {
 
     /// The pod of an item in flight is not there any more; as it was last seen, if it was.
     pub(super) fn finish_gone(&mut self, scene: &mut Scene<'_>, index: Index, last: Option<&PodSeen>) -> Ending {
-        let container = self.job.template.container();
+        let role = self.job.template.role();
         let (ending, detail) = match last {
-            Some(pod) => (ending_when_gone(pod, container), detail(pod, container)),
+            Some(pod) => (ending_when_gone(pod, role), detail(pod, role)),
             None => (Ending::NodeLost, Detail::default()),
         };
         self.finish(scene, index, ending, detail, false, false)
