@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::plan::{Action, Delete};
+use super::plan::{Action, Delete, LookOutcome, PodId};
 use super::story::{LIMITS, Story, key};
 use crate::api::TaskPhase::{Failed, Succeeded};
-use crate::core::ids::{Index, Time};
+use crate::core::ids::{Attempt, Index, Time};
 use crate::core::pod::PodSeen;
 
 const STEP: &str = "1970-01-01T00:00:01Z";
@@ -82,6 +82,10 @@ fn the_end_of_a_container_stays_the_attempts_whatever_becomes_of_its_pod() {
     let ends = |pod: PodSeen| {
         let mut story = story(&json!({ "completion": "Container", "retryPolicy": { "infrastructureRetries": 0 } }));
         story.fleet.handle_pod_gone(story.now, &pod);
+        story.plan(1_000);
+        // One that was not seen to end is looked for by name.
+        let id = PodId { key: key(), index: Index(0), attempt: Attempt(1) };
+        story.fleet.handle_looked(story.now, &id, "u", LookOutcome::NotFound);
         story.plan(1_000);
         story.plan(1_000);
         let status = story.written.unwrap().status;
