@@ -185,3 +185,18 @@ fn a_late_answer_about_a_predecessor_of_the_same_name_does_not_end_a_live_attemp
     story.fleet.handle_looked(story.now, &id, "u", LookOutcome::NotFound);
     assert_eq!(story.fleet.task(&key()).unwrap().in_flight(), 0);
 }
+
+#[test]
+fn an_item_keeps_its_slot_while_a_create_without_an_answer_may_be_carried_out_whatever_the_next_answer_is() {
+    for outcome in [CreateOutcome::Contended, broken()] {
+        let mut story = Story::new(LIMITS, &json!({ "items": { "count": 3 }, "concurrency": 1 }));
+        story.plan(0);
+        story.created = Some(CreateOutcome::Unclear);
+        assert_eq!(creates(&story.plan(0)), 1);
+        story.created = Some(outcome.clone());
+        assert_eq!(creates(&story.plan(200)), 1, "sent again");
+        story.created = None;
+        let plan = story.plan(1);
+        assert_eq!((creates(&plan), story.fleet.task(&key()).unwrap().in_flight()), (0, 1), "{outcome:?}");
+    }
+}

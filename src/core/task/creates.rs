@@ -57,19 +57,20 @@ impl Run {
         if may_exist {
             self.unclear.add(scene.now, index);
         }
-        self.take_flight(index);
-        if self.unclear.holds(scene.now, index) {
-            self.waitlist.keep_slot(index, self.unclear.own_until(index));
-        }
-        self.waitlist.hold(index, time);
+        self.wait_again(scene.now, index, Some(time));
         Some(time)
     }
 
     fn wait_again(&mut self, now: Time, index: Index, start: Option<Time>) {
         self.take_flight(index);
+        // A pod may yet come of a create before this one, which got no answer: until then it counts.
+        let is_unclear = self.unclear.holds(now, index);
+        if is_unclear {
+            self.waitlist.keep_slot(index, self.unclear.own_until(index));
+        }
         match start {
             Some(time) => self.waitlist.hold(index, time),
-            None if self.unclear.holds(now, index) => self.waitlist.keep_slot(index, self.unclear.own_until(index)),
+            None if is_unclear => {}
             None => self.waitlist.ready(index),
         }
     }
