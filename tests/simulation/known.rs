@@ -26,6 +26,8 @@ pub struct Known {
     pub quota: bool,
     pub throttled: bool,
     pub name_taken: bool,
+    /// When the deletion of each task was last sent, by its UID.
+    pub expires: BTreeMap<String, Time>,
     /// When each task was last seen to be resumed.
     pub resumed: BTreeMap<TaskKey, Time>,
 }

@@ -24,6 +24,7 @@ mod specs;
 mod starts;
 mod stops;
 mod store;
+mod times;
 mod truth;
 mod world;
 mod writes;

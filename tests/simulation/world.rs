@@ -278,11 +278,12 @@ impl World {
                     self.operator.known.create(self.now, create);
                 }
                 Action::Delete(delete) if !delete.ended => self.check_stop(delete)?,
+                Action::Expire(expire) => drop(self.operator.known.expires.insert(expire.uid.clone(), self.now)),
                 _ => {}
             }
             self.operator.send(action);
         }
-        Ok(())
+        self.check_times()
     }
 
     /// One pod takes a step in its life.

@@ -379,6 +379,10 @@ mod reduce_tests;
 mod cache_tests;
 
 #[cfg(test)]
+#[path = "turns_tests.rs"]
+mod turns_tests;
+
+#[cfg(test)]
 #[path = "zero_tests.rs"]
 mod zero_tests;
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::plan::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, WriteOutcome};
+use super::plan::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, Tell, WriteOutcome};
 use super::{Event, Fleet, Limits};
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
 use crate::core::pod::{PodSeen, PodStatus};
@@ -17,6 +17,8 @@ pub struct Story {
     pub written: Option<TaskSeen>,
     /// The answer to creates, if there is one.
     pub created: Option<CreateOutcome>,
+    /// The Events so far.
+    pub told: Vec<Tell>,
     /// Whether dry runs are answered well.
     pub checks: bool,
     /// The task as it was created.
@@ -77,6 +79,7 @@ impl Story {
             version: 1,
             written: None,
             created: Some(CreateOutcome::Created),
+            told: Vec::new(),
             checks: true,
             task: task.clone(),
         };
@@ -111,12 +114,12 @@ impl Story {
                     self.fleet.handle_deleted(self.now, &delete.id, &delete.task_uid, DeleteOutcome::Taken);
                 }
                 Action::Check(_) if self.checks => self.fleet.handle_checked(self.now, &key(), "u", CheckOutcome::Good),
+                Action::Tell(tell) => self.told.push(tell.clone()),
                 Action::Check(_)
                 | Action::Look(..)
                 | Action::Explain(_)
                 | Action::Note(_)
                 | Action::Reread(_)
-                | Action::Tell(_)
                 | Action::Fetch(_)
                 | Action::Recall(_)
                 | Action::Expire(..) => {}

@@ -1,0 +1,201 @@
+//! The turns of a task: what is recorded of each, when, and what its user is told.
+
+use serde_json::{Value, json};
+
+use super::plan::CreateOutcome;
+use super::story::{LIMITS, Story};
+use crate::api::TaskPhase;
+use crate::api::status::MapTaskStatus;
+use crate::core::task::TaskSeen;
+
+fn status(story: &Story) -> &MapTaskStatus {
+    &story.written.as_ref().expect("it was written").status
+}
+
+/// A condition that is True: its reason and message.
+fn condition<'a>(story: &'a Story, type_: &str) -> Option<(&'a str, &'a str)> {
+    let found = status(story).conditions.iter().find(|c| c.type_ == type_ && c.status == "True");
+    found.map(|c| (c.reason.as_str(), c.message.as_str()))
+}
+
+/// The Events of a story, in order: reason, whether it is a warning, and the note.
+fn told(story: &Story) -> Vec<(&str, bool, &str)> {
+    story.told.iter().map(|tell| (tell.reason, tell.warning, tell.note.as_str())).collect()
+}
+
+/// A story whose task is accepted and has started what it may.
+fn started(spec: &Value) -> Story {
+    let mut story = Story::new(LIMITS, spec);
+    story.plan(0);
+    story.plan(0);
+    story.plan(0);
+    story
+}
+
+fn edit(story: &mut Story, change: impl FnOnce(&mut TaskSeen)) {
+    story.version += 1;
+    let mut task = story.written.clone().unwrap();
+    task.resource_version = story.version;
+    change(&mut task);
+    story.fleet.handle_task(story.now, task);
+}
+
+#[test]
+fn acceptance_is_recorded_and_told_with_how_many_must_succeed() {
+    let story = started(&json!({ "items": { "count": 3 }, "minSuccessRatio": 0.5 }));
+    assert_eq!(told(&story), [("Accepted", false, "3 items; 2 must succeed")]);
+    assert_eq!(condition(&story, "Accepted"), Some(("Accepted", "3 items; 2 must succeed")));
+    assert!(status(&story).start_time.is_some() && status(&story).completion_time.is_none());
+    assert_eq!((status(&story).phase, status(&story).message.as_deref()), (Some(TaskPhase::Running), None));
+}
+
+#[test]
+fn a_spec_that_can_not_be_met_is_refused_by_name_and_told() {
+    let story = started(&json!({ "items": { "count": 3 }, "minSuccesses": 5 }));
+    let (reason, message) = condition(&story, "Failed").expect("it has failed");
+    assert!(message.contains("spec.minSuccesses is 5") && message.contains("3 items"), "{message}");
+    assert_eq!(told(&story), [("Refused", true, message)]);
+    let accepted = status(&story).conditions.iter().find(|c| c.type_ == "Accepted").unwrap();
+    assert_eq!((accepted.status.as_str(), accepted.reason.as_str()), ("False", reason));
+    assert_eq!((accepted.message.as_str(), status(&story).phase), (message, Some(TaskPhase::Failed)));
+    assert!(status(&story).completion_time.is_some());
+}
+
+#[test]
+fn a_record_that_can_not_be_read_ends_the_task_and_stays_as_it_is() {
+    let mut story = started(&json!({ "items": { "count": 3 } }));
+    let mut task = story.written.clone().unwrap();
+    task.status.phases = Some("garbage".to_owned());
+    story.written = Some(task);
+    story.told.clear();
+    story.restart([]);
+    story.plan(1_000);
+    story.plan(1_000);
+    let (reason, message) = condition(&story, "Failed").expect("it has failed");
+    assert_eq!((reason, told(&story)), ("StatusUnreadable", vec![("Failed", true, message)]));
+    assert_eq!(status(&story).phases.as_deref(), Some("garbage"), "for whoever comes to repair it");
+}
+
+#[test]
+fn the_end_of_a_task_is_recorded_with_its_time_and_told_in_the_same_words() {
+    let mut story = started(&json!({ "items": { "count": 2 }, "minSuccesses": 1, "whenSuccessful": "Drain" }));
+    story.ends(0, 1, 0);
+    story.ends(1, 1, 3);
+    story.plan(1_000);
+    story.plan(1_000);
+    let words = "1 of 2 items succeeded, 1 were required, 1 failed";
+    assert_eq!(condition(&story, "SuccessCriteriaMet").map(|c| c.0), Some("EnoughSuccesses"));
+    assert_eq!(condition(&story, "Complete"), Some(("EnoughSuccesses", words)));
+    assert_eq!(told(&story).last(), Some(&("Succeeded", false, words)));
+    assert_eq!((status(&story).phase, status(&story).message.as_deref()), (Some(TaskPhase::Succeeded), Some(words)));
+    assert_eq!(status(&story).completion_time.as_ref().map(|time| time.0.as_millisecond()), Some(1_000));
+    assert_eq!((condition(&story, "Failed"), condition(&story, "FailureTarget")), (None, None));
+
+    let mut story = started(&json!({ "items": { "count": 2 } }));
+    story.ends(0, 1, 3);
+    story.ends(1, 1, 3);
+    story.plan(1_000);
+    story.plan(1_000);
+    let (reason, words) = condition(&story, "Failed").expect("it has failed");
+    assert!(words.starts_with("0 of 2 items succeeded, 2 were required, 2 failed"), "{words}");
+    assert_eq!((reason, told(&story).last()), ("TooManyFailures", Some(&("Failed", true, words))));
+    assert_eq!(condition(&story, "FailureTarget"), Some(("TooManyFailures", "2 of 2 items failed, 2 must succeed")));
+    assert_eq!(condition(&story, "Complete"), None);
+}
+
+#[test]
+fn a_decided_task_that_runs_on_says_why() {
+    for (spec, exit_code, words) in [
+        (
+            json!({ "items": { "count": 3 }, "minSuccesses": 1, "whenSuccessful": "RunAll" }),
+            0,
+            "spec.whenSuccessful is RunAll",
+        ),
+        (json!({ "items": { "count": 3 }, "whenHopeless": "RunAll" }), 3, "spec.whenHopeless is RunAll"),
+    ] {
+        let mut story = started(&spec);
+        story.ends(0, 1, exit_code);
+        story.plan(1_000);
+        let message = status(&story).message.as_deref().unwrap_or_default();
+        assert!(message.ends_with(&format!("; the rest runs since {words}")), "{message}");
+        assert_eq!(status(&story).phase, Some(TaskPhase::Running));
+        for index in 1..3 {
+            story.ends(index, 1, exit_code);
+        }
+        story.plan(1_000);
+        let message = status(&story).message.as_deref().unwrap_or_default();
+        assert!(
+            status(&story).phase.is_some_and(TaskPhase::is_terminal) && !message.contains("runs since"),
+            "{message}"
+        );
+    }
+    let mut story = started(&json!({ "items": { "count": 3 }, "minSuccesses": 1, "whenSuccessful": "Drain" }));
+    story.ends(0, 1, 0);
+    story.plan(1_000);
+    assert!(condition(&story, "SuccessCriteriaMet").is_some());
+    assert_eq!(status(&story).message, None, "nothing more starts");
+}
+
+#[test]
+fn a_deadline_comes_to_the_second_and_only_while_the_task_is_not_suspended() {
+    let spec = json!({ "items": { "count": 1 }, "activeDeadlineSeconds": 5 });
+    let mut story = started(&spec);
+    story.plan(4_999);
+    assert_eq!(condition(&story, "FailureTarget"), None);
+    story.plan(0);
+    assert!(story.fleet.next_wake(story.now).is_some_and(|time| time.0 <= 5_020), "it is looked at again by then");
+    story.plan(20);
+    assert_eq!(condition(&story, "FailureTarget").map(|c| c.0), Some("DeadlineExceeded"));
+
+    let mut story = started(&spec);
+    story.plan(3_000);
+    edit(&mut story, |task| task.spec.suspend = true);
+    story.plan(100_000);
+    assert_eq!(condition(&story, "FailureTarget"), None, "time in suspension does not count");
+    edit(&mut story, |task| task.spec.suspend = false);
+    story.plan(4_999);
+    assert_eq!(condition(&story, "FailureTarget"), None, "and it counts anew from there");
+    story.plan(1);
+    assert_eq!(condition(&story, "FailureTarget").map(|c| c.0), Some("DeadlineExceeded"));
+}
+
+#[test]
+fn an_ended_task_is_deleted_when_its_time_is_over_and_again_until_it_is_gone() {
+    let expires = |plan: &[String]| plan.iter().filter(|line| line.starts_with("expire")).count();
+    let mut story = started(&json!({ "items": { "count": 1 }, "ttlSecondsAfterFinished": 10 }));
+    story.ends(0, 1, 0);
+    story.plan(0);
+    story.plan(0);
+    assert_eq!(status(&story).phase, Some(TaskPhase::Succeeded));
+    assert_eq!(expires(&story.plan(9_999)), 0);
+    assert!(story.fleet.next_wake(story.now).is_some_and(|time| time.0 <= 10_020), "it is looked at again by then");
+    assert_eq!(expires(&story.plan(20)), 1);
+    assert_eq!(expires(&story.plan(29_999)), 0, "it is on its way");
+    assert_eq!(expires(&story.plan(20)), 1);
+}
+
+#[test]
+fn a_task_that_is_held_back_is_told_once_in_ten_minutes() {
+    let held = |story: &Story| {
+        let held = story.told.iter().filter(|tell| tell.reason == "HeldBack");
+        held.map(|tell| (tell.warning, tell.note.clone())).collect::<Vec<_>>()
+    };
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 3 } }));
+    for round in 0..60 {
+        // Other words, so that it is news each time.
+        story.created = Some(CreateOutcome::Quota(format!("exceeded quota: q{round}")));
+        story.plan(15_000);
+        let told = held(&story).len();
+        assert!(told <= 1 + usize::from(story.now.0 > 600_000), "{told} in {} s", story.now.0 / 1_000);
+    }
+    let told = held(&story);
+    assert_eq!((told.len(), told[0].0), (2, false));
+    assert!(told[0].1.starts_with("waits for room in the namespace's quota: exceeded quota: q"), "{told:?}");
+    let mut taken = Story::new(LIMITS, &json!({ "items": { "count": 3 } }));
+    taken.created = Some(CreateOutcome::NameTaken);
+    for _ in 0..6 {
+        taken.plan(1_000);
+    }
+    let told = held(&taken);
+    assert!(told[0].0 && told[0].1.starts_with("waits for a pod's name that another object has: "), "{told:?}");
+}
