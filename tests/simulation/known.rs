@@ -18,10 +18,8 @@ pub struct Known {
     pub pods: BTreeSet<PodKey>,
     /// When each create was planned.
     pub creates: Vec<Time>,
-    /// When the create of each pod was first planned.
+    /// When the create of each pod was last planned.
     pub planned: BTreeMap<PodKey, Time>,
-    /// When the last create of each pod got no answer.
-    pub unclear: BTreeMap<PodKey, Time>,
     /// A create met the quota, a complaint about load, the name of another's pod.
     pub quota: bool,
     pub throttled: bool,
@@ -51,13 +49,10 @@ impl Known {
             Answer::Reread(task) if self.tasks.get(&task.key).is_some_and(|known| known.uid == task.uid) => {
                 self.task(now, task);
             }
-            Answer::Created(id, _, outcome) => {
+            Answer::Created(_, _, outcome) => {
                 self.quota |= matches!(outcome, CreateOutcome::Quota(_));
                 self.throttled |= matches!(outcome, CreateOutcome::Throttled(_) | CreateOutcome::Unclear);
                 self.name_taken |= matches!(outcome, CreateOutcome::NameTaken(_));
-                if matches!(outcome, CreateOutcome::Unclear) {
-                    self.unclear.insert((id.key.clone(), id.index, id.attempt), now);
-                }
             }
             _ => {}
         }
@@ -66,7 +61,7 @@ impl Known {
     pub fn create(&mut self, now: Time, create: &Create) {
         let id = create.id();
         self.creates.push(now);
-        self.planned.entry((id.key, id.index, id.attempt)).or_insert(now);
+        self.planned.insert((id.key, id.index, id.attempt), now);
     }
 
     fn task(&mut self, now: Time, task: &TaskSeen) {

@@ -19,6 +19,7 @@ mod labels;
 mod operator;
 mod outlives;
 mod random;
+mod reasons;
 mod reduce;
 mod specs;
 mod starts;

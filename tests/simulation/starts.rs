@@ -44,8 +44,8 @@ impl World {
         Ok(())
     }
 
-    /// Items that have a live pod of an attempt that counts, or a create on its way, of tasks that stay. What the operator
-    /// counts is no less: it also counts what has ended or vanished without its having heard of it. What a late create
+    /// Items that have a live pod of an attempt that counts and that the operator has started or seen, or a create on its
+    /// way, of tasks that stay. What the operator counts is no less: it also counts what has ended or vanished without its having heard of it. What a late create
     /// brings back of the past is deleted on sight.
     fn flying(&self) -> Flying {
         let stays = |uid: &str| {

@@ -35,8 +35,9 @@ impl World {
             let Some(of_core) = self.operator.fleet.task(key).filter(|_| is_known && !task.deleting) else { continue };
             let ended = task.status.phase.is_some_and(TaskPhase::is_terminal);
             let late = deadline(task).is_some_and(|time| time <= self.now);
+            let resumed = known.resumed.contains_key(key) || task.status.phase == Some(TaskPhase::Suspended);
             let undecided = of_core.map().is_some_and(|run| run.decided.is_none());
-            if late && !ended && !task.spec.suspend && !known.resumed.contains_key(key) && undecided {
+            if late && !ended && !task.spec.suspend && !resumed && undecided {
                 return Err(format!("{key} runs on after its deadline"));
             }
             let rerun = task.spec.rerun.as_ref().map(|rerun| &rerun.id);

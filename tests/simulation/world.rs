@@ -278,6 +278,7 @@ impl World {
                     self.operator.known.create(self.now, create);
                 }
                 Action::Delete(delete) if !delete.ended => self.check_stop(delete)?,
+                Action::Write(write) => self.check_waiting(write)?,
                 Action::Expire(expire) => drop(self.operator.known.expires.insert(expire.uid.clone(), self.now)),
                 _ => {}
             }
