@@ -110,7 +110,8 @@ impl World {
         Ok(())
     }
 
-    /// `serialize`: no item starts while another computes the same, as far as this operator has started it or seen its pod.
+    /// `serialize`: no item starts while another computes the same, as far as this operator has started that.
+    /// What ran before it started may be of items that it has yet to read.
     /// A task that is being deleted has nothing to wait for.
     fn check_claim(&self, task: &TaskSeen, create: &Create) -> Result<(), String> {
         let id = create.id();
@@ -123,9 +124,7 @@ impl World {
         }
         for (uid, index) in self.flying() {
             let Some(other) = known.tasks.values().find(|other| other.uid == uid) else { continue };
-            let is_known = |key: &TaskKey| {
-                known.pods.iter().chain(known.planned.keys()).any(|pod| pod.0 == *key && pod.1 == index)
-            };
+            let is_known = |key: &TaskKey| known.planned.keys().any(|pod| pod.0 == *key && pod.1 == index);
             if (&uid, index) != (&task.uid, id.index)
                 && is_known(&other.key)
                 && self::place(other, index).as_ref() == Some(&place)
