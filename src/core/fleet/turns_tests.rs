@@ -6,6 +6,7 @@ use super::plan::CreateOutcome;
 use super::story::{LIMITS, Story};
 use crate::api::TaskPhase;
 use crate::api::status::MapTaskStatus;
+use crate::core::pod::Holder;
 use crate::core::task::TaskSeen;
 
 fn status(story: &Story) -> &MapTaskStatus {
@@ -192,7 +193,7 @@ fn a_task_that_is_held_back_is_told_once_in_ten_minutes() {
     assert_eq!((told.len(), told[0].0), (2, false));
     assert!(told[0].1.starts_with("waits for room in the namespace's quota: exceeded quota: q"), "{told:?}");
     let mut taken = Story::new(LIMITS, &json!({ "items": { "count": 3 } }));
-    taken.created = Some(CreateOutcome::NameTaken);
+    taken.created = Some(CreateOutcome::NameTaken(Holder::default()));
     for _ in 0..6 {
         taken.plan(1_000);
     }
