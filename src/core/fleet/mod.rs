@@ -379,10 +379,6 @@ mod reduce_tests;
 mod cache_tests;
 
 #[cfg(test)]
-#[path = "turns_tests.rs"]
-mod turns_tests;
-
-#[cfg(test)]
 #[path = "zero_tests.rs"]
 mod zero_tests;
 

@@ -175,3 +175,6 @@ pub const LIMITS: Limits =
 
 #[path = "template_tests.rs"]
 mod template_tests;
+
+#[path = "turns_tests.rs"]
+mod turns_tests;

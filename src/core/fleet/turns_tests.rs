@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::plan::CreateOutcome;
-use super::story::{LIMITS, Story};
+use super::{LIMITS, Story};
 use crate::api::TaskPhase;
 use crate::api::status::MapTaskStatus;
+use crate::core::fleet::plan::CreateOutcome;
 use crate::core::pod::Holder;
 use crate::core::task::TaskSeen;
 
