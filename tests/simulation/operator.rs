@@ -180,6 +180,7 @@ impl World {
                 } else {
                     self.create_pod(&create)
                 };
+                self.say(|| format!("create {}: {outcome:?}", create.id()));
                 Answer::Created(create.id(), create.job.uid.clone(), outcome)
             }
             Action::Delete(delete) => {

@@ -139,6 +139,11 @@ impl Ledger {
         self.change()
     }
 
+    /// Nothing of what was changed so far is to be written any more.
+    pub fn forget_changes(&mut self) {
+        self.written = self.revision;
+    }
+
     /// The number that the changes of now will be written under.
     pub fn revision(&self) -> Revision {
         self.revision

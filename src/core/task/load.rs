@@ -101,6 +101,10 @@ impl Task {
         let reduction = self.reduction.take();
         if let Some(phase) = seen.status.phase.filter(|phase| phase.is_terminal()) {
             self.stage = Stage::Ended { phase, run: None };
+            // What was yet to be recorded is no more, and its items are not at hand.
+            self.ledger.forget_changes();
+            // A wait that was noted before its end is taken back, and with that all else is written as it was.
+            self.headline.unreadable = seen.status.waiting.is_some().then(|| Box::new(seen.status.clone()));
             self.load_for_rerun(seen);
         } else if self.deleting {
             self.stage = Stage::Ended { phase: TaskPhase::Failed, run: None };
@@ -242,7 +246,8 @@ impl Run {
     fn take_over_creates(&mut self, old: &mut Self) {
         for (index, flight) in old.flights.take() {
             let waits = self.phases.get(index) == Some(ItemPhase::Waiting);
-            if waits && flight.creating && self.tries.get(index).attempt == flight.attempt {
+            let is_known = flight.creating || flight.created && flight.pod_uid.is_none();
+            if waits && is_known && self.tries.get(index).attempt == flight.attempt {
                 self.flights.insert(index, flight);
             }
         }

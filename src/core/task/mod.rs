@@ -33,6 +33,7 @@ pub mod shelf;
 mod shown;
 pub mod stalls;
 pub mod success;
+mod suspend;
 mod telling;
 pub mod templates;
 pub mod unclear;

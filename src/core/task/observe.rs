@@ -235,6 +235,8 @@ impl Task {
             if flight.starting.is_none() && matches!(flight.unwanted, Some(Unwanted::NeverStarted(_))) {
                 flight.unwanted = None;
             }
+            run.wanted_again(index);
+            let Some(flight) = run.flights.get_mut(index) else { return };
             if changed && flight.doubt == Doubt::No {
                 flight.doubt = Doubt::Since(now);
             }

@@ -66,7 +66,7 @@ pub struct Run {
     /// Nothing is stopped for that before this revision is recorded.
     pub(super) suspended_at: Option<Revision>,
     /// By when pods must have started that have not.
-    start_deadlines: BTreeSet<(Time, Index)>,
+    pub(super) start_deadlines: BTreeSet<(Time, Index)>,
     /// Creates without an answer.
     pub unclear: Unclear,
     /// How often in a row the create of an item's pod failed.
@@ -273,30 +273,6 @@ impl Run {
             let stall = self.last_stall(index);
             if let Some(flight) = self.flights.get_mut(index) {
                 flight.unwanted.get_or_insert(Unwanted::NeverStarted(stall));
-            }
-        }
-    }
-
-    /// Whether running items are to be stopped since the task is suspended.
-    pub fn suspend(&mut self, stop: bool, revision: Revision) {
-        if !stop && !self.suspending {
-            return;
-        }
-        if stop && !self.suspending {
-            self.suspended_at = Some(revision);
-        }
-        self.suspending = stop;
-        let deadline = self.job.start_deadline_millis;
-        for (index, flight) in self.flights.iter_mut() {
-            match (flight.unwanted, flight.stop) {
-                (None, _) if stop => flight.unwanted = Some(Unwanted::Suspended),
-                (Some(Unwanted::Suspended), Stop::No(_)) if !stop => {
-                    flight.unwanted = None;
-                    // Its deadline may have passed in the meantime, and then had no effect.
-                    let due = flight.starting.zip(deadline).map(|(since, millis)| (since.plus_millis(millis), index));
-                    self.start_deadlines.extend(due);
-                }
-                _ => {}
             }
         }
     }
