@@ -17,11 +17,15 @@ impl Run {
         self.suspending = stop;
         if stop {
             let wanted = self.flights.iter_mut().filter(|(_, flight)| flight.unwanted.is_none());
-            wanted.for_each(|(_, flight)| flight.unwanted = Some(Unwanted::Suspended));
+            for (_, flight) in wanted {
+                flight.unwanted = Some(Unwanted::Suspended);
+            }
             return;
         }
         let resumed: Vec<Index> = self.flights.iter_mut().map(|(index, _)| index).collect();
-        resumed.into_iter().for_each(|index| self.wanted_again(index));
+        for index in resumed {
+            self.wanted_again(index);
+        }
     }
 
     /// An item that was to be stopped for a suspension runs on, unless the suspension lasts or its stop is on its way.
