@@ -148,6 +148,32 @@ fn a_pod_that_has_started_since_is_not_stopped_for_being_late() {
 }
 
 #[test]
+fn a_pod_whose_stop_came_too_late_runs_on_once_its_task_is_resumed() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 }, "suspendPolicy": "Stop" }));
+    story.plan(0);
+    story.plan(0);
+    story.runs(0, 1);
+    story.plan(1_000);
+    let suspend = |story: &mut Story, suspend| {
+        story.version += 1;
+        let mut task = story.written.clone().unwrap();
+        task.resource_version = story.version;
+        task.spec.suspend = suspend;
+        story.fleet.handle_task(story.now, task);
+    };
+    suspend(&mut story, true);
+    let plan = story.fleet.poll_plan(story.now.plus_millis(1_000));
+    let stop =
+        plan.actions.iter().find_map(|a| if let Action::Delete(delete) = a { Some(delete.clone()) } else { None });
+    // As under seed 2739 of the simulation: it is resumed while the stop is on its way, and the pod has changed by then.
+    suspend(&mut story, false);
+    story.plan(2_000);
+    story.fleet.handle_deleted(story.now, &stop.expect("it is stopped").id, "u", DeleteOutcome::Changed);
+    story.runs(0, 1);
+    assert_eq!(story.plan(2_000).iter().filter(|line| line.starts_with("stop")).count(), 0);
+}
+
+#[test]
 fn a_quota_that_its_pods_exceed_by_themselves_fails_the_task() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 }, "concurrency": 1 }));
     story.plan(0);
