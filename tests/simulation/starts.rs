@@ -72,12 +72,11 @@ impl World {
     }
 
     /// `concurrency`, `maxPods` and `maxPodsPerNamespace`: an item that is not in flight starts only if it is not one too
-    /// many. One that is has its create repeated, whatever the limit has become since. One whose name another object had has
-    /// given its slot up, though its create before that may still come (docs/design.md, known gaps).
+    /// many. One that is has its create repeated, whatever the limit has become since.
     fn check_limits(&self, task: &TaskSeen, create: &Create) -> Result<(), String> {
         let id = create.id();
         let mut flying = self.flying();
-        if !flying.insert((task.uid.clone(), id.index)) || self.operator.known.name_taken {
+        if !flying.insert((task.uid.clone(), id.index)) {
             return Ok(());
         }
         let limits = &self.operator.limits;
