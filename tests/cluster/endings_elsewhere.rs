@@ -211,10 +211,17 @@ fn a_pod_that_never_starts_costs_an_infrastructure_retry_if_the_cluster_is_to_bl
     let spec = json!({ "startDeadlineSeconds": 4, "retries": 0, "retryPolicy": policy });
     let none = json!({});
     let huge = json!({ "resources": { "requests": { "cpu": "1000" } } });
-    let volume = json!({ "volumes": [{ "name": "v", "configMap": { "name": "none" } }] });
+    namespace.apply(&json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": "unbound" },
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "storageClassName": "none",
+            "resources": { "requests": { "storage": "1Gi" } },
+        },
+    }));
+    let volume = json!({ "volumes": [{ "name": "v", "persistentVolumeClaim": { "claimName": "unbound" } }] });
     let mount = json!({ "volumeMounts": [{ "name": "v", "mountPath": "/v" }] });
     let cases: [(&str, &Value, &Value, &str); 2] =
-        [("room", &none, &huge, "Insufficient cpu"), ("volume", &volume, &mount, "did not start within 4 s")];
+        [("room", &none, &huge, "Insufficient cpu"), ("volume", &volume, &mount, "unbound")];
     for (name, pod, container, _) in &cases {
         namespace.apply(&one(name, &spec, "true", pod, container));
     }

@@ -44,7 +44,7 @@ fn a_task_ends_as_soon_as_its_ratio_is_met_or_out_of_reach() {
     assert!(condition(&missed, "Failed").starts_with("True TooManyFailures"));
     let alive = |pod: &Value| matches!(pod["status"]["phase"].as_str(), Some("Pending" | "Running"));
     assert!(!namespace.list("pods").iter().any(alive), "a pod runs after the end");
-    let table = namespace.kubectl(&["get", "maptasks"]);
+    let table = namespace.kubectl(&["get", "maptasks", "-o", "wide"]);
     assert!(table.contains("100/60%") && table.contains("0/60%") && table.contains("3/5"), "{table}");
 }
 

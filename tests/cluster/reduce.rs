@@ -54,7 +54,8 @@ fn a_reduce_that_fails_fails_the_task_and_keeps_the_results_until_it_is_run_agai
     assert_eq!((&status["phase"], &status["result"]), (&json!("Failed"), &Value::Null), "{status}");
     assert!(condition(&status, "Failed").starts_with("True ReduceFailed"), "{status}");
     assert_eq!((&status["reduce"]["attempt"], &status["reduce"]["ownFailures"]), (&json!(2), &json!(1)), "{status}");
-    assert!(status["message"].as_str().unwrap().contains("try 2"), "{status}");
+    let message = status["message"].as_str().unwrap();
+    assert!(message.contains("failed in attempt 2; most often (2 attempts)") && message.contains("try 1"), "{message}");
     assert_eq!(namespace.results("t"), [0, 1, 2]);
     let rerun = r#"{"spec":{"rerun":{"id":"2","items":"Reduce"}}}"#;
     namespace.kubectl(&["patch", "maptask", "t", "--type=merge", "-p", rerun]);
