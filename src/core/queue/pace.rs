@@ -50,6 +50,7 @@ mod tests {
     #[test]
     fn a_second_lets_as_many_pass_as_it_may_and_a_quiet_time_no_more_than_that_at_once() {
         let mut pace = Pace::new(5);
+        assert_eq!(pace.per_second(), 5, "what the user is told");
         let mut now = Time(1_700_000_000_000);
         let mut passed = 0;
         for _ in 0..10_000 {

@@ -127,3 +127,17 @@ impl Decision {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_decision_by_counts_lets_picked_items_of_a_rerun_run_on() {
+        let failed = |reason| Decision::Failed(reason, String::new()).is_by_counts();
+        assert!(Decision::Successful.is_by_counts() && failed(FailReason::TooManyFailures));
+        for reason in [FailReason::FailTaskRule, FailReason::DeadlineExceeded, FailReason::NeverFits] {
+            assert!(!failed(reason), "{reason:?}");
+        }
+    }
+}
