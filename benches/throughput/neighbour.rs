@@ -27,7 +27,7 @@ struct Trouble {
     name: &'static str,
     tasks: usize,
     spec: Value,
-    /// What makes it one, besides the tasks; `NS` stands for the namespace.
+    /// What makes it one, once the tasks run; `NS` stands for the namespace.
     objects: Vec<Value>,
 }
 
@@ -64,18 +64,25 @@ fn troubles(silent: u16) -> Vec<Trouble> {
     let real =
         json!({ "spec": { "restartPolicy": "Never", "containers": [{ "name": "main", "image": "not-there:1" }] } });
     let trouble = |name, tasks, spec, objects| Trouble { name, tasks, spec, objects };
-    let plain = |n: usize| task_spec(&count(n), |_| {});
+    // It has pods to create for as long as it is watched.
+    let plain = |n: usize| {
+        let mut spec = task_spec(&count(n), |t| {
+            t["metadata"]["annotations"]["fake.maptask.dev/duration"] = json!("1s");
+        });
+        spec["concurrency"] = json!(5);
+        spec
+    };
     vec![
-        trouble("a webhook refuses connections", 1, plain(60), vec![webhook("https://127.0.0.1:9/x")]),
-        trouble("a webhook never answers", 1, plain(60), vec![webhook(&format!("https://127.0.0.1:{silent}/x"))]),
+        trouble("a webhook refuses connections", 1, plain(2_000), vec![webhook("https://127.0.0.1:9/x")]),
+        trouble("a webhook never answers", 1, plain(2_000), vec![webhook(&format!("https://127.0.0.1:{silent}/x"))]),
         trouble(
             "ten tasks, a webhook never answers",
             10,
-            plain(60),
+            plain(2_000),
             vec![webhook(&format!("https://127.0.0.1:{silent}/x"))],
         ),
         trouble("a pod is too large", 1, task_spec(&large, |t| t["spec"]["containers"] = json!(six)), vec![]),
-        trouble("the quota is full", 1, plain(60), vec![quota]),
+        trouble("the quota is full", 1, plain(2_000), vec![quota]),
         trouble("20 templates are refused", 20, task_spec(&count(60), |t| t["spec"]["nonsense"] = json!(1)), vec![]),
         trouble("an image is missing", 1, json!({ "items": count(20), "template": real }), vec![]),
         trouble(
@@ -129,14 +136,15 @@ async fn healthy(bench: &mut Bench) -> f64 {
 async fn beside(bench: &mut Bench, trouble: &Trouble) -> f64 {
     let namespace = bench.namespace().await;
     let mut made = Vec::new();
+    apply_tasks(bench.client(), &namespace, trouble.tasks, &trouble.spec).await;
+    // A webhook that was down before would keep them from being accepted, and then they create nothing.
+    tokio::time::sleep(Duration::from_secs(2)).await;
     for object in &trouble.objects {
         let object: Value = serde_json::from_str(&object.to_string().replace("NS", &namespace)).unwrap();
         let path = path_of(&object, &namespace);
         send(bench.client(), "POST", &path, &object).await.unwrap();
         made.push(format!("{path}/{}", object["metadata"]["name"].as_str().unwrap_or_default()));
     }
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    apply_tasks(bench.client(), &namespace, trouble.tasks, &trouble.spec).await;
     tokio::time::sleep(BEFORE).await;
     let seconds = healthy(bench).await;
     for path in made {
