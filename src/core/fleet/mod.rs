@@ -351,49 +351,43 @@ mod story;
 mod tests;
 
 #[cfg(test)]
-#[path = "isolation_tests.rs"]
 mod isolation_tests;
 
 #[cfg(test)]
-#[path = "policy_tests.rs"]
 mod policy_tests;
 
 #[cfg(test)]
-#[path = "queue_tests.rs"]
 mod queue_tests;
 
 #[cfg(test)]
-#[path = "completion_tests.rs"]
 mod completion_tests;
 
 #[cfg(test)]
-#[path = "words_tests.rs"]
 mod words_tests;
 
 #[cfg(test)]
-#[path = "reduce_tests.rs"]
 mod reduce_tests;
 
 #[cfg(test)]
-#[path = "cache_tests.rs"]
 mod cache_tests;
 
 #[cfg(test)]
-#[path = "zero_tests.rs"]
 mod zero_tests;
 
 #[cfg(test)]
-#[path = "stored_tests.rs"]
 mod stored_tests;
 
 #[cfg(test)]
-#[path = "rerun_tests.rs"]
 mod rerun_tests;
 
 #[cfg(test)]
-#[path = "damage_tests.rs"]
 mod damage_tests;
 
 #[cfg(test)]
-#[path = "vanished_tests.rs"]
 mod vanished_tests;
+
+#[cfg(test)]
+mod sums_tests;
+
+#[cfg(test)]
+mod news_tests;

@@ -18,7 +18,7 @@ pub(super) struct Cluster {
     version: u64,
     running: Vec<(Time, PodId, String)>,
     pub(super) created: BTreeMap<TaskKey, Vec<Time>>,
-    writes: usize,
+    pub(super) writes: usize,
     /// How creates in a namespace fail, and after how many milliseconds.
     pub(super) broken: BTreeMap<&'static str, (u64, CreateOutcome)>,
     failing: Vec<(Time, PodId, String, CreateOutcome)>,

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::plan::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, Tell, WriteOutcome};
+use super::plan::{Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, Tell, WriteOutcome};
 use super::{Event, Fleet, Limits};
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
 use crate::core::pod::{PodSeen, PodStatus};
@@ -17,6 +17,8 @@ pub struct Story {
     pub written: Option<TaskSeen>,
     /// The answer to creates, if there is one.
     pub created: Option<CreateOutcome>,
+    /// The answer to deletes, if there is one.
+    pub deleted: Option<DeleteOutcome>,
     /// The Events so far.
     pub told: Vec<Tell>,
     /// Whether dry runs are answered well.
@@ -79,6 +81,7 @@ impl Story {
             version: 1,
             written: None,
             created: Some(CreateOutcome::Created),
+            deleted: Some(DeleteOutcome::Taken),
             told: Vec::new(),
             checks: true,
             task: task.clone(),
@@ -93,39 +96,39 @@ impl Story {
         self.now = self.now.plus_millis(millis);
         let plan = self.fleet.poll_plan(self.now);
         for action in &plan.actions {
-            match action {
-                Action::Create(create) => {
-                    if let Some(outcome) = self.created.clone() {
-                        self.fleet.handle_created(self.now, &create.id(), "u", outcome);
-                    }
-                }
-                Action::Write(write) => {
-                    self.version += 1;
-                    let (resource_version, status) = (self.version, write.status.clone());
-                    self.written = Some(TaskSeen { resource_version, status, ..self.task.clone() });
-                    self.fleet.handle_written(
-                        self.now,
-                        &key(),
-                        "u",
-                        &WriteOutcome::Written { version: self.version, rewritten: 0, uncached: None },
-                    );
-                }
-                Action::Delete(delete) => {
-                    self.fleet.handle_deleted(self.now, &delete.id, &delete.task_uid, DeleteOutcome::Taken);
-                }
-                Action::Check(_) if self.checks => self.fleet.handle_checked(self.now, &key(), "u", CheckOutcome::Good),
-                Action::Tell(tell) => self.told.push(tell.clone()),
-                Action::Check(_)
-                | Action::Look(..)
-                | Action::Explain(_)
-                | Action::Note(_)
-                | Action::Reread(_)
-                | Action::Fetch(_)
-                | Action::Recall(_)
-                | Action::Expire(..) => {}
+            if let Some(answer) = self.answer(action) {
+                self.fleet.handle_answer(self.now, answer);
             }
         }
         plan.to_string().lines().map(str::to_owned).collect()
+    }
+
+    fn answer(&mut self, action: &Action) -> Option<Answer> {
+        let uid = "u".to_owned();
+        match action {
+            Action::Create(create) => Some(Answer::Created(create.id(), uid, self.created.clone()?)),
+            Action::Write(write) => {
+                self.version += 1;
+                let (resource_version, status) = (self.version, write.status.clone());
+                self.written = Some(TaskSeen { resource_version, status, ..self.task.clone() });
+                let written = WriteOutcome::Written { version: self.version, rewritten: 0, uncached: None };
+                Some(Answer::Written(key(), uid, written))
+            }
+            Action::Delete(delete) => Some(Answer::Deleted(delete.id.clone(), delete.task_uid.clone(), self.deleted?)),
+            Action::Check(_) if self.checks => Some(Answer::Checked(key(), uid, CheckOutcome::Good)),
+            Action::Tell(tell) => {
+                self.told.push(tell.clone());
+                None
+            }
+            Action::Check(_)
+            | Action::Look(..)
+            | Action::Explain(_)
+            | Action::Note(_)
+            | Action::Reread(_)
+            | Action::Fetch(_)
+            | Action::Recall(_)
+            | Action::Expire(..) => None,
+        }
     }
 
     /// Another operator takes over from what was last written, and finds these pods.
