@@ -23,6 +23,10 @@ struct Request {
     task: TaskKey,
     pod: (Index, Attempt),
     since: Time,
+    /// It counts as slow, whatever becomes of its task.
+    slow: bool,
+    /// Its task is gone: what it says is not about the next one of that name.
+    orphaned: bool,
 }
 
 impl OnTheWay {
@@ -38,8 +42,9 @@ impl OnTheWay {
 
     /// Takes note of what has become slow. To be called before [`Self::room`] is asked at this time.
     pub fn advance(&mut self, now: Time) {
-        for request in &self.requests {
-            if now.millis_since(request.since) >= SLOW_MILLIS && !self.slow_tasks.contains(&request.task) {
+        for request in &mut self.requests {
+            request.slow = now.millis_since(request.since) >= SLOW_MILLIS;
+            if request.slow && !request.orphaned && !self.slow_tasks.contains(&request.task) {
                 self.slow_tasks.insert(request.task.clone());
             }
         }
@@ -56,7 +61,8 @@ impl OnTheWay {
 
     fn room_for_all(&self, task: &TaskKey, most: usize) -> usize {
         let all = self.requests.len();
-        let slow = self.requests.iter().filter(|request| self.slow_tasks.contains(&request.task)).count();
+        let is_slow = |request: &&Request| request.slow || self.slow_tasks.contains(&request.task);
+        let slow = self.requests.iter().filter(is_slow).count();
         if self.slow_tasks.contains(task) {
             let room = most.saturating_sub(all);
             return room.min((most / 2).max(1).saturating_sub(slow));
@@ -73,13 +79,16 @@ impl OnTheWay {
 
     /// A request goes out.
     pub fn begin(&mut self, now: Time, task: &TaskKey, pod: (Index, Attempt)) {
-        self.requests.push(Request { task: task.clone(), pod, since: now });
+        self.requests.push(Request { task: task.clone(), pod, since: now, slow: false, orphaned: false });
     }
 
     /// A request was answered; when it went out.
     pub fn end(&mut self, now: Time, task: &TaskKey, pod: (Index, Attempt)) -> Option<Time> {
         let place = self.requests.iter().position(|request| request.pod == pod && request.task == *task)?;
-        let since = self.requests.swap_remove(place).since;
+        let Request { since, orphaned, .. } = self.requests.swap_remove(place);
+        if orphaned {
+            return Some(since);
+        }
         if now.millis_since(since) < SLOW_MILLIS {
             self.slow_tasks.remove(task);
         } else if !self.slow_tasks.contains(task) {
@@ -88,9 +97,10 @@ impl OnTheWay {
         Some(since)
     }
 
-    /// The task is gone.
+    /// The task is gone. Its requests stay on their way.
     pub fn forget(&mut self, task: &TaskKey) {
         self.slow_tasks.remove(task);
+        self.requests.iter_mut().filter(|request| request.task == *task).for_each(|request| request.orphaned = true);
     }
 }
 
@@ -158,6 +168,24 @@ mod tests {
         assert_eq!(send(&mut requests, Time(1_000), "b", 8), 4);
         requests.end(Time(1_999), &key("a"), (Index(0), Attempt::FIRST));
         assert!(requests.slow_tasks.is_empty(), "its last answer was quick");
+    }
+
+    #[test]
+    fn what_is_answered_after_its_task_is_gone_is_not_remembered_of_the_name() {
+        let mut requests = OnTheWay::new(128);
+        send(&mut requests, Time(0), "a", 8);
+        requests.advance(Time(1_000));
+        requests.forget(&key("a"));
+        assert_eq!(send(&mut requests, Time(1_500), "b", 8), 4, "what is slow stays so until it is answered");
+        for index in 0..8 {
+            assert!(requests.end(Time(1_600), &key("a"), (Index(index), Attempt::FIRST)).is_some());
+        }
+        assert!(requests.slow_tasks.is_empty(), "nobody would ever take it out");
+        assert_eq!(
+            send(&mut requests, Time(1_600), "a", 8),
+            4,
+            "the next one of the name has all the room that there is"
+        );
     }
 
     #[test]
