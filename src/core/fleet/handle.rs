@@ -16,6 +16,10 @@ impl Fleet {
         let round = self.round(now);
         let seed = self.seed;
         let ready = self.is_synced();
+        if self.task(&seen.key).is_some_and(|task| task.uid() != seen.uid) {
+            // A list that comes after a gap shows the next one of the name, and not that this one is gone.
+            self.forget(&seen.key);
+        }
         let berth = self.berths.entry(seen.key.clone()).or_default();
         berth.task_marked = true;
         self.dirty.insert(seen.key.clone());
@@ -37,9 +41,7 @@ impl Fleet {
 
     /// A MapTask was deleted.
     pub fn handle_task_gone(&mut self, key: &TaskKey) {
-        self.queue.forget(key);
-        self.deletes.forget(key);
-        self.looks.forget(key);
+        self.forget(key);
         if let Some(berth) = self.berths.get_mut(key) {
             berth.task = None;
             berth.unloaded = None;
@@ -226,6 +228,13 @@ impl Fleet {
         if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
             task.handle_noted(now, outcome);
         }
+    }
+
+    /// What was learnt of the task's requests says nothing of the next one of its name.
+    fn forget(&mut self, key: &TaskKey) {
+        self.queue.forget(key);
+        self.deletes.forget(key);
+        self.looks.forget(key);
     }
 
     fn task_mut(&mut self, key: &TaskKey) -> Option<&mut Task> {

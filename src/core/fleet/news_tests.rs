@@ -57,6 +57,22 @@ fn a_task_of_the_same_name_and_another_uid_begins_anew() {
 }
 
 #[test]
+fn a_task_of_the_same_name_begins_without_the_trouble_of_the_one_before() {
+    for shown in [true, false] {
+        let mut story = Story::new(LIMITS, &json!({ "items": { "count": 4 } }));
+        story.plan(0);
+        story.created = Some(CreateOutcome::Failed { message: "no such webhook".to_owned(), may_exist: false });
+        story.plan(0);
+        assert_eq!(story.fleet.gauges().held_tasks, 1, "its creates fail");
+        if shown {
+            story.fleet.handle_task_gone(&key());
+        }
+        story.fleet.handle_task(story.now, new_task(key(), "other", 9, &json!({ "items": { "count": 4 } })));
+        assert_eq!(story.fleet.gauges().held_tasks, 0, "{shown}");
+    }
+}
+
+#[test]
 fn a_task_from_before_is_loaded_once_both_lists_are_complete_whichever_is_first() {
     for tasks_first in [true, false] {
         let story = started(&json!({ "items": { "count": 1 } }));
