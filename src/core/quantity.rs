@@ -96,6 +96,45 @@ mod tests {
     }
 
     #[test]
+    fn every_unit_is_the_one_below_it_a_thousand_or_1024_times_over() {
+        assert_eq!(q("1000000n"), q("1m"));
+        assert_eq!(q("1000u"), q("1m"));
+        for units in ["m kMGTPE", " kMGTPE"] {
+            let units: Vec<String> = units.chars().map(|unit| unit.to_string().trim().to_owned()).collect();
+            for pair in units.windows(2) {
+                assert_eq!(q(&format!("1000{}", pair[0])), q(&format!("1{}", pair[1])), "{pair:?}");
+            }
+        }
+        for pair in ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"].windows(2) {
+            assert_eq!(q(&format!("1024{}", pair[0])), q(&format!("1{}", pair[1])), "{pair:?}");
+        }
+        assert!(q("1n") == q("1m"), "less than a thousandth is rounded up");
+    }
+
+    #[test]
+    fn an_amount_is_told_in_the_largest_binary_unit_that_tells_it_exactly() {
+        for (amount, told) in [
+            ("0", "0"),
+            ("1", "1"),
+            ("1023", "1023"),
+            ("1024", "1Ki"),
+            ("1025", "1025"),
+            ("1536Mi", "1536Mi"),
+            ("4096Pi", "4096Pi"),
+            ("1500m", "1500m"),
+            ("2000m", "2"),
+        ] {
+            assert_eq!(q(amount).to_string(), told, "{amount}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_more_than_thirty_characters_is_none() {
+        assert!(Quantity::parse(&"1".repeat(30)).is_some());
+        assert_eq!(Quantity::parse(&"1".repeat(31)), None);
+    }
+
+    #[test]
     fn what_is_no_amount_is_none() {
         for text in ["", "Gi", "1x", "-1", "1.2.3", ".", "1e", "1 Gi"] {
             assert_eq!(Quantity::parse(text), None, "{text}");

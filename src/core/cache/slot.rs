@@ -117,6 +117,12 @@ mod tests {
         let (text, rest) = add("", &entries);
         assert!(text.len() <= SLOT_BYTES && text.len() > SLOT_BYTES - 5_000, "{}", text.len());
         assert_eq!(text.lines().count() + rest.len(), 200);
+        // With its end of line the last one takes just what is left, or one byte too many.
+        let room = SLOT_BYTES - text.len() - HEAD - 1;
+        for (length, left_over) in [(room, 0), (room + 1, 1)] {
+            let (_, rest) = add(&text, &[entry(777, &"7".repeat(length))]);
+            assert_eq!(rest.len(), left_over);
+        }
     }
 
     proptest! {

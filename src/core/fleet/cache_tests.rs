@@ -128,6 +128,23 @@ fn what_is_known_is_found_before_anything_starts() {
 }
 
 #[test]
+fn a_look_up_is_planned_for_all_items_at_once_and_for_none_if_there_are_none() {
+    let mut pair = Pair::new();
+    pair.apply("a", &json!(["x", "y", "x"]), &json!({}));
+    pair.apply("b", &json!([]), &json!({}));
+    let lines: Vec<String> = (0..3)
+        .flat_map(|_| {
+            let plan = pair.fleet.poll_plan(pair.now);
+            let lines: Vec<String> = plan.to_string().lines().map(str::to_owned).collect();
+            plan.actions.into_iter().for_each(|action| pair.carry_out(action));
+            lines
+        })
+        .filter(|line| line.starts_with("recall"))
+        .collect();
+    assert_eq!(lines, ["recall 3 items of ns/a from ns/c page 0"]);
+}
+
+#[test]
 fn a_rerun_runs_its_items_whatever_is_known() {
     let mut pair = Pair::new();
     let a = pair.apply("a", &json!(["x"]), &json!({}));

@@ -116,6 +116,15 @@ mod tests {
     }
 
     #[test]
+    fn creates_that_were_on_their_way_together_are_refused_together() {
+        for (refused, next) in [(500, 1_000), (999, 1_000), (1_000, 3_000), (1_001, 3_001)] {
+            let mut hold = hold();
+            hold.refused(Time(refused), String::new());
+            assert_eq!(hold.next_wake(), Some(Time(next)), "refused once more at {refused}");
+        }
+    }
+
+    #[test]
     fn a_pod_that_ended_is_a_reason_to_probe_at_once() {
         let mut hold = hold();
         hold.room();

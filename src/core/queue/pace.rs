@@ -65,4 +65,12 @@ mod tests {
         let burst = std::iter::from_fn(|| pace.is_open(now).then(|| pace.begin(now))).count();
         assert!((4..=5).contains(&burst), "{burst}");
     }
+
+    #[test]
+    fn no_create_passes_a_part_of_a_millisecond_too_early() {
+        let (mut pace, now) = (Pace::new(3), Time(1_700_000_000_000));
+        (0..3).for_each(|_| pace.begin(now));
+        assert_eq!(pace.open_at(), now.plus_millis(334), "a third of a second, rounded up");
+        assert!(!pace.is_open(now.plus_millis(333)) && pace.is_open(now.plus_millis(334)));
+    }
 }

@@ -71,6 +71,18 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_range_is_known_by_its_words() {
+        for words in [
+            "pods \"t-0-1\" is forbidden: maximum cpu usage per Container is 1, but limit is 2",
+            "pods \"t-0-1\" is forbidden: [maximum memory usage per Pod is 1Gi, but limit is 2147483648]",
+            "pods \"t-0-1\" is forbidden: cpu max limit to request ratio per Container is 2, but provided ratio is 4.000000",
+        ] {
+            assert!(is_limit_range(words), "{words}");
+        }
+        assert!(!is_limit_range("admission webhook \"policy\" denied the request: usage of containers is limited"));
+    }
+
+    #[test]
     fn a_quota_on_objects_counts_finished_pods() {
         assert!(counts_finished(&message("count/pods=1", "count/pods=5", "count/pods=5")));
         assert!(!counts_finished(&message("pods=1", "pods=5", "pods=5")));

@@ -195,6 +195,18 @@ mod tests {
     }
 
     #[test]
+    fn a_complaint_is_remembered_for_a_minute_and_its_pause_until_it_ends() {
+        let mut window = with_32_in_flight();
+        assert!(!window.has_complaint(Time(0)) && window.paused_until().is_none());
+        window.bad(Time(5), Some(1_000));
+        assert_eq!(window.paused_until(), Some(Time(1_005)));
+        assert!(window.has_complaint(Time(5)) && window.has_complaint(Time(60_004)));
+        assert!(!window.has_complaint(Time(60_005)));
+        window.bad(Time(70_000), Some(99_000));
+        assert_eq!(window.paused_until(), Some(Time(100_000)), "half a minute at most");
+    }
+
+    #[test]
     fn after_a_complaint_it_widens_slowly() {
         let mut window = Window::new(128);
         window.begin(Time(0));
