@@ -158,6 +158,24 @@ fn finished_pods_that_count_in_a_full_quota_go_at_once() {
 }
 
 #[test]
+fn what_is_told_of_an_item_that_has_ended_changes_nothing() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 } }));
+    story.plan(0);
+    story.plan(0);
+    story.ends(0, 1, 0);
+    assert!(story.plan(1_000).contains(&"write ns/t Running 1/2 running 1 failed 0 +1 results".to_owned()));
+    // Old news, or another word of its pod before that is cleaned up.
+    for _ in 0..2 {
+        story.runs(0, 1);
+        story.ends(0, 1, 1);
+        let plan = story.plan(1_000);
+        assert!(plan.iter().all(|line| !line.starts_with("write") && !line.starts_with("create")), "{plan:?}");
+    }
+    story.ends(1, 1, 0);
+    assert!(story.plan(1_000).contains(&"write ns/t Succeeded 2/2 running 0 failed 0 +1 results".to_owned()));
+}
+
+#[test]
 fn a_result_is_stored_though_only_the_watch_says_so() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 } }));
     story.plan(0);

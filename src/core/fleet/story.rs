@@ -40,10 +40,12 @@ pub fn empty_fleet(limits: Limits) -> Fleet {
     fleet
 }
 
-/// A task as it is created, of one container.
+/// A task as it is created, of one container unless its template says more.
 pub fn new_task(key: TaskKey, uid: &str, resource_version: u64, spec: &serde_json::Value) -> TaskSeen {
     let mut spec = spec.clone();
-    spec["template"] = json!({ "spec": { "containers": [{ "name": "main", "image": "x" }] } });
+    if spec.get("template").is_none() {
+        spec["template"] = json!({ "spec": { "containers": [{ "name": "main", "image": "x" }] } });
+    }
     TaskSeen {
         key,
         uid: uid.to_owned(),
@@ -181,3 +183,6 @@ mod template_tests;
 
 #[path = "turns_tests.rs"]
 mod turns_tests;
+
+#[path = "results_tests.rs"]
+mod results_tests;

@@ -166,6 +166,29 @@ fn a_pod_that_has_not_started_for_ten_seconds_is_looked_into_and_told() {
 }
 
 #[test]
+fn a_pod_whose_status_says_all_is_not_looked_into() {
+    let waiting = |reason: &str| {
+        let waiting = json!({ "reason": reason, "message": "words" });
+        json!({ "phase": "Pending", "containerStatuses": [{ "name": "main", "state": { "waiting": waiting } }] })
+    };
+    for (status, looks) in [
+        (pending("0/3 nodes are available: 3 Insufficient cpu."), 0),
+        (pending("persistentvolumeclaim \"nobody\" not found"), 0),
+        (waiting("CreateContainerConfigError"), 0),
+        (waiting("ImagePullBackOff"), 1),
+        (pending("pod has unbound immediate PersistentVolumeClaims"), 1),
+        (creating(), 1),
+    ] {
+        let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
+        story.plan(0);
+        story.plan(0);
+        story.fleet.handle_pod(story.now, Story::pod(0, 1, &status));
+        story.plan(1_000);
+        assert_eq!(explained(&story.plan(10_000)), looks, "{status}");
+    }
+}
+
+#[test]
 fn an_operator_that_may_not_list_events_says_less_and_asks_seldom() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
     story.plan(0);

@@ -63,7 +63,7 @@ fn text(value: &Json) -> String {
 pub(super) fn holds_nul(value: &Json) -> bool {
     let holds = |value: &Json| value.text().contains("\\u0000") && text(value).contains('\0');
     match value.entries() {
-        Some(entries) => entries.iter().any(|(_, value)| value.text().starts_with('"') && holds(value)),
-        None => value.text().starts_with('"') && holds(value),
+        Some(entries) => entries.iter().any(|(_, value)| holds(value)),
+        None => holds(value),
     }
 }

@@ -83,10 +83,82 @@ fn what_does_not_fit_is_refused_with_its_size() {
     assert!(refusal(json!({ "matrix": { "k": [1, "\u{0}"] } })).contains("matrix.k[1] holds a NUL"));
 }
 
+/// The depth of a value that is this many lists in each other.
+fn nested(lists: usize) -> Value {
+    (0..lists).fold(json!(1), |inner, _| json!([inner]))
+}
+
+#[test]
+fn what_just_fits_is_accepted_and_one_more_is_not() {
+    // With its quotes, and the comma behind it, a value takes three bytes more than its text.
+    let values = |bytes: usize| json!({ "values": vec!["x".repeat(bytes - 3); 10] });
+    let axis = |items: usize, bytes: usize| vec!["x".repeat(bytes - 3); items];
+    let last = |bytes: usize| json!({ "matrix": { "a": axis(99_999, 10), "b": axis(1, bytes) } });
+    // The largest item of a matrix has the largest value of each key.
+    let largest =
+        |bytes: usize| json!({ "matrix": { "a": ["x", "x".repeat(59_998), ""], "b": ["x".repeat(bytes - 2)] } });
+    for (fits, does_not, words) in [
+        (values(100_000), values(100_001), "spec.items.values has 1000010 bytes"),
+        (last(10), last(11), "spec.items.matrix has 1000001 bytes"),
+        (last(10), last(12), "spec.items.matrix has 1000002 bytes"),
+        (largest(40_000), largest(40_001), "the largest item of the matrix has 100001 bytes"),
+        (largest(40_000), largest(40_002), "the largest item of the matrix has 100002 bytes"),
+        (
+            json!({ "values": ["x".repeat(99_998)] }),
+            json!({ "values": ["x".repeat(99_999)] }),
+            "item 0 has 100001 bytes",
+        ),
+        (json!({ "values": [nested(128)] }), json!({ "values": [nested(129)] }), "item 0 has more than 128 lists"),
+        (json!({ "values": [nested(128)] }), json!({ "values": [nested(130)] }), "item 0 has more than 128 lists"),
+        (json!({ "count": 1_000_000 }), json!({ "count": 1_000_001 }), "makes 1000001 items; the limit is 1000000"),
+    ] {
+        assert!(accept(fits).is_ok(), "{words}");
+        let message = refusal(does_not);
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+#[test]
+fn a_list_that_is_refused_has_a_reason_by_which_it_is_known() {
+    let reason = |items: Value| accept(items).unwrap_err().reason();
+    assert_eq!(reason(json!({ "count": 1_000_001 })), "TooManyItems");
+    assert_eq!(reason(json!({ "values": ["x".repeat(100_000)] })), "ItemsTooLarge");
+    assert_eq!(reason(json!({ "values": vec!["x".repeat(99_000); 11] })), "ItemsTooLarge");
+    for invalid in [json!({}), json!({ "count": -1 }), json!({ "values": ["\0"] }), json!({ "values": [nested(129)] })]
+    {
+        assert_eq!(reason(invalid), "InvalidItems");
+    }
+    let list = accept(json!({ "values": [{ "a-b": 1, "a.b": 2 }] })).unwrap();
+    assert_eq!(list.survey(&uses("$(MAPTASK_ITEM_A_B)")).unwrap_err().reason(), "EnvNameCollision");
+    assert_eq!(list.survey(&uses("$(MAPTASK_ITEM_C)")).unwrap_err().reason(), "NoSuchKey");
+}
+
+#[test]
+fn a_configmap_is_no_list_before_it_has_been_read() {
+    let error = refusal(json!({ "configMap": { "name": "inputs", "key": "items" } }));
+    assert_eq!(error, "spec.items.configMap has not been read");
+    let awaited = ItemList::awaited(ItemCount::new(3).unwrap());
+    assert_eq!(awaited.survey(&uses("$(MAPTASK_ITEM_LR)")), Ok(None), "which keys it has is not known");
+    assert!(!awaited.is_known() && awaited.get(Index(0)) == Json::null());
+}
+
+#[test]
+fn only_a_value_that_becomes_text_can_not_hold_a_nul_character() {
+    for fits in [json!(r"\u0000"), json!({ "a": r"\u0000", "b": "c" }), json!({ "a": ["\0"] }), json!(["\0"])] {
+        assert!(accept(json!({ "values": [fits] })).is_ok(), "{fits}");
+    }
+    let message = refusal(json!({ "values": [1, { "a": "b", "c": "\0" }] }));
+    assert!(message.contains("item 1 holds a NUL"), "{message}");
+}
+
+/// What a template with this command uses.
+fn uses(command: &str) -> Uses {
+    Uses::of(json!({ "containers": [{ "command": [command] }] }).as_object().unwrap())
+}
+
 /// The keys without a variable, of a template that has this command; or why the list is refused.
 fn survey(items: Value, command: &str) -> Result<Option<String>, String> {
-    let spec = json!({ "containers": [{ "command": [command] }] });
-    accept(items).unwrap().survey(&Uses::of(spec.as_object().unwrap())).map_err(|error| error.to_string())
+    accept(items).unwrap().survey(&uses(command)).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -112,6 +184,15 @@ fn keys_that_can_be_no_variable_are_told_and_not_refused() {
     let many: Vec<Value> = (0..9).map(|i| json!({ format!("a{i}-"): 1, format!("a{i}."): 2 })).collect();
     let told = survey(json!({ "values": many }), "echo").unwrap().unwrap();
     assert!(told.ends_with(", …") && told.len() < 100, "{told}");
+    let keys = |number: usize| {
+        json!({ "values": [{ format!("a{}", "b".repeat(252)): 0, "c": 1 },
+        (0..number).map(|i| (format!("{i}{}", "k".repeat(253)), i)).collect::<BTreeMap<_, _>>()] })
+    };
+    assert_eq!(survey(keys(0), "echo"), Ok(None), "253 bytes can be a variable");
+    for (number, shown) in [(1, 1), (5, 5), (6, 5)] {
+        let told = survey(keys(number), "echo").unwrap().unwrap();
+        assert_eq!((told.matches("kk\"").count(), told.ends_with(", …")), (shown, number > shown), "{told}");
+    }
     assert_eq!(survey(json!({ "values": [{ "größe": 1 }] }), "$(MAPTASK_ITEM_GR__E)"), Ok(None));
 }
 

@@ -55,13 +55,8 @@ impl Attempts {
     }
 
     /// Number of items beyond their first attempt.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.0.len()
-    }
-
-    /// Whether no item is beyond its first attempt.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// The items beyond their first attempt, in order.

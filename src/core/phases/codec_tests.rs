@@ -116,6 +116,54 @@ fn each_kind_of_damage_has_its_error() {
 }
 
 #[test]
+fn the_shortest_form_is_written() {
+    let form = |phases: &Phases| STANDARD.decode(phases.encode()).unwrap()[1];
+    let body = |phases: &Phases| STANDARD.decode(phases.encode()).unwrap().len() - HEADER;
+    for (phases, shortest, bytes) in [
+        (best(1_000), DEFLATED, deflate(&best(1_000).plane_bytes()).len()),
+        (worst(6), PACKED, 2),
+        (worst(8), PLAIN, 3),
+        (worst(16), PLAIN, 6),
+        (worst(1_000), PACKED, 334),
+        // Of forms that are as short as each other the deflated one.
+        (phases(16, |i| if i == 8 { ItemPhase::Cached } else { ItemPhase::Waiting }), DEFLATED, 6),
+    ] {
+        assert_eq!((form(&phases), body(&phases)), (shortest, bytes), "{} items", phases.count().get());
+    }
+}
+
+#[test]
+fn a_text_is_read_up_to_the_length_that_it_can_have_and_no_further() {
+    let text = |length: usize| "A".repeat(length);
+    let (ten, one) = (count(10), count(1));
+    assert_eq!(Phases::decode(&text(24), ten), Err(DecodeError::Version(0)));
+    assert_eq!(Phases::decode(&text(28), ten), Err(DecodeError::Length { found: 9, expected: 6 }));
+    // The most of one entry, 30 bytes, and 64 for what DEFLATE adds.
+    assert_eq!(Attempts::decode(&text(140), one), Err(DecodeError::Version(0)));
+    assert_eq!(Attempts::decode(&text(144), one), Err(DecodeError::Length { found: 96, expected: 94 }));
+}
+
+#[test]
+fn bits_that_are_no_phase_are_told_with_their_item() {
+    let hundred = count(100);
+    let mut planes = [0; 39];
+    // Item 70 is bit 6 of byte 8 in each of three planes of 13 bytes.
+    (planes[13 + 8], planes[26 + 8]) = (1 << 6, 1 << 6);
+    assert_eq!(Phases::decode(&envelope(PLAIN, hundred, &planes), hundred), Err(DecodeError::NoPhase(70)));
+}
+
+#[test]
+fn there_are_as_many_attempts_as_items_at_most() {
+    let entries = |number: u8| {
+        let columns = [0, 1, 0, 0, 0].map(|byte| vec![byte; usize::from(number)]).concat();
+        Attempts::decode(&envelope(1, count(10), &[&[number], deflate(&columns).as_slice()].concat()), count(10))
+    };
+    assert_eq!(entries(0), Err(DecodeError::Entry(0)), "nothing to tell is an empty text");
+    assert_eq!(entries(10).map(|attempts| attempts.count()), Ok(10));
+    assert_eq!(entries(11), Err(DecodeError::Entry(0)));
+}
+
+#[test]
 fn attempts_out_of_range_are_refused() {
     let encode = |index| {
         let mut attempts = Attempts::default();
@@ -144,10 +192,10 @@ proptest! {
     }
 
     #[test]
-    fn attempts_come_back(entries in prop::collection::btree_map(0u32..5_000, (0u32..20, 0u32..1_001, 0u32..12, any::<u64>()), 0..200)) {
+    fn attempts_come_back(entries in prop::collection::btree_map(0u32..5_000, (0u32..20, 0u32..1_001, 0u32..12, prop::collection::vec(0usize..8, 0..9)), 0..200)) {
         let mut attempts = Attempts::default();
         for (index, (free, own, infrastructure, raises)) in entries {
-            let memory_raises = Raises::from_bits(raises >> (raises % 64));
+            let memory_raises = raises.iter().fold(Raises::NONE, |all, slot| all.raised(*slot));
             let attempt = Attempt(1 + free + own + infrastructure);
             prop_assume!(attempt > Attempt::FIRST || memory_raises.is_none());
             attempts.set(Index(index), Tries { attempt, own, infrastructure, memory_raises });

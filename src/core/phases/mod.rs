@@ -4,8 +4,6 @@ pub mod attempts;
 pub mod codec;
 mod raises;
 
-use std::fmt;
-
 use bitvec::prelude::{BitVec, Lsb0};
 
 use crate::core::ids::{Index, ItemCount};
@@ -49,12 +47,6 @@ impl ItemPhase {
 
     fn from_bits(bits: u8) -> Option<Self> {
         Self::ALL.get(usize::from(bits)).copied()
-    }
-}
-
-impl fmt::Display for ItemPhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
     }
 }
 

@@ -55,5 +55,7 @@ mod tests {
         }
         assert_eq!([0, 1, 2, 7, 8].map(|slot| raises.of(slot)), [0, Raises::MOST, 0, 1, 0]);
         assert_eq!(Raises::NONE.raised(0).bits(), 1, "of one container it is a small number");
+        assert_eq!(Raises::from_bits(raises.bits()), raises);
+        assert!(Raises::NONE.is_none() && !raises.is_none());
     }
 }

@@ -218,3 +218,33 @@ impl fmt::Display for Ending {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ending_has_one_word_and_a_few_for_people() {
+        let container = || "main".to_owned();
+        let cut = Some(MessageLimit::of(1));
+        for (ending, word, words) in [
+            (Ending::Succeeded { message: None }, "Succeeded", "Succeeded"),
+            (Ending::Failed { exit_code: 3, container: container() }, "Failed", "Failed(exit 3)"),
+            (Ending::OutOfMemory { exit_code: 137, container: container() }, "OutOfMemory", "OutOfMemory"),
+            (Ending::Deadline, "Deadline", "Deadline"),
+            (Ending::ResultTooLarge { size: 9, cut: None }, "ResultTooLarge", "ResultTooLarge(9 bytes)"),
+            (Ending::ResultTooLarge { size: 9, cut }, "ResultTooLarge", "ResultTooLarge(9 bytes or more)"),
+            (Ending::NeverStarted { stall: StallKind::Image }, "NeverStarted", "NeverStarted(Image)"),
+            (Ending::Refused { message: "no".to_owned() }, "Refused", "Refused"),
+            (Ending::Rejected, "Rejected", "Rejected"),
+            (Ending::Evicted { started: true }, "Evicted", "Evicted"),
+            (Ending::Evicted { started: false }, "Evicted", "Evicted before it started"),
+            (Ending::Preempted { started: false }, "Preempted", "Preempted before it started"),
+            (Ending::NodeLost, "NodeLost", "NodeLost"),
+            (Ending::Deleted, "Deleted", "Deleted"),
+            (Ending::Stopped, "Stopped", "Stopped"),
+        ] {
+            assert_eq!((ending.word(), ending.to_string().as_str()), (word, words));
+        }
+    }
+}

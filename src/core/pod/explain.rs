@@ -166,6 +166,24 @@ mod tests {
     }
 
     #[test]
+    fn of_a_status_and_events_the_one_that_says_more_is_told_and_both_only_of_the_same_image_or_volume() {
+        let stall = |kind, message: &str| Stall { kind, message: message.to_owned() };
+        for (status, events, told) in [
+            (StallKind::Image, StallKind::Image, "status; events"),
+            (StallKind::Volume, StallKind::Volume, "status; events"),
+            (StallKind::Config, StallKind::Config, "status"),
+            (StallKind::Image, StallKind::Node, "status"),
+            (StallKind::Image, StallKind::Volume, "status"),
+            (StallKind::Other, StallKind::Node, "events"),
+        ] {
+            let both = together(Some(&stall(status, "status")), Some(&stall(events, "events"))).unwrap();
+            assert_eq!(both.message, told, "{status:?} {events:?}");
+        }
+        let other = stall(StallKind::Other, "status");
+        assert_eq!((together(Some(&other), None), together(None, None)), (Some(other), None));
+    }
+
+    #[test]
     fn what_the_scheduler_says_has_its_kind() {
         for (message, kind) in [
             ("persistentvolumeclaim \"nobody\" not found", StallKind::Config),

@@ -159,7 +159,7 @@ mod tests {
                     container("side", &limit("20Mi")),
                     container("open", &json!({})),
                     container("large", &limit("2Gi")),
-                    container("main", &limit("30Mi")),
+                    container("main", &limit("30720Ki")),
                 ],
             }),
             "1Gi",
@@ -171,7 +171,11 @@ mod tests {
         let pod = pod(&template, &[0, 1, 2]);
         let limit = |list: &str, at: usize| pod[list][at]["resources"]["limits"]["memory"].clone();
         assert_eq!((limit("initContainers", 0), limit("containers", 0)), (json!("20Mi"), json!("80Mi")));
-        assert_eq!((limit("containers", 2), limit("containers", 3)), (json!("2Gi"), json!("30Mi")));
+        assert_eq!(
+            (limit("containers", 2), limit("containers", 3)),
+            (json!("2Gi"), json!("30720Ki")),
+            "as it was written"
+        );
         assert!(growth.why_not("side", raises(&[0, 0, 2])).is_none());
         assert!(
             growth.why_not("side", raises(&[0, 0, 6])).unwrap().contains("at retryPolicy.outOfMemory.maxMemory, 1Gi")
@@ -188,9 +192,18 @@ mod tests {
         };
         assert!(grow("oops", "1Gi").contains("resources.limits.memory"));
         assert!(grow("2Gi", "1Gi").contains("maxMemory is 1Gi"));
+        assert!(grow("1Gi", "1Gi").contains("begins with a limit of 1Gi"), "it could not grow");
         let mut template =
             PodTemplate::accept(&json!({ "spec": { "containers": [{ "name": "main" }] } }), None).unwrap();
-        let error = template.grow_memory(&OutOfMemory { factor: f64::NAN, max_memory: "4Gi".to_owned() }).unwrap_err();
-        assert!(error.to_string().contains("factor is NaN"));
+        let mut error = |factor| {
+            let growth = OutOfMemory { factor, max_memory: "4Gi".to_owned() };
+            template.grow_memory(&growth).unwrap_err().to_string()
+        };
+        for factor in [0.5, 1.0, 10.5, f64::NAN, f64::INFINITY] {
+            assert!(error(factor).contains(&format!("factor is {factor}")), "{}", error(factor));
+        }
+        for factor in [1.01, 10.0] {
+            assert!(error(factor).contains("no container of spec.template has one"), "{}", error(factor));
+        }
     }
 }

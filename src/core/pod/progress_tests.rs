@@ -81,6 +81,40 @@ fn an_image_may_be_missing_behind_an_init_container_that_has_ended() {
 }
 
 #[test]
+fn the_reason_of_a_failed_pod_is_how_its_attempt_ended() {
+    let json = |reason: &str, condition: &str, ran: bool| {
+        let status = if ran { r#"{"terminated":{"exitCode":3}}"# } else { r#"{"waiting":{}}"# };
+        let reason = if reason.is_empty() { String::new() } else { format!(r#""reason":"{reason}","#) };
+        let target = format!(r#"{{"type":"DisruptionTarget","status":"True","reason":"{condition}"}}"#);
+        let conditions = if condition.is_empty() { "" } else { target.as_str() };
+        pod(&format!(
+            r#"{{"phase":"Failed",{reason}"conditions":[{conditions}],"containerStatuses":[{{"name":"main","state":{status}}}]}}"#
+        ))
+    };
+    for (reason, condition, ran, not_ran) in [
+        ("", "", failed(3, "main"), Ending::NodeLost),
+        ("DeadlineExceeded", "", Ending::Deadline, Ending::Deadline),
+        ("NodeLost", "", Ending::NodeLost, Ending::NodeLost),
+        ("Preempting", "", Ending::Preempted { started: true }, Ending::Preempted { started: false }),
+        ("Evicted", "", Ending::Evicted { started: true }, Ending::Evicted { started: false }),
+        ("OutOfcpu", "", failed(3, "main"), Ending::Rejected),
+        ("", "PreemptionByScheduler", Ending::Preempted { started: true }, Ending::Preempted { started: false }),
+        ("", "DeletionByPodGC", Ending::NodeLost, Ending::NodeLost),
+        ("", "TerminationByKubelet", Ending::Evicted { started: true }, Ending::Evicted { started: false }),
+        ("Terminated", "TerminationByKubelet", Ending::Evicted { started: true }, Ending::Evicted { started: false }),
+        (
+            "Preempting",
+            "TerminationByKubelet",
+            Ending::Preempted { started: true },
+            Ending::Preempted { started: false },
+        ),
+    ] {
+        assert_eq!(ended(&json(reason, condition, true)), ran, "{reason} {condition}, a container had run");
+        assert_eq!(ended(&json(reason, condition, false)), not_ran, "{reason} {condition}, no container had run");
+    }
+}
+
+#[test]
 fn only_what_ran_costs() {
     assert_eq!(Ending::Evicted { started: false }.cost(), Some(Cost::Free));
     assert_eq!(Ending::Evicted { started: true }.cost(), Some(Cost::Infrastructure));

@@ -70,3 +70,101 @@ impl Role<'_> {
 pub fn lives(pod: &PodSeen) -> bool {
     !matches!(pod.status.phase.as_deref(), Some("Succeeded" | "Failed"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::core::ids::Time;
+    use crate::core::pod::{Deletion, Progress, detail, progress};
+
+    const ENDS: Role<'_> = Role { container: "main", ends_attempt: true };
+
+    /// A pod that runs on though the item's container has ended at second 10, with these fields of its end and of its status.
+    fn pod(end: &Value, status: &Value) -> PodSeen {
+        let mut terminated = json!({ "exitCode": 3, "finishedAt": "1970-01-01T00:00:10Z" });
+        terminated.as_object_mut().unwrap().extend(end.as_object().unwrap().clone());
+        let mut all = json!({ "phase": "Running", "containerStatuses": [
+            { "name": "proxy", "state": { "running": {} } },
+            { "name": "main", "state": { "terminated": terminated } },
+        ] });
+        all.as_object_mut().unwrap().extend(status.as_object().unwrap().clone());
+        PodSeen {
+            namespace: "ns".into(),
+            name: "t-0-1".to_owned(),
+            uid: "u".to_owned(),
+            version: 1,
+            task: "t".into(),
+            labelled: true,
+            owner_uid: None,
+            created: None,
+            deleted: None,
+            node: None,
+            status: serde_json::from_value(all).unwrap(),
+        }
+    }
+
+    fn ending(pod: &PodSeen) -> Option<String> {
+        match progress(pod, ENDS) {
+            Progress::Ended(ending) => Some(ending.to_string()),
+            _ => None,
+        }
+    }
+
+    fn failed() -> Option<String> {
+        Some("Failed(exit 3)".to_owned())
+    }
+
+    #[test]
+    fn the_end_of_the_items_container_is_that_of_the_attempt_only_where_it_is_asked_for() {
+        let nothing = json!({});
+        let (succeeded, failing) = (pod(&json!({ "exitCode": 0, "message": "7" }), &nothing), pod(&nothing, &nothing));
+        assert_eq!((progress(&succeeded, "main"), progress(&failing, "main")), (Progress::Started, Progress::Started));
+        let message = |text: &str| Some(Message { text: text.to_owned(), limit: MessageLimit::of(2) });
+        assert_eq!(progress(&succeeded, ENDS), Progress::Ended(Ending::Succeeded { message: message("7") }));
+        let silent = pod(&json!({ "exitCode": 0, "message": "" }), &nothing);
+        assert_eq!(progress(&silent, ENDS), Progress::Ended(Ending::Succeeded { message: None }));
+        assert_eq!(ending(&failing), failed());
+        let short = pod(&json!({ "exitCode": 137, "reason": "OOMKilled", "message": "no room" }), &nothing);
+        let out_of_memory = Ending::OutOfMemory { exit_code: 137, container: "main".to_owned() };
+        assert_eq!(progress(&short, ENDS), Progress::Ended(out_of_memory));
+        assert_eq!(detail(&short, ENDS).message.as_deref(), Some("no room"));
+        let unknown = pod(&json!({ "exitCode": 137, "reason": "ContainerStatusUnknown" }), &nothing);
+        assert_eq!(ending(&unknown), None, "its kubelet has lost it");
+    }
+
+    #[test]
+    fn a_container_that_had_failed_before_its_pod_was_disrupted_has_failed() {
+        let target = |since: Option<u8>| {
+            let mut target = json!({ "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI" });
+            if let Some(since) = since {
+                target["lastTransitionTime"] = json!(format!("1970-01-01T00:00:{since:02}Z"));
+            }
+            json!({ "conditions": [target] })
+        };
+        for (since, own) in [(Some(9), None), (Some(10), None), (Some(11), failed()), (None, None)] {
+            assert_eq!(ending(&pod(&json!({}), &target(since))), own, "disrupted at {since:?}");
+        }
+        assert_eq!(ending(&pod(&json!({ "finishedAt": null }), &target(Some(11)))), None, "nobody knows when it ended");
+        let success = ending(&pod(&json!({ "exitCode": 0 }), &target(Some(9))));
+        assert_eq!(success.as_deref(), Some("Succeeded"), "whatever came before it");
+    }
+
+    #[test]
+    fn a_container_that_was_told_to_stop_has_not_failed_by_itself() {
+        let late = json!({ "reason": "DeadlineExceeded" });
+        for (code, status, own) in [
+            (3, &late, failed()),
+            (137, &late, None),
+            (143, &late, None),
+            (143, &json!({ "reason": "Other" }), Some("Failed(exit 143)".to_owned())),
+        ] {
+            assert_eq!(ending(&pod(&json!({ "exitCode": code }), status)), own, "{code} {status}");
+        }
+        for (asked, own) in [(9_000, None), (10_000, None), (11_000, failed())] {
+            let deleted = Some(Deletion { asked: Time(asked), last: false });
+            assert_eq!(ending(&PodSeen { deleted, ..pod(&json!({}), &json!({})) }), own, "deleted at {asked}");
+        }
+    }
+}

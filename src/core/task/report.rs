@@ -123,7 +123,7 @@ fn describe_items(status: &mut MapTaskStatus, run: &Run) {
         failed: number(counts.failed),
         cached: number(counts.cached),
         cancelled: number(counts.cancelled),
-        retried: number(u32::try_from(run.tries.len()).unwrap_or(u32::MAX)),
+        retried: number(u32::try_from(run.tries.count()).unwrap_or(u32::MAX)),
     });
     status.phases = Some(run.phases.encode());
     status.attempts = Some(run.tries.encode(count)).filter(|text| !text.is_empty());
