@@ -105,15 +105,15 @@ mod tests {
         }
     }
 
-    fn ending(pod: &PodSeen) -> Option<String> {
-        match progress(pod, ENDS) {
-            Progress::Ended(ending) => Some(ending.to_string()),
-            _ => None,
-        }
-    }
+    const FAILED: &str = "Failed(exit 3)";
+    /// It is for the pod to say how it ends.
+    const NOT_ITS_OWN: &str = "";
 
-    fn failed() -> Option<String> {
-        Some("Failed(exit 3)".to_owned())
+    fn ending(pod: &PodSeen) -> String {
+        match progress(pod, ENDS) {
+            Progress::Ended(ending) => ending.to_string(),
+            _ => NOT_ITS_OWN.to_owned(),
+        }
     }
 
     #[test]
@@ -125,13 +125,13 @@ mod tests {
         assert_eq!(progress(&succeeded, ENDS), Progress::Ended(Ending::Succeeded { message: message("7") }));
         let silent = pod(&json!({ "exitCode": 0, "message": "" }), &nothing);
         assert_eq!(progress(&silent, ENDS), Progress::Ended(Ending::Succeeded { message: None }));
-        assert_eq!(ending(&failing), failed());
+        assert_eq!(ending(&failing), FAILED);
         let short = pod(&json!({ "exitCode": 137, "reason": "OOMKilled", "message": "no room" }), &nothing);
         let out_of_memory = Ending::OutOfMemory { exit_code: 137, container: "main".to_owned() };
         assert_eq!(progress(&short, ENDS), Progress::Ended(out_of_memory));
         assert_eq!(detail(&short, ENDS).message.as_deref(), Some("no room"));
         let unknown = pod(&json!({ "exitCode": 137, "reason": "ContainerStatusUnknown" }), &nothing);
-        assert_eq!(ending(&unknown), None, "its kubelet has lost it");
+        assert_eq!(ending(&unknown), NOT_ITS_OWN, "its kubelet has lost it");
     }
 
     #[test]
@@ -143,26 +143,30 @@ mod tests {
             }
             json!({ "conditions": [target] })
         };
-        for (since, own) in [(Some(9), None), (Some(10), None), (Some(11), failed()), (None, None)] {
+        for (since, own) in [(Some(9), NOT_ITS_OWN), (Some(10), NOT_ITS_OWN), (Some(11), FAILED), (None, NOT_ITS_OWN)] {
             assert_eq!(ending(&pod(&json!({}), &target(since))), own, "disrupted at {since:?}");
         }
-        assert_eq!(ending(&pod(&json!({ "finishedAt": null }), &target(Some(11)))), None, "nobody knows when it ended");
+        assert_eq!(
+            ending(&pod(&json!({ "finishedAt": null }), &target(Some(11)))),
+            NOT_ITS_OWN,
+            "nobody knows when it ended"
+        );
         let success = ending(&pod(&json!({ "exitCode": 0 }), &target(Some(9))));
-        assert_eq!(success.as_deref(), Some("Succeeded"), "whatever came before it");
+        assert_eq!(success, "Succeeded", "whatever came before it");
     }
 
     #[test]
     fn a_container_that_was_told_to_stop_has_not_failed_by_itself() {
         let late = json!({ "reason": "DeadlineExceeded" });
         for (code, status, own) in [
-            (3, &late, failed()),
-            (137, &late, None),
-            (143, &late, None),
-            (143, &json!({ "reason": "Other" }), Some("Failed(exit 143)".to_owned())),
+            (3, &late, FAILED),
+            (137, &late, NOT_ITS_OWN),
+            (143, &late, NOT_ITS_OWN),
+            (143, &json!({ "reason": "Other" }), "Failed(exit 143)"),
         ] {
             assert_eq!(ending(&pod(&json!({ "exitCode": code }), status)), own, "{code} {status}");
         }
-        for (asked, own) in [(9_000, None), (10_000, None), (11_000, failed())] {
+        for (asked, own) in [(9_000, NOT_ITS_OWN), (10_000, NOT_ITS_OWN), (11_000, FAILED)] {
             let deleted = Some(Deletion { asked: Time(asked), last: false });
             assert_eq!(ending(&PodSeen { deleted, ..pod(&json!({}), &json!({})) }), own, "deleted at {asked}");
         }
