@@ -56,11 +56,6 @@ impl Wanted {
         self.items(key).next().is_some()
     }
 
-    /// Every key, in order; several times if several items have it.
-    pub fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.keys.iter().map(|(key, _)| key)
-    }
-
     /// Number of items.
     pub fn len(&self) -> usize {
         self.keys.len()

@@ -120,8 +120,8 @@ mod tests {
         // With its end of line the last one takes just what is left, or one byte too many.
         let room = SLOT_BYTES - text.len() - HEAD - 1;
         for (length, left_over) in [(room, 0), (room + 1, 1)] {
-            let (_, rest) = add(&text, &[entry(777, &"7".repeat(length))]);
-            assert_eq!(rest.len(), left_over);
+            let (full, rest) = add(&text, &[entry(777, &"7".repeat(length))]);
+            assert_eq!((rest.len(), full.len() == SLOT_BYTES), (left_over, left_over == 0));
         }
     }
 
