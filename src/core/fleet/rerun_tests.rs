@@ -113,3 +113,56 @@ fn a_rerun_asked_for_while_the_task_runs_is_told_at_once_and_starts_at_its_end()
     assert_eq!((pending(&story), status(&story).rerun.as_ref().map(|done| done.id.as_str())), (None, Some("2")));
     assert_eq!(status(&story).phase, Some(TaskPhase::Running));
 }
+
+#[test]
+fn items_of_a_task_that_was_accepted_start_again_without_another_check() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 } }));
+    story.plan(0);
+    story.plan(0);
+    story.ends(0, 1, 0);
+    story.ends(1, 1, 3);
+    for _ in 0..3 {
+        story.plan(1_000);
+    }
+    assert_eq!(status(&story).phase, Some(TaskPhase::Failed));
+    ask(&mut story, "1", "Failed");
+    let lines: Vec<String> = (0..80).flat_map(|_| story.plan(1_000)).collect();
+    assert!(lines.contains(&"create ns/t-1-2".to_owned()), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.starts_with("check")), "{lines:?}");
+}
+
+#[test]
+fn nothing_is_asked_for_a_rerun_before_it_is_recorded() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
+    for _ in 0..3 {
+        round(&mut story, 1_000, &refused());
+    }
+    ask(&mut story, "1", "Failed");
+    for _ in 0..2 {
+        // The write finds no answer, or fails.
+        story.now = story.now.plus_millis(5_000);
+        let plan = story.fleet.poll_plan(story.now).to_string();
+        assert!(!plan.contains("check"), "{plan}");
+        if plan.contains("write ns/t Pending") {
+            let failed = WriteOutcome::Failed("timeout".to_owned());
+            story.fleet.handle_written(story.now, &key(), "u", &failed);
+        }
+    }
+    let lines: Vec<String> = (0..40).flat_map(|_| round(&mut story, 1_000, &refused())).collect();
+    assert_eq!(lines.iter().filter(|line| line.starts_with("check")).count(), 1, "{lines:?}");
+}
+
+#[test]
+fn a_running_task_whose_items_somebody_took_from_the_record_starts_them_again_without_another_check() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
+    for _ in 0..3 {
+        story.plan(1_000);
+    }
+    story.written.as_mut().unwrap().status.phases = None;
+    story.restart([Story::pod(0, 1, &json!({ "phase": "Running" }))]);
+    ask(&mut story, "1", "All");
+    story.ends(0, 1, 0);
+    let lines: Vec<String> = (0..80).flat_map(|_| story.plan(1_000)).collect();
+    assert!(lines.contains(&"create ns/t-0-2".to_owned()), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.starts_with("check")), "{lines:?}");
+}

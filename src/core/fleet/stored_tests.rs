@@ -83,3 +83,77 @@ fn a_write_that_fails_once_is_not_told() {
     lines.extend(story.plan(1_000));
     assert!(!lines.iter().any(|line| line.contains("note") || line.contains("HeldBack")), "{lines:?}");
 }
+
+fn notes(lines: &[String]) -> usize {
+    lines.iter().filter(|line| line.starts_with("note")).count()
+}
+
+/// A task whose results are to be stored.
+fn with_results() -> Story {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 } }));
+    story.plan(0);
+    story.plan(0);
+    story.ends(0, 1, 0);
+    story
+}
+
+#[test]
+fn the_third_write_in_a_row_that_fails_is_told() {
+    let mut story = with_results();
+    let failed = WriteOutcome::Failed(FULL.to_owned());
+    let mut writes = 0;
+    for _ in 0..200 {
+        let lines = round(&mut story, 100, &failed);
+        assert!(writes == 3 || notes(&lines) == 0, "after {writes} writes: {lines:?}");
+        if notes(&lines) == 1 {
+            return;
+        }
+        writes += lines.iter().filter(|line| line.starts_with("write")).count();
+    }
+    panic!("it was never told");
+}
+
+#[test]
+fn other_words_of_the_api_server_are_noted_anew() {
+    let mut story = with_results();
+    let words = |plan: &super::plan::Plan| {
+        let notes = plan.actions.iter().filter_map(|a| if let Action::Note(note) = a { Some(note) } else { None });
+        notes.map(|note| note.waiting.message.clone().unwrap_or_default()).collect::<Vec<_>>()
+    };
+    let mut noted = Vec::new();
+    for second in 0..100 {
+        story.now = story.now.plus_millis(1_000);
+        let plan = story.fleet.poll_plan(story.now);
+        noted.extend(words(&plan));
+        for action in &plan.actions {
+            match action {
+                Action::Write(_) => {
+                    let message = if second < 50 { "full" } else { "immutable" }.to_owned();
+                    let outcome = WriteOutcome::NotStored { message, refused: true };
+                    story.fleet.handle_written(story.now, &key(), "u", &outcome);
+                }
+                Action::Note(_) => {
+                    story.version += 1;
+                    let written = WriteOutcome::Written { version: story.version, rewritten: 0, uncached: None };
+                    story.fleet.handle_noted(story.now, &key(), "u", &written);
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(noted, ["full", "immutable"]);
+}
+
+#[test]
+fn nothing_is_noted_of_a_task_that_is_being_deleted() {
+    let mut story = with_results();
+    story.now = story.now.plus_millis(1_000);
+    let plan = story.fleet.poll_plan(story.now);
+    assert!(plan.actions.iter().any(|action| matches!(action, Action::Write(_))), "{plan}");
+    let task = story.written.clone().unwrap();
+    let deleting = crate::core::task::TaskSeen { deleting: true, resource_version: 50, ..task };
+    story.fleet.handle_task(story.now, deleting);
+    story.fleet.handle_written(story.now, &key(), "u", &refused());
+    let lines: Vec<String> = (0..5).flat_map(|_| round(&mut story, 1_000, &refused())).collect();
+    assert_eq!(notes(&lines), 0, "{lines:?}");
+}

@@ -105,6 +105,8 @@ fn a_template_changed_before_its_task_is_accepted_is_checked_again() {
     task.spec.template["spec"]["serviceAccountName"] = json!("other");
     (task.resource_version, task.generation) = (2, 2);
     fleet.handle_task(Time(0), task);
+    let plan = fleet.poll_plan(Time(0)).to_string();
+    assert!(!plan.contains("check"), "the first is still on its way: {plan}");
     fleet.handle_checked(Time(0), &key(), "u", CheckOutcome::Good);
     let plan = fleet.poll_plan(Time(1_000));
     let Some(Action::Check(job)) = plan.actions.first() else { panic!("{plan}") };

@@ -70,7 +70,7 @@ impl Flight {
     pub fn next_wake(&self) -> Option<Time> {
         match (self.doubt, self.stop) {
             (Doubt::Since(time), _) => Some(time),
-            (Doubt::No, Stop::No(time)) if time.0 > 0 => Some(time),
+            (Doubt::No, Stop::No(time)) if time > Time(i64::MIN) => Some(time),
             _ => None,
         }
     }
@@ -94,4 +94,25 @@ pub enum Doubt {
     Since(Time),
     /// Asked for.
     Asked,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flight_needs_attention_when_it_is_in_doubt_or_its_stop_may_be_sent() {
+        let new = Flight::new(Attempt::FIRST, Time(5));
+        assert_eq!(new.next_wake(), None);
+        let no = Stop::No(Time(i64::MIN));
+        for (doubt, stop, wake) in [
+            (Doubt::No, Stop::No(Time(9)), Some(Time(9))),
+            (Doubt::No, Stop::Asked, None),
+            (Doubt::Since(Time(7)), no, Some(Time(7))),
+            (Doubt::Since(Time(7)), Stop::Asked, Some(Time(7))),
+            (Doubt::Asked, Stop::No(Time(9)), None),
+        ] {
+            assert_eq!(Flight { stop, doubt, ..new.clone() }.next_wake(), wake, "{doubt:?} {stop:?}");
+        }
+    }
 }

@@ -97,3 +97,46 @@ impl Flights {
         std::mem::take(&mut self.by_index)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::ids::Attempt;
+
+    fn looked_at(flights: &mut Flights) -> Vec<u32> {
+        let mut seen = Vec::new();
+        flights.look(|index, _| seen.push(index.0), |_| false);
+        seen
+    }
+
+    #[test]
+    fn whoever_has_had_a_look_is_left_alone_until_something_changes() {
+        let mut flights = Flights::default();
+        (0..3).for_each(|index| flights.insert(Index(index), Flight::new(Attempt::FIRST, Time(0))));
+        flights.stop_all(false);
+        assert_eq!(looked_at(&mut flights), [0, 1, 2]);
+        flights.stop_all(false);
+        assert_eq!(looked_at(&mut flights), Vec::<u32>::new());
+        flights.get_mut(Index(1));
+        assert_eq!(looked_at(&mut flights), [1]);
+        flights.stop_all(true);
+        assert_eq!(looked_at(&mut flights), [0, 1, 2], "what becomes of each has changed");
+        flights.stop_all(true);
+        assert_eq!(looked_at(&mut flights), Vec::<u32>::new());
+        flights.stop_all(false);
+        flights.stop_all(true);
+        assert_eq!(looked_at(&mut flights), [0, 1, 2], "and once more");
+    }
+
+    #[test]
+    fn one_that_waits_for_a_time_is_looked_at_in_each_round_until_then() {
+        let mut flights = Flights::default();
+        let doubt = super::super::flight::Doubt::Since(Time(9));
+        flights.insert(Index(0), Flight { doubt, ..Flight::new(Attempt::FIRST, Time(0)) });
+        flights.insert(Index(1), Flight::new(Attempt::FIRST, Time(0)));
+        assert_eq!((looked_at(&mut flights), flights.next_wake()), (vec![0, 1], Some(Time(9))));
+        assert_eq!(looked_at(&mut flights), [0]);
+        assert_eq!(flights.take().len(), 2);
+        assert_eq!((looked_at(&mut flights), flights.next_wake()), (Vec::new(), None));
+    }
+}

@@ -67,6 +67,9 @@ mod tests {
             (WaitingReason::NotStarting, Some("pod t-0-1: Image"))
         );
         stalls.change("t-0-1", Some(StallKind::Image), Some(&stall(StallKind::Image)));
+        stalls.change("t-2-1", None, Some(&stall(StallKind::Image)));
+        stalls.change("t-2-1", Some(StallKind::Image), None);
+        assert!(stalls.waiting().is_some(), "one of two is still held up");
         stalls.change("t-0-1", Some(StallKind::Image), None);
         assert_eq!(stalls.waiting(), None);
     }

@@ -53,3 +53,23 @@ impl Unclear {
         self.of.extend(&other.of);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_create_without_an_answer_may_be_carried_out_for_75_seconds() {
+        let mut unclear = Unclear::new(Time(40_000));
+        unclear.add(Time(1_000), Index(3));
+        assert!(unclear.holds(Time(75_999), Index(3)) && !unclear.holds(Time(76_000), Index(3)));
+        assert!(!unclear.holds(Time(1_000), Index(4)), "another item");
+        assert_eq!((unclear.own_until(Index(3)), unclear.own_until(Index(4))), (Time(76_000), Time(i64::MIN)));
+        assert_eq!((unclear.until(Index(3)), unclear.until(Index(4))), (Time(76_000), Time(40_000)));
+        assert_eq!(unclear.until_all(), Time(76_000));
+        let mut later = Unclear::new(Time(90_000));
+        later.merge(&unclear);
+        assert!(later.holds(Time(75_999), Index(3)));
+        assert_eq!((later.until(Index(3)), later.until_all()), (Time(90_000), Time(90_000)));
+    }
+}

@@ -167,6 +167,60 @@ mod tests {
         assert_eq!((peek(&mut list), list.slots(), list.next_wake()), (Some(2), 1, Some(Time(9))));
         list.release_due(Time(9), &ledger);
         assert_eq!((peek(&mut list), list.slots(), list.next_wake()), (Some(1), 0, None));
+        list.take(Index(1));
+        assert_eq!(peek(&mut list), Some(2), "it waits like any other");
+    }
+
+    #[test]
+    fn what_is_in_flight_or_held_is_passed_over_wherever_it_stands() {
+        let phases = Phases::new(ItemCount::new(4).unwrap());
+        let mut list = Waitlist::default();
+        assert_eq!(list.peek(&phases, |index| index.0 == 0), Some(Index(1)), "an item in flight");
+        let mut list = Waitlist::default();
+        list.hold(Index(0), Time(9));
+        assert!(list.holds(Index(0)) && !list.holds(Index(1)));
+        assert_eq!(peek(&mut list), Some(1), "one that is held, though it was never touched");
+        list.take(Index(1));
+        list.ready(Index(3));
+        assert_eq!(peek(&mut list), Some(2));
+        list.take(Index(2));
+        assert_eq!(peek(&mut list), Some(3));
+        list.take(Index(3));
+        assert_eq!(peek(&mut list), None);
+    }
+
+    #[test]
+    fn an_item_that_is_taken_out_is_not_released_and_the_others_are() {
+        let (mut list, ledger) = (Waitlist::default(), Ledger::new(1, None));
+        (0..4).for_each(|index| list.take(Index(index)));
+        (0..2).for_each(|index| list.settle(Index(index), Revision(0), Time(5)));
+        (2..4).for_each(|index| list.hold(Index(index), Time(6)));
+        list.take(Index(0));
+        list.take(Index(2));
+        list.release_due(Time(6), &ledger);
+        let released: Vec<Option<u32>> = (0..3)
+            .map(|_| {
+                let next = peek(&mut list)?;
+                list.take(Index(next));
+                Some(next)
+            })
+            .collect();
+        assert_eq!((released, list.is_holding()), (vec![Some(1), Some(3), None], false));
+    }
+
+    #[test]
+    fn an_item_that_is_held_for_a_time_alone_can_be_let_go_before() {
+        let mut list = Waitlist::default();
+        (0..4).for_each(|index| list.take(Index(index)));
+        list.hold(Index(0), Time(9));
+        list.hold(Index(1), Time(9));
+        list.settle(Index(2), Revision(7), Time(0));
+        list.release(Index(1));
+        assert_eq!(peek(&mut list), Some(1));
+        list.take(Index(1));
+        list.release(Index(2));
+        assert_eq!(peek(&mut list), None, "its end has yet to be recorded");
+        assert!(list.holds(Index(0)) && list.holds(Index(2)) && !list.holds(Index(1)));
     }
 
     #[test]
