@@ -9,6 +9,8 @@ use super::story::{LIMITS, Story, key};
 use super::{Fleet, Limits};
 use crate::api::conditions::{ConditionType, find_true, is_true};
 use crate::api::status::TaskPhase;
+use crate::core::ids::{Index, ItemCount};
+use crate::core::phases::{ItemPhase, Phases};
 use crate::core::task::keeping::{Keep, Kept};
 
 /// The ConfigMaps of results, and a story whose writes go there.
@@ -122,6 +124,53 @@ fn results_that_somebody_deletes_or_edits_while_the_task_runs_are_restored_or_to
     store.story.ends(0, 2, 0);
     store.rounds(4);
     assert_eq!((store.text(), store.damage(), store.kept[&0].damaged.as_str()), ("7\n7\n7\n", None, ""));
+}
+
+#[test]
+fn damage_is_told_once_and_again_where_there_is_more_and_not_where_all_is_restored() {
+    let mut store = Store::new(&json!({ "items": { "count": 5 } }));
+    let count = |lines: &[String], what: &str| lines.iter().filter(|line| line.contains(what)).count();
+    store.story.ends(0, 1, 0);
+    store.round();
+    store.kept.clear();
+    store.story.ends(1, 1, 0);
+    let lines = store.rounds(5);
+    assert_eq!((count(&lines, "ResultsDamaged"), count(&lines, "ResultsRestored")), (0, 1), "{lines:?}");
+    assert_eq!((store.text(), store.damage()), ("7\n7\nnull\nnull\nnull\n", None));
+    for (end, told) in [(2, 1), (3, 1), (4, 0)] {
+        if told > 0 {
+            store.kept.get_mut(&0).unwrap().text = store.text().replacen('7', "8", 1);
+        }
+        store.story.ends(end, 1, 0);
+        let lines = store.rounds(5);
+        assert_eq!(count(&lines, "ResultsDamaged"), told, "at the end of {end}: {lines:?}");
+    }
+    assert_eq!(store.text(), "8\n8\n7\n7\n7\n");
+    assert!(store.damage().unwrap().contains("(items 0-1)"), "{:?}", store.damage());
+}
+
+#[test]
+fn damage_in_many_configmaps_is_told_with_the_first_four() {
+    // A ConfigMap has 62 lines of 4096 bytes.
+    for (shards, more) in [(4, ""), (5, ", 1 more"), (6, ", 2 more")] {
+        let count = shards * 62;
+        let spec = json!({ "items": { "count": count }, "results": { "maxBytesPerItem": 4_096 } });
+        let mut store = Store::new(&spec);
+        let mut phases = Phases::new(ItemCount::new(u64::from(count)).unwrap());
+        (0..count - 1).for_each(|index| drop(phases.set(Index(index), ItemPhase::Succeeded)));
+        store.story.written.as_mut().unwrap().status.phases = Some(phases.encode());
+        // The pod of an item in the second one is still there.
+        store.story.restart([Story::ended(63, 1, 0), Story::ended(count - 1, 1, 0)]);
+        let lines = store.rounds(3);
+        let words = lines.iter().find(|line| line.contains("ResultsDamaged")).unwrap();
+        let named = "results in ConfigMap t-results-0 (items 0-61), ConfigMap t-results-1 (items 62,64-123), \
+                     ConfigMap t-results-2 (items 124-185), ConfigMap t-results-3 (items 186-";
+        let last = if shards == 4 { 246 } else { 247 };
+        let rest = format!("{named}{last}){more} were changed or deleted");
+        assert!(words.contains(&rest), "{words}");
+        assert!(lines.iter().any(|line| line.contains("results of items 63 were changed or deleted")), "{lines:?}");
+        assert_eq!(store.kept[&1].text.lines().nth(1), Some("7"));
+    }
 }
 
 #[test]

@@ -42,6 +42,29 @@ fn a_reduce_starts_once_the_map_is_recorded_as_successful_and_its_end_is_the_tas
 }
 
 #[test]
+fn what_a_reduce_says_is_the_result_of_its_task() {
+    let mut story = story(1, 0);
+    story.plan(0);
+    assert_eq!(story.written.as_ref().unwrap().status.observed_generation, Some(1));
+    story.ends(0, 1, 0);
+    story.plan(100);
+    story.plan(0);
+    let terminated = json!({ "exitCode": 0, "message": "{\"loss\": 3.10}" });
+    let containers = json!([{ "name": "main", "state": { "terminated": terminated } }]);
+    let ended = json!({ "phase": "Succeeded", "containerStatuses": containers });
+    story.fleet.handle_pod(story.now, Story::pod(REDUCE, 1, &ended));
+    story.plan(1_000);
+    let told = |story: &Story| {
+        let status = &story.written.as_ref().unwrap().status;
+        let reduce = status.reduce.as_ref().map(|reduce| (reduce.phase, reduce.attempt));
+        (reduce, status.result.as_ref().map(|json| json.text().to_owned()), status.result_text.clone())
+    };
+    let text = "{\"loss\":3.10}".to_owned();
+    let expected = (Some((crate::api::status::ReducePhase::Succeeded, 1)), Some(text.clone()), Some(text));
+    assert_eq!(told(&story), expected);
+}
+
+#[test]
 fn a_reduce_that_fails_has_retries_of_its_own_and_then_the_task_fails() {
     let mut story = story(1, 1);
     story.plan(0);

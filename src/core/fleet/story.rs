@@ -186,3 +186,9 @@ mod turns_tests;
 
 #[path = "results_tests.rs"]
 mod results_tests;
+
+#[path = "inputs_tests.rs"]
+mod inputs_tests;
+
+#[path = "load_tests.rs"]
+mod load_tests;

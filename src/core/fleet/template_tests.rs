@@ -69,6 +69,11 @@ fn a_changed_template_is_noticed_after_a_restart_however_broken_it_is() {
         (json!({ "items": { "count": 4 } }), "initContainers", json!([{ "name": "i", "env": 7 }])),
         (json!({ "items": { "count": 4 } }), "containers", json!("none")),
         (json!({ "items": { "count": 4 }, "container": "main" }), "containers", json!([])),
+        (
+            json!({ "items": { "count": 4 }, "container": "main" }),
+            "containers",
+            json!([{ "name": "side", "image": "y" }]),
+        ),
     ] {
         let mut story = story(spec);
         edit(&mut story, field, value.clone());
@@ -113,6 +118,50 @@ fn a_template_changed_before_its_task_is_accepted_is_checked_again() {
     assert_eq!(job.first_pods()[0].1["spec"]["serviceAccountName"], "other");
     fleet.handle_checked(Time(1_000), &key(), "u", CheckOutcome::Good);
     assert!(fleet.poll_plan(Time(1_000)).to_string().contains("create ns/t-0-1"));
+}
+
+#[test]
+fn another_change_before_its_task_is_accepted_does_not_check_a_template_again() {
+    let mut fleet = empty_fleet(LIMITS);
+    let mut task = new_task(key(), "u", 1, &json!({ "items": { "count": 1 } }));
+    fleet.handle_task(Time(0), task.clone());
+    assert_eq!(fleet.poll_plan(Time(0)).to_string(), "check ns/t\n");
+    task.spec.priority = 7;
+    (task.resource_version, task.generation) = (2, 2);
+    fleet.handle_task(Time(0), task);
+    let plan = fleet.poll_plan(Time(1_000)).to_string();
+    assert!(!plan.contains("check"), "{plan}");
+    fleet.handle_checked(Time(1_000), &key(), "u", CheckOutcome::Good);
+    assert!(fleet.poll_plan(Time(1_000)).to_string().contains("create ns/t-0-1"));
+}
+
+#[test]
+fn a_reduce_whose_template_is_put_back_knows_how_its_items_ended() {
+    let template = json!({ "spec": { "containers": [{ "name": "main", "image": "y" }] } });
+    let mut story = story(json!({ "items": { "count": 1 }, "reduce": { "template": template } }));
+    story.ends(0, 1, 0);
+    let edit_reduce = |story: &mut Story, class: Value| {
+        let mut task = story.written.clone().unwrap();
+        story.version += 1;
+        (task.resource_version, task.generation) = (story.version, i64::try_from(story.version).unwrap());
+        task.spec.reduce.as_mut().unwrap().template["spec"]["priorityClassName"] = class;
+        story.written = Some(task.clone());
+        story.fleet.handle_task(story.now, task);
+    };
+    assert!(story.plan(1_000).iter().any(|line| line.starts_with("write ns/t Reducing 1/1")));
+    edit_reduce(&mut story, json!("high"));
+    story.restart([]);
+    assert!(creates(&story.plan(80_000)).is_empty());
+    assert!(waiting(&story).unwrap().contains("or spec.reduce.template has changed"));
+    edit_reduce(&mut story, json!(null));
+    let plan = story.fleet.poll_plan(story.now);
+    let create = plan.actions.iter().find_map(|a| if let Action::Create(create) = a { Some(create) } else { None });
+    let create = create.unwrap_or_else(|| panic!("{plan}"));
+    let pod = create.job.pod(create.index, create.attempt, create.memory_raises);
+    let container = &pod["spec"]["containers"][0];
+    assert_eq!(container["image"], "y");
+    let env = container["env"].as_array().unwrap();
+    assert!(env.contains(&json!({ "name": "MAPTASK_SUCCEEDED", "value": "1" })), "{env:?}");
 }
 
 #[test]

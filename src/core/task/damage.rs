@@ -130,8 +130,8 @@ impl Run {
             return false;
         };
         match progress(pod, self.job.template.role()) {
-            Progress::Ended(ending) if ending.is_success() => self.take_result(index, ending).is_success(),
-            _ => false,
+            Progress::Ended(ending) => self.take_result(index, ending).is_success(),
+            Progress::Pending(_) | Progress::Started => false,
         }
     }
 }

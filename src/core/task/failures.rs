@@ -174,6 +174,43 @@ mod tests {
         let mut failures = Failures::default();
         failures.add(Index(0), Attempt(1), EndingCategory::Rejected, &Ending::Rejected, &detail);
         assert_eq!(failures.most_often(true).as_deref(), Some("most often (1 attempt): Rejected (OutOfcpu) (item 0)"));
+        // A reason that only says the same is not told twice.
+        let told = |reason: &str| {
+            let detail = Detail { reason: Some(reason.to_owned()), ..Detail::default() };
+            let mut failures = Failures::default();
+            failures.add(Index(0), Attempt(1), EndingCategory::Evicted, &Ending::Evicted { started: true }, &detail);
+            failures.most_often(true).unwrap()
+        };
+        assert_eq!(told("TerminationByKubelet"), "most often (1 attempt): Evicted (TerminationByKubelet) (item 0)");
+        assert_eq!(
+            (told("Evicted"), told("Error")),
+            (told("Error"), "most often (1 attempt): Evicted (item 0)".to_owned())
+        );
+    }
+
+    #[test]
+    fn failures_are_alike_if_all_that_is_told_of_them_is() {
+        let failed = |exit_code, container: &str| Ending::Failed { exit_code, container: container.to_owned() };
+        let detail = |reason: &str, message: &str| Detail {
+            reason: Some(reason.to_owned()),
+            message: Some(message.to_owned()),
+            node: None,
+        };
+        let all = [
+            (EndingCategory::Failed, failed(1, "main"), detail("Error", "oops")),
+            (EndingCategory::OutOfMemory, failed(1, "main"), detail("Error", "oops")),
+            (EndingCategory::Failed, failed(2, "main"), detail("Error", "oops")),
+            (EndingCategory::Failed, failed(1, "side"), detail("Error", "oops")),
+            (EndingCategory::Failed, failed(1, "main"), detail("StartError", "oops")),
+            (EndingCategory::Failed, failed(1, "main"), detail("Error", "alas")),
+        ];
+        let mut failures = Failures::default();
+        for _ in 0..2 {
+            for (category, ending, detail) in &all {
+                failures.add(Index(0), Attempt(1), *category, ending, detail);
+            }
+        }
+        assert_eq!(failures.to_status().iter().map(|group| group.count).collect::<Vec<_>>(), [2; 6]);
     }
 
     #[test]
@@ -187,7 +224,9 @@ mod tests {
         }
         let shown = failures.to_status();
         assert_eq!(shown.len(), 10);
-        assert_eq!((shown[9].category.as_str(), shown[9].count), ("Other", 17 * 4));
+        let other = &shown[9];
+        assert_eq!((other.category.as_str(), other.count), ("Other", 17 * 4));
+        assert_eq!((&other.reason, other.exit_code, &other.container, &other.pattern), (&None, None, &None, &None));
         assert_eq!(shown.iter().map(|group| group.count).sum::<i32>(), 26 * 4);
         assert!(serde_json::to_string(&shown).unwrap().len() < 12_000);
     }

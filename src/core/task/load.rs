@@ -251,9 +251,7 @@ impl Run {
                 self.flights.insert(index, flight);
             }
         }
-        if old.job.items.is_known() && old.job.template_hash == self.job.template_hash {
-            self.job = Arc::clone(&old.job);
-        } else if old.job.items.is_known() {
+        if old.job.items.is_known() {
             self.job = Arc::new(Job { items: old.job.items.clone(), ..(*self.job).clone() });
         }
         self.unclear.merge(&old.unclear);
@@ -268,7 +266,6 @@ impl Run {
         for index in missing {
             let flight = Flight {
                 created: true,
-                epoch: round.epoch,
                 doubt: Doubt::Since(round.now),
                 stop,
                 unwanted,

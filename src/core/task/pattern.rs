@@ -17,9 +17,7 @@ fn word(word: &str) -> String {
     let start = word.find(inner).unwrap_or(0);
     let (head, tail) = (&word[..start], &word[start + inner.len()..]);
     // `path=/a/b`, `file:/a/b`
-    if let Some(cut) = inner.find(['=', ':']).filter(|cut| !inner[*cut + 1..].starts_with("//"))
-        && !inner[cut + 1..].is_empty()
-    {
+    if let Some(cut) = inner.find(['=', ':']).filter(|cut| !inner[*cut + 1..].starts_with("//")) {
         let (key, value) = inner.split_at(cut + 1);
         return join(format!("{head}{}{}{tail}", numbers(key), part(value)));
     }
@@ -110,6 +108,10 @@ mod tests {
             ("open '/data/a b.png'", "open '/tmp/x/y b.png'", "open '… b.png'"),
             ("file=/a/b/c: gone", "file=/z/y: gone", "file=…: gone"),
             ("took 1.5e-3 s", "took 2 s", "took # s"),
+            ("GET http://a/b: refused", "GET https://c.d/e: refused", "GET …: refused"),
+            ("no /tmp here", "no /var here", "no … here"),
+            ("a/b/c is gone", "d/e/f/g is gone", "… is gone"),
+            ("commit deadbeef1 failed", "commit 0123abc failed", "commit # failed"),
         ];
         for (one, other, both) in alike {
             assert_eq!((pattern(one).as_str(), pattern(other).as_str()), (both, both));
@@ -120,6 +122,14 @@ mod tests {
     fn messages_that_differ_in_words_are_not() {
         assert_ne!(pattern("disk full"), pattern("disk gone"));
         assert_ne!(pattern("cafe closed"), pattern("beef closed"), "words of hexadecimal letters stay");
+        assert_ne!(pattern("decade over"), pattern("facade over"), "also long ones");
+        for (message, as_it_is) in [
+            ("worker12 is gone", "worker# is gone"),
+            ("e12 is gone", "e# is gone"),
+            ("read / and and/or", "read / and and/or"),
+        ] {
+            assert_eq!(pattern(message), as_it_is);
+        }
     }
 
     #[test]

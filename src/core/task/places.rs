@@ -103,5 +103,9 @@ mod tests {
         let odd: Places = (0..50_000).map(|i| i * 2 + 1).collect();
         let bounded = odd.clone().bounded();
         assert!(bounded.0.len() <= MOST_RANGES && odd.is_within(&bounded));
+        let most: Places = (0..4_000).map(|i| i * 2).collect();
+        assert_eq!(most.clone().bounded(), most);
+        let more: Places = (0..4_001).map(|i| i * 2).collect();
+        assert_eq!(more.bounded().0.len(), 2_001);
     }
 }

@@ -80,6 +80,7 @@ mod tests {
     fn neighbours_become_a_range_in_any_order() {
         assert_eq!(of([3, 17, 19, 18]).to_string(), "3,17-19");
         assert_eq!(of([18, 3, 17, 3, 19]), of([3, 17, 18, 19]));
+        assert_eq!(of([17, 18, 19, 20, 18, 20]), of([17, 18, 19, 20]), "what is there already changes nothing");
     }
 
     #[test]
@@ -88,5 +89,9 @@ mod tests {
         assert!(even.to_string().starts_with("0,2,4,") && even.to_string().ends_with(",…"), "{even}");
         assert!(even.to_string().chars().count() <= 64);
         assert_eq!(Ranges::parse(&even.to_string()), even);
+        let mut full = of((0..20).map(|i| 10 + i * 2).chain([1_000]));
+        assert!(full.to_string().len() == 64 && full.to_string().ends_with(",1000"), "{full}");
+        full.insert(Index(5));
+        assert!(full.to_string().starts_with("5,10,") && full.to_string().ends_with(",48,…"), "{full}");
     }
 }

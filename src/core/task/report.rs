@@ -167,6 +167,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_task_says_in_one_word_why_it_waits_or_failed_and_none_once_it_has_succeeded() {
+        let now = Time(0);
+        let mut headline = Headline::default();
+        let reason = |headline: &Headline, phase| headline.status(phase, None).reason;
+        assert_eq!(reason(&headline, TaskPhase::Running), None);
+        headline.waiting = Some(Waiting { reason: crate::api::status::WaitingReason::Quota, message: None });
+        assert_eq!(reason(&headline, TaskPhase::Running).as_deref(), Some("Quota"));
+        headline.set(now, ConditionType::FailureTarget, true, "TooManyFailures", "");
+        assert_eq!(
+            reason(&headline, TaskPhase::Running).as_deref(),
+            Some("TooManyFailures"),
+            "what is decided counts more"
+        );
+        headline.set(now, ConditionType::Failed, true, "DeadlineExceeded", "");
+        assert_eq!(reason(&headline, TaskPhase::Failed).as_deref(), Some("DeadlineExceeded"));
+        assert_eq!(reason(&headline, TaskPhase::Succeeded), None);
+    }
+
+    #[test]
     fn the_share_of_successes_is_cut_to_one_decimal() {
         let percent = |succeeded, failed| success_percent(Counts { succeeded, failed, ..Counts::default() });
         assert_eq!(percent(0, 0), "-");

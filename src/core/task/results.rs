@@ -176,6 +176,7 @@ mod tests {
         assert_eq!(layout.line("123456789", false).unwrap(), r#""456789""#, "a number that is cut is none");
         assert_eq!(layout.line("abcdefg\"hi\n", false).unwrap(), r#""fg\"hi""#);
         assert_eq!(layout.line("ääääää", false).unwrap(), r#""äää""#);
+        assert_eq!(layout.line("€€€", false).unwrap(), r#""€€""#, "three bytes each");
         assert_eq!(layout.line("12345678", false).unwrap(), "12345678");
     }
 
@@ -202,6 +203,14 @@ mod tests {
     fn a_line_that_is_too_long_is_told_with_its_size() {
         assert_eq!(layout(5, 1).line("123456", false), Err(6));
         assert_eq!(layout(5, 1).line("abcd", false), Err(6), "the quotes count");
+    }
+
+    #[test]
+    fn a_reduce_has_the_room_that_a_kubelet_gives_a_message() {
+        let message = "\u{1}".repeat(4_096);
+        let line = Layout::of_reduce().line(&message, false).unwrap();
+        assert_eq!(line.len(), 24_578, "six bytes for each, and the quotes");
+        assert_eq!(Layout::of_reduce().line(&format!("{message}a"), false), Err(24_579));
     }
 
     #[test]

@@ -110,6 +110,84 @@ fn a_sample_shows_the_place_in_the_code_where_there_is_room() {
 }
 
 #[test]
+fn a_place_in_the_code_is_indented_and_begins_as_languages_write_it() {
+    for (line, is) in [
+        ("    at Module.load (loader:1:10)", true),
+        ("  File \"/app/x.py\", line 1, in run", true),
+        ("\tfrom x.rb:7:in `run'", true),
+        ("\t... 7 more", true),
+        ("\t/app/main.go:9 +0x1d", true),
+        ("   3: core::ops::call", true),
+        ("at last", false),
+        ("3: not indented", false),
+        ("  key: value", false),
+        ("  3b: value", false),
+        ("  : value", false),
+        ("  value", false),
+    ] {
+        assert_eq!(is_frame(line), is, "{line}");
+    }
+}
+
+/// The lines of a message that tell, and those that are places in the code.
+fn kinds(message: &str) -> (Vec<&str>, Vec<&str>) {
+    let lines = lines_of(message);
+    let of = |wanted: fn(&Line<'_>) -> bool| {
+        lines.iter().filter(|line| wanted(line)).map(|line| line.text.trim()).collect::<Vec<_>>()
+    };
+    (of(|line| line.tells), of(|line| line.is_frame))
+}
+
+#[test]
+fn what_is_said_before_and_after_a_place_in_the_code_tells_and_what_belongs_to_it_does_not() {
+    assert_eq!(
+        kinds("start\nsaid\n  at f\n  lost\nend"),
+        (vec!["said", "lost", "end"], vec!["at f"]),
+        "as far in as a frame"
+    );
+    assert_eq!(kinds("said\n  at f\n    a\n    b\n  at g\nend").1, ["at f", "a", "b", "at g"]);
+    assert_eq!(kinds("said\n    at f\n  at g\n   a\nend").1, ["at f", "at g", "a"], "further in than the outermost");
+    assert_eq!(kinds("said\n  at f\nthen\n detail\nend"), (vec!["said", "then", "end"], vec!["at f"]));
+    assert_eq!(kinds("thread panicked at x.rs:1\nwords\nnote\nend").0, ["thread panicked at x.rs:1", "words", "end"]);
+    assert_eq!(kinds("one\ntwo\n\n  at f\n"), (vec!["two"], vec!["at f"]), "the last one is no place");
+}
+
+#[test]
+fn the_first_line_is_left_out_only_where_a_kubelet_has_cut_it() {
+    let message = |lines: usize, bytes: usize| {
+        let short = "line\n".repeat(lines - 1);
+        format!("{}\n{short}", "x".repeat(bytes - 1 - short.len()))
+    };
+    for (lines, bytes, left) in
+        [(4, 2_048, 3), (3, 2_048, 2), (2, 2_048, 2), (1, 2_048, 1), (4, 2_000, 4), (4, 4_100, 3)]
+    {
+        let message = message(lines, bytes);
+        assert_eq!((message.len(), lines_of(&message).len()), (bytes, left), "{lines} lines of {bytes} bytes");
+    }
+}
+
+#[test]
+fn of_a_message_that_is_longer_than_is_looked_at_both_ends_are_left() {
+    let (head, tail) = ("a".repeat(4_096), "z".repeat(4_096));
+    assert_eq!(both_ends(&format!("{head}{tail}")), format!("{head}{tail}"));
+    assert_eq!(both_ends(&format!("{head}middle{tail}")), format!("{head}…{tail}"));
+}
+
+#[test]
+fn lines_that_tell_are_shown_before_all_others_and_those_as_far_as_there_is_room() {
+    let (close, far) = ("c".repeat(80), "d".repeat(50));
+    let text = format!("ERROR a\n{close}\n{far}\nlast");
+    assert_eq!(sample(&text, 100), format!("ERROR a {close} … last"));
+    assert_eq!(sample(&text, 99), "ERROR a … last", "a line is shown whole or not at all");
+    let long = format!("ERROR {}\n{far}\nlast", "e".repeat(300));
+    let shown = sample(&long, 200);
+    assert!(shown.starts_with("ERROR eee") && shown.ends_with("… last"), "{shown}");
+    assert_eq!(gist("one\nERROR two\nthree", 200, str::to_owned), "one ERROR two three", "what fits is told as it is");
+    let plain = gist(&format!("first\n{}last", "words\n".repeat(90)), 200, str::to_owned);
+    assert!(plain.starts_with("first words") && plain.ends_with("words last"), "{plain}");
+}
+
+#[test]
 fn an_address_at_the_beginning_of_a_line_is_no_time() {
     for (word, is) in [
         ("2026-01-31T10:20:30.5Z", true),

@@ -1,0 +1,213 @@
+//! What another operator, or this one before its restart, has written: the status is the truth, and what is known beyond it stays.
+
+use serde_json::{Value, json};
+
+use super::{LIMITS, Story, key};
+use crate::api::TaskPhase;
+use crate::api::status::MapTaskStatus;
+use crate::core::fleet::plan::{CreateOutcome, LookOutcome};
+use crate::core::ids::{Index, ItemCount, Time};
+use crate::core::phases::{ItemPhase, Phases};
+use crate::core::pod::PodSeen;
+use crate::core::task::TaskSeen;
+
+/// A story whose task is accepted and has asked for what it may start.
+fn started(spec: &Value, created: Option<CreateOutcome>) -> Story {
+    let mut story = Story::new(LIMITS, spec);
+    story.created = created;
+    story.plan(0);
+    story.plan(0);
+    story
+}
+
+fn status(story: &Story) -> &MapTaskStatus {
+    &story.written.as_ref().expect("it was written").status
+}
+
+/// Somebody else changes the object.
+fn another_writes(story: &mut Story, change: impl FnOnce(&mut TaskSeen)) {
+    let mut task = story.written.clone().unwrap();
+    task.status.message = Some("somebody was here".to_owned());
+    change(&mut task);
+    story.version += 1;
+    (task.resource_version, task.generation) = (story.version, i64::try_from(story.version).unwrap());
+    story.written = Some(task.clone());
+    story.fleet.handle_task(story.now, task);
+}
+
+fn creates(plan: &[String]) -> Vec<&str> {
+    plan.iter().map(String::as_str).filter(|line| line.starts_with("create")).collect()
+}
+
+fn pending(version: u64) -> PodSeen {
+    PodSeen { version, ..Story::pod(0, 1, &json!({ "phase": "Pending" })) }
+}
+
+#[test]
+fn a_create_on_its_way_is_still_known_when_another_wrote_the_status() {
+    let spec = json!({ "items": { "count": 2 }, "concurrency": 1 });
+    let mut story = started(&spec, None);
+    another_writes(&mut story, |_| ());
+    assert_eq!(creates(&story.plan(1_000)), Vec::<&str>::new(), "its pod may come");
+    story.fleet.handle_created(story.now, &Story::id(0, 1), "u", CreateOutcome::Created);
+    another_writes(&mut story, |_| ());
+    assert_eq!(creates(&story.plan(1_000)), Vec::<&str>::new(), "its pod is there, though no list has shown it");
+    story.runs(0, 1);
+    story.ends(0, 1, 0);
+    story.created = Some(CreateOutcome::Created);
+    assert_eq!(creates(&story.plan(1_000)), ["create ns/t-1-1"]);
+}
+
+#[test]
+fn a_create_on_its_way_of_an_item_that_ended_by_another_word_holds_no_slot() {
+    let mut story = started(&json!({ "items": { "count": 2 }, "concurrency": 1 }), None);
+    another_writes(&mut story, |task| {
+        let mut phases = Phases::new(ItemCount::new(2).unwrap());
+        phases.set(Index(0), ItemPhase::Succeeded);
+        task.status.phases = Some(phases.encode());
+    });
+    assert_eq!(creates(&story.plan(1_000)), ["create ns/t-1-1"]);
+}
+
+#[test]
+fn a_create_on_its_way_of_an_attempt_before_the_recorded_one_holds_no_slot() {
+    let mut story = started(&json!({ "items": { "count": 2 }, "concurrency": 1, "retries": 1 }), None);
+    let attempts = {
+        let mut other = started(&json!({ "items": { "count": 2 }, "retries": 1 }), Some(CreateOutcome::Created));
+        other.ends(0, 1, 1);
+        other.plan(1_000);
+        status(&other).attempts.clone()
+    };
+    assert!(attempts.is_some());
+    another_writes(&mut story, |task| task.status.attempts = attempts);
+    assert_eq!(creates(&story.plan(1_000)), ["create ns/t-1-1"], "the second attempt waits for the first one's create");
+}
+
+#[test]
+fn a_pod_that_is_late_with_its_start_is_stopped_also_if_another_wrote_the_status() {
+    let spec = json!({ "items": { "count": 1 }, "startDeadlineSeconds": 5 });
+    let mut story = started(&spec, Some(CreateOutcome::Created));
+    story.fleet.handle_pod(story.now, pending(1));
+    another_writes(&mut story, |_| ());
+    story.plan(1_000);
+    let lines: Vec<String> = (0..2).flat_map(|_| story.plan(3_000)).collect();
+    assert!(lines.contains(&"stop ns/t-0-1".to_owned()), "{lines:?}");
+}
+
+#[test]
+fn a_template_that_another_changed_together_with_the_status_starts_nothing() {
+    let mut story = started(&json!({ "items": { "count": 2 }, "concurrency": 1 }), Some(CreateOutcome::Created));
+    another_writes(&mut story, |task| {
+        task.spec.template["spec"]["priorityClassName"] = json!("high");
+    });
+    story.ends(0, 1, 0);
+    let plan = story.plan(1_000);
+    assert!(creates(&plan).is_empty() && plan.iter().any(|line| line.contains("waiting TemplateChanged")), "{plan:?}");
+}
+
+/// What becomes of an item that the record calls running and whose pod is gone when another operator takes over; failures of the
+/// cluster cost it all it has.
+fn pod_lost_over_a_restart(spec: &Value, suspended: bool, resumed: bool) -> (u32, u32) {
+    let mut spec = spec.clone();
+    spec["items"] = json!({ "count": 1 });
+    spec["retryPolicy"] = json!({ "infrastructureRetries": 0 });
+    let mut story = started(&spec, Some(CreateOutcome::Created));
+    story.runs(0, 1);
+    story.plan(1_000);
+    if suspended {
+        another_writes(&mut story, |task| (task.spec.suspend, task.status.message) = (true, None));
+        story.task.spec.suspend = true;
+        story.plan(1_000);
+        assert_eq!(status(&story).phase, Some(TaskPhase::Suspended));
+    }
+    story.written.as_mut().unwrap().spec.suspend = suspended && !resumed;
+    story.restart([]);
+    let plan = story.plan(1_000);
+    assert!(plan.contains(&"look for ns/t-0-1".to_owned()), "asked for before it counts as lost: {plan:?}");
+    story.fleet.handle_looked(story.now, &Story::id(0, 1), "u", LookOutcome::NotFound);
+    let counts = story.fleet.task(&key()).unwrap().map().unwrap().phases.counts();
+    (counts.waiting, counts.failed)
+}
+
+#[test]
+fn a_pod_that_is_gone_after_a_restart_is_lost_unless_it_was_stopped_for_a_suspension() {
+    let (waits, fails) = ((1, 0), (0, 1));
+    let stop = json!({ "suspendPolicy": "Stop" });
+    let drain = json!({ "suspendPolicy": "Drain" });
+    for (policy, suspended, resumed, expected) in [
+        (&stop, false, false, fails),
+        (&stop, true, false, waits),
+        (&stop, true, true, waits),
+        (&drain, false, false, fails),
+        (&drain, true, false, fails),
+        (&drain, true, true, fails),
+    ] {
+        let found = pod_lost_over_a_restart(policy, suspended, resumed);
+        assert_eq!(found, expected, "{policy}, suspended {suspended}, resumed {resumed}");
+    }
+}
+
+#[test]
+fn a_deadline_counts_from_the_resumption_also_if_nobody_was_there_to_see_it() {
+    let start = |suspended: bool, resumed: bool| {
+        let spec = json!({ "items": { "count": 1 }, "activeDeadlineSeconds": 1_000 });
+        let mut story = started(&spec, Some(CreateOutcome::Created));
+        story.runs(0, 1);
+        story.plan(1_000);
+        if suspended {
+            another_writes(&mut story, |task| (task.spec.suspend, task.status.message) = (true, None));
+            story.plan(1_000);
+            assert_eq!(status(&story).phase, Some(TaskPhase::Suspended));
+        }
+        story.written.as_mut().unwrap().spec.suspend = suspended && !resumed;
+        story.now = Time(100_000);
+        story.restart([]);
+        story.runs(0, 1);
+        story.plan(1_000);
+        story.ends(0, 1, 0);
+        story.plan(1_000);
+        status(&story).start_time.as_ref().unwrap().0.as_second()
+    };
+    assert_eq!((start(false, false), start(true, false), start(true, true)), (0, 0, 100));
+}
+
+#[test]
+fn of_a_task_that_has_ended_no_item_is_kept_before_a_rerun_is_asked_for() {
+    let mut story = started(&json!({ "items": { "count": 1 } }), Some(CreateOutcome::Created));
+    story.ends(0, 1, 1);
+    story.plan(1_000);
+    let items_at_hand = |story: &Story| story.fleet.task(&key()).unwrap().map().is_some();
+    assert!(!items_at_hand(&story), "its end is written");
+    story.restart([]);
+    story.plan(1_000);
+    assert!(!items_at_hand(&story));
+    let rerun = serde_json::from_value(json!({ "id": "1", "items": "Failed" })).unwrap();
+    another_writes(&mut story, |task| task.spec.rerun = rerun);
+    story.plan(80_000);
+    assert_eq!(creates(&story.plan(80_000)), ["create ns/t-0-2"]);
+}
+
+#[test]
+fn a_rerun_of_a_task_whose_items_can_not_be_read_is_refused_and_changes_none_of_them() {
+    let mut story = started(&json!({ "items": { "count": 1 } }), Some(CreateOutcome::Created));
+    story.ends(0, 1, 1);
+    story.plan(1_000);
+    let rerun = serde_json::from_value(json!({ "id": "1", "items": "Failed" })).unwrap();
+    story.plan(1_000);
+    another_writes(&mut story, |task| {
+        task.spec.rerun = rerun;
+        task.status.phases = Some("oops".to_owned());
+    });
+    for _ in 0..3 {
+        story.plan(1_000);
+    }
+    let told = status(&story);
+    assert_eq!((told.phase, told.phases.as_deref()), (Some(TaskPhase::Failed), Some("oops")));
+    assert_eq!(
+        told.rerun.as_ref().and_then(|done| done.message.as_deref()),
+        Some("the task's own record can't be read")
+    );
+    assert!(told.message.as_ref().is_some_and(|message| message.contains("can't be read")), "{told:?}");
+    let words = "rerun 1: the task's own record can't be read";
+    assert!(story.told.iter().any(|tell| tell.reason == "RerunRefused" && tell.note == words), "{:?}", story.told);
+}
