@@ -150,6 +150,17 @@ fn damage_is_told_once_and_again_where_there_is_more_and_not_where_all_is_restor
 }
 
 #[test]
+fn a_configmap_of_no_result_is_made_only_for_a_reduce() {
+    let template = json!({ "spec": { "containers": [{ "name": "main", "image": "y" }] } });
+    for (reduce, made) in [(json!(null), None), (json!({ "template": template }), Some("null\n"))] {
+        let mut store = Store::new(&json!({ "items": { "count": 1 }, "minSuccesses": 0, "reduce": reduce }));
+        store.story.ends(0, 1, 3);
+        store.rounds(3);
+        assert_eq!(store.kept.get(&0).map(|kept| kept.text.as_str()), made);
+    }
+}
+
+#[test]
 fn damage_in_many_configmaps_is_told_with_the_first_four() {
     // A ConfigMap has 62 lines of 4096 bytes.
     for (shards, more) in [(4, ""), (5, ", 1 more"), (6, ", 2 more")] {
@@ -157,7 +168,9 @@ fn damage_in_many_configmaps_is_told_with_the_first_four() {
         let spec = json!({ "items": { "count": count }, "results": { "maxBytesPerItem": 4_096 } });
         let mut store = Store::new(&spec);
         let mut phases = Phases::new(ItemCount::new(u64::from(count)).unwrap());
-        (0..count - 1).for_each(|index| drop(phases.set(Index(index), ItemPhase::Succeeded)));
+        for index in 0..count - 1 {
+            phases.set(Index(index), ItemPhase::Succeeded);
+        }
         store.story.written.as_mut().unwrap().status.phases = Some(phases.encode());
         // The pod of an item in the second one is still there.
         store.story.restart([Story::ended(63, 1, 0), Story::ended(count - 1, 1, 0)]);

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::load_tests::another_writes;
 use super::{LIMITS, Story, key};
 use crate::core::fleet::plan::{Action, FetchOutcome};
-use crate::core::task::TaskSeen;
 
 /// A task of one item at a time, whose list is in a ConfigMap.
 fn story() -> Story {
@@ -53,7 +53,9 @@ fn created(story: &mut Story) -> Vec<Value> {
 fn a_configmap_that_is_not_there_is_asked_for_again_up_to_thirty_seconds_apart() {
     let mut story = story();
     assert_eq!(fetches(&story.plan(0)), 1);
+    story.plan(0);
     assert_eq!(fetches(&story.plan(60_000)), 0, "one request at a time");
+    assert!(story.fleet.next_wake(story.now).is_none_or(|wake| wake > story.now), "its answer is waited for");
     for delay in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
         story.fleet.handle_fetched(story.now, &key(), "u", FetchOutcome::Missing("no ConfigMap inputs".to_owned()));
         let failed = story.now;
@@ -116,10 +118,7 @@ fn a_list_whose_hash_was_not_recorded_must_have_as_many_items() {
 #[test]
 fn a_list_that_is_known_stays_so_when_another_wrote_the_status() {
     let mut story = running("a\nb\n");
-    let mut task = story.written.clone().unwrap();
-    task.status.message = Some("somebody was here".to_owned());
-    story.version += 1;
-    story.fleet.handle_task(story.now, TaskSeen { resource_version: story.version, ..task });
+    another_writes(&mut story, |_| ());
     story.ends(0, 1, 0);
     let plan = story.plan(1_000);
     assert_eq!(fetches(&plan), 0, "{plan:?}");

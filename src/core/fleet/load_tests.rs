@@ -24,10 +24,19 @@ fn status(story: &Story) -> &MapTaskStatus {
     &story.written.as_ref().expect("it was written").status
 }
 
-/// Somebody else changes the object.
-fn another_writes(story: &mut Story, change: impl FnOnce(&mut TaskSeen)) {
+/// Somebody else writes the status; and maybe more.
+pub fn another_writes(story: &mut Story, change: impl FnOnce(&mut TaskSeen)) {
+    edit(story, |task| {
+        let mut condition = task.status.conditions[0].clone();
+        condition.type_ = format!("Seen{}", task.resource_version);
+        task.status.conditions.push(condition);
+        change(task);
+    });
+}
+
+/// Somebody changes the object.
+fn edit(story: &mut Story, change: impl FnOnce(&mut TaskSeen)) {
     let mut task = story.written.clone().unwrap();
-    task.status.message = Some("somebody was here".to_owned());
     change(&mut task);
     story.version += 1;
     (task.resource_version, task.generation) = (story.version, i64::try_from(story.version).unwrap());
@@ -89,9 +98,26 @@ fn a_pod_that_is_late_with_its_start_is_stopped_also_if_another_wrote_the_status
     let mut story = started(&spec, Some(CreateOutcome::Created));
     story.fleet.handle_pod(story.now, pending(1));
     another_writes(&mut story, |_| ());
+    let stops = |plan: Vec<String>| plan.contains(&"stop ns/t-0-1".to_owned());
+    assert!(!stops(story.plan(10_000)), "another create of it may still be carried out");
+    assert!(stops(story.plan(80_000)));
+}
+
+#[test]
+fn a_pod_that_another_calls_running_is_asked_for_at_once_where_no_list_shows_it() {
+    let mut story = started(&json!({ "items": { "count": 2 }, "concurrency": 1 }), Some(CreateOutcome::Created));
+    story.runs(0, 1);
     story.plan(1_000);
-    let lines: Vec<String> = (0..2).flat_map(|_| story.plan(3_000)).collect();
-    assert!(lines.contains(&"stop ns/t-0-1".to_owned()), "{lines:?}");
+    another_writes(&mut story, |task| {
+        let mut phases = Phases::new(ItemCount::new(2).unwrap());
+        for index in [0, 1] {
+            phases.set(Index(index), ItemPhase::Running);
+        }
+        task.status.phases = Some(phases.encode());
+    });
+    let plan = story.plan(0);
+    let looks: Vec<&String> = plan.iter().filter(|line| line.starts_with("look")).collect();
+    assert_eq!(looks, ["look for ns/t-1-1"]);
 }
 
 #[test]
@@ -115,7 +141,7 @@ fn pod_lost_over_a_restart(spec: &Value, suspended: bool, resumed: bool) -> (u32
     story.runs(0, 1);
     story.plan(1_000);
     if suspended {
-        another_writes(&mut story, |task| (task.spec.suspend, task.status.message) = (true, None));
+        edit(&mut story, |task| task.spec.suspend = true);
         story.task.spec.suspend = true;
         story.plan(1_000);
         assert_eq!(status(&story).phase, Some(TaskPhase::Suspended));
@@ -155,7 +181,7 @@ fn a_deadline_counts_from_the_resumption_also_if_nobody_was_there_to_see_it() {
         story.runs(0, 1);
         story.plan(1_000);
         if suspended {
-            another_writes(&mut story, |task| (task.spec.suspend, task.status.message) = (true, None));
+            edit(&mut story, |task| task.spec.suspend = true);
             story.plan(1_000);
             assert_eq!(status(&story).phase, Some(TaskPhase::Suspended));
         }
@@ -182,7 +208,7 @@ fn of_a_task_that_has_ended_no_item_is_kept_before_a_rerun_is_asked_for() {
     story.plan(1_000);
     assert!(!items_at_hand(&story));
     let rerun = serde_json::from_value(json!({ "id": "1", "items": "Failed" })).unwrap();
-    another_writes(&mut story, |task| task.spec.rerun = rerun);
+    edit(&mut story, |task| task.spec.rerun = rerun);
     story.plan(80_000);
     assert_eq!(creates(&story.plan(80_000)), ["create ns/t-0-2"]);
 }

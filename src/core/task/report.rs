@@ -73,7 +73,7 @@ impl Headline {
         }
     }
 
-    /// The status of a task in `phase` with these items, if it got as far as having any.
+    /// The status of a task in `phase` with these items, if it got as far as having any; but for its reduce.
     pub fn status(&self, phase: TaskPhase, run: Option<&Run>) -> MapTaskStatus {
         let mut status = MapTaskStatus {
             phase: Some(phase),
@@ -85,7 +85,6 @@ impl Headline {
             waiting: self.waiting.clone(),
             message: self.message.clone(),
             rerun: self.rerun.clone(),
-            reduce: self.reduce.clone(),
             result: self.result.clone(),
             result_text: self.result_text.clone(),
             template_hash: self.template_hash.clone(),
