@@ -53,6 +53,24 @@ proptest! {
 }
 
 #[test]
+fn success_wins_over_what_would_fail_the_task_in_the_same_round() {
+    let rules = json!({ "rules": [{ "exitCodes": [9], "action": "FailTask" }] });
+    for required in [0, 1] {
+        let spec = json!({ "items": { "count": 2 }, "minSuccesses": required, "activeDeadlineSeconds": 5 });
+        let mut late = Story::new(LIMITS, &spec);
+        late.plan(0);
+        late.plan(0);
+        late.ends(0, 1, 0);
+        late.ends(1, 1, 0);
+        late.plan(5_000);
+        assert_eq!(late.fleet.task(&key()).unwrap().phase(), TaskPhase::Succeeded, "{spec}");
+    }
+    let spec = json!({ "items": { "count": 2 }, "minSuccesses": 1, "retryPolicy": rules });
+    assert_eq!(phase_of(&spec, &[(0, 9), (1, 0)], &[false, true]), TaskPhase::Succeeded);
+    assert_eq!(phase_of(&spec, &[(0, 9), (1, 0)], &[true, true]), TaskPhase::Failed, "it was decided by then");
+}
+
+#[test]
 fn success_criteria_met_is_told_at_once_and_the_end_when_nothing_runs() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 3 }, "minSuccesses": 1 }));
     story.plan(0);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::plan::{Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, Tell, WriteOutcome};
+use super::plan::{Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, Recall, Tell, WriteOutcome};
 use super::{Event, Fleet, Limits};
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
 use crate::core::pod::{PodSeen, PodStatus};
@@ -25,6 +25,8 @@ pub struct Story {
     pub checks: bool,
     /// The task as it was created.
     pub task: TaskSeen,
+    /// The look-up in a cache that was asked for last, and has no answer yet.
+    pub recall: Option<Recall>,
 }
 
 pub fn key() -> TaskKey {
@@ -87,6 +89,7 @@ impl Story {
             told: Vec::new(),
             checks: true,
             task: task.clone(),
+            recall: None,
         };
         story.fleet.handle_task(story.now, task);
         story
@@ -122,13 +125,16 @@ impl Story {
                 self.told.push(tell.clone());
                 None
             }
+            Action::Recall(recall) => {
+                self.recall = Some(recall.clone());
+                None
+            }
             Action::Check(_)
             | Action::Look(..)
             | Action::Explain(_)
             | Action::Note(_)
             | Action::Reread(_)
             | Action::Fetch(_)
-            | Action::Recall(_)
             | Action::Expire(..) => None,
         }
     }

@@ -212,3 +212,49 @@ fn criterion(spec: &MapTaskSpec) -> Result<Criterion, SuccessError> {
         (None, None) => Criterion::Ratio(Ratio::ONE),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn accepted(spec: &Value, given: Given<'_>) -> Result<Job, Refusal> {
+        let mut spec = spec.clone();
+        if spec.get("template").is_none() {
+            spec["template"] = json!({ "spec": { "containers": [{ "name": "main", "image": "x" }] } });
+        }
+        Job::accept(&TaskKey::new("ns", "t"), "u", &serde_json::from_value(spec).unwrap(), given)
+    }
+
+    #[test]
+    fn no_more_bytes_of_a_result_are_promised_than_a_kubelet_keeps_of_all_containers() {
+        let most = |containers: usize, bytes: u32| {
+            let containers: Vec<Value> = (0..containers).map(|n| json!({ "name": format!("c{n}") })).collect();
+            let spec = json!({ "items": { "count": 1 }, "results": { "maxBytesPerItem": bytes },
+                               "template": { "spec": { "containers": containers } } });
+            accepted(&spec, Given::Inline).map(drop)
+        };
+        for (containers, bytes) in [(1, 4_096), (3, 4_096), (4, 3_072), (4, 100), (12, 1_024), (13, 945)] {
+            assert!(most(containers, bytes).is_ok(), "{bytes} of {containers}");
+        }
+        assert!(most(13, 1_024).is_ok(), "the default, which nobody has asked for");
+        for (containers, bytes) in [(3, 4_097), (4, 3_073), (12, 1_025), (13, 946), (13, 1_025)] {
+            let refusal = most(containers, bytes).unwrap_err();
+            let words = refusal.to_string();
+            assert!(words.starts_with(&format!("spec.results.maxBytesPerItem is {bytes}, but")), "{words}");
+            assert_eq!(refusal.reason(), "InvalidResults");
+        }
+    }
+
+    #[test]
+    fn items_of_a_configmap_are_those_of_its_text_and_then_known_by_their_number_and_hash() {
+        let spec = json!({ "items": { "configMap": { "name": "inputs", "key": "items" } } });
+        let read = accepted(&spec, Given::Text(b"x\ny\nz\n")).unwrap();
+        assert_eq!((read.count().get(), read.items.is_known()), (3, true));
+        let hash = read.config_map.unwrap().1.expect("the hash of the text");
+        let awaited = accepted(&spec, Given::Awaited(ItemCount::new(3).unwrap(), Some(&hash))).unwrap();
+        assert_eq!((awaited.count().get(), awaited.items.is_known()), (3, false));
+        assert_eq!(awaited.config_map.unwrap().1, Some(hash));
+    }
+}

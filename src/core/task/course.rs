@@ -130,6 +130,8 @@ impl Decision {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -139,5 +141,28 @@ mod tests {
         for reason in [FailReason::FailTaskRule, FailReason::DeadlineExceeded, FailReason::NeverFits] {
             assert!(!failed(reason), "{reason:?}");
         }
+    }
+
+    #[test]
+    fn a_decision_is_read_from_the_record_as_it_was_made() {
+        let recorded = |type_: &str, reason: &str| {
+            let condition = json!({ "type": type_, "status": "True", "reason": reason, "message": "why",
+                                    "lastTransitionTime": "1970-01-01T00:00:00Z" });
+            Decision::recorded(&serde_json::from_value(json!({ "conditions": [condition] })).unwrap())
+        };
+        assert_eq!(recorded("Accepted", "Accepted"), None);
+        assert_eq!(recorded("SuccessCriteriaMet", "EnoughSuccesses"), Some(Decision::Successful));
+        let all = [
+            FailReason::TooManyFailures,
+            FailReason::FailTaskRule,
+            FailReason::DeadlineExceeded,
+            FailReason::NeverFits,
+        ];
+        for reason in all {
+            let failed = Decision::Failed(reason, "why".to_owned());
+            assert_eq!(recorded("FailureTarget", reason.as_str()), Some(failed));
+        }
+        let unknown = Decision::Failed(FailReason::TooManyFailures, "why".to_owned());
+        assert_eq!(recorded("FailureTarget", "OfAnotherVersion"), Some(unknown));
     }
 }

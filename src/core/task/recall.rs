@@ -240,9 +240,9 @@ impl Run {
         self.recall.is_some() && self.parked.len() == 0 && self.job.items.is_known()
     }
 
-    /// Whether all items that wait do so for others which compute the same.
+    /// Whether all items that wait, of which there are some, do so for others which compute the same.
     pub fn waits_for_others(&self) -> bool {
-        self.parked.len() > 0 && self.parked.len() == self.phases.counts().waiting as usize
+        self.parked.len() == self.phases.counts().waiting as usize
     }
 
     /// Whether an item that computes the same still has to wait for this one: it runs, a pod of it may come, or its

@@ -7,7 +7,6 @@ use crate::api::status::{ReducePhase, ReduceStatus, TaskPhase};
 use crate::core::ids::{Attempt, Index, ItemCount, TaskKey, Time};
 use crate::core::items::ItemList;
 use crate::core::phases::{Attempts, Counts, ItemPhase, Phases, Raises, Tries};
-use crate::core::pod::memory::Growth;
 use crate::core::pod::results_view::ResultsView;
 use crate::core::pod::{PodTemplate, results_prefix};
 use crate::core::task::Task;
@@ -63,7 +62,7 @@ impl Reducer {
             required_percent: "100".to_owned(),
             when_successful: task.when_successful,
             when_hopeless: task.when_hopeless,
-            policy: Policy { retries, rules: Vec::new(), growth: Growth::default(), ..Policy::of(task) },
+            policy: Policy { retries, rules: Vec::new(), ..Policy::of(task) },
             start_deadline_millis: seconds(spec.start_deadline_seconds),
             config_map: None,
             results: Some(Layout::of_reduce()),

@@ -1,0 +1,223 @@
+//! The look-up in a cache, a page at a time: what it waits for, and what becomes of what it finds.
+
+use serde_json::{Value, json};
+
+use super::plan::{Action, FetchOutcome, RecallOutcome};
+use super::story::{LIMITS, Story, key};
+use crate::api::TaskPhase;
+use crate::core::cache::Entry;
+use crate::core::ids::Index;
+use crate::core::pod::PodSeen;
+
+/// A task of these items with a cache, which is accepted and has asked for the first page.
+fn story(items: &Value, extra: &Value) -> Story {
+    let mut spec = json!({ "items": items, "cache": { "name": "c", "version": "1" } });
+    for (field, value) in extra.as_object().unwrap() {
+        spec[field] = value.clone();
+    }
+    let mut story = Story::new(LIMITS, &spec);
+    story.plan(0);
+    story.plan(0);
+    story
+}
+
+fn serialized(values: &[&str], extra: &Value) -> Story {
+    let mut extra = extra.clone();
+    extra["cache"] = json!({ "name": "c", "version": "1", "serialize": true });
+    story(&json!({ "values": values }), &extra)
+}
+
+/// The page that was asked for knows these items.
+fn page(story: &mut Story, known: &[u32], damaged: u32, next: Option<u64>) {
+    let recall = story.recall.take().expect("a page was asked for");
+    let is_known = |index: Index| known.contains(&index.0);
+    let keys = recall.wanted.keys().filter(|key| recall.wanted.items(key).any(is_known));
+    let entries = keys.map(|key| Entry { key: *key, line: "\"known\"".to_owned() }).collect();
+    let found = RecallOutcome::Found { from: recall.from, entries, damaged, next };
+    story.fleet.handle_recalled(story.now, &key(), "u", found);
+}
+
+fn counts(story: &Story) -> [i32; 3] {
+    let counts = story.written.as_ref().unwrap().status.counts.unwrap();
+    [counts.succeeded, counts.cached, counts.cancelled]
+}
+
+fn waiting(story: &Story) -> Option<&'static str> {
+    story.fleet.task(&key()).unwrap().waiting().map(|waiting| waiting.reason.as_str())
+}
+
+fn recalls(plan: &[String]) -> Vec<&str> {
+    plan.iter().map(String::as_str).filter(|line| line.starts_with("recall")).collect()
+}
+
+fn creates(plan: &[String]) -> Vec<&str> {
+    plan.iter().map(String::as_str).filter(|line| line.starts_with("create")).collect()
+}
+
+fn says_nothing(index: u32, attempt: u32) -> PodSeen {
+    let own = json!({ "name": "main", "state": { "terminated": { "exitCode": 0 } } });
+    Story::pod(index, attempt, &json!({ "phase": "Succeeded", "containerStatuses": [own] }))
+}
+
+#[test]
+fn nothing_is_started_or_decided_before_the_last_page() {
+    let mut story = story(&json!({ "values": ["x", "y", "z"] }), &json!({ "minSuccesses": 1 }));
+    page(&mut story, &[0], 0, Some(1));
+    let plan = story.plan(1_000);
+    assert_eq!(recalls(&plan), ["recall 3 items of ns/t from ns/c page 1"]);
+    assert_eq!((creates(&plan), counts(&story)), (vec![], [0, 1, 0]), "more than was required is welcome");
+    page(&mut story, &[2], 0, None);
+    story.plan(1_000);
+    assert_eq!((counts(&story), story.fleet.task(&key()).unwrap().phase()), ([0, 2, 1], TaskPhase::Succeeded));
+    story.plan(1_000);
+    assert!(!story.told.iter().any(|tell| tell.reason == "CacheDamaged"));
+}
+
+#[test]
+fn a_page_without_an_answer_is_asked_for_again_after_a_delay_that_doubles() {
+    let mut story = story(&json!({ "values": ["x"] }), &json!({}));
+    for delay in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
+        story.fleet.handle_recalled(story.now, &key(), "u", RecallOutcome::Unclear("timeout".to_owned()));
+        assert_eq!(recalls(&story.plan(delay - 20)), Vec::<&str>::new());
+        let plan = story.plan(20);
+        assert_eq!((recalls(&plan).len(), creates(&plan)), (1, vec![]), "after {delay} ms");
+    }
+    page(&mut story, &[], 0, Some(1));
+    story.plan(0);
+    story.fleet.handle_recalled(story.now, &key(), "u", RecallOutcome::Unclear("timeout".to_owned()));
+    assert_eq!(recalls(&story.plan(1_000)), ["recall 1 items of ns/t from ns/c page 1"], "an answer ends the row");
+}
+
+#[test]
+fn damaged_entries_of_all_pages_are_told_together() {
+    let mut story = story(&json!({ "values": ["x"] }), &json!({}));
+    page(&mut story, &[], 2, Some(1));
+    story.plan(0);
+    page(&mut story, &[], 3, None);
+    let plan = story.plan(0);
+    let told = "tell ns/t CacheDamaged: 5 entries of the cache can't be read, or were changed by hand: their items run";
+    assert!(plan.contains(&told.to_owned()), "{plan:?}");
+    assert_eq!(creates(&plan), ["create ns/t-0-1"]);
+}
+
+#[test]
+fn what_is_known_is_stored_before_more_is_asked_for_if_it_is_much() {
+    for (known, waits) in [(10_000, false), (10_001, true)] {
+        let mut story = story(&json!({ "count": 10_002 }), &json!({}));
+        page(&mut story, &(0..known).collect::<Vec<_>>(), 0, Some(1));
+        let plan = story.plan(1_000);
+        assert!(plan.iter().any(|line| line.ends_with(&format!(" +{known} results"))), "{plan:?}");
+        assert_eq!(recalls(&plan).is_empty(), waits, "{known}");
+        let plan = story.plan(0);
+        assert_eq!(recalls(&plan).is_empty(), !waits, "once they are stored");
+    }
+}
+
+#[test]
+fn an_item_that_runs_or_has_ended_while_the_cache_is_read_is_not_taken_from_it() {
+    let mut story = story(&json!({ "values": ["x", "y", "z"] }), &json!({}));
+    // An operator before this one has made their pods.
+    story.runs(0, 1);
+    story.ends(1, 1, 0);
+    page(&mut story, &[0, 1, 2], 0, None);
+    let plan = story.plan(1_000);
+    assert!(
+        plan.contains(&"write ns/t Running 2/3 running 1 failed 0 +2 results +1 entries of ns/c".to_owned()),
+        "{plan:?}"
+    );
+    assert_eq!(counts(&story), [1, 1, 0]);
+}
+
+#[test]
+fn only_first_attempts_are_looked_up_after_a_restart() {
+    let mut story = story(&json!({ "values": ["x", "y", "z"] }), &json!({ "concurrency": 1, "retries": 1 }));
+    page(&mut story, &[], 0, None);
+    story.plan(0);
+    story.ends(0, 1, 3);
+    story.plan(1_000);
+    let running = Story::pod(1, 1, &json!({ "phase": "Running" }));
+    story.restart([Story::ended(0, 1, 3), running]);
+    assert_eq!(recalls(&story.plan(0)), ["recall 1 items of ns/t from ns/c page 0"]);
+}
+
+#[test]
+fn what_said_nothing_at_its_first_attempt_tells_the_cache_nothing() {
+    let policy = json!({ "backoffSeconds": 0 });
+    let mut story = story(&json!({ "values": ["x", "y"] }), &json!({ "retries": 1, "retryPolicy": policy }));
+    page(&mut story, &[], 0, None);
+    story.plan(0);
+    story.fleet.handle_pod(story.now, says_nothing(0, 1));
+    story.ends(1, 1, 3);
+    let plan = story.plan(1_000);
+    assert!(plan.iter().any(|line| line.ends_with("+1 results")), "{plan:?}");
+    story.plan(0);
+    story.fleet.handle_pod(story.now, says_nothing(1, 2));
+    let plan = story.plan(1_000);
+    assert!(plan.iter().any(|line| line.ends_with("+1 results +1 entries of ns/c")), "{plan:?}");
+}
+
+#[test]
+fn without_serialize_items_that_are_the_same_run_beside_each_other() {
+    let mut story = story(&json!({ "values": ["x", "x"] }), &json!({}));
+    page(&mut story, &[], 0, None);
+    assert_eq!(creates(&story.plan(0)), ["create ns/t-0-1", "create ns/t-1-1"]);
+}
+
+#[test]
+fn an_item_that_runs_since_before_a_restart_is_waited_for() {
+    let mut story = serialized(&["x", "x"], &json!({}));
+    page(&mut story, &[], 0, None);
+    story.plan(0);
+    story.plan(1_000);
+    story.restart([Story::pod(0, 1, &json!({ "phase": "Running" }))]);
+    story.plan(0);
+    page(&mut story, &[], 0, None);
+    assert_eq!((creates(&story.plan(0)), waiting(&story)), (vec![], Some("Serialized")));
+}
+
+#[test]
+fn a_task_waits_for_others_only_if_all_items_that_wait_do() {
+    let mut story = serialized(&["x", "x", "z"], &json!({ "retries": 1, "retryPolicy": { "backoffSeconds": 60 } }));
+    page(&mut story, &[], 0, None);
+    story.plan(0);
+    story.plan(0);
+    assert_eq!(waiting(&story), Some("Serialized"), "item 1 waits for item 0");
+    story.ends(2, 1, 3);
+    story.plan(1_000);
+    assert_eq!(waiting(&story), None, "item 2 is in backoff");
+}
+
+#[test]
+fn an_item_that_was_waited_for_and_is_known_waits_no_more() {
+    let mut story = serialized(&["x", "y", "x", "y"], &json!({}));
+    page(&mut story, &[], 0, None);
+    story.plan(0);
+    story.ends(0, 1, 0);
+    story.plan(1_000);
+    assert_eq!(recalls(&story.plan(999)), Vec::<&str>::new(), "the cache has a second to take it in");
+    story.plan(0);
+    let plan = story.plan(1_000);
+    assert_eq!(recalls(&plan), ["recall 1 items of ns/t from ns/c page 0"]);
+    page(&mut story, &[2], 0, Some(1));
+    story.plan(1_000);
+    assert_eq!((counts(&story), waiting(&story)), ([1, 1, 0], Some("Serialized")), "item 3 still does");
+}
+
+#[test]
+fn items_of_a_configmap_are_looked_up_once_they_are_read_again() {
+    let mut story = story(&json!({ "configMap": { "name": "inputs", "key": "items" } }), &json!({}));
+    let read = |story: &mut Story| {
+        let text = FetchOutcome::Found(b"x\ny\n".to_vec());
+        story.fleet.handle_fetched(story.now, &key(), "u", text);
+    };
+    read(&mut story);
+    story.plan(0);
+    story.plan(0);
+    story.restart([]);
+    story.recall = None;
+    let plan = story.fleet.poll_plan(story.now);
+    assert!(plan.actions.iter().any(|action| matches!(action, Action::Fetch(_))), "{plan}");
+    assert!(!plan.actions.iter().any(|action| matches!(action, Action::Recall(_))), "{plan}");
+    read(&mut story);
+    assert_eq!(recalls(&story.plan(0)), ["recall 2 items of ns/t from ns/c page 0"]);
+}
