@@ -124,3 +124,69 @@ fn of_writes_without_an_answer_the_last_ones_are_known_again() {
     assert_eq!(ledger.clone().seen(2, &status("b")), Seen::Ours);
     assert_eq!(ledger.seen(2, &status("a")), Seen::Foreign, "the task is loaded anew from it");
 }
+
+#[test]
+fn a_write_names_the_newest_version_that_is_known() {
+    let mut ledger = Ledger::new(5, None);
+    assert_eq!(ledger.resource_version(), 5);
+    ledger.seen(7, &status("b"));
+    assert_eq!(ledger.resource_version(), 7);
+    ledger.change();
+    ledger.begin(Time(0), &status("a"));
+    ledger.succeeded(9, 0);
+    assert_eq!(ledger.resource_version(), 9);
+}
+
+#[test]
+fn a_note_is_one_of_the_writes_of_which_there_is_one_at_a_time() {
+    let mut ledger = Ledger::new(5, None);
+    let revision = ledger.change();
+    assert!(ledger.may_note());
+    ledger.begin(Time(0), &status("a"));
+    assert!(!ledger.may_note(), "a write is on its way");
+    ledger.failed(Time(0));
+    assert!(ledger.may_note());
+    ledger.begin_note();
+    assert_eq!((ledger.may_note(), ledger.due()), (false, None), "and now a note is");
+    ledger.noted(Some(6));
+    assert!(ledger.may_note() && ledger.due().is_some());
+    assert_eq!((ledger.resource_version(), ledger.is_written(revision)), (6, false), "it records nothing");
+    // A note that meets a newer object than it named waits for it.
+    ledger.begin_note();
+    ledger.conflicted(Time(0));
+    assert_eq!((ledger.may_note(), ledger.reread_due()), (false, Some(Time(1_000))));
+}
+
+#[test]
+fn writes_that_fail_in_a_row_are_counted_and_further_and_further_apart() {
+    let mut ledger = Ledger::new(5, None);
+    ledger.change();
+    for (failures, delay) in [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000].into_iter().enumerate() {
+        assert_eq!(ledger.failures() as usize, failures);
+        ledger.begin(Time(0), &status("a"));
+        ledger.failed(Time(0));
+        assert_eq!(ledger.due(), Some(Time(delay)));
+    }
+    ledger.begin(Time(0), &status("a"));
+    ledger.succeeded(6, 0);
+    assert_eq!(ledger.failures(), 0);
+}
+
+#[test]
+fn the_newer_object_is_asked_for_again_a_second_after_it_was_asked_for() {
+    let mut ledger = Ledger::new(5, None);
+    ledger.change();
+    ledger.begin(Time(0), &status("a"));
+    ledger.conflicted(Time(0));
+    ledger.reread_begun(Time(1_000));
+    assert_eq!(ledger.reread_due(), Some(Time(2_000)));
+}
+
+#[test]
+fn changes_that_are_to_be_forgotten_are_not_written() {
+    let mut ledger = Ledger::new(5, None);
+    ledger.change();
+    ledger.forget_changes();
+    assert!(ledger.is_clean());
+    assert_eq!(ledger.due(), None);
+}

@@ -42,7 +42,7 @@ impl Task {
     /// Starts an item that [`Self::peek_startable`] named.
     pub fn launch(&mut self, round: &Round, index: Index) -> Option<Create> {
         let run = self.active_mut()?;
-        let attempt = run.launch(round.now, index, round.epoch);
+        let attempt = run.launch(round.now, index);
         let memory_raises = run.tries.get(index).memory_raises;
         Some(Create { job: Arc::clone(&run.job), index, attempt, memory_raises })
     }
@@ -50,7 +50,7 @@ impl Task {
     /// Notes why nothing more starts; `denied` is what the queue said.
     /// Answers whether that is news.
     pub fn note_waiting(&mut self, now: Time, denied: Option<Denial>) -> bool {
-        let waiting = self.why_waiting(now, denied);
+        let waiting = self.why_waiting(denied);
         if waiting == self.headline.waiting {
             return false;
         }
@@ -62,10 +62,8 @@ impl Task {
         true
     }
 
-    fn why_waiting(&self, now: Time, denied: Option<Denial>) -> Option<Waiting> {
+    fn why_waiting(&self, denied: Option<Denial>) -> Option<Waiting> {
         let Some(run) = self.active() else { return self.why_not_accepted() };
-        let taken = self.name_taken.as_ref().filter(|(until, _)| *until > now);
-        let failed = self.create_failed.as_ref().filter(|(until, _)| *until > now);
         let starts = !self.orders.suspend && run.course().starts() && run.phases.counts().waiting > 0;
         let (reason, message) = if let Some(problem) = self.templates.problem.as_ref().filter(|_| starts) {
             (WaitingReason::TemplateChanged, Some(problem.clone()))
@@ -73,7 +71,7 @@ impl Task {
             (reason, message)
         } else if let Some(message) = self.fetching.problem.as_ref().filter(|_| starts && !run.job.items.is_known()) {
             (WaitingReason::ItemsChanged, Some(message.clone()))
-        } else if let Some((_, message)) = taken.filter(|_| starts) {
+        } else if let Some((_, message)) = self.name_taken.as_ref().filter(|_| starts) {
             (WaitingReason::NameTaken, Some(message.clone()))
         } else if let Some(stalled) = run.stalls.waiting() {
             (stalled.reason, stalled.message)
@@ -86,7 +84,7 @@ impl Task {
             (WaitingReason::ContainersRunning, Some(message))
         } else if starts && self.orders.concurrency.is_some_and(|limit| run.in_flight() >= limit) {
             (WaitingReason::Concurrency, None)
-        } else if let Some((_, message)) = failed.filter(|_| starts) {
+        } else if let Some((_, message)) = self.create_failed.as_ref().filter(|_| starts) {
             (WaitingReason::FailedCreate, Some(message.clone()))
         } else if let Some(behind) = run.parked.behind.as_ref().filter(|_| starts && run.waits_for_others()) {
             (WaitingReason::Serialized, Some(behind.clone()))

@@ -83,8 +83,7 @@ impl Task {
         let Stage::Ended { run, phase } = &mut self.stage else { return };
         let selected = match run {
             Some(run) => Selection::parse(&rerun.items, run.job.count()).map(|selected| selected.items(&run.phases)),
-            // Until it is loaded: see `load_for_rerun`.
-            None if self.headline.has_items => return,
+            // Else it was loaded: see `load_for_rerun`.
             None => Err("the task's own record can't be read".to_owned()),
         };
         let (selected, problem) = match selected {
@@ -127,7 +126,6 @@ impl Task {
             Some((_, Some(_))) => {
                 Err("there is nothing to reduce, since too few items have succeeded: run these again")
             }
-            None if self.headline.has_items => return,
             None => Err("the task's own record can't be read"),
         };
         let message = reducer.as_ref().err().map(|problem| (*problem).to_owned());

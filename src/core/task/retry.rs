@@ -196,4 +196,24 @@ mod tests {
         let delay = policy.not_before(Time(0), 1, Index(0), tries(50, 0, 0), tries(51, 0, 0)).0;
         assert!((4_000..=8_000).contains(&delay), "{delay}");
     }
+
+    #[test]
+    fn delays_are_spread_over_items_and_attempts_whatever_the_seed() {
+        let policy = policy(9, &json!({ "backoffSeconds": 60, "maxBackoffSeconds": 60 }));
+        for seed in [0, u64::MAX] {
+            let delay = |index, own| {
+                policy.not_before(Time(0), seed, Index(index), tries(own, own - 1, 0), tries(own + 1, own, 0)).0
+            };
+            let items: std::collections::BTreeSet<_> = (0..100).map(|index| delay(index, 1)).collect();
+            let attempts: std::collections::BTreeSet<_> = (1..100).map(|own| delay(0, own)).collect();
+            assert!(items.len() > 90 && attempts.len() > 90, "{} and {} under {seed}", items.len(), attempts.len());
+        }
+    }
+
+    #[test]
+    fn chance_is_splitmix64() {
+        // The first numbers of its published sequences from the states 0 and 0x9e3779b97f4a7c15.
+        assert_eq!(mix(0), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(mix(0x9e37_79b9_7f4a_7c15), 0x6e78_9e6a_a1b9_65f4);
+    }
 }

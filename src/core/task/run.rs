@@ -151,11 +151,11 @@ impl Run {
     }
 
     /// Puts the item in flight; its create request goes out. Answers the attempt.
-    pub fn launch(&mut self, now: Time, index: Index, epoch: u32) -> Attempt {
+    pub fn launch(&mut self, now: Time, index: Index) -> Attempt {
         self.waitlist.take(index);
         self.parked.remove(index);
         let attempt = self.tries.get(index).attempt;
-        let flight = Flight { creating: true, epoch, ..Flight::new(attempt, now) };
+        let flight = Flight { creating: true, ..Flight::new(attempt, now) };
         self.take_flight(index);
         self.flights.insert(index, flight);
         attempt
@@ -177,7 +177,7 @@ impl Run {
             self.leave(scene, index, attempt, pod, &seen);
             return None;
         }
-        if attempt > current {
+        if attempt != current {
             // Only a status that was set back can bring this about; the pod is the better witness.
             let mut tries = self.tries.get(index);
             tries.attempt = attempt;
@@ -185,7 +185,7 @@ impl Run {
         }
         if self.flights.get(index).is_none_or(|f| f.attempt != attempt) {
             let since = pod.created.map_or(scene.now, |created| created.min(scene.now));
-            self.launch(since, index, epoch);
+            self.launch(since, index);
             if let Some(flight) = self.flights.get_mut(index) {
                 flight.creating = false;
             }
@@ -333,7 +333,7 @@ impl Run {
             Progress::Ended(ending) => self.shelve(scene, index, attempt, pod, !ending.is_success()),
             Progress::Pending(_) | Progress::Started => {
                 let pod = self.leftover(index, attempt, pod, true);
-                scene.shelf.condemn(Leftover { ended: false, not_before: scene.now, ..pod });
+                scene.shelf.condemn(Leftover { not_before: scene.now, ..pod });
             }
         }
     }
