@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::plan::{Action, FetchOutcome, RecallOutcome};
-use super::story::{LIMITS, Story, key};
+use super::super::plan::{Action, FetchOutcome, RecallOutcome};
+use super::{LIMITS, Story, key};
 use crate::api::TaskPhase;
 use crate::core::cache::Entry;
 use crate::core::ids::Index;

@@ -152,6 +152,17 @@ impl Story {
         self.fleet.handle_pods_listed(self.now);
     }
 
+    /// Somebody changes the task.
+    pub fn edit(&mut self, change: impl FnOnce(&mut TaskSeen)) {
+        self.version += 1;
+        let mut task = self.written.clone().expect("a task that was written");
+        (task.resource_version, task.generation) = (self.version, task.generation + 1);
+        change(&mut task);
+        self.task.spec = task.spec.clone();
+        self.written = Some(task.clone());
+        self.fleet.handle_task(self.now, task);
+    }
+
     pub fn id(index: u32, attempt: u32) -> PodId {
         PodId { key: key(), index: Index(index), attempt: Attempt(attempt) }
     }
