@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::plan::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, LookOutcome, WriteOutcome};
-use super::{LIMITS, Story, empty_fleet, key};
 use super::super::{Fleet, Limits};
+use super::{LIMITS, Story, empty_fleet, key};
 use crate::api::TaskPhase;
 use crate::core::ids::Index;
 use crate::core::pod::{Holder, PodSeen};

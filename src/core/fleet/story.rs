@@ -209,3 +209,12 @@ mod inputs_tests;
 
 #[path = "load_tests.rs"]
 mod load_tests;
+
+#[path = "endings_tests.rs"]
+mod endings_tests;
+
+#[path = "pods_tests.rs"]
+mod pods_tests;
+
+#[path = "recall_tests.rs"]
+mod recall_tests;
