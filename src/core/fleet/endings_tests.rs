@@ -227,6 +227,10 @@ fn what_fails_while_the_rest_of_a_decided_task_drains_is_not_tried_again() {
     story.plan(1_000);
     let counts = status(&story).counts.unwrap();
     assert_eq!((status(&story).phase, counts.failed, counts.cancelled), (Some(TaskPhase::Succeeded), 0, 1));
+    let rerun = serde_json::from_value(json!({ "id": "1", "items": "1" })).unwrap();
+    story.edit(|task| task.spec.rerun = rerun);
+    let plan: Vec<String> = (0..3).flat_map(|_| story.plan(1_000)).collect();
+    assert_eq!(creates(&plan), ["create ns/t-1-2"], "its second attempt was never begun");
 }
 
 #[test]

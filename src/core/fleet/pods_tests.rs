@@ -40,7 +40,9 @@ fn phase(story: &Story) -> TaskPhase {
 /// A complete list of pods, which shows these.
 fn lists(story: &mut Story, pods: impl IntoIterator<Item = PodSeen>) {
     story.fleet.handle_pods_listing();
-    pods.into_iter().for_each(|pod| story.fleet.handle_pod(story.now, pod));
+    for pod in pods {
+        story.fleet.handle_pod(story.now, pod);
+    }
     story.fleet.handle_pods_listed(story.now);
 }
 
@@ -110,6 +112,24 @@ fn a_pod_that_lives_on_after_its_item_is_stopped_by_the_next_operator_once_no_cr
     assert_eq!(phase(&story), TaskPhase::Succeeded);
     story.restart([outlived(0, 3)]);
     assert_eq!(lines(&story.plan(0), "stop"), ["stop ns/t-0-1"]);
+}
+
+#[test]
+fn a_pod_that_a_late_create_has_made_again_is_stopped_once_no_other_can_come() {
+    let template = json!({ "spec": { "containers": [{ "name": "main", "image": "y" }] } });
+    let spec = json!({ "items": { "count": 1 }, "completion": "Container", "reduce": { "template": template } });
+    let mut story = Story::new(LIMITS, &spec);
+    story.plan(0);
+    story.created = Some(CreateOutcome::Unclear);
+    story.plan(0);
+    story.created = Some(CreateOutcome::Created);
+    assert_eq!(lines(&story.plan(1_000), "create"), ["create ns/t-0-1"]);
+    story.fleet.handle_pod_gone(story.now, &outlived(0, 2));
+    story.plan(1_000);
+    assert_eq!(phase(&story), TaskPhase::Reducing);
+    story.fleet.handle_pod(story.now, PodSeen { uid: "late".to_owned(), ..outlived(0, 9) });
+    assert_eq!(lines(&story.plan(72_000), "stop"), Vec::<&str>::new());
+    assert_eq!(lines(&story.plan(1_000), "stop"), ["stop ns/t-0-1"]);
 }
 
 #[test]

@@ -166,3 +166,121 @@ fn a_running_task_whose_items_somebody_took_from_the_record_starts_them_again_wi
     assert!(lines.contains(&"create ns/t-0-2".to_owned()), "{lines:?}");
     assert!(!lines.iter().any(|line| line.starts_with("check")), "{lines:?}");
 }
+
+/// A task that has ended with these exit codes of its items.
+fn ended(spec: &serde_json::Value, exit_codes: &[i32]) -> Story {
+    let mut story = Story::new(LIMITS, spec);
+    (0..4).for_each(|_| drop(story.plan(0)));
+    for (index, exit_code) in (0..).zip(exit_codes) {
+        story.ends(index, 1, *exit_code);
+    }
+    story.plan(1_000);
+    story.plan(0);
+    assert!(status(&story).phase.is_some_and(TaskPhase::is_terminal));
+    story
+}
+
+fn rerun(story: &mut Story, id: &str, items: &str) -> Vec<String> {
+    let wanted = serde_json::from_value(json!({ "id": id, "items": items })).unwrap();
+    story.edit(|task| task.spec.rerun = wanted);
+    (0..3).flat_map(|_| story.plan(1_000)).filter(|line| line.starts_with("create")).collect()
+}
+
+#[test]
+fn picked_items_all_run_and_a_rerun_of_all_runs_as_at_first() {
+    let spec = json!({ "items": { "count": 2 }, "minSuccesses": 1, "whenSuccessful": "Drain", "concurrency": 1 });
+    let limit = |story: &mut Story, limit| story.edit(|task| task.spec.concurrency = Some(limit));
+    let mut first = spec.clone();
+    first["concurrency"] = json!(2);
+    for (items, second) in [("0-1", true), ("All", false)] {
+        let mut story = ended(&first, &[0, 3]);
+        limit(&mut story, 1);
+        assert_eq!(rerun(&mut story, "1", items), ["create ns/t-0-2"]);
+        assert_eq!(status(&story).rerun.as_ref().map(|done| (done.items, done.picked)), Some((2, second)));
+        story.ends(0, 2, 0);
+        let plan: Vec<String> = (0..3).flat_map(|_| story.plan(1_000)).collect();
+        assert_eq!(plan.contains(&"create ns/t-1-2".to_owned()), second, "{items}: {plan:?}");
+    }
+    let mut story = ended(&first, &[0, 3]);
+    assert_eq!(rerun(&mut story, "1", "1"), ["create ns/t-1-2"], "though enough have succeeded");
+    assert_eq!(status(&story).phase, Some(TaskPhase::Running));
+}
+
+#[test]
+fn a_rerun_that_selects_nothing_or_can_not_be_done_is_told_and_changes_nothing() {
+    let spec = json!({ "items": { "count": 1 } });
+    let mut story = ended(&spec, &[0]);
+    assert_eq!(rerun(&mut story, "1", "Failed"), Vec::<String>::new());
+    let done = status(&story).rerun.as_ref().unwrap();
+    assert_eq!((done.items, done.picked, status(&story).phase), (0, false, Some(TaskPhase::Succeeded)));
+    let told = story.told.last().unwrap();
+    let words = "rerun 1 selects no items; the task stays Succeeded";
+    assert_eq!((told.reason, told.warning, told.note.as_str()), ("Rerun", false, words));
+    for (items, words) in [("5", "only 1 items"), ("Reduce", "the task has no spec.reduce"), ("x", "holds \"x\"")] {
+        let mut story = ended(&spec, &[0]);
+        assert_eq!(rerun(&mut story, "1", items), Vec::<String>::new());
+        let told = story.told.last().unwrap();
+        assert_eq!(
+            (told.reason, told.warning, status(&story).phase),
+            ("RerunRefused", true, Some(TaskPhase::Succeeded))
+        );
+        assert!(told.note.starts_with("rerun 1: ") && told.note.contains(words), "{}", told.note);
+    }
+    for items in ["All", "Reduce"] {
+        let mut story = ended(&spec, &[0]);
+        story.written.as_mut().unwrap().status.phases = Some("garbage".to_owned());
+        story.restart([]);
+        assert_eq!(rerun(&mut story, "1", items), Vec::<String>::new());
+        let told = story.told.last().unwrap();
+        assert_eq!((told.reason, told.note.as_str()), ("RerunRefused", "rerun 1: the task's own record can't be read"));
+    }
+}
+
+#[test]
+fn a_rerun_begins_once_the_end_is_recorded() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
+    (0..3).for_each(|_| drop(story.plan(0)));
+    story.edit(|task| task.spec.rerun = serde_json::from_value(json!({ "id": "1", "items": "All" })).unwrap());
+    story.plan(1_000);
+    story.ends(0, 1, 0);
+    story.now = story.now.plus_millis(1_000);
+    story.fleet.poll_plan(story.now);
+    story.fleet.handle_written(story.now, &key(), "u", &WriteOutcome::Failed("timeout".to_owned()));
+    let plan = story.plan(1_000);
+    assert!(plan.iter().any(|line| line.starts_with("write ns/t Succeeded 1/1")), "{plan:?}");
+    let plan: Vec<String> = (0..2).flat_map(|_| story.plan(1_000)).collect();
+    assert!(plan.contains(&"create ns/t-0-2".to_owned()), "{plan:?}");
+}
+
+#[test]
+fn budgets_are_full_again_in_a_rerun() {
+    let policy = json!({ "backoffSeconds": 0, "infrastructureRetries": 1 });
+    let spec = json!({ "items": { "count": 2 }, "retries": 1, "retryPolicy": policy, "whenHopeless": "RunAll" });
+    let evicted = |index: u32, attempt: u32| {
+        let ran = json!({ "name": "main", "state": { "terminated": { "exitCode": 137 } } });
+        let status = json!({ "phase": "Failed", "reason": "Evicted", "containerStatuses": [ran] });
+        Story::pod(index, attempt, &status)
+    };
+    let mut story = Story::new(LIMITS, &spec);
+    (0..3).for_each(|_| drop(story.plan(0)));
+    let fail = |story: &mut Story, attempt: u32| {
+        story.ends(0, attempt, 3);
+        story.fleet.handle_pod(story.now, evicted(1, attempt));
+        (0..3).for_each(|_| drop(story.plan(1_000)));
+    };
+    fail(&mut story, 1);
+    fail(&mut story, 2);
+    assert_eq!(status(&story).phase, Some(TaskPhase::Failed));
+    assert_eq!(rerun(&mut story, "1", "All"), ["create ns/t-0-3", "create ns/t-1-3"]);
+    fail(&mut story, 3);
+    assert_eq!(story.fleet.task(&key()).unwrap().in_flight(), 2, "each has its retry again");
+}
+
+#[test]
+fn a_rerun_that_a_task_is_created_with_counts_as_done() {
+    let rerun = json!({ "id": "1", "items": "All" });
+    let mut story = ended(&json!({ "items": { "count": 1 }, "rerun": rerun }), &[0]);
+    let lines: Vec<String> = (0..3).flat_map(|_| story.plan(1_000)).collect();
+    assert!(!lines.iter().any(|line| line.starts_with("create")), "{lines:?}");
+    assert_eq!(status(&story).rerun.as_ref().map(|done| (done.id.as_str(), done.items)), Some(("1", 0)));
+}

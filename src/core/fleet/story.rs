@@ -218,3 +218,9 @@ mod pods_tests;
 
 #[path = "recall_tests.rs"]
 mod recall_tests;
+
+#[path = "attempts_tests.rs"]
+mod attempts_tests;
+
+#[path = "rounds_tests.rs"]
+mod rounds_tests;

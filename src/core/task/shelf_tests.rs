@@ -114,8 +114,12 @@ fn places(first: &Leftover) -> [Shelf; 3] {
     let mut places = [Shelf::default(), Shelf::default(), Shelf::default()];
     places[0]
         .put(Revision(1), Leftover { uid: "other".to_owned(), index: Index(1), not_before: Time(99), ..first.clone() });
-    places.iter_mut().for_each(|shelf| shelf.put(Revision(1), first.clone()));
-    places[1..].iter_mut().for_each(|shelf| shelf.sort(Time(0), &ledger_with_all_written(), Keeping::default()));
+    for shelf in &mut places {
+        shelf.put(Revision(1), first.clone());
+    }
+    for shelf in &mut places[1..] {
+        shelf.sort(Time(0), &ledger_with_all_written(), Keeping::default());
+    }
     assert!(places[2].next_delete(first.not_before).is_some());
     places
 }
