@@ -30,9 +30,11 @@ fn serialized(values: &[&str], extra: &Value) -> Story {
 /// The page that was asked for knows these items.
 fn page(story: &mut Story, known: &[u32], damaged: u32, next: Option<u64>) {
     let recall = story.recall.take().expect("a page was asked for");
-    let is_known = |index: Index| known.contains(&index.0);
-    let keys = recall.wanted.keys().filter(|key| recall.wanted.items(key).any(is_known));
-    let entries = keys.map(|key| Entry { key: *key, line: "\"known\"".to_owned() }).collect();
+    let run = story.fleet.task(&key()).unwrap().map().unwrap();
+    let keys = run.job.cache.as_ref().unwrap();
+    let line = "\"known\"".to_owned();
+    let entry = |index: &u32| Entry { key: keys.key(&run.job.items.get(Index(*index))), line: line.clone() };
+    let entries = known.iter().map(entry).collect();
     let found = RecallOutcome::Found { from: recall.from, entries, damaged, next };
     story.fleet.handle_recalled(story.now, &key(), "u", found);
 }
