@@ -34,14 +34,19 @@ impl Pair {
     }
 
     fn apply(&mut self, name: &str, items: &Value, cache: &Value) -> TaskKey {
-        let key = TaskKey::new("ns", name);
+        let task = self.task(name, items, cache);
+        let key = task.key.clone();
+        self.fleet.handle_task(self.now, task);
+        key
+    }
+
+    fn task(&mut self, name: &str, items: &Value, cache: &Value) -> TaskSeen {
         let mut cache = cache.clone();
         cache["name"] = json!("c");
         cache["version"] = json!("1");
         let spec = json!({ "items": { "values": items }, "cache": cache, "retries": 1 });
         self.version += 1;
-        self.fleet.handle_task(self.now, new_task(key.clone(), name, self.version, &spec));
-        key
+        new_task(TaskKey::new("ns", name), name, self.version, &spec)
     }
 
     fn ends(&mut self, name: &str, index: u32, exit_code: i32) {
@@ -181,6 +186,29 @@ fn an_item_that_another_task_computes_is_waited_for_and_run_if_that_one_fails() 
     assert_eq!(pair.created()[3..], ["b-0-1"], "and has failed");
     pair.ends("b", 0, 0);
     assert_eq!((pair.counts(&b), pair.statuses[&b].phase), ((1, 1), Some(TaskPhase::Succeeded)));
+}
+
+#[test]
+fn an_item_that_runs_is_waited_for_also_after_a_restart() {
+    let mut pair = Pair::new();
+    let (items, serialize) = (json!(["w", "x"]), json!({ "serialize": true }));
+    let a = pair.apply("a", &items, &serialize);
+    pair.pass(1_000);
+    pair.ends("a", 0, 0);
+    let recorded = TaskSeen { status: pair.statuses[&a].clone(), ..pair.task("a", &items, &serialize) };
+    let running = pod_of(&pair.created[1], "a", serde_json::from_value(json!({ "phase": "Running" })).unwrap());
+    pair.fleet = Fleet::new(LIMITS, 2);
+    pair.fleet.handle_tasks_listing();
+    pair.fleet.handle_task(pair.now, recorded);
+    pair.fleet.handle_tasks_listed(pair.now);
+    pair.fleet.handle_pods_listing();
+    pair.fleet.handle_pod(pair.now, running);
+    pair.fleet.handle_pods_listed(pair.now);
+    let b = pair.apply("b", &json!(["x"]), &serialize);
+    pair.pass(5_000);
+    assert_eq!(pair.created(), ["a-0-1", "a-1-1"], "it is being computed");
+    pair.ends("a", 1, 0);
+    assert_eq!((pair.counts(&b), pair.created().len()), ((0, 1), 2));
 }
 
 #[test]
