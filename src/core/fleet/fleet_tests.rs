@@ -113,6 +113,22 @@ fn a_finished_pod_stays_while_another_create_of_it_may_be_carried_out() {
 }
 
 #[test]
+fn a_finished_pod_stays_while_a_create_is_on_its_way_though_the_one_that_made_it_was_long_ago() {
+    let mut story = Story::new(Limits { kept_pods: 0, ..LIMITS }, &json!({ "items": { "count": 1 } }));
+    story.plan(0);
+    story.created = Some(CreateOutcome::Unclear);
+    story.plan(0);
+    story.created = None;
+    assert!(story.plan(60_000).contains(&"create ns/t-0-1".to_owned()), "sent again, and it has no answer yet");
+    // The first one was carried out just before its 75 s were over.
+    story.plan(20_000);
+    story.ends(0, 1, 0);
+    let rest: Vec<String> = (0..7).flat_map(|_| story.plan(10_000)).collect();
+    assert!(!rest.iter().any(|line| line.starts_with("clean up")), "the second may bring it back: {rest:?}");
+    assert!(story.plan(10_000).contains(&"clean up ns/t-0-1".to_owned()));
+}
+
+#[test]
 fn an_answer_about_a_task_that_is_gone_does_not_bring_it_back() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
     story.plan(0);

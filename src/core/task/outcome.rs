@@ -28,7 +28,7 @@ impl Run {
         let course = self.course();
         let flight = self.take_flight(index);
         // Another create made the pod, or may have: the one that has no answer yet may be carried out once the pod is gone.
-        if flight.as_ref().is_some_and(|flight| flight.creating) && self.unclear.until(index) > scene.now {
+        if flight.as_ref().is_some_and(|flight| flight.creating) && self.unclear.may_have_made(scene.now, index) {
             self.unclear.add(scene.now, index);
         }
         let stopped = flight.as_ref().is_some_and(|flight| flight.stop == Stop::Asked);

@@ -32,6 +32,12 @@ impl Unclear {
         self.of.get(&index).is_some_and(|until| *until > now)
     }
 
+    /// Whether another create than the one on its way may have made a pod of this item: one of ours, however long ago, or one of
+    /// an operator before this one.
+    pub fn may_have_made(&self, now: Time, index: Index) -> bool {
+        self.of.contains_key(&index) || self.all > now
+    }
+
     /// Until when one of our own creates for this item may still be carried out.
     pub fn own_until(&self, index: Index) -> Time {
         self.of.get(&index).copied().unwrap_or(Time(i64::MIN))
@@ -64,6 +70,11 @@ mod tests {
         unclear.add(Time(1_000), Index(3));
         assert!(unclear.holds(Time(75_999), Index(3)) && !unclear.holds(Time(76_000), Index(3)));
         assert!(!unclear.holds(Time(1_000), Index(4)), "another item");
+        let made = |time, index| unclear.may_have_made(Time(time), Index(index));
+        assert!(
+            made(76_000, 3) && made(39_999, 4) && !made(40_000, 4),
+            "one of ours, or of an operator before this one"
+        );
         assert_eq!((unclear.own_until(Index(3)), unclear.own_until(Index(4))), (Time(76_000), Time(i64::MIN)));
         assert_eq!((unclear.until(Index(3)), unclear.until(Index(4))), (Time(76_000), Time(40_000)));
         assert_eq!(unclear.until_all(), Time(76_000));
