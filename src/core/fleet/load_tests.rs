@@ -131,6 +131,17 @@ fn a_template_that_another_changed_together_with_the_status_starts_nothing() {
     assert!(creates(&plan).is_empty() && plan.iter().any(|line| line.contains("waiting TemplateChanged")), "{plan:?}");
 }
 
+#[test]
+fn after_a_restart_a_retry_waits_for_late_creates_unless_the_pod_before_it_keeps_its_name_taken() {
+    let mut story = started(&json!({ "items": { "count": 2 }, "retries": 1 }), Some(CreateOutcome::Created));
+    story.ends(0, 1, 1);
+    story.ends(1, 1, 1);
+    assert!(creates(&story.plan(1_000)).is_empty(), "they back off");
+    story.restart([Story::ended(0, 1, 1)]);
+    assert_eq!(creates(&story.plan(1_000)), ["create ns/t-0-2"]);
+    assert_eq!(creates(&story.plan(80_000)), ["create ns/t-1-2"]);
+}
+
 /// What becomes of an item that the record calls running and whose pod is gone when another operator takes over; failures of the
 /// cluster cost it all it has.
 fn pod_lost_over_a_restart(spec: &Value, suspended: bool, resumed: bool) -> (u32, u32) {
