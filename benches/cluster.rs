@@ -8,8 +8,9 @@ use maptask::core::fleet::plan::{
     Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, ExplainOutcome, LookOutcome, PodId, RecallOutcome,
     WriteOutcome,
 };
-use maptask::core::fleet::{Event, Fleet, Limits};
+use maptask::core::fleet::{Event, Fleet};
 use maptask::core::ids::{TaskKey, Time};
+use maptask::core::limits::Limits;
 use maptask::core::pod::{PodSeen, PodStatus};
 use maptask::core::task::TaskSeen;
 use serde_json::json;

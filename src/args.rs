@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::core::fleet::Limits;
+use crate::core::limits::Limits;
 use crate::serve::logs::LogFormat;
 
 /// Runs one pod per item of a list, on Kubernetes.

@@ -6,8 +6,9 @@ use maptask::core::fleet::plan::{
     Action, Answer, CheckOutcome, Create, CreateOutcome, DeleteOutcome, Expire, Explain, ExplainOutcome, FetchOutcome,
     LookOutcome, RecallOutcome, Write, WriteOutcome,
 };
-use maptask::core::fleet::{Event, Fleet, Limits};
+use maptask::core::fleet::{Event, Fleet};
 use maptask::core::ids::Time;
+use maptask::core::limits::Limits;
 use maptask::core::pod::{Deletion, Holder, PodSeen, PodStatus, pod_name};
 use maptask::core::task::TaskSeen;
 

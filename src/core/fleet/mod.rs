@@ -4,7 +4,6 @@
 mod event;
 mod explain;
 mod handle;
-mod limits;
 pub mod plan;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +12,7 @@ use std::sync::Arc;
 use crate::api::status::TaskPhase;
 use crate::core::cache::claims::Claims;
 use crate::core::ids::{TaskKey, Time};
+use crate::core::limits::Limits;
 use crate::core::queue::on_the_way::OnTheWay;
 use crate::core::queue::{Denial, Line, Queue};
 use crate::core::task::shelf::Keeping;
@@ -21,7 +21,6 @@ use crate::core::task::{Budget, Pods, Round, Task, TaskSeen};
 use plan::{Action, Delete, Plan};
 
 pub use event::Event;
-pub use limits::Limits;
 
 /// Everything is looked at again this often, in milliseconds: heals what was missed.
 const HEAL_MILLIS: u64 = 30_000;

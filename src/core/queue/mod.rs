@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use crate::api::status::WaitingReason;
-use crate::core::fleet::Limits;
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
+use crate::core::limits::Limits;
 use crate::core::queue::failing::Failing;
 use crate::core::queue::hold::{Hold, MAX_QUOTA_PROBE_MILLIS};
 use crate::core::queue::on_the_way::OnTheWay;

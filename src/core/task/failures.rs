@@ -4,8 +4,8 @@ use crate::api::EndingCategory;
 use crate::api::status::{FailureGroup, FailureSample};
 use crate::core::ids::{Attempt, Index};
 use crate::core::pod::{Detail, Ending};
+use crate::core::ranges::Ranges;
 use crate::core::task::pattern::pattern;
-use crate::core::task::ranges::Ranges;
 use crate::core::task::telling::sample;
 
 /// Most groups; the last one takes what fits none of the others.

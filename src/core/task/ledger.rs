@@ -1,8 +1,8 @@
 //! What of this task is in the API server for certain? One status write at a time, and what follows from its answer.
 
 use crate::api::status::{FailureGroup, MapTaskStatus, ReduceStatus, RerunDone, TaskPhase};
-use crate::core::fleet::Limits;
 use crate::core::ids::{Time, doubled};
+use crate::core::limits::Limits;
 
 /// Least time between two status writes of a task, in milliseconds.
 const INTERVAL_MILLIS: u64 = 1_000;

@@ -20,7 +20,6 @@ mod outlived;
 mod pattern;
 pub mod places;
 mod poll;
-pub mod ranges;
 pub mod recall;
 mod recheck;
 pub mod reduce;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::core::task::ranges::range;
+use crate::core::ranges::range;
 
 /// Ranges that are written down at most, some 14 bytes each: an annotation has 256 KB for all. Where there are more, pairs of
 /// neighbours become one with what lies between them.

@@ -25,13 +25,6 @@ pub struct Leftover {
     pub not_before: Time,
 }
 
-/// How long a finished pod lingers after its end was recorded, in milliseconds: deletes are put off for as long as that, so
-/// that the API server's time goes to what starts, and there is time to look at the pod.
-pub const LINGER_MILLIS: u64 = 60_000;
-/// Pods that may linger, over all tasks: 25 MB in etcd and in each watcher of all pods. Kubernetes itself begins to delete
-/// finished pods at 12,500 (the controller manager's terminated-pod-gc-threshold).
-pub const MAX_LINGERING: usize = 5_000;
-
 type Id = (Index, Attempt);
 
 impl Leftover {

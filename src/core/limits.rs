@@ -1,7 +1,12 @@
 //! How much at once? The operator's own limits: those that its administrator sets, and bounds that are there for the API
 //! server's sake and the operator's own.
 
-use crate::core::task::shelf::{LINGER_MILLIS, MAX_LINGERING};
+/// How long a finished pod lingers after its end was recorded, in milliseconds: deletes are put off for as long as that, so
+/// that the API server's time goes to what starts, and there is time to look at the pod.
+pub const LINGER_MILLIS: u64 = 60_000;
+/// Pods that may linger, over all tasks: 25 MB in etcd and in each watcher of all pods. Kubernetes itself begins to delete
+/// finished pods at 12,500 (the controller manager's terminated-pod-gc-threshold).
+pub const MAX_LINGERING: usize = 5_000;
 
 /// The operator's own limits. They are fields, and not constants where they bind, so that the simulation can draw them small.
 #[derive(Clone, Copy, Debug)]
