@@ -4,6 +4,7 @@
 //! their actions goes in again.
 
 pub mod cache;
+pub mod failures;
 pub mod fleet;
 pub mod ids;
 pub mod items;

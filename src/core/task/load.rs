@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::accept::{Given, Job};
 use super::course::Decision;
-use super::failures::Failures;
 use super::flight::{Doubt, Flight, Stop, Unwanted};
 use super::inputs::Fetching;
 use super::ledger::{Ledger, Revision, Seen};
@@ -19,6 +18,7 @@ use super::{Pods, Round, Stage, Task, TaskSeen};
 use crate::api::TaskPhase;
 use crate::api::conditions::{ConditionType, is_true};
 use crate::api::spec::SuspendPolicy;
+use crate::core::failures::Failures;
 use crate::core::ids::{Index, ItemCount, Time};
 use crate::core::phases::{self, Attempts, ItemPhase, Phases};
 

@@ -1,5 +1,6 @@
 //! An attempt has ended: what becomes of its item?
 
+use crate::core::failures::sample::sample;
 use crate::core::ids::Index;
 use crate::core::phases::{ItemPhase, Tries};
 use crate::core::pod::{Detail, Ending, artifacts};
@@ -8,7 +9,6 @@ use crate::core::task::course::{Course, FailReason};
 use crate::core::task::flight::{Stop, Unwanted};
 use crate::core::task::retry::Next;
 use crate::core::task::run::{Run, Scene};
-use crate::core::task::telling::sample;
 
 /// Most characters of a pod's own words in the message of a task that a rule fails.
 const RULE_WORDS_LIMIT: usize = 300;

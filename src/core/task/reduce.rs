@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::api::spec::{Items, MapTaskSpec, Reduce};
 use crate::api::status::{ReducePhase, ReduceStatus, TaskPhase};
+use crate::core::failures::Failures;
 use crate::core::ids::{Attempt, Index, ItemCount, TaskKey, Time};
 use crate::core::items::ItemList;
 use crate::core::phases::{Attempts, Counts, ItemPhase, Phases, Raises, Tries};
@@ -12,7 +13,6 @@ use crate::core::pod::{PodTemplate, results_prefix};
 use crate::core::task::Task;
 use crate::core::task::accept::{Job, Refusal, seconds};
 use crate::core::task::course::{Decision, FailReason};
-use crate::core::task::failures::Failures;
 use crate::core::task::report::{meta_time, number};
 use crate::core::task::results::Layout;
 use crate::core::task::retry::Policy;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::core::failures::Failures;
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::phases::{Attempts, ItemPhase, Phases};
 use crate::core::pod::explain::together;
@@ -11,7 +12,6 @@ use crate::core::task::Pods;
 use crate::core::task::accept::Job;
 use crate::core::task::course::{Course, Decision, FailReason};
 use crate::core::task::explain::Explaining;
-use crate::core::task::failures::Failures;
 use crate::core::task::flight::{Doubt, Flight, Stop, Unwanted};
 use crate::core::task::flights::Flights;
 use crate::core::task::ledger::{Ledger, Revision};

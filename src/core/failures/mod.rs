@@ -1,12 +1,15 @@
 //! Which failures are alike, and how many? At most ten groups, for `status.failures`.
 
+mod pattern;
+pub mod sample;
+
 use crate::api::EndingCategory;
 use crate::api::status::{FailureGroup, FailureSample};
 use crate::core::ids::{Attempt, Index};
 use crate::core::pod::{Detail, Ending};
 use crate::core::ranges::Ranges;
-use crate::core::task::pattern::pattern;
-use crate::core::task::telling::sample;
+use pattern::pattern;
+use sample::sample;
 
 /// Most groups; the last one takes what fits none of the others.
 const MAX_GROUPS: usize = 10;

@@ -173,5 +173,5 @@ fn is_time(word: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "telling_tests.rs"]
+#[path = "sample_tests.rs"]
 mod tests;

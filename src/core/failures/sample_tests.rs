@@ -1,7 +1,7 @@
 //! Messages as programs leave them.
 
 use super::*;
-use crate::core::task::pattern::pattern;
+use crate::core::failures::pattern::pattern;
 
 fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
     (0..count).map(line).collect()

@@ -7,7 +7,7 @@ const PATTERN_LIMIT: usize = 200;
 /// made before the message is cut, so that two that differ at their end are not alike.
 pub fn pattern(message: &str) -> String {
     let shape = |line: &str| line.split_whitespace().map(word).collect::<Vec<_>>().join(" ");
-    crate::text::cut(&crate::core::task::telling::gist(message, PATTERN_LIMIT, shape), PATTERN_LIMIT)
+    crate::text::cut(&crate::core::failures::sample::gist(message, PATTERN_LIMIT, shape), PATTERN_LIMIT)
 }
 
 /// A word between spaces: paths and addresses as a whole, else its numbers.
