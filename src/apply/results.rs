@@ -11,8 +11,8 @@ use crate::api::annotations::{CHECKS, DAMAGED};
 use crate::api::labels;
 use crate::core::fleet::plan::Write;
 use crate::core::pod::{results_prefix, template::owner_reference};
-use crate::core::task::keeping::{Damage, Kept};
-use crate::core::task::results::Shard;
+use crate::core::results::Shard;
+use crate::core::results::keeping::{Damage, Kept};
 
 /// The key of the results in each ConfigMap.
 const KEY: &str = "results.jsonl";

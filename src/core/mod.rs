@@ -14,4 +14,5 @@ pub mod pod;
 pub mod quantity;
 pub mod queue;
 pub mod ranges;
+pub mod results;
 pub mod task;

@@ -9,10 +9,10 @@ use maptask::core::fleet::Event;
 use maptask::core::fleet::plan::{Action, Note, Write, WriteOutcome};
 use maptask::core::ids::{Index, TaskKey};
 use maptask::core::phases::ItemPhase;
+use maptask::core::results::Shard;
+use maptask::core::results::keeping::{Damage, Kept};
+use maptask::core::results::places::Places;
 use maptask::core::task::TaskSeen;
-use maptask::core::task::keeping::{Damage, Kept};
-use maptask::core::task::places::Places;
-use maptask::core::task::results::Shard;
 
 use crate::check::{check_results, lines_of, recorded};
 use crate::world::World;

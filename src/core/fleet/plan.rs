@@ -8,10 +8,10 @@ use crate::core::cache::{CacheId, Entry, Wanted};
 use crate::core::ids::{Attempt, Index, TaskKey};
 use crate::core::phases::Raises;
 use crate::core::pod::{Holder, PodSeen, pod_name};
+use crate::core::results::Shard;
+use crate::core::results::keeping::Damage;
 use crate::core::task::TaskSeen;
 use crate::core::task::accept::Job;
-use crate::core::task::keeping::Damage;
-use crate::core::task::results::Shard;
 
 pub use super::explain::{Explain, ExplainOutcome};
 

@@ -7,9 +7,9 @@ use crate::api::conditions::{ConditionType, is_true};
 use crate::core::ids::{Index, Time};
 use crate::core::phases::ItemPhase;
 use crate::core::pod::{Progress, progress, results_prefix};
-use crate::core::task::keeping::{Damage, items_in_words};
-use crate::core::task::places::Places;
-use crate::core::task::results::{Layout, Shard};
+use crate::core::results::keeping::{Damage, items_in_words};
+use crate::core::results::places::Places;
+use crate::core::results::{Layout, Shard};
 use crate::core::task::run::Run;
 use crate::core::task::{Pods, Stage, Task};
 

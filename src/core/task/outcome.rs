@@ -117,7 +117,7 @@ impl Run {
                 detail.message = Some(format!("the result has {size} bytes and may have lost some: {limit}"));
             }
             Ending::ResultTooLarge { size, cut: None } => {
-                let most = self.job.results.map_or(0, super::results::Layout::max_bytes_per_item);
+                let most = self.job.results.map_or(0, crate::core::results::Layout::max_bytes_per_item);
                 detail.message =
                     Some(format!("the result has {size} bytes; spec.results.maxBytesPerItem allows {most}"));
             }

@@ -8,7 +8,7 @@ use crate::core::cache::{Entry, Wanted};
 use crate::core::fleet::plan::{Action, Recall, RecallOutcome};
 use crate::core::ids::{Attempt, Index, TaskKey, Time, doubled};
 use crate::core::phases::ItemPhase;
-use crate::core::task::results::NO_RESULT;
+use crate::core::results::NO_RESULT;
 use crate::core::task::run::{Run, Scene};
 use crate::core::task::{Stage, Task};
 
@@ -212,7 +212,7 @@ impl Run {
     }
 
     fn recall_entries(&mut self, scene: &mut Scene<'_>, wanted: &Wanted, entries: &[Entry]) {
-        let most = self.job.results.map_or(0, super::results::Layout::max_bytes_per_item) as usize;
+        let most = self.job.results.map_or(0, crate::core::results::Layout::max_bytes_per_item) as usize;
         for entry in entries.iter().filter(|entry| entry.line.len() <= most) {
             for index in wanted.items(&entry.key) {
                 if self.is_untouched(index) {

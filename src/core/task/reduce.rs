@@ -10,14 +10,14 @@ use crate::core::items::ItemList;
 use crate::core::phases::{Attempts, Counts, ItemPhase, Phases, Raises, Tries};
 use crate::core::pod::results_view::ResultsView;
 use crate::core::pod::{PodTemplate, results_prefix};
+use crate::core::results::Layout;
+use crate::core::results::shown::shown;
 use crate::core::task::Task;
 use crate::core::task::accept::{Job, Refusal, seconds};
 use crate::core::task::course::{Decision, FailReason};
 use crate::core::task::report::{meta_time, number};
-use crate::core::task::results::Layout;
 use crate::core::task::retry::Policy;
 use crate::core::task::run::Run;
-use crate::core::task::shown::shown;
 
 /// The place of the reduce in its own run.
 pub const SELF: Index = Index(0);

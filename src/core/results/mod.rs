@@ -1,12 +1,16 @@
 //! What an item's result looks like as a line, and which ConfigMap the line goes to.
 
+pub mod keeping;
+pub mod places;
+pub mod shown;
+
 use std::collections::BTreeMap;
 
 use serde::de::IgnoredAny;
 
 use crate::api::spec::{OnTooLarge, ResultSource, Results};
 use crate::core::ids::{Index, ItemCount};
-use crate::core::task::places::Places;
+use crate::core::results::places::Places;
 
 /// The line of an item that has no result.
 pub const NO_RESULT: &str = "null";

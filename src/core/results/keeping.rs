@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use flate2::Crc;
 
-use crate::core::task::places::Places;
-use crate::core::task::results::{NO_RESULT, Shard};
+use crate::core::results::places::Places;
+use crate::core::results::{NO_RESULT, Shard};
 
 /// Blocks of lines that have a checksum of their own, at most: eight characters each in an annotation. A ConfigMap of the
 /// default size has fewer lines than that, so that a change is told to the item.
