@@ -10,7 +10,7 @@ use super::answer::{Meaning, meaning};
 use super::request::{Failure, Partial, send};
 use crate::core::fleet::plan::{CheckOutcome, Create, CreateOutcome, Delete, DeleteOutcome, LookOutcome, PodId};
 use crate::core::pod::Holder;
-use crate::core::task::accept::Job;
+use crate::core::spec::Job;
 use crate::watch::pods::{LeanPod, is_map_task};
 
 const JSON: &str = "application/json";

@@ -15,4 +15,5 @@ pub mod quantity;
 pub mod queue;
 pub mod ranges;
 pub mod results;
+pub mod spec;
 pub mod task;

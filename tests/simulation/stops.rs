@@ -7,7 +7,7 @@ use maptask::api::status::MapTaskStatus;
 use maptask::core::fleet::plan::Delete;
 use maptask::core::ids::Index;
 use maptask::core::phases::ItemPhase;
-use maptask::core::task::reduce::SELF;
+use maptask::core::spec::reduce::SELF;
 use maptask::core::task::{Task, TaskSeen};
 
 use crate::check::counts;

@@ -7,7 +7,7 @@ use super::plan::{
 use super::{Berth, Fleet};
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
 use crate::core::pod::{Ending, PodSeen, parse_pod_name};
-use crate::core::task::retry::mix;
+use crate::core::spec::retry::mix;
 use crate::core::task::{Round, Task, TaskSeen};
 
 impl Fleet {

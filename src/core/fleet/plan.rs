@@ -10,8 +10,8 @@ use crate::core::phases::Raises;
 use crate::core::pod::{Holder, PodSeen, pod_name};
 use crate::core::results::Shard;
 use crate::core::results::keeping::Damage;
+use crate::core::spec::Job;
 use crate::core::task::TaskSeen;
-use crate::core::task::accept::Job;
 
 pub use super::explain::{Explain, ExplainOutcome};
 

@@ -20,7 +20,7 @@ fn spread(seed: u64) -> impl FnMut(u64) -> u64 {
     let mut state = seed;
     move |below| {
         state = state.wrapping_add(1);
-        crate::core::task::retry::mix(state) % below
+        crate::core::spec::retry::mix(state) % below
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::core::fleet::plan::{Action, Fetch, FetchOutcome};
 use crate::core::ids::{Time, doubled};
-use crate::core::task::accept::{Given, Job};
+use crate::core::spec::{Given, Job};
 use crate::core::task::{Stage, Task};
 
 /// The delay before a ConfigMap is asked for again, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].

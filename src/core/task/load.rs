@@ -3,12 +3,9 @@
 
 use std::sync::Arc;
 
-use super::accept::{Given, Job};
-use super::course::Decision;
 use super::flight::{Doubt, Flight, Stop, Unwanted};
 use super::inputs::Fetching;
 use super::ledger::{Ledger, Revision, Seen};
-use super::orders::Orders;
 use super::report::{Headline, meta_time};
 use super::run::Run;
 use super::shelf::Shelf;
@@ -21,6 +18,9 @@ use crate::api::spec::SuspendPolicy;
 use crate::core::failures::Failures;
 use crate::core::ids::{Index, ItemCount, Time};
 use crate::core::phases::{self, Attempts, ItemPhase, Phases};
+use crate::core::spec::course::Decision;
+use crate::core::spec::orders::Orders;
+use crate::core::spec::{Given, Job};
 
 impl Task {
     /// A task as first seen, new or from before a restart, with the pods that are there.

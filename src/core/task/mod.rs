@@ -1,7 +1,5 @@
 //! One task's life: checked, accepted, run, decided, ended.
 
-pub mod accept;
-pub mod course;
 mod creates;
 mod damage;
 mod decide;
@@ -12,7 +10,6 @@ mod inputs;
 pub mod ledger;
 mod load;
 mod observe;
-pub mod orders;
 mod outcome;
 mod outlived;
 mod poll;
@@ -21,11 +18,9 @@ mod recheck;
 pub mod reduce;
 pub mod report;
 mod rerun;
-pub mod retry;
 pub mod run;
 pub mod shelf;
 pub mod stalls;
-pub mod success;
 mod suspend;
 pub mod templates;
 pub mod unclear;
@@ -41,12 +36,13 @@ use crate::api::status::{MapTaskStatus, TaskPhase, Waiting};
 use crate::core::fleet::plan::Tell;
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
 use crate::core::pod::PodSeen;
+use crate::core::spec::reduce::SELF;
 
-use accept::Job;
+use crate::core::spec::Job;
+use crate::core::spec::orders::Orders;
 use inputs::Fetching;
 use ledger::{Ledger, Revision};
-use orders::Orders;
-use reduce::{Reduction, SELF};
+use reduce::Reduction;
 use report::Headline;
 use run::{Run, Scene};
 use shelf::{Keeping, Shelf};

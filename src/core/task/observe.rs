@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::course::FailReason;
 use super::flight::{Doubt, Stop, Unwanted};
 use super::run::Run;
 use super::shelf::Leftover;
@@ -14,6 +13,7 @@ use crate::core::fleet::plan::{CheckOutcome, CreateOutcome, LookOutcome, PodId, 
 use crate::core::ids::{Attempt, Index, Time, doubled};
 use crate::core::pod::{Ending, PodSeen, Progress, lives, progress};
 use crate::core::queue::quota;
+use crate::core::spec::course::FailReason;
 
 /// The delay before a name that another object has is tried again, in milliseconds.
 const NAME_TAKEN_MILLIS: u64 = 5_000;

@@ -8,7 +8,7 @@ use crate::core::fleet::plan::{Action, Create, Delete, Expire, PodId, Tell, Writ
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::pod::pod_name;
 use crate::core::queue::Denial;
-use crate::core::task::course::Course;
+use crate::core::spec::course::Course;
 use crate::core::task::flight::{Doubt, Flight, Stop, Unwanted};
 use crate::core::task::ledger::Revision;
 use crate::core::task::run::Run;

@@ -6,7 +6,7 @@ use crate::api::conditions::ConditionType;
 use crate::api::spec::{MapTaskSpec, Rerun};
 use crate::api::status::{PendingRerun, RerunDone};
 use crate::core::ids::Time;
-use crate::core::task::accept::{Given, Job};
+use crate::core::spec::{Given, Job};
 use crate::core::task::{Stage, Task, TaskSeen};
 
 impl Task {

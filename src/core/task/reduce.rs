@@ -2,34 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::api::spec::{Items, MapTaskSpec, Reduce};
 use crate::api::status::{ReducePhase, ReduceStatus, TaskPhase};
 use crate::core::failures::Failures;
-use crate::core::ids::{Attempt, Index, ItemCount, TaskKey, Time};
-use crate::core::items::ItemList;
+use crate::core::ids::{Attempt, ItemCount, Time};
 use crate::core::phases::{Attempts, Counts, ItemPhase, Phases, Raises, Tries};
-use crate::core::pod::results_view::ResultsView;
-use crate::core::pod::{PodTemplate, results_prefix};
-use crate::core::results::Layout;
 use crate::core::results::shown::shown;
+use crate::core::spec::Job;
+use crate::core::spec::course::{Decision, FailReason};
+use crate::core::spec::reduce::{Reducer, SELF};
 use crate::core::task::Task;
-use crate::core::task::accept::{Job, Refusal, seconds};
-use crate::core::task::course::{Decision, FailReason};
 use crate::core::task::report::{meta_time, number};
-use crate::core::task::retry::Policy;
 use crate::core::task::run::Run;
-
-/// The place of the reduce in its own run.
-pub const SELF: Index = Index(0);
-
-/// What reduces the results of a task.
-#[derive(Clone, Debug)]
-pub struct Reducer {
-    /// What its pods are made from.
-    pub job: Job,
-    /// How long it may take over all its attempts.
-    deadline_millis: Option<u64>,
-}
 
 /// A reduce that is under way.
 #[derive(Debug)]
@@ -40,63 +23,23 @@ pub struct Reduction {
     deadline_millis: Option<u64>,
 }
 
-impl Reducer {
-    /// Checks what the API server's dry run can't know.
-    pub fn accept(
-        key: &TaskKey,
-        uid: &str,
-        task: &MapTaskSpec,
-        spec: &Reduce,
-        layout: Layout,
-    ) -> Result<Self, Refusal> {
-        let mut template = PodTemplate::accept(&spec.template, spec.container.as_deref()).map_err(Refusal::Reduce)?;
-        let view = ResultsView { prefix: results_prefix(&key.name), shards: layout.shards().max(1) };
-        template.complete_with(task.completion);
-        template.show_results(view).map_err(Refusal::Reduce)?;
-        let retries = u32::try_from(spec.retries).unwrap_or(0);
-        let job = Job {
-            key: key.clone(),
-            uid: uid.to_owned(),
-            items: ItemList::accept(&Items { count: Some(1), ..Items::default() })?,
-            required: 1,
-            required_percent: "100".to_owned(),
-            when_successful: task.when_successful,
-            when_hopeless: task.when_hopeless,
-            policy: Policy { retries, rules: Vec::new(), ..Policy::of(task) },
-            start_deadline_millis: seconds(spec.start_deadline_seconds),
-            config_map: None,
-            results: Some(Layout::of_reduce()),
-            template,
-            nameless_keys: None,
-            template_hash: String::new(),
-            cache: None,
-            reduce: None,
-            reduces: Some(Counts::default()),
-        };
-        Ok(Self { job, deadline_millis: seconds(spec.active_deadline_seconds) })
-    }
-
-    fn begin(&self, counts: Counts, start: Time, tries: Tries, phase: ItemPhase, all_unclear: Time) -> Reduction {
-        let job = Job { reduces: Some(counts), ..self.job.clone() };
+impl Reduction {
+    fn begin(
+        reducer: &Reducer,
+        counts: Counts,
+        start: Time,
+        tries: Tries,
+        phase: ItemPhase,
+        all_unclear: Time,
+    ) -> Self {
+        let job = Job { reduces: Some(counts), ..reducer.job.clone() };
         let (mut phases, mut attempts) = (Phases::new(ItemCount::ONE), Attempts::default());
         phases.set(SELF, phase);
         attempts.set(SELF, tries);
         let run = Run::resume(Arc::new(job), phases, attempts, all_unclear);
-        Reduction { run, start, deadline_millis: self.deadline_millis }
+        Self { run, start, deadline_millis: reducer.deadline_millis }
     }
-}
 
-/// What the containers of a reduce know beside the results.
-pub fn reduce_env(counts: &Counts) -> Vec<(String, String)> {
-    let variable = |name: &str, value: u32| (format!("MAPTASK_{name}"), value.to_string());
-    vec![
-        variable("COUNT", counts.total()),
-        variable("SUCCEEDED", counts.succeeded + counts.cached),
-        variable("FAILED", counts.failed),
-    ]
-}
-
-impl Reduction {
     /// By when it must have ended.
     pub fn deadline(&self) -> Option<Time> {
         self.deadline_millis.map(|millis| self.start.plus_millis(millis))
@@ -128,7 +71,7 @@ impl Task {
     pub(super) fn begin_reduction(&mut self, now: Time, reducer: &Reducer, counts: Counts) {
         let before = self.headline.reduce.as_ref().and_then(|record| u32::try_from(record.attempt).ok()).unwrap_or(0);
         let tries = Tries { attempt: Attempt(before + 1), ..Tries::default() };
-        let mut reduction = reducer.begin(counts, now, tries, ItemPhase::Waiting, self.all_unclear);
+        let mut reduction = Reduction::begin(reducer, counts, now, tries, ItemPhase::Waiting, self.all_unclear);
         let free = if before == 0 { now } else { now.max(self.all_unclear) };
         reduction.run.gate = Some((self.ledger.change_urgently(), free));
         (self.headline.result, self.headline.result_text) = (None, None);
@@ -152,7 +95,7 @@ impl Task {
         };
         let phase = if record.phase == ReducePhase::Running { ItemPhase::Running } else { ItemPhase::Waiting };
         let start = record.start_time.as_ref().map_or(0, |time| time.0.as_millisecond());
-        let mut reduction = reducer.begin(run.phases.counts(), Time(start), tries, phase, self.all_unclear);
+        let mut reduction = Reduction::begin(reducer, run.phases.counts(), Time(start), tries, phase, self.all_unclear);
         reduction.run.failures = Failures::from_status(&record.failures);
         reduction.run.suspending = self.orders.stops();
         self.reduction = Some(Box::new(reduction));

@@ -9,7 +9,7 @@ use crate::core::failures::Failures;
 use crate::core::ids::{Index, ItemCount, Time};
 use crate::core::phases::{ItemPhase, Phases, Tries};
 use crate::core::ranges::range;
-use crate::core::task::course::Decision;
+use crate::core::spec::course::Decision;
 use crate::core::task::report::meta_time;
 use crate::core::task::run::Run;
 use crate::core::task::{Stage, Task};

@@ -3,26 +3,12 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
-use super::accept::{Given, Job};
 use super::recall::Recalling;
 use super::{Stage, Task, TaskSeen};
 use crate::api::spec::MapTaskSpec;
 use crate::core::ids::Time;
-use crate::core::items;
-use crate::core::pod::canonical::canonical;
-
-/// By what the templates of a spec are known again, however a client writes them: `status.templateHash`.
-pub fn hash(spec: &MapTaskSpec) -> String {
-    let reduce = spec.reduce.as_ref().map(|reduce| canonical(&reduce.template));
-    let digest = items::hash(json!([canonical(&spec.template), reduce]).to_string().as_bytes());
-    format!("{RULES}{digest}")
-}
-
-/// Which rules say what may be left out of a template. With others, a hash of before tells nothing: whoever changes
-/// `core/pod/canonical` gives them another number, or tasks that run would wait for what nobody has changed.
-const RULES: &str = "1-";
+use crate::core::spec::templates::{hash, is_of, stand_in};
+use crate::core::spec::{Given, Job};
 
 /// How it goes with the templates.
 #[derive(Debug, Default)]
@@ -38,8 +24,7 @@ pub(super) struct Templates {
 impl Task {
     /// Whether the templates are those of the acceptance.
     pub(super) fn has_its_templates(&self, spec: &MapTaskSpec) -> bool {
-        let comparable = self.headline.template_hash.as_ref().filter(|accepted| accepted.starts_with(RULES));
-        comparable.is_none_or(|accepted| *accepted == hash(spec))
+        self.headline.template_hash.as_deref().is_none_or(|accepted| is_of(accepted, spec))
     }
 
     /// The spec is seen for the first time, or has been changed.
@@ -96,21 +81,6 @@ impl Task {
         }
         spec
     }
-}
-
-/// A template with containers of the same names, which is never refused.
-fn stand_in(template: &Value, container: Option<&str>, volume: Option<&str>) -> Value {
-    let containers = template.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten();
-    let mut names: Vec<&str> = containers.filter_map(|container| container.get("name")?.as_str()).collect();
-    names.extend(container.filter(|name| !names.contains(name)));
-    if names.is_empty() {
-        names.push("main");
-    }
-    // Memory that grows needs a limit to grow from.
-    let limits = json!({ "limits": { "memory": "0" } });
-    let containers: Vec<Value> = names.iter().map(|name| json!({ "name": name, "resources": limits })).collect();
-    let volumes: Vec<Value> = volume.iter().map(|name| json!({ "name": name })).collect();
-    json!({ "spec": { "containers": containers, "volumes": volumes } })
 }
 
 fn problem(seen: &TaskSeen) -> String {

@@ -4,8 +4,8 @@ use crate::api::conditions::{ConditionType, find_true};
 use crate::api::spec::{WhenHopeless, WhenSuccessful};
 use crate::api::status::MapTaskStatus;
 use crate::core::phases::Counts;
-use crate::core::task::accept::Job;
-use crate::core::task::success::{Verdict, verdict};
+use crate::core::spec::Job;
+use crate::core::spec::success::{Verdict, verdict};
 
 /// How a task was decided. Never taken back, but by a rerun.
 #[derive(Clone, Debug, PartialEq, Eq)]

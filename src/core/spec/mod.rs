@@ -1,5 +1,12 @@
 //! Is this spec good, as far as can be told without the API server? From it, everything that pods are made from.
 
+pub mod course;
+pub mod orders;
+pub mod reduce;
+pub mod retry;
+pub mod success;
+pub mod templates;
+
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -11,10 +18,9 @@ use crate::core::items::{self, ItemList, ItemsError, item_env};
 use crate::core::phases::{Counts, Raises};
 use crate::core::pod::{MessageLimit, PodTemplate, TemplateError};
 use crate::core::results::Layout;
-use crate::core::task::reduce::{Reducer, SELF, reduce_env};
-use crate::core::task::retry::Policy;
-use crate::core::task::success::{Criterion, Ratio, SuccessError};
-use crate::core::task::templates;
+use crate::core::spec::reduce::{Reducer, SELF, reduce_env};
+use crate::core::spec::retry::Policy;
+use crate::core::spec::success::{Criterion, Ratio, SuccessError};
 
 /// The part of an accepted task that never changes.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use crate::api::spec::{MapTaskSpec, Rerun, SuspendPolicy};
 use crate::api::status::RerunDone;
-use crate::core::task::accept::seconds;
+use crate::core::spec::seconds;
 
 /// The part of a spec that may change while the task lives.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,70 @@
+//! What reduces the results of a task: the accepted part of `spec.reduce`.
+
+use crate::api::spec::{Items, MapTaskSpec, Reduce};
+use crate::core::ids::{Index, TaskKey};
+use crate::core::items::ItemList;
+use crate::core::phases::Counts;
+use crate::core::pod::results_view::ResultsView;
+use crate::core::pod::{PodTemplate, results_prefix};
+use crate::core::results::Layout;
+use crate::core::spec::retry::Policy;
+use crate::core::spec::{Job, Refusal, seconds};
+
+/// The place of the reduce in its own run.
+pub const SELF: Index = Index(0);
+
+/// What reduces the results of a task.
+#[derive(Clone, Debug)]
+pub struct Reducer {
+    /// What its pods are made from.
+    pub job: Job,
+    /// How long it may take over all its attempts.
+    pub deadline_millis: Option<u64>,
+}
+
+impl Reducer {
+    /// Checks what the API server's dry run can't know.
+    pub fn accept(
+        key: &TaskKey,
+        uid: &str,
+        task: &MapTaskSpec,
+        spec: &Reduce,
+        layout: Layout,
+    ) -> Result<Self, Refusal> {
+        let mut template = PodTemplate::accept(&spec.template, spec.container.as_deref()).map_err(Refusal::Reduce)?;
+        let view = ResultsView { prefix: results_prefix(&key.name), shards: layout.shards().max(1) };
+        template.complete_with(task.completion);
+        template.show_results(view).map_err(Refusal::Reduce)?;
+        let retries = u32::try_from(spec.retries).unwrap_or(0);
+        let job = Job {
+            key: key.clone(),
+            uid: uid.to_owned(),
+            items: ItemList::accept(&Items { count: Some(1), ..Items::default() })?,
+            required: 1,
+            required_percent: "100".to_owned(),
+            when_successful: task.when_successful,
+            when_hopeless: task.when_hopeless,
+            policy: Policy { retries, rules: Vec::new(), ..Policy::of(task) },
+            start_deadline_millis: seconds(spec.start_deadline_seconds),
+            config_map: None,
+            results: Some(Layout::of_reduce()),
+            template,
+            nameless_keys: None,
+            template_hash: String::new(),
+            cache: None,
+            reduce: None,
+            reduces: Some(Counts::default()),
+        };
+        Ok(Self { job, deadline_millis: seconds(spec.active_deadline_seconds) })
+    }
+}
+
+/// What the containers of a reduce know beside the results.
+pub fn reduce_env(counts: &Counts) -> Vec<(String, String)> {
+    let variable = |name: &str, value: u32| (format!("MAPTASK_{name}"), value.to_string());
+    vec![
+        variable("COUNT", counts.total()),
+        variable("SUCCEEDED", counts.succeeded + counts.cached),
+        variable("FAILED", counts.failed),
+    ]
+}
