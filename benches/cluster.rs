@@ -4,15 +4,16 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use maptask::api::status::MapTaskStatus;
-use maptask::core::fleet::plan::{
-    Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, ExplainOutcome, LookOutcome, PodId, RecallOutcome,
-    WriteOutcome,
-};
-use maptask::core::fleet::{Event, Fleet};
+use maptask::core::fleet::Fleet;
 use maptask::core::ids::{TaskKey, Time};
 use maptask::core::limits::Limits;
 use maptask::core::pod::{PodSeen, PodStatus};
-use maptask::core::task::TaskSeen;
+use maptask::core::port::Event;
+use maptask::core::port::TaskSeen;
+use maptask::core::port::{
+    Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, ExplainOutcome, LookOutcome, PodId, RecallOutcome,
+    WriteOutcome,
+};
 use serde_json::json;
 
 const LIMITS: Limits = Limits::DEFAULT;

@@ -19,7 +19,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use cluster::{Cluster, task};
-use maptask::core::fleet::plan::Action;
+use maptask::core::port::Action;
 
 const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
 /// Milliseconds of the core's time from one pod's end to the next: some 200 a second.

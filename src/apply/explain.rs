@@ -7,9 +7,9 @@ use kube::Client;
 use kube::core::ObjectList;
 
 use super::request::{Failure, send};
-use crate::core::fleet::plan::{Explain, ExplainOutcome};
 use crate::core::ids::Time;
 use crate::core::pod::explain::Said;
+use crate::core::port::{Explain, ExplainOutcome};
 
 /// Most Events that are read of one object: a kubelet counts repeated ones and does not send them again.
 const EVENTS: usize = 50;

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 
 use super::config_map;
-use crate::core::fleet::plan::{Fetch, FetchOutcome};
+use crate::core::port::{Fetch, FetchOutcome};
 
 /// The text of the key.
 pub(super) async fn fetch(client: &Client, fetch: &Fetch) -> FetchOutcome {

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use turns::Turns;
 
-use crate::core::fleet::plan::{Action, Answer, CreateOutcome, Plan, RecallOutcome, WriteOutcome};
+use crate::core::port::{Action, Answer, CreateOutcome, Plan, RecallOutcome, WriteOutcome};
 use crate::serve::events::Events;
 use crate::serve::metrics::Metrics;
 
@@ -155,8 +155,8 @@ mod tests {
     use kube::client::Body;
 
     use super::*;
-    use crate::core::fleet::plan::{Delete, PodId};
     use crate::core::ids::{Attempt, Index, TaskKey};
+    use crate::core::port::{Delete, PodId};
 
     #[tokio::test]
     async fn of_thousands_of_deletes_few_are_on_their_way_at_once() {

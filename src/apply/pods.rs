@@ -8,8 +8,8 @@ use serde_json::json;
 use super::FIELD_MANAGER;
 use super::answer::{Meaning, meaning};
 use super::request::{Failure, Partial, send};
-use crate::core::fleet::plan::{CheckOutcome, Create, CreateOutcome, Delete, DeleteOutcome, LookOutcome, PodId};
 use crate::core::pod::Holder;
+use crate::core::port::{CheckOutcome, Create, CreateOutcome, Delete, DeleteOutcome, LookOutcome, PodId};
 use crate::core::spec::Job;
 use crate::watch::pods::{LeanPod, is_map_task};
 

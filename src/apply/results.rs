@@ -9,8 +9,8 @@ use super::config_map;
 use super::request::Failure;
 use crate::api::annotations::{CHECKS, DAMAGED};
 use crate::api::labels;
-use crate::core::fleet::plan::Write;
 use crate::core::pod::{results_prefix, template::owner_reference};
+use crate::core::port::Write;
 use crate::core::results::Shard;
 use crate::core::results::keeping::{Damage, Kept};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::core::fleet::plan::Action;
+use crate::core::port::Action;
 
 /// Requests of a kind on their way at once, but creates: a task that is stopped may want thousands of deletes.
 pub(super) const AT_ONCE: usize = 32;

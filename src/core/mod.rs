@@ -11,6 +11,7 @@ pub mod items;
 pub mod limits;
 pub mod phases;
 pub mod pod;
+pub mod port;
 pub mod quantity;
 pub mod queue;
 pub mod ranges;

@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 
 use crate::api::MapTaskStatus;
 use crate::core::fleet::Gauges;
-use crate::core::fleet::plan::{CreateOutcome, DeleteOutcome, WriteOutcome};
+use crate::core::port::{CreateOutcome, DeleteOutcome, WriteOutcome};
 
 type Label = [(&'static str, &'static str); 1];
 

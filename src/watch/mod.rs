@@ -8,7 +8,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::core::fleet::Event;
+use crate::core::port::Event;
 use crate::plain::plain;
 
 /// Events that wait for the core. A full queue holds the watches back; the API server buffers for them.

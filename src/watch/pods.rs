@@ -7,9 +7,9 @@ use kube::runtime::watcher;
 use serde::{Deserialize, Deserializer};
 
 use crate::api::labels;
-use crate::core::fleet::Event;
 use crate::core::ids;
 use crate::core::pod::{Deletion, PodSeen, PodStatus};
+use crate::core::port::Event;
 
 /// A pod without its spec and without most of its metadata: a fraction of the real object.
 #[derive(Clone, Debug, Deserialize, Resource)]

@@ -11,9 +11,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::api::MapTask;
-use crate::core::fleet::Event;
 use crate::core::ids::TaskKey;
-use crate::core::task::TaskSeen;
+use crate::core::port::Event;
+use crate::core::port::TaskSeen;
 
 /// A task, or why it can't be read.
 ///

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use maptask::core::cache::{CacheId, Entry, Key, Keys};
-use maptask::core::fleet::plan::{Recall, RecallOutcome};
 use maptask::core::items::ItemList;
 use maptask::core::phases::{ItemPhase, Phases};
-use maptask::core::task::TaskSeen;
+use maptask::core::port::TaskSeen;
+use maptask::core::port::{Recall, RecallOutcome};
 
 use crate::check::{Results, lines_of};
 use crate::random::Random;

@@ -6,7 +6,7 @@ use maptask::api::spec::SuspendPolicy;
 use maptask::api::status::MapTaskStatus;
 use maptask::core::ids::{Attempt, Index, Time};
 use maptask::core::phases::{Attempts, ItemPhase, Phases};
-use maptask::core::task::TaskSeen;
+use maptask::core::port::TaskSeen;
 
 use crate::check::number;
 use crate::specs;

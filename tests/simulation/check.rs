@@ -8,7 +8,7 @@ use maptask::api::spec::{MapTaskSpec, WhenHopeless, WhenSuccessful};
 use maptask::api::status::{MapTaskStatus, ReducePhase};
 use maptask::core::ids::{Index, ItemCount, TaskKey, Time};
 use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
-use maptask::core::task::TaskSeen;
+use maptask::core::port::TaskSeen;
 
 use crate::cache::Caches;
 use crate::reduce;

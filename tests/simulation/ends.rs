@@ -3,7 +3,7 @@
 use maptask::api::TaskPhase;
 use maptask::api::conditions::{ConditionType, is_true};
 use maptask::api::status::MapTaskStatus;
-use maptask::core::task::TaskSeen;
+use maptask::core::port::TaskSeen;
 
 /// Whether it ended without being accepted.
 pub fn is_refused(task: &TaskSeen) -> bool {

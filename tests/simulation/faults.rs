@@ -1,9 +1,9 @@
 //! What goes wrong: how often, in this world, and how.
 
 use maptask::api::spec::Rerun;
-use maptask::core::fleet::Event;
-use maptask::core::fleet::plan::Create;
 use maptask::core::ids::{TaskKey, Time};
+use maptask::core::port::Create;
+use maptask::core::port::Event;
 
 use crate::operator::Operator;
 use crate::random::Random;

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use maptask::core::fleet::Event;
-use maptask::core::fleet::plan::{Answer, Create, CreateOutcome};
 use maptask::core::ids::{TaskKey, Time};
-use maptask::core::task::TaskSeen;
+use maptask::core::port::Event;
+use maptask::core::port::TaskSeen;
+use maptask::core::port::{Answer, Create, CreateOutcome};
 
 use crate::world::PodKey;
 

@@ -1,8 +1,8 @@
 //! Somebody removes a pod's label: the watch shows it as deleted, and it lives on.
 
-use maptask::core::fleet::Event;
 use maptask::core::ids::Index;
 use maptask::core::phases::ItemPhase;
+use maptask::core::port::Event;
 
 use crate::check::recorded;
 use crate::world::{Life, Pod, PodKey, World};

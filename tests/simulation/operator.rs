@@ -2,15 +2,16 @@
 
 use std::collections::VecDeque;
 
-use maptask::core::fleet::plan::{
-    Action, Answer, CheckOutcome, Create, CreateOutcome, DeleteOutcome, Expire, Explain, ExplainOutcome, FetchOutcome,
-    LookOutcome, RecallOutcome, Write, WriteOutcome,
-};
-use maptask::core::fleet::{Event, Fleet};
+use maptask::core::fleet::Fleet;
 use maptask::core::ids::Time;
 use maptask::core::limits::Limits;
 use maptask::core::pod::{Deletion, Holder, PodSeen, PodStatus, pod_name};
-use maptask::core::task::TaskSeen;
+use maptask::core::port::Event;
+use maptask::core::port::TaskSeen;
+use maptask::core::port::{
+    Action, Answer, CheckOutcome, Create, CreateOutcome, DeleteOutcome, Expire, Explain, ExplainOutcome, FetchOutcome,
+    LookOutcome, RecallOutcome, Write, WriteOutcome,
+};
 
 use crate::known::Known;
 use crate::random::Random;

@@ -1,8 +1,8 @@
 //! Pods of tasks with `completion: Container`, in which another container runs on once the item's has ended.
 
 use maptask::api::spec::Completion;
-use maptask::core::fleet::plan::{Action, Create};
 use maptask::core::pod::PodStatus;
+use maptask::core::port::{Action, Create};
 
 use crate::specs;
 use crate::world::{Fate, Life, PodKey, World};

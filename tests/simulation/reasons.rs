@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use maptask::api::status::{MapTaskStatus, WaitingReason};
-use maptask::core::fleet::plan::Write;
 use maptask::core::ids::Index;
 use maptask::core::phases::ItemPhase;
-use maptask::core::task::TaskSeen;
+use maptask::core::port::TaskSeen;
+use maptask::core::port::Write;
 
 use crate::check::{number, recorded};
 use crate::world::World;

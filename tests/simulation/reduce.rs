@@ -3,7 +3,7 @@
 use maptask::api::conditions::{ConditionType, is_true};
 use maptask::api::status::{MapTaskStatus, ReducePhase};
 use maptask::core::phases::{Attempts, Phases};
-use maptask::core::task::TaskSeen;
+use maptask::core::port::TaskSeen;
 
 use crate::check::{Results, check_results, lines_of};
 use crate::world::PodKey;

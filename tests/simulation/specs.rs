@@ -7,8 +7,8 @@ use maptask::core::pod::explain::Said;
 use maptask::core::pod::seen::{
     ContainerState, ContainerStatus, PodCondition, PodStatus, Running, Terminated, Waiting,
 };
+use maptask::core::port::TaskSeen;
 use maptask::core::spec::templates;
-use maptask::core::task::TaskSeen;
 use serde_json::json;
 
 use crate::random::Random;

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use maptask::core::cache::{CacheId, Key, Keys};
-use maptask::core::fleet::plan::{Action, Create};
 use maptask::core::ids::{Index, TaskKey};
 use maptask::core::items::ItemList;
-use maptask::core::task::TaskSeen;
+use maptask::core::port::TaskSeen;
+use maptask::core::port::{Action, Create};
 
 use crate::check::{counts, is_closed, number};
 use crate::world::{PodKey, World};

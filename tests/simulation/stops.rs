@@ -4,11 +4,12 @@ use maptask::api::TaskPhase;
 use maptask::api::conditions::{ConditionType, find_true, is_true};
 use maptask::api::spec::{MapTaskSpec, SuspendPolicy, WhenHopeless, WhenSuccessful};
 use maptask::api::status::MapTaskStatus;
-use maptask::core::fleet::plan::Delete;
 use maptask::core::ids::Index;
 use maptask::core::phases::ItemPhase;
+use maptask::core::port::Delete;
+use maptask::core::port::TaskSeen;
 use maptask::core::spec::reduce::SELF;
-use maptask::core::task::{Task, TaskSeen};
+use maptask::core::task::Task;
 
 use crate::check::counts;
 use crate::specs;

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use maptask::api::TaskPhase;
 use maptask::api::conditions::{ConditionType, is_true};
 use maptask::api::status::WaitingReason;
-use maptask::core::fleet::Event;
-use maptask::core::fleet::plan::{Action, Note, Write, WriteOutcome};
 use maptask::core::ids::{Index, TaskKey};
 use maptask::core::phases::ItemPhase;
+use maptask::core::port::Event;
+use maptask::core::port::TaskSeen;
+use maptask::core::port::{Action, Note, Write, WriteOutcome};
 use maptask::core::results::Shard;
 use maptask::core::results::keeping::{Damage, Kept};
 use maptask::core::results::places::Places;
-use maptask::core::task::TaskSeen;
 
 use crate::check::{check_results, lines_of, recorded};
 use crate::world::World;

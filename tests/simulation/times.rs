@@ -1,9 +1,9 @@
 //! What must happen in time, and not before it: the deadline of a task and its deletion.
 
 use maptask::api::TaskPhase;
-use maptask::core::fleet::plan::Action;
 use maptask::core::ids::Time;
-use maptask::core::task::TaskSeen;
+use maptask::core::port::Action;
+use maptask::core::port::TaskSeen;
 
 use crate::world::World;
 

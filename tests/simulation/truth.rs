@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use maptask::core::fleet::plan::Create;
 use maptask::core::ids::{Attempt, Index, TaskKey, Time};
-use maptask::core::task::TaskSeen;
+use maptask::core::port::Create;
+use maptask::core::port::TaskSeen;
 
 use crate::charges::{End, Ends};
 use crate::specs;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use maptask::api::spec::MapTaskSpec;
 use maptask::api::status::MapTaskStatus;
-use maptask::core::fleet::Event;
-use maptask::core::fleet::plan::Action;
 use maptask::core::ids::{Attempt, Index, TaskKey, Time};
 use maptask::core::pod::PodSeen;
 use maptask::core::pod::seen::PodStatus;
-use maptask::core::task::TaskSeen;
+use maptask::core::port::Action;
+use maptask::core::port::Event;
+use maptask::core::port::TaskSeen;
 
 use crate::cache::Caches;
 use crate::check::Results;

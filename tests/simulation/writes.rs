@@ -4,7 +4,7 @@ use maptask::api::conditions::{ConditionType, is_true};
 use maptask::api::status::MapTaskStatus;
 use maptask::core::ids::Index;
 use maptask::core::phases::ItemPhase;
-use maptask::core::task::TaskSeen;
+use maptask::core::port::TaskSeen;
 
 use crate::check::{decode, number, recorded};
 use crate::reduce;

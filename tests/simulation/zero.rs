@@ -2,7 +2,7 @@
 
 use maptask::api::conditions::{ConditionType, is_true};
 use maptask::api::status::MapTaskStatus;
-use maptask::core::task::TaskSeen;
+use maptask::core::port::TaskSeen;
 
 fn is_met(status: &MapTaskStatus) -> bool {
     status.required == Some(0) && is_true(&status.conditions, ConditionType::SuccessCriteriaMet)

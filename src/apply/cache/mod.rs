@@ -5,7 +5,7 @@ mod config_maps;
 use futures::future::BoxFuture;
 
 use crate::core::cache::{CacheId, Entry, Wanted};
-use crate::core::fleet::plan::{Recall, RecallOutcome};
+use crate::core::port::{Recall, RecallOutcome};
 
 pub use config_maps::ConfigMaps;
 

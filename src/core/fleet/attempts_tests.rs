@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::super::plan::{Action, CreateOutcome, LookOutcome, WriteOutcome};
 use super::{LIMITS, Story, key};
 use crate::api::TaskPhase;
 use crate::api::status::ItemCounts;
 use crate::core::pod::PodSeen;
+use crate::core::port::{Action, CreateOutcome, LookOutcome, WriteOutcome};
 
 fn started(spec: &Value) -> Story {
     let mut story = Story::new(LIMITS, spec);
@@ -169,7 +169,7 @@ fn a_pod_that_has_not_started_in_time_is_stopped_again_if_that_fails() {
     story.fleet.handle_pod(story.now, Story::pod(0, 1, &json!({ "phase": "Pending" })));
     story.now = story.now.plus_millis(5_000);
     assert!(story.fleet.poll_plan(story.now).to_string().contains("stop ns/t-0-1"));
-    let failed = super::super::plan::DeleteOutcome::Failed;
+    let failed = crate::core::port::DeleteOutcome::Failed;
     story.fleet.handle_deleted(story.now, &Story::id(0, 1), "u", failed);
     assert_eq!(lines(&story.plan(1_000), "stop"), ["stop ns/t-0-1"]);
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::plan::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, RecallOutcome, WriteOutcome};
 use super::story::{LIMITS, empty_fleet, new_task, pod_of};
 use super::*;
 use crate::api::MapTaskStatus;
 use crate::core::cache::{Entry, Key};
 use crate::core::ids::Index;
+use crate::core::port::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, RecallOutcome, WriteOutcome};
 
 /// A fleet whose requests are carried out at once, and a cache that both tasks share.
 struct Pair {

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::plan::{Action, Delete, LookOutcome, PodId};
 use super::story::{LIMITS, Story, key};
 use crate::api::TaskPhase::{Failed, Succeeded};
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::pod::PodSeen;
+use crate::core::port::{Action, Delete, LookOutcome, PodId};
 
 const STEP: &str = "1970-01-01T00:00:01Z";
 

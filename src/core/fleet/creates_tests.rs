@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::plan::{CreateOutcome, LookOutcome};
 use super::story::{LIMITS, Story, key};
 use crate::core::ids::Time;
 use crate::core::pod::Holder;
-use crate::core::task::TaskSeen;
+use crate::core::port::TaskSeen;
+use crate::core::port::{CreateOutcome, LookOutcome};
 
 fn started(spec: &serde_json::Value) -> Story {
     let mut story = Story::new(LIMITS, spec);

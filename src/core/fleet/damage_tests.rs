@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::plan::{Action, WriteOutcome};
 use super::story::{LIMITS, Story, key};
 use super::{Fleet, Limits};
 use crate::api::conditions::{ConditionType, find_true, is_true};
@@ -40,13 +39,13 @@ impl Store {
         for action in &plan.actions {
             match action {
                 Action::Create(create) => {
-                    let created = super::plan::CreateOutcome::Created;
+                    let created = crate::core::port::CreateOutcome::Created;
                     story.fleet.handle_created(story.now, &create.id(), "u", created);
                 }
                 Action::Delete(delete) => {
                     let pod = Story::ended(delete.id.index.0, delete.id.attempt.0, 0);
                     story.fleet.handle_pod_gone(story.now, &pod);
-                    story.fleet.handle_deleted(story.now, &delete.id, "u", super::plan::DeleteOutcome::Taken);
+                    story.fleet.handle_deleted(story.now, &delete.id, "u", crate::core::port::DeleteOutcome::Taken);
                 }
                 Action::Write(write) => {
                     let mut damaged = Vec::new();

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::super::Limits;
-use super::super::plan::{Action, CreateOutcome, LookOutcome};
 use super::{LIMITS, Story, key, new_task};
 use crate::api::TaskPhase;
 use crate::api::status::{FailureGroup, MapTaskStatus};
 use crate::core::pod::{Deletion, PodSeen};
+use crate::core::port::{Action, CreateOutcome, LookOutcome};
 
 /// A task of these fields, one item unless they say otherwise, whose items have started.
 fn started(extra: &Value) -> Story {

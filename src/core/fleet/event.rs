@@ -1,30 +1,8 @@
-//! What the watches show.
+//! The way in for what the watches show.
 
 use super::Fleet;
-use crate::core::ids::{TaskKey, Time};
-use crate::core::pod::PodSeen;
-use crate::core::task::TaskSeen;
-
-/// What a watch shows.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// A task, new or changed.
-    Task(Box<TaskSeen>),
-    /// A task is gone.
-    TaskGone(TaskKey),
-    /// A complete list of tasks begins.
-    TasksListing,
-    /// It is complete.
-    TasksListed,
-    /// A pod, new or changed.
-    Pod(PodSeen),
-    /// A pod is gone; its last state.
-    PodGone(PodSeen),
-    /// A complete list of pods begins.
-    PodsListing,
-    /// It is complete.
-    PodsListed,
-}
+use crate::core::ids::Time;
+use crate::core::port::Event;
 
 impl Fleet {
     /// A watch has shown something.

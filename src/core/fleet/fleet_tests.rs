@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::plan::{Action, CreateOutcome, PodId, WriteOutcome};
 use super::story::{LIMITS, Story, key};
 use super::{Fleet, Limits};
 use crate::core::ids::Index;
-use crate::core::task::TaskSeen;
+use crate::core::port::TaskSeen;
+use crate::core::port::{Action, CreateOutcome, PodId, WriteOutcome};
 
 #[test]
 fn a_task_from_its_check_to_its_end() {

@@ -1,14 +1,15 @@
 //! What has happened, told by the watches and by the answers to a plan's actions.
 
-use super::plan::{
-    Answer, CheckOutcome, CreateOutcome, DeleteOutcome, ExplainOutcome, FetchOutcome, LookOutcome, PodId,
-    RecallOutcome, WriteOutcome,
-};
 use super::{Berth, Fleet};
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
 use crate::core::pod::{Ending, PodSeen, parse_pod_name};
+use crate::core::port::TaskSeen;
+use crate::core::port::{
+    Answer, CheckOutcome, CreateOutcome, DeleteOutcome, ExplainOutcome, FetchOutcome, LookOutcome, PodId,
+    RecallOutcome, WriteOutcome,
+};
 use crate::core::spec::retry::mix;
-use crate::core::task::{Round, Task, TaskSeen};
+use crate::core::task::{Round, Task};
 
 impl Fleet {
     /// A MapTask was created or changed, or is part of the list.
@@ -133,21 +134,21 @@ impl Fleet {
         }
     }
 
-    /// [`Action::Check`](super::plan::Action::Check) was answered.
+    /// [`Action::Check`](crate::core::port::Action::Check) was answered.
     pub fn handle_checked(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: CheckOutcome) {
         if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
             task.handle_checked(now, outcome);
         }
     }
 
-    /// [`Action::Fetch`](super::plan::Action::Fetch) was answered.
+    /// [`Action::Fetch`](crate::core::port::Action::Fetch) was answered.
     pub fn handle_fetched(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: FetchOutcome) {
         if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
             task.handle_fetched(now, outcome);
         }
     }
 
-    /// [`Action::Recall`](super::plan::Action::Recall) was answered.
+    /// [`Action::Recall`](crate::core::port::Action::Recall) was answered.
     pub fn handle_recalled(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: RecallOutcome) {
         if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
             let found = task.handle_recalled(now, outcome);
@@ -155,7 +156,7 @@ impl Fleet {
         }
     }
 
-    /// [`Action::Create`](super::plan::Action::Create) was answered.
+    /// [`Action::Create`](crate::core::port::Action::Create) was answered.
     pub fn handle_created(&mut self, now: Time, id: &PodId, uid: &str, outcome: CreateOutcome) {
         let namespace = &id.key.namespace;
         let create = (&id.key, (id.index, id.attempt));
@@ -187,7 +188,7 @@ impl Fleet {
         }
     }
 
-    /// [`Action::Delete`](super::plan::Action::Delete) was answered.
+    /// [`Action::Delete`](crate::core::port::Action::Delete) was answered.
     pub fn handle_deleted(&mut self, now: Time, id: &PodId, uid: &str, outcome: DeleteOutcome) {
         self.deletes.end(now, &id.key, (id.index, id.attempt));
         if let Some(task) = self.task_mut(&id.key).filter(|task| task.uid() == uid)
@@ -197,7 +198,7 @@ impl Fleet {
         }
     }
 
-    /// [`Action::Look`](super::plan::Action::Look) was answered.
+    /// [`Action::Look`](crate::core::port::Action::Look) was answered.
     pub fn handle_looked(&mut self, now: Time, id: &PodId, uid: &str, outcome: LookOutcome) {
         self.looks.end(now, &id.key, (id.index, id.attempt));
         let round = self.round(now);
@@ -207,14 +208,14 @@ impl Fleet {
         self.count_ending(&id.key, ending.as_ref());
     }
 
-    /// [`Action::Explain`](super::plan::Action::Explain) was answered.
+    /// [`Action::Explain`](crate::core::port::Action::Explain) was answered.
     pub fn handle_explained(&mut self, now: Time, id: &PodId, uid: &str, outcome: &ExplainOutcome) {
         if let Some(task) = self.task_mut(&id.key).filter(|task| task.uid() == uid) {
             task.handle_explained(now, id.index, id.attempt, outcome);
         }
     }
 
-    /// [`Action::Write`](super::plan::Action::Write) was answered.
+    /// [`Action::Write`](crate::core::port::Action::Write) was answered.
     pub fn handle_written(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: &WriteOutcome) {
         self.dirty.insert(key.clone());
         let Some(berth) = self.berths.get_mut(key) else { return };
@@ -223,7 +224,7 @@ impl Fleet {
         }
     }
 
-    /// [`Action::Note`](super::plan::Action::Note) was answered.
+    /// [`Action::Note`](crate::core::port::Action::Note) was answered.
     pub fn handle_noted(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: &WriteOutcome) {
         if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
             task.handle_noted(now, outcome);

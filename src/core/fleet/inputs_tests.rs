@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::load_tests::another_writes;
 use super::{LIMITS, Story, key};
-use crate::core::fleet::plan::{Action, FetchOutcome};
+use crate::core::port::{Action, FetchOutcome};
 
 /// A task of one item at a time, whose list is in a ConfigMap.
 fn story() -> Story {

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::plan::{Action, CheckOutcome, CreateOutcome, LookOutcome};
 use super::queue_tests::{Cluster, limits};
 use super::story::{LIMITS, Story, key};
 use crate::api::TaskPhase;
 use crate::api::status::WaitingReason;
 use crate::core::ids::TaskKey;
+use crate::core::port::{Action, CheckOutcome, CreateOutcome, LookOutcome};
 
 fn broken() -> CreateOutcome {
     CreateOutcome::Failed { message: "failed calling webhook".to_owned(), may_exist: false }
@@ -172,7 +172,7 @@ fn a_late_answer_about_a_predecessor_of_the_same_name_does_not_end_a_live_attemp
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
     story.plan(0);
     story.plan(0);
-    let id = super::plan::PodId {
+    let id = crate::core::port::PodId {
         key: TaskKey::new("ns", "t"),
         index: crate::core::ids::Index(0),
         attempt: crate::core::ids::Attempt::FIRST,

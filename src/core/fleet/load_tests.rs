@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::{LIMITS, Story, key};
 use crate::api::TaskPhase;
 use crate::api::status::MapTaskStatus;
-use crate::core::fleet::plan::{CreateOutcome, LookOutcome};
 use crate::core::ids::{Index, ItemCount, Time};
 use crate::core::phases::{ItemPhase, Phases};
 use crate::core::pod::PodSeen;
-use crate::core::task::TaskSeen;
+use crate::core::port::TaskSeen;
+use crate::core::port::{CreateOutcome, LookOutcome};
 
 /// A story whose task is accepted and has asked for what it may start.
 fn started(spec: &Value, created: Option<CreateOutcome>) -> Story {

@@ -2,9 +2,7 @@
 //! [`Fleet::poll_plan`] for what is to be done, [`Fleet::next_wake`] for when to ask again.
 
 mod event;
-mod explain;
 mod handle;
-pub mod plan;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,14 +11,13 @@ use crate::api::status::TaskPhase;
 use crate::core::cache::claims::Claims;
 use crate::core::ids::{TaskKey, Time};
 use crate::core::limits::Limits;
+use crate::core::port::TaskSeen;
 use crate::core::queue::on_the_way::OnTheWay;
 use crate::core::queue::{Denial, Line, Queue};
 use crate::core::task::shelf::Keeping;
-use crate::core::task::{Budget, Pods, Round, Task, TaskSeen};
+use crate::core::task::{Budget, Pods, Round, Task};
 
-use plan::{Action, Delete, Plan};
-
-pub use event::Event;
+use crate::core::port::{Action, Delete, Plan};
 
 /// Everything is looked at again this often, in milliseconds: heals what was missed.
 const HEAL_MILLIS: u64 = 30_000;

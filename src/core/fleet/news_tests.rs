@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::plan::{Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, WriteOutcome};
 use super::story::{LIMITS, Story, empty_fleet, key, new_task, pod_of};
-use super::{Event, Fleet, Limits};
+use super::{Fleet, Limits};
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
-use crate::core::task::TaskSeen;
+use crate::core::port::Event;
+use crate::core::port::TaskSeen;
+use crate::core::port::{Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, WriteOutcome};
 
 /// A story whose task is accepted and has started what it may.
 fn started(spec: &Value) -> Story {

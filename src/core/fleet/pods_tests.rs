@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::super::plan::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, LookOutcome, WriteOutcome};
 use super::super::{Fleet, Limits};
 use super::{LIMITS, Story, empty_fleet, key};
 use crate::api::TaskPhase;
 use crate::core::ids::Index;
 use crate::core::pod::{Holder, PodSeen};
+use crate::core::port::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, LookOutcome, WriteOutcome};
 
 /// A task of these fields, whose first items have started.
 fn started(limits: Limits, spec: &Value) -> Story {
@@ -238,7 +238,7 @@ fn a_pod_of_another_owner_that_a_look_finds_is_not_the_one_that_was_looked_for()
 
 #[test]
 fn a_delete_that_failed_is_sent_again_after_a_second_and_a_pod_that_has_changed_is_looked_at() {
-    let delete = |plan: &super::super::plan::Plan| {
+    let delete = |plan: &crate::core::port::Plan| {
         plan.actions.iter().find_map(|a| if let Action::Delete(delete) = a { Some(delete.id.clone()) } else { None })
     };
     // A finished one.
@@ -257,7 +257,7 @@ fn a_delete_that_failed_is_sent_again_after_a_second_and_a_pod_that_has_changed_
         story.plan(1_000);
         let id = delete(&story.fleet.poll_plan(story.now)).expect("it is stopped");
         // An answer about an attempt before this one says nothing.
-        let old = super::super::plan::PodId { attempt: crate::core::ids::Attempt(9), ..id.clone() };
+        let old = crate::core::port::PodId { attempt: crate::core::ids::Attempt(9), ..id.clone() };
         story.fleet.handle_deleted(story.now, &old, "u", DeleteOutcome::Failed);
         assert_eq!(lines(&story.plan(2_000), "stop"), Vec::<&str>::new(), "it is on its way");
         story.fleet.handle_deleted(story.now, &id, "u", outcome);

@@ -4,11 +4,11 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::Limits;
-use super::plan::{Action, CreateOutcome, DeleteOutcome, LookOutcome, PodId};
 use super::story::{LIMITS, Story, key};
 use crate::api::TaskPhase;
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::pod::{Deletion, PodSeen};
+use crate::core::port::{Action, CreateOutcome, DeleteOutcome, LookOutcome, PodId};
 
 /// The phase of a task whose items end so, in this order and in batches that end where `cuts` says.
 fn phase_of(spec: &serde_json::Value, ends: &[(u32, i32)], cuts: &[bool]) -> TaskPhase {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::plan::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, WriteOutcome};
 use super::story::{empty_fleet, new_task, pod_of};
 use super::{Fleet, Limits};
 use crate::api::TaskPhase;
 use crate::core::ids::{TaskKey, Time};
 use crate::core::pod::{PodSeen, PodStatus};
+use crate::core::port::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, WriteOutcome};
 
 /// A cluster in which every item takes a second and nothing goes wrong, but for creates in some namespaces.
 pub(super) struct Cluster {

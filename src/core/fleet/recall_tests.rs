@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::super::plan::{Action, FetchOutcome, RecallOutcome};
 use super::{LIMITS, Story, key};
 use crate::api::TaskPhase;
 use crate::core::cache::Entry;
 use crate::core::ids::Index;
 use crate::core::pod::PodSeen;
+use crate::core::port::{Action, FetchOutcome, RecallOutcome};
 
 /// A task of these items with a cache, which is accepted and has asked for the first page.
 fn story(items: &Value, extra: &Value) -> Story {

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::plan::Action;
 use super::story::{LIMITS, Story, key};
 use crate::core::ids::Index;
+use crate::core::port::Action;
 
 const REDUCE: u32 = Index::REDUCE.0;
 

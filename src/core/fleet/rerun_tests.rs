@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::plan::{Action, CheckOutcome, WriteOutcome};
 use super::story::{LIMITS, Story, key};
 use crate::api::conditions::{ConditionType, is_true};
 use crate::api::status::{MapTaskStatus, TaskPhase};
+use crate::core::port::{Action, CheckOutcome, WriteOutcome};
 
 /// What is planned after so many milliseconds; writes are answered well, and checks so.
 fn round(story: &mut Story, millis: u64, check: &CheckOutcome) -> Vec<String> {
@@ -103,8 +103,8 @@ fn a_rerun_asked_for_while_the_task_runs_is_told_at_once_and_starts_at_its_end()
     round(&mut story, 10, &CheckOutcome::Good);
     assert_eq!(pending(&story), Some(("2".to_owned(), "starts once the task has ended".to_owned())));
     assert_eq!(status(&story).rerun, None, "none is done");
-    story.fleet.handle_created(story.now, &Story::id(0, 1), "u", super::plan::CreateOutcome::Created);
-    story.fleet.handle_created(story.now, &Story::id(1, 1), "u", super::plan::CreateOutcome::Created);
+    story.fleet.handle_created(story.now, &Story::id(0, 1), "u", crate::core::port::CreateOutcome::Created);
+    story.fleet.handle_created(story.now, &Story::id(1, 1), "u", crate::core::port::CreateOutcome::Created);
     story.ends(0, 1, 0);
     story.ends(1, 1, 0);
     for _ in 0..3 {

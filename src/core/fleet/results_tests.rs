@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{LIMITS, Story};
-use crate::core::fleet::plan::Action;
+use crate::core::port::Action;
 
 /// The lines that are stored once these pods have ended with their messages, by item.
 fn lines(spec: &Value, messages: &[&str]) -> BTreeMap<u32, String> {

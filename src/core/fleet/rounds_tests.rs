@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::super::Limits;
-use super::super::plan::{Action, CheckOutcome, CreateOutcome, FetchOutcome, WriteOutcome};
 use super::{LIMITS, Story, key};
 use crate::core::ids::Time;
-use crate::core::task::TaskSeen;
+use crate::core::port::TaskSeen;
+use crate::core::port::{Action, CheckOutcome, CreateOutcome, FetchOutcome, WriteOutcome};
 
 fn started(limits: Limits, spec: &Value) -> Story {
     let mut story = Story::new(limits, spec);

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::plan::{Action, ExplainOutcome, LookOutcome};
 use super::story::{LIMITS, Story, empty_fleet};
 use crate::api::status::MapTaskStatus;
 use crate::core::ids::Time;
 use crate::core::pod::explain::Said;
 use crate::core::pod::{Deletion, PodSeen};
+use crate::core::port::{Action, ExplainOutcome, LookOutcome};
 
 fn started(spec: &Value) -> Story {
     let mut story = Story::new(LIMITS, spec);

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::plan::{Action, WriteOutcome};
 use super::story::{LIMITS, Story, key};
 use crate::api::status::WaitingReason;
+use crate::core::port::{Action, WriteOutcome};
 
 const FULL: &str = r#"ConfigMap t-results-0: configmaps "t-results-0" is forbidden: exceeded quota: q"#;
 
@@ -116,7 +116,7 @@ fn the_third_write_in_a_row_that_fails_is_told() {
 #[test]
 fn other_words_of_the_api_server_are_noted_anew() {
     let mut story = with_results();
-    let words = |plan: &super::plan::Plan| {
+    let words = |plan: &crate::core::port::Plan| {
         let notes = plan.actions.iter().filter_map(|a| if let Action::Note(note) = a { Some(note) } else { None });
         notes.map(|note| note.waiting.message.clone().unwrap_or_default()).collect::<Vec<_>>()
     };
@@ -151,7 +151,7 @@ fn nothing_is_noted_of_a_task_that_is_being_deleted() {
     let plan = story.fleet.poll_plan(story.now);
     assert!(plan.actions.iter().any(|action| matches!(action, Action::Write(_))), "{plan}");
     let task = story.written.clone().unwrap();
-    let deleting = crate::core::task::TaskSeen { deleting: true, resource_version: 50, ..task };
+    let deleting = crate::core::port::TaskSeen { deleting: true, resource_version: 50, ..task };
     story.fleet.handle_task(story.now, deleting);
     story.fleet.handle_written(story.now, &key(), "u", &refused());
     let lines: Vec<String> = (0..5).flat_map(|_| round(&mut story, 1_000, &refused())).collect();

@@ -2,11 +2,16 @@
 
 use serde_json::json;
 
-use super::plan::{Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, Recall, Tell, WriteOutcome};
-use super::{Event, Fleet, Limits};
+use super::{Fleet, Limits};
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
 use crate::core::pod::{PodSeen, PodStatus};
-use crate::core::task::TaskSeen;
+use crate::core::port::Event;
+use crate::core::port::{
+    Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, Event, PodId, TaskSeen, Tell, WriteOutcome,
+};
+use crate::core::port::{
+    Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, Recall, Tell, WriteOutcome,
+};
 
 /// A fleet of one task, `ns/t`.
 pub struct Story {

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::plan::{CreateOutcome, DeleteOutcome, LookOutcome};
 use super::queue_tests::{Cluster, limits};
 use super::story::{LIMITS, Story, key, new_task};
 use super::{Fleet, Limits};
 use crate::core::ids::TaskKey;
+use crate::core::port::{CreateOutcome, DeleteOutcome, LookOutcome};
 
 #[test]
 fn the_metrics_count_tasks_by_phase_items_and_endings() {

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::plan::{Action, CheckOutcome};
 use super::{LIMITS, Story, empty_fleet, key, new_task};
 use crate::core::ids::Time;
+use crate::core::port::{Action, CheckOutcome};
 
 /// A task that starts one item at a time, whose first pod runs.
 fn story(spec: Value) -> Story {

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::{LIMITS, Story};
 use crate::api::TaskPhase;
 use crate::api::status::MapTaskStatus;
-use crate::core::fleet::plan::CreateOutcome;
 use crate::core::pod::Holder;
-use crate::core::task::TaskSeen;
+use crate::core::port::CreateOutcome;
+use crate::core::port::TaskSeen;
 
 fn status(story: &Story) -> &MapTaskStatus {
     &story.written.as_ref().expect("it was written").status

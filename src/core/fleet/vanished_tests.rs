@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::plan::{DeleteOutcome, LookOutcome};
 use super::story::{LIMITS, Story};
 use crate::core::ids::Time;
 use crate::core::pod::{Deletion, PodSeen};
+use crate::core::port::{DeleteOutcome, LookOutcome};
 
 fn running(version: u64, labelled: bool) -> PodSeen {
     let status = json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] });

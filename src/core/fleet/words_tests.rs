@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::plan::{Action, CreateOutcome, ExplainOutcome, FetchOutcome, LookOutcome, PodId};
 use super::story::{LIMITS, Story, key};
 use crate::api::status::MapTaskStatus;
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::pod::explain::Said;
 use crate::core::pod::{Deletion, PodSeen};
+use crate::core::port::{Action, CreateOutcome, ExplainOutcome, FetchOutcome, LookOutcome, PodId};
 
 fn status(story: &Story) -> &MapTaskStatus {
     &story.written.as_ref().expect("it was written").status

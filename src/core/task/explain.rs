@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::fleet::plan::{Action, Explain, ExplainOutcome, PodId};
 use crate::core::ids::{Attempt, Index, TaskKey, Time, doubled};
 use crate::core::pod::explain::{explain, together};
 use crate::core::pod::{Stall, StallKind};
+use crate::core::port::{Action, Explain, ExplainOutcome, PodId};
 use crate::core::task::Task;
 use crate::core::task::run::Run;
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::core::fleet::plan::{Action, Fetch, FetchOutcome};
 use crate::core::ids::{Time, doubled};
+use crate::core::port::{Action, Fetch, FetchOutcome};
 use crate::core::spec::{Given, Job};
 use crate::core::task::{Stage, Task};
 

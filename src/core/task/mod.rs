@@ -32,10 +32,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::api::spec::MapTaskSpec;
-use crate::api::status::{MapTaskStatus, TaskPhase, Waiting};
-use crate::core::fleet::plan::Tell;
+use crate::api::status::{TaskPhase, Waiting};
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
 use crate::core::pod::PodSeen;
+use crate::core::port::Tell;
 use crate::core::spec::reduce::SELF;
 
 use crate::core::spec::Job;
@@ -48,25 +48,6 @@ use run::{Run, Scene};
 use shelf::{Keeping, Shelf};
 use templates::Templates;
 use unstored::Unstored;
-
-/// A MapTask as the watch shows it.
-#[derive(Clone, Debug)]
-pub struct TaskSeen {
-    /// Namespace and name.
-    pub key: TaskKey,
-    /// Its UID.
-    pub uid: String,
-    /// Its version; versions of one object compare.
-    pub resource_version: u64,
-    /// The version of its spec.
-    pub generation: i64,
-    /// Whether its deletion has been asked for.
-    pub deleting: bool,
-    /// What is asked for.
-    pub spec: MapTaskSpec,
-    /// What was last told.
-    pub status: MapTaskStatus,
-}
 
 /// The pods of a task as the watch last showed them.
 pub type Pods = BTreeMap<(Index, Attempt), PodSeen>;

@@ -9,9 +9,9 @@ use super::unclear::UNCLEAR_MILLIS;
 use super::{Pods, Round, Stage, Task};
 use crate::api::conditions::ConditionType;
 use crate::api::status::WaitingReason;
-use crate::core::fleet::plan::{CheckOutcome, CreateOutcome, LookOutcome, PodId, WriteOutcome};
 use crate::core::ids::{Attempt, Index, Time, doubled};
 use crate::core::pod::{Ending, PodSeen, Progress, lives, progress};
+use crate::core::port::{CheckOutcome, CreateOutcome, LookOutcome, PodId, WriteOutcome};
 use crate::core::queue::quota;
 use crate::core::spec::course::FailReason;
 

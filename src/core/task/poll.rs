@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::api::status::{Waiting, WaitingReason};
-use crate::core::fleet::plan::{Action, Create, Delete, Expire, PodId, Tell, Write};
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::pod::pod_name;
+use crate::core::port::{Action, Create, Delete, Expire, PodId, Tell, Write};
 use crate::core::queue::Denial;
 use crate::core::spec::course::Course;
 use crate::core::task::flight::{Doubt, Flight, Stop, Unwanted};

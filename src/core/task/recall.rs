@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::core::cache::claims::Claims;
 use crate::core::cache::{Entry, Wanted};
-use crate::core::fleet::plan::{Action, Recall, RecallOutcome};
 use crate::core::ids::{Attempt, Index, TaskKey, Time, doubled};
 use crate::core::phases::ItemPhase;
+use crate::core::port::{Action, Recall, RecallOutcome};
 use crate::core::results::NO_RESULT;
 use crate::core::task::run::{Run, Scene};
 use crate::core::task::{Stage, Task};

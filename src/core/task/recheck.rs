@@ -6,8 +6,9 @@ use crate::api::conditions::ConditionType;
 use crate::api::spec::{MapTaskSpec, Rerun};
 use crate::api::status::{PendingRerun, RerunDone};
 use crate::core::ids::Time;
+use crate::core::port::TaskSeen;
 use crate::core::spec::{Given, Job};
-use crate::core::task::{Stage, Task, TaskSeen};
+use crate::core::task::{Stage, Task};
 
 impl Task {
     /// Keeps the spec of a task that has no items, if it is to be checked again once it has ended so.

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use super::recall::Recalling;
-use super::{Stage, Task, TaskSeen};
+use super::{Stage, Task};
 use crate::api::spec::MapTaskSpec;
 use crate::core::ids::Time;
+use crate::core::port::TaskSeen;
 use crate::core::spec::templates::{hash, is_of, stand_in};
 use crate::core::spec::{Given, Job};
 

@@ -4,8 +4,8 @@
 //! a note, which changes `status.waiting` and nothing else.
 
 use crate::api::status::{Waiting, WaitingReason};
-use crate::core::fleet::plan::{Action, Note};
 use crate::core::ids::Time;
+use crate::core::port::{Action, Note};
 use crate::core::task::Task;
 
 /// So many failed writes in a row are told, where the API server has not refused the first: each can be the network's.

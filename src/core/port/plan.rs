@@ -7,13 +7,9 @@ use crate::api::status::{MapTaskStatus, Waiting};
 use crate::core::cache::{CacheId, Entry, Wanted};
 use crate::core::ids::{Attempt, Index, TaskKey};
 use crate::core::phases::Raises;
-use crate::core::pod::{Holder, PodSeen, pod_name};
+use crate::core::pod::pod_name;
 use crate::core::results::Shard;
-use crate::core::results::keeping::Damage;
 use crate::core::spec::Job;
-use crate::core::task::TaskSeen;
-
-pub use super::explain::{Explain, ExplainOutcome};
 
 /// The actions of one round, each to be answered through `Fleet::handle_answer`, in any order.
 #[derive(Debug, Default)]
@@ -189,155 +185,17 @@ pub struct Tell {
     pub note: String,
 }
 
-/// How a dry run went.
+/// A pod whose Events are to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CheckOutcome {
-    /// The API server would take the pod.
-    Good,
-    /// It would, but for a quota of the namespace.
-    Quota(String),
-    /// No cluster ever would: the template itself is wrong.
-    Invalid(String),
-    /// It would not as the cluster is now; somebody may change that.
-    Refused(String),
-    /// No answer.
-    Unclear(String),
-}
-
-/// How a create went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CreateOutcome {
-    /// The pod is there, made now or before by this task.
-    Created,
-    /// The name belongs to another owner's object.
-    NameTaken(Holder),
-    /// No room in the namespace's quota.
-    Quota(String),
-    /// Not created, since another create was charged to the same quota at the same time.
-    Contended,
-    /// The API server asks for fewer requests, and for a pause of this many milliseconds.
-    Throttled(Option<u64>),
-    /// No answer: the pod may be there or come.
-    Unclear,
-    /// The API server failed at this request: to be tried again later, at no cost to the item.
-    Failed {
-        /// Its words.
-        message: String,
-        /// Whether the pod may be there, or come, all the same.
-        may_exist: bool,
-    },
-    /// A policy of the cluster refuses this pod.
-    Refused(String),
-    /// No cluster takes this pod.
-    Invalid(String),
-}
-
-/// What became of reading a ConfigMap.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FetchOutcome {
-    /// The text of the key, as the bytes that the ConfigMap has.
-    Found(Vec<u8>),
-    /// No such ConfigMap or key.
-    Missing(String),
-    /// No answer.
-    Unclear(String),
-}
-
-/// What a look-up in a cache found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RecallOutcome {
-    /// A page.
-    Found {
-        /// Which page.
-        from: u64,
-        /// Entries of wanted keys.
-        entries: Vec<Entry>,
-        /// Entries that can't be read.
-        damaged: u32,
-        /// The page that follows, if one does.
-        next: Option<u64>,
-    },
-    /// The API server does not let us read.
-    Refused(String),
-    /// No answer.
-    Unclear(String),
-}
-
-/// How a delete went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeleteOutcome {
-    /// Taken, or there was nothing to delete.
-    Taken,
-    /// To be sent again.
-    Failed,
-    /// The pod has another version by now.
-    Changed,
-}
-
-/// What a look found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LookOutcome {
-    /// The pod, as it is.
-    Found(Box<PodSeen>),
-    /// No pod of that name and owner.
-    NotFound,
-    /// No answer.
-    Unclear,
-}
-
-/// How a write went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WriteOutcome {
-    /// Everything is stored.
-    Written {
-        /// The object's new version.
-        version: u64,
-        /// Bytes that ConfigMaps had already and that were written again with what is new.
-        rewritten: u64,
-        /// Why the cache did not take what it was to know, if it did not.
-        uncached: Option<String>,
-    },
-    /// The object has another version.
-    Conflict,
-    /// The object is gone.
-    Gone,
-    /// Nothing of the status was recorded, since results that were stored before were changed or deleted by somebody else; they
-    /// were left as they were found.
-    Damaged(Vec<Damage>),
-    /// Certainly not: nothing of the status was recorded, and maybe not all results are stored.
-    NotStored {
-        /// Why, in the API server's words where they are its own.
-        message: String,
-        /// Whether it has refused, and will as long as nothing changes.
-        refused: bool,
-    },
-    /// Something is not stored, or not known to be.
-    Failed(String),
-}
-
-/// What became of an action.
-#[derive(Debug)]
-pub enum Answer {
-    /// Of a dry run; with the task's UID.
-    Checked(TaskKey, String, CheckOutcome),
-    /// Of a create; with the task's UID.
-    Created(PodId, String, CreateOutcome),
-    /// Of a delete; with the task's UID.
-    Deleted(PodId, String, DeleteOutcome),
-    /// Of a look; with the task's UID.
-    Looked(PodId, String, LookOutcome),
-    /// Of reading the Events about a pod; with the task's UID.
-    Explained(PodId, String, ExplainOutcome),
-    /// Of a status write; with the task's UID.
-    Written(TaskKey, String, WriteOutcome),
-    /// Of a note; with the task's UID.
-    Noted(TaskKey, String, WriteOutcome),
-    /// The object, read again.
-    Reread(Box<TaskSeen>),
-    /// Of reading a ConfigMap; with the task's UID.
-    Fetched(TaskKey, String, FetchOutcome),
-    /// Of a look-up in a cache; with the task's UID.
-    Recalled(TaskKey, String, RecallOutcome),
+pub struct Explain {
+    /// Which pod.
+    pub id: PodId,
+    /// The task's UID.
+    pub task_uid: String,
+    /// The pod's UID.
+    pub uid: String,
+    /// Claims of it whose Events are to be read, too.
+    pub claims: Vec<String>,
 }
 
 impl fmt::Display for Plan {

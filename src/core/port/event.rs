@@ -1,0 +1,46 @@
+//! What the watches show.
+
+use crate::api::spec::MapTaskSpec;
+use crate::api::status::MapTaskStatus;
+use crate::core::ids::TaskKey;
+use crate::core::pod::PodSeen;
+
+/// What a watch shows.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A task, new or changed.
+    Task(Box<TaskSeen>),
+    /// A task is gone.
+    TaskGone(TaskKey),
+    /// A complete list of tasks begins.
+    TasksListing,
+    /// It is complete.
+    TasksListed,
+    /// A pod, new or changed.
+    Pod(PodSeen),
+    /// A pod is gone; its last state.
+    PodGone(PodSeen),
+    /// A complete list of pods begins.
+    PodsListing,
+    /// It is complete.
+    PodsListed,
+}
+
+/// A MapTask as the watch shows it.
+#[derive(Clone, Debug)]
+pub struct TaskSeen {
+    /// Namespace and name.
+    pub key: TaskKey,
+    /// Its UID.
+    pub uid: String,
+    /// Its version; versions of one object compare.
+    pub resource_version: u64,
+    /// The version of its spec.
+    pub generation: i64,
+    /// Whether its deletion has been asked for.
+    pub deleting: bool,
+    /// What is asked for.
+    pub spec: MapTaskSpec,
+    /// What was last told.
+    pub status: MapTaskStatus,
+}
