@@ -3,6 +3,7 @@
 //! Data flows one way: the watches' events go into the [`fleet`], plans come out of it, and what became of
 //! their actions goes in again.
 
+pub mod attempts;
 pub mod cache;
 pub mod failures;
 pub mod fleet;
@@ -11,10 +12,13 @@ pub mod items;
 pub mod limits;
 pub mod phases;
 pub mod pod;
+pub mod pods;
 pub mod port;
 pub mod quantity;
 pub mod queue;
 pub mod ranges;
+pub mod record;
 pub mod results;
+pub mod revision;
 pub mod spec;
 pub mod task;

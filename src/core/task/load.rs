@@ -3,14 +3,10 @@
 
 use std::sync::Arc;
 
-use super::flight::{Doubt, Flight, Stop, Unwanted};
 use super::inputs::Fetching;
-use super::ledger::{Ledger, Revision, Seen};
 use super::report::{Headline, meta_time};
 use super::run::Run;
-use super::shelf::Shelf;
 use super::templates::Templates;
-use super::unclear::UNCLEAR_MILLIS;
 use super::{Pods, Round, Stage, Task};
 use crate::api::TaskPhase;
 use crate::api::conditions::{ConditionType, is_true};
@@ -18,7 +14,12 @@ use crate::api::spec::SuspendPolicy;
 use crate::core::failures::Failures;
 use crate::core::ids::{Index, ItemCount, Time};
 use crate::core::phases::{self, Attempts, ItemPhase, Phases};
+use crate::core::pods::flight::{Doubt, Flight, Stop, Unwanted};
+use crate::core::pods::shelf::Shelf;
+use crate::core::pods::unclear::UNCLEAR_MILLIS;
 use crate::core::port::TaskSeen;
+use crate::core::record::ledger::{Ledger, Seen};
+use crate::core::revision::Revision;
 use crate::core::spec::course::Decision;
 use crate::core::spec::orders::Orders;
 use crate::core::spec::{Given, Job};

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::flight::{Doubt, Stop, Unwanted};
 use super::run::Run;
-use super::shelf::Leftover;
-use super::unclear::UNCLEAR_MILLIS;
 use super::{Pods, Round, Stage, Task};
 use crate::api::conditions::ConditionType;
 use crate::api::status::WaitingReason;
 use crate::core::ids::{Attempt, Index, Time, doubled};
 use crate::core::pod::{Ending, PodSeen, Progress, lives, progress};
+use crate::core::pods::flight::{Doubt, Stop, Unwanted};
+use crate::core::pods::shelf::Leftover;
+use crate::core::pods::unclear::UNCLEAR_MILLIS;
 use crate::core::port::{CheckOutcome, CreateOutcome, LookOutcome, PodId, WriteOutcome};
 use crate::core::queue::quota;
 use crate::core::spec::course::FailReason;

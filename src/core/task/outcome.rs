@@ -4,10 +4,10 @@ use crate::core::failures::sample::sample;
 use crate::core::ids::Index;
 use crate::core::phases::{ItemPhase, Tries};
 use crate::core::pod::{Detail, Ending, artifacts};
+use crate::core::pods::flight::{Stop, Unwanted};
 use crate::core::spec::Job;
 use crate::core::spec::course::{Course, FailReason};
 use crate::core::spec::retry::Next;
-use crate::core::task::flight::{Stop, Unwanted};
 use crate::core::task::run::{Run, Scene};
 
 /// Most characters of a pod's own words in the message of a task that a rule fails.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::api::status::{Waiting, WaitingReason};
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::pod::pod_name;
+use crate::core::pods::flight::{Doubt, Flight, Stop, Unwanted};
 use crate::core::port::{Action, Create, Delete, Expire, PodId, Tell, Write};
 use crate::core::queue::Denial;
+use crate::core::revision::Revision;
 use crate::core::spec::course::Course;
-use crate::core::task::flight::{Doubt, Flight, Stop, Unwanted};
-use crate::core::task::ledger::Revision;
 use crate::core::task::run::Run;
 use crate::core::task::{Budget, Round, Stage, Task};
 
@@ -129,7 +129,7 @@ impl Task {
         let key = self.key.clone();
         if let (Some(run), scene) = self.scene(now) {
             run.gate = run.gate.filter(|(revision, time)| !scene.ledger.is_written(*revision) || *time > now);
-            run.waitlist.release_due(now, scene.ledger);
+            run.waitlist.release_due(now, scene.ledger.written());
             run.expire_starts(now);
             run.suspend(stops, scene.ledger.revision());
             run.poll_explain(now, &key, actions);
@@ -141,7 +141,7 @@ impl Task {
             self.ledger.reread_begun(now);
             actions.push(Action::Reread(self.key.clone()));
         }
-        self.shelf.sort(now, &self.ledger, round.keeping);
+        self.shelf.sort(now, self.ledger.written(), round.keeping);
         while budget.deletes > 0 {
             let Some(pod) = self.shelf.next_delete(now) else { break };
             budget.deletes -= 1;

@@ -185,7 +185,7 @@ impl Run {
             self.tries.set(*index, again);
             self.phases.set(*index, ItemPhase::Waiting);
         }
-        self.waitlist = crate::core::task::waitlist::Waitlist::default();
+        self.waitlist = crate::core::attempts::waitlist::Waitlist::default();
         // Who asks for an item to run wants it to run, whatever is known.
         self.recall = None;
         self.failures = Failures::default();

@@ -3,24 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::core::attempts::waitlist::Waitlist;
 use crate::core::failures::Failures;
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::phases::{Attempts, ItemPhase, Phases};
 use crate::core::pod::explain::together;
 use crate::core::pod::{Ending, PodSeen, Progress, Stall, StallKind, detail, lives, progress};
+use crate::core::pods::flight::{Doubt, Flight, Stop, Unwanted};
+use crate::core::pods::flights::Flights;
+use crate::core::pods::outlived::Outlived;
+use crate::core::pods::shelf::{Leftover, Shelf};
+use crate::core::pods::stalls::Stalls;
+use crate::core::pods::unclear::Unclear;
+use crate::core::record::ledger::Ledger;
+use crate::core::revision::Revision;
 use crate::core::spec::Job;
 use crate::core::spec::course::{Course, Decision, FailReason};
 use crate::core::task::Pods;
 use crate::core::task::explain::Explaining;
-use crate::core::task::flight::{Doubt, Flight, Stop, Unwanted};
-use crate::core::task::flights::Flights;
-use crate::core::task::ledger::{Ledger, Revision};
-use crate::core::task::outlived::Outlived;
 use crate::core::task::recall::{Parked, Recalling};
-use crate::core::task::shelf::{Leftover, Shelf};
-use crate::core::task::stalls::Stalls;
-use crate::core::task::unclear::Unclear;
-use crate::core::task::waitlist::Waitlist;
 
 /// The items of one accepted task.
 #[derive(Debug)]

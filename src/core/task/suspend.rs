@@ -1,8 +1,8 @@
 //! Which running items are stopped for a suspension, and which are not any more?
 
 use crate::core::ids::Index;
-use crate::core::task::flight::{Stop, Unwanted};
-use crate::core::task::ledger::Revision;
+use crate::core::pods::flight::{Stop, Unwanted};
+use crate::core::revision::Revision;
 use crate::core::task::run::Run;
 
 impl Run {

@@ -2,7 +2,7 @@
 
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::pod::{Detail, Ending, PodSeen, Progress, detail, ending_when_gone, progress};
-use crate::core::task::flight::Doubt;
+use crate::core::pods::flight::Doubt;
 use crate::core::task::run::{Run, Scene};
 
 /// The time between two looks at a pod that the watch does not show, in milliseconds: its end is seen within seconds, and costs

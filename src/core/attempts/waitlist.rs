@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::core::ids::{Index, Time};
 use crate::core::phases::{ItemPhase, Phases};
-use crate::core::task::ledger::{Ledger, Revision};
+use crate::core::revision::Revision;
 
 /// The waiting items of a task. Each is in one of the lists, or untouched behind the cursor.
 #[derive(Debug, Default)]
@@ -100,10 +100,10 @@ impl Waitlist {
     }
 
     /// Moves items on whose time has come.
-    pub fn release_due(&mut self, now: Time, ledger: &Ledger) {
+    pub fn release_due(&mut self, now: Time, written: Revision) {
         let free = self.unclear.extract_if(.., |_, until| *until <= now).map(|(index, _)| index);
         self.ready.extend(free.filter(|index| !self.held.contains(index)));
-        while self.settling.front().is_some_and(|(revision, ..)| ledger.is_written(*revision)) {
+        while self.settling.front().is_some_and(|(revision, ..)| *revision <= written) {
             if let Some((_, time, index)) = self.settling.pop_front() {
                 self.later.insert((time, index));
             }
@@ -140,7 +140,6 @@ impl Waitlist {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::status::MapTaskStatus;
     use crate::core::ids::ItemCount;
 
     fn peek(list: &mut Waitlist) -> Option<u32> {
@@ -160,12 +159,12 @@ mod tests {
 
     #[test]
     fn an_item_whose_create_got_no_answer_starts_first_and_keeps_its_slot_while_a_pod_may_come_of_it() {
-        let (mut list, ledger) = (Waitlist::default(), Ledger::new(1, None));
+        let mut list = Waitlist::default();
         (0..3).for_each(|index| list.take(Index(index)));
         list.keep_slot(Index(2), Time(9));
         list.ready(Index(1));
         assert_eq!((peek(&mut list), list.slots(), list.next_wake()), (Some(2), 1, Some(Time(9))));
-        list.release_due(Time(9), &ledger);
+        list.release_due(Time(9), Revision(0));
         assert_eq!((peek(&mut list), list.slots(), list.next_wake()), (Some(1), 0, None));
         list.take(Index(1));
         assert_eq!(peek(&mut list), Some(2), "it waits like any other");
@@ -191,13 +190,13 @@ mod tests {
 
     #[test]
     fn an_item_that_is_taken_out_is_not_released_and_the_others_are() {
-        let (mut list, ledger) = (Waitlist::default(), Ledger::new(1, None));
+        let mut list = Waitlist::default();
         (0..4).for_each(|index| list.take(Index(index)));
         (0..2).for_each(|index| list.settle(Index(index), Revision(0), Time(5)));
         (2..4).for_each(|index| list.hold(Index(index), Time(6)));
         list.take(Index(0));
         list.take(Index(2));
-        list.release_due(Time(6), &ledger);
+        list.release_due(Time(6), Revision(0));
         let released: Vec<Option<u32>> = (0..3)
             .map(|_| {
                 let next = peek(&mut list)?;
@@ -225,43 +224,41 @@ mod tests {
 
     #[test]
     fn an_item_that_keeps_its_slot_can_be_in_backoff() {
-        let (mut list, ledger) = (Waitlist::default(), Ledger::new(1, None));
+        let mut list = Waitlist::default();
         (0..3).for_each(|index| list.take(Index(index)));
         list.keep_slot(Index(2), Time(9));
         list.hold(Index(2), Time(5));
         list.ready(Index(1));
         assert_eq!((peek(&mut list), list.slots(), list.next_wake()), (Some(1), 1, Some(Time(5))));
-        list.release_due(Time(5), &ledger);
+        list.release_due(Time(5), Revision(0));
         assert_eq!((peek(&mut list), list.slots()), (Some(2), 1), "it is first again");
         list.hold(Index(2), Time(99));
-        list.release_due(Time(9), &ledger);
+        list.release_due(Time(9), Revision(0));
         assert_eq!((peek(&mut list), list.slots(), list.next_wake()), (Some(1), 0, Some(Time(99))));
-        list.release_due(Time(99), &ledger);
+        list.release_due(Time(99), Revision(0));
         list.take(Index(1));
         assert_eq!((peek(&mut list), list.is_holding()), (Some(2), false));
     }
 
     #[test]
     fn an_item_in_backoff_delays_no_other_and_starts_when_its_time_has_come() {
-        let (mut list, ledger) = (Waitlist::default(), Ledger::new(1, None));
+        let mut list = Waitlist::default();
         list.take(Index(0));
         list.hold(Index(0), Time(9));
-        list.release_due(Time(8), &ledger);
+        list.release_due(Time(8), Revision(0));
         assert_eq!((peek(&mut list), list.next_wake()), (Some(1), Some(Time(9))));
-        list.release_due(Time(9), &ledger);
+        list.release_due(Time(9), Revision(0));
         assert_eq!((peek(&mut list), list.is_holding()), (Some(0), false));
     }
 
     #[test]
     fn the_next_attempt_waits_until_the_end_of_the_last_is_recorded() {
-        let (mut list, mut ledger) = (Waitlist::default(), Ledger::new(1, None));
+        let mut list = Waitlist::default();
         list.take(Index(0));
-        list.settle(Index(0), ledger.change(), Time(0));
-        list.release_due(Time(5), &ledger);
+        list.settle(Index(0), Revision(1), Time(0));
+        list.release_due(Time(5), Revision(0));
         assert_eq!(peek(&mut list), Some(1));
-        ledger.begin(Time(5), &MapTaskStatus::default());
-        ledger.succeeded(2, 0);
-        list.release_due(Time(5), &ledger);
+        list.release_due(Time(5), Revision(1));
         assert_eq!(peek(&mut list), Some(0));
     }
 }

@@ -1,7 +1,6 @@
 //! Where finished pods stay, and when they go.
 
 use super::*;
-use crate::api::status::MapTaskStatus;
 
 fn pod(index: u32, failed: bool) -> Leftover {
     Leftover {
@@ -15,25 +14,15 @@ fn pod(index: u32, failed: bool) -> Leftover {
     }
 }
 
-fn ledger_with_all_written() -> Ledger {
-    let mut ledger = Ledger::new(1, None);
-    ledger.change();
-    ledger.begin(Time(0), &MapTaskStatus::default());
-    ledger.succeeded(2, 0);
-    ledger
-}
+const WRITTEN: Revision = Revision(1);
 
 #[test]
 fn no_pod_goes_before_its_end_is_recorded() {
     let mut shelf = Shelf::default();
-    let mut ledger = Ledger::new(1, None);
-    let revision = ledger.change();
-    shelf.put(revision, pod(0, false));
-    shelf.sort(Time(0), &ledger, Keeping::default());
+    shelf.put(Revision(1), pod(0, false));
+    shelf.sort(Time(0), Revision(0), Keeping::default());
     assert_eq!(shelf.next_delete(Time(0)), None);
-    ledger.begin(Time(0), &MapTaskStatus::default());
-    ledger.succeeded(2, 0);
-    shelf.sort(Time(0), &ledger, Keeping::default());
+    shelf.sort(Time(0), WRITTEN, Keeping::default());
     assert_eq!(shelf.next_delete(Time(0)), Some(pod(0, false)));
     assert_eq!(shelf.next_delete(Time(0)), None);
 }
@@ -44,7 +33,7 @@ fn failed_pods_stay_before_others_and_the_newest_of_each() {
     for (index, failed) in [(0, true), (1, false), (2, true), (3, false)] {
         shelf.put(Revision(1), pod(index, failed));
     }
-    shelf.sort(Time(0), &ledger_with_all_written(), Keeping { count: 1, ..Keeping::default() });
+    shelf.sort(Time(0), WRITTEN, Keeping { count: 1, ..Keeping::default() });
     let gone: Vec<u32> = std::iter::from_fn(|| shelf.next_delete(Time(0))).map(|p| p.index.0).collect();
     assert_eq!(gone, [0, 1, 3], "the failed pod 2 stays");
 }
@@ -69,22 +58,21 @@ fn old_news_of_a_name_condemns_nothing_that_has_ended() {
     shelf.gone((Index(0), Attempt(1)), Some("old"));
     shelf.condemn(Leftover { version: 8, uid: "new".to_owned(), ended: false, ..pod(0, false) });
     assert_eq!(shelf.next_delete(Time(9)), None);
-    shelf.sort(Time(9), &ledger_with_all_written(), Keeping::default());
+    shelf.sort(Time(9), WRITTEN, Keeping::default());
     assert_eq!(shelf.next_delete(Time(9)).map(|pod| pod.version), Some(9), "it is still there");
 }
 
 #[test]
 fn a_finished_pod_lingers_unless_there_are_too_many() {
     let mut shelf = Shelf::default();
-    let ledger = ledger_with_all_written();
     for index in 0..3 {
         shelf.put(Revision(1), pod(index, false));
-        shelf.sort(Time(i64::from(index)), &ledger, Keeping { linger_millis: 60, ..Keeping::default() });
+        shelf.sort(Time(i64::from(index)), WRITTEN, Keeping { linger_millis: 60, ..Keeping::default() });
     }
     assert_eq!((shelf.next_delete(Time(59)), shelf.next_wake(), shelf.lingering()), (None, Some(Time(60)), 3));
-    shelf.sort(Time(60), &ledger, Keeping::default());
+    shelf.sort(Time(60), WRITTEN, Keeping::default());
     assert_eq!(shelf.next_delete(Time(60)), Some(pod(0, false)), "its time is over");
-    shelf.sort(Time(60), &ledger, Keeping { excess: 1, ..Keeping::default() });
+    shelf.sort(Time(60), WRITTEN, Keeping { excess: 1, ..Keeping::default() });
     assert_eq!(shelf.next_delete(Time(60)), Some(pod(1, false)), "one is too many");
     assert_eq!((shelf.next_delete(Time(60)), shelf.lingering()), (None, 1));
 }
@@ -93,7 +81,7 @@ fn a_finished_pod_lingers_unless_there_are_too_many() {
 fn a_pod_that_a_late_create_could_bring_back_stays_though_there_are_too_many() {
     let mut shelf = Shelf::default();
     shelf.put(Revision(1), Leftover { not_before: Time(75), ..pod(0, false) });
-    shelf.sort(Time(0), &ledger_with_all_written(), Keeping { excess: 1, ..Keeping::default() });
+    shelf.sort(Time(0), WRITTEN, Keeping { excess: 1, ..Keeping::default() });
     assert_eq!((shelf.next_delete(Time(74)), shelf.next_wake()), (None, Some(Time(75))));
     assert!(shelf.next_delete(Time(75)).is_some());
 }
@@ -118,7 +106,7 @@ fn places(first: &Leftover) -> [Shelf; 3] {
         shelf.put(Revision(1), first.clone());
     }
     for shelf in &mut places[1..] {
-        shelf.sort(Time(0), &ledger_with_all_written(), Keeping::default());
+        shelf.sort(Time(0), WRITTEN, Keeping::default());
     }
     assert!(places[2].next_delete(first.not_before).is_some());
     places
@@ -126,7 +114,7 @@ fn places(first: &Leftover) -> [Shelf; 3] {
 
 /// What is then sent at 9, if the deletion that was sent has failed.
 fn sent(shelf: &mut Shelf) -> Option<(u64, String)> {
-    shelf.sort(Time(0), &ledger_with_all_written(), Keeping::default());
+    shelf.sort(Time(0), WRITTEN, Keeping::default());
     shelf.delete_failed(ID, Time(9));
     assert_eq!(next(shelf, 4), None, "not before its time");
     let sent = next(shelf, 9);
@@ -149,13 +137,13 @@ fn what_has_ended_stays_in_its_place_whatever_is_seen_of_it() {
     let mut shelf = Shelf::default();
     shelf.put(Revision(1), pod(0, false));
     shelf.put(Revision(9), Leftover { version: 2, ..pod(0, false) });
-    shelf.sort(Time(0), &ledger_with_all_written(), Keeping::default());
+    shelf.sort(Time(0), WRITTEN, Keeping::default());
     assert_eq!(next(&mut shelf, 0), Some((1, "0".to_owned())), "its end was recorded with revision 1");
     // One that lived and has ended by now needs no grace, but its end is yet to be recorded.
     let mut shelf = Shelf::default();
     shelf.put(Revision(1), living(1, "0"));
     shelf.put(Revision(9), Leftover { version: 2, ..pod(0, false) });
-    shelf.sort(Time(0), &ledger_with_all_written(), Keeping::default());
+    shelf.sort(Time(0), WRITTEN, Keeping::default());
     assert_eq!(next(&mut shelf, 0), None);
 }
 
@@ -189,7 +177,7 @@ fn only_the_pod_that_is_gone_leaves_its_place() {
         let mut shelf = Shelf::default();
         (0..3).for_each(|index| shelf.put(Revision(1), pod(index, false)));
         let keep = |shelf: &mut Shelf, count| {
-            shelf.sort(Time(0), &ledger_with_all_written(), Keeping { count, ..Keeping::default() });
+            shelf.sort(Time(0), WRITTEN, Keeping { count, ..Keeping::default() });
         };
         if recorded {
             keep(&mut shelf, 3);
@@ -208,6 +196,6 @@ fn an_end_that_another_writer_knows_nothing_of_is_seen_and_recorded_once_more() 
     shelf.forget_unrecorded();
     assert_eq!(shelf.get(ID), None);
     shelf.put(Revision(1), pod(0, false));
-    shelf.sort(Time(0), &ledger_with_all_written(), Keeping::default());
+    shelf.sort(Time(0), WRITTEN, Keeping::default());
     assert_eq!(next(&mut shelf, 0), Some((1, "0".to_owned())));
 }

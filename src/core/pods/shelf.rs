@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::core::ids::{Attempt, Index, Time};
-use crate::core::task::ledger::{Ledger, Revision};
+use crate::core::revision::Revision;
 
 /// A pod that has ended, of an attempt that counts no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,9 +121,9 @@ impl Shelf {
     }
 
     /// Moves on those whose end is recorded, keeping some of them for good: failed ones first, then the newest.
-    pub fn sort(&mut self, now: Time, ledger: &Ledger, keeping: Keeping) {
+    pub fn sort(&mut self, now: Time, written: Revision, keeping: Keeping) {
         let Keeping { count, linger_millis, mut excess } = keeping;
-        while self.unrecorded.front().is_some_and(|(revision, _)| ledger.is_written(*revision)) {
+        while self.unrecorded.front().is_some_and(|(revision, _)| *revision <= written) {
             let Some((_, pod)) = self.unrecorded.pop_front() else { break };
             if !pod.ended {
                 self.doom(pod);

@@ -3,6 +3,7 @@
 use crate::api::status::{FailureGroup, MapTaskStatus, ReduceStatus, RerunDone, TaskPhase};
 use crate::core::ids::{Time, doubled};
 use crate::core::limits::Limits;
+use crate::core::revision::Revision;
 
 /// Least time between two status writes of a task, in milliseconds.
 const INTERVAL_MILLIS: u64 = 1_000;
@@ -22,10 +23,6 @@ const RETRY_MILLIS: u64 = 500;
 const MAX_RETRY_MILLIS: u64 = 30_000;
 /// How long to wait for the watch to show what another writer wrote, before asking for it.
 const REREAD_MILLIS: u64 = 1_000;
-
-/// Counts the changes of a task, from 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Revision(pub u64);
 
 /// The part of a status by which a write of ours is known again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,6 +144,11 @@ impl Ledger {
     /// The number that the changes of now will be written under.
     pub fn revision(&self) -> Revision {
         self.revision
+    }
+
+    /// Every change up to here is in the API server.
+    pub fn written(&self) -> Revision {
+        self.written
     }
 
     /// Whether this change is in the API server.

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::flight::Flight;
 use crate::core::ids::{Index, Time};
+use crate::core::pods::flight::Flight;
 
 /// The items in flight.
 #[derive(Debug, Default)]

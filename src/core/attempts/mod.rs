@@ -1,0 +1,3 @@
+//! Where each item stands, and what its attempts cost.
+
+pub mod waitlist;
