@@ -1,39 +1,21 @@
 //! Who runs the items: each in a namespace of its own, which is gone before the next one's turn.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
-use http::Request;
-use kube::core::WatchEvent;
 use kube::{Client, Config};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::contender::{Contender, controller};
+use crate::figures::{Figures, Gone, Left, cpu_per_thousand};
 use crate::flood::{self, Flood};
 use crate::meter::{self, OPERATOR, Reading};
 use crate::operator::Operator;
-use crate::report::{Figures, Gone, Left};
+use crate::requests::{follow, send};
 use crate::resident::resident;
 use crate::shapes::Shape;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Contender {
-    /// Creates, watches and deletes pods, and nothing else.
-    Bare,
-    /// An Indexed Job, the controller manager at 5,000 requests a second.
-    Job,
-    MapTask,
-    /// A `MapTask` that keeps no results.
-    MapTaskWithout,
-    /// An Indexed Job, the controller manager as it is by default: 20 requests a second.
-    JobDefault,
-    /// A `MapTask` while another client floods the API server.
-    Flooded,
-    /// The same, and a `FlowSchema` gives the operator's requests a priority level of their own.
-    FloodedWithSchema,
-}
 
 /// Requests of the bare loop on their way at once.
 const AT_ONCE: usize = 32;
@@ -300,67 +282,8 @@ impl Bench {
     }
 }
 
-/// What a list has, and the version to watch from.
-pub async fn listed(client: &Client, path: &str) -> (Vec<Value>, String) {
-    let mut list = send(client, "GET", path, &Value::Null).await.unwrap();
-    let version = list["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
-    let Value::Array(objects) = list["items"].take() else { return (Vec::new(), version) };
-    (objects, version)
-}
-
-/// Passes on the objects of a list and what becomes of them, for as long as `each` wants more.
-async fn follow(client: Client, path: String, mut each: impl FnMut(Value) -> bool) {
-    let (objects, version) = listed(&client, &path).await;
-    for object in objects {
-        if !each(object) {
-            return;
-        }
-    }
-    follow_from(client, path, version, each).await;
-}
-
-/// The same of what changes after a version.
-pub async fn follow_from(client: Client, path: String, mut version: String, mut each: impl FnMut(Value) -> bool) {
-    loop {
-        let uri = format!("{path}?watch=true&resourceVersion={version}&timeoutSeconds=3600");
-        let request = Request::get(uri).body(Vec::new()).unwrap();
-        let events = client.request_events::<Value>(request).await.unwrap();
-        let mut events = std::pin::pin!(events);
-        // An API server that has just started ends watches early.
-        while let Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object))) =
-            events.next().await
-        {
-            object["metadata"]["resourceVersion"].as_str().unwrap_or_default().clone_into(&mut version);
-            if !each(object) {
-                return;
-            }
-        }
-    }
-}
-
-/// Sends a request as it is; its answer.
-pub async fn send(client: &Client, method: &str, path: &str, body: &Value) -> Result<Value, kube::Error> {
-    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-    let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
-    client.request(request.body(body).unwrap()).await
-}
-
 fn restart_manager(qps: u32, burst: u32) {
     let flags = [format!("--kube-api-qps={qps}"), format!("--kube-api-burst={burst}")];
     meter::cluster("restart", "kube-controller-manager", &flags);
     std::thread::sleep(Duration::from_secs(3));
-}
-
-/// CPU seconds for 1,000 items, by program.
-pub fn cpu_per_thousand(reading: &Reading, items: f64) -> BTreeMap<String, f64> {
-    reading.cpu.iter().map(|(program, seconds)| (program.clone(), seconds * 1_000.0 / items)).collect()
-}
-
-/// Which program is the contender's controller.
-pub fn controller(contender: Contender) -> Option<&'static str> {
-    match contender {
-        Contender::Bare => None,
-        Contender::Job | Contender::JobDefault => Some("kube-controller-manager"),
-        _ => Some(OPERATOR),
-    }
 }

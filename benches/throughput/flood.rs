@@ -10,7 +10,7 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::contenders::send;
+use crate::requests::send;
 
 /// Lists of all pods that the other client has on their way at once.
 const CLIENTS: usize = 60;

@@ -7,7 +7,9 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that can't go on stops")]
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "figures for people")]
 
+mod contender;
 mod contenders;
+mod figures;
 mod flood;
 mod meter;
 mod neighbour;
@@ -16,14 +18,16 @@ mod operator;
 mod page;
 mod plot;
 mod report;
+mod requests;
 #[path = "../resident.rs"]
 mod resident;
 mod shapes;
 
 use std::collections::BTreeMap;
 
-use contenders::{Bench, Contender};
-use report::Figures;
+use contender::Contender;
+use contenders::Bench;
+use figures::Figures;
 use shapes::Shape;
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use kube::Client;
 use serde_json::{Value, json};
 
-use crate::contenders::{Bench, send};
+use crate::contenders::Bench;
 use crate::page;
+use crate::requests::send;
 use crate::shapes::ALL;
 
 pub const NAME: &str = "neighbour";

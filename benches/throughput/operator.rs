@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use kube::Client;
 use serde_json::Value;
 
-use crate::contenders::{follow_from, listed, send};
+use crate::figures::Restart;
 use crate::meter;
+use crate::requests::{follow_from, listed, send};
 use crate::resident::resident;
 
 const LOG: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/bench-operator.log");
@@ -25,14 +26,6 @@ struct State {
     process: Child,
     /// CPU seconds of those before it.
     earlier: f64,
-}
-
-/// What an operator that was killed in the middle of a task had taken, and how soon the next one was at work.
-#[derive(Clone, Copy, Debug)]
-pub struct Restart {
-    pub megabytes: f64,
-    /// From its start to the first pod that it made.
-    pub seconds: f64,
 }
 
 impl Drop for Operator {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::contenders::Contender;
+use crate::contender::{Contender, name};
+use crate::figures::{Figures, median};
 use crate::page::svg;
-use crate::report::{Figures, median, name};
 
 const WIDTH: f64 = 860.0;
 const LEFT: f64 = 210.0;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::contenders::Contender;
+use crate::contender::Contender;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
