@@ -1,5 +1,6 @@
 //! The ways in which an attempt can end, and what each costs.
 
+use super::stall::StallKind;
 use std::fmt;
 
 use super::message::{Message, MessageLimit};
@@ -64,36 +65,6 @@ pub enum Ending {
     Deleted,
     /// The operator stopped it, since the task is suspended.
     Stopped,
-}
-
-/// What holds up the start of a pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum StallKind {
-    /// No node has room for it.
-    NoCapacity,
-    /// Somebody holds it back by a scheduling gate.
-    Gated,
-    /// An image can't be had.
-    Image,
-    /// No image can have this name.
-    ImageName,
-    /// Something that its template refers to is missing or wrong.
-    Config,
-    /// A volume of it is not there yet, or can't be had.
-    Volume,
-    /// Its node, or the network there.
-    Node,
-    /// It has taken longer than a pod takes, and nobody says why.
-    Silent,
-    /// What every pod goes through.
-    Other,
-}
-
-impl StallKind {
-    /// Whether the status of a pod says all that is to be known, so that its Events need not be read.
-    pub fn is_told_by_status(self) -> bool {
-        matches!(self, Self::NoCapacity | Self::Gated | Self::ImageName | Self::Config)
-    }
 }
 
 /// Which budget an ending is taken from.

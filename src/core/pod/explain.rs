@@ -1,7 +1,6 @@
 //! What holds up the start of a pod, in the words of the scheduler and of the Events about it?
 
-use super::ending::StallKind;
-use super::progress::Stall;
+use super::stall::{Stall, StallKind};
 use crate::core::ids::Time;
 
 /// The ConfigMap that the cluster itself puts into each namespace, a little later: no template is to blame where it is missing.

@@ -14,14 +14,16 @@ pub mod progress;
 pub mod results_view;
 mod role;
 pub mod seen;
+mod stall;
 pub mod template;
 pub mod variables;
 
-pub use ending::{Cost, Ending, StallKind};
+pub use ending::{Cost, Ending};
 pub use holder::Holder;
 pub use message::{Message, MessageLimit};
 pub use name::{parse_pod_name, pod_name, results_prefix};
-pub use progress::{Detail, Progress, Stall, detail, ending_when_gone, progress};
+pub use progress::{Detail, Progress, detail, ending_when_gone, progress};
 pub use role::{Role, lives};
 pub use seen::{Deletion, PodSeen, PodStatus};
+pub use stall::{Stall, StallKind};
 pub use template::{PodTemplate, TemplateError};

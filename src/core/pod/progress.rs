@@ -1,10 +1,11 @@
 //! How far has an attempt's pod come, and how did it end? Read off its last seen state.
 
-use super::ending::{Ending, StallKind};
+use super::ending::Ending;
 use super::explain::unschedulable;
 use super::message::{Message, MessageLimit};
 use super::role::Role;
-use super::seen::{ContainerStatus, Deletion, PodSeen, PodStatus, Terminated};
+use super::seen::{ContainerStatus, PodSeen, PodStatus, Terminated};
+use super::stall::{Stall, StallKind};
 
 /// Most characters of what holds up a start, which a flight keeps.
 const MESSAGE_LIMIT: usize = 400;
@@ -18,15 +19,6 @@ pub enum Progress {
     Started,
     /// It has ended.
     Ended(Ending),
-}
-
-/// What holds up the start of a pod, with the cluster's own words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stall {
-    /// What it is.
-    pub kind: StallKind,
-    /// The scheduler's or the kubelet's message.
-    pub message: String,
 }
 
 /// What an ending looked like, for people.
@@ -166,17 +158,10 @@ fn failure(pod: &PodSeen, container: &str) -> Ending {
     if terminated.reason.as_deref() == Some("OOMKilled") {
         return Ending::OutOfMemory { exit_code: terminated.exit_code, container: name.to_owned() };
     }
-    if pod.deleted.is_some_and(|deletion| brought_about(deletion, terminated)) {
+    if pod.deleted.is_some_and(|deletion| deletion.brought_about(terminated)) {
         return Ending::Deleted;
     }
     Ending::Failed { exit_code: terminated.exit_code, container: name.to_owned() }
-}
-
-/// Whether a container ended for its pod's deletion; both are known to the second.
-pub(super) fn brought_about(deletion: Deletion, terminated: &Terminated) -> bool {
-    let since = terminated.finished_at.is_none_or(|finished| finished.as_millisecond() >= deletion.asked.0);
-    // Killed by SIGTERM or SIGKILL: nothing else tells any more.
-    since || deletion.last && matches!(terminated.exit_code, 137 | 143)
 }
 
 /// Who else ended the pod, unless a container of it had failed before.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::ids::Time;
-use crate::core::pod::Cost;
+use crate::core::pod::{Cost, Deletion};
 
 fn pod(json: &str) -> PodSeen {
     PodSeen {

@@ -2,7 +2,6 @@
 
 use super::ending::Ending;
 use super::message::{Message, MessageLimit};
-use super::progress::brought_about;
 use super::seen::{ContainerStatus, PodSeen, PodStatus, Terminated};
 use crate::core::ids::Time;
 
@@ -39,7 +38,7 @@ impl Role<'_> {
             since.is_some_and(|since| terminated.finished_at.zip(since).is_none_or(|(end, since)| end >= since));
         // The deadline of a pod has no time of its own: a container that was told to stop has the exit code of that.
         let late = status.reason.as_deref() == Some("DeadlineExceeded") && matches!(terminated.exit_code, 137 | 143);
-        if disrupted || late || pod.deleted.is_some_and(|deletion| brought_about(deletion, terminated)) {
+        if disrupted || late || pod.deleted.is_some_and(|deletion| deletion.brought_about(terminated)) {
             return None;
         }
         let (exit_code, container) = (terminated.exit_code, self.container.to_owned());

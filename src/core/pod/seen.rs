@@ -45,6 +45,15 @@ pub struct Deletion {
     pub last: bool,
 }
 
+impl Deletion {
+    /// Whether a container ended for its pod's deletion; both are known to the second.
+    pub(super) fn brought_about(self, terminated: &Terminated) -> bool {
+        let since = terminated.finished_at.is_none_or(|finished| finished.as_millisecond() >= self.asked.0);
+        // Killed by SIGTERM or SIGKILL: nothing else tells any more.
+        since || self.last && matches!(terminated.exit_code, 137 | 143)
+    }
+}
+
 /// The part of a pod's status that tells how its attempt goes.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", default)]
