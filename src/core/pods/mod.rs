@@ -1,5 +1,6 @@
 //! The pods of one run from create to deletion.
 
+pub mod explaining;
 pub mod flight;
 pub mod flights;
 pub mod outlived;

@@ -86,8 +86,8 @@ impl Task {
             (WaitingReason::Concurrency, None)
         } else if let Some((_, message)) = self.create_failed.as_ref().filter(|_| starts) {
             (WaitingReason::FailedCreate, Some(message.clone()))
-        } else if let Some(behind) = run.parked.behind.as_ref().filter(|_| starts && run.waits_for_others()) {
-            (WaitingReason::Serialized, Some(behind.clone()))
+        } else if let Some(behind) = run.parked.behind().filter(|_| starts && run.waits_for_others()) {
+            (WaitingReason::Serialized, Some(behind.to_owned()))
         } else if starts && run.flights.is_empty() && run.waitlist.is_holding() {
             (WaitingReason::Backoff, None)
         } else {

@@ -1,11 +1,11 @@
 //! Which items does the cache know? Asked for all of them at once before the first starts, a page at a time.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::core::attempts::lookup::Lookup;
 use crate::core::cache::claims::Claims;
 use crate::core::cache::{Entry, Wanted};
-use crate::core::ids::{Attempt, Index, TaskKey, Time, doubled};
+use crate::core::ids::{Attempt, Index, TaskKey, Time};
 use crate::core::phases::ItemPhase;
 use crate::core::port::{Action, Recall, RecallOutcome};
 use crate::core::results::NO_RESULT;
@@ -14,102 +14,51 @@ use crate::core::task::{Stage, Task};
 
 /// Results that may wait to be stored when the next page is asked for.
 const PENDING_RESULTS: usize = 10_000;
-/// The delay before a page without an answer is asked for again, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
-const AGAIN_MILLIS: u64 = 1_000;
-/// The longest delay.
-const MAX_AGAIN_MILLIS: u64 = 30_000;
-
-/// How far the items of a task have been looked up.
-#[derive(Debug, Default)]
-pub struct Recalling {
-    /// What is looked up; not said before the items are known.
-    wanted: Option<Arc<Wanted>>,
-    from: u64,
-    asked: bool,
-    not_before: Option<Time>,
-    failures: u32,
-    damaged: u32,
-}
-
-/// Items whose result another one is about to give: see `cache::claims`.
-#[derive(Debug, Default)]
-pub struct Parked {
-    waiting: BTreeSet<Index>,
-    /// The other one has let go in the meantime.
-    freed: BTreeSet<Index>,
-    /// Who computes the item that was parked last.
-    pub behind: Option<String>,
-}
-
-impl Parked {
-    fn len(&self) -> usize {
-        self.waiting.len() + self.freed.len()
-    }
-
-    /// The item is on its way, or known, and waits for nobody.
-    pub fn remove(&mut self, index: Index) {
-        self.waiting.remove(&index);
-        self.freed.remove(&index);
-    }
-}
-
 impl Task {
     pub(super) fn poll_recall(&mut self, now: Time, actions: &mut Vec<Action>) {
         if self.reduction.is_some() {
             return;
         }
         let Stage::Running(run) = &mut self.stage else { return };
-        if run.recall.is_none() && !run.parked.freed.is_empty() {
-            run.recall = Some(Recalling { not_before: Some(now.plus_millis(AGAIN_MILLIS)), ..Recalling::default() });
+        if run.recall.is_none() && !run.parked.freed().is_empty() {
+            run.recall = Some(Lookup::later(now));
         }
         if !run.is_recall_due(now) {
             return;
         }
         let wanted = run.wanted();
         let (Some(keys), Some(recall)) = (&run.job.cache, &mut run.recall) else { return };
-        recall.wanted = Some(Arc::clone(&wanted));
+        recall.want(Arc::clone(&wanted));
         if wanted.is_empty() {
             return self.recalled(now);
         }
-        recall.asked = true;
-        let (cache, from) = (keys.id.clone(), recall.from);
+        let (cache, from) = (keys.id.clone(), recall.ask());
         actions.push(Action::Recall(Recall { task: self.key.clone(), uid: self.uid.clone(), cache, wanted, from }));
     }
 
     pub(super) fn next_recall(&self) -> Option<Time> {
         let Stage::Running(run) = &self.stage else { return None };
-        let recall = run.recall.as_ref().filter(|recall| !recall.asked)?;
         // What else it waits for ends with an event.
-        recall.not_before.filter(|_| run.may_recall())
+        run.recall.as_ref()?.next_wake().filter(|_| run.may_recall())
     }
 
     /// A page was read, or could not be. Answers how many items were found.
     pub fn handle_recalled(&mut self, now: Time, outcome: RecallOutcome) -> u64 {
         let (Some(run), mut scene) = self.scene(now) else { return 0 };
         let before = run.phases.counts().cached;
-        let Some(recall) = run.recall.as_mut().filter(|recall| recall.asked) else { return 0 };
-        if matches!(&outcome, RecallOutcome::Found { from, .. } if *from != recall.from) {
-            // Of a look-up that was given up in the meantime.
-            return 0;
-        }
-        recall.asked = false;
+        let page = if let RecallOutcome::Found { from, .. } = &outcome { Some(*from) } else { None };
+        // Another page is of a look-up that was given up in the meantime.
+        let Some(recall) = run.recall.as_mut().filter(|recall| recall.awaits(page)) else { return 0 };
         match outcome {
             RecallOutcome::Found { entries, damaged, next, .. } => {
-                recall.failures = 0;
-                recall.not_before = None;
-                recall.damaged += damaged;
-                recall.from = next.unwrap_or(recall.from);
-                let wanted = recall.wanted.clone().unwrap_or_default();
+                recall.found(damaged, next);
+                let wanted = recall.wanted().cloned().unwrap_or_default();
                 run.recall_entries(&mut scene, &wanted, &entries);
                 if next.is_none() {
                     self.recalled(now);
                 }
             }
-            RecallOutcome::Unclear(_) => {
-                let delay = doubled(AGAIN_MILLIS, recall.failures, MAX_AGAIN_MILLIS);
-                recall.failures += 1;
-                recall.not_before = Some(now.plus_millis(delay));
-            }
+            RecallOutcome::Unclear(_) => recall.failed(now),
             RecallOutcome::Refused(message) => {
                 self.tell("CacheUnreadable", true, &format!("items run as if nothing were known: {message}"));
                 self.recalled(now);
@@ -122,8 +71,8 @@ impl Task {
     /// The look-up is over: what was not found runs.
     fn recalled(&mut self, now: Time) {
         let (Some(run), _) = self.scene(now) else { return };
-        let damaged = run.recall.take().map_or(0, |recall| recall.damaged);
-        for index in std::mem::take(&mut run.parked.freed) {
+        let damaged = run.recall.take().map_or(0, |recall| recall.damaged());
+        for index in run.parked.take_freed() {
             if run.is_untouched(index) {
                 run.waitlist.ready(index);
             }
@@ -166,25 +115,20 @@ impl Task {
     pub fn park(&mut self, index: Index, behind: String) {
         let Some(run) = self.active_mut() else { return };
         run.waitlist.take(index);
-        run.parked.freed.remove(&index);
-        run.parked.waiting.insert(index);
-        run.parked.behind = Some(behind);
+        run.parked.park(index, behind);
     }
 
     /// What the item waited for is over: it may be known now.
     pub fn unpark(&mut self, index: Index) {
-        if let Some(run) = self.active_mut()
-            && run.parked.waiting.remove(&index)
-        {
-            run.parked.freed.insert(index);
+        if let Some(run) = self.active_mut() {
+            run.parked.free(index);
         }
     }
 }
 
 impl Run {
     fn is_recall_due(&self, now: Time) -> bool {
-        let Some(recall) = &self.recall else { return false };
-        !recall.asked && recall.not_before.is_none_or(|time| time <= now) && self.may_recall()
+        self.recall.as_ref().is_some_and(|recall| recall.is_due(now)) && self.may_recall()
     }
 
     fn may_recall(&self) -> bool {
@@ -194,13 +138,13 @@ impl Run {
     /// At first all items that have not been tried, later those that waited for another.
     fn wanted(&self) -> Arc<Wanted> {
         let recall = self.recall.as_ref();
-        if let Some(wanted) = recall.and_then(|recall| recall.wanted.clone()) {
+        if let Some(wanted) = recall.and_then(|recall| recall.wanted().cloned()) {
             return wanted;
         }
         let Some(keys) = &self.job.cache else { return Arc::default() };
         let key = |index: Index| (keys.key(&self.job.items.get(index)), index);
-        if !self.parked.freed.is_empty() {
-            return Arc::new(self.parked.freed.iter().copied().map(key).collect());
+        if !self.parked.freed().is_empty() {
+            return Arc::new(self.parked.freed().iter().copied().map(key).collect());
         }
         let untried = |index: &Index| self.is_untouched(*index) && self.tries.get(*index).attempt == Attempt::FIRST;
         Arc::new(self.phases.iter_in(ItemPhase::Waiting).filter(untried).map(key).collect())
@@ -237,7 +181,7 @@ impl Run {
 
     /// Whether nothing may start or be decided, since what is known is yet to be found.
     pub fn awaits_recall(&self) -> bool {
-        self.recall.is_some() && self.parked.len() == 0 && self.job.items.is_known()
+        self.recall.is_some() && self.parked.is_empty() && self.job.items.is_known()
     }
 
     /// Whether all items that wait, of which there are some, do so for others which compute the same.

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::core::attempts::lookup::{Lookup, Parked};
 use crate::core::attempts::waitlist::Waitlist;
 use crate::core::failures::Failures;
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::phases::{Attempts, ItemPhase, Phases};
 use crate::core::pod::explain::together;
 use crate::core::pod::{Ending, PodSeen, Progress, Stall, StallKind, detail, lives, progress};
+use crate::core::pods::explaining::Explaining;
 use crate::core::pods::flight::{Doubt, Flight, Stop, Unwanted};
 use crate::core::pods::flights::Flights;
 use crate::core::pods::outlived::Outlived;
@@ -20,8 +22,6 @@ use crate::core::revision::Revision;
 use crate::core::spec::Job;
 use crate::core::spec::course::{Course, Decision, FailReason};
 use crate::core::task::Pods;
-use crate::core::task::explain::Explaining;
-use crate::core::task::recall::{Parked, Recalling};
 
 /// The items of one accepted task.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub struct Run {
     /// Lines to be stored with the next status write.
     pub results: BTreeMap<Index, String>,
     /// The look-up in the cache, until it is over; nothing starts before.
-    pub recall: Option<Recalling>,
+    pub recall: Option<Lookup>,
     /// Items that wait for others which compute the same.
     pub parked: Parked,
     /// The items that wait.
@@ -101,7 +101,7 @@ impl Run {
     /// A run from its recorded state; the pods that exist are yet to be shown to it. Creates of an earlier operator
     /// may be carried out until `all_unclear`.
     pub fn resume(job: Arc<Job>, phases: Phases, tries: Attempts, all_unclear: Time) -> Self {
-        let recall = job.cache.is_some().then(Recalling::default);
+        let recall = job.cache.is_some().then(Lookup::default);
         Self {
             job,
             phases,
@@ -281,7 +281,10 @@ impl Run {
     /// When this run needs attention though nothing happens.
     pub fn next_wake(&self) -> Option<Time> {
         let start = self.start_deadlines.first().map(|(time, _)| *time);
-        [self.flights.next_wake(), start, self.next_look(), self.outlived.next_wake()].into_iter().flatten().min()
+        [self.flights.next_wake(), start, self.explaining.next_wake(), self.outlived.next_wake()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Cancels every item that has not started. Where a create got no answer, the pod is looked for first.

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::recall::Recalling;
 use super::{Stage, Task};
 use crate::api::spec::MapTaskSpec;
+use crate::core::attempts::lookup::Lookup;
 use crate::core::ids::Time;
 use crate::core::port::TaskSeen;
 use crate::core::spec::templates::{hash, is_of, stand_in};
@@ -61,7 +61,7 @@ impl Task {
             let reduces = reduction.run.job.reduces;
             reduction.run.job = Arc::new(Job { reduces, ..reducer.job.clone() });
         }
-        run.recall = job.cache.is_some().then(Recalling::default);
+        run.recall = job.cache.is_some().then(Lookup::default);
         run.job = Arc::new(Job { items: run.job.items.clone(), ..job });
     }
 

@@ -1,0 +1,138 @@
+//! Which items have been looked up in the cache, and which wait for others that compute the same?
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::core::cache::Wanted;
+use crate::core::ids::{Index, Time, doubled};
+
+/// The delay before a page without an answer is asked for again, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
+const AGAIN_MILLIS: u64 = 1_000;
+/// The longest delay.
+const MAX_AGAIN_MILLIS: u64 = 30_000;
+
+/// How far the items of a task have been looked up.
+#[derive(Debug, Default)]
+pub struct Lookup {
+    /// What is looked up; not said before the items are known.
+    wanted: Option<Arc<Wanted>>,
+    from: u64,
+    asked: bool,
+    not_before: Option<Time>,
+    failures: u32,
+    damaged: u32,
+}
+
+impl Lookup {
+    /// One that begins a little later.
+    pub fn later(now: Time) -> Self {
+        Self { not_before: Some(now.plus_millis(AGAIN_MILLIS)), ..Self::default() }
+    }
+
+    /// What is looked up, once that is said.
+    pub fn wanted(&self) -> Option<&Arc<Wanted>> {
+        self.wanted.as_ref()
+    }
+
+    /// Says what is looked up.
+    pub fn want(&mut self, wanted: Arc<Wanted>) {
+        self.wanted = Some(wanted);
+    }
+
+    /// Whether a page is to be asked for.
+    pub fn is_due(&self, now: Time) -> bool {
+        !self.asked && self.not_before.is_none_or(|time| time <= now)
+    }
+
+    /// A page is asked for. Answers which.
+    pub fn ask(&mut self) -> u64 {
+        self.asked = true;
+        self.from
+    }
+
+    /// Whether a page has been asked for, and it is this one if the answer names one.
+    pub fn awaits(&self, page: Option<u64>) -> bool {
+        self.asked && page.is_none_or(|page| page == self.from)
+    }
+
+    /// A page was read.
+    pub fn found(&mut self, damaged: u32, next: Option<u64>) {
+        (self.asked, self.failures, self.not_before) = (false, 0, None);
+        self.damaged += damaged;
+        self.from = next.unwrap_or(self.from);
+    }
+
+    /// No answer: again later.
+    pub fn failed(&mut self, now: Time) {
+        self.asked = false;
+        self.not_before = Some(now.plus_millis(doubled(AGAIN_MILLIS, self.failures, MAX_AGAIN_MILLIS)));
+        self.failures += 1;
+    }
+
+    /// Entries that could not be read.
+    pub fn damaged(&self) -> u32 {
+        self.damaged
+    }
+
+    /// When a page is to be asked for again.
+    pub fn next_wake(&self) -> Option<Time> {
+        self.not_before.filter(|_| !self.asked)
+    }
+}
+
+/// Items whose result another one is about to give: see `cache::claims`.
+#[derive(Debug, Default)]
+pub struct Parked {
+    waiting: BTreeSet<Index>,
+    /// The other one has let go in the meantime.
+    freed: BTreeSet<Index>,
+    /// Who computes the item that was parked last.
+    behind: Option<String>,
+}
+
+impl Parked {
+    /// The item waits for another.
+    pub fn park(&mut self, index: Index, behind: String) {
+        self.freed.remove(&index);
+        self.waiting.insert(index);
+        self.behind = Some(behind);
+    }
+
+    /// What the item waits for is over.
+    pub fn free(&mut self, index: Index) {
+        if self.waiting.remove(&index) {
+            self.freed.insert(index);
+        }
+    }
+
+    /// The item is on its way, or known, and waits for nobody.
+    pub fn remove(&mut self, index: Index) {
+        self.waiting.remove(&index);
+        self.freed.remove(&index);
+    }
+
+    /// Number of items.
+    pub fn len(&self) -> usize {
+        self.waiting.len() + self.freed.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Those that wait for another no more, and are to be looked up again.
+    pub fn freed(&self) -> &BTreeSet<Index> {
+        &self.freed
+    }
+
+    /// Takes them out.
+    pub fn take_freed(&mut self) -> BTreeSet<Index> {
+        std::mem::take(&mut self.freed)
+    }
+
+    /// Who computes the item that was parked last.
+    pub fn behind(&self) -> Option<&str> {
+        self.behind.as_deref()
+    }
+}
