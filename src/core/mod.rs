@@ -20,5 +20,6 @@ pub mod ranges;
 pub mod record;
 pub mod results;
 pub mod revision;
+pub mod run;
 pub mod spec;
 pub mod task;

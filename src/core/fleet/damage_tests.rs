@@ -10,6 +10,7 @@ use crate::api::conditions::{ConditionType, find_true, is_true};
 use crate::api::status::TaskPhase;
 use crate::core::ids::{Index, ItemCount};
 use crate::core::phases::{ItemPhase, Phases};
+use crate::core::port::{Action, WriteOutcome};
 use crate::core::results::keeping::{Keep, Kept};
 
 /// The ConfigMaps of results, and a story whose writes go there.

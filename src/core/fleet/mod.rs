@@ -11,11 +11,12 @@ use crate::api::status::TaskPhase;
 use crate::core::cache::claims::Claims;
 use crate::core::ids::{TaskKey, Time};
 use crate::core::limits::Limits;
+use crate::core::pods::Pods;
 use crate::core::pods::shelf::Keeping;
 use crate::core::port::TaskSeen;
 use crate::core::queue::on_the_way::OnTheWay;
 use crate::core::queue::{Denial, Line, Queue};
-use crate::core::task::{Budget, Pods, Round, Task};
+use crate::core::task::{Budget, Round, Task};
 
 use crate::core::port::{Action, Delete, Plan};
 

@@ -5,12 +5,8 @@ use serde_json::json;
 use super::{Fleet, Limits};
 use crate::core::ids::{Attempt, Index, TaskKey, Time};
 use crate::core::pod::{PodSeen, PodStatus};
-use crate::core::port::Event;
 use crate::core::port::{
-    Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, Event, PodId, TaskSeen, Tell, WriteOutcome,
-};
-use crate::core::port::{
-    Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, Recall, Tell, WriteOutcome,
+    Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, Event, PodId, Recall, TaskSeen, Tell, WriteOutcome,
 };
 
 /// A fleet of one task, `ns/t`.

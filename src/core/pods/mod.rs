@@ -7,3 +7,11 @@ pub mod outlived;
 pub mod shelf;
 pub mod stalls;
 pub mod unclear;
+
+use std::collections::BTreeMap;
+
+use crate::core::ids::{Attempt, Index};
+use crate::core::pod::PodSeen;
+
+/// The pods of a task as the watch last showed them.
+pub type Pods = BTreeMap<(Index, Attempt), PodSeen>;

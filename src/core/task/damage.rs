@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 
 use crate::api::conditions::{ConditionType, is_true};
 use crate::core::ids::{Index, Time};
-use crate::core::phases::ItemPhase;
-use crate::core::pod::{Progress, progress, results_prefix};
+use crate::core::pod::results_prefix;
+use crate::core::pods::Pods;
 use crate::core::results::keeping::{Damage, items_in_words};
 use crate::core::results::places::Places;
 use crate::core::results::{Layout, Shard};
-use crate::core::task::run::Run;
-use crate::core::task::{Pods, Stage, Task};
+use crate::core::task::{Stage, Task};
 
 /// ConfigMaps that the condition names; of the others it says how many there are.
 const NAMED: usize = 4;
@@ -105,33 +104,3 @@ impl Task {
 
 /// Damage that is known, by the number of the ConfigMap: places in it.
 pub(super) type Known = BTreeMap<u32, Places>;
-
-impl Run {
-    /// Places of a shard whose lines were stored by a write before.
-    fn stored_places(&self, shard: &Shard) -> Places {
-        let is_stored = |place: &u32| {
-            let index = Index(shard.first + place);
-            let succeeded = matches!(self.phases.get(index), Some(ItemPhase::Succeeded | ItemPhase::Cached));
-            succeeded && !self.results.contains_key(&index)
-        };
-        (0..shard.lines_in_all).filter(is_stored).collect()
-    }
-
-    /// Takes the line of an item that has succeeded from its pod, if that is still there.
-    fn restore(&mut self, index: Index, pods: &Pods, uid: &str) -> bool {
-        if self.results.contains_key(&index) {
-            return true;
-        }
-        if self.phases.get(index) != Some(ItemPhase::Succeeded) {
-            return false;
-        }
-        let attempt = self.tries.get(index).attempt;
-        let Some(pod) = pods.get(&(index, attempt)).filter(|pod| pod.owner_uid.as_deref() == Some(uid)) else {
-            return false;
-        };
-        match progress(pod, self.job.template.role()) {
-            Progress::Ended(ending) => self.take_result(index, ending).is_success(),
-            Progress::Pending(_) | Progress::Started => false,
-        }
-    }
-}

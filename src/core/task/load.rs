@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use super::inputs::Fetching;
 use super::report::{Headline, meta_time};
-use super::run::Run;
 use super::templates::Templates;
-use super::{Pods, Round, Stage, Task};
+use super::{Round, Stage, Task};
 use crate::api::TaskPhase;
 use crate::api::conditions::{ConditionType, is_true};
 use crate::api::spec::SuspendPolicy;
 use crate::core::failures::Failures;
-use crate::core::ids::{Index, ItemCount, Time};
-use crate::core::phases::{self, Attempts, ItemPhase, Phases};
-use crate::core::pods::flight::{Doubt, Flight, Stop, Unwanted};
+use crate::core::ids::{ItemCount, Time};
+use crate::core::phases::{self, Attempts, Phases};
+use crate::core::pods::Pods;
 use crate::core::pods::shelf::Shelf;
 use crate::core::pods::unclear::UNCLEAR_MILLIS;
 use crate::core::port::TaskSeen;
 use crate::core::record::ledger::{Ledger, Seen};
 use crate::core::revision::Revision;
+use crate::core::run::Run;
 use crate::core::spec::course::Decision;
 use crate::core::spec::orders::Orders;
 use crate::core::spec::{Given, Job};
@@ -214,7 +214,7 @@ impl Task {
         let suspended =
             seen.status.phase == Some(TaskPhase::Suspended) && self.orders.suspend_policy == SuspendPolicy::Stop;
         if let Some(run) = self.active_mut() {
-            run.doubt_missing(round, suspended);
+            run.doubt_missing(round.now, suspended);
             run.hold_retries(pods);
         }
     }
@@ -239,41 +239,6 @@ impl Task {
             && let Some(run) = run.take()
         {
             self.all_unclear = self.all_unclear.max(run.unclear.until_all());
-        }
-    }
-}
-
-impl Run {
-    /// Creates that are on their way stay known when the task is loaded anew, and so do items that were read.
-    fn take_over_creates(&mut self, old: &mut Self) {
-        for (index, flight) in old.flights.take() {
-            let waits = self.phases.get(index) == Some(ItemPhase::Waiting);
-            let is_known = flight.creating || flight.created && flight.pod_uid.is_none();
-            if waits && is_known && self.tries.get(index).attempt == flight.attempt {
-                self.flights.insert(index, flight);
-            }
-        }
-        if old.job.items.is_known() {
-            self.job = Arc::new(Job { items: old.job.items.clone(), ..(*self.job).clone() });
-        }
-        self.unclear.merge(&old.unclear);
-    }
-
-    /// `suspended`: an operator before this one may have stopped them for that.
-    fn doubt_missing(&mut self, round: &Round, suspended: bool) {
-        let missing: Vec<Index> =
-            self.phases.iter_in(ItemPhase::Running).filter(|index| !self.flights.contains(*index)).collect();
-        let (stop, unwanted) =
-            if suspended { (Stop::Asked, Some(Unwanted::Suspended)) } else { (Stop::No(Time(i64::MIN)), None) };
-        for index in missing {
-            let flight = Flight {
-                created: true,
-                doubt: Doubt::Since(round.now),
-                stop,
-                unwanted,
-                ..Flight::new(self.tries.get(index).attempt, round.now)
-            };
-            self.flights.insert(index, flight);
         }
     }
 }

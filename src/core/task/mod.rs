@@ -1,49 +1,40 @@
 //! One task's life: checked, accepted, run, decided, ended.
 
-mod creates;
 mod damage;
 mod decide;
 mod explain;
 mod inputs;
 mod load;
 mod observe;
-mod outcome;
 mod poll;
 pub mod recall;
 mod recheck;
 pub mod reduce;
 pub mod report;
 mod rerun;
-pub mod run;
-mod suspend;
 pub mod templates;
 mod unstored;
-mod vanished;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::api::spec::MapTaskSpec;
 use crate::api::status::{TaskPhase, Waiting};
-use crate::core::ids::{Attempt, Index, TaskKey, Time};
-use crate::core::pod::PodSeen;
+use crate::core::ids::{Index, TaskKey, Time};
 use crate::core::port::Tell;
 use crate::core::spec::reduce::SELF;
 
 use crate::core::pods::shelf::{Keeping, Shelf};
 use crate::core::record::ledger::Ledger;
 use crate::core::revision::Revision;
+use crate::core::run::{Run, Scene};
 use crate::core::spec::Job;
 use crate::core::spec::orders::Orders;
 use inputs::Fetching;
 use reduce::Reduction;
 use report::Headline;
-use run::{Run, Scene};
 use templates::Templates;
 use unstored::Unstored;
-
-/// The pods of a task as the watch last showed them.
-pub type Pods = BTreeMap<(Index, Attempt), PodSeen>;
 
 /// What is the same for all tasks in one round.
 #[derive(Clone, Copy, Debug)]

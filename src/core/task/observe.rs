@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use super::run::Run;
-use super::{Pods, Round, Stage, Task};
+use super::{Round, Stage, Task};
 use crate::api::conditions::ConditionType;
 use crate::api::status::WaitingReason;
 use crate::core::ids::{Attempt, Index, Time, doubled};
 use crate::core::pod::{Ending, PodSeen, Progress, lives, progress};
+use crate::core::pods::Pods;
 use crate::core::pods::flight::{Doubt, Stop, Unwanted};
 use crate::core::pods::shelf::Leftover;
 use crate::core::pods::unclear::UNCLEAR_MILLIS;
 use crate::core::port::{CheckOutcome, CreateOutcome, LookOutcome, PodId, WriteOutcome};
 use crate::core::queue::quota;
+use crate::core::run::Run;
 use crate::core::spec::course::FailReason;
 
 /// The delay before a name that another object has is tried again, in milliseconds.

@@ -10,8 +10,8 @@ use crate::core::pods::flight::{Doubt, Flight, Stop, Unwanted};
 use crate::core::port::{Action, Create, Delete, Expire, PodId, Tell, Write};
 use crate::core::queue::Denial;
 use crate::core::revision::Revision;
+use crate::core::run::Run;
 use crate::core::spec::course::Course;
-use crate::core::task::run::Run;
 use crate::core::task::{Budget, Round, Stage, Task};
 
 /// Most characters of a message in `status.waiting`.

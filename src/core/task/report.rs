@@ -5,7 +5,7 @@ use crate::api::status::{ItemCounts, MapTaskStatus, ReduceStatus, RerunDone, Res
 use crate::core::ids::Time;
 use crate::core::phases::Counts;
 use crate::core::pod::results_prefix;
-use crate::core::task::run::Run;
+use crate::core::run::Run;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as MetaTime};
 use k8s_openapi::jiff::Timestamp;

@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use crate::api::conditions::ConditionType;
 use crate::api::spec::Rerun;
 use crate::api::status::RerunDone;
-use crate::core::failures::Failures;
 use crate::core::ids::{Index, ItemCount, Time};
-use crate::core::phases::{ItemPhase, Phases, Tries};
+use crate::core::phases::{ItemPhase, Phases};
 use crate::core::ranges::range;
+use crate::core::run::Run;
 use crate::core::spec::course::Decision;
 use crate::core::task::report::meta_time;
-use crate::core::task::run::Run;
 use crate::core::task::{Stage, Task};
 
 /// Which items a rerun starts again.
@@ -175,25 +174,6 @@ pub(super) fn problem(rerun: &Rerun, run: &Run) -> Option<String> {
 
 /// What `spec.rerun.items` says to run the reduce alone.
 const REDUCE: &str = "Reduce";
-
-impl Run {
-    fn start_again(&mut self, items: &BTreeSet<Index>) {
-        for index in items {
-            let tries = self.tries.get(*index);
-            // A name is used once. Budgets are full again; memory that was raised stays.
-            let again = Tries { attempt: tries.attempt.next(), own: 0, infrastructure: 0, ..tries };
-            self.tries.set(*index, again);
-            self.phases.set(*index, ItemPhase::Waiting);
-        }
-        self.waitlist = crate::core::attempts::waitlist::Waitlist::default();
-        // Who asks for an item to run wants it to run, whatever is known.
-        self.recall = None;
-        self.failures = Failures::default();
-        self.decided = None;
-        self.doom = None;
-        self.halted = false;
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -4,8 +4,8 @@ use crate::core::ids::{Attempt, Index, Time, doubled};
 use crate::core::phases::ItemPhase;
 use crate::core::pod::{Detail, Ending};
 use crate::core::pods::flight::Doubt;
+use crate::core::run::{Run, Scene};
 use crate::core::spec::retry::mix;
-use crate::core::task::run::{Run, Scene};
 
 /// The delay before a create that failed is sent again, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
 const AGAIN_MILLIS: u64 = 1_000;

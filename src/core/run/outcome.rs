@@ -5,10 +5,10 @@ use crate::core::ids::Index;
 use crate::core::phases::{ItemPhase, Tries};
 use crate::core::pod::{Detail, Ending, artifacts};
 use crate::core::pods::flight::{Stop, Unwanted};
+use crate::core::run::{Run, Scene};
 use crate::core::spec::Job;
 use crate::core::spec::course::{Course, FailReason};
 use crate::core::spec::retry::Next;
-use crate::core::task::run::{Run, Scene};
 
 /// Most characters of a pod's own words in the message of a task that a rule fails.
 const RULE_WORDS_LIMIT: usize = 300;
@@ -16,7 +16,7 @@ const RULE_WORDS_LIMIT: usize = 300;
 impl Run {
     /// The item's attempt has ended: it succeeds, gets another attempt, fails or is cancelled. Answers the ending as it
     /// counts. `pod_remains`: the attempt's name is still taken. `never`: no further attempt can do better.
-    pub(super) fn finish(
+    pub fn finish(
         &mut self,
         scene: &mut Scene<'_>,
         index: Index,
@@ -136,7 +136,7 @@ impl Run {
     }
 
     /// Notes the line of a success. One that says nothing but has written files is where they are.
-    pub(super) fn take_result(&mut self, index: Index, ending: Ending) -> Ending {
+    pub fn take_result(&mut self, index: Index, ending: Ending) -> Ending {
         let (Ending::Succeeded { message }, Some(layout)) = (&ending, self.job.results) else { return ending };
         let said = message.as_ref().filter(|message| !message.is_blank());
         let cut = said.filter(|message| message.may_be_cut()).map(|message| message.limit);

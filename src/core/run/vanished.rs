@@ -3,7 +3,7 @@
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::pod::{Detail, Ending, PodSeen, Progress, detail, ending_when_gone, progress};
 use crate::core::pods::flight::Doubt;
-use crate::core::task::run::{Run, Scene};
+use crate::core::run::{Run, Scene};
 
 /// The time between two looks at a pod that the watch does not show, in milliseconds: its end is seen within seconds, and costs
 /// some GETs.
@@ -23,7 +23,7 @@ impl Run {
     }
 
     /// The pod of an item in flight is not there any more; as it was last seen, if it was.
-    pub(super) fn finish_gone(&mut self, scene: &mut Scene<'_>, index: Index, last: Option<&PodSeen>) -> Ending {
+    pub fn finish_gone(&mut self, scene: &mut Scene<'_>, index: Index, last: Option<&PodSeen>) -> Ending {
         let role = self.job.template.role();
         let (ending, detail) = match last {
             Some(pod) => (ending_when_gone(pod, role), detail(pod, role)),
@@ -33,7 +33,7 @@ impl Run {
     }
 
     /// A pod in flight that the watch does not show is looked at from time to time.
-    pub(super) fn follow(&mut self, now: Time, index: Index) {
+    pub fn follow(&mut self, now: Time, index: Index) {
         if let Some(flight) = self.flights.get_mut(index) {
             flight.doubt = Doubt::Since(now.plus_millis(FOLLOW_MILLIS));
         }

@@ -3,7 +3,7 @@
 use crate::core::ids::Index;
 use crate::core::pods::flight::{Stop, Unwanted};
 use crate::core::revision::Revision;
-use crate::core::task::run::Run;
+use crate::core::run::Run;
 
 impl Run {
     /// Whether running items are to be stopped since the task is suspended.
@@ -29,7 +29,7 @@ impl Run {
     }
 
     /// An item that was to be stopped for a suspension runs on, unless the suspension lasts or its stop is on its way.
-    pub(super) fn wanted_again(&mut self, index: Index) {
+    pub fn wanted_again(&mut self, index: Index) {
         let deadline = self.job.start_deadline_millis;
         let Some(flight) = self.flights.get_mut(index).filter(|_| !self.suspending) else { return };
         if matches!((flight.unwanted, flight.stop), (Some(Unwanted::Suspended), Stop::No(_))) {

@@ -1,5 +1,15 @@
 //! The items of one accepted task: which wait, which are in flight, and what has been seen of their pods.
 
+mod again;
+mod creates;
+mod decision;
+mod lookup;
+mod outcome;
+mod silent;
+mod stored;
+mod suspend;
+mod vanished;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -10,6 +20,7 @@ use crate::core::ids::{Attempt, Index, Time};
 use crate::core::phases::{Attempts, ItemPhase, Phases};
 use crate::core::pod::explain::together;
 use crate::core::pod::{Ending, PodSeen, Progress, Stall, StallKind, detail, lives, progress};
+use crate::core::pods::Pods;
 use crate::core::pods::explaining::Explaining;
 use crate::core::pods::flight::{Doubt, Flight, Stop, Unwanted};
 use crate::core::pods::flights::Flights;
@@ -21,7 +32,6 @@ use crate::core::record::ledger::Ledger;
 use crate::core::revision::Revision;
 use crate::core::spec::Job;
 use crate::core::spec::course::{Course, Decision, FailReason};
-use crate::core::task::Pods;
 
 /// The items of one accepted task.
 #[derive(Debug)]
@@ -47,9 +57,9 @@ pub struct Run {
     /// What holds up the start of pods.
     pub stalls: Stalls,
     /// Pods whose item's container has ended while others run.
-    pub(super) outlived: Outlived,
+    pub outlived: Outlived,
     /// Pods that take long to start.
-    pub(super) explaining: Explaining,
+    pub explaining: Explaining,
     /// How the task was decided.
     pub decided: Option<Decision>,
     /// Nothing is stopped for that before this revision is recorded: whoever comes after a crash must know why pods go.
@@ -63,18 +73,18 @@ pub struct Run {
     /// Nothing starts before this revision is recorded and this time has come.
     pub gate: Option<(Revision, Time)>,
     /// Running items are being stopped since the task is suspended.
-    pub(super) suspending: bool,
+    pub suspending: bool,
     /// Nothing is stopped for that before this revision is recorded.
-    pub(super) suspended_at: Option<Revision>,
+    pub suspended_at: Option<Revision>,
     /// By when pods must have started that have not.
-    pub(super) start_deadlines: BTreeSet<(Time, Index)>,
+    pub start_deadlines: BTreeSet<(Time, Index)>,
     /// Creates without an answer.
     pub unclear: Unclear,
     /// How often in a row the create of an item's pod failed.
-    pub(super) failed_creates: BTreeMap<Index, u32>,
+    pub failed_creates: BTreeMap<Index, u32>,
     /// Pods in flight that the watch calls gone before they were seen to end, as it last showed them: they may have lost their
     /// label, and are asked for by name.
-    pub(super) vanished: BTreeMap<Index, PodSeen>,
+    pub vanished: BTreeMap<Index, PodSeen>,
     /// Items to be cancelled whose pod was looked for, since a create got no answer.
     sought: BTreeSet<Index>,
 }
@@ -317,7 +327,7 @@ impl Run {
     }
 
     /// Takes the item out of the air, with all that is noted about its start.
-    pub(super) fn take_flight(&mut self, index: Index) -> Option<Flight> {
+    pub fn take_flight(&mut self, index: Index) -> Option<Flight> {
         let flight = self.flights.remove(index)?;
         self.vanished.remove(&index);
         if let Some((since, millis)) = flight.starting.zip(self.job.start_deadline_millis) {
@@ -369,7 +379,8 @@ impl Run {
         }
     }
 
-    pub(super) fn set(&mut self, scene: &mut Scene<'_>, index: Index, phase: ItemPhase) {
+    /// Sets the phase of an item, with the next status write.
+    pub fn set(&mut self, scene: &mut Scene<'_>, index: Index, phase: ItemPhase) {
         if self.phases.get(index) != Some(phase) {
             self.phases.set(index, phase);
             scene.ledger.change();

@@ -1,0 +1,65 @@
+//! A run that goes on from what is recorded, and one whose items run again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::core::attempts::waitlist::Waitlist;
+use crate::core::failures::Failures;
+use crate::core::ids::{Index, Time};
+use crate::core::phases::{ItemPhase, Tries};
+use crate::core::pods::flight::{Doubt, Flight, Stop, Unwanted};
+use crate::core::run::Run;
+use crate::core::spec::Job;
+
+impl Run {
+    /// Creates that are on their way stay known when the task is loaded anew, and so do items that were read.
+    pub fn take_over_creates(&mut self, old: &mut Self) {
+        for (index, flight) in old.flights.take() {
+            let waits = self.phases.get(index) == Some(ItemPhase::Waiting);
+            let is_known = flight.creating || flight.created && flight.pod_uid.is_none();
+            if waits && is_known && self.tries.get(index).attempt == flight.attempt {
+                self.flights.insert(index, flight);
+            }
+        }
+        if old.job.items.is_known() {
+            self.job = Arc::new(Job { items: old.job.items.clone(), ..(*self.job).clone() });
+        }
+        self.unclear.merge(&old.unclear);
+    }
+
+    /// Asks for the pods of items that the status calls running and no list shows. `suspended`: an operator before this one may have stopped them for that.
+    pub fn doubt_missing(&mut self, now: Time, suspended: bool) {
+        let missing: Vec<Index> =
+            self.phases.iter_in(ItemPhase::Running).filter(|index| !self.flights.contains(*index)).collect();
+        let (stop, unwanted) =
+            if suspended { (Stop::Asked, Some(Unwanted::Suspended)) } else { (Stop::No(Time(i64::MIN)), None) };
+        for index in missing {
+            let flight = Flight {
+                created: true,
+                doubt: Doubt::Since(now),
+                stop,
+                unwanted,
+                ..Flight::new(self.tries.get(index).attempt, now)
+            };
+            self.flights.insert(index, flight);
+        }
+    }
+
+    /// These items run again, with full budgets.
+    pub fn start_again(&mut self, items: &BTreeSet<Index>) {
+        for index in items {
+            let tries = self.tries.get(*index);
+            // A name is used once. Budgets are full again; memory that was raised stays.
+            let again = Tries { attempt: tries.attempt.next(), own: 0, infrastructure: 0, ..tries };
+            self.tries.set(*index, again);
+            self.phases.set(*index, ItemPhase::Waiting);
+        }
+        self.waitlist = Waitlist::default();
+        // Who asks for an item to run wants it to run, whatever is known.
+        self.recall = None;
+        self.failures = Failures::default();
+        self.decided = None;
+        self.doom = None;
+        self.halted = false;
+    }
+}

@@ -1,0 +1,85 @@
+//! Which items does the cache know?
+
+use std::sync::Arc;
+
+use crate::core::cache::{Entry, Wanted};
+use crate::core::ids::{Attempt, Index, Time};
+use crate::core::phases::ItemPhase;
+use crate::core::results::NO_RESULT;
+use crate::core::run::{Run, Scene};
+
+/// Results that may wait to be stored when the next page is asked for.
+const PENDING_RESULTS: usize = 10_000;
+
+impl Run {
+    /// Whether a page of the look-up is to be asked for.
+    pub fn is_recall_due(&self, now: Time) -> bool {
+        self.recall.as_ref().is_some_and(|recall| recall.is_due(now)) && self.may_recall()
+    }
+
+    /// Whether the items are known, and there is room for what is found.
+    pub fn may_recall(&self) -> bool {
+        self.job.items.is_known() && self.results.len() <= PENDING_RESULTS
+    }
+
+    /// At first all items that have not been tried, later those that waited for another.
+    pub fn wanted(&self) -> Arc<Wanted> {
+        let recall = self.recall.as_ref();
+        if let Some(wanted) = recall.and_then(|recall| recall.wanted().cloned()) {
+            return wanted;
+        }
+        let Some(keys) = &self.job.cache else { return Arc::default() };
+        let key = |index: Index| (keys.key(&self.job.items.get(index)), index);
+        if !self.parked.freed().is_empty() {
+            return Arc::new(self.parked.freed().iter().copied().map(key).collect());
+        }
+        let untried = |index: &Index| self.is_untouched(*index) && self.tries.get(*index).attempt == Attempt::FIRST;
+        Arc::new(self.phases.iter_in(ItemPhase::Waiting).filter(untried).map(key).collect())
+    }
+
+    /// Whether the item waits and is not in flight.
+    pub fn is_untouched(&self, index: Index) -> bool {
+        self.phases.get(index) == Some(ItemPhase::Waiting) && !self.flights.contains(index)
+    }
+
+    /// Items whose result is known are Cached.
+    pub fn recall_entries(&mut self, scene: &mut Scene<'_>, wanted: &Wanted, entries: &[Entry]) {
+        let most = self.job.results.map_or(0, crate::core::results::Layout::max_bytes_per_item) as usize;
+        for entry in entries.iter().filter(|entry| entry.line.len() <= most) {
+            for index in wanted.items(&entry.key) {
+                if self.is_untouched(index) {
+                    self.parked.remove(index);
+                    self.waitlist.take(index);
+                    self.set(scene, index, ItemPhase::Cached);
+                    self.results.insert(index, entry.line.clone());
+                }
+            }
+        }
+    }
+
+    /// What successes that are yet to be stored tell the cache.
+    pub fn new_entries(&self) -> Vec<Entry> {
+        let Some(keys) = self.job.cache.as_ref().filter(|_| self.job.items.is_known()) else { return Vec::new() };
+        let succeeded = |index: Index| self.phases.get(index) == Some(ItemPhase::Succeeded);
+        // Of an item that has said nothing at its first attempt there is nothing to be known.
+        let said = |index: Index, line: &str| line != NO_RESULT || self.tries.get(index).attempt > Attempt::FIRST;
+        let new = self.results.iter().filter(|(index, line)| succeeded(**index) && said(**index, line));
+        new.map(|(index, line)| Entry { key: keys.key(&self.job.items.get(*index)), line: line.clone() }).collect()
+    }
+
+    /// Whether nothing may start or be decided, since what is known is yet to be found.
+    pub fn awaits_recall(&self) -> bool {
+        self.recall.is_some() && self.parked.is_empty() && self.job.items.is_known()
+    }
+
+    /// Whether all items that wait, of which there are some, do so for others which compute the same.
+    pub fn waits_for_others(&self) -> bool {
+        self.parked.len() == self.phases.counts().waiting as usize
+    }
+
+    /// Whether an item that computes the same still has to wait for this one: it runs, a pod of it may come, or its
+    /// success is yet to be stored.
+    pub fn needs_claim(&self, index: Index) -> bool {
+        self.flights.contains(index) || self.waitlist.keeps_slot(index) || self.results.contains_key(&index)
+    }
+}
