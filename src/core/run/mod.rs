@@ -3,6 +3,7 @@
 mod again;
 mod creates;
 mod decision;
+mod description;
 mod lookup;
 mod outcome;
 mod silent;

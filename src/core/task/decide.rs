@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::api::conditions::ConditionType;
 use crate::api::status::{TaskPhase, Waiting, WaitingReason};
 use crate::core::ids::Time;
+use crate::core::record::meta_time;
 use crate::core::run::Run;
 use crate::core::spec::Job;
 use crate::core::spec::course::{Course, Decision, FailReason};
-use crate::core::task::report::meta_time;
 use crate::core::task::{Stage, Task};
 
 /// The user is told at most this often that a task is held back, in milliseconds.

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::inputs::Fetching;
-use super::report::{Headline, meta_time};
 use super::templates::Templates;
 use super::{Round, Stage, Task};
 use crate::api::TaskPhase;
@@ -17,7 +16,9 @@ use crate::core::pods::Pods;
 use crate::core::pods::shelf::Shelf;
 use crate::core::pods::unclear::UNCLEAR_MILLIS;
 use crate::core::port::TaskSeen;
+use crate::core::record::headline::Headline;
 use crate::core::record::ledger::{Ledger, Seen};
+use crate::core::record::meta_time;
 use crate::core::revision::Revision;
 use crate::core::run::Run;
 use crate::core::spec::course::Decision;

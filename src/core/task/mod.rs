@@ -10,7 +10,6 @@ mod poll;
 pub mod recall;
 mod recheck;
 pub mod reduce;
-pub mod report;
 mod rerun;
 pub mod templates;
 mod unstored;
@@ -25,6 +24,7 @@ use crate::core::port::Tell;
 use crate::core::spec::reduce::SELF;
 
 use crate::core::pods::shelf::{Keeping, Shelf};
+use crate::core::record::headline::Headline;
 use crate::core::record::ledger::Ledger;
 use crate::core::revision::Revision;
 use crate::core::run::{Run, Scene};
@@ -32,7 +32,6 @@ use crate::core::spec::Job;
 use crate::core::spec::orders::Orders;
 use inputs::Fetching;
 use reduce::Reduction;
-use report::Headline;
 use templates::Templates;
 use unstored::Unstored;
 

@@ -252,7 +252,10 @@ impl Task {
             return;
         }
         let results = self.shards_to_store(now);
-        let mut status = self.headline.status(self.phase(), self.map());
+        let mut status = self.headline.status(self.phase());
+        if let Some(run) = self.map() {
+            run.describe(&mut status);
+        }
         status.reduce = self.reduce_status();
         status.pending_rerun = self.rerun_ahead();
         let (storing, entries) = match self.map() {

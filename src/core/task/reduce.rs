@@ -6,13 +6,13 @@ use crate::api::status::{ReducePhase, ReduceStatus, TaskPhase};
 use crate::core::failures::Failures;
 use crate::core::ids::{Attempt, ItemCount, Time};
 use crate::core::phases::{Attempts, Counts, ItemPhase, Phases, Raises, Tries};
+use crate::core::record::{meta_time, number};
 use crate::core::results::shown::shown;
 use crate::core::run::Run;
 use crate::core::spec::Job;
 use crate::core::spec::course::{Decision, FailReason};
 use crate::core::spec::reduce::{Reducer, SELF};
 use crate::core::task::Task;
-use crate::core::task::report::{meta_time, number};
 
 /// A reduce that is under way.
 #[derive(Debug)]

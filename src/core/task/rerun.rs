@@ -8,9 +8,9 @@ use crate::api::status::RerunDone;
 use crate::core::ids::{Index, ItemCount, Time};
 use crate::core::phases::{ItemPhase, Phases};
 use crate::core::ranges::range;
+use crate::core::record::meta_time;
 use crate::core::run::Run;
 use crate::core::spec::course::Decision;
-use crate::core::task::report::meta_time;
 use crate::core::task::{Stage, Task};
 
 /// Which items a rerun starts again.

@@ -1,14 +1,11 @@
-//! The status that a task shows: counts, packed phases, and words for people.
+//! The part of a status that is not about the items: conditions, times, and words for people.
 
 use crate::api::conditions::{self, ConditionType};
-use crate::api::status::{ItemCounts, MapTaskStatus, ReduceStatus, RerunDone, ResultShards, TaskPhase, Waiting};
+use crate::api::status::{MapTaskStatus, ReduceStatus, RerunDone, TaskPhase, Waiting};
 use crate::core::ids::Time;
-use crate::core::phases::Counts;
-use crate::core::pod::results_prefix;
-use crate::core::run::Run;
+use crate::core::record::meta_time;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as MetaTime};
-use k8s_openapi::jiff::Timestamp;
 
 /// The part of a status that is not about the items.
 #[derive(Clone, Debug, Default)]
@@ -73,9 +70,9 @@ impl Headline {
         }
     }
 
-    /// The status of a task in `phase` with these items, if it got as far as having any; but for its reduce.
-    pub fn status(&self, phase: TaskPhase, run: Option<&Run>) -> MapTaskStatus {
-        let mut status = MapTaskStatus {
+    /// The status of a task in `phase`, without its items and its reduce.
+    pub fn status(&self, phase: TaskPhase) -> MapTaskStatus {
+        MapTaskStatus {
             phase: Some(phase),
             observed_generation: Some(self.generation),
             start_time: self.start_time.clone(),
@@ -89,15 +86,9 @@ impl Headline {
             result_text: self.result_text.clone(),
             template_hash: self.template_hash.clone(),
             ..self.unreadable.as_deref().cloned().unwrap_or_default()
-        };
-        if let Some(run) = run {
-            describe_items(&mut status, run);
         }
-        status
     }
-}
 
-impl Headline {
     /// One word for why the task waits or failed.
     fn reason(&self, phase: TaskPhase) -> Option<String> {
         let of = |type_| conditions::find_true(&self.conditions, type_).map(|condition| condition.reason.clone());
@@ -110,57 +101,6 @@ impl Headline {
     }
 }
 
-fn describe_items(status: &mut MapTaskStatus, run: &Run) {
-    let counts = run.phases.counts();
-    let count = run.job.count();
-    status.items = Some(number(count.get()));
-    status.required = Some(number(run.job.required));
-    status.counts = Some(ItemCounts {
-        waiting: number(counts.waiting),
-        running: number(counts.running),
-        succeeded: number(counts.succeeded),
-        failed: number(counts.failed),
-        cached: number(counts.cached),
-        cancelled: number(counts.cancelled),
-        retried: number(u32::try_from(run.tries.count()).unwrap_or(u32::MAX)),
-    });
-    status.phases = Some(run.phases.encode());
-    status.attempts = Some(run.tries.encode(count)).filter(|text| !text.is_empty());
-    status.done = Some(format!("{}/{}", counts.succeeded + counts.cached + counts.failed, count.get()));
-    status.ratio = Some(format!("{}/{}%", success_percent(counts), run.job.required_percent));
-    status.failures = run.failures.to_status();
-    status.items_hash = run.job.config_map.as_ref().and_then(|(_, hash)| hash.clone());
-    status.results = run.job.results.map(|layout| ResultShards {
-        config_map_prefix: results_prefix(&run.job.key.name),
-        shards: number(layout.shards()),
-        items_per_shard: number(layout.items_per_shard()),
-    });
-}
-
-/// Successes among the ended items in percent with one decimal, cut and not rounded: 100 means all. `-` before any end.
-fn success_percent(counts: Counts) -> String {
-    let good = u64::from(counts.succeeded + counts.cached);
-    let ended = good + u64::from(counts.failed);
-    if ended == 0 {
-        return "-".to_owned();
-    }
-    let permille = good * 1_000 / ended;
-    match permille % 10 {
-        0 => format!("{}", permille / 10),
-        tenth => format!("{}.{tenth}", permille / 10),
-    }
-}
-
-/// The time as Kubernetes writes it: whole seconds.
-pub fn meta_time(time: Time) -> MetaTime {
-    MetaTime(Timestamp::from_second(time.0.div_euclid(1_000)).unwrap_or(Timestamp::UNIX_EPOCH))
-}
-
-/// As a number of the API.
-pub fn number(n: u32) -> i32 {
-    i32::try_from(n).unwrap_or(i32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,7 +109,7 @@ mod tests {
     fn a_task_says_in_one_word_why_it_waits_or_failed_and_none_once_it_has_succeeded() {
         let now = Time(0);
         let mut headline = Headline::default();
-        let reason = |headline: &Headline, phase| headline.status(phase, None).reason;
+        let reason = |headline: &Headline, phase| headline.status(phase).reason;
         assert_eq!(reason(&headline, TaskPhase::Running), None);
         headline.waiting = Some(Waiting { reason: crate::api::status::WaitingReason::Quota, message: None });
         assert_eq!(reason(&headline, TaskPhase::Running).as_deref(), Some("Quota"));
@@ -182,15 +122,5 @@ mod tests {
         headline.set(now, ConditionType::Failed, true, "DeadlineExceeded", "");
         assert_eq!(reason(&headline, TaskPhase::Failed).as_deref(), Some("DeadlineExceeded"));
         assert_eq!(reason(&headline, TaskPhase::Succeeded), None);
-    }
-
-    #[test]
-    fn the_share_of_successes_is_cut_to_one_decimal() {
-        let percent = |succeeded, failed| success_percent(Counts { succeeded, failed, ..Counts::default() });
-        assert_eq!(percent(0, 0), "-");
-        assert_eq!(percent(5, 0), "100");
-        assert_eq!(percent(8_082, 41), "99.4");
-        assert_eq!(percent(999_999, 1), "99.9", "never 100 with a failure");
-        assert_eq!(percent(0, 3), "0");
     }
 }
