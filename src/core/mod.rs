@@ -23,3 +23,7 @@ pub mod revision;
 pub mod run;
 pub mod spec;
 pub mod task;
+
+#[cfg(test)]
+#[path = "rooms_tests.rs"]
+mod tests;

@@ -1,0 +1,70 @@
+//! The floors of the core: what may import what.
+
+use std::fs;
+use std::path::Path;
+
+/// From the top down. A room imports only rooms that stand further down this list.
+const FLOORS: [&str; 20] = [
+    "fleet", "task", "run", "port", "spec", "attempts", "record", "pods", "failures", "cache", "items", "results",
+    "pod", "phases", "queue", "ranges", "quantity", "limits", "revision", "ids",
+];
+
+/// Rooms that know nothing of each other though one stands above the other.
+const APART: [(&str, &str); 7] = [
+    ("attempts", "pods"),
+    ("attempts", "pod"),
+    ("attempts", "record"),
+    ("record", "pods"),
+    ("record", "pod"),
+    ("pods", "items"),
+    ("pods", "phases"),
+];
+
+/// The files of a room without its tests, with their text.
+fn files(room: &str) -> Vec<(String, String)> {
+    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/core");
+    let single = core.join(format!("{room}.rs"));
+    let paths = match fs::read_dir(core.join(room)) {
+        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
+        Err(_) => vec![single],
+    };
+    let is_code =
+        |name: &str| name.strip_suffix(".rs").is_some_and(|stem| !stem.ends_with("_tests") && stem != "story");
+    let named = paths.into_iter().map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), path));
+    named
+        .filter(|(name, _)| is_code(name))
+        .map(|(name, path)| {
+            let text = fs::read_to_string(path).unwrap();
+            let code = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned();
+            (format!("{room}/{name}"), code)
+        })
+        .collect()
+}
+
+/// The rooms that a text names.
+fn imports(text: &str) -> Vec<&str> {
+    let rest = text.split("crate::core::").skip(1);
+    rest.map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()).collect()
+}
+
+#[test]
+fn every_room_has_its_floor() {
+    let declared = include_str!("mod.rs").lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let mut floors = FLOORS.to_vec();
+    floors.sort_unstable();
+    assert_eq!(declared.collect::<Vec<_>>(), floors);
+}
+
+#[test]
+fn rooms_import_only_what_is_below_them() {
+    let floor = |room: &str| FLOORS.iter().position(|name| *name == room);
+    for room in FLOORS {
+        for (file, text) in files(room) {
+            for import in imports(&text).into_iter().filter(|import| *import != room) {
+                let below = floor(import).unwrap_or_else(|| panic!("{file} imports {import}, which has no floor"));
+                assert!(Some(below) > floor(room), "{file} imports {import}, which is above it: see docs/design.md");
+                assert!(!APART.contains(&(room, import)), "{file} imports {import}: they know nothing of each other");
+            }
+        }
+    }
+}
