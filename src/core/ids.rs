@@ -110,11 +110,6 @@ impl fmt::Display for TaskKey {
     }
 }
 
-/// A delay in milliseconds that doubles each time, up to the longest.
-pub fn doubled(first: u64, times: u32, longest: u64) -> u64 {
-    first.saturating_mul(1 << times.min(30)).min(longest)
-}
-
 /// A point in time: milliseconds since the Unix epoch. The outside hands it in and never lets it go back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(pub i64);

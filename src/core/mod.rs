@@ -4,6 +4,7 @@
 //! their actions goes in again.
 
 pub mod attempts;
+pub mod backoff;
 pub mod cache;
 pub mod failures;
 pub mod fleet;

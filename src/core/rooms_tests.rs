@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 /// From the top down. A room imports only rooms that stand further down this list.
-const FLOORS: [&str; 20] = [
+const FLOORS: [&str; 21] = [
     "fleet", "task", "run", "port", "spec", "attempts", "record", "pods", "failures", "cache", "items", "results",
-    "pod", "phases", "queue", "ranges", "quantity", "limits", "revision", "ids",
+    "pod", "phases", "queue", "ranges", "quantity", "limits", "revision", "backoff", "ids",
 ];
 
 /// Rooms that know nothing of each other though one stands above the other.

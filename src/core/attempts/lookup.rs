@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::core::backoff::Backoff;
 use crate::core::cache::Wanted;
-use crate::core::ids::{Index, Time, doubled};
+use crate::core::ids::{Index, Time};
 
 /// The delay before a page without an answer is asked for again, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
 const AGAIN_MILLIS: u64 = 1_000;
@@ -12,21 +13,29 @@ const AGAIN_MILLIS: u64 = 1_000;
 const MAX_AGAIN_MILLIS: u64 = 30_000;
 
 /// How far the items of a task have been looked up.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lookup {
     /// What is looked up; not said before the items are known.
     wanted: Option<Arc<Wanted>>,
     from: u64,
     asked: bool,
-    not_before: Option<Time>,
-    failures: u32,
+    again: Backoff,
     damaged: u32,
+}
+
+impl Default for Lookup {
+    fn default() -> Self {
+        let again = Backoff::new(AGAIN_MILLIS, MAX_AGAIN_MILLIS);
+        Self { wanted: None, from: 0, asked: false, again, damaged: 0 }
+    }
 }
 
 impl Lookup {
     /// One that begins a little later.
     pub fn later(now: Time) -> Self {
-        Self { not_before: Some(now.plus_millis(AGAIN_MILLIS)), ..Self::default() }
+        let mut lookup = Self::default();
+        lookup.again.wait_until(now.plus_millis(AGAIN_MILLIS));
+        lookup
     }
 
     /// What is looked up, once that is said.
@@ -41,7 +50,7 @@ impl Lookup {
 
     /// Whether a page is to be asked for.
     pub fn is_due(&self, now: Time) -> bool {
-        !self.asked && self.not_before.is_none_or(|time| time <= now)
+        !self.asked && self.again.is_due(now)
     }
 
     /// A page is asked for. Answers which.
@@ -57,7 +66,8 @@ impl Lookup {
 
     /// A page was read.
     pub fn found(&mut self, damaged: u32, next: Option<u64>) {
-        (self.asked, self.failures, self.not_before) = (false, 0, None);
+        self.asked = false;
+        self.again.reset();
         self.damaged += damaged;
         self.from = next.unwrap_or(self.from);
     }
@@ -65,8 +75,7 @@ impl Lookup {
     /// No answer: again later.
     pub fn failed(&mut self, now: Time) {
         self.asked = false;
-        self.not_before = Some(now.plus_millis(doubled(AGAIN_MILLIS, self.failures, MAX_AGAIN_MILLIS)));
-        self.failures += 1;
+        self.again.failed(now);
     }
 
     /// Entries that could not be read.
@@ -76,7 +85,7 @@ impl Lookup {
 
     /// When a page is to be asked for again.
     pub fn next_wake(&self) -> Option<Time> {
-        self.not_before.filter(|_| !self.asked)
+        self.again.until().filter(|_| !self.asked)
     }
 }
 

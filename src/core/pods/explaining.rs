@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::ids::{Attempt, Index, Time, doubled};
+use crate::core::backoff::Backoff;
+use crate::core::ids::{Attempt, Index, Time};
 use crate::core::pod::Stall;
 
 /// A pod may take this many milliseconds to start before it is looked into.
@@ -16,7 +17,7 @@ const MAX_AGAIN_MILLIS: u64 = 30_000;
 const DENIED_MILLIS: u64 = 600_000;
 
 /// Pods that have yet to start.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Explaining {
     /// When the patience with each ends.
     patience: BTreeSet<(Time, Index)>,
@@ -25,10 +26,23 @@ pub struct Explaining {
     /// The look that is on its way.
     asked: Option<(Index, Attempt)>,
     last: Option<Index>,
-    not_before: Option<Time>,
-    looks: u32,
+    /// Between two looks.
+    pause: Backoff,
     /// What was last found to be wrong with the template of all pods.
     pub of_template: Option<Stall>,
+}
+
+impl Default for Explaining {
+    fn default() -> Self {
+        Self {
+            patience: BTreeSet::new(),
+            silent: BTreeSet::new(),
+            asked: None,
+            last: None,
+            pause: Backoff::new(AGAIN_MILLIS, MAX_AGAIN_MILLIS),
+            of_template: None,
+        }
+    }
 }
 
 impl Explaining {
@@ -38,7 +52,7 @@ impl Explaining {
             self.patience.remove(&(time, index));
         }
         if self.silent.remove(&index) && self.silent.is_empty() {
-            (self.looks, self.not_before) = (0, None);
+            self.pause.reset();
         }
     }
 
@@ -52,7 +66,6 @@ impl Explaining {
         let (time, index) = *self.patience.first().filter(|(time, _)| *time <= now)?;
         self.patience.remove(&(time, index));
         self.silent.insert(index);
-        self.not_before.get_or_insert(now);
         Some(index)
     }
 
@@ -63,7 +76,7 @@ impl Explaining {
 
     /// The pod to be looked into now: each in its turn, one at a time.
     pub fn next_look(&self, now: Time) -> Option<Index> {
-        if self.asked.is_some() || self.not_before.is_none_or(|time| time > now) {
+        if self.asked.is_some() || !self.pause.is_due(now) {
             return None;
         }
         let after = self.last.map_or(Index(0), Index::next);
@@ -74,8 +87,7 @@ impl Explaining {
     pub fn asked(&mut self, now: Time, index: Index, attempt: Attempt) {
         self.last = Some(index);
         self.asked = Some((index, attempt));
-        self.not_before = Some(now.plus_millis(doubled(AGAIN_MILLIS, self.looks, MAX_AGAIN_MILLIS)));
-        self.looks += 1;
+        self.pause.failed(now);
     }
 
     /// The answer is there. Whether it is to the look that is on its way.
@@ -85,13 +97,13 @@ impl Explaining {
 
     /// We have no right to look.
     pub fn denied(&mut self, now: Time) {
-        self.not_before = Some(now.plus_millis(DENIED_MILLIS));
+        self.pause.wait_until(now.plus_millis(DENIED_MILLIS));
     }
 
     /// When a pod has to be looked into though nothing happens.
     pub fn next_wake(&self) -> Option<Time> {
         let patience = self.patience.first().map(|(time, _)| *time);
-        let look = self.not_before.filter(|_| self.asked.is_none() && !self.silent.is_empty());
+        let look = self.pause.until().filter(|_| self.asked.is_none() && !self.silent.is_empty());
         [patience, look].into_iter().flatten().min()
     }
 }

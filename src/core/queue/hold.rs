@@ -1,6 +1,7 @@
 //! A namespace whose quota is used up, or a task whose creates fail: when is it worth asking again, and how carefully?
 
-use crate::core::ids::{Time, doubled};
+use crate::core::backoff::Backoff;
+use crate::core::ids::Time;
 
 /// The delay before a full namespace is probed though no pod of ours ended, in milliseconds, doubling up to the longest.
 const PROBE_MILLIS: u64 = 1_000;
@@ -17,31 +18,28 @@ pub struct Hold {
     /// Creates that may be in flight: 1 is a probe.
     allowed: u32,
     in_flight: u32,
-    /// No create before this time.
-    closed_until: Option<Time>,
-    refusals: u32,
-    /// Milliseconds between two probes at most.
-    longest: u64,
+    /// No create before its time.
+    closed: Backoff,
     message: String,
 }
 
 impl Hold {
     /// A pod has just been refused; probes are at most `longest` milliseconds apart.
     pub fn new(now: Time, message: String, longest: u64) -> Self {
-        let mut hold =
-            Self { allowed: 1, in_flight: 0, closed_until: None, refusals: 0, longest, message: String::new() };
+        let closed = Backoff::new(PROBE_MILLIS, longest);
+        let mut hold = Self { allowed: 1, in_flight: 0, closed, message: String::new() };
         hold.close(now, message);
         hold
     }
 
     /// Whether another create may go out.
     pub fn is_open(&self, now: Time) -> bool {
-        self.in_flight < self.allowed && self.closed_until.is_none_or(|until| until <= now)
+        self.in_flight < self.allowed && self.closed.is_due(now)
     }
 
     /// When the next probe may go out.
     pub fn next_wake(&self) -> Option<Time> {
-        self.closed_until.filter(|_| self.in_flight == 0)
+        self.closed.until().filter(|_| self.in_flight == 0)
     }
 
     /// What the API server said.
@@ -52,7 +50,7 @@ impl Hold {
     /// A create goes out.
     pub fn begin(&mut self) {
         self.in_flight += 1;
-        self.closed_until = None;
+        self.closed.clear_delay();
     }
 
     /// A create was answered, and not with what the hold is for.
@@ -61,7 +59,7 @@ impl Hold {
         let Some(left) = self.in_flight.checked_sub(1) else { return };
         self.in_flight = left;
         if created {
-            self.refusals = 0;
+            self.closed.forget_failures();
             self.allowed = (self.allowed * 2).min(FREE_AGAIN);
         }
     }
@@ -74,8 +72,7 @@ impl Hold {
 
     /// A pod of the namespace ended: there may be room.
     pub fn room(&mut self) {
-        self.closed_until = None;
-        self.refusals = 0;
+        self.closed.reset();
     }
 
     /// Whether enough creates have succeeded since.
@@ -86,13 +83,11 @@ impl Hold {
     fn close(&mut self, now: Time, message: String) {
         self.message = message;
         // Creates that were on their way together are refused together.
-        if self.closed_until.is_some_and(|until| until > now) {
+        if !self.closed.is_due(now) {
             return;
         }
         self.allowed = 1;
-        let delay = doubled(PROBE_MILLIS, self.refusals, self.longest);
-        self.refusals += 1;
-        self.closed_until = Some(now.plus_millis(delay));
+        self.closed.failed(now);
     }
 }
 

@@ -1,7 +1,8 @@
 //! What of this task is in the API server for certain? One status write at a time, and what follows from its answer.
 
 use crate::api::status::{FailureGroup, MapTaskStatus, ReduceStatus, RerunDone, TaskPhase};
-use crate::core::ids::{Time, doubled};
+use crate::core::backoff::Backoff;
+use crate::core::ids::Time;
 use crate::core::limits::Limits;
 use crate::core::revision::Revision;
 
@@ -77,9 +78,8 @@ pub struct Ledger {
     last_rewritten: u64,
     /// Milliseconds between two writes that the other tasks ask for.
     shared: u64,
-    failures: u32,
-    /// Nothing is written before this time.
-    blocked_until: Option<Time>,
+    /// Nothing is written before its time.
+    again: Backoff,
     /// Another writer was faster: the newer object is awaited since then.
     stale_since: Option<Time>,
 }
@@ -112,8 +112,7 @@ impl Ledger {
             last_bytes: 0,
             last_rewritten: 0,
             shared: 0,
-            failures: 0,
-            blocked_until: None,
+            again: Backoff::new(RETRY_MILLIS, MAX_RETRY_MILLIS),
             stale_since: None,
         }
     }
@@ -185,7 +184,7 @@ impl Ledger {
             }
             _ => Time(i64::MIN),
         };
-        Some(self.blocked_until.map_or(spaced, |blocked| blocked.max(spaced)))
+        Some(self.again.until().map_or(spaced, |blocked| blocked.max(spaced)))
     }
 
     /// A write goes out with this status.
@@ -206,8 +205,7 @@ impl Ledger {
     pub fn succeeded(&mut self, resource_version: u64, rewritten: u64) {
         self.in_flight = false;
         self.last_rewritten = rewritten;
-        self.failures = 0;
-        self.blocked_until = None;
+        self.again.reset();
         if resource_version >= self.resource_version {
             self.resource_version = resource_version;
             self.confirm(self.attempted.len().saturating_sub(1));
@@ -264,14 +262,12 @@ impl Ledger {
     }
 
     fn back_off(&mut self, now: Time) {
-        let delay = doubled(RETRY_MILLIS, self.failures, MAX_RETRY_MILLIS);
-        self.failures += 1;
-        self.blocked_until = Some(now.plus_millis(delay));
+        self.again.failed(now);
     }
 
     /// How often in a row a write failed.
     pub fn failures(&self) -> u32 {
-        self.failures
+        self.again.failures()
     }
 
     /// When to ask for the newer object, if the watch does not show it.
@@ -294,8 +290,7 @@ impl Ledger {
         }
         self.resource_version = resource_version;
         if self.stale_since.take().is_some() {
-            self.failures = 0;
-            self.blocked_until = None;
+            self.again.reset();
         }
         let mark = Mark::of(status);
         if let Some(which) = self.attempted.iter().rposition(|(_, attempted)| *attempted == mark) {

@@ -1,6 +1,7 @@
 //! What comes of a create request: a pod, none, or nobody knows.
 
-use crate::core::ids::{Attempt, Index, Time, doubled};
+use crate::core::backoff::doubled;
+use crate::core::ids::{Attempt, Index, Time};
 use crate::core::phases::ItemPhase;
 use crate::core::pod::{Detail, Ending};
 use crate::core::pods::flight::Doubt;

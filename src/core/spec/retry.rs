@@ -2,7 +2,8 @@
 
 use crate::api::retry_policy::{RetryRule, RuleAction};
 use crate::api::spec::MapTaskSpec;
-use crate::core::ids::{Index, Time, doubled};
+use crate::core::backoff::doubled;
+use crate::core::ids::{Index, Time};
 use crate::core::phases::Tries;
 use crate::core::pod::memory::Growth;
 use crate::core::pod::{Cost, Ending};

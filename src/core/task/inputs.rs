@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::core::ids::{Time, doubled};
+use crate::core::backoff::Backoff;
+use crate::core::ids::Time;
 use crate::core::port::{Action, Fetch, FetchOutcome};
 use crate::core::spec::{Given, Job};
 use crate::core::task::{Stage, Task};
@@ -16,24 +17,21 @@ const MAX_AGAIN_MILLIS: u64 = 30_000;
 #[derive(Debug)]
 pub(super) struct Fetching {
     asked: bool,
-    not_before: Time,
-    failures: u32,
+    again: Backoff,
     /// Why the items are not known.
     pub(super) problem: Option<String>,
 }
 
 impl Default for Fetching {
     fn default() -> Self {
-        Self { asked: false, not_before: Time(i64::MIN), failures: 0, problem: None }
+        Self { asked: false, again: Backoff::new(AGAIN_MILLIS, MAX_AGAIN_MILLIS), problem: None }
     }
 }
 
 impl Fetching {
     /// The items are not known, and are asked for again later.
     fn failed(&mut self, now: Time, problem: String) {
-        let delay = doubled(AGAIN_MILLIS, self.failures, MAX_AGAIN_MILLIS);
-        self.failures += 1;
-        self.not_before = now.plus_millis(delay);
+        self.again.failed(now);
         self.problem = Some(problem);
     }
 }
@@ -52,7 +50,7 @@ impl Task {
 
     pub(super) fn poll_fetch(&mut self, now: Time, actions: &mut Vec<Action>) {
         if !self.fetching.asked
-            && self.fetching.not_before <= now
+            && self.fetching.again.is_due(now)
             && self.may_check()
             && let Some(fetch) = self.wanted_items()
         {
@@ -62,7 +60,8 @@ impl Task {
     }
 
     pub(super) fn next_fetch(&self) -> Option<Time> {
-        (!self.fetching.asked && self.may_check() && self.wanted_items().is_some()).then_some(self.fetching.not_before)
+        let wanted = !self.fetching.asked && self.may_check() && self.wanted_items().is_some();
+        self.fetching.again.until().filter(|_| wanted)
     }
 
     /// The ConfigMap was read, or could not be.

@@ -9,6 +9,7 @@ use super::{Round, Stage, Task};
 use crate::api::TaskPhase;
 use crate::api::conditions::{ConditionType, is_true};
 use crate::api::spec::SuspendPolicy;
+use crate::core::backoff::Backoff;
 use crate::core::failures::Failures;
 use crate::core::ids::{ItemCount, Time};
 use crate::core::phases::{self, Attempts, Phases};
@@ -24,6 +25,11 @@ use crate::core::run::Run;
 use crate::core::spec::course::Decision;
 use crate::core::spec::orders::Orders;
 use crate::core::spec::{Given, Job};
+
+/// The delay before a dry run that found fault with the cluster is repeated, in milliseconds, doubling up to [`MAX_CHECK_MILLIS`].
+const CHECK_MILLIS: u64 = 1_000;
+/// The longest delay.
+const MAX_CHECK_MILLIS: u64 = 60_000;
 
 impl Task {
     /// A task as first seen, new or from before a restart, with the pods that are there.
@@ -144,7 +150,12 @@ impl Task {
         if job.count().get() == 0 && job.reduce.is_none() {
             self.accept(now, job);
         } else {
-            self.stage = Stage::Checking { job, not_before: now, asked: false, failures: 0, problem: None };
+            self.stage = Stage::Checking {
+                job,
+                asked: false,
+                again: Backoff::new(CHECK_MILLIS, MAX_CHECK_MILLIS),
+                problem: None,
+            };
         }
     }
 

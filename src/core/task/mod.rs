@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use crate::api::spec::MapTaskSpec;
 use crate::api::status::{TaskPhase, Waiting};
+use crate::core::backoff::Backoff;
 use crate::core::ids::{Index, TaskKey, Time};
 use crate::core::port::Tell;
 use crate::core::spec::reduce::SELF;
@@ -105,7 +106,7 @@ enum Stage {
     /// The ConfigMap of the items has yet to be read.
     Fetching(Box<MapTaskSpec>),
     /// The spec is good; the API server has yet to say so of the first pod.
-    Checking { job: Arc<Job>, not_before: Time, asked: bool, failures: u32, problem: Option<String> },
+    Checking { job: Arc<Job>, asked: bool, again: Backoff, problem: Option<String> },
     /// Accepted.
     Running(Box<Run>),
     /// Ended; the run stays until it is written.

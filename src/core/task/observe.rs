@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Round, Stage, Task};
 use crate::api::conditions::ConditionType;
 use crate::api::status::WaitingReason;
-use crate::core::ids::{Attempt, Index, Time, doubled};
+use crate::core::ids::{Attempt, Index, Time};
 use crate::core::pod::{Ending, PodSeen, Progress, lives, progress};
 use crate::core::pods::Pods;
 use crate::core::pods::flight::{Doubt, Stop, Unwanted};
@@ -20,10 +20,8 @@ use crate::core::spec::course::FailReason;
 const NAME_TAKEN_MILLIS: u64 = 5_000;
 /// The delay before a create is sent again that met another one at the same quota, in milliseconds.
 const CONTENDED_MILLIS: u64 = 100;
-/// The delay before a check, look or delete without an answer is sent again, in milliseconds.
+/// The delay before a look or delete without an answer is sent again, in milliseconds.
 const AGAIN_MILLIS: u64 = 1_000;
-/// The longest delay of a check, which doubles from there.
-const MAX_CHECK_MILLIS: u64 = 60_000;
 
 impl Task {
     /// The watch shows a pod of this task. Answers the ending of its attempt, if this tells it.
@@ -129,7 +127,7 @@ impl Task {
     /// The dry run was answered.
     pub fn handle_checked(&mut self, now: Time, outcome: CheckOutcome) {
         let of_another = std::mem::take(&mut self.templates.stale_check);
-        let Stage::Checking { job, not_before, asked, failures, problem } = &mut self.stage else { return };
+        let Stage::Checking { job, asked, again, problem } = &mut self.stage else { return };
         *asked = false;
         if of_another {
             return;
@@ -154,8 +152,7 @@ impl Task {
             }
             // What the cluster lacks today may be there tomorrow.
             CheckOutcome::Refused(message) | CheckOutcome::Unclear(message) => {
-                *not_before = now.plus_millis(doubled(AGAIN_MILLIS, *failures, MAX_CHECK_MILLIS));
-                *failures += 1;
+                again.failed(now);
                 *problem = Some(message.clone());
                 self.headline.set(now, ConditionType::Accepted, false, WaitingReason::FailedCreate.as_str(), &message);
                 self.headline.message =

@@ -166,7 +166,7 @@ impl Task {
             return None;
         }
         let stage = match &self.stage {
-            Stage::Checking { not_before, asked: false, .. } if self.may_check() => Some(*not_before),
+            Stage::Checking { again, asked: false, .. } if self.may_check() => again.until(),
             Stage::Running(_) if !self.orders.suspend => self.active().and_then(|run| run.waitlist.next_wake()),
             _ => None,
         };
@@ -194,10 +194,10 @@ impl Task {
 
     fn poll_check(&mut self, now: Time, actions: &mut Vec<Action>) {
         let may = self.may_check();
-        if let Stage::Checking { job, not_before, asked, .. } = &mut self.stage
+        if let Stage::Checking { job, again, asked, .. } = &mut self.stage
             && may
             && !*asked
-            && *not_before <= now
+            && again.is_due(now)
         {
             *asked = true;
             actions.push(Action::Check(Arc::clone(job)));
