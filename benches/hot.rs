@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench hot` measures; `cargo test --bench hot` runs each once, so that they stay whole.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that can't go on stops")]
+#![allow(missing_docs, clippy::unwrap_used, unreachable_pub, reason = "a benchmark that can't go on stops")]
 
 #[allow(dead_code, reason = "shared with benches/growth")]
 mod cluster;

@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::labels;
-use crate::apply::Apply;
 use crate::apply::cache::ConfigMaps;
+use crate::apply::{ANSWERS, Apply};
 use crate::args::RunArgs;
 use crate::core::fleet::Fleet;
 use crate::core::ids::Time;
@@ -77,7 +77,7 @@ struct Work<'a> {
 impl Work<'_> {
     async fn run(&self, watching: Client, working: Client, stop: CancellationToken) -> anyhow::Result<()> {
         let (events_in, mut events) = mpsc::channel(watch::QUEUE);
-        let (answers_in, mut answers) = mpsc::unbounded_channel();
+        let (answers_in, mut answers) = mpsc::channel(ANSWERS);
         let watches = self.start_watches(&watching, &events_in, &stop);
         let recorder = Events::new(watching, self.args.identity.clone());
         let cache = ConfigMaps::new(working.clone(), u64::from(self.args.cache_megabytes) << 20);
@@ -118,6 +118,8 @@ impl Work<'_> {
         }
         tracing::info!("stopping: what is on its way is finished, nothing new is started");
         drop(watches);
+        // Nobody waits to be heard any more.
+        drop(answers);
         if tokio::time::timeout(SHUTDOWN, apply.finish()).await.is_err() {
             tracing::warn!("not everything was answered in time");
         }

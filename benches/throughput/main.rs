@@ -4,7 +4,7 @@
 //! `BENCH_SHAPES=a,b` picks shapes by name, `BENCH_ROUNDS=n` says how often each contender has its turn. What was measured
 //! goes to standard output and, with a plot, into docs/benchmarks.md; no figure decides anything.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that can't go on stops")]
+#![allow(missing_docs, clippy::unwrap_used, unreachable_pub, reason = "a benchmark that can't go on stops")]
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "figures for people")]
 
 mod contender;

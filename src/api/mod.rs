@@ -2,8 +2,10 @@
 
 pub mod conditions;
 pub mod json;
+#[allow(unreachable_pub, reason = "what kube's derive makes")]
 pub mod retry_policy;
 mod schema;
+#[allow(unreachable_pub, reason = "what kube's derive makes")]
 pub mod spec;
 pub mod status;
 mod template_schema;

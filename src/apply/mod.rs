@@ -25,6 +25,8 @@ use crate::serve::metrics::Metrics;
 
 /// The manager that the API server notes for our fields.
 pub const FIELD_MANAGER: &str = "maptask-operator";
+/// Answers that wait for the core. Where there are more, requests that have been answered keep their turn a little longer.
+pub const ANSWERS: usize = 4_096;
 /// Carries plans out. Every action runs on its own. How many creates are on their way is for the core's window to say, since
 /// those that waited here would be in no order; of all else no more wait here than there are pods and tasks.
 #[derive(Clone)]
@@ -33,7 +35,7 @@ pub struct Apply {
     cache: Arc<dyn Store>,
     events: Events,
     metrics: Metrics,
-    answers: mpsc::UnboundedSender<Answer>,
+    answers: mpsc::Sender<Answer>,
     running: TaskTracker,
     turns: Arc<Turns>,
 }
@@ -45,7 +47,7 @@ impl Apply {
         cache: Arc<dyn Store>,
         events: Events,
         metrics: Metrics,
-        answers: mpsc::UnboundedSender<Answer>,
+        answers: mpsc::Sender<Answer>,
     ) -> Self {
         let turns = Arc::new(Turns::new());
         Self { client, cache, events, metrics, answers, running: TaskTracker::new(), turns }
@@ -141,7 +143,7 @@ impl Apply {
             }
         };
         // Nobody listens any more only when the operator ends.
-        let _ = self.answers.send(answer);
+        let _ = self.answers.send(answer).await;
     }
 }
 
@@ -169,7 +171,7 @@ mod tests {
             Ok::<_, Infallible>(Response::new(Body::from(b"{}".to_vec())))
         });
         let client = Client::new(service, "ns");
-        let (answers_in, mut answers) = mpsc::unbounded_channel();
+        let (answers_in, mut answers) = mpsc::channel(ANSWERS);
         let cache = Arc::new(cache::ConfigMaps::new(client.clone(), 0));
         let events = Events::new(client.clone(), "test".to_owned());
         let apply = Apply::new(client, cache, events, Metrics::default(), answers_in);

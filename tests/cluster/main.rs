@@ -3,7 +3,7 @@
 //! Run by `make test-cluster`, which starts the cluster, builds the image and installs the chart. The tests use the
 //! cluster of `KUBECONFIG`, each a namespace of its own. Waiting is for conditions; no test sleeps for luck.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test that can't go on has failed")]
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test that can't go on has failed")]
 
 mod cache;
 mod completion;

@@ -6,7 +6,7 @@
 //! seed is the same each time; what the cluster makes of it is not. One run in 30 restarts the API server, and another holds
 //! etcd up, if `FAULT_CLUSTER` names the local cluster.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test that can't go on has failed")]
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test that can't go on has failed")]
 
 mod chaos;
 mod check;

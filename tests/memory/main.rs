@@ -1,7 +1,7 @@
 //! What the core allocates, counted: blocks for each item that runs to its end, and bytes at the peak. Counts don't depend
 //! on the machine's speed, so that they may fail a build. What is recorded here was measured; the limit is a tenth above.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "a test that can't go on has failed")]
+#![allow(missing_docs, clippy::unwrap_used, unreachable_pub, reason = "a test that can't go on has failed")]
 
 #[path = "../../benches/cluster.rs"]
 #[allow(dead_code, reason = "shared with benches/growth")]

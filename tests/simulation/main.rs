@@ -5,7 +5,7 @@
 //! `SIMULATION_SEEDS=n` sets the number of seeds and `SIMULATION_FROM=n` the first of them, `SIMULATION_SEED=s` runs one and
 //! prints what happens.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test that can't go on has failed")]
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test that can't go on has failed")]
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "small numbers")]
 #![allow(clippy::large_enum_variant, clippy::unused_self, reason = "worlds are small and short-lived")]
 

@@ -25,7 +25,7 @@ fn status(story: &Story) -> &MapTaskStatus {
 }
 
 /// Somebody else writes the status; and maybe more.
-pub fn another_writes(story: &mut Story, change: impl FnOnce(&mut TaskSeen)) {
+pub(crate) fn another_writes(story: &mut Story, change: impl FnOnce(&mut TaskSeen)) {
     edit(story, |task| {
         let mut condition = task.status.conditions[0].clone();
         condition.type_ = format!("Seen{}", task.resource_version);

@@ -10,7 +10,7 @@ use crate::core::port::{
 };
 
 /// A fleet of one task, `ns/t`.
-pub struct Story {
+pub(crate) struct Story {
     pub fleet: Fleet,
     pub now: Time,
     pub version: u64,
@@ -30,12 +30,12 @@ pub struct Story {
     pub recall: Option<Recall>,
 }
 
-pub fn key() -> TaskKey {
+pub(crate) fn key() -> TaskKey {
     TaskKey::new("ns", "t")
 }
 
 /// A fleet that has seen all there is, which is nothing.
-pub fn empty_fleet(limits: Limits) -> Fleet {
+pub(crate) fn empty_fleet(limits: Limits) -> Fleet {
     let mut fleet = Fleet::new(limits, 1);
     for event in [Event::TasksListing, Event::TasksListed, Event::PodsListing, Event::PodsListed] {
         fleet.handle_event(Time(0), event);
@@ -44,7 +44,7 @@ pub fn empty_fleet(limits: Limits) -> Fleet {
 }
 
 /// A task as it is created, of one container unless its template says more.
-pub fn new_task(key: TaskKey, uid: &str, resource_version: u64, spec: &serde_json::Value) -> TaskSeen {
+pub(crate) fn new_task(key: TaskKey, uid: &str, resource_version: u64, spec: &serde_json::Value) -> TaskSeen {
     let mut spec = spec.clone();
     if spec.get("template").is_none() {
         spec["template"] = json!({ "spec": { "containers": [{ "name": "main", "image": "x" }] } });
@@ -61,7 +61,7 @@ pub fn new_task(key: TaskKey, uid: &str, resource_version: u64, spec: &serde_jso
 }
 
 /// A pod of the task of this UID.
-pub fn pod_of(id: &PodId, owner_uid: &str, status: PodStatus) -> PodSeen {
+pub(crate) fn pod_of(id: &PodId, owner_uid: &str, status: PodStatus) -> PodSeen {
     PodSeen {
         namespace: id.key.namespace.clone(),
         name: id.pod_name(),
@@ -78,7 +78,7 @@ pub fn pod_of(id: &PodId, owner_uid: &str, status: PodStatus) -> PodSeen {
 }
 
 impl Story {
-    pub fn new(limits: Limits, spec: &serde_json::Value) -> Self {
+    pub(crate) fn new(limits: Limits, spec: &serde_json::Value) -> Self {
         let task = new_task(key(), "u", 1, spec);
         let mut story = Self {
             fleet: empty_fleet(limits),
@@ -98,7 +98,7 @@ impl Story {
 
     /// What is planned after so many milliseconds; writes and deletes are answered well at once, and so are creates unless
     /// it is said otherwise.
-    pub fn plan(&mut self, millis: u64) -> Vec<String> {
+    pub(crate) fn plan(&mut self, millis: u64) -> Vec<String> {
         self.now = self.now.plus_millis(millis);
         let plan = self.fleet.poll_plan(self.now);
         for action in &plan.actions {
@@ -141,7 +141,7 @@ impl Story {
     }
 
     /// Another operator takes over from what was last written, and finds these pods.
-    pub fn restart(&mut self, pods: impl IntoIterator<Item = PodSeen>) {
+    pub(crate) fn restart(&mut self, pods: impl IntoIterator<Item = PodSeen>) {
         self.fleet = Fleet::new(LIMITS, 2);
         self.fleet.handle_tasks_listing();
         self.fleet.handle_task(self.now, self.written.clone().expect("a task that was written"));
@@ -154,7 +154,7 @@ impl Story {
     }
 
     /// Somebody changes the task.
-    pub fn edit(&mut self, change: impl FnOnce(&mut TaskSeen)) {
+    pub(crate) fn edit(&mut self, change: impl FnOnce(&mut TaskSeen)) {
         self.version += 1;
         let mut task = self.written.clone().expect("a task that was written");
         (task.resource_version, task.generation) = (self.version, task.generation + 1);
@@ -164,27 +164,27 @@ impl Story {
         self.fleet.handle_task(self.now, task);
     }
 
-    pub fn id(index: u32, attempt: u32) -> PodId {
+    pub(crate) fn id(index: u32, attempt: u32) -> PodId {
         PodId { key: key(), index: Index(index), attempt: Attempt(attempt) }
     }
 
-    pub fn pod(index: u32, attempt: u32, status: &serde_json::Value) -> PodSeen {
+    pub(crate) fn pod(index: u32, attempt: u32, status: &serde_json::Value) -> PodSeen {
         let status: PodStatus = serde_json::from_value(status.clone()).unwrap();
         pod_of(&PodId { key: key(), index: Index(index), attempt: Attempt(attempt) }, "u", status)
     }
 
-    pub fn runs(&mut self, index: u32, attempt: u32) {
+    pub(crate) fn runs(&mut self, index: u32, attempt: u32) {
         let status =
             json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] });
         let pod = PodSeen { version: 2, ..Self::pod(index, attempt, &status) };
         self.fleet.handle_pod(self.now, pod);
     }
 
-    pub fn ends(&mut self, index: u32, attempt: u32, exit_code: i32) {
+    pub(crate) fn ends(&mut self, index: u32, attempt: u32, exit_code: i32) {
         self.fleet.handle_pod(self.now, Self::ended(index, attempt, exit_code));
     }
 
-    pub fn ended(index: u32, attempt: u32, exit_code: i32) -> PodSeen {
+    pub(crate) fn ended(index: u32, attempt: u32, exit_code: i32) -> PodSeen {
         let phase = if exit_code == 0 { "Succeeded" } else { "Failed" };
         let terminated = json!({ "exitCode": exit_code, "message": "7" });
         let status =
@@ -193,7 +193,7 @@ impl Story {
     }
 }
 
-pub const LIMITS: Limits =
+pub(crate) const LIMITS: Limits =
     Limits { max_pods: 10, kept_pods: 1, linger_millis: 0, lingering_pods: 0, ..Limits::DEFAULT };
 
 #[path = "template_tests.rs"]

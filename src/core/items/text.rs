@@ -18,7 +18,7 @@ pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The items of a text: kept as they are written, and read when they are wanted.
 #[derive(Debug)]
-pub struct Lines {
+pub(crate) struct Lines {
     text: String,
     /// Where each item begins and ends.
     places: Vec<(u32, u32)>,
@@ -28,7 +28,7 @@ pub struct Lines {
 
 impl Lines {
     /// Cuts a text into items, and checks each.
-    pub fn read(source: &ConfigMapItems, bytes: &[u8]) -> Result<Self, ItemsError> {
+    pub(crate) fn read(source: &ConfigMapItems, bytes: &[u8]) -> Result<Self, ItemsError> {
         let place = |what: String| format!("{}/{} {what}", source.name, source.key);
         let text = decode(bytes)
             .map_err(|message| ItemsError::Unreadable { place: place("can't be read as text".to_owned()), message })?;
@@ -81,13 +81,13 @@ impl Lines {
     }
 
     /// Number of items.
-    pub fn count(&self) -> ItemCount {
+    pub(crate) fn count(&self) -> ItemCount {
         // Checked when it was read.
         ItemCount::new(self.places.len() as u64).unwrap_or(ItemCount::NONE)
     }
 
     /// The item; null beyond the list.
-    pub fn get(&self, index: Index) -> Json {
+    pub(crate) fn get(&self, index: Index) -> Json {
         let Some((start, end)) = self.places.get(index.offset()) else { return Json::null() };
         let line = &self.text[*start as usize..*end as usize];
         if self.json { Json::parse(line).unwrap_or_else(|_| Json::null()) } else { Json::string(line) }
