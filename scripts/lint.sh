@@ -4,6 +4,7 @@ set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+ACTIONLINT=v1.7.12
 needs_cargo
 say "format"
 cargo fmt --check
@@ -45,4 +46,9 @@ if command -v shellcheck >/dev/null; then
 else
   say "shellcheck is not installed: the scripts were only parsed"
 fi
+say "workflow"
+[[ -x target/tools/bin/actionlint ]] ||
+  GOBIN=$PWD/target/tools/bin go install "github.com/rhysd/actionlint/cmd/actionlint@$ACTIONLINT" 2>target/actionlint.log ||
+  die "actionlint can't be built: see target/actionlint.log"
+target/tools/bin/actionlint
 say "good"
