@@ -43,14 +43,14 @@ pub fn task(items: u32) -> TaskSeen {
 
 fn pod(id: &PodId, phase: &str) -> PodSeen {
     let state = match phase {
-        "Succeeded" => json!({ "terminated": { "exitCode": 0, "message": id.index.to_string() } }),
+        "Succeeded" => json!({ "terminated": { "exitCode": 0, "message": id.role.of() } }),
         _ => json!({ "running": {} }),
     };
     let status = json!({ "phase": phase, "containerStatuses": [{ "name": "main", "state": state }] });
     PodSeen {
         namespace: id.key.namespace.clone(),
         name: id.pod_name(),
-        uid: format!("{}-{}", id.index, id.attempt),
+        uid: id.role.to_string(),
         version: 1,
         task: id.key.name.clone(),
         labelled: true,

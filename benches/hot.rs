@@ -14,7 +14,7 @@ use std::time::Duration;
 use cluster::{Cluster, task};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use event::{EVENT, decode};
-use maptask::core::ids::{Attempt, Index, ItemCount, TaskKey};
+use maptask::core::ids::{Attempt, Index, ItemCount, PodRole, TaskKey};
 use maptask::core::phases::{ItemPhase, Phases};
 use maptask::core::pod::PodTemplate;
 use serde_json::json;
@@ -34,7 +34,7 @@ fn body(criterion: &mut Criterion) {
         "resources": { "requests": { "cpu": "1", "memory": "1Gi" } },
     }] } });
     let template = PodTemplate::accept(&template, None).unwrap();
-    let (task, at) = (TaskKey::new("namespace", "task"), (Index(7), Attempt(1)));
+    let (task, at) = (TaskKey::new("namespace", "task"), PodRole::Item(Index(7), Attempt(1)));
     let env = ["MAPTASK_ITEM", "MAPTASK_INDEX", "MAPTASK_COUNT", "MAPTASK_ATTEMPT", "MAPTASK_NAME"];
     let env = env.map(|name| (name.to_owned(), "7".to_owned()));
     criterion.bench_function("make/body of a pod", |bencher| {

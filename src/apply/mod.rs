@@ -157,7 +157,7 @@ mod tests {
     use kube::client::Body;
 
     use super::*;
-    use crate::core::ids::{Attempt, Index, TaskKey};
+    use crate::core::ids::{Attempt, Index, PodRole, TaskKey};
     use crate::core::port::{Delete, PodId};
 
     #[tokio::test]
@@ -176,7 +176,7 @@ mod tests {
         let events = Events::new(client.clone(), "test".to_owned());
         let apply = Apply::new(client, cache, events, Metrics::default(), answers_in);
         let delete = |index| {
-            let id = PodId { key: TaskKey::new("ns", "t"), index: Index(index), attempt: Attempt::FIRST };
+            let id = PodId { key: TaskKey::new("ns", "t"), role: PodRole::Item(Index(index), Attempt::FIRST) };
             Action::Delete(Delete { id, uid: "u".to_owned(), task_uid: "t".to_owned(), version: None, ended: true })
         };
         apply.start(Plan { actions: (0..2_000).map(delete).collect() });

@@ -6,17 +6,11 @@ use std::sync::Arc;
 /// The most items that one task may have. At this size the status still fits into one object: see `phases`.
 pub const MAX_ITEMS: u32 = 1_000_000;
 
-/// What [`Index::REDUCE`] is called in names and labels.
-pub const REDUCE_WORD: &str = "reduce";
-
 /// The place of an item in its task's list, from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Index(pub u32);
 
 impl Index {
-    /// Stands for the reduce of a task, which is no item.
-    pub const REDUCE: Self = Self(u32::MAX);
-
     /// The index as an offset into a slice.
     #[must_use]
     pub fn offset(self) -> usize {
@@ -32,9 +26,6 @@ impl Index {
 
 impl fmt::Display for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Self::REDUCE {
-            return f.pad(REDUCE_WORD);
-        }
         self.0.fmt(f)
     }
 }
@@ -58,6 +49,68 @@ impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// Which pod of a task it is. Its name is made from this and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PodRole {
+    /// An attempt at an item.
+    Item(Index, Attempt),
+    /// An attempt at the reduce.
+    Reduce(Attempt),
+}
+
+/// What the reduce is called in names and labels, where an item has its index.
+const REDUCE: &str = "reduce";
+
+impl PodRole {
+    /// The number of the attempt.
+    #[must_use]
+    pub fn attempt(self) -> Attempt {
+        match self {
+            Self::Item(_, attempt) | Self::Reduce(attempt) => attempt,
+        }
+    }
+
+    /// Whether it is of the reduce.
+    #[must_use]
+    pub fn is_reduce(self) -> bool {
+        matches!(self, Self::Reduce(_))
+    }
+
+    /// The index of its item, or `reduce`: the value of a label.
+    #[must_use]
+    pub fn of(self) -> String {
+        match self {
+            Self::Item(index, _) => index.to_string(),
+            Self::Reduce(_) => REDUCE.to_owned(),
+        }
+    }
+
+    /// Reads what [`Display`](fmt::Display) writes, and nothing else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (of, attempt) = text.split_once('-')?;
+        let attempt = Attempt(canonical(attempt)?);
+        let role = if of == REDUCE { Self::Reduce(attempt) } else { Self::Item(Index(canonical(of)?), attempt) };
+        (attempt >= Attempt::FIRST).then_some(role)
+    }
+}
+
+/// As in a pod's name: `7-1`, `reduce-2`.
+impl fmt::Display for PodRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Item(index, attempt) => write!(f, "{index}-{attempt}"),
+            Self::Reduce(attempt) => write!(f, "{REDUCE}-{attempt}"),
+        }
+    }
+}
+
+/// The number, if these are just its digits.
+fn canonical(digits: &str) -> Option<u32> {
+    let number: u32 = digits.parse().ok()?;
+    (number.to_string() == digits).then_some(number)
 }
 
 /// How many items a task has: 0 to [`MAX_ITEMS`].

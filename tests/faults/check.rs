@@ -10,7 +10,7 @@ use maptask::core::ids::{Index, ItemCount};
 use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
 use serde_json::Value;
 
-use crate::witness::{Change, Log, PodVersion, TaskVersion};
+use crate::witness::{Change, Log, PodVersion, REDUCE, TaskVersion};
 
 /// What was asked for.
 pub struct Wanted {
@@ -76,7 +76,7 @@ fn reduced_once(log: &Log, status: &MapTaskStatus) -> Result<(), Problem> {
     let Some(record) = &status.reduce else { return Ok(()) };
     let is_met = |task: &TaskVersion| is_true(&task.status.conditions, ConditionType::SuccessCriteriaMet);
     let met = log.tasks.iter().find(|task| is_met(task)).map_or(u64::MAX, |task| task.version);
-    let reduces = |pod: &&PodVersion| pod.index == Index::REDUCE.0;
+    let reduces = |pod: &&PodVersion| pod.index == REDUCE;
     if let Some(early) = log.pods.iter().filter(reduces).find(|pod| pod.version < met) {
         return problem(None, format!("{} is there at {}, the map is successful at {met}", early.name, early.version));
     }

@@ -9,11 +9,13 @@ use futures::StreamExt;
 use kube::Client;
 use kube::core::WatchEvent;
 use maptask::api::status::MapTaskStatus;
-use maptask::core::ids::{Index, REDUCE_WORD};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use crate::runs::TASK;
+
+/// Stands for the reduce where an item has its index.
+pub const REDUCE: u32 = u32::MAX;
 
 /// How a version came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +200,7 @@ fn note_pod(log: &mut Log, change: Change, version: u64, object: &Value) {
         return log.strays.push(name);
     }
     let number = |label: &str| match labels[label].as_str() {
-        Some(REDUCE_WORD) => Some(Index::REDUCE.0),
+        Some("reduce") => Some(REDUCE),
         text => text.and_then(|n| n.parse().ok()),
     };
     log.pods.push(PodVersion {

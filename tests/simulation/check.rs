@@ -1,12 +1,13 @@
 //! What must hold: at every step, and at the end.
 
+use crate::world::REDUCE;
 use std::collections::BTreeMap;
 
 use maptask::api::TaskPhase;
 use maptask::api::conditions::{ConditionType, find_true, is_true};
 use maptask::api::spec::{MapTaskSpec, WhenHopeless, WhenSuccessful};
 use maptask::api::status::{MapTaskStatus, ReducePhase};
-use maptask::core::ids::{Index, ItemCount, TaskKey, Time};
+use maptask::core::ids::{ItemCount, TaskKey, Time};
 use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
 use maptask::core::port::TaskSeen;
 
@@ -52,7 +53,7 @@ pub fn is_closed(spec: &MapTaskSpec, status: &MapTaskStatus) -> bool {
 
 /// Whether, by what is recorded, the attempt has not ended.
 pub fn counts(task: &TaskSeen, (_, index, attempt): &PodKey) -> bool {
-    if *index == Index::REDUCE {
+    if *index == REDUCE {
         return task.status.reduce.as_ref().is_some_and(|record| record.attempt <= attempt.0 as i32);
     }
     let Some((phases, tries)) = recorded(&task.status) else { return true };
@@ -99,10 +100,10 @@ impl Truth {
         let task = tasks.get(&key.0).filter(|task| Some(&task.uid) == pod.seen.owner_uid.as_ref());
         let Some(task) = task else { return Ok(()) };
         let Some(record) = recorded(&task.status) else { return Ok(()) };
-        if key.1 == Index::REDUCE && self.tampered.contains(&task.uid) {
+        if key.1 == REDUCE && self.tampered.contains(&task.uid) {
             return Ok(());
         }
-        if key.1 == Index::REDUCE && !task.deleting {
+        if key.1 == REDUCE && !task.deleting {
             return reduce::check_start(key, task, &record, results);
         }
         // Of a task on its way out, the garbage collector takes pods whose names are still in use.
@@ -125,7 +126,7 @@ impl Truth {
         let Some((phases, tries)) = recorded(&task.status) else {
             return Err(format!("{key:?} deleted with no record at all"));
         };
-        if key.1 == Index::REDUCE {
+        if key.1 == REDUCE {
             return reduce::check_clean_up(key, task);
         }
         let over = phases.get(key.1).is_some_and(ItemPhase::is_terminal) || tries.get(key.1).attempt > key.2;

@@ -1,5 +1,6 @@
 //! What goes wrong: how often, in this world, and how.
 
+use crate::world::pod_key;
 use maptask::api::spec::Rerun;
 use maptask::core::ids::{TaskKey, Time};
 use maptask::core::port::Create;
@@ -182,7 +183,7 @@ impl World {
         for (_, create) in due {
             self.say(|| format!("late: create {}", create.id()));
             let id = create.id();
-            let key = (id.key, id.index, id.attempt);
+            let key = pod_key(&id);
             let was_there = self.pods.contains_key(&key);
             self.create_pod(&create);
             if let Some(pod) = self.pods.get_mut(&key).filter(|_| !was_there) {

@@ -1,12 +1,13 @@
 //! What the operator can know: what its watches and answers have told it since it started, and what it has asked for.
 //! A check that speaks of the operator's limits counts what is in the world as far as this goes.
 
+use crate::world::pod_key;
 use std::collections::{BTreeMap, BTreeSet};
 
 use maptask::core::ids::{TaskKey, Time};
 use maptask::core::port::Event;
 use maptask::core::port::TaskSeen;
-use maptask::core::port::{Answer, Create, CreateOutcome};
+use maptask::core::port::{Answer, Create, CreateOutcome, PodId};
 
 use crate::world::PodKey;
 
@@ -36,8 +37,9 @@ impl Known {
             Event::Task(task) => self.task(now, task),
             Event::TaskGone(key) => drop(self.tasks.remove(key)),
             Event::Pod(pod) => {
-                if let Some((index, attempt)) = maptask::core::pod::parse_pod_name(&pod.task, &pod.name) {
-                    self.pods.insert((TaskKey::new(&*pod.namespace, &*pod.task), index, attempt));
+                if let Some(role) = maptask::core::pod::parse_pod_name(&pod.task, &pod.name) {
+                    let key = TaskKey::new(&*pod.namespace, &*pod.task);
+                    self.pods.insert(pod_key(&PodId { key, role }));
                 }
             }
             _ => {}
@@ -61,7 +63,7 @@ impl Known {
     pub fn create(&mut self, now: Time, create: &Create) {
         let id = create.id();
         self.creates.push(now);
-        self.planned.insert((id.key, id.index, id.attempt), now);
+        self.planned.insert(pod_key(&id), now);
     }
 
     fn task(&mut self, now: Time, task: &TaskSeen) {

@@ -1,6 +1,6 @@
 //! Somebody removes a pod's label: the watch shows it as deleted, and it lives on.
 
-use maptask::core::ids::Index;
+use crate::world::REDUCE;
 use maptask::core::phases::ItemPhase;
 use maptask::core::port::Event;
 
@@ -32,7 +32,7 @@ impl World {
         pod.life != Life::Ended
             && pod.seen.labelled
             && pod.seen.deleted.is_none()
-            && key.1 != Index::REDUCE
+            && key.1 != REDUCE
             && phases.get(key.1) == Some(ItemPhase::Running)
             && tries.get(key.1).attempt == key.2
     }

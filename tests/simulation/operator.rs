@@ -1,11 +1,12 @@
 //! The operator in the world: the core, its watches, its requests on their way and the answers coming back.
 
+use crate::world::pod_key;
 use std::collections::VecDeque;
 
 use maptask::core::fleet::Fleet;
 use maptask::core::ids::Time;
 use maptask::core::limits::Limits;
-use maptask::core::pod::{Deletion, Holder, PodSeen, PodStatus, pod_name};
+use maptask::core::pod::{Deletion, Holder, PodSeen, PodStatus};
 use maptask::core::port::Event;
 use maptask::core::port::TaskSeen;
 use maptask::core::port::{
@@ -186,7 +187,7 @@ impl World {
                 Answer::Created(create.id(), create.job.uid.clone(), outcome)
             }
             Action::Delete(delete) => {
-                let key = (delete.id.key.clone(), delete.id.index, delete.id.attempt);
+                let key = pod_key(&delete.id);
                 let version = self.next_version();
                 if let Some(pod) = self.pods.get_mut(&key).filter(|pod| pod.seen.uid == delete.uid) {
                     if delete.version.is_some_and(|version| version != pod.seen.version) {
@@ -213,7 +214,7 @@ impl World {
                 Answer::Deleted(delete.id, delete.task_uid, DeleteOutcome::Taken)
             }
             Action::Look(id, uid) => {
-                let pod = self.pods.get(&(id.key.clone(), id.index, id.attempt));
+                let pod = self.pods.get(&pod_key(&id));
                 let outcome = pod.map_or(LookOutcome::NotFound, |pod| LookOutcome::Found(Box::new(pod.seen.clone())));
                 Answer::Looked(id, uid, outcome)
             }
@@ -302,7 +303,7 @@ impl World {
         if self.random.chance(self.faults.refused) {
             return ExplainOutcome::Denied;
         }
-        let pod = self.pods.get(&(explain.id.key.clone(), explain.id.index, explain.id.attempt));
+        let pod = self.pods.get(&pod_key(&explain.id));
         let is_stuck = pod.is_some_and(|pod| pod.fate == Fate::Stuck && pod.seen.uid == explain.uid);
         let said = is_stuck && self.random.chance(70);
         ExplainOutcome::Said(if said { vec![specs::missing_volume(self.now)] } else { Vec::new() })
@@ -329,7 +330,7 @@ impl World {
 
     pub fn create_pod(&mut self, create: &Create) -> CreateOutcome {
         let id = create.id();
-        let key = (id.key.clone(), id.index, id.attempt);
+        let key = pod_key(&id);
         if let Some(there) = self.pods.get(&key) {
             let ours = there.seen.owner_uid.as_ref() == Some(&create.job.uid);
             return if ours { CreateOutcome::Created } else { CreateOutcome::NameTaken(Holder::default()) };
@@ -344,7 +345,7 @@ impl World {
         }
         let seen = PodSeen {
             namespace: id.key.namespace.clone(),
-            name: pod_name(&id.key.name, id.index, id.attempt),
+            name: id.pod_name(),
             uid: format!("pod-{}", self.next_version()),
             version: self.next_version(),
             task: id.key.name.clone(),

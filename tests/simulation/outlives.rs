@@ -1,5 +1,6 @@
 //! Pods of tasks with `completion: Container`, in which another container runs on once the item's has ended.
 
+use crate::world::index_of;
 use maptask::api::spec::Completion;
 use maptask::core::pod::PodStatus;
 use maptask::core::port::{Action, Create};
@@ -60,7 +61,7 @@ impl World {
     fn may_come_back(&self, key: &PodKey) -> bool {
         let is_it = |create: &Create| {
             let id = create.id();
-            (&id.key, id.index, id.attempt) == (&key.0, key.1, key.2)
+            (&id.key, index_of(&id), id.role.attempt()) == (&key.0, key.1, key.2)
         };
         let sent =
             self.operator.requests.iter().any(|request| matches!(request, Action::Create(create) if is_it(create)));

@@ -1,5 +1,6 @@
 //! What must hold of `waiting`: that the reason is one.
 
+use crate::world::REDUCE;
 use std::collections::BTreeSet;
 
 use maptask::api::status::{MapTaskStatus, WaitingReason};
@@ -63,7 +64,7 @@ impl World {
             planned.filter(|(pod, last)| pod.0 == task.key && self.now.millis_since(**last) <= UNCLEAR_MILLIS);
         items.extend(planned.map(|(pod, _)| pod.1));
         // The reduce runs alone, and its phase is told elsewhere.
-        items.extend(status.reduce.as_ref().map(|_| Index::REDUCE));
+        items.extend(status.reduce.as_ref().map(|_| REDUCE));
         items
     }
 }

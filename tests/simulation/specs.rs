@@ -1,5 +1,6 @@
 //! Tasks of every kind, and what their pods look like.
 
+use crate::world::REDUCE;
 use k8s_openapi::jiff::Timestamp;
 use maptask::api::spec::{Completion, Items, MapTaskSpec};
 use maptask::core::ids::{Index, Time};
@@ -98,7 +99,7 @@ pub fn random(random: &mut Random) -> MapTaskSpec {
 /// By when a pod must start, of an item or of the reduce.
 pub fn start_deadline(spec: &MapTaskSpec, index: Index) -> Option<i32> {
     match &spec.reduce {
-        Some(reduce) if index == Index::REDUCE => reduce.start_deadline_seconds,
+        Some(reduce) if index == REDUCE => reduce.start_deadline_seconds,
         _ => spec.start_deadline_seconds,
     }
 }

@@ -1,5 +1,6 @@
 //! What must hold when the operator starts an item: that it may, as far as it can know.
 
+use crate::world::{REDUCE, index_of, pod_key};
 use std::collections::BTreeSet;
 
 use maptask::core::cache::{CacheId, Key, Keys};
@@ -25,7 +26,7 @@ impl World {
         if task.deleting || task.spec.suspend {
             return Err(format!("{id} is created, deleting {}, suspend {}", task.deleting, task.spec.suspend));
         }
-        self.truth.check_backoff(self.now, task, id.index, id.attempt)?;
+        self.truth.check_backoff(self.now, task, index_of(&id), id.role.attempt())?;
         self.check_decided(create)?;
         self.check_limits(task, create)?;
         self.check_claim(task, create)?;
@@ -38,7 +39,7 @@ impl World {
         let id = create.id();
         let Some(task) = self.tasks.get(&id.key).filter(|task| task.uid == create.job.uid) else { return Ok(()) };
         let picked = task.status.rerun.as_ref().is_some_and(|rerun| rerun.picked);
-        if id.index != Index::REDUCE && !picked && is_closed(&task.spec, &task.status) {
+        if index_of(&id) != REDUCE && !picked && is_closed(&task.spec, &task.status) {
             return Err(format!("{id} is created, but it is recorded that nothing more starts"));
         }
         Ok(())
@@ -62,10 +63,10 @@ impl World {
         // A create that is repeated makes nothing where the pod of the attempt has ended in the meantime and is still there.
         let has_ended = |create: &Create| {
             let id = create.id();
-            self.pods.get(&(id.key, id.index, id.attempt)).is_some_and(|pod| !pod.life.is_open())
+            self.pods.get(&pod_key(&id)).is_some_and(|pod| !pod.life.is_open())
         };
         let creates = self.operator.requests.iter().filter_map(|request| match request {
-            Action::Create(create) if !has_ended(create) => Some((create.job.uid.clone(), create.id().index)),
+            Action::Create(create) if !has_ended(create) => Some((create.job.uid.clone(), index_of(&create.id()))),
             _ => None,
         });
         pods.chain(creates).filter(|(uid, _)| stays(uid)).collect()
@@ -76,7 +77,7 @@ impl World {
     fn check_limits(&self, task: &TaskSeen, create: &Create) -> Result<(), String> {
         let id = create.id();
         let mut flying = self.flying();
-        if !flying.insert((task.uid.clone(), id.index)) {
+        if !flying.insert((task.uid.clone(), index_of(&id))) {
             return Ok(());
         }
         let limits = &self.operator.limits;
@@ -114,9 +115,9 @@ impl World {
     /// A task that is being deleted has nothing to wait for.
     fn check_claim(&self, task: &TaskSeen, create: &Create) -> Result<(), String> {
         let id = create.id();
-        let Some(place) = place(task, id.index) else { return Ok(()) };
+        let Some(place) = place(task, index_of(&id)) else { return Ok(()) };
         let known = &self.operator.known;
-        let pod = (id.key.clone(), id.index, id.attempt);
+        let pod = pod_key(&id);
         if known.planned.get(&pod).is_some_and(|first| *first < self.now) {
             // Its claim is older than what a create of an operator before this one has brought since.
             return Ok(());
@@ -124,7 +125,7 @@ impl World {
         for (uid, index) in self.flying() {
             let Some(other) = known.tasks.values().find(|other| other.uid == uid) else { continue };
             let is_known = |key: &TaskKey| known.planned.keys().any(|pod| pod.0 == *key && pod.1 == index);
-            if (&uid, index) != (&task.uid, id.index)
+            if (&uid, index) != (&task.uid, index_of(&id))
                 && is_known(&other.key)
                 && self::place(other, index).as_ref() == Some(&place)
             {
@@ -141,7 +142,7 @@ fn place(task: &TaskSeen, index: Index) -> Option<(CacheId, Key)> {
     if !crate::specs::has_its_templates(task) {
         return None;
     }
-    let keys = Keys::of(&task.key, &task.spec).filter(|keys| keys.serialize && index != Index::REDUCE)?;
+    let keys = Keys::of(&task.key, &task.spec).filter(|keys| keys.serialize && index != REDUCE)?;
     let items = match &task.spec.items.config_map {
         Some(source) => ItemList::from_text(source, crate::specs::INPUTS.as_bytes()),
         None => ItemList::accept(&task.spec.items),

@@ -1,10 +1,10 @@
 //! What must hold when the operator stops a pod that has not ended: that there is a reason for it.
 
+use crate::world::{REDUCE, pod_key};
 use maptask::api::TaskPhase;
 use maptask::api::conditions::{ConditionType, find_true, is_true};
 use maptask::api::spec::{MapTaskSpec, SuspendPolicy, WhenHopeless, WhenSuccessful};
 use maptask::api::status::MapTaskStatus;
-use maptask::core::ids::Index;
 use maptask::core::phases::ItemPhase;
 use maptask::core::port::Delete;
 use maptask::core::port::TaskSeen;
@@ -32,7 +32,7 @@ impl World {
     /// counts no more), for a suspension with the policy Stop that the operator has seen, or for its start deadline
     /// before it has started.
     pub fn check_stop(&self, delete: &Delete) -> Result<(), String> {
-        let key = (delete.id.key.clone(), delete.id.index, delete.id.attempt);
+        let key = pod_key(&delete.id);
         let Some(task) = self.owner(&delete.uid, &key) else { return Ok(()) };
         let known = self.operator.known.tasks.get(&key.0).filter(|known| known.uid == task.uid);
         let suspended = known.is_some_and(|known| {
@@ -52,7 +52,7 @@ impl World {
     fn believes_over(&self, key: &PodKey) -> bool {
         let task = self.operator.fleet.task(&key.0);
         let (run, index) = match key.1 {
-            Index::REDUCE => (task.and_then(Task::active), SELF),
+            REDUCE => (task.and_then(Task::active), SELF),
             index => (task.and_then(Task::map), index),
         };
         run.is_none_or(|run| {
@@ -70,6 +70,6 @@ impl World {
 fn must_go(task: &TaskSeen, key: &PodKey) -> bool {
     let ended = task.status.phase.is_some_and(TaskPhase::is_terminal);
     // The reduce has a deadline of its own.
-    let late = key.1 == Index::REDUCE && task.spec.reduce.as_ref().is_some_and(|r| r.active_deadline_seconds.is_some());
+    let late = key.1 == REDUCE && task.spec.reduce.as_ref().is_some_and(|r| r.active_deadline_seconds.is_some());
     ended || late || is_stopping(&task.spec, &task.status) || !counts(task, key)
 }

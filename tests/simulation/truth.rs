@@ -1,5 +1,6 @@
 //! What really happened, whatever the operator believes.
 
+use crate::world::{REDUCE, index_of};
 use std::collections::BTreeMap;
 
 use maptask::core::ids::{Attempt, Index, TaskKey, Time};
@@ -52,7 +53,7 @@ impl Truth {
     }
 
     pub fn result_of(&self, key: &PodKey) -> String {
-        if key.1 == Index::REDUCE {
+        if key.1 == REDUCE {
             return format!("{{\"reduced\":{}}}", key.2);
         }
         format!("{{\"index\":{},\"attempt\":{}}}", key.1, key.2)
@@ -139,13 +140,13 @@ impl Truth {
     }
 
     pub fn refused(&mut self, now: Time, create: &Create) {
-        let item = (create.job.uid.clone(), create.id().index);
+        let item = (create.job.uid.clone(), index_of(&create.id()));
         self.tally(item.clone()).lost += 1;
         self.end(now, item, create.attempt, End::Unsure);
     }
 
     /// No attempt can do better: it may cost all that the item had left.
     pub fn invalid(&mut self, create: &Create) {
-        self.tally((create.job.uid.clone(), create.id().index)).lost += 10_000;
+        self.tally((create.job.uid.clone(), index_of(&create.id()))).lost += 10_000;
     }
 }

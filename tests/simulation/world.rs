@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use maptask::api::spec::MapTaskSpec;
 use maptask::api::status::MapTaskStatus;
-use maptask::core::ids::{Attempt, Index, TaskKey, Time};
+use maptask::core::ids::{Attempt, Index, PodRole, TaskKey, Time};
 use maptask::core::pod::PodSeen;
 use maptask::core::pod::seen::PodStatus;
 use maptask::core::port::Action;
 use maptask::core::port::Event;
+use maptask::core::port::PodId;
 use maptask::core::port::TaskSeen;
 
 use crate::cache::Caches;
@@ -29,6 +30,20 @@ const REPEATED_STEPS: usize = 1_000;
 const AGAIN: usize = 9;
 
 pub type PodKey = (TaskKey, Index, Attempt);
+
+/// Stands for the reduce of a task where the worlds count by item.
+pub const REDUCE: Index = Index(u32::MAX);
+
+pub fn index_of(id: &PodId) -> Index {
+    match id.role {
+        PodRole::Item(index, _) => index,
+        PodRole::Reduce(_) => REDUCE,
+    }
+}
+
+pub fn pod_key(id: &PodId) -> PodKey {
+    (id.key.clone(), index_of(id), id.role.attempt())
+}
 
 #[derive(Clone)]
 pub struct Pod {

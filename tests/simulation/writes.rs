@@ -1,8 +1,8 @@
 //! What must hold at every write of a status.
 
+use crate::world::REDUCE;
 use maptask::api::conditions::{ConditionType, is_true};
 use maptask::api::status::MapTaskStatus;
-use maptask::core::ids::Index;
 use maptask::core::phases::ItemPhase;
 use maptask::core::port::TaskSeen;
 
@@ -98,9 +98,9 @@ impl Truth {
             return Err(format!("{key}: {:?} of {}", phases.counts(), phases.count().get()));
         }
         if rerun {
-            self.tallies.remove(&(task.uid.clone(), Index::REDUCE));
+            self.tallies.remove(&(task.uid.clone(), REDUCE));
         }
-        let Tally { succeeded, own, .. } = self.of(task, Index::REDUCE);
+        let Tally { succeeded, own, .. } = self.of(task, REDUCE);
         reduce::check_write(task, new, &phases, (succeeded, own))?;
         if new.failures.len() > 10 {
             return Err(format!("{key}: {} groups of failures", new.failures.len()));

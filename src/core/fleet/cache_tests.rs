@@ -8,7 +8,6 @@ use super::story::{LIMITS, empty_fleet, new_task, pod_of};
 use super::*;
 use crate::api::MapTaskStatus;
 use crate::core::cache::{Entry, Key};
-use crate::core::ids::Index;
 use crate::core::port::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, RecallOutcome, WriteOutcome};
 
 /// A fleet whose requests are carried out at once, and a cache that both tasks share.
@@ -50,7 +49,8 @@ impl Pair {
     }
 
     fn ends(&mut self, name: &str, index: u32, exit_code: i32) {
-        let id = self.created.iter().rfind(|id| &*id.key.name == name && id.index == Index(index)).unwrap().clone();
+        let id =
+            self.created.iter().rfind(|id| &*id.key.name == name && id.role.of() == index.to_string()).unwrap().clone();
         let phase = if exit_code == 0 { "Succeeded" } else { "Failed" };
         let terminated = json!({ "exitCode": exit_code, "message": format!("{name}{index}") });
         let status = json!({ "phase": phase,

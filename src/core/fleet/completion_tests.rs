@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::story::{LIMITS, Story, key};
 use crate::api::TaskPhase::{Failed, Succeeded};
-use crate::core::ids::{Attempt, Index, Time};
+use crate::core::ids::Time;
 use crate::core::pod::PodSeen;
-use crate::core::port::{Action, Delete, LookOutcome, PodId};
+use crate::core::port::{Action, Delete, LookOutcome};
 
 const STEP: &str = "1970-01-01T00:00:01Z";
 
@@ -70,7 +70,7 @@ fn an_attempt_that_ends_with_its_container_frees_its_slot_and_its_pod_goes_once_
     let delete =
         plan.actions.iter().find_map(|a| if let Action::Delete(delete) = a { Some(delete.clone()) } else { None });
     let Delete { id, version, ended, .. } = delete.expect("its pod is to go");
-    assert_eq!((id.index, version, ended), (Index(0), Some(2), false), "with its grace, and as it was seen");
+    assert_eq!((id, version, ended), (Story::id(0, 1), Some(2), false), "with its grace, and as it was seen");
     story.ends(1, 1, 0);
     story.plan(1_000);
     story.plan(1_000);
@@ -84,7 +84,7 @@ fn the_end_of_a_container_stays_the_attempts_whatever_becomes_of_its_pod() {
         story.fleet.handle_pod_gone(story.now, &pod);
         story.plan(1_000);
         // One that was not seen to end is looked for by name.
-        let id = PodId { key: key(), index: Index(0), attempt: Attempt(1) };
+        let id = Story::id(0, 1);
         story.fleet.handle_looked(story.now, &id, "u", LookOutcome::NotFound);
         story.plan(1_000);
         story.plan(1_000);

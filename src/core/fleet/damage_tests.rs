@@ -44,7 +44,7 @@ impl Store {
                     story.fleet.handle_created(story.now, &create.id(), "u", created);
                 }
                 Action::Delete(delete) => {
-                    let pod = Story::ended(delete.id.index.0, delete.id.attempt.0, 0);
+                    let pod = Story::ended_pod(&delete.id, 0);
                     story.fleet.handle_pod_gone(story.now, &pod);
                     story.fleet.handle_deleted(story.now, &delete.id, "u", crate::core::port::DeleteOutcome::Taken);
                 }

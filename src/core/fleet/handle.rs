@@ -1,7 +1,7 @@
 //! What has happened, told by the watches and by the answers to a plan's actions.
 
 use super::{Berth, Fleet};
-use crate::core::ids::{Attempt, Index, TaskKey, Time};
+use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::pod::{Ending, PodSeen, parse_pod_name};
 use crate::core::port::TaskSeen;
 use crate::core::port::{
@@ -68,23 +68,23 @@ impl Fleet {
 
     /// A pod with the task label was created or changed, or is part of the list.
     pub fn handle_pod(&mut self, now: Time, pod: PodSeen) {
-        let Some((key, index, attempt)) = identify(&pod) else { return };
+        let Some((key, role)) = identify(&pod) else { return };
         let round = self.round(now);
         let berth = self.berths.entry(key.clone()).or_default();
-        berth.pods_marked.insert((index, attempt));
-        let ending = berth.task.as_mut().and_then(|task| task.handle_pod(&round, index, attempt, &pod));
-        berth.pods.insert((index, attempt), pod);
+        berth.pods_marked.insert(role);
+        let ending = berth.task.as_mut().and_then(|task| task.handle_pod(&round, role, &pod));
+        berth.pods.insert(role, pod);
         self.count_ending(&key, ending.as_ref());
         self.dirty.insert(key);
     }
 
     /// A pod with the task label is gone; with its last state.
     pub fn handle_pod_gone(&mut self, now: Time, pod: &PodSeen) {
-        let Some((key, index, attempt)) = identify(pod) else { return };
+        let Some((key, role)) = identify(pod) else { return };
         let Some(berth) = self.berths.get_mut(&key) else { return };
-        berth.pods.remove(&(index, attempt));
-        berth.pods_marked.remove(&(index, attempt));
-        let ending = berth.task.as_mut().and_then(|task| task.handle_pod_gone(now, index, attempt, pod));
+        berth.pods.remove(&role);
+        berth.pods_marked.remove(&role);
+        let ending = berth.task.as_mut().and_then(|task| task.handle_pod_gone(now, role, pod));
         // Even one that ended before may have counted as an object against a quota until now.
         self.queue.room(&key.namespace);
         self.count_ending(&key, ending.as_ref());
@@ -102,12 +102,12 @@ impl Fleet {
         self.pods_synced = true;
         let round = self.round(now);
         for (key, berth) in &mut self.berths {
-            let unmarked = |id: &(Index, Attempt)| !berth.pods_marked.contains(id);
+            let unmarked = |id: &PodRole| !berth.pods_marked.contains(id);
             let missing: Vec<_> = berth.pods.keys().copied().filter(unmarked).collect();
             for id in missing {
                 berth.pods.remove(&id);
                 if let Some(task) = &mut berth.task {
-                    task.handle_pod_missed(id.0, id.1);
+                    task.handle_pod_missed(id);
                 }
             }
             if let Some(task) = &mut berth.task {
@@ -159,7 +159,7 @@ impl Fleet {
     /// [`Action::Create`](crate::core::port::Action::Create) was answered.
     pub fn handle_created(&mut self, now: Time, id: &PodId, uid: &str, outcome: CreateOutcome) {
         let namespace = &id.key.namespace;
-        let create = (&id.key, (id.index, id.attempt));
+        let create = (&id.key, id.role);
         let mut outcome = outcome;
         match &outcome {
             CreateOutcome::Created => self.queue.created(now, create),
@@ -184,34 +184,34 @@ impl Fleet {
         }
         let round = self.round(now);
         if let Some(task) = self.task_mut(&id.key).filter(|task| task.uid() == uid) {
-            task.handle_created(&round, id.index, id.attempt, outcome);
+            task.handle_created(&round, id.role, outcome);
         }
     }
 
     /// [`Action::Delete`](crate::core::port::Action::Delete) was answered.
     pub fn handle_deleted(&mut self, now: Time, id: &PodId, uid: &str, outcome: DeleteOutcome) {
-        self.deletes.end(now, &id.key, (id.index, id.attempt));
+        self.deletes.end(now, &id.key, id.role);
         if let Some(task) = self.task_mut(&id.key).filter(|task| task.uid() == uid)
             && outcome != DeleteOutcome::Taken
         {
-            task.handle_delete_failed(now, id.index, id.attempt, outcome == DeleteOutcome::Changed);
+            task.handle_delete_failed(now, id.role, outcome == DeleteOutcome::Changed);
         }
     }
 
     /// [`Action::Look`](crate::core::port::Action::Look) was answered.
     pub fn handle_looked(&mut self, now: Time, id: &PodId, uid: &str, outcome: LookOutcome) {
-        self.looks.end(now, &id.key, (id.index, id.attempt));
+        self.looks.end(now, &id.key, id.role);
         let round = self.round(now);
         // An answer about a task of the same name that was there before says nothing about this one's pods.
         let task = self.task_mut(&id.key).filter(|task| task.uid() == uid);
-        let ending = task.and_then(|task| task.handle_looked(&round, id.index, id.attempt, outcome));
+        let ending = task.and_then(|task| task.handle_looked(&round, id.role, outcome));
         self.count_ending(&id.key, ending.as_ref());
     }
 
     /// [`Action::Explain`](crate::core::port::Action::Explain) was answered.
     pub fn handle_explained(&mut self, now: Time, id: &PodId, uid: &str, outcome: &ExplainOutcome) {
         if let Some(task) = self.task_mut(&id.key).filter(|task| task.uid() == uid) {
-            task.handle_explained(now, id.index, id.attempt, outcome);
+            task.handle_explained(now, id.role, outcome);
         }
     }
 
@@ -266,9 +266,9 @@ impl Fleet {
     }
 }
 
-fn identify(pod: &PodSeen) -> Option<(TaskKey, Index, Attempt)> {
-    let (index, attempt) = parse_pod_name(&pod.task, &pod.name)?;
-    Some((TaskKey { namespace: pod.namespace.clone(), name: pod.task.clone() }, index, attempt))
+fn identify(pod: &PodSeen) -> Option<(TaskKey, PodRole)> {
+    let role = parse_pod_name(&pod.task, &pod.name)?;
+    Some((TaskKey { namespace: pod.namespace.clone(), name: pod.task.clone() }, role))
 }
 
 /// Every task spreads its retries in its own way.

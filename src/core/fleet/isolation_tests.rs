@@ -6,7 +6,6 @@ use super::queue_tests::{Cluster, limits};
 use super::story::{LIMITS, Story, key};
 use crate::api::TaskPhase;
 use crate::api::status::WaitingReason;
-use crate::core::ids::TaskKey;
 use crate::core::port::{Action, CheckOutcome, CreateOutcome, LookOutcome};
 
 fn broken() -> CreateOutcome {
@@ -172,11 +171,7 @@ fn a_late_answer_about_a_predecessor_of_the_same_name_does_not_end_a_live_attemp
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
     story.plan(0);
     story.plan(0);
-    let id = crate::core::port::PodId {
-        key: TaskKey::new("ns", "t"),
-        index: crate::core::ids::Index(0),
-        attempt: crate::core::ids::Attempt::FIRST,
-    };
+    let id = Story::id(0, 1);
     // Created by an answer, and not yet shown by the watch: it is looked for.
     let looks = (0..40).flat_map(|_| story.plan(1_000)).filter(|line| line == "look for ns/t-0-1").count();
     assert!(looks > 0);

@@ -64,7 +64,7 @@ struct Berth {
     pods: Pods,
     /// Seen since the list of tasks, or of pods, began.
     task_marked: bool,
-    pods_marked: BTreeSet<(crate::core::ids::Index, crate::core::ids::Attempt)>,
+    pods_marked: BTreeSet<crate::core::ids::PodRole>,
     wake: Option<Time>,
     in_flight: usize,
     lingering: usize,
@@ -227,8 +227,8 @@ impl Fleet {
                 round.keeping.excess = round.keeping.excess.saturating_sub(gone);
                 for action in &plan.actions[planned..] {
                     match action {
-                        Action::Delete(Delete { id, .. }) => self.deletes.begin(now, key, (id.index, id.attempt)),
-                        Action::Look(id, _) => self.looks.begin(now, key, (id.index, id.attempt)),
+                        Action::Delete(Delete { id, .. }) => self.deletes.begin(now, key, id.role),
+                        Action::Look(id, _) => self.looks.begin(now, key, id.role),
                         _ => {}
                     }
                 }
@@ -271,7 +271,7 @@ impl Fleet {
             }
             let Some(create) = task.launch(&round, index) else { continue };
             let id = create.id();
-            self.queue.begin(now, (&key, (id.index, id.attempt)));
+            self.queue.begin(now, (&key, id.role));
             plan.actions.push(Action::Create(create));
             self.in_flight = after.0;
             self.in_namespaces.insert(key.namespace.clone(), after.1);

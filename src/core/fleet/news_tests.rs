@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::story::{LIMITS, Story, empty_fleet, key, new_task, pod_of};
 use super::{Fleet, Limits};
-use crate::core::ids::{Attempt, Index, TaskKey, Time};
+use crate::core::ids::{Attempt, TaskKey, Time};
 use crate::core::port::Event;
 use crate::core::port::TaskSeen;
-use crate::core::port::{Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, WriteOutcome};
+use crate::core::port::{Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, WriteOutcome};
 
 /// A story whose task is accepted and has started what it may.
 fn started(spec: &Value) -> Story {
@@ -176,7 +176,7 @@ fn a_full_quota_on_objects_takes_the_finished_pods_of_all_tasks_of_its_namespace
                 Action::Create(create) => {
                     let (id, uid) = (create.id(), create.job.uid.clone());
                     fleet.handle_created(now, &id, &uid, CreateOutcome::Created);
-                    let ended = Story::ended(id.index.0, 1, 0).status;
+                    let ended = Story::ended_pod(&id, 0).status;
                     fleet.handle_pod(now, pod_of(&id, &uid, ended));
                 }
                 Action::Write(write) => {
@@ -211,7 +211,7 @@ fn second_attempt(seed: u64, uid: &str) -> Time {
                 Action::Create(create) if create.attempt == Attempt(2) => return now,
                 Action::Create(create) => {
                     fleet.handle_created(now, &create.id(), uid, CreateOutcome::Created);
-                    let id = PodId { key: key(), index: Index(0), attempt: Attempt(1) };
+                    let id = Story::id(0, 1);
                     fleet.handle_pod(now, pod_of(&id, uid, Story::ended(0, 1, 3).status));
                 }
                 Action::Write(write) => {

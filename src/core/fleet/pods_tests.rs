@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::{Fleet, Limits};
-use super::{LIMITS, Story, empty_fleet, key};
+use super::{LIMITS, REDUCE, Story, empty_fleet, key};
 use crate::api::TaskPhase;
-use crate::core::ids::Index;
 use crate::core::pod::{Holder, PodSeen};
 use crate::core::port::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, LookOutcome, WriteOutcome};
 
@@ -150,7 +149,7 @@ fn a_pod_that_lives_on_is_read_as_an_items_while_the_reduce_runs() {
     assert_eq!(lines(&story.plan(0), "stop"), ["stop ns/t-0-1"]);
     // The pod of the reduce is read as that.
     story.plan(0);
-    let mut pod = outlived(Index::REDUCE.0, 2);
+    let mut pod = outlived(REDUCE, 2);
     pod.status.container_statuses.as_mut().unwrap()[0].name = "other".to_owned();
     story.fleet.handle_pod(story.now, pod);
     story.plan(1_000);
@@ -257,7 +256,7 @@ fn a_delete_that_failed_is_sent_again_after_a_second_and_a_pod_that_has_changed_
         story.plan(1_000);
         let id = delete(&story.fleet.poll_plan(story.now)).expect("it is stopped");
         // An answer about an attempt before this one says nothing.
-        let old = crate::core::port::PodId { attempt: crate::core::ids::Attempt(9), ..id.clone() };
+        let old = Story::id(1, 9);
         story.fleet.handle_deleted(story.now, &old, "u", DeleteOutcome::Failed);
         assert_eq!(lines(&story.plan(2_000), "stop"), Vec::<&str>::new(), "it is on its way");
         story.fleet.handle_deleted(story.now, &id, "u", outcome);

@@ -2,11 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::story::{LIMITS, Story, key};
-use crate::core::ids::Index;
+use super::story::{LIMITS, REDUCE, Story, key};
 use crate::core::port::Action;
-
-const REDUCE: u32 = Index::REDUCE.0;
 
 fn story(items: u32, retries: u32) -> Story {
     story_of(items, json!({ "retries": retries }))

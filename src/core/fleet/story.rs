@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Fleet, Limits};
-use crate::core::ids::{Attempt, Index, TaskKey, Time};
+use crate::core::ids::{Attempt, Index, PodRole, TaskKey, Time};
 use crate::core::pod::{PodSeen, PodStatus};
 use crate::core::port::{
     Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, Event, PodId, Recall, TaskSeen, Tell, WriteOutcome,
@@ -65,7 +65,7 @@ pub(crate) fn pod_of(id: &PodId, owner_uid: &str, status: PodStatus) -> PodSeen 
     PodSeen {
         namespace: id.key.namespace.clone(),
         name: id.pod_name(),
-        uid: format!("{}-{}", id.index, id.attempt),
+        uid: id.role.to_string(),
         version: 1,
         task: id.key.name.clone(),
         labelled: true,
@@ -74,6 +74,16 @@ pub(crate) fn pod_of(id: &PodId, owner_uid: &str, status: PodStatus) -> PodSeen 
         deleted: None,
         node: None,
         status,
+    }
+}
+
+/// Stands for the reduce where a story names an item.
+pub(crate) const REDUCE: u32 = u32::MAX;
+
+fn role(index: u32, attempt: u32) -> PodRole {
+    match index {
+        REDUCE => PodRole::Reduce(Attempt(attempt)),
+        index => PodRole::Item(Index(index), Attempt(attempt)),
     }
 }
 
@@ -165,12 +175,11 @@ impl Story {
     }
 
     pub(crate) fn id(index: u32, attempt: u32) -> PodId {
-        PodId { key: key(), index: Index(index), attempt: Attempt(attempt) }
+        PodId { key: key(), role: role(index, attempt) }
     }
 
     pub(crate) fn pod(index: u32, attempt: u32, status: &serde_json::Value) -> PodSeen {
-        let status: PodStatus = serde_json::from_value(status.clone()).unwrap();
-        pod_of(&PodId { key: key(), index: Index(index), attempt: Attempt(attempt) }, "u", status)
+        pod_of(&Self::id(index, attempt), "u", serde_json::from_value(status.clone()).unwrap())
     }
 
     pub(crate) fn runs(&mut self, index: u32, attempt: u32) {
@@ -185,11 +194,15 @@ impl Story {
     }
 
     pub(crate) fn ended(index: u32, attempt: u32, exit_code: i32) -> PodSeen {
+        Self::ended_pod(&Self::id(index, attempt), exit_code)
+    }
+
+    pub(crate) fn ended_pod(id: &PodId, exit_code: i32) -> PodSeen {
         let phase = if exit_code == 0 { "Succeeded" } else { "Failed" };
         let terminated = json!({ "exitCode": exit_code, "message": "7" });
         let status =
             json!({ "phase": phase, "containerStatuses": [{ "name": "main", "state": { "terminated": terminated } }] });
-        Self::pod(index, attempt, &status)
+        pod_of(id, "u", serde_json::from_value(status).unwrap())
     }
 }
 

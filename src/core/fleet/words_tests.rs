@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::story::{LIMITS, Story, key};
 use crate::api::status::MapTaskStatus;
-use crate::core::ids::{Attempt, Index, Time};
+use crate::core::ids::Time;
 use crate::core::pod::explain::Said;
 use crate::core::pod::{Deletion, PodSeen};
-use crate::core::port::{Action, CreateOutcome, ExplainOutcome, FetchOutcome, LookOutcome, PodId};
+use crate::core::port::{Action, CreateOutcome, ExplainOutcome, FetchOutcome, LookOutcome};
 
 fn status(story: &Story) -> &MapTaskStatus {
     &story.written.as_ref().expect("it was written").status
@@ -120,7 +120,7 @@ fn explained(plan: &[String]) -> usize {
 }
 
 fn says(story: &mut Story, outcome: &ExplainOutcome) {
-    let id = PodId { key: key(), index: Index(0), attempt: Attempt(1) };
+    let id = Story::id(0, 1);
     story.fleet.handle_explained(story.now, &id, "u", outcome);
 }
 

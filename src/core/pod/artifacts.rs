@@ -3,15 +3,15 @@
 use serde_json::{Map, Value, json};
 
 use crate::api::spec::Artifacts;
-use crate::core::ids::{Attempt, Index, TaskKey};
+use crate::core::ids::{PodRole, TaskKey};
 use crate::core::pod::TemplateError;
 
 /// The directory on the volume. The UID keeps a task from the files of one that had its name before, the attempt an
 /// attempt from what a failed one has left. One name, not a path: of nested directories the kubelet gives only the first
 /// to the pod's fsGroup.
-pub fn directory(task: &TaskKey, uid: &str, index: Index, attempt: Attempt) -> String {
+pub fn directory(task: &TaskKey, uid: &str, role: PodRole) -> String {
     let uid: String = uid.chars().take(8).collect();
-    format!("{}-{uid}-{index}-{attempt}", task.name)
+    format!("{}-{uid}-{role}", task.name)
 }
 
 /// Whether the template has the volume, and the container room at the path.
@@ -46,6 +46,7 @@ fn same_path(a: &str, b: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::ids::{Attempt, Index};
     use crate::core::phases::Raises;
     use crate::core::pod::PodTemplate;
 
@@ -67,8 +68,9 @@ mod tests {
     fn each_attempt_has_a_directory_of_its_own_on_the_volume() {
         let template = template("/out").unwrap();
         let key = TaskKey::new("ns", "t");
-        let pod =
-            |index, attempt| template.pod(&key, "0123456789", (Index(index), Attempt(attempt)), &[], Raises::NONE);
+        let pod = |index, attempt| {
+            template.pod(&key, "0123456789", PodRole::Item(Index(index), Attempt(attempt)), &[], Raises::NONE)
+        };
         let mount = |pod: Value| pod["spec"]["containers"][0]["volumeMounts"][1].clone();
         assert_eq!(mount(pod(3, 1)), json!({ "name": "data", "mountPath": "/out", "subPath": "t-01234567-3-1" }));
         assert_eq!(mount(pod(3, 2))["subPath"], "t-01234567-3-2");

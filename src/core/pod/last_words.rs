@@ -15,7 +15,7 @@ pub(super) fn keep(container: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::ids::{Attempt, Index, TaskKey};
+    use crate::core::ids::{Attempt, Index, PodRole, TaskKey};
     use crate::core::phases::Raises;
     use crate::core::pod::PodTemplate;
 
@@ -25,7 +25,7 @@ mod tests {
         raw["spec"]["initContainers"] = json!([{ "name": "i" }, { "name": "j", "terminationMessagePolicy": null }]);
         raw["spec"]["containers"][1]["terminationMessagePolicy"] = json!("File");
         let template = PodTemplate::accept(&raw, None).unwrap();
-        let pod = template.pod(&TaskKey::new("ns", "t"), "u-1", (Index(3), Attempt(2)), &[], Raises::NONE);
+        let pod = template.pod(&TaskKey::new("ns", "t"), "u-1", PodRole::Item(Index(3), Attempt(2)), &[], Raises::NONE);
         let policy = |list: &str, at: usize| pod["spec"][list][at]["terminationMessagePolicy"].clone();
         let policies = [("initContainers", 0), ("initContainers", 1), ("containers", 0), ("containers", 1)];
         let fallback = "FallbackToLogsOnError";

@@ -112,7 +112,7 @@ fn amount(container: &Value, kind: &str) -> Option<Quantity> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::ids::{Attempt, Index, TaskKey};
+    use crate::core::ids::{Attempt, Index, PodRole, TaskKey};
     use crate::core::pod::PodTemplate;
 
     fn container(name: &str, memory: &Value) -> Value {
@@ -131,7 +131,8 @@ mod tests {
     }
 
     fn pod(template: &PodTemplate, counts: &[u32]) -> Value {
-        template.pod(&TaskKey::new("ns", "t"), "u-1", (Index(3), Attempt(2)), &[], raises(counts))["spec"].clone()
+        template.pod(&TaskKey::new("ns", "t"), "u-1", PodRole::Item(Index(3), Attempt(2)), &[], raises(counts))["spec"]
+            .clone()
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn push(object: &mut Map<String, Value>, list: &str, value: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::ids::{Attempt, Index, TaskKey};
+    use crate::core::ids::{Attempt, PodRole, TaskKey};
     use crate::core::phases::Raises;
     use crate::core::pod::PodTemplate;
 
@@ -64,7 +64,7 @@ mod tests {
         let raw = json!({ "spec": { "initContainers": [{ "name": "a" }], "containers": [{ "name": "b" }] } });
         let mut template = PodTemplate::accept(&raw, None).unwrap();
         template.show_results(ResultsView { prefix: "t-results-".to_owned(), shards: 11 }).unwrap();
-        let pod = template.pod(&TaskKey::new("ns", "t"), "u", (Index::REDUCE, Attempt(1)), &[], Raises::NONE);
+        let pod = template.pod(&TaskKey::new("ns", "t"), "u", PodRole::Reduce(Attempt(1)), &[], Raises::NONE);
         assert_eq!(pod["metadata"]["name"], "t-reduce-1");
         assert_eq!(pod["metadata"]["labels"]["maptask.dev/index"], "reduce");
         let sources = pod["spec"]["volumes"][0]["projected"]["sources"].as_array().unwrap();

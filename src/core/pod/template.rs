@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::api::labels;
 use crate::api::retry_policy::OutOfMemory;
 use crate::api::spec::{Artifacts, Completion};
-use crate::core::ids::{Attempt, Index, TaskKey};
+use crate::core::ids::{PodRole, TaskKey};
 use crate::core::phases::Raises;
 use crate::core::pod::artifacts;
 use crate::core::pod::hostname::hostname;
@@ -209,14 +209,14 @@ impl PodTemplate {
         &self,
         task: &TaskKey,
         uid: &str,
-        (index, attempt): (Index, Attempt),
+        role: PodRole,
         env: &[(String, String)],
         memory_raises: Raises,
     ) -> Value {
         let mut labels = self.labels.clone();
         labels.insert(labels::NAME.to_owned(), json!(&*task.name));
-        labels.insert(labels::INDEX.to_owned(), json!(index.to_string()));
-        labels.insert(labels::ATTEMPT.to_owned(), json!(attempt.to_string()));
+        labels.insert(labels::INDEX.to_owned(), json!(role.of()));
+        labels.insert(labels::ATTEMPT.to_owned(), json!(role.attempt().to_string()));
         let mut spec = self.spec.clone();
         spec.insert("restartPolicy".to_owned(), json!("Never"));
         for list in ["initContainers", "containers"] {
@@ -228,14 +228,14 @@ impl PodTemplate {
                 last_words::keep(container);
             }
         }
-        let name = pod_name(&task.name, index, attempt);
-        if let Some(hostname) = hostname(&task.name, uid, index, attempt, &name)
+        let name = pod_name(&task.name, role);
+        if let Some(hostname) = hostname(&task.name, uid, role, &name)
             && spec.get("hostname").is_none_or(|own| own.is_null() || own == "")
         {
             spec.insert("hostname".to_owned(), json!(hostname));
         }
         if let Some(wanted) = &self.artifacts {
-            let directory = artifacts::directory(task, uid, index, attempt);
+            let directory = artifacts::directory(task, uid, role);
             for container in spec.get_mut("containers").and_then(Value::as_array_mut).into_iter().flatten() {
                 if container.get("name").and_then(Value::as_str) == Some(&self.container) {
                     add_env(container, &[("MAPTASK_ARTIFACTS".to_owned(), directory.clone())]);

@@ -1,6 +1,7 @@
 //! Templates as users write them, and the pods that come of them.
 
 use super::*;
+use crate::core::ids::{Attempt, Index};
 
 fn template() -> Value {
     json!({
@@ -14,7 +15,7 @@ fn template() -> Value {
 fn a_pod_carries_its_name_labels_owner_and_item() {
     let template = PodTemplate::accept(&template(), None).unwrap();
     let env = [("MAPTASK_ITEM".to_owned(), "7".to_owned()), ("MAPTASK_INDEX".to_owned(), "3".to_owned())];
-    let pod = template.pod(&TaskKey::new("ns", "t"), "u-1", (Index(3), Attempt(2)), &env, Raises::NONE);
+    let pod = template.pod(&TaskKey::new("ns", "t"), "u-1", PodRole::Item(Index(3), Attempt(2)), &env, Raises::NONE);
     assert_eq!(pod["metadata"]["name"], "t-3-2");
     assert_eq!(pod["metadata"]["labels"]["maptask.dev/index"], "3");
     assert_eq!(pod["metadata"]["labels"]["team"], "a");
@@ -80,7 +81,7 @@ fn a_hostname_that_the_template_sets_stays() {
         let mut template = template();
         template["spec"]["hostname"] = own;
         let template = PodTemplate::accept(&template, None).unwrap();
-        template.pod(&key, "u-1", (Index(3), Attempt(2)), &[], Raises::NONE)["spec"]["hostname"].clone()
+        template.pod(&key, "u-1", PodRole::Item(Index(3), Attempt(2)), &[], Raises::NONE)["spec"]["hostname"].clone()
     };
     let ours = hostname(json!(null));
     assert!(ours.as_str().is_some_and(|name| !name.contains('.')), "a name that a host can have: {ours}");

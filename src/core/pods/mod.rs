@@ -10,8 +10,8 @@ pub mod unclear;
 
 use std::collections::BTreeMap;
 
-use crate::core::ids::{Attempt, Index};
+use crate::core::ids::PodRole;
 use crate::core::pod::PodSeen;
 
 /// The pods of a task as the watch last showed them.
-pub type Pods = BTreeMap<(Index, Attempt), PodSeen>;
+pub type Pods = BTreeMap<PodRole, PodSeen>;

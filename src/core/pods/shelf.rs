@@ -2,16 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use crate::core::ids::{Attempt, Index, Time};
+use crate::core::ids::{PodRole, Time};
 use crate::core::revision::Revision;
 
 /// A pod that has ended, of an attempt that counts no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover {
-    /// Its item.
-    pub index: Index,
-    /// Its attempt.
-    pub attempt: Attempt,
+    /// What it was to the task.
+    pub role: PodRole,
     /// Its UID.
     pub uid: String,
     /// The version of the pod that was seen. A look may be ahead of the watch, which then has old news, also of a pod that
@@ -23,14 +21,6 @@ pub struct Leftover {
     pub failed: bool,
     /// Not deleted before: a repeated create could still be on its way and would bring it back.
     pub not_before: Time,
-}
-
-type Id = (Index, Attempt);
-
-impl Leftover {
-    fn id(&self) -> Id {
-        (self.index, self.attempt)
-    }
 }
 
 /// What stays of the finished pods of a task.
@@ -48,17 +38,17 @@ pub struct Keeping {
 #[derive(Debug, Default)]
 pub struct Shelf {
     /// Where each of them is.
-    places: HashMap<Id, Place>,
+    places: HashMap<PodRole, Place>,
     /// Their end is not yet in the status; in order of revision.
     unrecorded: VecDeque<(Revision, Leftover)>,
     /// They stay; oldest first, each with the time until which it would linger.
     kept: VecDeque<(Time, Leftover)>,
     /// They stay until their time, unless there are too many.
-    lingering: BTreeMap<(Time, Id), Leftover>,
+    lingering: BTreeMap<(Time, PodRole), Leftover>,
     /// They go, but none before its time.
-    doomed: BTreeMap<(Time, Id), Leftover>,
+    doomed: BTreeMap<(Time, PodRole), Leftover>,
     /// Their deletion is on its way or done.
-    deleting: HashMap<Id, Leftover>,
+    deleting: HashMap<PodRole, Leftover>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +63,7 @@ enum Place {
 impl Shelf {
     /// Takes a pod whose end is part of this revision.
     pub fn put(&mut self, revision: Revision, pod: Leftover) {
-        let id = pod.id();
+        let id = pod.role;
         match self.get(id) {
             Some(known) if known.version >= pod.version || known.ended && known.uid == pod.uid => {}
             // It lives on while it waits for its end to be recorded, or for its deletion, which names the version.
@@ -91,10 +81,10 @@ impl Shelf {
 
     /// What is known of a pod that stays where it is.
     fn renew(&mut self, pod: Leftover) {
-        let id = pod.id();
+        let id = pod.role;
         match self.places.get(&id) {
             Some(Place::Unrecorded) => {
-                let mut known = self.unrecorded.iter_mut().filter(|(_, known)| known.id() == id);
+                let mut known = self.unrecorded.iter_mut().filter(|(_, known)| known.role == id);
                 known.next().into_iter().for_each(|(_, known)| *known = pod.clone());
             }
             Some(Place::Doomed(time)) => drop(self.doomed.insert((*time, id), pod)),
@@ -106,7 +96,7 @@ impl Shelf {
 
     /// Condemns a pod at once that should not be alive.
     pub fn condemn(&mut self, pod: Leftover) {
-        let id = pod.id();
+        let id = pod.role;
         match self.get(id) {
             Some(known) if known.version >= pod.version => {}
             // Sent again if it fails, then of what is known now.
@@ -129,14 +119,14 @@ impl Shelf {
                 self.doom(pod);
                 continue;
             }
-            self.places.insert(pod.id(), Place::Kept);
+            self.places.insert(pod.role, Place::Kept);
             self.kept.push_back((now.plus_millis(linger_millis), pod));
         }
         while self.kept.len() > count {
             let oldest_success = self.kept.iter().position(|(_, pod)| !pod.failed);
             if let Some((time, pod)) = self.kept.remove(oldest_success.unwrap_or(0)) {
-                self.places.insert(pod.id(), Place::Lingering(time));
-                self.lingering.insert((time, pod.id()), pod);
+                self.places.insert(pod.role, Place::Lingering(time));
+                self.lingering.insert((time, pod.role), pod);
             }
         }
         while let Some(oldest) = self.lingering.first_entry().filter(|entry| entry.key().0 <= now || excess > 0) {
@@ -155,26 +145,26 @@ impl Shelf {
     pub fn next_delete(&mut self, now: Time) -> Option<Leftover> {
         let due = self.doomed.first_entry().filter(|entry| entry.key().0 <= now)?;
         let pod = due.remove();
-        self.places.insert(pod.id(), Place::Deleting);
-        self.deleting.insert(pod.id(), pod.clone());
+        self.places.insert(pod.role, Place::Deleting);
+        self.deleting.insert(pod.role, pod.clone());
         Some(pod)
     }
 
     /// When the next pod may be deleted, or is to be.
     pub fn next_wake(&self) -> Option<Time> {
-        let first = |pods: &BTreeMap<(Time, Id), Leftover>| pods.keys().next().map(|(time, _)| *time);
+        let first = |pods: &BTreeMap<(Time, PodRole), Leftover>| pods.keys().next().map(|(time, _)| *time);
         [first(&self.lingering), first(&self.doomed)].into_iter().flatten().min()
     }
 
     /// The deletion did not work and is to be tried again.
-    pub fn delete_failed(&mut self, id: Id, not_before: Time) {
+    pub fn delete_failed(&mut self, id: PodRole, not_before: Time) {
         if let Some(pod) = self.deleting.remove(&id) {
             self.doom(Leftover { not_before, ..pod });
         }
     }
 
     /// The pod of this UID is gone, or whichever had the name.
-    pub fn gone(&mut self, id: Id, uid: Option<&str>) {
+    pub fn gone(&mut self, id: PodRole, uid: Option<&str>) {
         if uid.is_none_or(|uid| self.get(id).is_some_and(|known| known.uid == uid)) {
             self.take(id);
         }
@@ -183,29 +173,29 @@ impl Shelf {
     /// Forgets those whose end is not recorded: another's record counts, and they are seen to have ended once more.
     pub fn forget_unrecorded(&mut self) {
         for (_, pod) in self.unrecorded.drain(..) {
-            self.places.remove(&pod.id());
+            self.places.remove(&pod.role);
         }
     }
 
     fn doom(&mut self, pod: Leftover) {
-        self.places.insert(pod.id(), Place::Doomed(pod.not_before));
-        self.doomed.insert((pod.not_before, pod.id()), pod);
+        self.places.insert(pod.role, Place::Doomed(pod.not_before));
+        self.doomed.insert((pod.not_before, pod.role), pod);
     }
 
-    fn get(&self, id: Id) -> Option<&Leftover> {
+    fn get(&self, id: PodRole) -> Option<&Leftover> {
         match self.places.get(&id)? {
-            Place::Unrecorded => self.unrecorded.iter().map(|(_, pod)| pod).find(|pod| pod.id() == id),
-            Place::Kept => self.kept.iter().map(|(_, pod)| pod).find(|pod| pod.id() == id),
+            Place::Unrecorded => self.unrecorded.iter().map(|(_, pod)| pod).find(|pod| pod.role == id),
+            Place::Kept => self.kept.iter().map(|(_, pod)| pod).find(|pod| pod.role == id),
             Place::Lingering(time) => self.lingering.get(&(*time, id)),
             Place::Doomed(time) => self.doomed.get(&(*time, id)),
             Place::Deleting => self.deleting.get(&id),
         }
     }
 
-    fn take(&mut self, id: Id) {
+    fn take(&mut self, id: PodRole) {
         match self.places.remove(&id) {
-            Some(Place::Unrecorded) => self.unrecorded.retain(|(_, pod)| pod.id() != id),
-            Some(Place::Kept) => self.kept.retain(|(_, pod)| pod.id() != id),
+            Some(Place::Unrecorded) => self.unrecorded.retain(|(_, pod)| pod.role != id),
+            Some(Place::Kept) => self.kept.retain(|(_, pod)| pod.role != id),
             Some(Place::Lingering(time)) => drop(self.lingering.remove(&(time, id))),
             Some(Place::Doomed(time)) => drop(self.doomed.remove(&(time, id))),
             Some(Place::Deleting) => drop(self.deleting.remove(&id)),

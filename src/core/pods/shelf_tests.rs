@@ -1,17 +1,14 @@
 //! Where finished pods stay, and when they go.
 
 use super::*;
+use crate::core::ids::{Attempt, Index};
+
+fn role(index: u32) -> PodRole {
+    PodRole::Item(Index(index), Attempt(1))
+}
 
 fn pod(index: u32, failed: bool) -> Leftover {
-    Leftover {
-        index: Index(index),
-        attempt: Attempt(1),
-        uid: index.to_string(),
-        version: 1,
-        ended: true,
-        failed,
-        not_before: Time(0),
-    }
+    Leftover { role: role(index), uid: index.to_string(), version: 1, ended: true, failed, not_before: Time(0) }
 }
 
 const WRITTEN: Revision = Revision(1);
@@ -34,8 +31,8 @@ fn failed_pods_stay_before_others_and_the_newest_of_each() {
         shelf.put(Revision(1), pod(index, failed));
     }
     shelf.sort(Time(0), WRITTEN, Keeping { count: 1, ..Keeping::default() });
-    let gone: Vec<u32> = std::iter::from_fn(|| shelf.next_delete(Time(0))).map(|p| p.index.0).collect();
-    assert_eq!(gone, [0, 1, 3], "the failed pod 2 stays");
+    let gone: Vec<PodRole> = std::iter::from_fn(|| shelf.next_delete(Time(0))).map(|p| p.role).collect();
+    assert_eq!(gone, [0, 1, 3].map(role), "the failed pod 2 stays");
 }
 
 #[test]
@@ -43,11 +40,11 @@ fn a_failed_deletion_is_tried_again_later() {
     let mut shelf = Shelf::default();
     shelf.condemn(pod(0, false));
     assert!(shelf.next_delete(Time(0)).is_some());
-    shelf.delete_failed((Index(0), Attempt(1)), Time(9));
+    shelf.delete_failed(role(0), Time(9));
     assert_eq!((shelf.next_delete(Time(8)), shelf.next_wake()), (None, Some(Time(9))));
     assert!(shelf.next_delete(Time(9)).is_some());
-    shelf.gone((Index(0), Attempt(1)), Some("0"));
-    assert!(shelf.get((Index(0), Attempt(1))).is_none());
+    shelf.gone(role(0), Some("0"));
+    assert!(shelf.get(role(0)).is_none());
 }
 
 #[test]
@@ -55,7 +52,7 @@ fn old_news_of_a_name_condemns_nothing_that_has_ended() {
     let mut shelf = Shelf::default();
     shelf.put(Revision(1), Leftover { version: 9, uid: "new".to_owned(), ..pod(0, false) });
     shelf.condemn(Leftover { version: 3, uid: "old".to_owned(), ended: false, ..pod(0, false) });
-    shelf.gone((Index(0), Attempt(1)), Some("old"));
+    shelf.gone(role(0), Some("old"));
     shelf.condemn(Leftover { version: 8, uid: "new".to_owned(), ended: false, ..pod(0, false) });
     assert_eq!(shelf.next_delete(Time(9)), None);
     shelf.sort(Time(9), WRITTEN, Keeping::default());
@@ -86,7 +83,7 @@ fn a_pod_that_a_late_create_could_bring_back_stays_though_there_are_too_many() {
     assert!(shelf.next_delete(Time(75)).is_some());
 }
 
-const ID: Id = (Index(0), Attempt(1));
+const ID: PodRole = PodRole::Item(Index(0), Attempt(1));
 
 /// A pod of this version that lives on though its attempt has ended, or may have been made again under the same name.
 fn living(version: u64, uid: &str) -> Leftover {
@@ -101,7 +98,7 @@ fn next(shelf: &mut Shelf, time: i64) -> Option<(u64, String)> {
 fn places(first: &Leftover) -> [Shelf; 3] {
     let mut places = [Shelf::default(), Shelf::default(), Shelf::default()];
     places[0]
-        .put(Revision(1), Leftover { uid: "other".to_owned(), index: Index(1), not_before: Time(99), ..first.clone() });
+        .put(Revision(1), Leftover { uid: "other".to_owned(), role: role(1), not_before: Time(99), ..first.clone() });
     for shelf in &mut places {
         shelf.put(Revision(1), first.clone());
     }
@@ -182,10 +179,10 @@ fn only_the_pod_that_is_gone_leaves_its_place() {
         if recorded {
             keep(&mut shelf, 3);
         }
-        shelf.gone((Index(1), Attempt(1)), Some("1"));
+        shelf.gone(role(1), Some("1"));
         keep(&mut shelf, 0);
-        let gone: Vec<u32> = std::iter::from_fn(|| shelf.next_delete(Time(0))).map(|pod| pod.index.0).collect();
-        assert_eq!(gone, [0, 2]);
+        let gone: Vec<PodRole> = std::iter::from_fn(|| shelf.next_delete(Time(0))).map(|pod| pod.role).collect();
+        assert_eq!(gone, [0, 2].map(role));
     }
 }
 

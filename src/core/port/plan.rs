@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::api::status::{MapTaskStatus, Waiting};
 use crate::core::cache::{CacheId, Entry, Wanted};
-use crate::core::ids::{Attempt, Index, TaskKey};
+use crate::core::ids::{Attempt, Index, PodRole, TaskKey};
 use crate::core::phases::Raises;
 use crate::core::pod::pod_name;
 use crate::core::results::Shard;
@@ -47,21 +47,19 @@ pub enum Action {
     Tell(Tell),
 }
 
-/// One attempt's pod.
+/// A pod of a task.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PodId {
     /// Its task.
     pub key: TaskKey,
-    /// Its item.
-    pub index: Index,
-    /// Its attempt.
-    pub attempt: Attempt,
+    /// What it is to the task.
+    pub role: PodRole,
 }
 
 impl PodId {
     /// The name of the pod.
     pub fn pod_name(&self) -> String {
-        pod_name(&self.key.name, self.index, self.attempt)
+        pod_name(&self.key.name, self.role)
     }
 }
 
@@ -120,7 +118,7 @@ pub struct Recall {
 impl Create {
     /// Which pod it is.
     pub fn id(&self) -> PodId {
-        PodId { key: self.job.key.clone(), index: self.job.shown(self.index), attempt: self.attempt }
+        PodId { key: self.job.key.clone(), role: self.job.role_of(self.index, self.attempt) }
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use crate::api::status::WaitingReason;
-use crate::core::ids::{Attempt, Index, TaskKey, Time};
+use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::limits::Limits;
 use crate::core::queue::failing::Failing;
 use crate::core::queue::hold::{Hold, MAX_QUOTA_PROBE_MILLIS};
@@ -50,7 +50,7 @@ pub enum Denial {
 }
 
 /// Which create was answered, by its task and pod.
-pub type CreateId<'a> = (&'a TaskKey, (Index, Attempt));
+pub type CreateId<'a> = (&'a TaskKey, PodRole);
 
 /// The order of tasks that have items to start: highest priority first, then fewest in flight, then by name.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::ids::{Attempt, Index, TaskKey, Time};
+use crate::core::ids::{PodRole, TaskKey, Time};
 
 /// A request that has no answer after this many milliseconds is slow: a webhook of its namespace may be the reason.
 const SLOW_MILLIS: u64 = 1_000;
@@ -21,7 +21,7 @@ pub struct OnTheWay {
 #[derive(Debug)]
 struct Request {
     task: TaskKey,
-    pod: (Index, Attempt),
+    pod: PodRole,
     since: Time,
     /// It counts as slow, whatever becomes of its task.
     slow: bool,
@@ -78,12 +78,12 @@ impl OnTheWay {
     }
 
     /// A request goes out.
-    pub fn begin(&mut self, now: Time, task: &TaskKey, pod: (Index, Attempt)) {
+    pub fn begin(&mut self, now: Time, task: &TaskKey, pod: PodRole) {
         self.requests.push(Request { task: task.clone(), pod, since: now, slow: false, orphaned: false });
     }
 
     /// A request was answered; when it went out.
-    pub fn end(&mut self, now: Time, task: &TaskKey, pod: (Index, Attempt)) -> Option<Time> {
+    pub fn end(&mut self, now: Time, task: &TaskKey, pod: PodRole) -> Option<Time> {
         let place = self.requests.iter().position(|request| request.pod == pod && request.task == *task)?;
         let Request { since, orphaned, .. } = self.requests.swap_remove(place);
         if orphaned {
@@ -107,6 +107,7 @@ impl OnTheWay {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::ids::{Attempt, Index};
 
     fn key(name: &str) -> TaskKey {
         TaskKey::new("ns", name)
@@ -117,7 +118,7 @@ mod tests {
         let before = requests.count();
         requests.advance(now);
         while requests.room(&key(task), room, false) > 0 {
-            let pod = (Index(u32::try_from(requests.count()).unwrap()), Attempt::FIRST);
+            let pod = PodRole::Item(Index(u32::try_from(requests.count()).unwrap()), Attempt::FIRST);
             requests.begin(now, &key(task), pod);
         }
         requests.count() - before
@@ -128,8 +129,8 @@ mod tests {
         let mut requests = OnTheWay::new(128);
         assert_eq!(send(&mut requests, Time(0), "a", 8), 8);
         assert_eq!(send(&mut requests, Time(0), "b", 8), 0);
-        assert_eq!(requests.end(Time(0), &key("a"), (Index(3), Attempt::FIRST)), Some(Time(0)));
-        assert_eq!(requests.end(Time(0), &key("a"), (Index(3), Attempt::FIRST)), None);
+        assert_eq!(requests.end(Time(0), &key("a"), PodRole::Item(Index(3), Attempt::FIRST)), Some(Time(0)));
+        assert_eq!(requests.end(Time(0), &key("a"), PodRole::Item(Index(3), Attempt::FIRST)), None);
         assert_eq!(send(&mut requests, Time(9), "b", 8), 1);
     }
 
@@ -147,8 +148,8 @@ mod tests {
     #[test]
     fn tasks_whose_requests_are_slow_have_half_the_room_in_all() {
         let mut requests = OnTheWay::new(128);
-        requests.begin(Time(0), &key("a"), (Index(77), Attempt::FIRST));
-        requests.begin(Time(0), &key("c"), (Index(78), Attempt::FIRST));
+        requests.begin(Time(0), &key("a"), PodRole::Item(Index(77), Attempt::FIRST));
+        requests.begin(Time(0), &key("c"), PodRole::Item(Index(78), Attempt::FIRST));
         assert_eq!(send(&mut requests, Time(1_000), "a", 8), 2);
         assert_eq!(send(&mut requests, Time(1_000), "c", 8), 0);
         assert_eq!(send(&mut requests, Time(1_000), "b", 8), 4);
@@ -160,13 +161,13 @@ mod tests {
 
     #[test]
     fn a_task_whose_last_answer_was_slow_takes_half_the_room_from_the_start() {
-        let pod = (Index(77), Attempt::FIRST);
+        let pod = PodRole::Item(Index(77), Attempt::FIRST);
         let mut requests = OnTheWay::new(128);
         requests.begin(Time(0), &key("a"), pod);
         requests.end(Time(1_000), &key("a"), pod);
         assert_eq!(send(&mut requests, Time(1_000), "a", 8), 4);
         assert_eq!(send(&mut requests, Time(1_000), "b", 8), 4);
-        requests.end(Time(1_999), &key("a"), (Index(0), Attempt::FIRST));
+        requests.end(Time(1_999), &key("a"), PodRole::Item(Index(0), Attempt::FIRST));
         assert!(requests.slow_tasks.is_empty(), "its last answer was quick");
     }
 
@@ -178,7 +179,7 @@ mod tests {
         requests.forget(&key("a"));
         assert_eq!(send(&mut requests, Time(1_500), "b", 8), 4, "what is slow stays so until it is answered");
         for index in 0..8 {
-            assert!(requests.end(Time(1_600), &key("a"), (Index(index), Attempt::FIRST)).is_some());
+            assert!(requests.end(Time(1_600), &key("a"), PodRole::Item(Index(index), Attempt::FIRST)).is_some());
         }
         assert!(requests.slow_tasks.is_empty(), "nobody would ever take it out");
         assert_eq!(
@@ -194,9 +195,9 @@ mod tests {
         send(&mut requests, Time(0), "a", 4);
         let room = |requests: &OnTheWay, task, trial| requests.room(&key(task), 4, trial);
         assert_eq!((room(&requests, "b", true), room(&requests, "b", false), room(&requests, "a", true)), (1, 0, 0));
-        requests.begin(Time(0), &key("b"), (Index(0), Attempt::FIRST));
+        requests.begin(Time(0), &key("b"), PodRole::Item(Index(0), Attempt::FIRST));
         assert_eq!((room(&requests, "b", true), room(&requests, "c", true)), (0, 1));
-        requests.begin(Time(0), &key("c"), (Index(0), Attempt::FIRST));
+        requests.begin(Time(0), &key("c"), PodRole::Item(Index(0), Attempt::FIRST));
         assert_eq!(room(&requests, "d", true), 0, "up to the bound");
     }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::core::ids::{Attempt, Index};
 
 fn queue(limits: Limits) -> Queue {
     Queue::new(&limits)
@@ -8,8 +9,8 @@ fn key(namespace: &str) -> TaskKey {
     TaskKey::new(namespace, "t")
 }
 
-fn pod(index: u32) -> (Index, Attempt) {
-    (Index(index), Attempt::FIRST)
+fn pod(index: u32) -> PodRole {
+    PodRole::Item(Index(index), Attempt::FIRST)
 }
 
 /// Why none may start beside so few that no limit of the operator is near.

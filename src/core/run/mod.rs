@@ -360,10 +360,10 @@ impl Run {
 
     fn leftover(&self, index: Index, attempt: Attempt, pod: &PodSeen, failed: bool) -> Leftover {
         let not_before = self.unclear.until(index);
-        let index = self.job.shown(index);
+        let role = self.job.role_of(index, attempt);
         // One whose item's container has ended may live on: it goes with the time that its template gives it.
         let ended = !lives(pod);
-        Leftover { index, attempt, uid: pod.uid.clone(), version: pod.version, ended, failed, not_before }
+        Leftover { role, uid: pod.uid.clone(), version: pod.version, ended, failed, not_before }
     }
 
     /// Of an earlier operator's retries: where the pod of the attempt before is gone, nothing stands in the way of a
@@ -372,7 +372,7 @@ impl Run {
         let role = self.job.template.role();
         for (index, tries) in self.tries.iter() {
             let waits = self.is_untouched(index);
-            let before = pods.get(&(self.job.shown(index), Attempt(tries.attempt.0 - 1)));
+            let before = pods.get(&self.job.role_of(index, Attempt(tries.attempt.0 - 1)));
             let remains = before.is_some_and(|pod| matches!(progress(pod, role), Progress::Ended(_)));
             if waits && !remains && !self.waitlist.holds(index) {
                 self.waitlist.hold(index, self.unclear.until_all());

@@ -1,7 +1,7 @@
 //! An attempt has ended: what becomes of its item?
 
 use crate::core::failures::sample::sample;
-use crate::core::ids::Index;
+use crate::core::ids::{Index, PodRole};
 use crate::core::phases::{ItemPhase, Tries};
 use crate::core::pod::{Detail, Ending, artifacts};
 use crate::core::pods::flight::{Stop, Unwanted};
@@ -144,7 +144,7 @@ impl Run {
         let attempt = self.tries.get(index).attempt;
         let files = || {
             let Job { key, uid, template, .. } = &*self.job;
-            template.keeps_artifacts().then(|| artifacts::directory(key, uid, index, attempt))
+            template.keeps_artifacts().then(|| artifacts::directory(key, uid, PodRole::Item(index, attempt)))
         };
         // Also nothing is a line: where a success is recorded, its ConfigMap is there, or somebody has deleted it.
         match layout.line(&said.or_else(files).unwrap_or_default(), cut.is_some()) {

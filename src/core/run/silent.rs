@@ -26,7 +26,7 @@ impl Run {
         let Some(flight) = self.flights.get(index) else { return };
         let Some(uid) = flight.pod_uid.clone() else { return };
         self.explaining.asked(now, index, flight.attempt);
-        let id = PodId { key: key.clone(), index: self.job.shown(index), attempt: flight.attempt };
+        let id = PodId { key: key.clone(), role: self.job.role_of(index, flight.attempt) };
         let of_claims = flight.told.as_ref().is_some_and(|stall| stall.kind == StallKind::Volume);
         let claims = if of_claims { self.job.template.claims(&id.pod_name()) } else { Vec::new() };
         actions.push(Action::Explain(Explain { id, task_uid: self.job.uid.clone(), uid, claims }));
@@ -45,7 +45,7 @@ impl Run {
     pub fn set_stall(&mut self, index: Index, stall: Option<Stall>) {
         let Some(flight) = self.flights.get_mut(index) else { return };
         if flight.stall.is_some() || stall.is_some() {
-            let id = PodId { key: self.job.key.clone(), index: self.job.shown(index), attempt: flight.attempt };
+            let id = PodId { key: self.job.key.clone(), role: self.job.role_of(index, flight.attempt) };
             let before = flight.stall.as_ref().map(|stall| stall.kind);
             self.stalls.change(&id.pod_name(), before, stall.as_ref());
             flight.stall = stall;

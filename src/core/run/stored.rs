@@ -1,6 +1,6 @@
 //! Which results are stored, and which can be had again from pods that are still there?
 
-use crate::core::ids::Index;
+use crate::core::ids::{Index, PodRole};
 use crate::core::phases::ItemPhase;
 use crate::core::pod::{Progress, progress};
 use crate::core::pods::Pods;
@@ -28,7 +28,8 @@ impl Run {
             return false;
         }
         let attempt = self.tries.get(index).attempt;
-        let Some(pod) = pods.get(&(index, attempt)).filter(|pod| pod.owner_uid.as_deref() == Some(uid)) else {
+        let Some(pod) = pods.get(&PodRole::Item(index, attempt)).filter(|pod| pod.owner_uid.as_deref() == Some(uid))
+        else {
             return false;
         };
         match progress(pod, self.job.template.role()) {

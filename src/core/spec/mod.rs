@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::api::spec::{ConfigMapItems, MapTaskSpec, Results, WhenHopeless, WhenSuccessful};
 use crate::core::cache::Keys;
-use crate::core::ids::{Attempt, Index, ItemCount, TaskKey};
+use crate::core::ids::{Attempt, Index, ItemCount, PodRole, TaskKey};
 use crate::core::items::{self, ItemList, ItemsError, item_env};
 use crate::core::phases::{Counts, Raises};
 use crate::core::pod::{MessageLimit, PodTemplate, TemplateError};
@@ -174,9 +174,9 @@ impl Job {
         item.into_iter().chain(reduce).collect()
     }
 
-    /// The index by which the world knows an index of this job.
-    pub fn shown(&self, index: Index) -> Index {
-        if self.reduces.is_some() { Index::REDUCE } else { index }
+    /// What the pod of an attempt is to the task.
+    pub fn role_of(&self, index: Index, attempt: Attempt) -> PodRole {
+        if self.reduces.is_some() { PodRole::Reduce(attempt) } else { PodRole::Item(index, attempt) }
     }
 
     /// The pod of one attempt, with its memory raised.
@@ -191,7 +191,7 @@ impl Job {
         };
         env.push(("MAPTASK_ATTEMPT".to_owned(), attempt.to_string()));
         env.push(("MAPTASK_NAME".to_owned(), self.key.name.to_string()));
-        self.template.pod(&self.key, &self.uid, (self.shown(index), attempt), &env, memory_raises)
+        self.template.pod(&self.key, &self.uid, self.role_of(index, attempt), &env, memory_raises)
     }
 }
 

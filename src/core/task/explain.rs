@@ -1,6 +1,6 @@
 //! Pods that have not started for ten seconds and do not say why: looked into one at a time, by the Events about them.
 
-use crate::core::ids::{Attempt, Index, Time};
+use crate::core::ids::{PodRole, Time};
 use crate::core::pod::StallKind;
 use crate::core::pod::explain::explain;
 use crate::core::port::ExplainOutcome;
@@ -8,8 +8,8 @@ use crate::core::task::Task;
 
 impl Task {
     /// The Events about a pod were read, or could not be.
-    pub fn handle_explained(&mut self, now: Time, index: Index, attempt: Attempt, outcome: &ExplainOutcome) {
-        let Some(index) = self.local(index) else { return };
+    pub fn handle_explained(&mut self, now: Time, role: PodRole, outcome: &ExplainOutcome) {
+        let Some((index, attempt)) = self.attempt_of(role) else { return };
         let Some(run) = self.active_mut() else { return };
         if !run.explaining.answered(index, attempt) {
             return;

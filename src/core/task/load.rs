@@ -127,8 +127,8 @@ impl Task {
         } else {
             self.accept_spec(round.now, seen);
         }
-        for ((index, attempt), pod) in pods {
-            self.handle_pod(round, *index, *attempt, pod);
+        for (role, pod) in pods {
+            self.handle_pod(round, *role, pod);
         }
         self.doubt_missing(round, seen, pods);
     }

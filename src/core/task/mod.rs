@@ -20,7 +20,7 @@ use std::sync::Arc;
 use crate::api::spec::MapTaskSpec;
 use crate::api::status::{TaskPhase, Waiting};
 use crate::core::backoff::Backoff;
-use crate::core::ids::{Index, TaskKey, Time};
+use crate::core::ids::{Attempt, Index, PodRole, TaskKey, Time};
 use crate::core::port::Tell;
 use crate::core::spec::reduce::SELF;
 
@@ -190,11 +190,11 @@ impl Task {
         (run, Scene { now, seed: self.seed, ledger: &mut self.ledger, shelf: &mut self.shelf })
     }
 
-    /// The index in the active run of an index as the world knows it; `None` if what it names is of the past.
-    fn local(&self, index: Index) -> Option<Index> {
-        match (index == Index::REDUCE, self.reduction.is_some()) {
-            (true, true) => Some(SELF),
-            (false, false) => Some(index),
+    /// Which attempt of the active run a pod is; `None` if it is of the past.
+    fn attempt_of(&self, role: PodRole) -> Option<(Index, Attempt)> {
+        match (role, &self.reduction) {
+            (PodRole::Reduce(attempt), Some(_)) => Some((SELF, attempt)),
+            (PodRole::Item(index, attempt), None) => Some((index, attempt)),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Round, Stage, Task};
 use crate::api::conditions::ConditionType;
 use crate::api::status::WaitingReason;
-use crate::core::ids::{Attempt, Index, Time};
+use crate::core::ids::{Attempt, Index, PodRole, Time};
 use crate::core::pod::{Ending, PodSeen, Progress, lives, progress};
 use crate::core::pods::Pods;
 use crate::core::pods::flight::{Doubt, Stop, Unwanted};
@@ -25,7 +25,7 @@ const AGAIN_MILLIS: u64 = 1_000;
 
 impl Task {
     /// The watch shows a pod of this task. Answers the ending of its attempt, if this tells it.
-    pub fn handle_pod(&mut self, round: &Round, index: Index, attempt: Attempt, pod: &PodSeen) -> Option<Ending> {
+    pub fn handle_pod(&mut self, round: &Round, role: PodRole, pod: &PodSeen) -> Option<Ending> {
         if pod.owner_uid.as_deref() != Some(&self.uid) || self.deleting {
             return None;
         }
@@ -36,34 +36,37 @@ impl Task {
                 self.accept(round.now, job);
             }
             Stage::Ended { .. } => {
-                self.shelve_after_end(round, index, attempt, pod);
+                self.shelve_after_end(round, role, pod);
                 return None;
             }
             // Accepted before its items are read: somebody else's doing, whose status is on its way.
             Stage::Fetching(_) => return None,
             Stage::Running(_) => {}
         }
-        let Some(local) = self.local(index) else {
-            self.shelve_after_end(round, index, attempt, pod);
+        let Some((index, attempt)) = self.attempt_of(role) else {
+            self.shelve_after_end(round, role, pod);
             return None;
         };
         let (Some(run), mut scene) = self.scene(round.now) else { return None };
-        run.observe(&mut scene, local, attempt, pod, round.epoch)
+        run.observe(&mut scene, index, attempt, pod, round.epoch)
     }
 
-    fn shelve_after_end(&mut self, round: &Round, index: Index, attempt: Attempt, pod: &PodSeen) {
+    fn shelve_after_end(&mut self, round: &Round, role: PodRole, pod: &PodSeen) {
         let job = self.map().map(|run| Arc::clone(&run.job));
         let of_reduce = || job.as_ref().and_then(|job| job.reduce.as_ref()).map(|reducer| reducer.job.template.role());
         let of_item = || job.as_ref().map(|job| job.template.role());
-        let role = if index == Index::REDUCE { of_reduce() } else { of_item() };
-        let seen = role.map_or_else(|| progress(pod, ""), |role| progress(pod, role));
+        let container = if role.is_reduce() { of_reduce() } else { of_item() };
+        let seen = container.map_or_else(|| progress(pod, ""), |container| progress(pod, container));
         let failed = !matches!(&seen, Progress::Ended(ending) if ending.is_success());
         let (uid, version) = (pod.uid.clone(), pod.version);
-        let leftover = Leftover { index, attempt, uid, version, ended: false, failed, not_before: round.now };
+        let leftover = Leftover { role, uid, version, ended: false, failed, not_before: round.now };
         match seen {
             // Its other containers live on, and need not wait for what no create can bring back.
             Progress::Ended(_) if lives(pod) => {
-                let unclear = self.map().filter(|_| index != Index::REDUCE).map(|run| run.unclear.until(index));
+                let unclear = match role {
+                    PodRole::Item(index, _) => self.map().map(|run| run.unclear.until(index)),
+                    PodRole::Reduce(_) => None,
+                };
                 let not_before = unclear.unwrap_or(self.all_unclear).max(round.now);
                 self.shelf.put(self.ledger.revision(), Leftover { not_before, ..leftover });
             }
@@ -77,10 +80,10 @@ impl Task {
     }
 
     /// The watch shows that a pod is gone.
-    pub fn handle_pod_gone(&mut self, now: Time, index: Index, attempt: Attempt, pod: &PodSeen) -> Option<Ending> {
+    pub fn handle_pod_gone(&mut self, now: Time, role: PodRole, pod: &PodSeen) -> Option<Ending> {
         if pod.owner_uid.as_deref() != Some(&self.uid) {
             // One that had the name, such as of a task of the same name that was there before.
-            if let (Some(index), (Some(run), _)) = (self.local(index), self.scene(now)) {
+            if let (Some((index, attempt)), (Some(run), _)) = (self.attempt_of(role), self.scene(now)) {
                 // What waits for a late create to be out of the way still does.
                 if run.tries.get(index).attempt == attempt && run.unclear.until(index) <= now {
                     run.waitlist.release(index);
@@ -89,15 +92,15 @@ impl Task {
             }
             return None;
         }
-        self.shelf.gone((index, attempt), Some(&pod.uid));
-        let index = self.local(index)?;
+        self.shelf.gone(role, Some(&pod.uid));
+        let (index, attempt) = self.attempt_of(role)?;
         let (Some(run), mut scene) = self.scene(now) else { return None };
         run.gone(&mut scene, index, attempt, pod)
     }
 
     /// A complete list of pods did not show a pod that was there before.
-    pub fn handle_pod_missed(&mut self, index: Index, attempt: Attempt) {
-        self.shelf.gone((index, attempt), None);
+    pub fn handle_pod_missed(&mut self, role: PodRole) {
+        self.shelf.gone(role, None);
     }
 
     /// A complete list of pods was shown: flights that it did not show are doubtful.
@@ -116,7 +119,7 @@ impl Task {
     pub fn doubt_unseen(&mut self, now: Time, pods: &Pods) {
         if let Some(Run { job, flights, .. }) = self.active_mut() {
             for (index, flight) in flights.iter_mut() {
-                let pod = (job.shown(index), flight.attempt);
+                let pod = job.role_of(index, flight.attempt);
                 if flight.created && flight.doubt == Doubt::No && !pods.contains_key(&pod) {
                     flight.doubt = Doubt::Since(now);
                 }
@@ -163,10 +166,10 @@ impl Task {
     }
 
     /// A create was answered.
-    pub fn handle_created(&mut self, round: &Round, index: Index, attempt: Attempt, outcome: CreateOutcome) {
+    pub fn handle_created(&mut self, round: &Round, role: PodRole, outcome: CreateOutcome) {
         let now = round.now;
-        let id = self.pod_id(index, attempt);
-        let Some(index) = self.local(index) else { return };
+        let id = self.pod_id(role);
+        let Some((index, attempt)) = self.attempt_of(role) else { return };
         let (Some(run), mut scene) = self.scene(now) else { return };
         match outcome {
             CreateOutcome::Created => {
@@ -208,7 +211,7 @@ impl Task {
         let words = format!("pod {} refused: {message}", id.pod_name());
         self.headline.message = Some(crate::text::cut(&words, 512));
         let (Some(run), mut scene) = self.scene(now) else { return };
-        run.create_refused(&mut scene, index, id.attempt, message, never);
+        run.create_refused(&mut scene, index, id.role.attempt(), message, never);
         self.create_failed = Some((now.plus_millis(AGAIN_MILLIS), words));
     }
 
@@ -222,10 +225,10 @@ impl Task {
     }
 
     /// A delete did not work; maybe since the pod has changed.
-    pub fn handle_delete_failed(&mut self, now: Time, index: Index, attempt: Attempt, changed: bool) {
+    pub fn handle_delete_failed(&mut self, now: Time, role: PodRole, changed: bool) {
         let again = now.plus_millis(AGAIN_MILLIS);
-        self.shelf.delete_failed((index, attempt), again);
-        if let (Some(index), (Some(run), _)) = (self.local(index), self.scene(now))
+        self.shelf.delete_failed(role, again);
+        if let (Some((index, attempt)), (Some(run), _)) = (self.attempt_of(role), self.scene(now))
             && let Some(flight) = run.flights.get_mut(index).filter(|f| f.attempt == attempt)
         {
             flight.stop = Stop::No(again);
@@ -242,33 +245,27 @@ impl Task {
     }
 
     /// A look was answered.
-    pub fn handle_looked(
-        &mut self,
-        round: &Round,
-        index: Index,
-        attempt: Attempt,
-        outcome: LookOutcome,
-    ) -> Option<Ending> {
+    pub fn handle_looked(&mut self, round: &Round, role: PodRole, outcome: LookOutcome) -> Option<Ending> {
         // The watch may have told in the meantime, and knows better.
-        let local = self.local(index)?;
+        let (index, attempt) = self.attempt_of(role)?;
         let (Some(run), _) = self.scene(round.now) else { return None };
-        run.flights.get(local).filter(|f| f.attempt == attempt && f.doubt == Doubt::Asked)?;
+        run.flights.get(index).filter(|f| f.attempt == attempt && f.doubt == Doubt::Asked)?;
         match outcome {
             LookOutcome::Found(pod) if pod.owner_uid.as_deref() == Some(&self.uid) => {
-                let ending = self.handle_pod(round, index, attempt, &pod);
+                let ending = self.handle_pod(round, role, &pod);
                 if let (false, (Some(run), _)) = (pod.labelled, self.scene(round.now)) {
-                    run.follow(round.now, local);
+                    run.follow(round.now, index);
                 }
                 ending
             }
             // Of another owner, such as of a task of the same name that was there before.
             LookOutcome::Found(_) | LookOutcome::NotFound => {
                 let (Some(run), mut scene) = self.scene(round.now) else { return None };
-                run.not_found(&mut scene, local, attempt)
+                run.not_found(&mut scene, index, attempt)
             }
             LookOutcome::Unclear => {
                 let (Some(run), _) = self.scene(round.now) else { return None };
-                let flight = run.flights.get_mut(local)?;
+                let flight = run.flights.get_mut(index)?;
                 flight.doubt = Doubt::Since(round.now.plus_millis(AGAIN_MILLIS));
                 None
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::api::status::{Waiting, WaitingReason};
-use crate::core::ids::{Attempt, Index, Time};
+use crate::core::ids::{Attempt, Index, PodRole, Time};
 use crate::core::pod::pod_name;
 use crate::core::pods::flight::{Doubt, Flight, Stop, Unwanted};
 use crate::core::port::{Action, Create, Delete, Expire, PodId, Tell, Write};
@@ -76,7 +76,7 @@ impl Task {
         } else if let Some(stalled) = run.stalls.waiting() {
             (stalled.reason, stalled.message)
         } else if let Some((index, names)) = run.outlived.late() {
-            let pod = pod_name(&self.key.name, run.job.shown(index), run.tries.get(index).attempt);
+            let pod = pod_name(&self.key.name, run.job.role_of(index, run.tries.get(index).attempt));
             let own = run.job.template.container();
             let message = format!(
                 "pod {pod}: container {own} has ended, but {names} runs on; with spec.completion: Container the pod ends then"
@@ -145,7 +145,7 @@ impl Task {
         while budget.deletes > 0 {
             let Some(pod) = self.shelf.next_delete(now) else { break };
             budget.deletes -= 1;
-            let id = self.pod_id(pod.index, pod.attempt);
+            let id = self.pod_id(pod.role);
             let version = (!pod.ended).then_some(pod.version);
             let task_uid = self.uid.clone();
             actions.push(Action::Delete(Delete { id, uid: pod.uid, task_uid, version, ended: pod.ended }));
@@ -213,7 +213,7 @@ impl Task {
         let suspended = run.suspended_at.is_none_or(|revision| scene.ledger.is_written(revision));
         run.flights.stop_all(all);
         let Run { job, flights, unclear, .. } = run;
-        let id = |index: Index, attempt: Attempt| PodId { key: key.clone(), index: job.shown(index), attempt };
+        let id = |index: Index, attempt: Attempt| PodId { key: key.clone(), role: job.role_of(index, attempt) };
         let task_uid = || job.uid.clone();
         let is_unwanted = |unwanted: Unwanted| suspended || unwanted != Unwanted::Suspended;
         let is_to_stop =
@@ -276,9 +276,8 @@ impl Task {
         })));
     }
 
-    /// Of an index as the world knows it.
-    pub(super) fn pod_id(&self, index: Index, attempt: Attempt) -> PodId {
-        PodId { key: self.key.clone(), index, attempt }
+    pub(super) fn pod_id(&self, role: PodRole) -> PodId {
+        PodId { key: self.key.clone(), role }
     }
 }
 
