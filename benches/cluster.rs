@@ -8,11 +8,9 @@ use maptask::core::fleet::Fleet;
 use maptask::core::ids::{TaskKey, Time};
 use maptask::core::limits::Limits;
 use maptask::core::pod::{PodSeen, PodStatus};
-use maptask::core::port::Event;
-use maptask::core::port::TaskSeen;
 use maptask::core::port::{
-    Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, ExplainOutcome, LookOutcome, PodId, RecallOutcome,
-    WriteOutcome,
+    Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, Event, ExplainOutcome, LookOutcome, PodId,
+    RecallOutcome, TaskSeen, WriteOutcome,
 };
 use serde_json::json;
 

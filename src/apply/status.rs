@@ -14,8 +14,7 @@ use super::request::{Partial, send};
 use super::results::{self, NotStored};
 use crate::api::MapTask;
 use crate::core::ids::TaskKey;
-use crate::core::port::TaskSeen;
-use crate::core::port::{Expire, Note, Write, WriteOutcome};
+use crate::core::port::{Expire, Note, TaskSeen, Write, WriteOutcome};
 
 /// ConfigMaps of one task that are read and written at once: at its end all of them are looked at, each up to 900 KB.
 const SHARDS_AT_ONCE: usize = 8;

@@ -12,8 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::api::MapTask;
 use crate::core::ids::TaskKey;
-use crate::core::port::Event;
-use crate::core::port::TaskSeen;
+use crate::core::port::{Event, TaskSeen};
 
 /// A task, or why it can't be read.
 ///

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use maptask::core::cache::{CacheId, Entry, Key, Keys};
 use maptask::core::items::ItemList;
 use maptask::core::phases::{ItemPhase, Phases};
-use maptask::core::port::TaskSeen;
-use maptask::core::port::{Recall, RecallOutcome};
+use maptask::core::port::{Recall, RecallOutcome, TaskSeen};
 
 use crate::check::{Results, lines_of};
 use crate::random::Random;

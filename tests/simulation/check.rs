@@ -1,6 +1,6 @@
 //! What must hold: at every step, and at the end.
 
-use crate::world::REDUCE;
+use crate::names::REDUCE;
 use std::collections::BTreeMap;
 
 use maptask::api::TaskPhase;
@@ -12,9 +12,10 @@ use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
 use maptask::core::port::TaskSeen;
 
 use crate::cache::Caches;
+use crate::names::PodKey;
 use crate::reduce;
 use crate::truth::Truth;
-use crate::world::{Life, Pod, PodKey};
+use crate::world::{Life, Pod};
 
 /// The text of each ConfigMap of results.
 pub type Results = BTreeMap<(TaskKey, u32), String>;

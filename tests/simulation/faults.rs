@@ -1,10 +1,9 @@
 //! What goes wrong: how often, in this world, and how.
 
-use crate::world::pod_key;
+use crate::names::pod_key;
 use maptask::api::spec::Rerun;
 use maptask::core::ids::{TaskKey, Time};
-use maptask::core::port::Create;
-use maptask::core::port::Event;
+use maptask::core::port::{Create, Event};
 
 use crate::operator::Operator;
 use crate::random::Random;

@@ -1,15 +1,13 @@
 //! What the operator can know: what its watches and answers have told it since it started, and what it has asked for.
 //! A check that speaks of the operator's limits counts what is in the world as far as this goes.
 
-use crate::world::pod_key;
+use crate::names::pod_key;
 use std::collections::{BTreeMap, BTreeSet};
 
 use maptask::core::ids::{TaskKey, Time};
-use maptask::core::port::Event;
-use maptask::core::port::TaskSeen;
-use maptask::core::port::{Answer, Create, CreateOutcome, PodId};
+use maptask::core::port::{Answer, Create, CreateOutcome, Event, PodId, TaskSeen};
 
-use crate::world::PodKey;
+use crate::names::PodKey;
 
 #[derive(Default)]
 pub struct Known {

@@ -1,11 +1,12 @@
 //! Somebody removes a pod's label: the watch shows it as deleted, and it lives on.
 
-use crate::world::REDUCE;
+use crate::names::REDUCE;
 use maptask::core::phases::ItemPhase;
 use maptask::core::port::Event;
 
 use crate::check::recorded;
-use crate::world::{Life, Pod, PodKey, World};
+use crate::names::PodKey;
+use crate::world::{Life, Pod, World};
 
 impl World {
     /// Of an item that is recorded as running, so that also the next operator knows that it has a pod.

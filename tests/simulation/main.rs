@@ -16,6 +16,7 @@ mod ends;
 mod faults;
 mod known;
 mod labels;
+mod names;
 mod operator;
 mod outlives;
 mod random;

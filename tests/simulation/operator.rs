@@ -1,17 +1,15 @@
 //! The operator in the world: the core, its watches, its requests on their way and the answers coming back.
 
-use crate::world::pod_key;
+use crate::names::pod_key;
 use std::collections::VecDeque;
 
 use maptask::core::fleet::Fleet;
 use maptask::core::ids::Time;
 use maptask::core::limits::Limits;
 use maptask::core::pod::{Deletion, Holder, PodSeen, PodStatus};
-use maptask::core::port::Event;
-use maptask::core::port::TaskSeen;
 use maptask::core::port::{
-    Action, Answer, CheckOutcome, Create, CreateOutcome, DeleteOutcome, Expire, Explain, ExplainOutcome, FetchOutcome,
-    LookOutcome, RecallOutcome, Write, WriteOutcome,
+    Action, Answer, CheckOutcome, Create, CreateOutcome, DeleteOutcome, Event, Expire, Explain, ExplainOutcome,
+    FetchOutcome, LookOutcome, RecallOutcome, TaskSeen, Write, WriteOutcome,
 };
 
 use crate::known::Known;

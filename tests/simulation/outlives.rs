@@ -1,12 +1,13 @@
 //! Pods of tasks with `completion: Container`, in which another container runs on once the item's has ended.
 
-use crate::world::index_of;
+use crate::names::index_of;
 use maptask::api::spec::Completion;
 use maptask::core::pod::PodStatus;
 use maptask::core::port::{Action, Create};
 
+use crate::names::PodKey;
 use crate::specs;
-use crate::world::{Fate, Life, PodKey, World};
+use crate::world::{Fate, Life, World};
 
 impl World {
     /// How the pod will end once it runs.

@@ -1,13 +1,12 @@
 //! What must hold of `waiting`: that the reason is one.
 
-use crate::world::REDUCE;
+use crate::names::REDUCE;
 use std::collections::BTreeSet;
 
 use maptask::api::status::{MapTaskStatus, WaitingReason};
 use maptask::core::ids::Index;
 use maptask::core::phases::ItemPhase;
-use maptask::core::port::TaskSeen;
-use maptask::core::port::Write;
+use maptask::core::port::{TaskSeen, Write};
 
 use crate::check::{number, recorded};
 use crate::world::World;

@@ -6,7 +6,7 @@ use maptask::core::phases::{Attempts, Phases};
 use maptask::core::port::TaskSeen;
 
 use crate::check::{Results, check_results, lines_of};
-use crate::world::PodKey;
+use crate::names::PodKey;
 
 /// SAFETY: a reduce runs only when the map is over and successful, finds every result, and not after its success.
 pub fn check_start(

@@ -1,6 +1,6 @@
 //! Tasks of every kind, and what their pods look like.
 
-use crate::world::REDUCE;
+use crate::names::REDUCE;
 use k8s_openapi::jiff::Timestamp;
 use maptask::api::spec::{Completion, Items, MapTaskSpec};
 use maptask::core::ids::{Index, Time};

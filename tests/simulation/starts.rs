@@ -1,16 +1,16 @@
 //! What must hold when the operator starts an item: that it may, as far as it can know.
 
-use crate::world::{REDUCE, index_of, pod_key};
+use crate::names::{REDUCE, index_of, pod_key};
 use std::collections::BTreeSet;
 
 use maptask::core::cache::{CacheId, Key, Keys};
 use maptask::core::ids::{Index, TaskKey};
 use maptask::core::items::ItemList;
-use maptask::core::port::TaskSeen;
-use maptask::core::port::{Action, Create};
+use maptask::core::port::{Action, Create, TaskSeen};
 
 use crate::check::{counts, is_closed, number};
-use crate::world::{PodKey, World};
+use crate::names::PodKey;
+use crate::world::World;
 
 /// UID of the task, and the item.
 type Flying = BTreeSet<(String, Index)>;

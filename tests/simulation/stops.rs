@@ -1,19 +1,19 @@
 //! What must hold when the operator stops a pod that has not ended: that there is a reason for it.
 
-use crate::world::{REDUCE, pod_key};
+use crate::names::{REDUCE, pod_key};
 use maptask::api::TaskPhase;
 use maptask::api::conditions::{ConditionType, find_true, is_true};
 use maptask::api::spec::{MapTaskSpec, SuspendPolicy, WhenHopeless, WhenSuccessful};
 use maptask::api::status::MapTaskStatus;
 use maptask::core::phases::ItemPhase;
-use maptask::core::port::Delete;
-use maptask::core::port::TaskSeen;
+use maptask::core::port::{Delete, TaskSeen};
 use maptask::core::spec::reduce::SELF;
 use maptask::core::task::Task;
 
 use crate::check::counts;
+use crate::names::PodKey;
 use crate::specs;
-use crate::world::{Life, Pod, PodKey, World};
+use crate::world::{Life, Pod, World};
 
 /// Whether it is recorded that items in flight are stopped: what Drain and `RunAll` never do. A deadline, a rule or a quota
 /// also stops what would run on.

@@ -2,8 +2,7 @@
 
 use maptask::api::TaskPhase;
 use maptask::core::ids::Time;
-use maptask::core::port::Action;
-use maptask::core::port::TaskSeen;
+use maptask::core::port::{Action, TaskSeen};
 
 use crate::world::World;
 

@@ -1,15 +1,15 @@
 //! What really happened, whatever the operator believes.
 
-use crate::world::{REDUCE, index_of};
+use crate::names::{REDUCE, index_of};
 use std::collections::BTreeMap;
 
 use maptask::core::ids::{Attempt, Index, TaskKey, Time};
-use maptask::core::port::Create;
-use maptask::core::port::TaskSeen;
+use maptask::core::port::{Create, TaskSeen};
 
 use crate::charges::{End, Ends};
+use crate::names::PodKey;
 use crate::specs;
-use crate::world::{Fate, Life, Pod, PodKey};
+use crate::world::{Fate, Life, Pod};
 
 /// UID of the task, and the item.
 pub type Item = (String, Index);

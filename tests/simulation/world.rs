@@ -5,17 +5,15 @@ use std::sync::Arc;
 
 use maptask::api::spec::MapTaskSpec;
 use maptask::api::status::MapTaskStatus;
-use maptask::core::ids::{Attempt, Index, PodRole, TaskKey, Time};
+use maptask::core::ids::{TaskKey, Time};
 use maptask::core::pod::PodSeen;
 use maptask::core::pod::seen::PodStatus;
-use maptask::core::port::Action;
-use maptask::core::port::Event;
-use maptask::core::port::PodId;
-use maptask::core::port::TaskSeen;
+use maptask::core::port::{Action, Event, TaskSeen};
 
 use crate::cache::Caches;
 use crate::check::Results;
 use crate::faults::Faults;
+use crate::names::PodKey;
 use crate::operator::Operator;
 use crate::random::Random;
 use crate::specs::{self, ended, running, stuck};
@@ -28,22 +26,6 @@ const MAX_STEPS: usize = 60_000;
 /// Steps after which a task may come that asks for what another one has asked for, and its number.
 const REPEATED_STEPS: usize = 1_000;
 const AGAIN: usize = 9;
-
-pub type PodKey = (TaskKey, Index, Attempt);
-
-/// Stands for the reduce of a task where the worlds count by item.
-pub const REDUCE: Index = Index(u32::MAX);
-
-pub fn index_of(id: &PodId) -> Index {
-    match id.role {
-        PodRole::Item(index, _) => index,
-        PodRole::Reduce(_) => REDUCE,
-    }
-}
-
-pub fn pod_key(id: &PodId) -> PodKey {
-    (id.key.clone(), index_of(id), id.role.attempt())
-}
 
 #[derive(Clone)]
 pub struct Pod {

@@ -1,6 +1,6 @@
 //! What must hold at every write of a status.
 
-use crate::world::REDUCE;
+use crate::names::REDUCE;
 use maptask::api::conditions::{ConditionType, is_true};
 use maptask::api::status::MapTaskStatus;
 use maptask::core::phases::ItemPhase;

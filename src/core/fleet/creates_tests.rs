@@ -5,8 +5,7 @@ use serde_json::json;
 use super::story::{LIMITS, Story, key};
 use crate::core::ids::Time;
 use crate::core::pod::Holder;
-use crate::core::port::TaskSeen;
-use crate::core::port::{CreateOutcome, LookOutcome};
+use crate::core::port::{CreateOutcome, LookOutcome, TaskSeen};
 
 fn started(spec: &serde_json::Value) -> Story {
     let mut story = Story::new(LIMITS, spec);

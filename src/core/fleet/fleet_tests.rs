@@ -5,8 +5,7 @@ use serde_json::json;
 use super::story::{LIMITS, Story, key};
 use super::{Fleet, Limits};
 use crate::core::ids::Index;
-use crate::core::port::TaskSeen;
-use crate::core::port::{Action, CreateOutcome, PodId, WriteOutcome};
+use crate::core::port::{Action, CreateOutcome, PodId, TaskSeen, WriteOutcome};
 
 #[test]
 fn a_task_from_its_check_to_its_end() {

@@ -3,10 +3,9 @@
 use super::{Berth, Fleet};
 use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::pod::{Ending, PodSeen, parse_pod_name};
-use crate::core::port::TaskSeen;
 use crate::core::port::{
     Answer, CheckOutcome, CreateOutcome, DeleteOutcome, ExplainOutcome, FetchOutcome, LookOutcome, PodId,
-    RecallOutcome, WriteOutcome,
+    RecallOutcome, TaskSeen, WriteOutcome,
 };
 use crate::core::spec::retry::mix;
 use crate::core::task::{Round, Task};

@@ -8,8 +8,7 @@ use crate::api::status::MapTaskStatus;
 use crate::core::ids::{Index, ItemCount, Time};
 use crate::core::phases::{ItemPhase, Phases};
 use crate::core::pod::PodSeen;
-use crate::core::port::TaskSeen;
-use crate::core::port::{CreateOutcome, LookOutcome};
+use crate::core::port::{CreateOutcome, LookOutcome, TaskSeen};
 
 /// A story whose task is accepted and has asked for what it may start.
 fn started(spec: &Value, created: Option<CreateOutcome>) -> Story {

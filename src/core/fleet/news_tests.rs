@@ -7,9 +7,7 @@ use serde_json::{Value, json};
 use super::story::{LIMITS, Story, empty_fleet, key, new_task, pod_of};
 use super::{Fleet, Limits};
 use crate::core::ids::{Attempt, TaskKey, Time};
-use crate::core::port::Event;
-use crate::core::port::TaskSeen;
-use crate::core::port::{Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, WriteOutcome};
+use crate::core::port::{Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, Event, TaskSeen, WriteOutcome};
 
 /// A story whose task is accepted and has started what it may.
 fn started(spec: &Value) -> Story {

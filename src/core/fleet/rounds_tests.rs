@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use super::super::Limits;
 use super::{LIMITS, Story, key};
 use crate::core::ids::Time;
-use crate::core::port::TaskSeen;
-use crate::core::port::{Action, CheckOutcome, CreateOutcome, FetchOutcome, WriteOutcome};
+use crate::core::port::{Action, CheckOutcome, CreateOutcome, FetchOutcome, TaskSeen, WriteOutcome};
 
 fn started(limits: Limits, spec: &Value) -> Story {
     let mut story = Story::new(limits, spec);

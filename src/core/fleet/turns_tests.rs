@@ -6,8 +6,7 @@ use super::{LIMITS, Story};
 use crate::api::TaskPhase;
 use crate::api::status::MapTaskStatus;
 use crate::core::pod::Holder;
-use crate::core::port::CreateOutcome;
-use crate::core::port::TaskSeen;
+use crate::core::port::{CreateOutcome, TaskSeen};
 
 fn status(story: &Story) -> &MapTaskStatus {
     &story.written.as_ref().expect("it was written").status

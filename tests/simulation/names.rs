@@ -1,0 +1,20 @@
+//! By what the worlds know a pod.
+
+use maptask::core::ids::{Attempt, Index, PodRole, TaskKey};
+use maptask::core::port::PodId;
+
+pub type PodKey = (TaskKey, Index, Attempt);
+
+/// Stands for the reduce of a task where the worlds count by item.
+pub const REDUCE: Index = Index(u32::MAX);
+
+pub fn index_of(id: &PodId) -> Index {
+    match id.role {
+        PodRole::Item(index, _) => index,
+        PodRole::Reduce(_) => REDUCE,
+    }
+}
+
+pub fn pod_key(id: &PodId) -> PodKey {
+    (id.key.clone(), index_of(id), id.role.attempt())
+}
