@@ -79,6 +79,9 @@ mod tests {
         backoff.clear_delay();
         assert!(backoff.is_due(Time(0)));
         assert_eq!(backoff.failed(Time(0)), Time(3_000), "it is still one more in a row");
+        backoff.forget_failures();
+        assert_eq!((backoff.failures(), backoff.is_due(Time(2_999))), (0, false), "the delay that has begun goes on");
+        assert_eq!(backoff.failed(Time(0)), Time(1_000));
         backoff.reset();
         assert_eq!((backoff.failures(), backoff.failed(Time(5))), (0, Time(1_005)));
     }

@@ -145,3 +145,37 @@ impl Parked {
         self.behind.as_deref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_answer_about_the_page_that_was_asked_for_is_awaited() {
+        let mut lookup = Lookup::default();
+        assert!(!lookup.awaits(Some(0)) && !lookup.awaits(None), "nothing was asked for");
+        assert_eq!(lookup.ask(), 0);
+        assert!(lookup.awaits(Some(0)) && lookup.awaits(None) && !lookup.awaits(Some(1)));
+        lookup.found(2, Some(7));
+        assert!(!lookup.awaits(Some(7)), "it has been answered");
+        assert_eq!((lookup.ask(), lookup.damaged()), (7, 2));
+        lookup.failed(Time(0));
+        assert!(!lookup.is_due(Time(999)) && lookup.is_due(Time(1_000)));
+    }
+
+    #[test]
+    fn items_that_wait_for_another_are_freed_one_by_one_and_looked_up_again_together() {
+        let mut parked = Parked::default();
+        assert!(parked.is_empty());
+        parked.park(Index(3), "ns/t item 1".to_owned());
+        parked.park(Index(4), "ns/t item 2".to_owned());
+        assert_eq!((parked.len(), parked.is_empty(), parked.behind()), (2, false, Some("ns/t item 2")));
+        parked.free(Index(4));
+        parked.free(Index(9));
+        assert_eq!((parked.len(), parked.freed()), (2, &BTreeSet::from([Index(4)])));
+        assert_eq!(parked.take_freed(), BTreeSet::from([Index(4)]));
+        assert_eq!((parked.len(), parked.take_freed()), (1, BTreeSet::new()));
+        parked.remove(Index(3));
+        assert!(parked.is_empty());
+    }
+}

@@ -26,6 +26,7 @@ mod tests {
     #[test]
     fn a_name_leads_back_to_its_attempt() {
         assert_eq!(pod_name("a-1", PodRole::Reduce(Attempt(2))), "a-1-reduce-2");
+        assert!(PodRole::Reduce(Attempt(2)).is_reduce() && !PodRole::Item(Index(2), Attempt(2)).is_reduce());
         let items = [(0, 1), (7, 12), (999_999, 1001)].map(|(index, n)| PodRole::Item(Index(index), Attempt(n)));
         for role in items.into_iter().chain([PodRole::Reduce(Attempt(3))]) {
             assert_eq!(parse_pod_name("a-1", &pod_name("a-1", role)), Some(role));
