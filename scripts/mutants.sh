@@ -20,7 +20,7 @@ if (($# > 0)); then
 else
   base=${BASE:-$(git merge-base HEAD origin/main 2>/dev/null || git merge-base HEAD main 2>/dev/null || true)}
   [[ -n $base ]] || { say "there is no main to compare with: nothing to do" && exit 0; }
-  mapfile -t files < <(git diff --name-only --diff-filter=d "$base" -- 'src/core/*.rs' | grep -vE '(_tests|story)\.rs$' || true)
+  mapfile -t files < <(git diff --name-only --diff-filter=d "$base" -- 'src/core/*.rs' | grep -vE '_tests\.rs$|/tests/' || true)
   ((${#files[@]} > 0)) || { say "no file of src/core differs from $(git rev-parse --short "$base"): nothing to do" && exit 0; }
   if [[ ${MUTANTS_IN:-files} == lines ]]; then
     mkdir -p target

@@ -28,8 +28,7 @@ fn files(room: &str) -> Vec<(String, String)> {
         Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
         Err(_) => vec![single],
     };
-    let is_code =
-        |name: &str| name.strip_suffix(".rs").is_some_and(|stem| !stem.ends_with("_tests") && stem != "story");
+    let is_code = |name: &str| name.strip_suffix(".rs").is_some_and(|stem| !stem.ends_with("_tests"));
     let named = paths.into_iter().map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), path));
     named
         .filter(|(name, _)| is_code(name))

@@ -341,41 +341,4 @@ fn phase_name(phase: TaskPhase) -> &'static str {
 }
 
 #[cfg(test)]
-mod cache_tests;
-#[cfg(test)]
-mod completion_tests;
-#[cfg(test)]
-mod creates_tests;
-#[cfg(test)]
-mod damage_tests;
-#[cfg(test)]
-mod isolation_tests;
-#[cfg(test)]
-mod news_tests;
-#[cfg(test)]
-mod policy_tests;
-#[cfg(test)]
-mod queue_tests;
-#[cfg(test)]
-mod reduce_tests;
-#[cfg(test)]
-mod rerun_tests;
-#[cfg(test)]
-mod starting_tests;
-#[cfg(test)]
-mod stored_tests;
-#[cfg(test)]
-mod story;
-#[cfg(test)]
-mod sums_tests;
-#[cfg(test)]
-mod suspend_tests;
-#[cfg(test)]
-#[path = "fleet_tests.rs"]
 mod tests;
-#[cfg(test)]
-mod vanished_tests;
-#[cfg(test)]
-mod words_tests;
-#[cfg(test)]
-mod zero_tests;

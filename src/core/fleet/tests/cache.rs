@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::Fleet;
 use super::story::{LIMITS, empty_fleet, new_task, pod_of};
-use super::*;
-use crate::api::MapTaskStatus;
+use crate::api::{MapTaskStatus, TaskPhase};
 use crate::core::cache::{Entry, Key};
-use crate::core::port::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, RecallOutcome, WriteOutcome};
+use crate::core::ids::{TaskKey, Time};
+use crate::core::port::{
+    Action, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, RecallOutcome, TaskSeen, WriteOutcome,
+};
 
 /// A fleet whose requests are carried out at once, and a cache that both tasks share.
 struct Pair {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{LIMITS, Story, empty_fleet, key, new_task};
+use super::story::{LIMITS, Story, empty_fleet, key, new_task};
 use crate::core::ids::Time;
 use crate::core::port::{Action, CheckOutcome};
 

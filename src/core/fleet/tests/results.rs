@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{LIMITS, Story};
+use super::story::{LIMITS, Story};
 use crate::core::port::Action;
 
 /// The lines that are stored once these pods have ended with their messages, by item.

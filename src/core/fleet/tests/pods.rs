@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::{Fleet, Limits};
-use super::{LIMITS, REDUCE, Story, empty_fleet, key};
+use super::story::{LIMITS, REDUCE, Story, empty_fleet, key};
+use super::{Fleet, Limits};
 use crate::api::TaskPhase;
 use crate::core::pod::{Holder, PodSeen};
 use crate::core::port::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, LookOutcome, WriteOutcome};

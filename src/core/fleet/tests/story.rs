@@ -208,33 +208,3 @@ impl Story {
 
 pub(crate) const LIMITS: Limits =
     Limits { max_pods: 10, kept_pods: 1, linger_millis: 0, lingering_pods: 0, ..Limits::DEFAULT };
-
-#[path = "template_tests.rs"]
-mod template_tests;
-
-#[path = "turns_tests.rs"]
-mod turns_tests;
-
-#[path = "results_tests.rs"]
-mod results_tests;
-
-#[path = "inputs_tests.rs"]
-mod inputs_tests;
-
-#[path = "load_tests.rs"]
-mod load_tests;
-
-#[path = "endings_tests.rs"]
-mod endings_tests;
-
-#[path = "pods_tests.rs"]
-mod pods_tests;
-
-#[path = "recall_tests.rs"]
-mod recall_tests;
-
-#[path = "attempts_tests.rs"]
-mod attempts_tests;
-
-#[path = "rounds_tests.rs"]
-mod rounds_tests;

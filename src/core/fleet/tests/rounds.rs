@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::Limits;
-use super::{LIMITS, Story, key};
+use super::Limits;
+use super::story::{LIMITS, Story, key};
 use crate::core::ids::Time;
 use crate::core::port::{Action, CheckOutcome, CreateOutcome, FetchOutcome, TaskSeen, WriteOutcome};
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{LIMITS, Story, key};
+use super::story::{LIMITS, Story, key};
 use crate::api::TaskPhase;
 use crate::api::status::MapTaskStatus;
 use crate::core::ids::{Index, ItemCount, Time};

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::Limits;
-use super::{LIMITS, Story, key, new_task};
+use super::Limits;
+use super::story::{LIMITS, Story, key, new_task};
 use crate::api::TaskPhase;
 use crate::api::status::{FailureGroup, MapTaskStatus};
 use crate::core::pod::{Deletion, PodSeen};
@@ -83,7 +83,7 @@ fn growing(limits: &[(&str, Option<&str>)]) -> Story {
     };
     task.spec.template["spec"]["containers"] = limits.iter().map(container).collect();
     let mut story = Story::new(LIMITS, &spec);
-    story.fleet = super::empty_fleet(LIMITS);
+    story.fleet = super::story::empty_fleet(LIMITS);
     story.task = task.clone();
     story.fleet.handle_task(story.now, task);
     (0..3).for_each(|_| drop(story.plan(0)));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{LIMITS, Story};
+use super::story::{LIMITS, Story};
 use crate::api::TaskPhase;
 use crate::api::status::MapTaskStatus;
 use crate::core::pod::Holder;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::load_tests::another_writes;
-use super::{LIMITS, Story, key};
+use super::load::another_writes;
+use super::story::{LIMITS, Story, key};
 use crate::core::port::{Action, FetchOutcome};
 
 /// A task of one item at a time, whose list is in a ConfigMap.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::queue_tests::{Cluster, limits};
+use super::queue::{Cluster, limits};
 use super::story::{LIMITS, Story, key, new_task};
 use super::{Fleet, Limits};
 use crate::core::ids::TaskKey;

@@ -1,0 +1,34 @@
+//! What a fleet does, told as stories of its plans: a file for each part of its rules.
+
+mod attempts;
+mod cache;
+mod completion;
+mod creates;
+mod damage;
+mod endings;
+mod fleet;
+mod inputs;
+mod isolation;
+mod load;
+mod news;
+mod pods;
+mod policy;
+mod queue;
+mod recall;
+mod reduce;
+mod rerun;
+mod results;
+mod rounds;
+mod starting;
+mod stored;
+mod story;
+mod sums;
+mod suspend;
+mod template;
+mod turns;
+mod vanished;
+mod words;
+mod zero;
+
+use super::Fleet;
+use crate::core::limits::Limits;
