@@ -1,31 +1,12 @@
 //! Which attempt of an item counts, what waits for which create, and what a decision makes of the rest.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::story::{LIMITS, Story, key};
+use super::story::{LIMITS, Story, key, lines};
 use crate::api::TaskPhase;
 use crate::api::status::ItemCounts;
 use crate::core::pod::PodSeen;
 use crate::core::port::{Action, CreateOutcome, LookOutcome, WriteOutcome};
-
-fn started(spec: &Value) -> Story {
-    let mut story = Story::new(LIMITS, spec);
-    (0..3).for_each(|_| drop(story.plan(0)));
-    story
-}
-
-fn running(index: u32, attempt: u32) -> PodSeen {
-    let status = json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] });
-    PodSeen { version: 2, ..Story::pod(index, attempt, &status) }
-}
-
-fn lines<'a>(plan: &'a [String], what: &str) -> Vec<&'a str> {
-    plan.iter().map(String::as_str).filter(|line| line.starts_with(what)).collect()
-}
-
-fn phase(story: &Story) -> TaskPhase {
-    story.fleet.task(&key()).unwrap().phase()
-}
 
 fn counts(story: &Story) -> ItemCounts {
     story.written.as_ref().unwrap().status.counts.unwrap()
@@ -34,7 +15,7 @@ fn counts(story: &Story) -> ItemCounts {
 /// A task of one item whose second attempt waits, as is recorded, after the first has failed.
 fn second_attempt() -> Story {
     let spec = json!({ "items": { "count": 1 }, "retries": 5, "retryPolicy": { "backoffSeconds": 0 } });
-    let mut story = started(&spec);
+    let mut story = Story::after(3, LIMITS, &spec);
     story.ends(0, 1, 3);
     story.plan(1_000);
     story
@@ -44,14 +25,14 @@ fn second_attempt() -> Story {
 fn a_deadline_also_stops_what_runs_on_after_the_decision() {
     let spec = json!({ "items": { "count": 2 }, "minSuccesses": 1, "whenSuccessful": "RunAll",
                        "activeDeadlineSeconds": 5 });
-    let mut story = started(&spec);
+    let mut story = Story::after(3, LIMITS, &spec);
     story.runs(1, 1);
     story.ends(0, 1, 0);
     assert_eq!(lines(&story.plan(4_000), "stop"), Vec::<&str>::new());
     assert_eq!(lines(&story.plan(1_000), "stop"), ["stop ns/t-1-1"]);
     story.ends(1, 1, 143);
     story.plan(1_000);
-    assert_eq!(phase(&story), TaskPhase::Succeeded, "the decision stays");
+    assert_eq!(story.phase(), TaskPhase::Succeeded, "the decision stays");
 }
 
 #[test]
@@ -59,15 +40,15 @@ fn a_pod_of_an_attempt_before_the_recorded_one_is_stopped_and_tells_nothing() {
     let mut story = second_attempt();
     story.plan(0);
     story.plan(1_000);
-    story.restart([running(0, 1), running(0, 2)]);
+    story.restart([Story::running(0, 1), Story::running(0, 2)]);
     assert_eq!(lines(&story.plan(0), "stop"), ["stop ns/t-0-1"], "at once, though creates may be on their way");
     assert_eq!(story.fleet.task(&key()).unwrap().in_flight(), 1);
     story.fleet.handle_pod(story.now, PodSeen { version: 9, ..Story::ended(0, 1, 0) });
     story.plan(1_000);
-    assert_eq!(phase(&story), TaskPhase::Running);
+    assert_eq!(story.phase(), TaskPhase::Running);
     story.ends(0, 2, 0);
     story.plan(1_000);
-    assert_eq!(phase(&story), TaskPhase::Succeeded);
+    assert_eq!(story.phase(), TaskPhase::Succeeded);
 }
 
 #[test]
@@ -83,7 +64,7 @@ fn the_failed_pod_of_an_attempt_before_the_recorded_one_stays_before_that_of_a_s
 #[test]
 fn a_pod_of_an_attempt_after_the_recorded_one_is_the_better_witness() {
     let mut story = second_attempt();
-    story.restart([running(0, 3)]);
+    story.restart([Story::running(0, 3)]);
     story.plan(0);
     story.ends(0, 3, 3);
     let plan: Vec<String> = (0..3).flat_map(|_| story.plan(1_000)).collect();
@@ -92,7 +73,7 @@ fn a_pod_of_an_attempt_after_the_recorded_one_is_the_better_witness() {
 
 #[test]
 fn after_a_restart_a_retry_waits_for_late_creates_unless_the_pod_of_the_last_attempt_has_ended() {
-    for (pods, seconds) in [(vec![Story::ended(0, 1, 3)], 0u32), (vec![], 75), (vec![running(0, 1)], 75)] {
+    for (pods, seconds) in [(vec![Story::ended(0, 1, 3)], 0u32), (vec![], 75), (vec![Story::running(0, 1)], 75)] {
         let mut story = second_attempt();
         story.restart(pods.clone());
         let created = (0..=80u32).find(|_| !lines(&story.plan(1_000), "create").is_empty());
@@ -102,22 +83,22 @@ fn after_a_restart_a_retry_waits_for_late_creates_unless_the_pod_of_the_last_att
     let mut story = second_attempt();
     story.plan(0);
     story.plan(1_000);
-    story.restart([running(0, 2)]);
+    story.restart([Story::running(0, 2)]);
     let plan: Vec<String> = (0..9).flat_map(|_| story.plan(10_000)).collect();
     assert_eq!(lines(&plan, "create"), Vec::<&str>::new());
 }
 
 #[test]
 fn a_pod_that_was_to_be_stopped_before_a_restart_and_runs_is_stopped_after_it() {
-    let mut story = started(&json!({ "items": { "count": 1 }, "suspendPolicy": "Stop" }));
+    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 1 }, "suspendPolicy": "Stop" }));
     story.runs(0, 1);
     story.plan(1_000);
     story.edit(|task| task.spec.suspend = true);
     story.plan(1_000);
-    assert_eq!(phase(&story), TaskPhase::Suspended);
+    assert_eq!(story.phase(), TaskPhase::Suspended);
     story.restart([]);
     assert_eq!(lines(&story.plan(0), "look"), ["look for ns/t-0-1"]);
-    story.fleet.handle_pod(story.now, PodSeen { version: 9, ..running(0, 1) });
+    story.fleet.handle_pod(story.now, PodSeen { version: 9, ..Story::running(0, 1) });
     assert_eq!(lines(&story.plan(1_000), "stop"), Vec::<&str>::new(), "a late create would bring it back");
     assert_eq!(lines(&story.plan(73_980), "stop"), Vec::<&str>::new());
     assert_eq!(lines(&story.plan(20), "stop"), ["stop ns/t-0-1"]);
@@ -145,13 +126,13 @@ fn what_has_not_started_is_cancelled_with_the_decision_and_what_may_have_is_look
             story.fleet.handle_created(story.now, &Story::id(1, 1), "u", CreateOutcome::Throttled(None));
         }
         story.plan(1_000);
-        assert_eq!((counts(&story).cancelled, phase(&story)), (3, TaskPhase::Failed), "{outcome:?}");
+        assert_eq!((counts(&story).cancelled, story.phase()), (3, TaskPhase::Failed), "{outcome:?}");
     }
 }
 
 #[test]
 fn a_result_is_stored_once_though_another_comes_while_it_is_on_its_way() {
-    let mut story = started(&json!({ "items": { "count": 3 } }));
+    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 3 } }));
     story.ends(0, 1, 0);
     story.now = story.now.plus_millis(1_000);
     let plan = story.fleet.poll_plan(story.now);
@@ -165,7 +146,7 @@ fn a_result_is_stored_once_though_another_comes_while_it_is_on_its_way() {
 
 #[test]
 fn a_pod_that_has_not_started_in_time_is_stopped_again_if_that_fails() {
-    let mut story = started(&json!({ "items": { "count": 1 }, "startDeadlineSeconds": 5 }));
+    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 1 }, "startDeadlineSeconds": 5 }));
     story.fleet.handle_pod(story.now, Story::pod(0, 1, &json!({ "phase": "Pending" })));
     story.now = story.now.plus_millis(5_000);
     assert!(story.fleet.poll_plan(story.now).to_string().contains("stop ns/t-0-1"));

@@ -7,13 +7,6 @@ use crate::core::ids::Time;
 use crate::core::pod::Holder;
 use crate::core::port::{CreateOutcome, LookOutcome, TaskSeen};
 
-fn started(spec: &serde_json::Value) -> Story {
-    let mut story = Story::new(LIMITS, spec);
-    story.plan(0);
-    story.plan(0);
-    story
-}
-
 fn in_flight(story: &Story) -> usize {
     story.fleet.task(&key()).unwrap().in_flight()
 }
@@ -42,7 +35,7 @@ fn an_answer_about_an_attempt_that_has_ended_changes_nothing_for_the_next_one() 
     ];
     for outcome in outcomes {
         let spec = json!({ "items": { "count": 1 }, "retries": 1, "retryPolicy": { "backoffSeconds": 0 } });
-        let mut story = started(&spec);
+        let mut story = Story::after(2, LIMITS, &spec);
         story.ends(0, 1, 3);
         story.created = None;
         story.plan(1_000);
@@ -105,7 +98,7 @@ fn a_create_without_an_answer_of_a_task_that_is_over_is_looked_for_and_then_forg
 #[test]
 fn a_second_answer_to_a_create_casts_no_doubt_on_its_pod() {
     let spec = json!({ "items": { "count": 2 }, "minSuccesses": 1, "whenSuccessful": "Drain" });
-    let mut story = started(&spec);
+    let mut story = Story::after(2, LIMITS, &spec);
     story.ends(0, 1, 0);
     story.plan(1_000);
     story.fleet.handle_created(story.now, &Story::id(1, 1), "u", CreateOutcome::Unclear);
@@ -153,7 +146,7 @@ fn a_create_without_an_answer_stays_known_when_somebody_else_has_written_the_sta
 #[test]
 fn a_finished_pod_that_goes_ends_no_later_attempt() {
     let spec = json!({ "items": { "count": 1 }, "retries": 1, "retryPolicy": { "backoffSeconds": 0 } });
-    let mut story = started(&spec);
+    let mut story = Story::after(2, LIMITS, &spec);
     story.ends(0, 1, 3);
     story.plan(1_000);
     assert_eq!(creates(&story.plan(10)), ["t-0-2"]);
@@ -180,7 +173,7 @@ fn a_name_that_is_free_again_lets_its_item_start_at_once() {
 #[test]
 fn a_task_that_was_under_way_starts_no_retry_before_creates_of_before_are_out_of_the_way() {
     let spec = json!({ "items": { "count": 2 }, "retries": 1, "retryPolicy": { "backoffSeconds": 0 } });
-    let mut story = started(&spec);
+    let mut story = Story::after(2, LIMITS, &spec);
     story.ends(0, 1, 3);
     story.ends(1, 1, 3);
     story.created = Some(failed(false));
@@ -198,7 +191,7 @@ fn a_task_that_was_under_way_starts_no_retry_before_creates_of_before_are_out_of
 
 #[test]
 fn a_pod_whose_create_is_answered_twice_is_one_pod() {
-    let mut story = started(&json!({ "items": { "count": 1 } }));
+    let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 1 } }));
     for outcome in [CreateOutcome::Throttled(None), CreateOutcome::Unclear, failed(true), failed(false)] {
         story.fleet.handle_created(story.now, &Story::id(0, 1), "u", outcome.clone());
         assert_eq!(creates(&story.plan(500)), Vec::<&str>::new(), "{outcome:?}");

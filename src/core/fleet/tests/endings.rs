@@ -3,21 +3,16 @@
 use serde_json::{Value, json};
 
 use super::Limits;
-use super::story::{LIMITS, Story, key, new_task};
+use super::story::{LIMITS, Story, key, lines, new_task, with};
 use crate::api::TaskPhase;
-use crate::api::status::{FailureGroup, MapTaskStatus};
+use crate::api::status::FailureGroup;
 use crate::core::pod::{Deletion, PodSeen};
 use crate::core::port::{Action, CreateOutcome, LookOutcome};
 
 /// A task of these fields, one item unless they say otherwise, whose items have started.
 fn started(extra: &Value) -> Story {
-    let mut spec = json!({ "items": { "count": 1 } });
-    for (field, value) in extra.as_object().unwrap() {
-        spec[field] = value.clone();
-    }
-    let mut story = Story::new(LIMITS, &spec);
-    (0..3).for_each(|_| drop(story.plan(0)));
-    story
+    let spec = with(json!({ "items": { "count": 1 } }), extra);
+    Story::after(3, LIMITS, &spec)
 }
 
 fn shows(story: &mut Story, status: &Value) {
@@ -31,24 +26,16 @@ fn terminated(exit_code: i32, reason: &str, message: &str) -> Value {
     json!({ "phase": phase, "containerStatuses": [{ "name": "main", "state": { "terminated": terminated } }] })
 }
 
-fn status(story: &Story) -> &MapTaskStatus {
-    &story.written.as_ref().unwrap().status
-}
-
 /// The only group of failures, once it is recorded.
 fn failure(story: &mut Story) -> FailureGroup {
     story.plan(1_000);
     story.plan(1_000);
-    let [group] = &status(story).failures[..] else { panic!("{:?}", status(story).failures) };
+    let [group] = &story.status().failures[..] else { panic!("{:?}", story.status().failures) };
     group.clone()
 }
 
 fn words(story: &mut Story) -> String {
     failure(story).sample.message.unwrap_or_default()
-}
-
-fn creates(plan: &[String]) -> Vec<&str> {
-    plan.iter().map(String::as_str).filter(|line| line.starts_with("create")).collect()
 }
 
 #[test]
@@ -66,7 +53,7 @@ fn a_result_that_is_too_long_is_told_with_its_size_and_what_is_allowed() {
 #[test]
 fn a_container_whose_memory_can_not_be_raised_is_told_with_its_own_words() {
     let mut story = started(&json!({ "retryPolicy": { "outOfMemory": { "factor": 2, "maxMemory": "1Gi" } } }));
-    assert_eq!(status(&story).phase, Some(TaskPhase::Failed), "no container of it has a limit");
+    assert_eq!(story.status().phase, Some(TaskPhase::Failed), "no container of it has a limit");
     story = started(&json!({}));
     shows(&mut story, &terminated(137, "OOMKilled", "killed"));
     assert_eq!(words(&mut story), "killed", "nobody has asked for more");
@@ -171,7 +158,7 @@ fn a_pod_that_was_seen_to_run_is_not_evicted_for_free_though_it_says_nothing_of_
         shows(&mut story, &json!({ "phase": "Failed", "reason": "Evicted" }));
         story.plan(1_000);
         story.plan(1_000);
-        assert_eq!(status(&story).phase, Some(phase));
+        assert_eq!(story.status().phase, Some(phase));
     }
 }
 
@@ -196,7 +183,7 @@ fn a_pod_that_is_gone_after_a_restart_costs_nothing_only_if_its_task_is_suspende
         }
         story.plan(1_000);
         story.plan(1_000);
-        let told = status(&story).failures.first().map(|group| group.category.as_str());
+        let told = story.status().failures.first().map(|group| group.category.as_str());
         assert_eq!(told, lost, "suspend {suspend}, {policy}, killed {killed}");
     }
 }
@@ -214,7 +201,7 @@ fn an_item_that_was_stopped_for_a_suspension_starts_at_once_when_its_task_is_res
     story.fleet.handle_pod_gone(story.now, &PodSeen { deleted, version: 3, ..Story::ended(0, 1, 143) });
     story.plan(1_000);
     story.edit(|task| task.spec.suspend = false);
-    assert_eq!(creates(&story.plan(1_000)), ["create ns/t-0-2"]);
+    assert_eq!(lines(&story.plan(1_000), "create"), ["create ns/t-0-2"]);
 }
 
 #[test]
@@ -225,12 +212,12 @@ fn what_fails_while_the_rest_of_a_decided_task_drains_is_not_tried_again() {
     story.plan(1_000);
     story.ends(1, 1, 3);
     story.plan(1_000);
-    let counts = status(&story).counts.unwrap();
-    assert_eq!((status(&story).phase, counts.failed, counts.cancelled), (Some(TaskPhase::Succeeded), 0, 1));
+    let counts = story.status().counts.unwrap();
+    assert_eq!((story.status().phase, counts.failed, counts.cancelled), (Some(TaskPhase::Succeeded), 0, 1));
     let rerun = serde_json::from_value(json!({ "id": "1", "items": "1" })).unwrap();
     story.edit(|task| task.spec.rerun = rerun);
     let plan: Vec<String> = (0..3).flat_map(|_| story.plan(1_000)).collect();
-    assert_eq!(creates(&plan), ["create ns/t-1-2"], "its second attempt was never begun");
+    assert_eq!(lines(&plan, "create"), ["create ns/t-1-2"], "its second attempt was never begun");
 }
 
 #[test]
@@ -244,15 +231,15 @@ fn the_next_attempt_waits_for_a_late_create_only_if_the_pod_of_the_last_is_gone(
         story.created = Some(CreateOutcome::Unclear);
         story.plan(0);
         story.created = Some(CreateOutcome::Created);
-        assert_eq!(creates(&story.plan(1_000)), ["create ns/t-0-1"]);
+        assert_eq!(lines(&story.plan(1_000), "create"), ["create ns/t-0-1"]);
         if gone {
             story.fleet.handle_pod_gone(story.now, &Story::ended(0, 1, 3));
         } else {
             story.ends(0, 1, 3);
         }
         let early: Vec<String> = (0..7).flat_map(|_| story.plan(10_000)).collect();
-        assert_eq!(creates(&early).is_empty(), gone, "{early:?}");
-        assert_eq!(creates(&story.plan(5_000)).is_empty(), !gone);
+        assert_eq!(lines(&early, "create").is_empty(), gone, "{early:?}");
+        assert_eq!(lines(&story.plan(5_000), "create").is_empty(), !gone);
     }
 }
 
@@ -265,7 +252,7 @@ fn a_finished_pod_waits_for_creates_without_an_answer_and_for_no_others() {
     story.created = Some(CreateOutcome::Unclear);
     story.plan(0);
     story.created = Some(CreateOutcome::Created);
-    assert_eq!(creates(&story.plan(10_000)), ["create ns/t-0-1"]);
+    assert_eq!(lines(&story.plan(10_000), "create"), ["create ns/t-0-1"]);
     story.ends(0, 1, 0);
     let clean = |plan: &[String]| plan.contains(&"clean up ns/t-0-1".to_owned());
     assert!(!clean(&story.plan(1_000)) && !clean(&story.plan(0)) && !clean(&story.plan(63_000)));

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::queue::{Cluster, limits};
-use super::story::{LIMITS, Story, key};
+use super::story::{LIMITS, Story, key, lines};
 use crate::api::TaskPhase;
 use crate::api::status::WaitingReason;
 use crate::core::port::{Action, CheckOutcome, CreateOutcome, LookOutcome};
@@ -15,10 +15,6 @@ fn broken() -> CreateOutcome {
 fn waiting(story: &Story) -> (WaitingReason, String) {
     let waiting = story.fleet.task(&key()).unwrap().waiting().cloned().unwrap();
     (waiting.reason, waiting.message.unwrap_or_default())
-}
-
-fn creates(plan: &[String]) -> usize {
-    plan.iter().filter(|line| line.starts_with("create")).count()
 }
 
 /// How long 100 items take, 20 at a time, beside ten tasks in namespaces of their own whose creates fail.
@@ -97,12 +93,12 @@ fn an_item_whose_create_fails_backs_off_by_itself_and_costs_it_nothing() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
     story.plan(0);
     story.created = Some(broken());
-    assert_eq!(creates(&story.plan(0)), 1);
+    assert_eq!(lines(&story.plan(0), "create").len(), 1);
     story.plan(0);
     assert_eq!(waiting(&story), (WaitingReason::FailedCreate, "pod t-0-1: failed calling webhook".to_owned()));
-    assert_eq!(creates(&story.plan(400)), 0, "not at once");
-    assert_eq!(creates(&story.plan(600)), 1, "the first delay is at most a second");
-    let tried: usize = (0..600).map(|_| creates(&story.plan(1_000))).sum();
+    assert_eq!(lines(&story.plan(400), "create").len(), 0, "not at once");
+    assert_eq!(lines(&story.plan(600), "create").len(), 1, "the first delay is at most a second");
+    let tried: usize = (0..600).map(|_| lines(&story.plan(1_000), "create").len()).sum();
     assert!((8..=25).contains(&tried), "{tried} creates in ten minutes");
     story.created = Some(CreateOutcome::Created);
     let plans: Vec<String> = (0..60).flat_map(|_| story.plan(1_000)).collect();
@@ -115,7 +111,7 @@ fn a_pod_that_may_exist_all_the_same_keeps_its_slot_while_its_item_backs_off() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 3 }, "concurrency": 1 }));
     story.plan(0);
     story.created = Some(CreateOutcome::Failed { message: "no".to_owned(), may_exist: true });
-    assert_eq!(creates(&story.plan(0)), 1);
+    assert_eq!(lines(&story.plan(0), "create").len(), 1);
     assert_eq!(story.fleet.task(&key()).unwrap().in_flight(), 1);
     assert!(!story.plan(300).iter().any(|line| line.starts_with("create")), "no other item takes its place");
     story.created = Some(CreateOutcome::Created);
@@ -187,11 +183,15 @@ fn an_item_keeps_its_slot_while_a_create_without_an_answer_may_be_carried_out_wh
         let mut story = Story::new(LIMITS, &json!({ "items": { "count": 3 }, "concurrency": 1 }));
         story.plan(0);
         story.created = Some(CreateOutcome::Unclear);
-        assert_eq!(creates(&story.plan(0)), 1);
+        assert_eq!(lines(&story.plan(0), "create").len(), 1);
         story.created = Some(outcome.clone());
-        assert_eq!(creates(&story.plan(200)), 1, "sent again");
+        assert_eq!(lines(&story.plan(200), "create").len(), 1, "sent again");
         story.created = None;
         let plan = story.plan(1);
-        assert_eq!((creates(&plan), story.fleet.task(&key()).unwrap().in_flight()), (0, 1), "{outcome:?}");
+        assert_eq!(
+            (lines(&plan, "create").len(), story.fleet.task(&key()).unwrap().in_flight()),
+            (0, 1),
+            "{outcome:?}"
+        );
     }
 }

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::story::{LIMITS, Story, key};
+use super::story::{LIMITS, Story, key, lines};
 use crate::api::TaskPhase;
-use crate::api::status::MapTaskStatus;
 use crate::core::ids::{Index, ItemCount, Time};
 use crate::core::phases::{ItemPhase, Phases};
 use crate::core::pod::PodSeen;
@@ -19,32 +18,14 @@ fn started(spec: &Value, created: Option<CreateOutcome>) -> Story {
     story
 }
 
-fn status(story: &Story) -> &MapTaskStatus {
-    &story.written.as_ref().expect("it was written").status
-}
-
 /// Somebody else writes the status; and maybe more.
 pub(crate) fn another_writes(story: &mut Story, change: impl FnOnce(&mut TaskSeen)) {
-    edit(story, |task| {
+    story.edit(|task| {
         let mut condition = task.status.conditions[0].clone();
         condition.type_ = format!("Seen{}", task.resource_version);
         task.status.conditions.push(condition);
         change(task);
     });
-}
-
-/// Somebody changes the object.
-fn edit(story: &mut Story, change: impl FnOnce(&mut TaskSeen)) {
-    let mut task = story.written.clone().unwrap();
-    change(&mut task);
-    story.version += 1;
-    (task.resource_version, task.generation) = (story.version, i64::try_from(story.version).unwrap());
-    story.written = Some(task.clone());
-    story.fleet.handle_task(story.now, task);
-}
-
-fn creates(plan: &[String]) -> Vec<&str> {
-    plan.iter().map(String::as_str).filter(|line| line.starts_with("create")).collect()
 }
 
 fn pending(version: u64) -> PodSeen {
@@ -56,14 +37,18 @@ fn a_create_on_its_way_is_still_known_when_another_wrote_the_status() {
     let spec = json!({ "items": { "count": 2 }, "concurrency": 1 });
     let mut story = started(&spec, None);
     another_writes(&mut story, |_| ());
-    assert_eq!(creates(&story.plan(1_000)), Vec::<&str>::new(), "its pod may come");
+    assert_eq!(lines(&story.plan(1_000), "create"), Vec::<&str>::new(), "its pod may come");
     story.fleet.handle_created(story.now, &Story::id(0, 1), "u", CreateOutcome::Created);
     another_writes(&mut story, |_| ());
-    assert_eq!(creates(&story.plan(1_000)), Vec::<&str>::new(), "its pod is there, though no list has shown it");
+    assert_eq!(
+        lines(&story.plan(1_000), "create"),
+        Vec::<&str>::new(),
+        "its pod is there, though no list has shown it"
+    );
     story.runs(0, 1);
     story.ends(0, 1, 0);
     story.created = Some(CreateOutcome::Created);
-    assert_eq!(creates(&story.plan(1_000)), ["create ns/t-1-1"]);
+    assert_eq!(lines(&story.plan(1_000), "create"), ["create ns/t-1-1"]);
 }
 
 #[test]
@@ -74,7 +59,7 @@ fn a_create_on_its_way_of_an_item_that_ended_by_another_word_holds_no_slot() {
         phases.set(Index(0), ItemPhase::Succeeded);
         task.status.phases = Some(phases.encode());
     });
-    assert_eq!(creates(&story.plan(1_000)), ["create ns/t-1-1"]);
+    assert_eq!(lines(&story.plan(1_000), "create"), ["create ns/t-1-1"]);
 }
 
 #[test]
@@ -84,11 +69,15 @@ fn a_create_on_its_way_of_an_attempt_before_the_recorded_one_holds_no_slot() {
         let mut other = started(&json!({ "items": { "count": 2 }, "retries": 1 }), Some(CreateOutcome::Created));
         other.ends(0, 1, 1);
         other.plan(1_000);
-        status(&other).attempts.clone()
+        other.status().attempts.clone()
     };
     assert!(attempts.is_some());
     another_writes(&mut story, |task| task.status.attempts = attempts);
-    assert_eq!(creates(&story.plan(1_000)), ["create ns/t-1-1"], "the second attempt waits for the first one's create");
+    assert_eq!(
+        lines(&story.plan(1_000), "create"),
+        ["create ns/t-1-1"],
+        "the second attempt waits for the first one's create"
+    );
 }
 
 #[test]
@@ -127,7 +116,10 @@ fn a_template_that_another_changed_together_with_the_status_starts_nothing() {
     });
     story.ends(0, 1, 0);
     let plan = story.plan(1_000);
-    assert!(creates(&plan).is_empty() && plan.iter().any(|line| line.contains("waiting TemplateChanged")), "{plan:?}");
+    assert!(
+        lines(&plan, "create").is_empty() && plan.iter().any(|line| line.contains("waiting TemplateChanged")),
+        "{plan:?}"
+    );
 }
 
 #[test]
@@ -135,10 +127,10 @@ fn after_a_restart_a_retry_waits_for_late_creates_unless_the_pod_before_it_keeps
     let mut story = started(&json!({ "items": { "count": 2 }, "retries": 1 }), Some(CreateOutcome::Created));
     story.ends(0, 1, 1);
     story.ends(1, 1, 1);
-    assert!(creates(&story.plan(1_000)).is_empty(), "they back off");
+    assert!(lines(&story.plan(1_000), "create").is_empty(), "they back off");
     story.restart([Story::ended(0, 1, 1)]);
-    assert_eq!(creates(&story.plan(1_000)), ["create ns/t-0-2"]);
-    assert_eq!(creates(&story.plan(80_000)), ["create ns/t-1-2"]);
+    assert_eq!(lines(&story.plan(1_000), "create"), ["create ns/t-0-2"]);
+    assert_eq!(lines(&story.plan(80_000), "create"), ["create ns/t-1-2"]);
 }
 
 /// What becomes of an item that the record calls running and whose pod is gone when another operator takes over; failures of the
@@ -151,10 +143,10 @@ fn pod_lost_over_a_restart(spec: &Value, suspended: bool, resumed: bool) -> (u32
     story.runs(0, 1);
     story.plan(1_000);
     if suspended {
-        edit(&mut story, |task| task.spec.suspend = true);
+        story.edit(|task| task.spec.suspend = true);
         story.task.spec.suspend = true;
         story.plan(1_000);
-        assert_eq!(status(&story).phase, Some(TaskPhase::Suspended));
+        assert_eq!(story.status().phase, Some(TaskPhase::Suspended));
     }
     story.written.as_mut().unwrap().spec.suspend = suspended && !resumed;
     story.restart([]);
@@ -191,9 +183,9 @@ fn a_deadline_counts_from_the_resumption_also_if_nobody_was_there_to_see_it() {
         story.runs(0, 1);
         story.plan(1_000);
         if suspended {
-            edit(&mut story, |task| task.spec.suspend = true);
+            story.edit(|task| task.spec.suspend = true);
             story.plan(1_000);
-            assert_eq!(status(&story).phase, Some(TaskPhase::Suspended));
+            assert_eq!(story.status().phase, Some(TaskPhase::Suspended));
         }
         story.written.as_mut().unwrap().spec.suspend = suspended && !resumed;
         story.now = Time(100_000);
@@ -202,7 +194,7 @@ fn a_deadline_counts_from_the_resumption_also_if_nobody_was_there_to_see_it() {
         story.plan(1_000);
         story.ends(0, 1, 0);
         story.plan(1_000);
-        status(&story).start_time.as_ref().unwrap().0.as_second()
+        story.status().start_time.as_ref().unwrap().0.as_second()
     };
     assert_eq!((start(false, false), start(true, false), start(true, true)), (0, 0, 100));
 }
@@ -218,9 +210,9 @@ fn of_a_task_that_has_ended_no_item_is_kept_before_a_rerun_is_asked_for() {
     story.plan(1_000);
     assert!(!items_at_hand(&story));
     let rerun = serde_json::from_value(json!({ "id": "1", "items": "Failed" })).unwrap();
-    edit(&mut story, |task| task.spec.rerun = rerun);
+    story.edit(|task| task.spec.rerun = rerun);
     story.plan(80_000);
-    assert_eq!(creates(&story.plan(80_000)), ["create ns/t-0-2"]);
+    assert_eq!(lines(&story.plan(80_000), "create"), ["create ns/t-0-2"]);
 }
 
 #[test]
@@ -237,7 +229,7 @@ fn a_rerun_of_a_task_whose_items_can_not_be_read_is_refused_and_changes_none_of_
     for _ in 0..3 {
         story.plan(1_000);
     }
-    let told = status(&story);
+    let told = story.status();
     assert_eq!((told.phase, told.phases.as_deref()), (Some(TaskPhase::Failed), Some("oops")));
     assert_eq!(
         told.rerun.as_ref().and_then(|done| done.message.as_deref()),

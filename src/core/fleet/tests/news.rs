@@ -2,20 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::story::{LIMITS, Story, empty_fleet, key, new_task, pod_of};
 use super::{Fleet, Limits};
 use crate::core::ids::{Attempt, TaskKey, Time};
 use crate::core::port::{Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, Event, TaskSeen, WriteOutcome};
-
-/// A story whose task is accepted and has started what it may.
-fn started(spec: &Value) -> Story {
-    let mut story = Story::new(LIMITS, spec);
-    story.plan(0);
-    story.plan(0);
-    story
-}
 
 fn running(index: u32) -> crate::core::pod::PodSeen {
     Story::pod(index, 1, &json!({ "phase": "Running" }))
@@ -23,7 +15,7 @@ fn running(index: u32) -> crate::core::pod::PodSeen {
 
 #[test]
 fn a_task_that_a_new_list_does_not_show_is_gone() {
-    let mut story = started(&json!({ "items": { "count": 1 } }));
+    let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 1 } }));
     story.fleet.handle_tasks_listing();
     story.fleet.handle_task(story.now, story.written.clone().unwrap());
     story.fleet.handle_tasks_listed(story.now);
@@ -35,7 +27,7 @@ fn a_task_that_a_new_list_does_not_show_is_gone() {
 
 #[test]
 fn a_pod_that_a_new_list_does_not_show_is_looked_for_at_once() {
-    let mut story = started(&json!({ "items": { "count": 2 } }));
+    let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 2 } }));
     (0..2).for_each(|index| story.fleet.handle_pod(story.now, running(index)));
     story.plan(1_000);
     story.fleet.handle_pods_listing();
@@ -47,7 +39,7 @@ fn a_pod_that_a_new_list_does_not_show_is_looked_for_at_once() {
 
 #[test]
 fn a_task_of_the_same_name_and_another_uid_begins_anew() {
-    let mut story = started(&json!({ "items": { "count": 1 } }));
+    let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 1 } }));
     assert_eq!(story.fleet.task(&key()).unwrap().in_flight(), 1);
     story.fleet.handle_task(story.now, new_task(key(), "other", 9, &json!({ "items": { "count": 1 } })));
     assert_eq!(story.plan(0), ["check ns/t"]);
@@ -74,7 +66,7 @@ fn a_task_of_the_same_name_begins_without_the_trouble_of_the_one_before() {
 #[test]
 fn a_task_from_before_is_loaded_once_both_lists_are_complete_whichever_is_first() {
     for tasks_first in [true, false] {
-        let story = started(&json!({ "items": { "count": 1 } }));
+        let story = Story::after(2, LIMITS, &json!({ "items": { "count": 1 } }));
         let tasks =
             vec![Event::TasksListing, Event::Task(Box::new(story.written.clone().unwrap())), Event::TasksListed];
         let pods = vec![Event::PodsListing, Event::Pod(running(0)), Event::PodsListed];
@@ -95,7 +87,7 @@ fn a_task_from_before_is_loaded_once_both_lists_are_complete_whichever_is_first(
 
 #[test]
 fn after_a_restart_a_finished_pod_stays_while_a_create_of_before_may_bring_it_back() {
-    let mut story = started(&json!({ "items": { "count": 2 } }));
+    let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 2 } }));
     // One of two finished pods may stay for good.
     story.restart([Story::ended(0, 1, 0), Story::ended(1, 1, 0)]);
     let before: Vec<String> = (0..74).flat_map(|_| story.plan(1_000)).collect();
@@ -111,7 +103,7 @@ fn a_delete_that_fails_is_sent_again_and_a_pod_that_has_changed_is_looked_at_fir
         (DeleteOutcome::Failed, vec!["stop ns/t-0-1", "stop ns/t-0-1"]),
         (DeleteOutcome::Changed, vec!["stop ns/t-0-1", "look for ns/t-0-1"]),
     ] {
-        let mut story = started(&json!({ "items": { "count": 2 }, "minSuccesses": 1 }));
+        let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 2 }, "minSuccesses": 1 }));
         story.runs(0, 1);
         story.plan(1_000);
         story.ends(1, 1, 0);
@@ -129,7 +121,7 @@ fn a_delete_that_fails_is_sent_again_and_a_pod_that_has_changed_is_looked_at_fir
 
 #[test]
 fn after_a_conflict_the_object_is_read_again_and_what_is_read_is_what_the_next_write_names() {
-    let mut story = started(&json!({ "items": { "count": 2 } }));
+    let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 2 } }));
     story.ends(0, 1, 0);
     story.now = story.now.plus_millis(1_000);
     assert!(story.fleet.poll_plan(story.now).to_string().contains("write ns/t"));

@@ -1,24 +1,12 @@
 //! What the watch shows of pods that are of the past, of others, or not there any more.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::story::{LIMITS, REDUCE, Story, empty_fleet, key};
+use super::story::{LIMITS, REDUCE, Story, empty_fleet, key, lines};
 use super::{Fleet, Limits};
 use crate::api::TaskPhase;
 use crate::core::pod::{Holder, PodSeen};
 use crate::core::port::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, LookOutcome, WriteOutcome};
-
-/// A task of these fields, whose first items have started.
-fn started(limits: Limits, spec: &Value) -> Story {
-    let mut story = Story::new(limits, spec);
-    (0..3).for_each(|_| drop(story.plan(0)));
-    story
-}
-
-fn running(index: u32, attempt: u32) -> PodSeen {
-    let status = json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] });
-    PodSeen { version: 2, ..Story::pod(index, attempt, &status) }
-}
 
 /// The item's container has ended well, and another one runs on.
 fn outlived(index: u32, version: u64) -> PodSeen {
@@ -26,14 +14,6 @@ fn outlived(index: u32, version: u64) -> PodSeen {
     let proxy = json!({ "name": "proxy", "state": { "running": {} } });
     let status = json!({ "phase": "Running", "containerStatuses": [ended, proxy] });
     PodSeen { version, ..Story::pod(index, 1, &status) }
-}
-
-fn lines<'a>(plan: &'a [String], what: &str) -> Vec<&'a str> {
-    plan.iter().map(String::as_str).filter(|line| line.starts_with(what)).collect()
-}
-
-fn phase(story: &Story) -> TaskPhase {
-    story.fleet.task(&key()).unwrap().phase()
 }
 
 /// A complete list of pods, which shows these.
@@ -47,16 +27,16 @@ fn lists(story: &mut Story, pods: impl IntoIterator<Item = PodSeen>) {
 
 #[test]
 fn a_pod_of_another_owner_says_nothing_of_the_item_whose_pods_name_it_has() {
-    let mut story = started(LIMITS, &json!({ "items": { "count": 1 } }));
+    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 1 } }));
     story.fleet.handle_pod(story.now, PodSeen { owner_uid: Some("other".to_owned()), ..Story::ended(0, 1, 0) });
     story.plan(1_000);
-    assert_eq!(phase(&story), TaskPhase::Running);
+    assert_eq!(story.phase(), TaskPhase::Running);
     assert_eq!(story.fleet.task(&key()).unwrap().in_flight(), 1);
 }
 
 #[test]
 fn a_task_that_is_being_deleted_starts_and_notes_nothing_more() {
-    let mut story = started(LIMITS, &json!({ "items": { "count": 3 }, "concurrency": 2 }));
+    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 3 }, "concurrency": 2 }));
     story.edit(|task| task.deleting = true);
     story.ends(0, 1, 0);
     assert_eq!(story.plan(60_000), Vec::<String>::new());
@@ -64,24 +44,24 @@ fn a_task_that_is_being_deleted_starts_and_notes_nothing_more() {
 
 #[test]
 fn a_pod_that_runs_after_its_tasks_end_is_stopped_at_once() {
-    let mut story = started(LIMITS, &json!({ "items": { "count": 1 } }));
+    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 1 } }));
     story.ends(0, 1, 0);
     story.plan(1_000);
     story.plan(0);
-    assert_eq!(phase(&story), TaskPhase::Succeeded);
-    story.fleet.handle_pod(story.now, PodSeen { uid: "late".to_owned(), version: 9, ..running(0, 2) });
+    assert_eq!(story.phase(), TaskPhase::Succeeded);
+    story.fleet.handle_pod(story.now, PodSeen { uid: "late".to_owned(), version: 9, ..Story::running(0, 2) });
     assert_eq!(lines(&story.plan(0), "stop"), ["stop ns/t-0-2"]);
 }
 
 #[test]
 fn finished_pods_of_an_ended_task_go_after_a_restart_once_no_create_can_bring_them_back() {
-    let mut story = started(LIMITS, &json!({ "items": { "count": 3 }, "whenHopeless": "RunAll" }));
+    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 3 }, "whenHopeless": "RunAll" }));
     story.ends(0, 1, 3);
     story.ends(1, 1, 0);
     story.ends(2, 1, 0);
     story.plan(1_000);
     story.plan(0);
-    assert_eq!(phase(&story), TaskPhase::Failed);
+    assert_eq!(story.phase(), TaskPhase::Failed);
     story.restart([Story::ended(0, 1, 3), Story::ended(1, 1, 0), Story::ended(2, 1, 0)]);
     assert_eq!(lines(&story.plan(0), "clean up"), Vec::<&str>::new());
     assert_eq!(lines(&story.plan(74_000), "clean up"), Vec::<&str>::new());
@@ -97,18 +77,18 @@ fn finished_pods_of_an_ended_task_go_after_a_restart_once_no_create_can_bring_th
 fn a_pod_that_lives_on_after_its_item_is_stopped_by_the_next_operator_once_no_create_can_bring_it_back() {
     let template = json!({ "spec": { "containers": [{ "name": "main", "image": "y" }] } });
     let spec = json!({ "items": { "count": 1 }, "completion": "Container", "reduce": { "template": template } });
-    let mut story = started(LIMITS, &spec);
+    let mut story = Story::after(3, LIMITS, &spec);
     story.fleet.handle_pod(story.now, outlived(0, 2));
     story.plan(1_000);
-    assert_eq!(phase(&story), TaskPhase::Reducing);
+    assert_eq!(story.phase(), TaskPhase::Reducing);
     story.restart([outlived(0, 3)]);
     assert_eq!(lines(&story.plan(74_000), "stop"), Vec::<&str>::new());
     assert_eq!(lines(&story.plan(1_000), "stop"), ["stop ns/t-0-1"], "with its grace");
     // When the task has ended, too, nothing of it is waited for.
-    let mut story = started(LIMITS, &json!({ "items": { "count": 1 }, "completion": "Container" }));
+    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 1 }, "completion": "Container" }));
     story.fleet.handle_pod(story.now, outlived(0, 2));
     story.plan(1_000);
-    assert_eq!(phase(&story), TaskPhase::Succeeded);
+    assert_eq!(story.phase(), TaskPhase::Succeeded);
     story.restart([outlived(0, 3)]);
     assert_eq!(lines(&story.plan(0), "stop"), ["stop ns/t-0-1"]);
 }
@@ -125,7 +105,7 @@ fn a_pod_that_a_late_create_has_made_again_is_stopped_once_no_other_can_come() {
     assert_eq!(lines(&story.plan(1_000), "create"), ["create ns/t-0-1"]);
     story.fleet.handle_pod_gone(story.now, &outlived(0, 2));
     story.plan(1_000);
-    assert_eq!(phase(&story), TaskPhase::Reducing);
+    assert_eq!(story.phase(), TaskPhase::Reducing);
     story.fleet.handle_pod(story.now, PodSeen { uid: "late".to_owned(), ..outlived(0, 9) });
     assert_eq!(lines(&story.plan(72_000), "stop"), Vec::<&str>::new());
     assert_eq!(lines(&story.plan(1_000), "stop"), ["stop ns/t-0-1"]);
@@ -136,12 +116,12 @@ fn a_pod_that_lives_on_is_read_as_an_items_while_the_reduce_runs() {
     let template = json!({ "spec": { "containers": [{ "name": "other", "image": "y" }] } });
     let reduce = json!({ "template": template });
     let spec = json!({ "items": { "count": 1 }, "completion": "Container", "reduce": reduce });
-    let mut story = started(LIMITS, &spec);
+    let mut story = Story::after(3, LIMITS, &spec);
     story.fleet.handle_pod(story.now, outlived(0, 2));
     // The write that records its end, and begins the reduce, has no answer yet.
     let plan = story.fleet.poll_plan(story.now.plus_millis(1_000));
     let write = plan.actions.iter().any(|action| matches!(action, Action::Write(_)));
-    assert!(write && phase(&story) == TaskPhase::Reducing, "{plan}");
+    assert!(write && story.phase() == TaskPhase::Reducing, "{plan}");
     story.fleet.handle_pod(story.now, outlived(0, 3));
     assert_eq!(lines(&story.plan(1_100), "stop"), Vec::<&str>::new(), "not before its end is recorded");
     let written = WriteOutcome::Written { version: 9, rewritten: 0, uncached: None };
@@ -153,7 +133,7 @@ fn a_pod_that_lives_on_is_read_as_an_items_while_the_reduce_runs() {
     pod.status.container_statuses.as_mut().unwrap()[0].name = "other".to_owned();
     story.fleet.handle_pod(story.now, pod);
     story.plan(1_000);
-    assert_eq!(phase(&story), TaskPhase::Succeeded);
+    assert_eq!(story.phase(), TaskPhase::Succeeded);
 }
 
 #[test]
@@ -163,7 +143,7 @@ fn a_name_is_tried_again_at_once_when_the_pod_that_had_it_is_gone() {
         story.plan(0);
         story.created = Some(CreateOutcome::NameTaken(Holder::default()));
         assert_eq!(lines(&story.plan(0), "create").len(), 1);
-        let other = PodSeen { owner_uid: Some("other".to_owned()), ..running(0, attempt) };
+        let other = PodSeen { owner_uid: Some("other".to_owned()), ..Story::running(0, attempt) };
         story.fleet.handle_pod_gone(story.now, &other);
         assert_eq!(lines(&story.plan(1_000), "create").len(), usize::from(again), "attempt {attempt}");
     }
@@ -174,7 +154,7 @@ fn a_name_is_tried_again_at_once_when_the_pod_that_had_it_is_gone() {
     story.plan(0);
     story.created = Some(CreateOutcome::NameTaken(Holder::default()));
     assert_eq!(lines(&story.plan(1_000), "create").len(), 1);
-    story.fleet.handle_pod_gone(story.now, &PodSeen { owner_uid: Some("other".to_owned()), ..running(0, 1) });
+    story.fleet.handle_pod_gone(story.now, &PodSeen { owner_uid: Some("other".to_owned()), ..Story::running(0, 1) });
     assert_eq!(lines(&story.plan(1_000), "create").len(), 0);
 }
 
@@ -182,10 +162,10 @@ fn a_name_is_tried_again_at_once_when_the_pod_that_had_it_is_gone() {
 fn a_finished_pod_that_a_list_does_not_show_is_not_deleted() {
     let limits = Limits { kept_pods: 0, linger_millis: 60_000, lingering_pods: 9, ..LIMITS };
     for shown in [true, false] {
-        let mut story = started(limits, &json!({ "items": { "count": 2 } }));
+        let mut story = Story::after(3, limits, &json!({ "items": { "count": 2 } }));
         story.ends(0, 1, 0);
         story.plan(1_000);
-        lists(&mut story, [running(1, 1)].into_iter().chain(shown.then(|| Story::ended(0, 1, 0))));
+        lists(&mut story, [Story::running(1, 1)].into_iter().chain(shown.then(|| Story::ended(0, 1, 0))));
         let plan: Vec<String> = (0..7).flat_map(|_| story.plan(10_000)).collect();
         assert_eq!(lines(&plan, "clean up").len(), usize::from(shown), "{plan:?}");
     }
@@ -193,13 +173,13 @@ fn a_finished_pod_that_a_list_does_not_show_is_not_deleted() {
 
 #[test]
 fn a_list_that_does_not_show_a_pod_makes_it_be_looked_for_once() {
-    let mut story = started(LIMITS, &json!({ "items": { "count": 2 } }));
+    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 2 } }));
     story.runs(0, 1);
     story.runs(1, 1);
     story.plan(1_000);
-    lists(&mut story, [running(0, 1)]);
+    lists(&mut story, [Story::running(0, 1)]);
     assert_eq!(lines(&story.plan(0), "look"), ["look for ns/t-1-1"]);
-    lists(&mut story, [running(0, 1)]);
+    lists(&mut story, [Story::running(0, 1)]);
     assert_eq!(lines(&story.plan(0), "look"), Vec::<&str>::new(), "it has been asked for");
     // A create on its way has no pod that a list could show.
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
@@ -212,7 +192,7 @@ fn a_list_that_does_not_show_a_pod_makes_it_be_looked_for_once() {
 
 #[test]
 fn an_answer_to_a_look_that_nobody_has_asked_for_says_nothing() {
-    let mut story = started(LIMITS, &json!({ "items": { "count": 1 } }));
+    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 1 } }));
     story.runs(0, 1);
     story.fleet.handle_looked(story.now, &Story::id(0, 1), "u", LookOutcome::NotFound);
     lists(&mut story, []);
@@ -224,15 +204,16 @@ fn an_answer_to_a_look_that_nobody_has_asked_for_says_nothing() {
 
 #[test]
 fn a_pod_of_another_owner_that_a_look_finds_is_not_the_one_that_was_looked_for() {
-    let mut story = started(LIMITS, &json!({ "items": { "count": 1 }, "retryPolicy": { "infrastructureRetries": 0 } }));
+    let mut story =
+        Story::after(3, LIMITS, &json!({ "items": { "count": 1 }, "retryPolicy": { "infrastructureRetries": 0 } }));
     story.runs(0, 1);
     story.plan(1_000);
     lists(&mut story, []);
     story.plan(0);
-    let other = PodSeen { owner_uid: Some("other".to_owned()), version: 9, ..running(0, 1) };
+    let other = PodSeen { owner_uid: Some("other".to_owned()), version: 9, ..Story::running(0, 1) };
     story.fleet.handle_looked(story.now, &Story::id(0, 1), "u", LookOutcome::Found(Box::new(other)));
     story.plan(1_000);
-    assert_eq!(phase(&story), TaskPhase::Failed);
+    assert_eq!(story.phase(), TaskPhase::Failed);
 }
 
 #[test]
@@ -241,7 +222,7 @@ fn a_delete_that_failed_is_sent_again_after_a_second_and_a_pod_that_has_changed_
         plan.actions.iter().find_map(|a| if let Action::Delete(delete) = a { Some(delete.id.clone()) } else { None })
     };
     // A finished one.
-    let mut story = started(Limits { kept_pods: 0, ..LIMITS }, &json!({ "items": { "count": 2 } }));
+    let mut story = Story::after(3, Limits { kept_pods: 0, ..LIMITS }, &json!({ "items": { "count": 2 } }));
     story.ends(0, 1, 0);
     story.plan(1_000);
     let id = delete(&story.fleet.poll_plan(story.now)).expect("it is recorded");
@@ -250,7 +231,7 @@ fn a_delete_that_failed_is_sent_again_after_a_second_and_a_pod_that_has_changed_
     assert_eq!(lines(&story.plan(20), "clean up"), ["clean up ns/t-0-1"]);
     // One that runs, and is not needed any more.
     for (outcome, looks) in [(DeleteOutcome::Failed, 0), (DeleteOutcome::Changed, 1)] {
-        let mut story = started(LIMITS, &json!({ "items": { "count": 2 }, "minSuccesses": 1 }));
+        let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 2 }, "minSuccesses": 1 }));
         story.runs(1, 1);
         story.ends(0, 1, 0);
         story.plan(1_000);
@@ -263,7 +244,7 @@ fn a_delete_that_failed_is_sent_again_after_a_second_and_a_pod_that_has_changed_
         let plan = story.plan(0);
         assert_eq!((lines(&plan, "look").len(), lines(&plan, "stop").len()), (looks, 0), "{outcome:?}: {plan:?}");
         if looks > 0 {
-            let found = LookOutcome::Found(Box::new(PodSeen { version: 3, ..running(1, 1) }));
+            let found = LookOutcome::Found(Box::new(PodSeen { version: 3, ..Story::running(1, 1) }));
             story.fleet.handle_looked(story.now, &id, "u", found);
         }
         assert_eq!(lines(&story.plan(1_000), "stop"), ["stop ns/t-1-1"]);
@@ -278,7 +259,7 @@ fn a_pod_that_only_a_limit_range_refuses_fails_its_task_and_one_that_a_policy_re
         story.plan(0);
         story.created = Some(CreateOutcome::Refused(words.to_owned()));
         (0..3).for_each(|_| drop(story.plan(100)));
-        assert_eq!(phase(&story), if failed { TaskPhase::Failed } else { TaskPhase::Running }, "{words}");
+        assert_eq!(story.phase(), if failed { TaskPhase::Failed } else { TaskPhase::Running }, "{words}");
         // The same of the pod that is made for a check.
         let mut fleet: Fleet = empty_fleet(LIMITS);
         fleet.handle_task(story.now, story.task.clone());

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::story::{LIMITS, Story, key};
+use super::story::{LIMITS, Story, key, lines, with};
 use crate::api::TaskPhase;
 use crate::core::cache::Entry;
 use crate::core::ids::Index;
@@ -11,14 +11,8 @@ use crate::core::port::{Action, FetchOutcome, RecallOutcome};
 
 /// A task of these items with a cache, which is accepted and has asked for the first page.
 fn story(items: &Value, extra: &Value) -> Story {
-    let mut spec = json!({ "items": items, "cache": { "name": "c", "version": "1" } });
-    for (field, value) in extra.as_object().unwrap() {
-        spec[field] = value.clone();
-    }
-    let mut story = Story::new(LIMITS, &spec);
-    story.plan(0);
-    story.plan(0);
-    story
+    let spec = with(json!({ "items": items, "cache": { "name": "c", "version": "1" } }), extra);
+    Story::after(2, LIMITS, &spec)
 }
 
 fn serialized(values: &[&str], extra: &Value) -> Story {
@@ -48,14 +42,6 @@ fn waiting(story: &Story) -> Option<&'static str> {
     story.fleet.task(&key()).unwrap().waiting().map(|waiting| waiting.reason.as_str())
 }
 
-fn recalls(plan: &[String]) -> Vec<&str> {
-    plan.iter().map(String::as_str).filter(|line| line.starts_with("recall")).collect()
-}
-
-fn creates(plan: &[String]) -> Vec<&str> {
-    plan.iter().map(String::as_str).filter(|line| line.starts_with("create")).collect()
-}
-
 fn says_nothing(index: u32, attempt: u32) -> PodSeen {
     let own = json!({ "name": "main", "state": { "terminated": { "exitCode": 0 } } });
     Story::pod(index, attempt, &json!({ "phase": "Succeeded", "containerStatuses": [own] }))
@@ -66,8 +52,8 @@ fn nothing_is_started_or_decided_before_the_last_page() {
     let mut story = story(&json!({ "values": ["x", "y", "z"] }), &json!({ "minSuccesses": 1 }));
     page(&mut story, &[0], 0, Some(1));
     let plan = story.plan(1_000);
-    assert_eq!(recalls(&plan), ["recall 3 items of ns/t from ns/c page 1"]);
-    assert_eq!((creates(&plan), counts(&story)), (vec![], [0, 1, 0]), "more than was required is welcome");
+    assert_eq!(lines(&plan, "recall"), ["recall 3 items of ns/t from ns/c page 1"]);
+    assert_eq!((lines(&plan, "create"), counts(&story)), (vec![], [0, 1, 0]), "more than was required is welcome");
     page(&mut story, &[2], 0, None);
     story.plan(1_000);
     assert_eq!((counts(&story), story.fleet.task(&key()).unwrap().phase()), ([0, 2, 1], TaskPhase::Succeeded));
@@ -80,14 +66,18 @@ fn a_page_without_an_answer_is_asked_for_again_after_a_delay_that_doubles() {
     let mut story = story(&json!({ "values": ["x"] }), &json!({}));
     for delay in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
         story.fleet.handle_recalled(story.now, &key(), "u", RecallOutcome::Unclear("timeout".to_owned()));
-        assert_eq!(recalls(&story.plan(delay - 20)), Vec::<&str>::new());
+        assert_eq!(lines(&story.plan(delay - 20), "recall"), Vec::<&str>::new());
         let plan = story.plan(20);
-        assert_eq!((recalls(&plan).len(), creates(&plan)), (1, vec![]), "after {delay} ms");
+        assert_eq!((lines(&plan, "recall").len(), lines(&plan, "create")), (1, vec![]), "after {delay} ms");
     }
     page(&mut story, &[], 0, Some(1));
     story.plan(0);
     story.fleet.handle_recalled(story.now, &key(), "u", RecallOutcome::Unclear("timeout".to_owned()));
-    assert_eq!(recalls(&story.plan(1_000)), ["recall 1 items of ns/t from ns/c page 1"], "an answer ends the row");
+    assert_eq!(
+        lines(&story.plan(1_000), "recall"),
+        ["recall 1 items of ns/t from ns/c page 1"],
+        "an answer ends the row"
+    );
 }
 
 #[test]
@@ -99,7 +89,7 @@ fn damaged_entries_of_all_pages_are_told_together() {
     let plan = story.plan(0);
     let told = "tell ns/t CacheDamaged: 5 entries of the cache can't be read, or were changed by hand: their items run";
     assert!(plan.contains(&told.to_owned()), "{plan:?}");
-    assert_eq!(creates(&plan), ["create ns/t-0-1"]);
+    assert_eq!(lines(&plan, "create"), ["create ns/t-0-1"]);
 }
 
 #[test]
@@ -109,9 +99,9 @@ fn what_is_known_is_stored_before_more_is_asked_for_if_it_is_much() {
         page(&mut story, &(0..known).collect::<Vec<_>>(), 0, Some(1));
         let plan = story.plan(1_000);
         assert!(plan.iter().any(|line| line.ends_with(&format!(" +{known} results"))), "{plan:?}");
-        assert_eq!(recalls(&plan).is_empty(), waits, "{known}");
+        assert_eq!(lines(&plan, "recall").is_empty(), waits, "{known}");
         let plan = story.plan(0);
-        assert_eq!(recalls(&plan).is_empty(), !waits, "once they are stored");
+        assert_eq!(lines(&plan, "recall").is_empty(), !waits, "once they are stored");
     }
 }
 
@@ -139,7 +129,7 @@ fn only_first_attempts_are_looked_up_after_a_restart() {
     story.plan(1_000);
     let running = Story::pod(1, 1, &json!({ "phase": "Running" }));
     story.restart([Story::ended(0, 1, 3), running]);
-    assert_eq!(recalls(&story.plan(0)), ["recall 1 items of ns/t from ns/c page 0"]);
+    assert_eq!(lines(&story.plan(0), "recall"), ["recall 1 items of ns/t from ns/c page 0"]);
 }
 
 #[test]
@@ -162,7 +152,7 @@ fn what_said_nothing_at_its_first_attempt_tells_the_cache_nothing() {
 fn without_serialize_items_that_are_the_same_run_beside_each_other() {
     let mut story = story(&json!({ "values": ["x", "x"] }), &json!({}));
     page(&mut story, &[], 0, None);
-    assert_eq!(creates(&story.plan(0)), ["create ns/t-0-1", "create ns/t-1-1"]);
+    assert_eq!(lines(&story.plan(0), "create"), ["create ns/t-0-1", "create ns/t-1-1"]);
 }
 
 #[test]
@@ -174,7 +164,7 @@ fn an_item_that_runs_since_before_a_restart_is_waited_for() {
     story.restart([Story::pod(0, 1, &json!({ "phase": "Running" }))]);
     story.plan(0);
     page(&mut story, &[], 0, None);
-    assert_eq!((creates(&story.plan(0)), waiting(&story)), (vec![], Some("Serialized")));
+    assert_eq!((lines(&story.plan(0), "create"), waiting(&story)), (vec![], Some("Serialized")));
 }
 
 #[test]
@@ -196,10 +186,10 @@ fn an_item_that_was_waited_for_and_is_known_waits_no_more() {
     story.plan(0);
     story.ends(0, 1, 0);
     story.plan(1_000);
-    assert_eq!(recalls(&story.plan(999)), Vec::<&str>::new(), "the cache has a second to take it in");
+    assert_eq!(lines(&story.plan(999), "recall"), Vec::<&str>::new(), "the cache has a second to take it in");
     story.plan(0);
     let plan = story.plan(1_000);
-    assert_eq!(recalls(&plan), ["recall 1 items of ns/t from ns/c page 0"]);
+    assert_eq!(lines(&plan, "recall"), ["recall 1 items of ns/t from ns/c page 0"]);
     page(&mut story, &[2], 0, Some(1));
     story.plan(1_000);
     assert_eq!((counts(&story), waiting(&story)), ([1, 1, 0], Some("Serialized")), "item 3 still does");
@@ -221,5 +211,5 @@ fn items_of_a_configmap_are_looked_up_once_they_are_read_again() {
     assert!(plan.actions.iter().any(|action| matches!(action, Action::Fetch(_))), "{plan}");
     assert!(!plan.actions.iter().any(|action| matches!(action, Action::Recall(_))), "{plan}");
     read(&mut story);
-    assert_eq!(recalls(&story.plan(0)), ["recall 2 items of ns/t from ns/c page 0"]);
+    assert_eq!(lines(&story.plan(0), "recall"), ["recall 2 items of ns/t from ns/c page 0"]);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::story::{LIMITS, REDUCE, Story, key};
+use super::story::{LIMITS, REDUCE, Story, key, lines};
 use crate::core::port::Action;
 
 fn story(items: u32, retries: u32) -> Story {
@@ -35,10 +35,6 @@ fn reducing(reduce: Value) -> Story {
     story.plan(100);
     assert!(story.plan(0).contains(&"create ns/t-reduce-1".to_owned()));
     story
-}
-
-fn stops(plan: &[String]) -> Vec<&str> {
-    plan.iter().map(String::as_str).filter(|line| line.starts_with("stop")).collect()
 }
 
 fn status(story: &Story) -> crate::api::MapTaskStatus {
@@ -131,9 +127,9 @@ fn a_reduce_under_way_is_known_again_after_a_restart() {
 fn a_reduce_is_stopped_at_its_deadline_and_fails_the_task() {
     let mut story = reducing(json!({ "activeDeadlineSeconds": 5 }));
     story.runs(REDUCE, 1);
-    assert_eq!(stops(&story.plan(4_999)), Vec::<&str>::new(), "it may yet end in time");
+    assert_eq!(lines(&story.plan(4_999), "stop"), Vec::<&str>::new(), "it may yet end in time");
     assert!(story.fleet.next_wake(story.now).is_some_and(|time| time.0 <= 5_120), "it is looked at again by then");
-    assert_eq!(stops(&story.plan(1)), ["stop ns/t-reduce-1"]);
+    assert_eq!(lines(&story.plan(1), "stop"), ["stop ns/t-reduce-1"]);
     story.ends(REDUCE, 1, 143);
     story.plan(1_000);
     let status = &story.written.as_ref().unwrap().status;

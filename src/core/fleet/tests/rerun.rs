@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::story::{LIMITS, Story, key};
 use crate::api::conditions::{ConditionType, is_true};
-use crate::api::status::{MapTaskStatus, TaskPhase};
+use crate::api::status::TaskPhase;
 use crate::core::port::{Action, CheckOutcome, WriteOutcome};
 
 /// What is planned after so many milliseconds; writes are answered well, and checks so.
@@ -39,10 +39,6 @@ fn ask(story: &mut Story, id: &str, items: &str) {
     story.fleet.handle_task(story.now, task);
 }
 
-fn status(story: &Story) -> &MapTaskStatus {
-    &story.written.as_ref().unwrap().status
-}
-
 fn refused() -> CheckOutcome {
     CheckOutcome::Invalid("unknown field".to_owned())
 }
@@ -53,23 +49,23 @@ fn a_task_that_was_never_accepted_is_checked_again_by_a_rerun_once_for_each_id()
     for _ in 0..3 {
         round(&mut story, 1_000, &refused());
     }
-    assert_eq!(status(&story).phase, Some(TaskPhase::Failed));
+    assert_eq!(story.status().phase, Some(TaskPhase::Failed));
     ask(&mut story, "1", "Failed");
     let lines: Vec<String> = (0..5).flat_map(|_| round(&mut story, 1_000, &refused())).collect();
     let checks = lines.iter().filter(|line| line.starts_with("check")).count();
-    assert_eq!((checks, status(&story).phase), (1, Some(TaskPhase::Failed)), "{lines:?}");
-    assert!(is_true(&status(&story).conditions, ConditionType::Finished));
-    let told = status(&story).rerun.as_ref().unwrap();
+    assert_eq!((checks, story.status().phase), (1, Some(TaskPhase::Failed)), "{lines:?}");
+    assert!(is_true(&story.status().conditions, ConditionType::Finished));
+    let told = story.status().rerun.as_ref().unwrap();
     assert!(told.id == "1" && told.message.as_ref().unwrap().contains("never accepted"), "{told:?}");
     // By now the cluster has what was missing.
     ask(&mut story, "2", "Failed");
     let plan = round(&mut story, 1_000, &CheckOutcome::Good);
     assert!(plan.contains(&"write ns/t Pending".to_owned()), "recorded before anything is asked: {plan:?}");
     assert!(!plan.iter().any(|line| line.starts_with("check")), "{plan:?}");
-    assert!(!is_true(&status(&story).conditions, ConditionType::Finished));
+    assert!(!is_true(&story.status().conditions, ConditionType::Finished));
     let lines: Vec<String> = (0..3).flat_map(|_| round(&mut story, 1_000, &CheckOutcome::Good)).collect();
     assert!(lines.contains(&"create ns/t-0-1".to_owned()), "{lines:?}");
-    assert_eq!(status(&story).phase, Some(TaskPhase::Running));
+    assert_eq!(story.status().phase, Some(TaskPhase::Running));
 }
 
 #[test]
@@ -80,11 +76,11 @@ fn a_check_that_was_asked_for_by_a_rerun_goes_on_after_a_restart() {
     }
     ask(&mut story, "1", "All");
     round(&mut story, 1_000, &refused());
-    assert_eq!(status(&story).phase, Some(TaskPhase::Pending));
+    assert_eq!(story.status().phase, Some(TaskPhase::Pending));
     story.restart([]);
     let lines: Vec<String> = (0..4).flat_map(|_| round(&mut story, 1_000, &refused())).collect();
     assert_eq!(lines.iter().filter(|line| line.starts_with("check")).count(), 1, "{lines:?}");
-    assert_eq!(status(&story).phase, Some(TaskPhase::Failed));
+    assert_eq!(story.status().phase, Some(TaskPhase::Failed));
 }
 
 #[test]
@@ -93,7 +89,7 @@ fn a_rerun_asked_for_while_the_task_runs_is_told_at_once_and_starts_at_its_end()
     for _ in 0..3 {
         round(&mut story, 1_000, &CheckOutcome::Good);
     }
-    let pending = |story: &Story| status(story).pending_rerun.clone().map(|pending| (pending.id, pending.message));
+    let pending = |story: &Story| story.status().pending_rerun.clone().map(|pending| (pending.id, pending.message));
     assert_eq!(pending(&story), None);
     ask(&mut story, "1", "5");
     round(&mut story, 10, &CheckOutcome::Good);
@@ -102,7 +98,7 @@ fn a_rerun_asked_for_while_the_task_runs_is_told_at_once_and_starts_at_its_end()
     ask(&mut story, "2", "All");
     round(&mut story, 10, &CheckOutcome::Good);
     assert_eq!(pending(&story), Some(("2".to_owned(), "starts once the task has ended".to_owned())));
-    assert_eq!(status(&story).rerun, None, "none is done");
+    assert_eq!(story.status().rerun, None, "none is done");
     story.fleet.handle_created(story.now, &Story::id(0, 1), "u", crate::core::port::CreateOutcome::Created);
     story.fleet.handle_created(story.now, &Story::id(1, 1), "u", crate::core::port::CreateOutcome::Created);
     story.ends(0, 1, 0);
@@ -110,8 +106,8 @@ fn a_rerun_asked_for_while_the_task_runs_is_told_at_once_and_starts_at_its_end()
     for _ in 0..3 {
         round(&mut story, 1_000, &CheckOutcome::Good);
     }
-    assert_eq!((pending(&story), status(&story).rerun.as_ref().map(|done| done.id.as_str())), (None, Some("2")));
-    assert_eq!(status(&story).phase, Some(TaskPhase::Running));
+    assert_eq!((pending(&story), story.status().rerun.as_ref().map(|done| done.id.as_str())), (None, Some("2")));
+    assert_eq!(story.status().phase, Some(TaskPhase::Running));
 }
 
 #[test]
@@ -124,7 +120,7 @@ fn items_of_a_task_that_was_accepted_start_again_without_another_check() {
     for _ in 0..3 {
         story.plan(1_000);
     }
-    assert_eq!(status(&story).phase, Some(TaskPhase::Failed));
+    assert_eq!(story.status().phase, Some(TaskPhase::Failed));
     ask(&mut story, "1", "Failed");
     let lines: Vec<String> = (0..80).flat_map(|_| story.plan(1_000)).collect();
     assert!(lines.contains(&"create ns/t-1-2".to_owned()), "{lines:?}");
@@ -176,7 +172,7 @@ fn ended(spec: &serde_json::Value, exit_codes: &[i32]) -> Story {
     }
     story.plan(1_000);
     story.plan(0);
-    assert!(status(&story).phase.is_some_and(TaskPhase::is_terminal));
+    assert!(story.status().phase.is_some_and(TaskPhase::is_terminal));
     story
 }
 
@@ -196,14 +192,14 @@ fn picked_items_all_run_and_a_rerun_of_all_runs_as_at_first() {
         let mut story = ended(&first, &[0, 3]);
         limit(&mut story, 1);
         assert_eq!(rerun(&mut story, "1", items), ["create ns/t-0-2"]);
-        assert_eq!(status(&story).rerun.as_ref().map(|done| (done.items, done.picked)), Some((2, second)));
+        assert_eq!(story.status().rerun.as_ref().map(|done| (done.items, done.picked)), Some((2, second)));
         story.ends(0, 2, 0);
         let plan: Vec<String> = (0..3).flat_map(|_| story.plan(1_000)).collect();
         assert_eq!(plan.contains(&"create ns/t-1-2".to_owned()), second, "{items}: {plan:?}");
     }
     let mut story = ended(&first, &[0, 3]);
     assert_eq!(rerun(&mut story, "1", "1"), ["create ns/t-1-2"], "though enough have succeeded");
-    assert_eq!(status(&story).phase, Some(TaskPhase::Running));
+    assert_eq!(story.status().phase, Some(TaskPhase::Running));
 }
 
 #[test]
@@ -211,8 +207,8 @@ fn a_rerun_that_selects_nothing_or_can_not_be_done_is_told_and_changes_nothing()
     let spec = json!({ "items": { "count": 1 } });
     let mut story = ended(&spec, &[0]);
     assert_eq!(rerun(&mut story, "1", "Failed"), Vec::<String>::new());
-    let done = status(&story).rerun.as_ref().unwrap();
-    assert_eq!((done.items, done.picked, status(&story).phase), (0, false, Some(TaskPhase::Succeeded)));
+    let done = story.status().rerun.as_ref().unwrap();
+    assert_eq!((done.items, done.picked, story.status().phase), (0, false, Some(TaskPhase::Succeeded)));
     let told = story.told.last().unwrap();
     let words = "rerun 1 selects no items; the task stays Succeeded";
     assert_eq!((told.reason, told.warning, told.note.as_str()), ("Rerun", false, words));
@@ -221,7 +217,7 @@ fn a_rerun_that_selects_nothing_or_can_not_be_done_is_told_and_changes_nothing()
         assert_eq!(rerun(&mut story, "1", items), Vec::<String>::new());
         let told = story.told.last().unwrap();
         assert_eq!(
-            (told.reason, told.warning, status(&story).phase),
+            (told.reason, told.warning, story.status().phase),
             ("RerunRefused", true, Some(TaskPhase::Succeeded))
         );
         assert!(told.note.starts_with("rerun 1: ") && told.note.contains(words), "{}", told.note);
@@ -270,7 +266,7 @@ fn budgets_are_full_again_in_a_rerun() {
     };
     fail(&mut story, 1);
     fail(&mut story, 2);
-    assert_eq!(status(&story).phase, Some(TaskPhase::Failed));
+    assert_eq!(story.status().phase, Some(TaskPhase::Failed));
     assert_eq!(rerun(&mut story, "1", "All"), ["create ns/t-0-3", "create ns/t-1-3"]);
     fail(&mut story, 3);
     assert_eq!(story.fleet.task(&key()).unwrap().in_flight(), 2, "each has its retry again");
@@ -282,5 +278,5 @@ fn a_rerun_that_a_task_is_created_with_counts_as_done() {
     let mut story = ended(&json!({ "items": { "count": 1 }, "rerun": rerun }), &[0]);
     let lines: Vec<String> = (0..3).flat_map(|_| story.plan(1_000)).collect();
     assert!(!lines.iter().any(|line| line.starts_with("create")), "{lines:?}");
-    assert_eq!(status(&story).rerun.as_ref().map(|done| (done.id.as_str(), done.items)), Some(("1", 0)));
+    assert_eq!(story.status().rerun.as_ref().map(|done| (done.id.as_str(), done.items)), Some(("1", 0)));
 }

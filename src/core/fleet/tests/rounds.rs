@@ -1,21 +1,11 @@
 //! What a round does at most, when the next one comes, and what a task says it waits for.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Limits;
-use super::story::{LIMITS, Story, key};
+use super::story::{LIMITS, Story, key, lines};
 use crate::core::ids::Time;
 use crate::core::port::{Action, CheckOutcome, CreateOutcome, FetchOutcome, TaskSeen, WriteOutcome};
-
-fn started(limits: Limits, spec: &Value) -> Story {
-    let mut story = Story::new(limits, spec);
-    (0..3).for_each(|_| drop(story.plan(0)));
-    story
-}
-
-fn number(plan: &[String], what: &str) -> usize {
-    plan.iter().filter(|line| line.starts_with(what)).count()
-}
 
 fn waiting(story: &Story) -> Option<&'static str> {
     story.fleet.task(&key()).unwrap().waiting().map(|waiting| waiting.reason.as_str())
@@ -24,28 +14,28 @@ fn waiting(story: &Story) -> Option<&'static str> {
 #[test]
 fn no_more_deletes_and_looks_are_on_their_way_than_allowed() {
     let limits = Limits { kept_pods: 0, deletes_in_flight: 2, looks_in_flight: 2, ..LIMITS };
-    let mut story = started(limits, &json!({ "items": { "count": 5 } }));
+    let mut story = Story::after(3, limits, &json!({ "items": { "count": 5 } }));
     (0..4).for_each(|_| drop(story.plan(0)));
     (0..4).for_each(|index| story.ends(index, 1, 0));
     story.plan(1_000);
-    assert_eq!(number(&story.plan(0), "clean up"), 2);
-    assert_eq!(number(&story.plan(0), "clean up"), 2, "the first two were answered");
+    assert_eq!(lines(&story.plan(0), "clean up").len(), 2);
+    assert_eq!(lines(&story.plan(0), "clean up").len(), 2, "the first two were answered");
 
     let spec = json!({ "items": { "count": 5 }, "activeDeadlineSeconds": 5 });
-    let mut story = started(limits, &spec);
+    let mut story = Story::after(3, limits, &spec);
     (0..4).for_each(|_| drop(story.plan(0)));
     (0..5).for_each(|index| story.runs(index, 1));
     story.plan(5_000);
-    assert_eq!([0, 0, 0].map(|_| number(&story.plan(0), "stop")), [2, 2, 1]);
+    assert_eq!([0, 0, 0].map(|_| lines(&story.plan(0), "stop").len()), [2, 2, 1]);
 
-    let mut story = started(limits, &json!({ "items": { "count": 5 } }));
+    let mut story = Story::after(3, limits, &json!({ "items": { "count": 5 } }));
     (0..4).for_each(|_| drop(story.plan(0)));
     (0..5).for_each(|index| story.runs(index, 1));
     story.plan(1_000);
     story.fleet.handle_pods_listing();
     story.fleet.handle_pods_listed(story.now);
-    assert_eq!(number(&story.plan(0), "look"), 2);
-    assert_eq!(number(&story.plan(0), "look"), 0, "these have no answer");
+    assert_eq!(lines(&story.plan(0), "look").len(), 2);
+    assert_eq!(lines(&story.plan(0), "look").len(), 0, "these have no answer");
 }
 
 #[test]
@@ -53,9 +43,9 @@ fn an_item_that_keeps_its_slot_needs_no_other_to_start() {
     let mut story = Story::new(Limits { max_pods: 1, ..LIMITS }, &json!({ "items": { "count": 2 } }));
     story.plan(0);
     story.created = Some(CreateOutcome::Unclear);
-    assert_eq!(number(&story.plan(0), "create ns/t-0-1"), 1);
-    assert_eq!(number(&story.plan(1_000), "create ns/t-0-1"), 1);
-    assert_eq!(number(&story.plan(1_000), "create ns/t-1-1"), 0);
+    assert_eq!(lines(&story.plan(0), "create ns/t-0-1").len(), 1);
+    assert_eq!(lines(&story.plan(1_000), "create ns/t-0-1").len(), 1);
+    assert_eq!(lines(&story.plan(1_000), "create ns/t-1-1").len(), 0);
 }
 
 #[test]
@@ -67,7 +57,7 @@ fn a_check_without_an_answer_is_asked_again_after_a_second() {
     story.plan(0);
     story.plan(0);
     assert_eq!(story.fleet.next_wake(story.now), Some(Time(1_000)));
-    assert_eq!(number(&story.plan(1_000), "check"), 1);
+    assert_eq!(lines(&story.plan(1_000), "check").len(), 1);
 }
 
 #[test]
@@ -89,7 +79,7 @@ fn a_check_that_waits_for_a_record_waits_for_its_answer_and_no_time() {
 fn a_suspended_task_waits_for_nothing_and_is_woken_for_no_item() {
     let policy = json!({ "backoffSeconds": 8 });
     let spec = json!({ "items": { "count": 3 }, "concurrency": 1, "retries": 1, "retryPolicy": policy });
-    let mut story = started(LIMITS, &spec);
+    let mut story = Story::after(3, LIMITS, &spec);
     story.ends(0, 1, 3);
     story.plan(1_000);
     assert_eq!(waiting(&story), Some("Concurrency"));
@@ -131,17 +121,17 @@ fn items_that_have_changed_are_told_if_something_waits_for_them() {
 
 #[test]
 fn an_object_that_another_has_written_is_read_if_the_watch_does_not_show_it_within_a_second() {
-    let mut story = started(LIMITS, &json!({ "items": { "count": 2 } }));
+    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 2 } }));
     story.ends(0, 1, 0);
     story.now = story.now.plus_millis(1_000);
     story.fleet.poll_plan(story.now);
     story.fleet.handle_written(story.now, &key(), "u", &WriteOutcome::Conflict);
-    assert_eq!(number(&story.plan(980), "reread"), 0);
-    assert_eq!(number(&story.plan(20), "reread"), 1);
-    assert_eq!(number(&story.plan(980), "reread"), 0, "it has been asked for");
+    assert_eq!(lines(&story.plan(980), "reread").len(), 0);
+    assert_eq!(lines(&story.plan(20), "reread").len(), 1);
+    assert_eq!(lines(&story.plan(980), "reread").len(), 0, "it has been asked for");
     let seen: TaskSeen = story.written.clone().unwrap();
     story.fleet.handle_reread(story.now, TaskSeen { resource_version: 9, ..seen });
     story.version = 9;
     let plan: Vec<String> = (0..3).flat_map(|_| story.plan(1_000)).collect();
-    assert_eq!((number(&plan, "reread"), number(&plan, "write")), (0, 1), "{plan:?}");
+    assert_eq!((lines(&plan, "reread").len(), lines(&plan, "write").len()), (0, 1), "{plan:?}");
 }

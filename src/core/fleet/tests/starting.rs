@@ -2,23 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::story::{LIMITS, Story, empty_fleet};
-use crate::api::status::MapTaskStatus;
+use super::story::{LIMITS, Story, empty_fleet, missing_config_map};
 use crate::core::ids::Time;
-use crate::core::pod::explain::Said;
 use crate::core::pod::{Deletion, PodSeen};
 use crate::core::port::{Action, ExplainOutcome, LookOutcome};
-
-fn started(spec: &Value) -> Story {
-    let mut story = Story::new(LIMITS, spec);
-    story.plan(0);
-    story.plan(0);
-    story
-}
-
-fn status(story: &Story) -> &MapTaskStatus {
-    &story.written.as_ref().expect("it was written").status
-}
 
 /// A container that waits, for a reason that the kubelet gives or for none.
 fn held_up(reason: &str) -> Value {
@@ -34,43 +21,28 @@ fn looks(plan: &[String]) -> Vec<&str> {
     plan.iter().filter_map(|line| line.strip_prefix("explain ns/")).collect()
 }
 
-fn says(story: &mut Story, index: u32, outcome: &ExplainOutcome) {
-    story.fleet.handle_explained(story.now, &Story::id(index, 1), "u", outcome);
-}
-
-fn missing() -> ExplainOutcome {
-    let message = "MountVolume.SetUp failed for volume \"conf\" : configmap \"nobody\" not found".to_owned();
-    ExplainOutcome::Said(vec![Said {
-        claim: None,
-        warning: true,
-        reason: "FailedMount".to_owned(),
-        message,
-        at: Time(1),
-    }])
-}
-
 #[test]
 fn silent_pods_are_looked_into_in_turn_and_less_often_each_time_until_none_is_left() {
-    let mut story = started(&json!({ "items": { "count": 4 } }));
+    let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 4 } }));
     (0..3).for_each(|index| silent(&mut story, index));
     let nothing = ExplainOutcome::Said(Vec::new());
     for (wait, looked) in [(10_000, 0), (5_000, 1), (10_000, 2)] {
         assert_eq!(looks(&story.plan(wait - 100)), Vec::<&str>::new());
         assert_eq!(looks(&story.plan(100)), [format!("t-{looked}-1")]);
         assert_eq!(looks(&story.plan(0)), Vec::<&str>::new());
-        says(&mut story, looked, &nothing);
+        story.says(looked, &nothing);
     }
     // One starts; the others are as silent as before.
     story.runs(0, 1);
     assert_eq!(looks(&story.plan(19_900)), Vec::<&str>::new());
     assert_eq!(looks(&story.plan(100)), ["t-1-1"], "the one that has started tells all there is to know");
-    says(&mut story, 1, &nothing);
+    story.says(1, &nothing);
     // None is left, and with the next one it begins anew.
     story.runs(1, 1);
     story.runs(2, 1);
     silent(&mut story, 3);
     assert_eq!(looks(&story.plan(0)), ["t-3-1"], "it was created long ago");
-    says(&mut story, 3, &nothing);
+    story.says(3, &nothing);
     story.plan(0);
     assert_eq!(looks(&story.plan(4_900)), Vec::<&str>::new());
     assert_eq!(looks(&story.plan(100)), ["t-3-1"]);
@@ -78,13 +50,13 @@ fn silent_pods_are_looked_into_in_turn_and_less_often_each_time_until_none_is_le
 
 #[test]
 fn a_look_that_is_on_its_way_wakes_nobody() {
-    let mut story = started(&json!({ "items": { "count": 1 } }));
+    let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 1 } }));
     silent(&mut story, 0);
     assert_eq!(looks(&story.plan(10_000)).len(), 1);
     story.plan(1_000);
     let next = story.fleet.next_wake(story.now).unwrap();
     assert_eq!(next, Time(30_000), "when all is looked at again");
-    says(&mut story, 0, &ExplainOutcome::Unclear);
+    story.says(0, &ExplainOutcome::Unclear);
     story.plan(0);
     assert_eq!(story.fleet.next_wake(story.now), Some(Time(15_000)));
     story.runs(0, 1);
@@ -95,13 +67,13 @@ fn a_look_that_is_on_its_way_wakes_nobody() {
 
 #[test]
 fn a_pod_is_looked_into_when_half_of_its_time_to_start_is_over() {
-    let mut story = started(&json!({ "items": { "count": 1 }, "startDeadlineSeconds": 8 }));
+    let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 1 }, "startDeadlineSeconds": 8 }));
     silent(&mut story, 0);
     assert_eq!(looks(&story.plan(3_900)), Vec::<&str>::new());
     assert_eq!(looks(&story.plan(100)), ["t-0-1"]);
-    says(&mut story, 0, &ExplainOutcome::Said(Vec::new()));
+    story.says(0, &ExplainOutcome::Said(Vec::new()));
     story.plan(1_000);
-    let told = status(&story).waiting.clone().and_then(|waiting| waiting.message);
+    let told = story.status().waiting.clone().and_then(|waiting| waiting.message);
     assert_eq!(told.as_deref(), Some("pod t-0-1: no container of it has run for 4 s"), "nothing is known beyond that");
 }
 
@@ -142,7 +114,7 @@ fn never_started(mut story: Story, indexes: &[u32], last: &Value) -> (Vec<(Strin
     }
     story.plan(1_000);
     story.plan(1_000);
-    let told = status(&story);
+    let told = story.status();
     let groups = told.failures.iter().map(|group| (group.category.clone(), group.count));
     (groups.collect(), told.counts.map(|counts| counts.failed))
 }
@@ -160,7 +132,7 @@ fn what_last_held_up_a_pod_says_whom_it_costs_that_it_never_started() {
         (scheduling("0/3 nodes are available: 3 Insufficient cpu."), 0),
         (held_up("ContainerCreating"), 0),
     ] {
-        let mut story = started(&json!({ "items": { "count": 1 }, "startDeadlineSeconds": 5 }));
+        let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 1 }, "startDeadlineSeconds": 5 }));
         story.fleet.handle_pod(story.now, Story::pod(0, 1, &pod));
         let told = never_started(story, &[0], &pod);
         assert_eq!(told, (vec![("NeverStarted".to_owned(), 1)], Some(failed)), "{pod}");
@@ -171,14 +143,14 @@ fn what_last_held_up_a_pod_says_whom_it_costs_that_it_never_started() {
 fn what_the_events_say_of_a_pod_that_has_started_since_says_nothing_of_others() {
     let spec = json!({ "items": { "count": 2 }, "startDeadlineSeconds": 5, "whenHopeless": "RunAll" });
     for started_since in [false, true] {
-        let mut story = started(&spec);
+        let mut story = Story::after(2, LIMITS, &spec);
         silent(&mut story, 0);
         silent(&mut story, 1);
         assert_eq!(looks(&story.plan(2_500)), ["t-0-1"]);
         if started_since {
             story.runs(0, 1);
         }
-        says(&mut story, 0, &missing());
+        story.says(0, &missing_config_map());
         let told = never_started(story, &[1], &held_up("ContainerCreating"));
         assert_eq!(told, (vec![("NeverStarted".to_owned(), 1)], Some(i32::from(!started_since))));
     }
@@ -196,13 +168,13 @@ fn outlived(index: u32) -> PodSeen {
 
 #[test]
 fn a_pod_that_has_ended_at_last_is_waited_for_no_more_while_others_run() {
-    let mut story = started(&json!({ "items": { "count": 3 } }));
+    let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 3 } }));
     (0..2).for_each(|index| story.fleet.handle_pod(story.now, outlived(index)));
     story.runs(2, 1);
     story.plan(10_000);
     story.plan(1_000);
     let told = |story: &Story| {
-        let waiting = status(story).waiting.clone();
+        let waiting = story.status().waiting.clone();
         waiting.map(|waiting| waiting.message.unwrap_or_default().chars().take(9).collect::<String>())
     };
     assert_eq!(told(&story).as_deref(), Some("pod t-0-1"));

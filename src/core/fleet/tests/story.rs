@@ -3,10 +3,13 @@
 use serde_json::json;
 
 use super::{Fleet, Limits};
+use crate::api::{MapTaskStatus, TaskPhase};
 use crate::core::ids::{Attempt, Index, PodRole, TaskKey, Time};
+use crate::core::pod::explain::Said;
 use crate::core::pod::{PodSeen, PodStatus};
 use crate::core::port::{
-    Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, Event, PodId, Recall, TaskSeen, Tell, WriteOutcome,
+    Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, Event, ExplainOutcome, PodId, Recall, TaskSeen, Tell,
+    WriteOutcome,
 };
 
 /// A fleet of one task, `ns/t`.
@@ -43,6 +46,30 @@ pub(crate) fn empty_fleet(limits: Limits) -> Fleet {
     fleet
 }
 
+/// A spec with further fields.
+pub(crate) fn with(mut spec: serde_json::Value, extra: &serde_json::Value) -> serde_json::Value {
+    for (field, value) in extra.as_object().unwrap() {
+        spec[field] = value.clone();
+    }
+    spec
+}
+
+/// The lines of a plan that begin so.
+pub(crate) fn lines<'a>(plan: &'a [String], start: &str) -> Vec<&'a str> {
+    plan.iter().map(String::as_str).filter(|line| line.starts_with(start)).collect()
+}
+
+/// What the Events say about a pod whose ConfigMap does not exist.
+pub(crate) fn missing_config_map() -> ExplainOutcome {
+    ExplainOutcome::Said(vec![Said {
+        claim: None,
+        warning: true,
+        reason: "FailedMount".to_owned(),
+        message: "MountVolume.SetUp failed for volume \"conf\" : configmap \"nobody\" not found".to_owned(),
+        at: Time(1),
+    }])
+}
+
 /// A task as it is created, of one container unless its template says more.
 pub(crate) fn new_task(key: TaskKey, uid: &str, resource_version: u64, spec: &serde_json::Value) -> TaskSeen {
     let mut spec = spec.clone();
@@ -56,7 +83,7 @@ pub(crate) fn new_task(key: TaskKey, uid: &str, resource_version: u64, spec: &se
         generation: 1,
         deleting: false,
         spec: serde_json::from_value(spec).unwrap(),
-        status: crate::api::MapTaskStatus::default(),
+        status: MapTaskStatus::default(),
     }
 }
 
@@ -106,7 +133,29 @@ impl Story {
         story
     }
 
-    /// What is planned after so many milliseconds; writes and deletes are answered well at once, and so are creates unless
+    /// A story after some rounds in which nothing happens but that requests are answered.
+    pub(crate) fn after(rounds: usize, limits: Limits, spec: &serde_json::Value) -> Self {
+        let mut story = Self::new(limits, spec);
+        (0..rounds).for_each(|_| drop(story.plan(0)));
+        story
+    }
+
+    /// The phase as of now, which need not be recorded.
+    pub(crate) fn phase(&self) -> TaskPhase {
+        self.fleet.task(&key()).expect("the task is known").phase()
+    }
+
+    /// The status as it was last written.
+    pub(crate) fn status(&self) -> &MapTaskStatus {
+        &self.written.as_ref().expect("it was written").status
+    }
+
+    /// The Events about a pod have been read.
+    pub(crate) fn says(&mut self, index: u32, outcome: &ExplainOutcome) {
+        self.fleet.handle_explained(self.now, &Self::id(index, 1), "u", outcome);
+    }
+
+    /// What is planned after a number of milliseconds; writes and deletes are answered well at once, and so are creates unless
     /// it is said otherwise.
     pub(crate) fn plan(&mut self, millis: u64) -> Vec<String> {
         self.now = self.now.plus_millis(millis);
@@ -169,7 +218,7 @@ impl Story {
         let mut task = self.written.clone().expect("a task that was written");
         (task.resource_version, task.generation) = (self.version, task.generation + 1);
         change(&mut task);
-        self.task.spec = task.spec.clone();
+        (self.task.spec, self.task.generation) = (task.spec.clone(), task.generation);
         self.written = Some(task.clone());
         self.fleet.handle_task(self.now, task);
     }
@@ -182,11 +231,14 @@ impl Story {
         pod_of(&Self::id(index, attempt), "u", serde_json::from_value(status.clone()).unwrap())
     }
 
-    pub(crate) fn runs(&mut self, index: u32, attempt: u32) {
+    pub(crate) fn running(index: u32, attempt: u32) -> PodSeen {
         let status =
             json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] });
-        let pod = PodSeen { version: 2, ..Self::pod(index, attempt, &status) };
-        self.fleet.handle_pod(self.now, pod);
+        PodSeen { version: 2, ..Self::pod(index, attempt, &status) }
+    }
+
+    pub(crate) fn runs(&mut self, index: u32, attempt: u32) {
+        self.fleet.handle_pod(self.now, Self::running(index, attempt));
     }
 
     pub(crate) fn ends(&mut self, index: u32, attempt: u32, exit_code: i32) {

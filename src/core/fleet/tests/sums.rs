@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::queue::{Cluster, limits};
-use super::story::{LIMITS, Story, key, new_task};
+use super::story::{LIMITS, Story, key, lines, new_task};
 use super::{Fleet, Limits};
 use crate::core::ids::TaskKey;
 use crate::core::port::{CreateOutcome, DeleteOutcome, LookOutcome};
@@ -56,10 +56,6 @@ fn tasks_that_have_nothing_in_flight_do_not_slow_the_status_of_another() {
     assert!((8..=11).contains(&writes), "{writes} in ten seconds");
 }
 
-fn count(plan: &[String], what: &str) -> usize {
-    plan.iter().filter(|line| line.starts_with(what)).count()
-}
-
 #[test]
 fn no_more_deletes_are_on_their_way_than_allowed_until_they_are_answered() {
     let limits = Limits { deletes_in_flight: 2, kept_pods: 0, ..LIMITS };
@@ -69,13 +65,13 @@ fn no_more_deletes_are_on_their_way_than_allowed_until_they_are_answered() {
     story.deleted = None;
     (0..4).for_each(|index| story.ends(index, 1, 0));
     story.plan(1_000);
-    assert_eq!(count(&story.plan(0), "clean up"), 2);
+    assert_eq!(lines(&story.plan(0), "clean up").len(), 2);
     story.runs(4, 1);
-    assert_eq!(count(&story.plan(10), "clean up"), 0, "two are on their way");
+    assert_eq!(lines(&story.plan(10), "clean up").len(), 0, "two are on their way");
     let first = Story::id(0, 1);
     story.fleet.handle_deleted(story.now, &first, "u", DeleteOutcome::Taken);
     story.runs(4, 1);
-    assert_eq!(count(&story.plan(10), "clean up"), 1);
+    assert_eq!(lines(&story.plan(10), "clean up").len(), 1);
 }
 
 #[test]
@@ -86,10 +82,10 @@ fn no_more_looks_are_on_their_way_than_allowed_until_they_are_answered() {
     story.plan(0);
     story.plan(1_000);
     // The watch has not shown the pods.
-    assert_eq!(count(&story.plan(30_000), "look"), 2);
-    assert_eq!(count(&story.plan(100), "look"), 0, "two are on their way");
+    assert_eq!(lines(&story.plan(30_000), "look").len(), 2);
+    assert_eq!(lines(&story.plan(100), "look").len(), 0, "two are on their way");
     story.fleet.handle_looked(story.now, &Story::id(0, 1), "u", LookOutcome::Unclear);
-    assert_eq!(count(&story.plan(100), "look"), 1);
+    assert_eq!(lines(&story.plan(100), "look").len(), 1);
 }
 
 #[test]

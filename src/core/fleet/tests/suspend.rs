@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::story::{LIMITS, Story};
+use super::story::{LIMITS, Story, lines};
 
 /// A task of three items that run, and that is suspended.
 fn suspended() -> Story {
@@ -19,17 +19,13 @@ fn suspended() -> Story {
     story
 }
 
-fn stops(plan: &[String]) -> Vec<&str> {
-    plan.iter().map(String::as_str).filter(|line| line.starts_with("stop")).collect()
-}
-
 #[test]
 fn what_runs_is_stopped_as_soon_as_the_suspension_is_recorded_whatever_else_happens() {
     let mut story = suspended();
     let plan = story.plan(0);
     assert!(plan.iter().any(|line| line.starts_with("write ns/t Suspended")), "{plan:?}");
-    assert_eq!(stops(&plan), Vec::<&str>::new(), "whoever comes after a crash must know why they go");
+    assert_eq!(lines(&plan, "stop"), Vec::<&str>::new(), "whoever comes after a crash must know why they go");
     // There is news that is yet to be recorded.
     story.ends(2, 1, 0);
-    assert_eq!(stops(&story.plan(0)), ["stop ns/t-0-1", "stop ns/t-1-1"]);
+    assert_eq!(lines(&story.plan(0), "stop"), ["stop ns/t-0-1", "stop ns/t-1-1"]);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::story::{LIMITS, Story, empty_fleet, key, new_task};
+use super::story::{LIMITS, Story, empty_fleet, key, lines, new_task};
 use crate::core::ids::Time;
 use crate::core::port::{Action, CheckOutcome};
 
@@ -12,25 +12,15 @@ fn story(spec: Value) -> Story {
     spec["concurrency"] = json!(1);
     let mut story = Story::new(LIMITS, &spec);
     story.plan(0);
-    assert_eq!(creates(&story.plan(0)), ["create ns/t-0-1"]);
+    assert_eq!(lines(&story.plan(0), "create"), ["create ns/t-0-1"]);
     story.runs(0, 1);
     story.plan(1_000);
     story
 }
 
-fn creates(plan: &[String]) -> Vec<&str> {
-    plan.iter().map(String::as_str).filter(|line| line.starts_with("create")).collect()
-}
-
 /// Somebody gives the template this field; null takes it out.
 fn edit(story: &mut Story, field: &str, value: Value) {
-    let mut task = story.written.clone().unwrap();
-    story.version += 1;
-    task.resource_version = story.version;
-    task.generation = i64::try_from(story.version).unwrap();
-    task.spec.template["spec"][field] = value;
-    story.written = Some(task.clone());
-    story.fleet.handle_task(story.now, task);
+    story.edit(|task| task.spec.template["spec"][field] = value);
 }
 
 fn waiting(story: &Story) -> Option<String> {
@@ -44,11 +34,14 @@ fn a_changed_template_starts_nothing_more_until_it_is_put_back() {
     edit(&mut story, "priorityClassName", json!("high"));
     story.ends(0, 1, 0);
     let plan = story.plan(1_000);
-    assert!(creates(&plan).is_empty() && plan.iter().any(|line| line.contains("waiting TemplateChanged")), "{plan:?}");
+    assert!(
+        lines(&plan, "create").is_empty() && plan.iter().any(|line| line.contains("waiting TemplateChanged")),
+        "{plan:?}"
+    );
     let words = waiting(&story).unwrap();
     assert!(words.contains("spec.template has changed") && words.contains("put it back"), "{words}");
     edit(&mut story, "priorityClassName", json!(null));
-    assert_eq!(creates(&story.plan(1_000)), ["create ns/t-1-1"]);
+    assert_eq!(lines(&story.plan(1_000), "create"), ["create ns/t-1-1"]);
     assert_eq!(waiting(&story).as_deref(), Some("Concurrency: "));
 }
 
@@ -58,7 +51,7 @@ fn a_template_that_is_only_written_in_another_way_is_no_other() {
     edit(&mut story, "dnsPolicy", json!("ClusterFirst"));
     edit(&mut story, "volumes", json!([]));
     story.ends(0, 1, 0);
-    assert_eq!(creates(&story.plan(1_000)), ["create ns/t-1-1"]);
+    assert_eq!(lines(&story.plan(1_000), "create"), ["create ns/t-1-1"]);
 }
 
 #[test]
@@ -84,7 +77,7 @@ fn a_changed_template_is_noticed_after_a_restart_however_broken_it_is() {
             plan.iter().any(|line| line.contains("Running 1/4") && line.contains("waiting TemplateChanged")),
             "{plan:?}"
         );
-        assert!(creates(&story.plan(100_000)).is_empty(), "{field}");
+        assert!(lines(&story.plan(100_000), "create").is_empty(), "{field}");
         let before = if field == "containers" { json!([{ "name": "main", "image": "x" }]) } else { json!(null) };
         edit(&mut story, field, before);
         let plan = story.fleet.poll_plan(story.now);
@@ -151,7 +144,7 @@ fn a_reduce_whose_template_is_put_back_knows_how_its_items_ended() {
     assert!(story.plan(1_000).iter().any(|line| line.starts_with("write ns/t Reducing 1/1")));
     edit_reduce(&mut story, json!("high"));
     story.restart([]);
-    assert!(creates(&story.plan(80_000)).is_empty());
+    assert!(lines(&story.plan(80_000), "create").is_empty());
     assert!(waiting(&story).unwrap().contains("or spec.reduce.template has changed"));
     edit_reduce(&mut story, json!(null));
     let plan = story.fleet.poll_plan(story.now);

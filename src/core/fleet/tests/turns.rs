@@ -1,20 +1,15 @@
 //! The turns of a task: what is recorded of each, when, and what its user is told.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::story::{LIMITS, Story};
 use crate::api::TaskPhase;
-use crate::api::status::MapTaskStatus;
 use crate::core::pod::Holder;
-use crate::core::port::{CreateOutcome, TaskSeen};
-
-fn status(story: &Story) -> &MapTaskStatus {
-    &story.written.as_ref().expect("it was written").status
-}
+use crate::core::port::CreateOutcome;
 
 /// A condition that is True: its reason and message.
 fn condition<'a>(story: &'a Story, type_: &str) -> Option<(&'a str, &'a str)> {
-    let found = status(story).conditions.iter().find(|c| c.type_ == type_ && c.status == "True");
+    let found = story.status().conditions.iter().find(|c| c.type_ == type_ && c.status == "True");
     found.map(|c| (c.reason.as_str(), c.message.as_str()))
 }
 
@@ -23,47 +18,30 @@ fn told(story: &Story) -> Vec<(&str, bool, &str)> {
     story.told.iter().map(|tell| (tell.reason, tell.warning, tell.note.as_str())).collect()
 }
 
-/// A story whose task is accepted and has started what it may.
-fn started(spec: &Value) -> Story {
-    let mut story = Story::new(LIMITS, spec);
-    story.plan(0);
-    story.plan(0);
-    story.plan(0);
-    story
-}
-
-fn edit(story: &mut Story, change: impl FnOnce(&mut TaskSeen)) {
-    story.version += 1;
-    let mut task = story.written.clone().unwrap();
-    task.resource_version = story.version;
-    change(&mut task);
-    story.fleet.handle_task(story.now, task);
-}
-
 #[test]
 fn acceptance_is_recorded_and_told_with_how_many_must_succeed() {
-    let story = started(&json!({ "items": { "count": 3 }, "minSuccessRatio": 0.5 }));
+    let story = Story::after(3, LIMITS, &json!({ "items": { "count": 3 }, "minSuccessRatio": 0.5 }));
     assert_eq!(told(&story), [("Accepted", false, "3 items; 2 must succeed")]);
     assert_eq!(condition(&story, "Accepted"), Some(("Accepted", "3 items; 2 must succeed")));
-    assert!(status(&story).start_time.is_some() && status(&story).completion_time.is_none());
-    assert_eq!((status(&story).phase, status(&story).message.as_deref()), (Some(TaskPhase::Running), None));
+    assert!(story.status().start_time.is_some() && story.status().completion_time.is_none());
+    assert_eq!((story.status().phase, story.status().message.as_deref()), (Some(TaskPhase::Running), None));
 }
 
 #[test]
 fn a_spec_that_can_not_be_met_is_refused_by_name_and_told() {
-    let story = started(&json!({ "items": { "count": 3 }, "minSuccesses": 5 }));
+    let story = Story::after(3, LIMITS, &json!({ "items": { "count": 3 }, "minSuccesses": 5 }));
     let (reason, message) = condition(&story, "Failed").expect("it has failed");
     assert!(message.contains("spec.minSuccesses is 5") && message.contains("3 items"), "{message}");
     assert_eq!(told(&story), [("Refused", true, message)]);
-    let accepted = status(&story).conditions.iter().find(|c| c.type_ == "Accepted").unwrap();
+    let accepted = story.status().conditions.iter().find(|c| c.type_ == "Accepted").unwrap();
     assert_eq!((accepted.status.as_str(), accepted.reason.as_str()), ("False", reason));
-    assert_eq!((accepted.message.as_str(), status(&story).phase), (message, Some(TaskPhase::Failed)));
-    assert!(status(&story).completion_time.is_some());
+    assert_eq!((accepted.message.as_str(), story.status().phase), (message, Some(TaskPhase::Failed)));
+    assert!(story.status().completion_time.is_some());
 }
 
 #[test]
 fn a_record_that_can_not_be_read_ends_the_task_and_stays_as_it_is() {
-    let mut story = started(&json!({ "items": { "count": 3 } }));
+    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 3 } }));
     let mut task = story.written.clone().unwrap();
     task.status.phases = Some("garbage".to_owned());
     story.written = Some(task);
@@ -73,12 +51,13 @@ fn a_record_that_can_not_be_read_ends_the_task_and_stays_as_it_is() {
     story.plan(1_000);
     let (reason, message) = condition(&story, "Failed").expect("it has failed");
     assert_eq!((reason, told(&story)), ("StatusUnreadable", vec![("Failed", true, message)]));
-    assert_eq!(status(&story).phases.as_deref(), Some("garbage"), "for whoever comes to repair it");
+    assert_eq!(story.status().phases.as_deref(), Some("garbage"), "for whoever comes to repair it");
 }
 
 #[test]
 fn the_end_of_a_task_is_recorded_with_its_time_and_told_in_the_same_words() {
-    let mut story = started(&json!({ "items": { "count": 2 }, "minSuccesses": 1, "whenSuccessful": "Drain" }));
+    let mut story =
+        Story::after(3, LIMITS, &json!({ "items": { "count": 2 }, "minSuccesses": 1, "whenSuccessful": "Drain" }));
     story.ends(0, 1, 0);
     story.ends(1, 1, 3);
     story.plan(1_000);
@@ -87,11 +66,11 @@ fn the_end_of_a_task_is_recorded_with_its_time_and_told_in_the_same_words() {
     assert_eq!(condition(&story, "SuccessCriteriaMet").map(|c| c.0), Some("EnoughSuccesses"));
     assert_eq!(condition(&story, "Complete"), Some(("EnoughSuccesses", words)));
     assert_eq!(told(&story).last(), Some(&("Succeeded", false, words)));
-    assert_eq!((status(&story).phase, status(&story).message.as_deref()), (Some(TaskPhase::Succeeded), Some(words)));
-    assert_eq!(status(&story).completion_time.as_ref().map(|time| time.0.as_millisecond()), Some(1_000));
+    assert_eq!((story.status().phase, story.status().message.as_deref()), (Some(TaskPhase::Succeeded), Some(words)));
+    assert_eq!(story.status().completion_time.as_ref().map(|time| time.0.as_millisecond()), Some(1_000));
     assert_eq!((condition(&story, "Failed"), condition(&story, "FailureTarget")), (None, None));
 
-    let mut story = started(&json!({ "items": { "count": 2 } }));
+    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 2 } }));
     story.ends(0, 1, 3);
     story.ends(1, 1, 3);
     story.plan(1_000);
@@ -106,7 +85,7 @@ fn the_end_of_a_task_is_recorded_with_its_time_and_told_in_the_same_words() {
 #[test]
 fn a_task_that_a_rule_fails_names_that_failure_once() {
     let rules = json!([{ "exitCodes": [9], "action": "FailTask" }]);
-    let mut story = started(&json!({ "items": { "count": 1 }, "retryPolicy": { "rules": rules } }));
+    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 1 }, "retryPolicy": { "rules": rules } }));
     story.ends(0, 1, 9);
     story.plan(1_000);
     let words = "a rule of spec.retryPolicy fails the task: item 0 ended as Failed(exit 9) in container main: 7; \
@@ -117,14 +96,14 @@ fn a_task_that_a_rule_fails_names_that_failure_once() {
 #[test]
 fn a_suspended_task_says_so_and_starts_nothing_until_it_is_resumed() {
     let creates = |plan: &[String]| plan.iter().filter(|line| line.starts_with("create")).count();
-    let mut story = started(&json!({ "items": { "count": 3 }, "concurrency": 1 }));
-    edit(&mut story, |task| task.spec.suspend = true);
+    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 3 }, "concurrency": 1 }));
+    story.edit(|task| task.spec.suspend = true);
     story.plan(1_000);
-    assert_eq!(status(&story).phase, Some(TaskPhase::Suspended));
+    assert_eq!(story.status().phase, Some(TaskPhase::Suspended));
     story.ends(0, 1, 0);
-    assert_eq!((creates(&story.plan(1_000)), status(&story).phase), (0, Some(TaskPhase::Suspended)));
-    edit(&mut story, |task| task.spec.suspend = false);
-    assert_eq!((creates(&story.plan(1_000)), status(&story).phase), (1, Some(TaskPhase::Running)));
+    assert_eq!((creates(&story.plan(1_000)), story.status().phase), (0, Some(TaskPhase::Suspended)));
+    story.edit(|task| task.spec.suspend = false);
+    assert_eq!((creates(&story.plan(1_000)), story.status().phase), (1, Some(TaskPhase::Running)));
 }
 
 #[test]
@@ -137,33 +116,34 @@ fn a_decided_task_that_runs_on_says_why() {
         ),
         (json!({ "items": { "count": 3 }, "whenHopeless": "RunAll" }), 3, "spec.whenHopeless is RunAll"),
     ] {
-        let mut story = started(&spec);
+        let mut story = Story::after(3, LIMITS, &spec);
         story.ends(0, 1, exit_code);
         story.plan(1_000);
-        let message = status(&story).message.as_deref().unwrap_or_default();
+        let message = story.status().message.as_deref().unwrap_or_default();
         assert!(message.ends_with(&format!("; the rest runs since {words}")), "{message}");
-        assert_eq!(status(&story).phase, Some(TaskPhase::Running));
+        assert_eq!(story.status().phase, Some(TaskPhase::Running));
         for index in 1..3 {
             story.ends(index, 1, exit_code);
         }
         story.plan(1_000);
-        let message = status(&story).message.as_deref().unwrap_or_default();
+        let message = story.status().message.as_deref().unwrap_or_default();
         assert!(
-            status(&story).phase.is_some_and(TaskPhase::is_terminal) && !message.contains("runs since"),
+            story.status().phase.is_some_and(TaskPhase::is_terminal) && !message.contains("runs since"),
             "{message}"
         );
     }
-    let mut story = started(&json!({ "items": { "count": 3 }, "minSuccesses": 1, "whenSuccessful": "Drain" }));
+    let mut story =
+        Story::after(3, LIMITS, &json!({ "items": { "count": 3 }, "minSuccesses": 1, "whenSuccessful": "Drain" }));
     story.ends(0, 1, 0);
     story.plan(1_000);
     assert!(condition(&story, "SuccessCriteriaMet").is_some());
-    assert_eq!(status(&story).message, None, "nothing more starts");
+    assert_eq!(story.status().message, None, "nothing more starts");
 }
 
 #[test]
 fn a_deadline_comes_to_the_second_and_only_while_the_task_is_not_suspended() {
     let spec = json!({ "items": { "count": 1 }, "activeDeadlineSeconds": 5 });
-    let mut story = started(&spec);
+    let mut story = Story::after(3, LIMITS, &spec);
     story.plan(4_999);
     assert_eq!(condition(&story, "FailureTarget"), None);
     story.plan(0);
@@ -171,12 +151,12 @@ fn a_deadline_comes_to_the_second_and_only_while_the_task_is_not_suspended() {
     story.plan(20);
     assert_eq!(condition(&story, "FailureTarget").map(|c| c.0), Some("DeadlineExceeded"));
 
-    let mut story = started(&spec);
+    let mut story = Story::after(3, LIMITS, &spec);
     story.plan(3_000);
-    edit(&mut story, |task| task.spec.suspend = true);
+    story.edit(|task| task.spec.suspend = true);
     story.plan(100_000);
     assert_eq!(condition(&story, "FailureTarget"), None, "time in suspension does not count");
-    edit(&mut story, |task| task.spec.suspend = false);
+    story.edit(|task| task.spec.suspend = false);
     story.plan(4_999);
     assert_eq!(condition(&story, "FailureTarget"), None, "and it counts anew from there");
     story.plan(1);
@@ -186,11 +166,11 @@ fn a_deadline_comes_to_the_second_and_only_while_the_task_is_not_suspended() {
 #[test]
 fn an_ended_task_is_deleted_when_its_time_is_over_and_again_until_it_is_gone() {
     let expires = |plan: &[String]| plan.iter().filter(|line| line.starts_with("expire")).count();
-    let mut story = started(&json!({ "items": { "count": 1 }, "ttlSecondsAfterFinished": 10 }));
+    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 1 }, "ttlSecondsAfterFinished": 10 }));
     story.ends(0, 1, 0);
     story.plan(0);
     story.plan(0);
-    assert_eq!(status(&story).phase, Some(TaskPhase::Succeeded));
+    assert_eq!(story.status().phase, Some(TaskPhase::Succeeded));
     assert_eq!(expires(&story.plan(9_999)), 0);
     assert!(story.fleet.next_wake(story.now).is_some_and(|time| time.0 <= 10_020), "it is looked at again by then");
     assert_eq!(expires(&story.plan(20)), 1);
@@ -200,7 +180,7 @@ fn an_ended_task_is_deleted_when_its_time_is_over_and_again_until_it_is_gone() {
 
 #[test]
 fn a_task_is_deleted_only_once_its_end_is_recorded() {
-    let mut story = started(&json!({ "items": { "count": 1 }, "ttlSecondsAfterFinished": 0 }));
+    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 1 }, "ttlSecondsAfterFinished": 0 }));
     story.ends(0, 1, 0);
     let plan = story.plan(0);
     assert!(plan.iter().any(|line| line.starts_with("write ns/t Succeeded")), "{plan:?}");

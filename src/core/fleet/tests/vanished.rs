@@ -8,8 +8,7 @@ use crate::core::pod::{Deletion, PodSeen};
 use crate::core::port::{DeleteOutcome, LookOutcome};
 
 fn running(version: u64, labelled: bool) -> PodSeen {
-    let status = json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] });
-    PodSeen { version, labelled, ..Story::pod(0, 1, &status) }
+    PodSeen { version, labelled, ..Story::running(0, 1) }
 }
 
 /// A task of one item that runs, and whose pod the watch calls gone.

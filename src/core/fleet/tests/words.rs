@@ -2,16 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::story::{LIMITS, Story, key};
-use crate::api::status::MapTaskStatus;
+use super::story::{LIMITS, Story, key, missing_config_map};
 use crate::core::ids::Time;
-use crate::core::pod::explain::Said;
 use crate::core::pod::{Deletion, PodSeen};
 use crate::core::port::{Action, CreateOutcome, ExplainOutcome, FetchOutcome, LookOutcome};
-
-fn status(story: &Story) -> &MapTaskStatus {
-    &story.written.as_ref().expect("it was written").status
-}
 
 fn ended(index: u32, message: &str) -> crate::core::pod::PodSeen {
     let terminated = json!({ "exitCode": 1, "reason": "Error", "message": message });
@@ -37,7 +31,7 @@ fn a_failed_task_names_its_most_frequent_failure_with_one_sample() {
     story.fleet.handle_pod(story.now, ended(2, &traceback("KeyError: 'language'")));
     story.plan(1_000);
     story.plan(1_000);
-    let told = status(&story);
+    let told = story.status();
     let words = "0 of 3 items succeeded, 3 were required, 3 failed; most often (2 attempts): Failed exit 1 in container main: Traceback";
     let message = told.message.as_deref().unwrap();
     assert!(message.starts_with(words) && message.ends_with("KeyError: 'language' (item 1)"), "{message}");
@@ -52,12 +46,12 @@ fn a_deadline_names_what_the_task_was_waiting_for() {
     story.plan(0);
     story.fleet.handle_pod(story.now, Story::pod(0, 1, &pending("0/3 nodes are available: 3 Insufficient cpu.")));
     story.plan(1_000);
-    assert_eq!(status(&story).reason.as_deref(), Some("NoCapacity"));
+    assert_eq!(story.status().reason.as_deref(), Some("NoCapacity"));
     story.plan(4_000);
-    let target = status(&story).conditions.iter().find(|c| c.type_ == "FailureTarget").map(|c| c.message.clone());
+    let target = story.status().conditions.iter().find(|c| c.type_ == "FailureTarget").map(|c| c.message.clone());
     let words = "the task has run for longer than spec.activeDeadlineSeconds, 5 s, and waits for NoCapacity: 0/3 nodes are available";
     assert!(target.as_ref().is_some_and(|message| message.starts_with(words)), "{target:?}");
-    assert_eq!(status(&story).reason.as_deref(), Some("DeadlineExceeded"));
+    assert_eq!(story.status().reason.as_deref(), Some("DeadlineExceeded"));
 }
 
 #[test]
@@ -65,24 +59,24 @@ fn a_task_shows_one_word_for_why_it_waits_or_failed() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
     story.plan(0);
     story.plan(0);
-    assert_eq!(status(&story).reason, None, "all is well");
+    assert_eq!(story.status().reason, None, "all is well");
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 }, "concurrency": 1 }));
     story.plan(0);
     story.plan(0);
     story.plan(1_000);
-    assert_eq!(status(&story).reason.as_deref(), Some("Concurrency"));
+    assert_eq!(story.status().reason.as_deref(), Some("Concurrency"));
     story.created =
         Some(CreateOutcome::Quota("exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1".to_owned()));
     story.ends(0, 1, 0);
     story.plan(1_000);
     story.plan(1_000);
-    assert_eq!(status(&story).reason.as_deref(), Some("Quota"));
+    assert_eq!(story.status().reason.as_deref(), Some("Quota"));
     story.created = Some(CreateOutcome::Created);
     story.plan(20_000);
     story.ends(1, 1, 0);
     story.plan(1_000);
     story.plan(1_000);
-    let told = status(&story);
+    let told = story.status();
     assert_eq!((told.phase, told.reason.as_deref()), (Some(crate::api::TaskPhase::Succeeded), None));
 }
 
@@ -95,14 +89,14 @@ fn a_task_that_is_refused_or_lacks_its_items_says_so_in_one_word() {
         story.plan(0);
         story
     };
-    assert_eq!(status(&story).reason.as_deref(), Some("InvalidTemplate"));
+    assert_eq!(story.status().reason.as_deref(), Some("InvalidTemplate"));
     spec = json!({ "items": { "configMap": { "name": "inputs", "key": "items" } } });
     let mut story = Story::new(LIMITS, &spec);
     let plan = story.fleet.poll_plan(story.now);
     assert!(plan.actions.iter().any(|action| matches!(action, Action::Fetch(_))), "{plan}");
     story.fleet.handle_fetched(story.now, &key(), "u", FetchOutcome::Missing("no ConfigMap inputs".to_owned()));
     story.plan(0);
-    assert_eq!(status(&story).reason.as_deref(), Some("ItemsMissing"));
+    assert_eq!(story.status().reason.as_deref(), Some("ItemsMissing"));
 }
 
 fn creating() -> Value {
@@ -111,28 +105,12 @@ fn creating() -> Value {
 }
 
 fn waiting(story: &Story) -> (&'static str, String) {
-    let waiting = status(story).waiting.clone().expect("it waits");
+    let waiting = story.status().waiting.clone().expect("it waits");
     (waiting.reason.as_str(), waiting.message.unwrap_or_default())
 }
 
 fn explained(plan: &[String]) -> usize {
     plan.iter().filter(|line| line.starts_with("explain ns/t-0-1")).count()
-}
-
-fn says(story: &mut Story, outcome: &ExplainOutcome) {
-    let id = Story::id(0, 1);
-    story.fleet.handle_explained(story.now, &id, "u", outcome);
-}
-
-fn missing() -> ExplainOutcome {
-    let message = "MountVolume.SetUp failed for volume \"conf\" : configmap \"nobody\" not found".to_owned();
-    ExplainOutcome::Said(vec![Said {
-        claim: None,
-        warning: true,
-        reason: "FailedMount".to_owned(),
-        message,
-        at: Time(1),
-    }])
 }
 
 #[test]
@@ -147,12 +125,12 @@ fn a_pod_that_has_not_started_for_ten_seconds_is_looked_into_and_told() {
     assert_eq!(explained(&story.plan(1_000)), 1);
     story.plan(1_000);
     assert_eq!(waiting(&story), ("NotStarting", "pod t-0-1: no container of it has run for 10 s".to_owned()));
-    says(&mut story, &missing());
+    story.says(0, &missing_config_map());
     story.plan(1_000);
     let (reason, message) = waiting(&story);
     assert!(reason == "NotStarting" && message.starts_with("pod t-0-1: FailedMount: "), "{message}");
     assert!(message.ends_with("configmap \"nobody\" not found"), "{message}");
-    assert_eq!(status(&story).reason.as_deref(), Some("NotStarting"));
+    assert_eq!(story.status().reason.as_deref(), Some("NotStarting"));
     // The kubelet tells of other things in the meantime.
     story.fleet.handle_pod(story.now, PodSeen { version: 2, ..Story::pod(0, 1, &creating()) });
     assert_eq!(explained(&story.plan(1_000)), 0, "one look at a time, and not too often");
@@ -160,7 +138,7 @@ fn a_pod_that_has_not_started_for_ten_seconds_is_looked_into_and_told() {
     assert_eq!(explained(&story.plan(5_000)), 1, "it may be another reason by now");
     story.runs(0, 1);
     story.plan(1_000);
-    assert_eq!(status(&story).waiting, None);
+    assert_eq!(story.status().waiting, None);
     story.plan(60_000);
     assert_eq!(explained(&story.plan(60_000)), 0);
 }
@@ -195,7 +173,7 @@ fn an_operator_that_may_not_list_events_says_less_and_asks_seldom() {
     story.plan(0);
     story.fleet.handle_pod(story.now, Story::pod(0, 1, &creating()));
     assert_eq!(explained(&story.plan(10_000)), 1);
-    says(&mut story, &ExplainOutcome::Denied);
+    story.says(0, &ExplainOutcome::Denied);
     assert_eq!((0..50).map(|_| explained(&story.plan(10_000))).sum::<usize>(), 0);
     assert_eq!(waiting(&story).0, "NotStarting");
 }
@@ -209,7 +187,7 @@ fn a_pod_whose_volume_is_missing_costs_a_retry_also_if_only_another_one_told() {
     story.fleet.handle_pod(story.now, Story::pod(0, 1, &creating()));
     story.fleet.handle_pod(story.now, Story::pod(1, 1, &creating()));
     assert_eq!(explained(&story.plan(4_000)), 1, "when half of its time is over");
-    says(&mut story, &missing());
+    story.says(0, &missing_config_map());
     story.plan(4_000);
     for index in [0, 1] {
         let pod =
@@ -222,7 +200,7 @@ fn a_pod_whose_volume_is_missing_costs_a_retry_also_if_only_another_one_told() {
     }
     story.plan(1_000);
     story.plan(1_000);
-    let told = status(&story);
+    let told = story.status();
     assert_eq!(told.counts.map(|counts| counts.failed), Some(2), "of its own budget, which is none: {told:?}");
     let sample = told.failures[0].sample.message.as_deref().unwrap_or_default();
     assert!(told.failures[0].category == "NeverStarted" && sample.contains("\"nobody\" not found"), "{told:?}");

@@ -2,19 +2,13 @@
 
 use serde_json::json;
 
-use super::story::{LIMITS, Story, key};
+use super::story::{LIMITS, Story, key, with};
 use crate::api::TaskPhase;
 use crate::api::conditions::{ConditionType, is_true};
 
 fn story(extra: &serde_json::Value) -> Story {
-    let mut spec = json!({ "items": { "count": 3 }, "minSuccessRatio": 0.0, "concurrency": 1 });
-    for (field, value) in extra.as_object().unwrap() {
-        spec[field] = value.clone();
-    }
-    let mut story = Story::new(LIMITS, &spec);
-    story.plan(0);
-    story.plan(0);
-    story
+    let spec = with(json!({ "items": { "count": 3 }, "minSuccessRatio": 0.0, "concurrency": 1 }), extra);
+    Story::after(2, LIMITS, &spec)
 }
 
 fn has_met(story: &Story) -> bool {
