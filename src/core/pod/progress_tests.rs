@@ -5,19 +5,7 @@ use crate::core::ids::Time;
 use crate::core::pod::{Cost, Deletion};
 
 fn pod(json: &str) -> PodSeen {
-    PodSeen {
-        namespace: "ns".into(),
-        name: "t-0-1".to_owned(),
-        uid: "u".to_owned(),
-        version: 1,
-        task: "t".into(),
-        labelled: true,
-        owner_uid: None,
-        created: None,
-        deleted: None,
-        node: None,
-        status: serde_json::from_str(json).unwrap(),
-    }
+    PodSeen::in_state(serde_json::from_str(json).unwrap())
 }
 
 fn ended(pod: &PodSeen) -> Ending {

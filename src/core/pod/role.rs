@@ -89,19 +89,7 @@ mod tests {
             { "name": "main", "state": { "terminated": terminated } },
         ] });
         all.as_object_mut().unwrap().extend(status.as_object().unwrap().clone());
-        PodSeen {
-            namespace: "ns".into(),
-            name: "t-0-1".to_owned(),
-            uid: "u".to_owned(),
-            version: 1,
-            task: "t".into(),
-            labelled: true,
-            owner_uid: None,
-            created: None,
-            deleted: None,
-            node: None,
-            status: serde_json::from_value(all).unwrap(),
-        }
+        PodSeen::in_state(serde_json::from_value(all).unwrap())
     }
 
     const FAILED: &str = "Failed(exit 3)";

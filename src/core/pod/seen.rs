@@ -35,6 +35,26 @@ pub struct PodSeen {
     pub status: PodStatus,
 }
 
+#[cfg(test)]
+impl PodSeen {
+    /// The pod `ns/t-0-1` in this state, of which nothing else is known.
+    pub(crate) fn in_state(status: PodStatus) -> Self {
+        Self {
+            namespace: "ns".into(),
+            name: "t-0-1".to_owned(),
+            uid: "u".to_owned(),
+            version: 1,
+            task: "t".into(),
+            labelled: true,
+            owner_uid: None,
+            created: None,
+            deleted: None,
+            node: None,
+            status,
+        }
+    }
+}
+
 /// The deletion of a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deletion {

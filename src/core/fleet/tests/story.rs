@@ -93,14 +93,9 @@ pub(crate) fn pod_of(id: &PodId, owner_uid: &str, status: PodStatus) -> PodSeen 
         namespace: id.key.namespace.clone(),
         name: id.pod_name(),
         uid: id.role.to_string(),
-        version: 1,
         task: id.key.name.clone(),
-        labelled: true,
         owner_uid: Some(owner_uid.to_owned()),
-        created: None,
-        deleted: None,
-        node: None,
-        status,
+        ..PodSeen::in_state(status)
     }
 }
 
