@@ -41,7 +41,7 @@ pub fn task(items: u32) -> TaskSeen {
 
 fn pod(id: &PodId, phase: &str) -> PodSeen {
     let state = match phase {
-        "Succeeded" => json!({ "terminated": { "exitCode": 0, "message": id.role.of() } }),
+        "Succeeded" => json!({ "terminated": { "exitCode": 0, "message": id.role.label() } }),
         _ => json!({ "running": {} }),
     };
     let status = json!({ "phase": phase, "containerStatuses": [{ "name": "main", "state": state }] });

@@ -19,23 +19,26 @@ pub enum Contender {
     FloodedWithSchema,
 }
 
-pub fn name(contender: Contender) -> &'static str {
-    match contender {
-        Contender::Bare => "bare loop",
-        Contender::Job => "Indexed Job, 5,000 QPS",
-        Contender::MapTask => "MapTask",
-        Contender::MapTaskWithout => "MapTask without results",
-        Contender::JobDefault => "Indexed Job, default 20 QPS",
-        Contender::Flooded => "MapTask, flooded",
-        Contender::FloodedWithSchema => "MapTask, flooded, with a FlowSchema",
+impl Contender {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare loop",
+            Self::Job => "Indexed Job, 5,000 QPS",
+            Self::MapTask => "MapTask",
+            Self::MapTaskWithout => "MapTask without results",
+            Self::JobDefault => "Indexed Job, default 20 QPS",
+            Self::Flooded => "MapTask, flooded",
+            Self::FloodedWithSchema => "MapTask, flooded, with a FlowSchema",
+        }
     }
-}
 
-/// Which program is the contender's controller.
-pub fn controller(contender: Contender) -> Option<&'static str> {
-    match contender {
-        Contender::Bare => None,
-        Contender::Job | Contender::JobDefault => Some("kube-controller-manager"),
-        _ => Some(OPERATOR),
+    /// Which program is its controller.
+    pub fn controller(self) -> Option<&'static str> {
+        match self {
+            Self::Bare => None,
+            Self::Job | Self::JobDefault => Some("kube-controller-manager"),
+            _ => Some(OPERATOR),
+        }
     }
 }

@@ -7,8 +7,8 @@
 #![allow(missing_docs, clippy::unwrap_used, unreachable_pub, reason = "a benchmark that can't go on stops")]
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "figures for people")]
 
+mod bench;
 mod contender;
-mod contenders;
 mod figures;
 mod flood;
 mod meter;
@@ -25,8 +25,8 @@ mod shapes;
 
 use std::collections::BTreeMap;
 
+use bench::Bench;
 use contender::Contender;
-use contenders::Bench;
 use figures::Figures;
 use shapes::Shape;
 use tokio::signal::unix::{SignalKind, signal};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use kube::Client;
 use serde_json::{Value, json};
 
-use crate::contenders::Bench;
+use crate::bench::Bench;
 use crate::page;
 use crate::requests::send;
 use crate::shapes::ALL;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::contender::{Contender, name};
+use crate::contender::Contender;
 use crate::figures::{Figures, median};
 use crate::page::svg;
 
@@ -27,7 +27,7 @@ pub fn bars(title: &str, figures: &BTreeMap<Contender, Vec<Figures>>) -> String 
     let _ = writeln!(body, r#"<text x="8" y="{:.0}" font-weight="bold">{title}, items a second</text>"#, y + 12.0);
     y += 22.0;
     for (contender, figures) in figures {
-        let (rate, label) = (rate(figures), name(*contender));
+        let (rate, label) = (rate(figures), contender.name());
         let width = rate / most * (WIDTH - LEFT - 80.0);
         let _ = writeln!(
             body,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::contender::{Contender, controller, name};
+use crate::contender::Contender;
 use crate::figures::{Figures, Gone, Restart, median};
 use crate::meter::{BENCHMARK, OPERATOR, PROGRAMS};
 use crate::page;
@@ -13,7 +13,7 @@ use crate::plot;
 pub fn table(title: &str, figures: &BTreeMap<Contender, Vec<Figures>>) -> String {
     let line = |label: &str, cells: Vec<String>| format!("| {label} | {} |\n", cells.join(" | "));
     let mut text = format!("### {title}\n\n");
-    text += &line("median", figures.keys().map(|contender| name(*contender).to_owned()).collect());
+    text += &line("median", figures.keys().map(|contender| contender.name().to_owned()).collect());
     text += &line("---", figures.keys().map(|_| "---".to_owned()).collect());
     let mut row = |label: &str, cell: &dyn Fn(Contender, &[Figures]) -> String| {
         text += &line(label, figures.iter().map(|(contender, all)| cell(*contender, all)).collect());
@@ -29,7 +29,7 @@ pub fn table(title: &str, figures: &BTreeMap<Contender, Vec<Figures>>) -> String
         let label = format!("CPU s for 1,000 items: {program}");
         row(&label, &|_, all| format!("{:.2}", median(all, |f| f.cpu.get(program).copied().unwrap_or(0.0))));
     }
-    row("CPU s for 1,000 items: operator", &|contender, all| match controller(contender) {
+    row("CPU s for 1,000 items: operator", &|contender, all| match contender.controller() {
         Some(OPERATOR) => format!("{:.2}", controller_cpu(contender, all)),
         _ => "-".to_owned(),
     });
@@ -67,7 +67,7 @@ pub fn table(title: &str, figures: &BTreeMap<Contender, Vec<Figures>>) -> String
 }
 
 fn controller_cpu(contender: Contender, all: &[Figures]) -> f64 {
-    let program = controller(contender).unwrap_or_default();
+    let program = contender.controller().unwrap_or_default();
     median(all, |f| f.cpu.get(program).copied().unwrap_or(0.0))
 }
 
@@ -88,7 +88,7 @@ fn ratios(figures: &BTreeMap<Contender, Vec<Figures>>) -> String {
     ] {
         let Some(theirs) = figures.get(&other) else { continue };
         let ratio = rate(ours) / rate(theirs);
-        let _ = write!(text, "\nMapTask / {}: **{ratio:.2}** of its items/s (goal {goal})", name(other));
+        let _ = write!(text, "\nMapTask / {}: **{ratio:.2}** of its items/s (goal {goal})", other.name());
         if other == Contender::Job {
             let cpu = controller_cpu(Contender::MapTask, ours) / controller_cpu(other, theirs).max(0.001);
             let _ = write!(text, ", **{cpu:.2}** of its controller's CPU (goal at most 0.3)");

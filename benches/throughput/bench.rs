@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::contender::{Contender, controller};
+use crate::contender::Contender;
 use crate::figures::{Figures, Gone, Left, cpu_per_thousand};
 use crate::flood::{self, Flood};
 use crate::meter::{self, OPERATOR, Reading};
@@ -101,7 +101,7 @@ impl Bench {
         };
         let took = began.elapsed();
         let done = Reading::take(&self.client, self.operator.cpu()).await.since(&before);
-        let controller = match controller(contender) {
+        let controller = match contender.controller() {
             None => 0.0,
             Some(OPERATOR) => self.operator.megabytes(),
             Some(program) => resident(meter::pid(program)),
@@ -245,7 +245,7 @@ impl Bench {
             shown + list["metadata"]["remainingItemCount"].as_u64().map_or(0, |n| n as usize)
         };
         let left = Left { pods: pods().await as f64, gone: None };
-        if controller(contender) != Some(OPERATOR) {
+        if contender.controller() != Some(OPERATOR) {
             return left;
         }
         let before = Reading::take(&self.client, self.operator.cpu()).await;
