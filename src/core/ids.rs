@@ -78,9 +78,9 @@ impl PodRole {
         matches!(self, Self::Reduce(_))
     }
 
-    /// The index of its item, or `reduce`: the value of a label.
+    /// What the label for the index says: the index of its item, or `reduce`.
     #[must_use]
-    pub fn of(self) -> String {
+    pub fn label(self) -> String {
         match self {
             Self::Item(index, _) => index.to_string(),
             Self::Reduce(_) => REDUCE.to_owned(),
@@ -90,9 +90,9 @@ impl PodRole {
     /// Reads what [`Display`](fmt::Display) writes, and nothing else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (of, attempt) = text.split_once('-')?;
+        let (label, attempt) = text.split_once('-')?;
         let attempt = Attempt(canonical(attempt)?);
-        let role = if of == REDUCE { Self::Reduce(attempt) } else { Self::Item(Index(canonical(of)?), attempt) };
+        let role = if label == REDUCE { Self::Reduce(attempt) } else { Self::Item(Index(canonical(label)?), attempt) };
         (attempt >= Attempt::FIRST).then_some(role)
     }
 }

@@ -1,13 +1,6 @@
 //! How much at once? The operator's own limits: those that its administrator sets, and bounds that are there for the API
 //! server's sake and the operator's own.
 
-/// How long a finished pod lingers after its end was recorded, in milliseconds: deletes are put off for as long as that, so
-/// that the API server's time goes to what starts, and there is time to look at the pod.
-pub const LINGER_MILLIS: u64 = 60_000;
-/// Pods that may linger, over all tasks: 25 MB in etcd and in each watcher of all pods. Kubernetes itself begins to delete
-/// finished pods at 12,500 (the controller manager's terminated-pod-gc-threshold).
-pub const MAX_LINGERING: usize = 5_000;
-
 /// The operator's own limits. They are fields, and not constants where they bind, so that the simulation can draw them small.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -40,8 +33,12 @@ impl Limits {
         max_pods_per_namespace: None,
         pods_per_second: None,
         kept_pods: 10,
-        linger_millis: LINGER_MILLIS,
-        lingering_pods: MAX_LINGERING,
+        // Deletes are put off for as long as that, so that the API server's time goes to what starts, and there is time to look
+        // at the pod.
+        linger_millis: 60_000,
+        // 25 MB in etcd and in each watcher of all pods. Kubernetes itself begins to delete finished pods at 12,500 (the
+        // controller manager's terminated-pod-gc-threshold).
+        lingering_pods: 5_000,
         // More bring no more pods a second, only more connections, and each create takes longer.
         creates_in_flight: 128,
         // A delete costs the API server about as much as a create, and nobody waits for it.

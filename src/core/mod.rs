@@ -26,5 +26,4 @@ pub mod spec;
 pub mod task;
 
 #[cfg(test)]
-#[path = "rooms_tests.rs"]
-mod tests;
+mod rooms_tests;

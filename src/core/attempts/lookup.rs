@@ -1,11 +1,10 @@
-//! Which items have been looked up in the cache, and which wait for others that compute the same?
+//! How far have the items of a task been looked up in the cache?
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::core::backoff::Backoff;
 use crate::core::cache::Wanted;
-use crate::core::ids::{Index, Time};
+use crate::core::ids::Time;
 
 /// The delay before a page without an answer is asked for again, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
 const AGAIN_MILLIS: u64 = 1_000;
@@ -89,63 +88,6 @@ impl Lookup {
     }
 }
 
-/// Items whose result another one is about to give: see `cache::claims`.
-#[derive(Debug, Default)]
-pub struct Parked {
-    waiting: BTreeSet<Index>,
-    /// The other one has let go in the meantime.
-    freed: BTreeSet<Index>,
-    /// Who computes the item that was parked last.
-    behind: Option<String>,
-}
-
-impl Parked {
-    /// The item waits for another.
-    pub fn park(&mut self, index: Index, behind: String) {
-        self.freed.remove(&index);
-        self.waiting.insert(index);
-        self.behind = Some(behind);
-    }
-
-    /// What the item waits for is over.
-    pub fn free(&mut self, index: Index) {
-        if self.waiting.remove(&index) {
-            self.freed.insert(index);
-        }
-    }
-
-    /// The item is on its way, or known, and waits for nobody.
-    pub fn remove(&mut self, index: Index) {
-        self.waiting.remove(&index);
-        self.freed.remove(&index);
-    }
-
-    /// Number of items.
-    pub fn len(&self) -> usize {
-        self.waiting.len() + self.freed.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Those that wait for another no more, and are to be looked up again.
-    pub fn freed(&self) -> &BTreeSet<Index> {
-        &self.freed
-    }
-
-    /// Takes them out.
-    pub fn take_freed(&mut self) -> BTreeSet<Index> {
-        std::mem::take(&mut self.freed)
-    }
-
-    /// Who computes the item that was parked last.
-    pub fn behind(&self) -> Option<&str> {
-        self.behind.as_deref()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,21 +103,5 @@ mod tests {
         assert_eq!((lookup.ask(), lookup.damaged()), (7, 2));
         lookup.failed(Time(0));
         assert!(!lookup.is_due(Time(999)) && lookup.is_due(Time(1_000)));
-    }
-
-    #[test]
-    fn items_that_wait_for_another_are_freed_one_by_one_and_looked_up_again_together() {
-        let mut parked = Parked::default();
-        assert!(parked.is_empty());
-        parked.park(Index(3), "ns/t item 1".to_owned());
-        parked.park(Index(4), "ns/t item 2".to_owned());
-        assert_eq!((parked.len(), parked.is_empty(), parked.behind()), (2, false, Some("ns/t item 2")));
-        parked.free(Index(4));
-        parked.free(Index(9));
-        assert_eq!((parked.len(), parked.freed()), (2, &BTreeSet::from([Index(4)])));
-        assert_eq!(parked.take_freed(), BTreeSet::from([Index(4)]));
-        assert_eq!((parked.len(), parked.take_freed()), (1, BTreeSet::new()));
-        parked.remove(Index(3));
-        assert!(parked.is_empty());
     }
 }

@@ -4,13 +4,27 @@ use super::{Berth, Fleet};
 use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::pod::{Ending, PodSeen, parse_pod_name};
 use crate::core::port::{
-    Answer, CheckOutcome, CreateOutcome, DeleteOutcome, ExplainOutcome, FetchOutcome, LookOutcome, PodId,
+    Answer, CheckOutcome, CreateOutcome, DeleteOutcome, Event, ExplainOutcome, FetchOutcome, LookOutcome, PodId,
     RecallOutcome, TaskSeen, WriteOutcome,
 };
 use crate::core::spec::retry::mix;
 use crate::core::task::{Round, Task};
 
 impl Fleet {
+    /// A watch has shown something.
+    pub fn handle_event(&mut self, now: Time, event: Event) {
+        match event {
+            Event::Task(task) => self.handle_task(now, *task),
+            Event::TaskGone(key) => self.handle_task_gone(&key),
+            Event::TasksListing => self.handle_tasks_listing(),
+            Event::TasksListed => self.handle_tasks_listed(now),
+            Event::Pod(pod) => self.handle_pod(now, pod),
+            Event::PodGone(pod) => self.handle_pod_gone(now, &pod),
+            Event::PodsListing => self.handle_pods_listing(),
+            Event::PodsListed => self.handle_pods_listed(now),
+        }
+    }
+
     /// A MapTask was created or changed, or is part of the list.
     pub fn handle_task(&mut self, now: Time, seen: TaskSeen) {
         let round = self.round(now);

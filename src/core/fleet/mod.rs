@@ -1,7 +1,6 @@
 //! All tasks. The only part of the core that the outside talks to: `handle_*` for what happened,
 //! [`Fleet::poll_plan`] for what is to be done, [`Fleet::next_wake`] for when to ask again.
 
-mod event;
 mod handle;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +8,7 @@ use std::sync::Arc;
 
 use crate::api::status::TaskPhase;
 use crate::core::cache::claims::Claims;
-use crate::core::ids::{TaskKey, Time};
+use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::limits::Limits;
 use crate::core::pods::Pods;
 use crate::core::pods::shelf::Keeping;
@@ -64,7 +63,7 @@ struct Berth {
     pods: Pods,
     /// Seen since the list of tasks, or of pods, began.
     task_marked: bool,
-    pods_marked: BTreeSet<crate::core::ids::PodRole>,
+    pods_marked: BTreeSet<PodRole>,
     wake: Option<Time>,
     in_flight: usize,
     lingering: usize,

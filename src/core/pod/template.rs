@@ -215,7 +215,7 @@ impl PodTemplate {
     ) -> Value {
         let mut labels = self.labels.clone();
         labels.insert(labels::NAME.to_owned(), json!(&*task.name));
-        labels.insert(labels::INDEX.to_owned(), json!(role.of()));
+        labels.insert(labels::INDEX.to_owned(), json!(role.label()));
         labels.insert(labels::ATTEMPT.to_owned(), json!(role.attempt().to_string()));
         let mut spec = self.spec.clone();
         spec.insert("restartPolicy".to_owned(), json!("Never"));

@@ -24,8 +24,7 @@ impl Run {
 
     /// At first all items that have not been tried, later those that waited for another.
     pub fn wanted(&self) -> Arc<Wanted> {
-        let recall = self.recall.as_ref();
-        if let Some(wanted) = recall.and_then(|recall| recall.wanted().cloned()) {
+        if let Some(wanted) = self.recall.as_ref().and_then(|recall| recall.wanted().cloned()) {
             return wanted;
         }
         let Some(keys) = &self.job.cache else { return Arc::default() };

@@ -14,7 +14,8 @@ mod vanished;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::core::attempts::lookup::{Lookup, Parked};
+use crate::core::attempts::lookup::Lookup;
+use crate::core::attempts::parked::Parked;
 use crate::core::attempts::waitlist::Waitlist;
 use crate::core::failures::Failures;
 use crate::core::ids::{Attempt, Index, Time};

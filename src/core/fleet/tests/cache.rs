@@ -52,8 +52,12 @@ impl Pair {
     }
 
     fn ends(&mut self, name: &str, index: u32, exit_code: i32) {
-        let id =
-            self.created.iter().rfind(|id| &*id.key.name == name && id.role.of() == index.to_string()).unwrap().clone();
+        let id = self
+            .created
+            .iter()
+            .rfind(|id| &*id.key.name == name && id.role.label() == index.to_string())
+            .unwrap()
+            .clone();
         let phase = if exit_code == 0 { "Succeeded" } else { "Failed" };
         let terminated = json!({ "exitCode": exit_code, "message": format!("{name}{index}") });
         let status = json!({ "phase": phase,
