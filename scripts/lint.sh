@@ -47,8 +47,9 @@ else
   say "shellcheck is not installed: the scripts were only parsed"
 fi
 say "workflow"
-[[ -x target/tools/bin/actionlint ]] ||
+if [[ $(target/tools/bin/actionlint -version 2>/dev/null | head -1) != "$ACTIONLINT" ]]; then
   GOBIN=$PWD/target/tools/bin go install "github.com/rhysd/actionlint/cmd/actionlint@$ACTIONLINT" 2>target/actionlint.log ||
-  die "actionlint can't be built: see target/actionlint.log"
+    die "actionlint can't be built: see target/actionlint.log"
+fi
 target/tools/bin/actionlint
 say "good"

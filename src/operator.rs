@@ -118,7 +118,7 @@ impl Work<'_> {
         }
         tracing::info!("stopping: what is on its way is finished, nothing new is started");
         drop(watches);
-        // Nobody waits to be heard any more.
+        // No answer is read after this point.
         drop(answers);
         if tokio::time::timeout(SHUTDOWN, apply.finish()).await.is_err() {
             tracing::warn!("not everything was answered in time");

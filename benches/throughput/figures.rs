@@ -23,7 +23,7 @@ pub struct Figures {
     pub left: Left,
 }
 
-/// The pods that are there when the end is told.
+/// The pods that exist when the task's end is reported.
 #[derive(Clone, Debug, Default)]
 pub struct Left {
     pub pods: f64,

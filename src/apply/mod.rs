@@ -25,7 +25,7 @@ use crate::serve::metrics::Metrics;
 
 /// The manager that the API server notes for our fields.
 pub const FIELD_MANAGER: &str = "maptask-operator";
-/// Answers that wait for the core. Where there are more, requests that have been answered keep their turn a little longer.
+/// Answers in the queue to the core at most. While it is full, answered requests keep their turn: backpressure.
 pub const ANSWERS: usize = 4_096;
 /// Carries plans out. Every action runs on its own. How many creates are on their way is for the core's window to say, since
 /// those that waited here would be in no order; of all else no more wait here than there are pods and tasks.

@@ -34,7 +34,7 @@ impl Backoff {
         self.until = None;
     }
 
-    /// The next failure is the first one again. A delay that has begun goes on.
+    /// Resets the count of failures and keeps the current delay.
     pub fn forget_failures(&mut self) {
         self.failures = 0;
     }
@@ -80,7 +80,7 @@ mod tests {
         assert!(backoff.is_due(Time(0)));
         assert_eq!(backoff.failed(Time(0)), Time(3_000), "it is still one more in a row");
         backoff.forget_failures();
-        assert_eq!((backoff.failures(), backoff.is_due(Time(2_999))), (0, false), "the delay that has begun goes on");
+        assert_eq!((backoff.failures(), backoff.is_due(Time(2_999))), (0, false), "the current delay stays");
         assert_eq!(backoff.failed(Time(0)), Time(1_000));
         backoff.reset();
         assert_eq!((backoff.failures(), backoff.failed(Time(5))), (0, Time(1_005)));

@@ -182,7 +182,11 @@ fn lines_that_tell_are_shown_before_all_others_and_those_as_far_as_there_is_room
     let long = format!("ERROR {}\n{far}\nlast", "e".repeat(300));
     let shown = sample(&long, 200);
     assert!(shown.starts_with("ERROR eee") && shown.ends_with("… last"), "{shown}");
-    assert_eq!(gist("one\nERROR two\nthree", 200, str::to_owned), "one ERROR two three", "what fits is told as it is");
+    assert_eq!(
+        gist("one\nERROR two\nthree", 200, str::to_owned),
+        "one ERROR two three",
+        "a message that fits is unchanged"
+    );
     let plain = gist(&format!("first\n{}last", "words\n".repeat(90)), 200, str::to_owned);
     assert!(plain.starts_with("first words") && plain.ends_with("words last"), "{plain}");
 }

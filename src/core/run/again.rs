@@ -1,4 +1,4 @@
-//! A run that goes on from what is recorded, and one whose items run again.
+//! How a run continues from its recorded state, and how its items are run again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::core::run::Run;
 use crate::core::spec::Job;
 
 impl Run {
-    /// Creates that are on their way stay known when the task is loaded anew, and so do items that were read.
+    /// Keeps the create requests in flight, and the items that were read, when the task is reloaded.
     pub fn take_over_creates(&mut self, old: &mut Self) {
         for (index, flight) in old.flights.take() {
             let waits = self.phases.get(index) == Some(ItemPhase::Waiting);
@@ -27,7 +27,8 @@ impl Run {
         self.unclear.merge(&old.unclear);
     }
 
-    /// Asks for the pods of items that the status calls running and no list shows. `suspended`: an operator before this one may have stopped them for that.
+    /// Marks pods as doubtful that the status calls running and that no list shows. `suspended`: a previous operator may have
+    /// stopped them because the task is suspended.
     pub fn doubt_missing(&mut self, now: Time, suspended: bool) {
         let missing: Vec<Index> =
             self.phases.iter_in(ItemPhase::Running).filter(|index| !self.flights.contains(*index)).collect();

@@ -1,4 +1,4 @@
-//! By what the templates of a spec are known again, and what stands in for them while they are others.
+//! The hash that identifies the templates of a spec, and a stand-in for templates that have changed.
 
 use serde_json::{Value, json};
 
@@ -6,18 +6,19 @@ use crate::api::spec::MapTaskSpec;
 use crate::core::items;
 use crate::core::pod::canonical::canonical;
 
-/// By what the templates of a spec are known again, however a client writes them: `status.templateHash`.
+/// Identifies the templates of a spec, however a client writes them: `status.templateHash`.
 pub fn hash(spec: &MapTaskSpec) -> String {
     let reduce = spec.reduce.as_ref().map(|reduce| canonical(&reduce.template));
     let digest = items::hash(json!([canonical(&spec.template), reduce]).to_string().as_bytes());
     format!("{RULES}{digest}")
 }
 
-/// Which rules say what may be left out of a template. With others, a hash of before tells nothing: whoever changes
-/// `core/pod/canonical` gives them another number, or tasks that run would wait for what nobody has changed.
+/// The version of the rules about what a template may leave out, a prefix of each hash. A hash of another version is never
+/// compared. Change this number with the rules in `core/pod/canonical`: without it, the templates of running tasks would look
+/// changed.
 const RULES: &str = "1-";
 
-/// Whether the templates of the spec are those that this hash is of. One that was made by other rules tells nothing.
+/// Whether the hash may be that of the spec's templates. A hash of another version of the rules always may.
 pub fn is_of(accepted: &str, spec: &MapTaskSpec) -> bool {
     !accepted.starts_with(RULES) || accepted == hash(spec)
 }

@@ -106,7 +106,7 @@ fn a_second_answer_to_a_create_casts_no_doubt_on_its_pod() {
     assert!(in_flight(&story) == 1 && !plan.iter().any(|line| line.starts_with("look")), "{plan:?}");
 }
 
-/// Another operator, or a person, writes the status, after which the task is loaded anew.
+/// Another operator, or a person, writes the status. The task is then reloaded from it.
 fn foreign(story: &mut Story) {
     story.version += 1;
     let mut task = TaskSeen { resource_version: story.version, ..story.written.clone().unwrap() };

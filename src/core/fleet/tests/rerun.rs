@@ -7,7 +7,7 @@ use crate::api::conditions::{ConditionType, is_true};
 use crate::api::status::TaskPhase;
 use crate::core::port::{Action, CheckOutcome, WriteOutcome};
 
-/// What is planned after so many milliseconds; writes are answered well, and checks so.
+/// What is planned after a number of milliseconds. Writes succeed, and dry runs are answered with `check`.
 fn round(story: &mut Story, millis: u64, check: &CheckOutcome) -> Vec<String> {
     story.now = story.now.plus_millis(millis);
     let plan = story.fleet.poll_plan(story.now);

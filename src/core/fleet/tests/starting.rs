@@ -1,4 +1,4 @@
-//! Pods that take long to start, or to end: what is asked, what is told, and whom it costs.
+//! Pods that are slow to start or to end: which requests are sent, what the status reports, and which budget is charged.
 
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ fn silent_pods_are_looked_into_in_turn_and_less_often_each_time_until_none_is_le
     assert_eq!(looks(&story.plan(19_900)), Vec::<&str>::new());
     assert_eq!(looks(&story.plan(100)), ["t-1-1"], "the one that has started tells all there is to know");
     story.says(1, &nothing);
-    // None is left, and with the next one it begins anew.
+    // None is left: the delay starts from its first value with the next one.
     story.runs(1, 1);
     story.runs(2, 1);
     silent(&mut story, 3);

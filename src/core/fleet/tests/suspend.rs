@@ -24,7 +24,7 @@ fn what_runs_is_stopped_as_soon_as_the_suspension_is_recorded_whatever_else_happ
     let mut story = suspended();
     let plan = story.plan(0);
     assert!(plan.iter().any(|line| line.starts_with("write ns/t Suspended")), "{plan:?}");
-    assert_eq!(lines(&plan, "stop"), Vec::<&str>::new(), "whoever comes after a crash must know why they go");
+    assert_eq!(lines(&plan, "stop"), Vec::<&str>::new(), "after a crash, the status must say why pods are deleted");
     // There is news that is yet to be recorded.
     story.ends(2, 1, 0);
     assert_eq!(lines(&story.plan(0), "stop"), ["stop ns/t-0-1", "stop ns/t-1-1"]);

@@ -51,7 +51,7 @@ fn a_record_that_can_not_be_read_ends_the_task_and_stays_as_it_is() {
     story.plan(1_000);
     let (reason, message) = condition(&story, "Failed").expect("it has failed");
     assert_eq!((reason, told(&story)), ("StatusUnreadable", vec![("Failed", true, message)]));
-    assert_eq!(story.status().phases.as_deref(), Some("garbage"), "for whoever comes to repair it");
+    assert_eq!(story.status().phases.as_deref(), Some("garbage"), "it is kept for a person to repair");
 }
 
 #[test]
