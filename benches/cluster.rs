@@ -9,8 +9,8 @@ use maptask::core::ids::{TaskKey, Time};
 use maptask::core::limits::Limits;
 use maptask::core::pod::{PodSeen, PodStatus};
 use maptask::core::port::{
-    Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, Event, ExplainOutcome, LookOutcome, PodId,
-    RecallOutcome, TaskSeen, WriteOutcome,
+    Action, Answer, CacheLookupOutcome, CheckOutcome, CreateOutcome, DeleteOutcome, Event, ExplainOutcome,
+    GetPodOutcome, PodId, TaskSeen, WriteOutcome,
 };
 use serde_json::json;
 
@@ -110,18 +110,20 @@ impl Cluster {
         for action in actions {
             let now = self.now;
             let answer = match action {
-                Action::Check(job) => Answer::Checked(job.key.clone(), job.uid.clone(), CheckOutcome::Good),
+                Action::Check(spec) => Answer::Checked(spec.key.clone(), spec.uid.clone(), CheckOutcome::Good),
                 Action::Create(create) => {
                     self.fleet.handle_pod(now, pod(&create.id(), "Running"));
                     self.running.push_back(create.id());
-                    Answer::Created(create.id(), create.job.uid.clone(), CreateOutcome::Created)
+                    Answer::Created(create.id(), create.spec.uid.clone(), CreateOutcome::Created)
                 }
                 Action::Delete(delete) => {
                     self.fleet.handle_pod_gone(now, &pod(&delete.id, "Succeeded"));
                     Answer::Deleted(delete.id, delete.task_uid, DeleteOutcome::Taken)
                 }
-                Action::Look(id, uid) => Answer::Looked(id, uid, LookOutcome::NotFound),
-                Action::Explain(explain) => Answer::Explained(explain.id, explain.task_uid, ExplainOutcome::Unclear),
+                Action::GetPod(id, uid) => Answer::GotPod(id, uid, GetPodOutcome::NotFound),
+                Action::Explain(explain) => {
+                    Answer::Explained(explain.id, explain.task_uid, ExplainOutcome::Indeterminate)
+                }
                 Action::Write(write) => {
                     self.version += 1;
                     if let Some(task) = &mut self.task {
@@ -131,12 +133,12 @@ impl Cluster {
                     let outcome = WriteOutcome::Written { version: self.version, rewritten: 0, uncached: None };
                     Answer::Written(write.key, write.uid, outcome)
                 }
-                Action::Recall(recall) => {
+                Action::CacheLookup(recall) => {
                     let outcome =
-                        RecallOutcome::Found { from: recall.from, entries: Vec::new(), damaged: 0, next: None };
-                    Answer::Recalled(recall.task, recall.uid, outcome)
+                        CacheLookupOutcome::Found { from: recall.from, entries: Vec::new(), damaged: 0, next: None };
+                    Answer::CacheLookedUp(recall.task, recall.uid, outcome)
                 }
-                Action::Note(_) | Action::Reread(_) | Action::Fetch(_) | Action::Expire(_) | Action::Tell(_) => {
+                Action::Note(_) | Action::Reread(_) | Action::Fetch(_) | Action::Expire(_) | Action::EmitEvent(_) => {
                     continue;
                 }
             };

@@ -196,10 +196,10 @@ pub enum Completion {
 /// What becomes of the other items once enough have succeeded.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
 pub enum WhenSuccessful {
-    /// Waiting items are cancelled, and running ones stopped.
+    /// Pending items are cancelled, and running ones stopped.
     #[default]
     Stop,
-    /// Waiting items are cancelled; running ones are left to end.
+    /// Pending items are cancelled; running ones are left to end.
     Drain,
     /// All items run to their end.
     RunAll,
@@ -208,7 +208,7 @@ pub enum WhenSuccessful {
 /// What becomes of the other items once too many have failed.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
 pub enum WhenHopeless {
-    /// Waiting items are cancelled, and running ones stopped.
+    /// Pending items are cancelled, and running ones stopped.
     #[default]
     Stop,
     /// All items run to their end.

@@ -106,7 +106,7 @@ impl TaskPhase {
 #[serde(rename_all = "camelCase")]
 pub struct ItemCounts {
     /// Items that have not started or wait for their next attempt.
-    pub waiting: i32,
+    pub pending: i32,
     /// Items with a pod.
     pub running: i32,
     /// Items that succeeded.
@@ -241,7 +241,7 @@ pub struct RerunDone {
     pub items: i32,
     /// Whether they were picked, so that all of them run whatever the others' counts say; not so for All.
     #[serde(default)]
-    pub picked: bool,
+    pub explicit_selection: bool,
     /// Why it could not be done.
     pub message: Option<String>,
 }
@@ -260,12 +260,12 @@ pub struct PendingRerun {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ReduceStatus {
-    /// Where it stands: Waiting, Running, Succeeded, Failed, Cancelled.
+    /// Where it stands: Pending, Running, Succeeded, Failed, Cancelled.
     pub phase: ReducePhase,
     /// The attempt that is meant, from 1; its pod is `<task>-reduce-<attempt>`.
     pub attempt: i32,
     /// Failures of its own.
-    pub own_failures: i32,
+    pub application_failures: i32,
     /// Endings by the cluster's fault.
     pub infrastructure_failures: i32,
     /// When it began.
@@ -282,7 +282,7 @@ pub struct ReduceStatus {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 pub enum ReducePhase {
     /// It has not started, or waits for its next attempt.
-    Waiting,
+    Pending,
     /// Its pod exists.
     Running,
     /// It succeeded.

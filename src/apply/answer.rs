@@ -20,7 +20,7 @@ pub(super) enum Meaning {
     /// Too many requests; pause for this many milliseconds, if it says so.
     Throttled(Option<u64>),
     /// No answer, or the server is overloaded: whether the request was, or will be, carried out is not known.
-    Unclear(String),
+    NoAnswer(String),
     /// This request was not carried out, for a reason that the cluster can heal: a webhook that is down, a
     /// `ServiceAccount` that is missing. Says nothing about the server's load.
     Failed(String),
@@ -42,7 +42,7 @@ impl Meaning {
             Self::Contended => "the quota was changed at the same time".to_owned(),
             Self::Throttled(_) => "the API server asks for fewer requests".to_owned(),
             Self::Quota(message)
-            | Self::Unclear(message)
+            | Self::NoAnswer(message)
             | Self::Failed(message)
             | Self::Indeterminate(message)
             | Self::Refused(message)
@@ -54,7 +54,7 @@ impl Meaning {
 pub(super) fn meaning(failure: &Failure) -> Meaning {
     match failure {
         Failure::Kube(kube::Error::Api(status)) => of_status(status),
-        other => Meaning::Unclear(other.to_string()),
+        other => Meaning::NoAnswer(other.to_string()),
     }
 }
 
@@ -100,8 +100,8 @@ fn of_status(status: &Status) -> Meaning {
         // A token that is being renewed.
         (401, _) => Meaning::Failed(message),
         // A server that is overloaded, starts or stops, or that a gateway does not reach.
-        (408 | 502..=504, _) | (_, "ServerTimeout" | "Timeout") => Meaning::Unclear(message),
-        (500..=599, _) if pause.is_some() || said("etcdserver: ") => Meaning::Unclear(message),
+        (408 | 502..=504, _) | (_, "ServerTimeout" | "Timeout") => Meaning::NoAnswer(message),
+        (500..=599, _) if pause.is_some() || said("etcdserver: ") => Meaning::NoAnswer(message),
         (500..=599, _) => Meaning::Indeterminate(message),
         _ => Meaning::Refused(message),
     }
@@ -183,7 +183,7 @@ mod tests {
             (500, "InternalError", "etcdserver: request timed out"),
             (502, "", "bad gateway"),
         ] {
-            assert!(matches!(of(code, reason, message), Meaning::Unclear(_)), "{code} {reason} {message}");
+            assert!(matches!(of(code, reason, message), Meaning::NoAnswer(_)), "{code} {reason} {message}");
         }
         assert_eq!(of(500, "InternalError", "x"), Meaning::Indeterminate("x".to_owned()));
         let throttled = serde_json::json!({ "code": 429, "details": { "retryAfterSeconds": 2 } });

@@ -31,7 +31,7 @@ pub(super) async fn explain(client: &Client, explain: &Explain) -> ExplainOutcom
             Err(failure) => {
                 tracing::debug!(pod = %explain.id, %failure, "Events not read");
                 let is_denied = matches!(&failure, Failure::Kube(kube::Error::Api(status)) if status.code == 403);
-                return if is_denied { ExplainOutcome::Denied } else { ExplainOutcome::Unclear };
+                return if is_denied { ExplainOutcome::Denied } else { ExplainOutcome::Indeterminate };
             }
         }
     }

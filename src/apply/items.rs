@@ -15,7 +15,7 @@ pub(super) async fn fetch(client: &Client, fetch: &Fetch) -> FetchOutcome {
             None => FetchOutcome::Missing(format!("ConfigMap {name} has no key {key}")),
         },
         Ok(None) => FetchOutcome::Missing(format!("ConfigMap {name} is not there")),
-        Err(failure) => FetchOutcome::Unclear(failure.to_string()),
+        Err(failure) => FetchOutcome::Indeterminate(failure.to_string()),
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use turns::Turns;
 
-use crate::core::port::{Action, Answer, CreateOutcome, Plan, RecallOutcome, WriteOutcome};
+use crate::core::port::{Action, Answer, CacheLookupOutcome, CreateOutcome, Plan, WriteOutcome};
 use crate::serve::events::Events;
 use crate::serve::metrics::Metrics;
 
@@ -73,9 +73,9 @@ impl Apply {
 
     async fn carry_out(&self, action: Action) {
         let answer = match action {
-            Action::Check(job) => {
-                let outcome = pods::check(&self.client, &job).await;
-                Answer::Checked(job.key.clone(), job.uid.clone(), outcome)
+            Action::Check(spec) => {
+                let outcome = pods::check(&self.client, &spec).await;
+                Answer::Checked(spec.key.clone(), spec.uid.clone(), outcome)
             }
             Action::Create(create) => {
                 let outcome = pods::create(&self.client, &create).await;
@@ -84,19 +84,19 @@ impl Apply {
                 | CreateOutcome::Invalid(message)
                 | CreateOutcome::Failed { message, .. } = &outcome
                 {
-                    let (key, pod) = (&create.job.key, create.id().pod_name());
+                    let (key, pod) = (&create.spec.key, create.id().pod_name());
                     tracing::warn!(namespace = &*key.namespace, task = &*key.name, pod, message, "pod not created");
                 }
-                Answer::Created(create.id(), create.job.uid.clone(), outcome)
+                Answer::Created(create.id(), create.spec.uid.clone(), outcome)
             }
             Action::Delete(delete) => {
                 let outcome = pods::delete(&self.client, &delete).await;
                 self.metrics.deleted(outcome);
                 Answer::Deleted(delete.id, delete.task_uid, outcome)
             }
-            Action::Look(id, uid) => {
+            Action::GetPod(id, uid) => {
                 let outcome = pods::look(&self.client, &id).await;
-                Answer::Looked(id, uid, outcome)
+                Answer::GotPod(id, uid, outcome)
             }
             Action::Explain(explain) => {
                 let outcome = explain::explain(&self.client, &explain).await;
@@ -122,21 +122,21 @@ impl Apply {
                 let outcome = items::fetch(&self.client, &fetch).await;
                 Answer::Fetched(fetch.task, fetch.uid, outcome)
             }
-            Action::Recall(recall) => {
-                let outcome = cache::recall(&*self.cache, &recall).await;
-                if let RecallOutcome::Unclear(message) = &outcome {
-                    tracing::warn!(task = %recall.task, message, "cache not read, will try again");
+            Action::CacheLookup(lookup) => {
+                let outcome = cache::lookup(&*self.cache, &lookup).await;
+                if let CacheLookupOutcome::Indeterminate(message) = &outcome {
+                    tracing::warn!(task = %lookup.task, message, "cache not read, will try again");
                 }
-                Answer::Recalled(recall.task, recall.uid, outcome)
+                Answer::CacheLookedUp(lookup.task, lookup.uid, outcome)
             }
             Action::Expire(expire) => {
                 status::expire(&self.client, &expire).await;
                 return;
             }
-            Action::Tell(tell) => {
+            Action::EmitEvent(tell) => {
                 tracing::info!(task = %tell.key, reason = tell.reason, note = tell.note, "task");
                 // A task is no worse off without.
-                if let Err(error) = request::in_time(self.events.tell(&tell)).await {
+                if let Err(error) = request::in_time(self.events.emit(&tell)).await {
                     tracing::debug!(task = %tell.key, %error, "event not published");
                 }
                 return;

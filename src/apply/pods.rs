@@ -9,18 +9,18 @@ use super::FIELD_MANAGER;
 use super::answer::{Meaning, meaning};
 use super::request::{Failure, Partial, send};
 use crate::core::pod::Holder;
-use crate::core::port::{CheckOutcome, Create, CreateOutcome, Delete, DeleteOutcome, LookOutcome, PodId};
-use crate::core::spec::Job;
+use crate::core::port::{CheckOutcome, Create, CreateOutcome, Delete, DeleteOutcome, GetPodOutcome, PodId};
+use crate::core::spec::AcceptedSpec;
 use crate::watch::pods::{LeanPod, is_map_task};
 
 const JSON: &str = "application/json";
 
 /// A dry run of the first pod of each template. Strict about unknown fields, as `kubectl apply` is about those that it
 /// knows.
-pub(super) async fn check(client: &Client, job: &Job) -> CheckOutcome {
+pub(super) async fn check(client: &Client, spec: &AcceptedSpec) -> CheckOutcome {
     let query = format!("?dryRun=All&fieldValidation=Strict&fieldManager={FIELD_MANAGER}");
-    let path = format!("{}{query}", collection(&job.key.namespace));
-    for (place, pod) in job.first_pods() {
+    let path = format!("{}{query}", collection(&spec.key.namespace));
+    for (place, pod) in spec.first_pods() {
         match send::<IgnoredAny>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {
             // A name may be free by the time the pod is wanted.
             Ok(_) | Err(Meaning::AlreadyExists) => {}
@@ -29,7 +29,7 @@ pub(super) async fn check(client: &Client, job: &Job) -> CheckOutcome {
             Err(meaning @ (Meaning::Refused(_) | Meaning::Failed(_))) => {
                 return CheckOutcome::Refused(refused(place, &meaning.words()));
             }
-            Err(other) => return CheckOutcome::Unclear(other.words()),
+            Err(other) => return CheckOutcome::Indeterminate(other.words()),
         }
     }
     CheckOutcome::Good
@@ -37,8 +37,9 @@ pub(super) async fn check(client: &Client, job: &Job) -> CheckOutcome {
 
 /// Creates the pod of an attempt. One that is there already is a success, if the task owns it.
 pub(super) async fn create(client: &Client, create: &Create) -> CreateOutcome {
-    let pod = create.job.pod(create.index, create.attempt, create.memory_raises);
-    let path = format!("{}?fieldValidation=Ignore&fieldManager={FIELD_MANAGER}", collection(&create.job.key.namespace));
+    let pod = create.spec.pod(create.index, create.attempt, create.memory_raises);
+    let path =
+        format!("{}?fieldValidation=Ignore&fieldManager={FIELD_MANAGER}", collection(&create.spec.key.namespace));
     match send::<IgnoredAny>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {
         Ok(_) => CreateOutcome::Created,
         Err(Meaning::AlreadyExists) => whose(client, create).await,
@@ -47,9 +48,9 @@ pub(super) async fn create(client: &Client, create: &Create) -> CreateOutcome {
         Err(Meaning::Throttled(pause)) => CreateOutcome::Throttled(pause),
         Err(Meaning::Refused(message)) => CreateOutcome::Refused(message),
         Err(Meaning::Invalid(message)) => CreateOutcome::Invalid(message),
-        Err(Meaning::Unclear(message)) => {
+        Err(Meaning::NoAnswer(message)) => {
             tracing::debug!(pod = %create.id(), message, "create without an answer");
-            CreateOutcome::Unclear
+            CreateOutcome::Indeterminate
         }
         Err(Meaning::NotFound) => {
             CreateOutcome::Failed { message: "the namespace is not there".to_owned(), may_exist: false }
@@ -69,9 +70,9 @@ fn refused(place: &str, message: &str) -> String {
 async fn whose(client: &Client, create: &Create) -> CreateOutcome {
     let path = object(&create.id());
     match send::<Partial>(client, Method::GET, &path, JSON, None).await {
-        Ok(pod) if pod.owner_uid() == Some(&create.job.uid) => CreateOutcome::Created,
-        Ok(pod) => CreateOutcome::NameTaken(holder(&pod, &create.job.key.name)),
-        Err(_) => CreateOutcome::Unclear,
+        Ok(pod) if pod.owner_uid() == Some(&create.spec.uid) => CreateOutcome::Created,
+        Ok(pod) => CreateOutcome::NameTaken(holder(&pod, &create.spec.key.name)),
+        Err(_) => CreateOutcome::Indeterminate,
     }
 }
 
@@ -114,11 +115,11 @@ pub(super) async fn delete(client: &Client, delete: &Delete) -> DeleteOutcome {
 }
 
 /// Asks whether a pod exists.
-pub(super) async fn look(client: &Client, id: &PodId) -> LookOutcome {
+pub(super) async fn look(client: &Client, id: &PodId) -> GetPodOutcome {
     match send::<LeanPod>(client, Method::GET, &object(id), JSON, None).await.map_err(|e: Failure| meaning(&e)) {
-        Ok(pod) => pod.seen().map_or(LookOutcome::NotFound, |pod| LookOutcome::Found(Box::new(pod))),
-        Err(Meaning::NotFound) => LookOutcome::NotFound,
-        Err(_) => LookOutcome::Unclear,
+        Ok(pod) => pod.seen().map_or(GetPodOutcome::NotFound, |pod| GetPodOutcome::Found(Box::new(pod))),
+        Err(Meaning::NotFound) => GetPodOutcome::NotFound,
+        Err(_) => GetPodOutcome::Indeterminate,
     }
 }
 

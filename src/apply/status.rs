@@ -44,7 +44,7 @@ pub(super) async fn write(client: &Client, store: &dyn Store, write: &Write) -> 
         match store.put(cache, entries).await {
             Ok(bytes) => rewritten += bytes,
             Err(StoreError::Refused(message)) => uncached = Some(message),
-            Err(StoreError::Unclear(message)) => {
+            Err(StoreError::Indeterminate(message)) => {
                 return WriteOutcome::NotStored { message: format!("cache {cache}: {message}"), refused: false };
             }
         }

@@ -32,8 +32,8 @@ impl Turns {
     pub(super) fn of(&self, action: &Action) -> Option<&Semaphore> {
         match action {
             Action::Create(_) => None,
-            Action::Delete(_) | Action::Look(..) => Some(&self.pods),
-            Action::Tell(_) | Action::Explain(_) => Some(&self.events),
+            Action::Delete(_) | Action::GetPod(..) => Some(&self.pods),
+            Action::EmitEvent(_) | Action::Explain(_) => Some(&self.events),
             _ => Some(&self.others),
         }
     }

@@ -21,7 +21,7 @@ pub struct Limits {
     /// Deletes on their way at most, at least 1.
     pub deletes_in_flight: usize,
     /// Looks on their way at most, at least 1.
-    pub looks_in_flight: usize,
+    pub gets_in_flight: usize,
     /// Writes without an answer that a task remembers, at least 1: the one that is on its way.
     pub attempted_writes: usize,
 }
@@ -44,7 +44,7 @@ impl Limits {
         // A delete costs the API server about as much as a create, and nobody waits for it.
         deletes_in_flight: 32,
         // Looks are rare but after a restart, when nothing that starts should wait behind them.
-        looks_in_flight: 16,
+        gets_in_flight: 16,
         // Each holds a whole status in memory. A task that has more without an answer takes what the watch shows for
         // another writer's, and is loaded anew from it: slower, and as right.
         attempted_writes: 8,

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 
-use crate::core::port::Tell;
+use crate::core::port::EmitEvent;
 
 /// Publishes Events.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ impl Events {
     /// # Errors
     ///
     /// What the API server or the way to it had against it.
-    pub async fn tell(&self, tell: &Tell) -> Result<(), kube::Error> {
+    pub async fn emit(&self, tell: &EmitEvent) -> Result<(), kube::Error> {
         let event = Event {
             type_: if tell.warning { EventType::Warning } else { EventType::Normal },
             reason: tell.reason.to_owned(),

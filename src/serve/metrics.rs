@@ -93,7 +93,7 @@ impl Metrics {
             CreateOutcome::NameTaken(_) => "name_taken",
             CreateOutcome::Quota(_) => "quota",
             CreateOutcome::Throttled(_) => "throttled",
-            CreateOutcome::Unclear => "unclear",
+            CreateOutcome::Indeterminate => "unclear",
             CreateOutcome::Contended => "contended",
             CreateOutcome::Failed { .. } => "failed",
             CreateOutcome::Refused(_) => "refused",

@@ -158,7 +158,7 @@ fn suspending_stops_running_items_at_no_cost_if_the_spec_says_so() {
     patch(&namespace, "t", &json!({ "suspend": true }));
     let status = namespace.wait("all at rest", || {
         let status = namespace.status("t");
-        (status["phase"] == "Suspended" && status["counts"]["waiting"] == 4 && live_pods(&namespace) == 0)
+        (status["phase"] == "Suspended" && status["counts"]["pending"] == 4 && live_pods(&namespace) == 0)
             .then_some(status)
     });
     assert_eq!(status["counts"]["failed"], 0);

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::witness::{Change, Log, PodVersion, REDUCE, TaskVersion};
 
 /// What was asked for.
-pub struct Wanted {
+pub struct LookupKeys {
     pub items: u32,
     pub concurrency: usize,
     pub retries: u32,
@@ -26,7 +26,7 @@ pub struct Problem(Option<u32>, String);
 
 impl Problem {
     /// The problem, with all that is known of its item.
-    pub fn tell(&self, log: &Log) -> String {
+    pub fn emit(&self, log: &Log) -> String {
         let mut text = self.1.clone();
         let Some(index) = self.0 else { return text };
         for pod in log.pods.iter().filter(|pod| pod.index == index) {
@@ -57,7 +57,7 @@ fn decode(status: &MapTaskStatus) -> Option<(Phases, Attempts)> {
 }
 
 /// Everything but what remains after the task is deleted.
-pub fn check(log: &Log, wanted: &Wanted, results: &[Value]) -> Result<(), Problem> {
+pub fn check(log: &Log, wanted: &LookupKeys, results: &[Value]) -> Result<(), Problem> {
     let last = log.tasks.iter().rfind(|task| !task.gone).expect("the task was seen");
     let Some((phases, attempts)) = decode(&last.status) else {
         return problem(None, format!("no record: {:?}", last.status));
@@ -101,10 +101,10 @@ fn reduced_once(log: &Log, status: &MapTaskStatus) -> Result<(), Problem> {
 }
 
 /// No item lost: the counts are those of the phases, and all have ended.
-fn counts_add_up(status: &MapTaskStatus, phases: &Phases, wanted: &Wanted) -> Result<(), Problem> {
+fn counts_add_up(status: &MapTaskStatus, phases: &Phases, wanted: &LookupKeys) -> Result<(), Problem> {
     let counts = phases.counts();
-    let shown = status.counts.map(|c| (c.waiting, c.running, c.succeeded, c.failed, c.cancelled));
-    let own = [counts.waiting, counts.running, counts.succeeded, counts.failed, counts.cancelled];
+    let shown = status.counts.map(|c| (c.pending, c.running, c.succeeded, c.failed, c.cancelled));
+    let own = [counts.pending, counts.running, counts.succeeded, counts.failed, counts.cancelled];
     let own = own.map(|n| i32::try_from(n).unwrap());
     if counts.total() != wanted.items || shown != Some(own.into()) {
         return problem(None, format!("counts are {shown:?}, phases say {counts:?}, of {} items", wanted.items));
@@ -141,7 +141,7 @@ fn successes(log: &Log) -> Result<BTreeMap<u32, u64>, Problem> {
 }
 
 /// At any time: one live pod an item, no more than allowed, none that has no business any more.
-fn pods_over_time(log: &Log, wanted: &Wanted, recorded: &BTreeMap<u32, u64>, ended: u64) -> Result<(), Problem> {
+fn pods_over_time(log: &Log, wanted: &LookupKeys, recorded: &BTreeMap<u32, u64>, ended: u64) -> Result<(), Problem> {
     let mut made: BTreeMap<&str, &str> = BTreeMap::new();
     let mut live: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
     let mut versions: Vec<&PodVersion> = log.pods.iter().collect();
@@ -185,7 +185,13 @@ fn pods_over_time(log: &Log, wanted: &Wanted, recorded: &BTreeMap<u32, u64>, end
 }
 
 /// The status says what the pods said, no more and no less.
-fn truth(log: &Log, wanted: &Wanted, phases: &Phases, attempts: &Attempts, results: &[Value]) -> Result<(), Problem> {
+fn truth(
+    log: &Log,
+    wanted: &LookupKeys,
+    phases: &Phases,
+    attempts: &Attempts,
+    results: &[Value],
+) -> Result<(), Problem> {
     // The last that was heard of each pod while it was there.
     let mut said: BTreeMap<(u32, u32), &PodVersion> = BTreeMap::new();
     for pod in log.pods.iter().filter(|pod| pod.phase == "Succeeded" || pod.phase == "Failed") {
@@ -203,7 +209,7 @@ fn truth(log: &Log, wanted: &Wanted, phases: &Phases, attempts: &Attempts, resul
             return problem(index, format!("item {index} failed {failures} times, and should {fails} times"));
         }
         let tries = attempts.get(Index(index));
-        if tries.own != fails || tries.own > wanted.retries {
+        if tries.application != fails || tries.application > wanted.retries {
             return problem(index, format!("item {index} is recorded with {tries:?}, it failed {fails} times"));
         }
         match (phases.get(Index(index)), good.as_slice()) {

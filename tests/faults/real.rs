@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::check::Wanted;
+use crate::check::LookupKeys;
 use crate::kubectl::real_task;
 use crate::profile::Profile;
 use crate::random::Random;
@@ -49,7 +49,7 @@ fn containers_that_keep_a_diary_are_run_once_whatever_goes_wrong() {
     let spec = &mut task["spec"]["template"]["spec"];
     spec["volumes"] = json!([{ "name": "diary", "hostPath": { "path": diary, "type": "Directory" } }]);
     spec["containers"][0]["volumeMounts"] = json!([{ "name": "diary", "mountPath": "/diary" }]);
-    let wanted = Wanted { items: ITEMS, concurrency: CONCURRENCY, retries: RETRIES, fail_every: FAIL_EVERY };
+    let wanted = LookupKeys { items: ITEMS, concurrency: CONCURRENCY, retries: RETRIES, fail_every: FAIL_EVERY };
     let mut run = Run::start("real", SEED, profile, &task, None);
     let result = to_the_end(&mut run, &wanted).and_then(|_| {
         let text = std::fs::read_to_string(format!("{diary}/diary")).map_err(|e| e.to_string())?;

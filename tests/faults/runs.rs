@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::chaos::Chaos;
-use crate::check::{self, Wanted};
+use crate::check::{self, LookupKeys};
 use crate::cluster::{self, Disturbance};
 use crate::kubectl::{Namespace, fake_task};
 use crate::profile::Profile;
@@ -201,23 +201,23 @@ pub fn run(seed: u64) -> Result<String, String> {
     task["spec"]["reduce"] = json!({ "template": template, "retries": RETRIES });
     task["spec"]["cache"] = json!({ "version": "1", "name": CACHE });
     let wanted =
-        Wanted { items: profile.items, concurrency: CONCURRENCY, retries: RETRIES, fail_every: profile.fail_every };
+        LookupKeys { items: profile.items, concurrency: CONCURRENCY, retries: RETRIES, fail_every: profile.fail_every };
     let mut run = Run::start("faults", seed, profile, &task, disturbance);
     let result = to_the_end(&mut run, &wanted).and_then(|results| all_is_known(&mut run, &task, &results));
     run.finish(seed, result)
 }
 
 /// Waits for the end, checks, deletes, and checks again.
-pub fn to_the_end(run: &mut Run, wanted: &Wanted) -> Result<Vec<Value>, String> {
+pub fn to_the_end(run: &mut Run, wanted: &LookupKeys) -> Result<Vec<Value>, String> {
     let results = run.wait_for_end()?;
     {
         let log = run.witness.log();
-        check::check(&log, wanted, &results).map_err(|problem| problem.tell(&log))?;
+        check::check(&log, wanted, &results).map_err(|problem| problem.emit(&log))?;
     }
     run.delete()?;
     let log = run.witness.log();
     check::check(&log, wanted, &results)
-        .map_err(|problem| format!("after the task was deleted: {}", problem.tell(&log)))?;
+        .map_err(|problem| format!("after the task was deleted: {}", problem.emit(&log)))?;
     Ok(results)
 }
 

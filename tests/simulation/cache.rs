@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use maptask::core::cache::{CacheId, Entry, Key, Keys};
 use maptask::core::items::ItemList;
 use maptask::core::phases::{ItemPhase, Phases};
-use maptask::core::port::{Recall, RecallOutcome, TaskSeen};
+use maptask::core::port::{CacheLookup, CacheLookupOutcome, TaskSeen};
 
 use crate::check::{Results, lines_of};
 use crate::random::Random;
@@ -31,13 +31,13 @@ impl Caches {
         }
     }
 
-    pub fn find(&self, recall: &Recall) -> RecallOutcome {
-        let known = self.entries.get(&recall.cache).map(Vec::as_slice).unwrap_or_default();
-        let first = (recall.from as usize).min(known.len());
+    pub fn find(&self, lookup: &CacheLookup) -> CacheLookupOutcome {
+        let known = self.entries.get(&lookup.cache).map(Vec::as_slice).unwrap_or_default();
+        let first = (lookup.from as usize).min(known.len());
         let last = (first + PAGE).min(known.len());
-        let entries = known[first..last].iter().filter(|entry| recall.wanted.has(&entry.key)).cloned().collect();
-        RecallOutcome::Found {
-            from: recall.from,
+        let entries = known[first..last].iter().filter(|entry| lookup.wanted.has(&entry.key)).cloned().collect();
+        CacheLookupOutcome::Found {
+            from: lookup.from,
             entries,
             damaged: 0,
             next: (last < known.len()).then_some(last as u64),

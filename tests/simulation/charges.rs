@@ -43,7 +43,7 @@ impl Truth {
             let lost = of(&|end| end == End::Lost);
             let may_be_stopped =
                 task.spec.suspend_policy == SuspendPolicy::Stop || task.spec.start_deadline_seconds.is_some();
-            if tries.own < own || !may_be_stopped && tries.infrastructure < lost {
+            if tries.application < own || !may_be_stopped && tries.infrastructure < lost {
                 return Err(format!("{} item {index}: {tries:?}, but {own} failed and {lost} were lost", task.key));
             }
         }

@@ -166,7 +166,7 @@ impl Truth {
             let Some(record) = recorded(&task.status) else { return Err(format!("{key} ended without a record")) };
             let phases = &record.0;
             let counts = phases.counts();
-            if counts.waiting + counts.running > 0 {
+            if counts.pending + counts.running > 0 {
                 return Err(format!("{key} ended with {counts:?}"));
             }
             check_verdict(task, phases)?;

@@ -51,7 +51,7 @@ impl Known {
             }
             Answer::Created(_, _, outcome) => {
                 self.quota |= matches!(outcome, CreateOutcome::Quota(_));
-                self.throttled |= matches!(outcome, CreateOutcome::Throttled(_) | CreateOutcome::Unclear);
+                self.throttled |= matches!(outcome, CreateOutcome::Throttled(_) | CreateOutcome::Indeterminate);
                 self.name_taken |= matches!(outcome, CreateOutcome::NameTaken(_));
             }
             _ => {}

@@ -8,8 +8,8 @@ use maptask::core::ids::Time;
 use maptask::core::limits::Limits;
 use maptask::core::pod::{Deletion, Holder, PodSeen, PodStatus};
 use maptask::core::port::{
-    Action, Answer, CheckOutcome, Create, CreateOutcome, DeleteOutcome, Event, Expire, Explain, ExplainOutcome,
-    FetchOutcome, LookOutcome, RecallOutcome, TaskSeen, Write, WriteOutcome,
+    Action, Answer, CacheLookupOutcome, CheckOutcome, Create, CreateOutcome, DeleteOutcome, Event, Expire, Explain,
+    ExplainOutcome, FetchOutcome, GetPodOutcome, TaskSeen, Write, WriteOutcome,
 };
 
 use crate::known::Known;
@@ -34,11 +34,11 @@ impl Operator {
         let usual = Limits::DEFAULT;
         let (creates_in_flight, deletes_in_flight) =
             (bound(usual.creates_in_flight as usize) as u32, bound(usual.deletes_in_flight));
-        let (looks_in_flight, attempted_writes) = (bound(usual.looks_in_flight), bound(usual.attempted_writes));
+        let (gets_in_flight, attempted_writes) = (bound(usual.gets_in_flight), bound(usual.attempted_writes));
         let limits = Limits {
             creates_in_flight,
             deletes_in_flight,
-            looks_in_flight,
+            gets_in_flight,
             attempted_writes,
             max_pods: 1 + random.below(12),
             max_pods_per_namespace: random.chance(20).then(|| 1 + random.below(6)),
@@ -59,7 +59,7 @@ impl Operator {
     }
 
     pub fn send(&mut self, action: Action) {
-        if !matches!(action, Action::Tell(_)) {
+        if !matches!(action, Action::EmitEvent(_)) {
             self.requests.push(action);
         }
     }
@@ -160,7 +160,7 @@ impl World {
 
     pub fn carry_out(&mut self, action: Action) -> Result<Option<Answer>, String> {
         Ok(Some(match action {
-            Action::Check(job) => {
+            Action::Check(spec) => {
                 let outcome = if self.random.chance(self.faults.refused) {
                     CheckOutcome::Invalid("no such field".to_owned())
                 } else if self.random.chance(self.faults.broken / 2) {
@@ -168,7 +168,7 @@ impl World {
                 } else {
                     CheckOutcome::Good
                 };
-                Answer::Checked(job.key.clone(), job.uid.clone(), outcome)
+                Answer::Checked(spec.key.clone(), spec.uid.clone(), outcome)
             }
             Action::Create(create) => {
                 let outcome = if self.random.chance(self.faults.broken) {
@@ -182,7 +182,7 @@ impl World {
                     self.create_pod(&create)
                 };
                 self.say(|| format!("create {}: {outcome:?}", create.id()));
-                Answer::Created(create.id(), create.job.uid.clone(), outcome)
+                Answer::Created(create.id(), create.spec.uid.clone(), outcome)
             }
             Action::Delete(delete) => {
                 let key = pod_key(&delete.id);
@@ -211,10 +211,11 @@ impl World {
                 }
                 Answer::Deleted(delete.id, delete.task_uid, DeleteOutcome::Taken)
             }
-            Action::Look(id, uid) => {
+            Action::GetPod(id, uid) => {
                 let pod = self.pods.get(&pod_key(&id));
-                let outcome = pod.map_or(LookOutcome::NotFound, |pod| LookOutcome::Found(Box::new(pod.seen.clone())));
-                Answer::Looked(id, uid, outcome)
+                let outcome =
+                    pod.map_or(GetPodOutcome::NotFound, |pod| GetPodOutcome::Found(Box::new(pod.seen.clone())));
+                Answer::GotPod(id, uid, outcome)
             }
             Action::Explain(explain) => {
                 let outcome = self.explain(&explain);
@@ -236,13 +237,13 @@ impl World {
                 };
                 Answer::Fetched(fetch.task, fetch.uid, outcome)
             }
-            Action::Recall(recall) => {
+            Action::CacheLookup(lookup) => {
                 let outcome = if self.random.chance(self.faults.refused) {
-                    RecallOutcome::Refused("no".to_owned())
+                    CacheLookupOutcome::Refused("no".to_owned())
                 } else {
-                    self.caches.find(&recall)
+                    self.caches.find(&lookup)
                 };
-                Answer::Recalled(recall.task, recall.uid, outcome)
+                Answer::CacheLookedUp(lookup.task, lookup.uid, outcome)
             }
             Action::Expire(Expire { key, uid, resource_version }) => {
                 let is_it = |task: &&TaskSeen| task.uid == uid && task.resource_version == resource_version;
@@ -252,7 +253,7 @@ impl World {
                 }
                 return Ok(None);
             }
-            Action::Tell(_) => return Ok(None),
+            Action::EmitEvent(_) => return Ok(None),
         }))
     }
 
@@ -330,7 +331,7 @@ impl World {
         let id = create.id();
         let key = pod_key(&id);
         if let Some(there) = self.pods.get(&key) {
-            let ours = there.seen.owner_uid.as_ref() == Some(&create.job.uid);
+            let ours = there.seen.owner_uid.as_ref() == Some(&create.spec.uid);
             return if ours { CreateOutcome::Created } else { CreateOutcome::NameTaken(Holder::default()) };
         }
         let live = self
@@ -348,7 +349,7 @@ impl World {
             version: self.next_version(),
             task: id.key.name.clone(),
             labelled: true,
-            owner_uid: Some(create.job.uid.clone()),
+            owner_uid: Some(create.spec.uid.clone()),
             created: Some(self.now),
             deleted: None,
             node: None,
@@ -356,8 +357,8 @@ impl World {
         };
         self.truth.created(create);
         let task =
-            self.tasks.get(&id.key).filter(|task| task.uid == create.job.uid && task.status.template_hash.is_some());
-        let pod = create.job.pod(create.index, create.attempt, create.memory_raises);
+            self.tasks.get(&id.key).filter(|task| task.uid == create.spec.uid && task.status.template_hash.is_some());
+        let pod = create.spec.pod(create.index, create.attempt, create.memory_raises);
         if task.is_some_and(|task| specs::is_of_other_templates(task, &pod)) {
             self.truth.problem = Some(format!("{id} is of another template than its task was accepted with"));
         }
@@ -370,14 +371,14 @@ impl World {
 
 fn no_answer(action: &Action) -> Option<Answer> {
     Some(match action {
-        Action::Check(job) => {
-            Answer::Checked(job.key.clone(), job.uid.clone(), CheckOutcome::Unclear("timeout".to_owned()))
+        Action::Check(spec) => {
+            Answer::Checked(spec.key.clone(), spec.uid.clone(), CheckOutcome::Indeterminate("timeout".to_owned()))
         }
-        Action::Create(create) => Answer::Created(create.id(), create.job.uid.clone(), CreateOutcome::Unclear),
+        Action::Create(create) => Answer::Created(create.id(), create.spec.uid.clone(), CreateOutcome::Indeterminate),
         Action::Delete(delete) => Answer::Deleted(delete.id.clone(), delete.task_uid.clone(), DeleteOutcome::Failed),
-        Action::Look(id, uid) => Answer::Looked(id.clone(), uid.clone(), LookOutcome::Unclear),
+        Action::GetPod(id, uid) => Answer::GotPod(id.clone(), uid.clone(), GetPodOutcome::Indeterminate),
         Action::Explain(explain) => {
-            Answer::Explained(explain.id.clone(), explain.task_uid.clone(), ExplainOutcome::Unclear)
+            Answer::Explained(explain.id.clone(), explain.task_uid.clone(), ExplainOutcome::Indeterminate)
         }
         Action::Write(write) => {
             Answer::Written(write.key.clone(), write.uid.clone(), WriteOutcome::Failed("timeout".to_owned()))
@@ -387,13 +388,13 @@ fn no_answer(action: &Action) -> Option<Answer> {
             Answer::Noted(note.key.clone(), note.uid.clone(), outcome)
         }
         Action::Fetch(fetch) => {
-            let outcome = FetchOutcome::Unclear("timeout".to_owned());
+            let outcome = FetchOutcome::Indeterminate("timeout".to_owned());
             Answer::Fetched(fetch.task.clone(), fetch.uid.clone(), outcome)
         }
-        Action::Recall(recall) => {
-            let outcome = RecallOutcome::Unclear("timeout".to_owned());
-            Answer::Recalled(recall.task.clone(), recall.uid.clone(), outcome)
+        Action::CacheLookup(lookup) => {
+            let outcome = CacheLookupOutcome::Indeterminate("timeout".to_owned());
+            Answer::CacheLookedUp(lookup.task.clone(), lookup.uid.clone(), outcome)
         }
-        Action::Reread(_) | Action::Expire(..) | Action::Tell(_) => return None,
+        Action::Reread(_) | Action::Expire(..) | Action::EmitEvent(_) => return None,
     })
 }

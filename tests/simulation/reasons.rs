@@ -12,7 +12,7 @@ use crate::check::{number, recorded};
 use crate::world::World;
 
 /// Until a create without an answer can't be carried out any more, and its answer has come, in milliseconds.
-const UNCLEAR_MILLIS: u64 = 150_000;
+const INDETERMINATE_MILLIS: u64 = 150_000;
 
 impl World {
     /// SAFETY: why a task waits, as a status says that is about to be written, is so as far as the operator can know: the
@@ -42,7 +42,7 @@ impl World {
             WaitingReason::ItemsMissing | WaitingReason::ItemsChanged => task.spec.items.config_map.is_some(),
             // Of the items, or of the reduce.
             WaitingReason::Backoff => {
-                write.status.reduce.is_some() || write.status.counts.as_ref().is_some_and(|counts| counts.waiting > 0)
+                write.status.reduce.is_some() || write.status.counts.as_ref().is_some_and(|counts| counts.pending > 0)
             }
             _ => true,
         };
@@ -60,7 +60,7 @@ impl World {
         let mut items = running.unwrap_or_default();
         let planned = self.operator.known.planned.iter();
         let planned =
-            planned.filter(|(pod, last)| pod.0 == task.key && self.now.millis_since(**last) <= UNCLEAR_MILLIS);
+            planned.filter(|(pod, last)| pod.0 == task.key && self.now.millis_since(**last) <= INDETERMINATE_MILLIS);
         items.extend(planned.map(|(pod, _)| pod.1));
         // The reduce runs alone, and its phase is told elsewhere.
         items.extend(status.reduce.as_ref().map(|_| REDUCE));

@@ -26,7 +26,7 @@ pub fn check_start(
         return Err(format!("{key:?} starts, but the record is {record:?}"));
     }
     let counts = phases.counts();
-    if counts.waiting + counts.running > 0 || !is_true(&task.status.conditions, ConditionType::SuccessCriteriaMet) {
+    if counts.pending + counts.running > 0 || !is_true(&task.status.conditions, ConditionType::SuccessCriteriaMet) {
         return Err(format!("{key:?} starts with {counts:?}"));
     }
     let lines = lines_of(&key.0, results).len();
@@ -39,7 +39,7 @@ pub fn check_start(
 /// SAFETY: its finished pod goes only after its attempt's end was recorded.
 pub fn check_clean_up(key: &PodKey, task: &TaskSeen) -> Result<(), String> {
     let over = task.status.reduce.as_ref().is_some_and(|record| {
-        let ended = !matches!(record.phase, ReducePhase::Waiting | ReducePhase::Running);
+        let ended = !matches!(record.phase, ReducePhase::Pending | ReducePhase::Running);
         ended || u32::try_from(record.attempt).unwrap() > key.2.0
     });
     if over { Ok(()) } else { Err(format!("{key:?} deleted before its end was recorded")) }
@@ -51,17 +51,17 @@ pub fn check_write(task: &TaskSeen, new: &MapTaskStatus, phases: &Phases, truth:
     let Some(record) = &new.reduce else {
         return if task.status.reduce.is_some() { Err(format!("{key}: the reduce is forgotten")) } else { Ok(()) };
     };
-    let (succeeded, own_failures) = truth;
-    let own = u32::try_from(record.own_failures).unwrap();
+    let (succeeded, application_failures) = truth;
+    let own = u32::try_from(record.application_failures).unwrap();
     let retries = task.spec.reduce.as_ref().map_or(0, |reduce| reduce.retries);
-    let budget = record.phase == ReducePhase::Failed || record.own_failures <= retries;
+    let budget = record.phase == ReducePhase::Failed || record.application_failures <= retries;
     let fresh = new.rerun == task.status.rerun && new.rerun.is_none();
-    if !budget || fresh && own > own_failures {
-        return Err(format!("{key}: {record:?}, but {own_failures} own failures and {retries} retries"));
+    if !budget || fresh && own > application_failures {
+        return Err(format!("{key}: {record:?}, but {application_failures} own failures and {retries} retries"));
     }
-    let under_way = matches!(record.phase, ReducePhase::Waiting | ReducePhase::Running);
+    let under_way = matches!(record.phase, ReducePhase::Pending | ReducePhase::Running);
     let counts = phases.counts();
-    if under_way && counts.waiting + counts.running > 0 {
+    if under_way && counts.pending + counts.running > 0 {
         return Err(format!("{key}: {record:?} with {counts:?}"));
     }
     if record.phase == ReducePhase::Succeeded && fresh {

@@ -141,7 +141,7 @@ impl World {
 
     /// SAFETY: an Event tells of what is recorded, and of nothing before it is.
     pub fn check_told(&self, action: &Action) -> Result<(), String> {
-        let Action::Tell(tell) = action else { return Ok(()) };
+        let Action::EmitEvent(tell) = action else { return Ok(()) };
         let of_turn = matches!(tell.reason, "Accepted" | "Succeeded" | "Failed");
         if of_turn && !self.turns.contains(&(tell.uid.clone(), tell.reason)) {
             return Err(format!("{action}, which is not recorded"));

@@ -19,7 +19,7 @@ pub type Item = (String, Index);
 pub struct Tally {
     pub succeeded: u32,
     /// Endings that cost retries.
-    pub own: u32,
+    pub application: u32,
     /// Endings that cost infrastructure retries.
     pub lost: u32,
     /// Endings that a rule makes final.
@@ -61,10 +61,10 @@ impl Truth {
 
     /// The pod of an item has its item: what the list held when the task was accepted.
     pub fn created(&mut self, create: &Create) {
-        if create.job.config_map.is_none() {
+        if create.spec.config_map.is_none() {
             return;
         }
-        let pod = create.job.pod(create.index, create.attempt, create.memory_raises);
+        let pod = create.spec.pod(create.index, create.attempt, create.memory_raises);
         let env = &pod["spec"]["containers"][0]["env"][0];
         let line = specs::INPUTS.lines().nth(create.index.offset());
         if line.is_none() || env["value"].as_str() != line {
@@ -101,15 +101,15 @@ impl Truth {
             Fate::Succeed | Fate::Stuck => tally.succeeded += 1,
             // A rule may make it final, or free: which one is the task's to know.
             Fate::Fail(code) => {
-                tally.own += 1;
+                tally.application += 1;
                 tally.fatal += u32::from(code == specs::FAIL_ITEM || code == specs::FAIL_TASK);
             }
             Fate::OutOfMemory => {
-                tally.own += 1;
+                tally.application += 1;
                 tally.out_of_memory += 1;
             }
             Fate::SideOutOfMemory => {
-                tally.own += 1;
+                tally.application += 1;
                 tally.side_out_of_memory += 1;
             }
         }
@@ -122,7 +122,7 @@ impl Truth {
         let tally = self.tally(item(pod, key));
         if has_deadline {
             // Too late: it costs one or the other, by what held it up.
-            tally.own += 1;
+            tally.application += 1;
             tally.lost += 1;
         }
     }
@@ -135,18 +135,18 @@ impl Truth {
         if pod.life == Life::Pending {
             // By then it may have been too late for its start anyway; one that says nothing counts as held up like another one
             // of its template.
-            tally.own += 1;
+            tally.application += 1;
         }
     }
 
     pub fn refused(&mut self, now: Time, create: &Create) {
-        let item = (create.job.uid.clone(), index_of(&create.id()));
+        let item = (create.spec.uid.clone(), index_of(&create.id()));
         self.tally(item.clone()).lost += 1;
         self.end(now, item, create.attempt, End::Unsure);
     }
 
     /// No attempt can do better: it may cost all that the item had left.
     pub fn invalid(&mut self, create: &Create) {
-        self.tally((create.job.uid.clone(), index_of(&create.id()))).lost += 10_000;
+        self.tally((create.spec.uid.clone(), index_of(&create.id()))).lost += 10_000;
     }
 }

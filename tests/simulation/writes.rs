@@ -49,7 +49,7 @@ impl Truth {
             for index in phases.count().indexes() {
                 let (before, after) = (before.get(index), phases.get(index));
                 if before.is_some_and(ItemPhase::is_terminal) && before != after {
-                    if !rerun || !matches!(after, Some(ItemPhase::Waiting | ItemPhase::Cancelled)) {
+                    if !rerun || !matches!(after, Some(ItemPhase::Pending | ItemPhase::Cancelled)) {
                         return Err(format!("{key} item {index}: {before:?} became {after:?}"));
                     }
                     let item = (task.uid.clone(), index);
@@ -63,9 +63,14 @@ impl Truth {
         let retries = number(task.spec.retries);
         let policy = &task.spec.retry_policy;
         for (index, tries) in tries.iter() {
-            let Tally { own, out_of_memory, side_out_of_memory, .. } = self.of(task, index);
-            if tries.own > own || tries.own > retries || tries.infrastructure > number(policy.infrastructure_retries) {
-                return Err(format!("{key} item {index}: {tries:?}, but {own} own failures and {retries} retries"));
+            let Tally { application, out_of_memory, side_out_of_memory, .. } = self.of(task, index);
+            if tries.application > application
+                || tries.application > retries
+                || tries.infrastructure > number(policy.infrastructure_retries)
+            {
+                return Err(format!(
+                    "{key} item {index}: {tries:?}, but {application} application failures and {retries} retries"
+                ));
             }
             if policy.out_of_memory.is_none() && !tries.memory_raises.is_none()
                 || task.spec.rerun.is_none()
@@ -83,11 +88,11 @@ impl Truth {
             }
         }
         for index in phases.iter_in(ItemPhase::Failed) {
-            let Tally { own, lost, fatal, .. } = self.of(task, index);
+            let Tally { application, lost, fatal, .. } = self.of(task, index);
             let by_rule = fatal > 0 && !policy.rules.is_empty();
-            if own <= retries && lost <= number(policy.infrastructure_retries) && !by_rule {
+            if application <= retries && lost <= number(policy.infrastructure_retries) && !by_rule {
                 return Err(format!(
-                    "{key} item {index} failed after {own} of {retries} own failures and {lost} losses"
+                    "{key} item {index} failed after {application} of {retries} application failures and {lost} losses"
                 ));
             }
         }
@@ -100,8 +105,8 @@ impl Truth {
         if rerun {
             self.tallies.remove(&(task.uid.clone(), REDUCE));
         }
-        let Tally { succeeded, own, .. } = self.of(task, REDUCE);
-        reduce::check_write(task, new, &phases, (succeeded, own))?;
+        let Tally { succeeded, application, .. } = self.of(task, REDUCE);
+        reduce::check_write(task, new, &phases, (succeeded, application))?;
         if new.failures.len() > 10 {
             return Err(format!("{key}: {} groups of failures", new.failures.len()));
         }

@@ -10,7 +10,7 @@ fn is_met(status: &MapTaskStatus) -> bool {
 
 /// SAFETY: it is not called successful before all its items have ended.
 pub fn check_write(task: &TaskSeen, new: &MapTaskStatus) -> Result<(), String> {
-    let left = new.counts.map_or(0, |counts| counts.waiting + counts.running);
+    let left = new.counts.map_or(0, |counts| counts.pending + counts.running);
     if is_met(new) && left > 0 { Err(format!("{} is successful with {left} items left", task.key)) } else { Ok(()) }
 }
 

@@ -15,7 +15,7 @@ use crate::apply::answer::{Meaning, meaning};
 use crate::apply::config_map;
 use crate::apply::request::Failure;
 use crate::core::cache::slot::{SLOT_BYTES, add, find};
-use crate::core::cache::{CacheId, Entry, Wanted};
+use crate::core::cache::{CacheId, Entry, LookupKeys};
 
 /// The key of the entries in each ConfigMap.
 const KEY: &str = "entries";
@@ -51,7 +51,7 @@ impl Store for ConfigMaps {
     fn find<'a>(
         &'a self,
         cache: &'a CacheId,
-        wanted: &'a Wanted,
+        wanted: &'a LookupKeys,
         from: u64,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         self.find_page(cache, wanted, from).boxed()
@@ -69,7 +69,7 @@ impl ConfigMaps {
         Self { client, most, newest: Mutex::default() }
     }
 
-    async fn find_page(&self, cache: &CacheId, wanted: &Wanted, from: u64) -> Result<Page, StoreError> {
+    async fn find_page(&self, cache: &CacheId, wanted: &LookupKeys, from: u64) -> Result<Page, StoreError> {
         let remembered = self.remembered(cache);
         // Not held while reading: what is written in the meantime is not of this look-up.
         let known = *remembered.lock().await;
@@ -105,7 +105,9 @@ impl ConfigMaps {
         let (mut tries, mut rewritten) = (0, 0);
         while !entries.is_empty() {
             if tries == TRIES {
-                return Err(StoreError::Unclear(format!("the cache {cache} keeps being changed by somebody else")));
+                return Err(StoreError::Indeterminate(format!(
+                    "the cache {cache} keeps being changed by somebody else"
+                )));
             }
             let newest = match known.take() {
                 Some(newest) => newest,
@@ -240,7 +242,7 @@ impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match meaning(&failure) {
             Meaning::Refused(message) | Meaning::Quota(message) => Self::Refused(message),
-            _ => Self::Unclear(failure.to_string()),
+            _ => Self::Indeterminate(failure.to_string()),
         }
     }
 }

@@ -103,7 +103,7 @@ fn entries(items: std::ops::Range<u32>) -> Vec<Entry> {
 
 /// Which of the items up to 5,000 are found.
 async fn found(store: &ConfigMaps) -> Vec<u32> {
-    let wanted: Wanted = (0..5_000).map(|item| (key(item), Index(item))).collect();
+    let wanted: LookupKeys = (0..5_000).map(|item| (key(item), Index(item))).collect();
     let (mut all, mut from) = (Vec::new(), Some(0));
     while let Some(page) = from {
         let page = store.find(&cache(), &wanted, page).await.unwrap();
@@ -193,7 +193,7 @@ async fn damaged_entries_are_misses_and_somebody_elses_config_map_is_left_alone(
     };
     let damaged = text(&server).replacen("000", "111", 1) + "rubbish\n";
     server.0.lock().unwrap().by_name.get_mut("maptask-cache-c-0").unwrap()["data"]["entries"] = json!(damaged);
-    let wanted: Wanted = (0..3).map(|item| (key(item), Index(item))).collect();
+    let wanted: LookupKeys = (0..3).map(|item| (key(item), Index(item))).collect();
     let page = store.find(&cache(), &wanted, 0).await.unwrap();
     assert_eq!((page.entries.len(), page.damaged), (2, 2));
     let labels = json!({ "app": "another" });

@@ -4,8 +4,8 @@ mod config_maps;
 
 use futures::future::BoxFuture;
 
-use crate::core::cache::{CacheId, Entry, Wanted};
-use crate::core::port::{Recall, RecallOutcome};
+use crate::core::cache::{CacheId, Entry, LookupKeys};
+use crate::core::port::{CacheLookup, CacheLookupOutcome};
 
 pub use config_maps::ConfigMaps;
 
@@ -13,8 +13,12 @@ pub use config_maps::ConfigMaps;
 pub trait Store: Send + Sync {
     /// The entries of the wanted keys, in pages: `from` is 0, or what the page before named as the next. Of several
     /// entries of one key the newest comes first.
-    fn find<'a>(&'a self, cache: &'a CacheId, wanted: &'a Wanted, from: u64)
-    -> BoxFuture<'a, Result<Page, StoreError>>;
+    fn find<'a>(
+        &'a self,
+        cache: &'a CacheId,
+        wanted: &'a LookupKeys,
+        from: u64,
+    ) -> BoxFuture<'a, Result<Page, StoreError>>;
 
     /// Keeps these entries, in place of older ones of the same keys; the oldest go where there is no room for all. The bytes
     /// that were there and had to be written again. Idempotent.
@@ -40,14 +44,14 @@ pub enum StoreError {
     Refused(String),
     /// It may.
     #[error("{0}")]
-    Unclear(String),
+    Indeterminate(String),
 }
 
 /// Looks items up.
-pub(super) async fn recall(store: &dyn Store, recall: &Recall) -> RecallOutcome {
-    match store.find(&recall.cache, &recall.wanted, recall.from).await {
-        Ok(Page { entries, damaged, next }) => RecallOutcome::Found { from: recall.from, entries, damaged, next },
-        Err(StoreError::Refused(message)) => RecallOutcome::Refused(message),
-        Err(StoreError::Unclear(message)) => RecallOutcome::Unclear(message),
+pub(super) async fn lookup(store: &dyn Store, lookup: &CacheLookup) -> CacheLookupOutcome {
+    match store.find(&lookup.cache, &lookup.wanted, lookup.from).await {
+        Ok(Page { entries, damaged, next }) => CacheLookupOutcome::Found { from: lookup.from, entries, damaged, next },
+        Err(StoreError::Refused(message)) => CacheLookupOutcome::Refused(message),
+        Err(StoreError::Indeterminate(message)) => CacheLookupOutcome::Indeterminate(message),
     }
 }

@@ -15,7 +15,7 @@ pub struct Waitlist {
     ready: BTreeSet<Index>,
     /// They start before all others, once they are not held: a create got no answer, and may be carried out until that
     /// time. Until then they keep their slot.
-    unclear: BTreeMap<Index, Time>,
+    indeterminate: BTreeMap<Index, Time>,
     /// Their last ending is not recorded yet; in order of revision.
     settling: VecDeque<(Revision, Time, Index)>,
     /// They may start from that time on.
@@ -27,11 +27,11 @@ pub struct Waitlist {
 impl Waitlist {
     /// The item to start next: one that keeps a slot, else the lowest index that may. Items in flight are not waiting.
     pub fn peek(&mut self, phases: &Phases, in_flight: impl Fn(Index) -> bool) -> Option<Index> {
-        if let Some(index) = self.unclear.keys().find(|index| !self.held.contains(index)) {
+        if let Some(index) = self.indeterminate.keys().find(|index| !self.held.contains(index)) {
             return Some(*index);
         }
         let listed = |list: &Self, index: Index| list.held.contains(&index) || list.ready.contains(&index);
-        while let Some(index) = phases.next_in(ItemPhase::Waiting, self.cursor) {
+        while let Some(index) = phases.next_in(ItemPhase::Pending, self.cursor) {
             if !in_flight(index) && !listed(self, index) {
                 self.cursor = index;
                 return Some(self.ready.first().map_or(index, |ready| index.min(*ready)));
@@ -45,7 +45,7 @@ impl Waitlist {
     /// Takes the item out, wherever it waits.
     pub fn take(&mut self, index: Index) {
         self.ready.remove(&index);
-        self.unclear.remove(&index);
+        self.indeterminate.remove(&index);
         if index == self.cursor {
             self.cursor = index.next();
         }
@@ -64,17 +64,17 @@ impl Waitlist {
     /// The item may start, and keeps its slot until that time: a pod may come of the create that got no answer.
     pub fn keep_slot(&mut self, index: Index, until: Time) {
         self.take(index);
-        self.unclear.insert(index, until);
+        self.indeterminate.insert(index, until);
     }
 
     /// Items that wait and keep a slot.
     pub fn slots(&self) -> usize {
-        self.unclear.len()
+        self.indeterminate.len()
     }
 
     /// Whether the item waits and keeps a slot.
     pub fn keeps_slot(&self, index: Index) -> bool {
-        self.unclear.contains_key(&index)
+        self.indeterminate.contains_key(&index)
     }
 
     /// The item may start from `time` on.
@@ -101,7 +101,7 @@ impl Waitlist {
 
     /// Moves items on whose time has come.
     pub fn release_due(&mut self, now: Time, written: Revision) {
-        let free = self.unclear.extract_if(.., |_, until| *until <= now).map(|(index, _)| index);
+        let free = self.indeterminate.extract_if(.., |_, until| *until <= now).map(|(index, _)| index);
         self.ready.extend(free.filter(|index| !self.held.contains(index)));
         while self.settling.front().is_some_and(|(revision, ..)| *revision <= written) {
             if let Some((_, time, index)) = self.settling.pop_front() {
@@ -117,7 +117,7 @@ impl Waitlist {
     /// The item is held no more.
     fn free(&mut self, index: Index) {
         self.held.remove(&index);
-        if !self.unclear.contains_key(&index) {
+        if !self.indeterminate.contains_key(&index) {
             self.ready.insert(index);
         }
     }
@@ -133,7 +133,7 @@ impl Waitlist {
     /// When the next item may start.
     pub fn next_wake(&self) -> Option<Time> {
         let later = self.later.first().map(|(time, _)| *time);
-        later.into_iter().chain(self.unclear.values().copied()).min()
+        later.into_iter().chain(self.indeterminate.values().copied()).min()
     }
 }
 

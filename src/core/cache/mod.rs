@@ -38,12 +38,12 @@ pub struct Entry {
 
 /// The keys of items that are looked up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct LookupKeys {
     /// In order.
     keys: Vec<(Key, Index)>,
 }
 
-impl Wanted {
+impl LookupKeys {
     /// The items of that key.
     pub fn items(&self, key: &Key) -> impl Iterator<Item = Index> + '_ {
         let first = self.keys.partition_point(|(other, _)| other < key);
@@ -67,7 +67,7 @@ impl Wanted {
     }
 }
 
-impl FromIterator<(Key, Index)> for Wanted {
+impl FromIterator<(Key, Index)> for LookupKeys {
     fn from_iter<T: IntoIterator<Item = (Key, Index)>>(keys: T) -> Self {
         let mut keys: Vec<_> = keys.into_iter().collect();
         keys.sort_unstable();

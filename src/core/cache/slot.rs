@@ -7,7 +7,7 @@ use std::fmt::Write;
 use flate2::Crc;
 
 use super::key::{KEY_CHARACTERS, Key};
-use super::{Entry, Wanted};
+use super::{Entry, LookupKeys};
 
 /// Most bytes of a text: it is written anew with each second of successes.
 pub const SLOT_BYTES: usize = 256 * 1_024;
@@ -24,7 +24,7 @@ pub struct Found {
 }
 
 /// The wanted entries of a text. Damaged lines are not entries.
-pub fn find(text: &str, wanted: &Wanted) -> Found {
+pub fn find(text: &str, wanted: &LookupKeys) -> Found {
     let mut found = Found::default();
     for line in text.lines() {
         match parse(line) {
@@ -96,7 +96,7 @@ mod tests {
         Entry { key: key(item), line: line.to_owned() }
     }
 
-    fn wanted(items: &[u32]) -> Wanted {
+    fn wanted(items: &[u32]) -> LookupKeys {
         items.iter().map(|item| (key(*item), Index(*item))).collect()
     }
 

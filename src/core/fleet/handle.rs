@@ -1,14 +1,14 @@
 //! What has happened, told by the watches and by the answers to a plan's actions.
 
-use super::{Berth, Fleet};
+use super::{Fleet, TaskEntry};
 use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::pod::{Ending, PodSeen, parse_pod_name};
 use crate::core::port::{
-    Answer, CheckOutcome, CreateOutcome, DeleteOutcome, Event, ExplainOutcome, FetchOutcome, LookOutcome, PodId,
-    RecallOutcome, TaskSeen, WriteOutcome,
+    Answer, CacheLookupOutcome, CheckOutcome, CreateOutcome, DeleteOutcome, Event, ExplainOutcome, FetchOutcome,
+    GetPodOutcome, PodId, TaskSeen, WriteOutcome,
 };
 use crate::core::spec::retry::mix;
-use crate::core::task::{Round, Task};
+use crate::core::task::{PollContext, Task};
 
 impl Fleet {
     /// A watch has shown something.
@@ -27,21 +27,21 @@ impl Fleet {
 
     /// A MapTask was created or changed, or is part of the list.
     pub fn handle_task(&mut self, now: Time, seen: TaskSeen) {
-        let round = self.round(now);
+        let poll = self.poll_context(now);
         let seed = self.seed;
         let ready = self.is_synced();
         if self.task(&seen.key).is_some_and(|task| task.uid() != seen.uid) {
             // A list that comes after a gap shows the next one of the name, and not that this one is gone.
             self.forget(&seen.key);
         }
-        let berth = self.berths.entry(seen.key.clone()).or_default();
-        berth.task_marked = true;
+        let entry = self.entries.entry(seen.key.clone()).or_default();
+        entry.task_marked = true;
         self.dirty.insert(seen.key.clone());
-        match &mut berth.task {
-            Some(task) if task.uid() == seen.uid => task.handle_seen(&round, &seen, &berth.pods),
-            _ if ready => berth.task = Some(Task::new(&round, &seen, seed_of(seed, &seen.uid), &berth.pods)),
+        match &mut entry.task {
+            Some(task) if task.uid() == seen.uid => task.handle_seen(&poll, &seen, &entry.pods),
+            _ if ready => entry.task = Some(Task::new(&poll, &seen, seed_of(seed, &seen.uid), &entry.pods)),
             // Until all pods have been listed, a task that is loaded would take them for lost.
-            _ => berth.unloaded = Some(seen),
+            _ => entry.unloaded = Some(seen),
         }
     }
 
@@ -56,22 +56,22 @@ impl Fleet {
     /// A MapTask was deleted.
     pub fn handle_task_gone(&mut self, key: &TaskKey) {
         self.forget(key);
-        if let Some(berth) = self.berths.get_mut(key) {
-            berth.task = None;
-            berth.unloaded = None;
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.task = None;
+            entry.unloaded = None;
             self.dirty.insert(key.clone());
         }
     }
 
     /// A list of all MapTasks begins.
     pub fn handle_tasks_listing(&mut self) {
-        self.berths.values_mut().for_each(|berth| berth.task_marked = false);
+        self.entries.values_mut().for_each(|entry| entry.task_marked = false);
     }
 
     /// The list of all MapTasks is complete: those it did not show are gone.
     pub fn handle_tasks_listed(&mut self, now: Time) {
-        let unmarked = |(key, berth): (&TaskKey, &Berth)| (!berth.task_marked).then(|| key.clone());
-        let gone: Vec<TaskKey> = self.berths.iter().filter_map(unmarked).collect();
+        let unmarked = |(key, entry): (&TaskKey, &TaskEntry)| (!entry.task_marked).then(|| key.clone());
+        let gone: Vec<TaskKey> = self.entries.iter().filter_map(unmarked).collect();
         for key in &gone {
             self.handle_task_gone(key);
         }
@@ -82,11 +82,11 @@ impl Fleet {
     /// A pod with the task label was created or changed, or is part of the list.
     pub fn handle_pod(&mut self, now: Time, pod: PodSeen) {
         let Some((key, role)) = identify(&pod) else { return };
-        let round = self.round(now);
-        let berth = self.berths.entry(key.clone()).or_default();
-        berth.pods_marked.insert(role);
-        let ending = berth.task.as_mut().and_then(|task| task.handle_pod(&round, role, &pod));
-        berth.pods.insert(role, pod);
+        let poll = self.poll_context(now);
+        let entry = self.entries.entry(key.clone()).or_default();
+        entry.pods_marked.insert(role);
+        let ending = entry.task.as_mut().and_then(|task| task.handle_pod(&poll, role, &pod));
+        entry.pods.insert(role, pod);
         self.count_ending(&key, ending.as_ref());
         self.dirty.insert(key);
     }
@@ -94,10 +94,10 @@ impl Fleet {
     /// A pod with the task label is gone; with its last state.
     pub fn handle_pod_gone(&mut self, now: Time, pod: &PodSeen) {
         let Some((key, role)) = identify(pod) else { return };
-        let Some(berth) = self.berths.get_mut(&key) else { return };
-        berth.pods.remove(&role);
-        berth.pods_marked.remove(&role);
-        let ending = berth.task.as_mut().and_then(|task| task.handle_pod_gone(now, role, pod));
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        entry.pods.remove(&role);
+        entry.pods_marked.remove(&role);
+        let ending = entry.task.as_mut().and_then(|task| task.handle_pod_gone(now, role, pod));
         // Even one that ended before may have counted as an object against a quota until now.
         self.queue.room(&key.namespace);
         self.count_ending(&key, ending.as_ref());
@@ -107,24 +107,24 @@ impl Fleet {
     /// A list of all pods begins.
     pub fn handle_pods_listing(&mut self) {
         self.epoch += 1;
-        self.berths.values_mut().for_each(|berth| berth.pods_marked.clear());
+        self.entries.values_mut().for_each(|entry| entry.pods_marked.clear());
     }
 
     /// The list of all pods is complete: those it did not show are gone, or were made since.
     pub fn handle_pods_listed(&mut self, now: Time) {
         self.pods_synced = true;
-        let round = self.round(now);
-        for (key, berth) in &mut self.berths {
-            let unmarked = |id: &PodRole| !berth.pods_marked.contains(id);
-            let missing: Vec<_> = berth.pods.keys().copied().filter(unmarked).collect();
+        let poll = self.poll_context(now);
+        for (key, entry) in &mut self.entries {
+            let unmarked = |id: &PodRole| !entry.pods_marked.contains(id);
+            let missing: Vec<_> = entry.pods.keys().copied().filter(unmarked).collect();
             for id in missing {
-                berth.pods.remove(&id);
-                if let Some(task) = &mut berth.task {
+                entry.pods.remove(&id);
+                if let Some(task) = &mut entry.task {
                     task.handle_pod_missed(id);
                 }
             }
-            if let Some(task) = &mut berth.task {
-                task.handle_resync(&round);
+            if let Some(task) = &mut entry.task {
+                task.handle_resync(&poll);
             }
             self.dirty.insert(key.clone());
         }
@@ -137,13 +137,13 @@ impl Fleet {
             Answer::Checked(key, uid, outcome) => self.handle_checked(now, &key, &uid, outcome),
             Answer::Created(id, uid, outcome) => self.handle_created(now, &id, &uid, outcome),
             Answer::Deleted(id, uid, outcome) => self.handle_deleted(now, &id, &uid, outcome),
-            Answer::Looked(id, uid, outcome) => self.handle_looked(now, &id, &uid, outcome),
+            Answer::GotPod(id, uid, outcome) => self.handle_got_pod(now, &id, &uid, outcome),
             Answer::Explained(id, uid, outcome) => self.handle_explained(now, &id, &uid, &outcome),
             Answer::Written(key, uid, outcome) => self.handle_written(now, &key, &uid, &outcome),
             Answer::Noted(key, uid, outcome) => self.handle_noted(now, &key, &uid, &outcome),
             Answer::Reread(seen) => self.handle_reread(now, *seen),
             Answer::Fetched(key, uid, outcome) => self.handle_fetched(now, &key, &uid, outcome),
-            Answer::Recalled(key, uid, outcome) => self.handle_recalled(now, &key, &uid, outcome),
+            Answer::CacheLookedUp(key, uid, outcome) => self.handle_cache_lookup(now, &key, &uid, outcome),
         }
     }
 
@@ -161,10 +161,10 @@ impl Fleet {
         }
     }
 
-    /// [`Action::Recall`](crate::core::port::Action::Recall) was answered.
-    pub fn handle_recalled(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: RecallOutcome) {
+    /// [`Action::CacheLookup`](crate::core::port::Action::CacheLookup) was answered.
+    pub fn handle_cache_lookup(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: CacheLookupOutcome) {
         if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
-            let found = task.handle_recalled(now, outcome);
+            let found = task.handle_cache_lookup(now, outcome);
             self.cached += found;
         }
     }
@@ -184,20 +184,20 @@ impl Fleet {
                 self.queue.quota(now, create, message.clone());
                 if self.queue.counts_finished(namespace) {
                     // Finished pods that were kept take the room of others.
-                    self.dirty.extend(self.berths.keys().filter(|key| key.namespace == *namespace).cloned());
+                    self.dirty.extend(self.entries.keys().filter(|key| key.namespace == *namespace).cloned());
                 }
             }
             CreateOutcome::Throttled(pause) => self.queue.throttled(now, create, *pause),
-            CreateOutcome::Unclear => {
+            CreateOutcome::Indeterminate => {
                 if self.queue.unanswered(now, create) {
                     let message = "the API server did not answer in time, though it answers others".to_owned();
                     outcome = CreateOutcome::Failed { message, may_exist: true };
                 }
             }
         }
-        let round = self.round(now);
+        let poll = self.poll_context(now);
         if let Some(task) = self.task_mut(&id.key).filter(|task| task.uid() == uid) {
-            task.handle_created(&round, id.role, outcome);
+            task.handle_created(&poll, id.role, outcome);
         }
     }
 
@@ -212,12 +212,12 @@ impl Fleet {
     }
 
     /// [`Action::Look`](crate::core::port::Action::Look) was answered.
-    pub fn handle_looked(&mut self, now: Time, id: &PodId, uid: &str, outcome: LookOutcome) {
-        self.looks.end(now, &id.key, id.role);
-        let round = self.round(now);
+    pub fn handle_got_pod(&mut self, now: Time, id: &PodId, uid: &str, outcome: GetPodOutcome) {
+        self.gets.end(now, &id.key, id.role);
+        let poll = self.poll_context(now);
         // An answer about a task of the same name that was there before says nothing about this one's pods.
         let task = self.task_mut(&id.key).filter(|task| task.uid() == uid);
-        let ending = task.and_then(|task| task.handle_looked(&round, id.role, outcome));
+        let ending = task.and_then(|task| task.handle_got_pod(&poll, id.role, outcome));
         self.count_ending(&id.key, ending.as_ref());
     }
 
@@ -231,9 +231,9 @@ impl Fleet {
     /// [`Action::Write`](crate::core::port::Action::Write) was answered.
     pub fn handle_written(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: &WriteOutcome) {
         self.dirty.insert(key.clone());
-        let Some(berth) = self.berths.get_mut(key) else { return };
-        if let Some(task) = berth.task.as_mut().filter(|task| task.uid() == uid) {
-            task.handle_written(now, outcome, &berth.pods);
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        if let Some(task) = entry.task.as_mut().filter(|task| task.uid() == uid) {
+            task.handle_written(now, outcome, &entry.pods);
         }
     }
 
@@ -248,12 +248,12 @@ impl Fleet {
     fn forget(&mut self, key: &TaskKey) {
         self.queue.forget(key);
         self.deletes.forget(key);
-        self.looks.forget(key);
+        self.gets.forget(key);
     }
 
     fn task_mut(&mut self, key: &TaskKey) -> Option<&mut Task> {
         self.dirty.insert(key.clone());
-        self.berths.get_mut(key)?.task.as_mut()
+        self.entries.get_mut(key)?.task.as_mut()
     }
 
     /// Loads the tasks that were seen before all pods were.
@@ -261,11 +261,11 @@ impl Fleet {
         if !self.is_synced() {
             return;
         }
-        let round = Round { restart: true, ..self.round(now) };
-        for (key, berth) in &mut self.berths {
-            if let Some(seen) = berth.unloaded.take() {
+        let poll = PollContext { restart: true, ..self.poll_context(now) };
+        for (key, entry) in &mut self.entries {
+            if let Some(seen) = entry.unloaded.take() {
                 let seed = seed_of(self.seed, &seen.uid);
-                berth.task = Some(Task::new(&round, &seen, seed, &berth.pods));
+                entry.task = Some(Task::new(&poll, &seen, seed, &entry.pods));
             }
             self.dirty.insert(key.clone());
         }

@@ -11,11 +11,11 @@ use crate::core::cache::claims::Claims;
 use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::limits::Limits;
 use crate::core::pods::Pods;
-use crate::core::pods::shelf::Keeping;
+use crate::core::pods::retention::Keeping;
 use crate::core::port::TaskSeen;
 use crate::core::queue::on_the_way::OnTheWay;
 use crate::core::queue::{Denial, Line, Queue};
-use crate::core::task::{Budget, Round, Task};
+use crate::core::task::{Budget, PollContext, Task};
 
 use crate::core::port::{Action, Delete, Plan};
 
@@ -27,7 +27,7 @@ const HEAL_MILLIS: u64 = 30_000;
 pub struct Fleet {
     limits: Limits,
     seed: u64,
-    berths: BTreeMap<TaskKey, Berth>,
+    entries: BTreeMap<TaskKey, TaskEntry>,
     queue: Queue,
     /// Items in flight, over all tasks.
     in_flight: usize,
@@ -47,7 +47,7 @@ pub struct Fleet {
     /// Counts the complete lists of pods.
     epoch: u32,
     deletes: OnTheWay,
-    looks: OnTheWay,
+    gets: OnTheWay,
     healed: Option<Time>,
     endings: BTreeMap<&'static str, u64>,
     claims: Claims,
@@ -56,7 +56,7 @@ pub struct Fleet {
 
 /// The place of one task: its pods may be seen before itself.
 #[derive(Debug, Default)]
-struct Berth {
+struct TaskEntry {
     task: Option<Task>,
     /// The task's object, until all pods have been listed.
     unloaded: Option<TaskSeen>,
@@ -69,7 +69,7 @@ struct Berth {
     lingering: usize,
 }
 
-impl Berth {
+impl TaskEntry {
     fn is_empty(&self) -> bool {
         self.task.is_none() && self.unloaded.is_none() && self.pods.is_empty()
     }
@@ -102,7 +102,7 @@ impl Fleet {
         Self {
             limits,
             seed,
-            berths: BTreeMap::new(),
+            entries: BTreeMap::new(),
             queue: Queue::new(&limits),
             in_flight: 0,
             lingering: 0,
@@ -114,7 +114,7 @@ impl Fleet {
             pods_synced: false,
             epoch: 0,
             deletes: OnTheWay::new(limits.deletes_in_flight),
-            looks: OnTheWay::new(limits.looks_in_flight),
+            gets: OnTheWay::new(limits.gets_in_flight),
             healed: None,
             endings: BTreeMap::new(),
             claims: Claims::default(),
@@ -129,10 +129,10 @@ impl Fleet {
 
     /// The task, if it is known.
     pub fn task(&self, key: &TaskKey) -> Option<&Task> {
-        self.berths.get(key)?.task.as_ref()
+        self.entries.get(key)?.task.as_ref()
     }
 
-    /// What is to be done now. Every action but [`Action::Tell`] is to be answered.
+    /// What is to be done now. Every action but [`Action::EmitEvent`] is to be answered.
     pub fn poll_plan(&mut self, now: Time) -> Plan {
         let mut plan = Plan::default();
         if !self.is_synced() {
@@ -140,23 +140,23 @@ impl Fleet {
         }
         if self.healed.is_none_or(|last| now.millis_since(last) >= HEAL_MILLIS) {
             self.healed = Some(now);
-            self.dirty.extend(self.berths.keys().cloned());
-            for berth in self.berths.values_mut() {
-                if let Some(task) = &mut berth.task {
-                    task.doubt_unseen(now, &berth.pods);
+            self.dirty.extend(self.entries.keys().cloned());
+            for entry in self.entries.values_mut() {
+                if let Some(task) = &mut entry.task {
+                    task.doubt_unseen(now, &entry.pods);
                 }
             }
         }
         while let Some((time, key)) = self.wakes.first().filter(|(time, _)| *time <= now).cloned() {
             self.wakes.remove(&(time, key.clone()));
-            if let Some(berth) = self.berths.get_mut(&key) {
-                berth.wake = None;
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.wake = None;
             }
             self.dirty.insert(key);
         }
         self.queue.advance(now);
         self.deletes.advance(now);
-        self.looks.advance(now);
+        self.gets.advance(now);
         let mut touched = std::mem::take(&mut self.dirty);
         self.poll_tasks(now, &touched, &mut plan);
         for key in &touched {
@@ -164,7 +164,7 @@ impl Fleet {
         }
         self.launch(now, &mut touched, &mut plan);
         for key in &touched {
-            if let Some(task) = self.berths.get_mut(key).and_then(|berth| berth.task.as_mut()) {
+            if let Some(task) = self.entries.get_mut(key).and_then(|entry| entry.task.as_mut()) {
                 task.poll_write(now, self.busy, &mut plan.actions);
             }
             self.settle(now, key);
@@ -196,38 +196,38 @@ impl Fleet {
             endings: self.endings.clone(),
             ..Gauges::default()
         };
-        for task in self.berths.values().filter_map(|berth| berth.task.as_ref()) {
+        for task in self.entries.values().filter_map(|entry| entry.task.as_ref()) {
             *gauges.tasks.entry(phase_name(task.phase())).or_default() += 1;
-            gauges.waiting += task.active().map_or(0, |run| u64::from(run.phases.counts().waiting));
+            gauges.waiting += task.active().map_or(0, |run| u64::from(run.phases.counts().pending));
         }
         gauges
     }
 
-    fn round(&self, now: Time) -> Round {
+    fn poll_context(&self, now: Time) -> PollContext {
         let Limits { kept_pods: count, linger_millis, lingering_pods, attempted_writes, .. } = self.limits;
         let excess = self.lingering.saturating_sub(lingering_pods);
         let keeping = Keeping { count, linger_millis, excess };
-        Round { now, epoch: self.epoch, keeping, attempted_writes, restart: false }
+        PollContext { now, epoch: self.epoch, keeping, attempted_writes, restart: false }
     }
 
     fn poll_tasks(&mut self, now: Time, keys: &BTreeSet<TaskKey>, plan: &mut Plan) {
-        let mut round = self.round(now);
+        let mut poll = self.poll_context(now);
         for key in keys {
-            if let Some(task) = self.berths.get_mut(key).and_then(|berth| berth.task.as_mut()) {
+            if let Some(task) = self.entries.get_mut(key).and_then(|entry| entry.task.as_mut()) {
                 let full = self.queue.counts_finished(&key.namespace);
-                let keeping = if full { Keeping { excess: usize::MAX, ..Keeping::default() } } else { round.keeping };
+                let keeping = if full { Keeping { excess: usize::MAX, ..Keeping::default() } } else { poll.keeping };
                 let mut budget = Budget {
                     deletes: self.deletes.room(key, self.limits.deletes_in_flight, true),
-                    looks: self.looks.room(key, self.limits.looks_in_flight, true),
+                    gets: self.gets.room(key, self.limits.gets_in_flight, true),
                 };
                 let (before, planned) = (task.lingering(), plan.actions.len());
-                task.poll(&Round { keeping, ..round }, &mut budget, &mut plan.actions);
+                task.poll(&PollContext { keeping, ..poll }, &mut budget, &mut plan.actions);
                 let gone = before.saturating_sub(task.lingering());
-                round.keeping.excess = round.keeping.excess.saturating_sub(gone);
+                poll.keeping.excess = poll.keeping.excess.saturating_sub(gone);
                 for action in &plan.actions[planned..] {
                     match action {
                         Action::Delete(Delete { id, .. }) => self.deletes.begin(now, key, id.role),
-                        Action::Look(id, _) => self.looks.begin(now, key, id.role),
+                        Action::GetPod(id, _) => self.gets.begin(now, key, id.role),
                         _ => {}
                     }
                 }
@@ -237,20 +237,20 @@ impl Fleet {
 
     /// Starts items, one task after the other in the order of the line, as far as the limits allow.
     fn launch(&mut self, now: Time, touched: &mut BTreeSet<TaskKey>, plan: &mut Plan) {
-        let round = self.round(now);
+        let poll = self.poll_context(now);
         let mut line = Line::default();
         self.busy = 0;
-        for (key, berth) in &mut self.berths {
-            self.busy += u32::from(berth.in_flight > 0);
-            let Some(task) = &mut berth.task else { continue };
+        for (key, entry) in &mut self.entries {
+            self.busy += u32::from(entry.in_flight > 0);
+            let Some(task) = &mut entry.task else { continue };
             if task.peek_startable().is_some() {
                 line.push(task.priority(), task.in_flight(), key.clone());
             }
         }
         let mut denied: BTreeMap<TaskKey, Denial> = BTreeMap::new();
         while let Some(key) = line.pop() {
-            let Some(berth) = self.berths.get_mut(&key) else { continue };
-            let Some(task) = &mut berth.task else { continue };
+            let Some(entry) = self.entries.get_mut(&key) else { continue };
+            let Some(task) = &mut entry.task else { continue };
             let next = task.peek_startable();
             let slots = next.map_or(1, |index| task.slots_to_start(index));
             let here = self.in_namespaces.get(&key.namespace).copied().unwrap_or(0);
@@ -268,18 +268,18 @@ impl Fleet {
                 line.push(task.priority(), task.in_flight(), key);
                 continue;
             }
-            let Some(create) = task.launch(&round, index) else { continue };
+            let Some(create) = task.launch(&poll, index) else { continue };
             let id = create.id();
             self.queue.begin(now, (&key, id.role));
             plan.actions.push(Action::Create(create));
             self.in_flight = after.0;
             self.in_namespaces.insert(key.namespace.clone(), after.1);
-            berth.in_flight += slots;
+            entry.in_flight += slots;
             line.push(task.priority(), task.in_flight(), key.clone());
             touched.insert(key);
         }
-        for (key, berth) in &mut self.berths {
-            let Some(task) = berth.task.as_mut() else { continue };
+        for (key, entry) in &mut self.entries {
+            let Some(task) = entry.task.as_mut() else { continue };
             if task.note_waiting(now, denied.remove(key)) {
                 touched.insert(key.clone());
             }
@@ -288,39 +288,39 @@ impl Fleet {
 
     /// Brings the sums and wake-ups in line with the task, and drops what is empty.
     fn settle(&mut self, now: Time, key: &TaskKey) {
-        let Some(berth) = self.berths.get_mut(key) else { return };
-        let in_flight = berth.task.as_ref().map_or(0, Task::in_flight);
-        self.in_flight = (self.in_flight + in_flight).saturating_sub(berth.in_flight);
-        if in_flight != berth.in_flight {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let in_flight = entry.task.as_ref().map_or(0, Task::in_flight);
+        self.in_flight = (self.in_flight + in_flight).saturating_sub(entry.in_flight);
+        if in_flight != entry.in_flight {
             let here = self.in_namespaces.entry(key.namespace.clone()).or_default();
-            *here = (*here + in_flight).saturating_sub(berth.in_flight);
+            *here = (*here + in_flight).saturating_sub(entry.in_flight);
             if *here == 0 {
                 self.in_namespaces.remove(&key.namespace);
             }
         }
-        berth.in_flight = in_flight;
-        let lingering = berth.task.as_ref().map_or(0, Task::lingering);
-        self.lingering = (self.lingering + lingering).saturating_sub(berth.lingering);
-        berth.lingering = lingering;
+        entry.in_flight = in_flight;
+        let lingering = entry.task.as_ref().map_or(0, Task::lingering);
+        self.lingering = (self.lingering + lingering).saturating_sub(entry.lingering);
+        entry.lingering = lingering;
         // A wake-up that could not be acted on comes again, but does not spin.
-        let wake = berth.task.as_ref().and_then(Task::next_wake).map(|time| time.max(now.plus_millis(20)));
-        if wake != berth.wake {
-            if let Some(old) = berth.wake {
+        let wake = entry.task.as_ref().and_then(Task::next_wake).map(|time| time.max(now.plus_millis(20)));
+        if wake != entry.wake {
+            if let Some(old) = entry.wake {
                 self.wakes.remove(&(old, key.clone()));
             }
             self.wakes.extend(wake.map(|time| (time, key.clone())));
-            berth.wake = wake;
+            entry.wake = wake;
         }
-        if let Some(task) = &berth.task {
+        if let Some(task) = &entry.task {
             task.claim_flights(&mut self.claims, key);
         }
-        let task = berth.task.as_ref();
+        let task = entry.task.as_ref();
         let freed = self.claims.release(key, |index| !task.is_some_and(|task| task.needs_claim(index)));
-        if berth.is_empty() {
-            self.berths.remove(key);
+        if entry.is_empty() {
+            self.entries.remove(key);
         }
         for (waiting, index) in freed {
-            if let Some(task) = self.berths.get_mut(&waiting).and_then(|berth| berth.task.as_mut()) {
+            if let Some(task) = self.entries.get_mut(&waiting).and_then(|entry| entry.task.as_mut()) {
                 task.unpark(index);
                 self.dirty.insert(waiting);
             }

@@ -14,8 +14,8 @@ const ENTRY_BYTES: usize = 4 * 5 + 10;
 pub struct Tries {
     /// The attempt that runs, or the next one: more than the sum of the others.
     pub attempt: Attempt,
-    /// Own failures so far.
-    pub own: u32,
+    /// Application failures so far.
+    pub application: u32,
     /// Endings by the cluster's fault so far.
     pub infrastructure: u32,
     /// How often the memory of its containers was raised.
@@ -25,13 +25,13 @@ pub struct Tries {
 impl Tries {
     /// Attempts that ended and cost nothing.
     fn free(self) -> u32 {
-        self.attempt.0.saturating_sub(1).saturating_sub(self.own).saturating_sub(self.infrastructure)
+        self.attempt.0.saturating_sub(1).saturating_sub(self.application).saturating_sub(self.infrastructure)
     }
 }
 
 impl Default for Tries {
     fn default() -> Self {
-        Self { attempt: Attempt::FIRST, own: 0, infrastructure: 0, memory_raises: Raises::NONE }
+        Self { attempt: Attempt::FIRST, application: 0, infrastructure: 0, memory_raises: Raises::NONE }
     }
 }
 
@@ -77,7 +77,7 @@ impl Attempts {
         }
         // Columns of like numbers compress better than rows of unlike ones.
         self.0.values().for_each(|tries| put(&mut body, tries.free()));
-        self.0.values().for_each(|tries| put(&mut body, tries.own));
+        self.0.values().for_each(|tries| put(&mut body, tries.application));
         self.0.values().for_each(|tries| put(&mut body, tries.infrastructure));
         self.0.values().for_each(|tries| put64(&mut body, tries.memory_raises.bits()));
         let mut entries = Vec::new();
@@ -118,7 +118,7 @@ impl Attempts {
             let attempt = before.filter(|n| *n > 0).and_then(|n| n.checked_add(1)).ok_or(DecodeError::Entry(entry))?;
             let tries = Tries {
                 attempt: Attempt(attempt),
-                own,
+                application: own,
                 infrastructure,
                 memory_raises: Raises::from_bits(raises[entry]),
             };

@@ -128,7 +128,7 @@ impl Phases {
             for index in start..start + 3 {
                 let phase = ItemPhase::from_bits(rest % 6).ok_or(DecodeError::NoPhase(index))?;
                 rest /= 6;
-                if phases.set(Index(index), phase).is_none() && phase != ItemPhase::Waiting {
+                if phases.set(Index(index), phase).is_none() && phase != ItemPhase::Pending {
                     return Err(DecodeError::NoPhase(index));
                 }
             }
@@ -154,7 +154,7 @@ impl Phases {
         for phase in &ItemPhase::ALL[1..] {
             *counts.of(*phase) = (0..words).map(|word| self.hits(*phase, word).count_ones()).sum();
         }
-        counts.waiting = self.count.get() - counts.total();
+        counts.pending = self.count.get() - counts.total();
         self.counts = counts;
         Ok(self)
     }

@@ -42,7 +42,7 @@ fn typical(n: u32) -> Phases {
         } else if i < n / 2 + 500 && random(2) == 0 {
             ItemPhase::Running
         } else {
-            ItemPhase::Waiting
+            ItemPhase::Pending
         }
     })
 }
@@ -53,7 +53,7 @@ fn retried(n: u32, percent: u64) -> Attempts {
     for i in 0..n {
         if random(100) < percent {
             let own = u32::try_from(1 + random(3)).unwrap();
-            attempts.set(Index(i), Tries { attempt: Attempt(1 + own), own, ..Tries::default() });
+            attempts.set(Index(i), Tries { attempt: Attempt(1 + own), application: own, ..Tries::default() });
         }
     }
     attempts
@@ -126,7 +126,7 @@ fn the_shortest_form_is_written() {
         (worst(16), PLAIN, 6),
         (worst(1_000), PACKED, 334),
         // Of forms that are as short as each other the deflated one.
-        (phases(16, |i| if i == 8 { ItemPhase::Cached } else { ItemPhase::Waiting }), DEFLATED, 6),
+        (phases(16, |i| if i == 8 { ItemPhase::Cached } else { ItemPhase::Pending }), DEFLATED, 6),
     ] {
         assert_eq!((form(&phases), body(&phases)), (shortest, bytes), "{} items", phases.count().get());
     }
@@ -167,7 +167,7 @@ fn there_are_as_many_attempts_as_items_at_most() {
 fn attempts_out_of_range_are_refused() {
     let encode = |index| {
         let mut attempts = Attempts::default();
-        attempts.set(Index(index), Tries { attempt: Attempt(2), own: 1, ..Tries::default() });
+        attempts.set(Index(index), Tries { attempt: Attempt(2), application: 1, ..Tries::default() });
         attempts.encode(count(10))
     };
     assert!(Attempts::decode(&encode(9), count(10)).is_ok());
@@ -198,7 +198,7 @@ proptest! {
             let memory_raises = raises.iter().fold(Raises::NONE, |all, slot| all.raised(*slot));
             let attempt = Attempt(1 + free + own + infrastructure);
             prop_assume!(attempt > Attempt::FIRST || memory_raises.is_none());
-            attempts.set(Index(index), Tries { attempt, own, infrastructure, memory_raises });
+            attempts.set(Index(index), Tries { attempt, application: own, infrastructure, memory_raises });
         }
         prop_assert_eq!(Attempts::decode(&attempts.encode(count(5_000)), count(5_000)), Ok(attempts));
     }

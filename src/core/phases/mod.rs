@@ -22,7 +22,7 @@ pub fn decode(phases: &str, attempts: Option<&str>, count: ItemCount) -> Result<
 #[repr(u8)]
 pub enum ItemPhase {
     /// It has not started, or waits for its next attempt.
-    Waiting = 0,
+    Pending = 0,
     /// It has a pod.
     Running = 1,
     /// It succeeded.
@@ -38,11 +38,11 @@ pub enum ItemPhase {
 impl ItemPhase {
     /// Every phase, in the order of its number.
     pub const ALL: [Self; 6] =
-        [Self::Waiting, Self::Running, Self::Succeeded, Self::Failed, Self::Cached, Self::Cancelled];
+        [Self::Pending, Self::Running, Self::Succeeded, Self::Failed, Self::Cached, Self::Cancelled];
 
     /// Whether the item has ended for good.
     pub fn is_terminal(self) -> bool {
-        !matches!(self, Self::Waiting | Self::Running)
+        !matches!(self, Self::Pending | Self::Running)
     }
 
     fn from_bits(bits: u8) -> Option<Self> {
@@ -54,7 +54,7 @@ impl ItemPhase {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Items that wait.
-    pub waiting: u32,
+    pub pending: u32,
     /// Items with a pod.
     pub running: u32,
     /// Items that succeeded.
@@ -70,8 +70,8 @@ pub struct Counts {
 impl Counts {
     /// All items.
     pub fn total(&self) -> u32 {
-        let Self { waiting, running, succeeded, failed, cached, cancelled } = self;
-        waiting + running + succeeded + failed + cached + cancelled
+        let Self { pending, running, succeeded, failed, cached, cancelled } = self;
+        pending + running + succeeded + failed + cached + cancelled
     }
 
     /// Items in that phase.
@@ -81,7 +81,7 @@ impl Counts {
 
     fn of(&mut self, phase: ItemPhase) -> &mut u32 {
         match phase {
-            ItemPhase::Waiting => &mut self.waiting,
+            ItemPhase::Pending => &mut self.pending,
             ItemPhase::Running => &mut self.running,
             ItemPhase::Succeeded => &mut self.succeeded,
             ItemPhase::Failed => &mut self.failed,
@@ -106,10 +106,10 @@ pub struct Phases {
 }
 
 impl Phases {
-    /// All items waiting.
+    /// All items pending.
     pub fn new(count: ItemCount) -> Self {
         let plane = Plane::repeat(false, count.get() as usize);
-        let counts = Counts { waiting: count.get(), ..Counts::default() };
+        let counts = Counts { pending: count.get(), ..Counts::default() };
         Self { count, planes: [plane.clone(), plane.clone(), plane], counts }
     }
 
@@ -187,12 +187,12 @@ mod tests {
         let mut phases = Phases::new(count(130));
         for (i, phase) in ItemPhase::ALL.into_iter().enumerate() {
             let index = Index(u32::try_from(i).unwrap() * 25);
-            assert_eq!(phases.set(index, phase), Some(ItemPhase::Waiting));
+            assert_eq!(phases.set(index, phase), Some(ItemPhase::Pending));
             assert_eq!(phases.get(index), Some(phase));
         }
         assert_eq!(
             phases.counts(),
-            Counts { waiting: 125, running: 1, succeeded: 1, failed: 1, cached: 1, cancelled: 1 }
+            Counts { pending: 125, running: 1, succeeded: 1, failed: 1, cached: 1, cancelled: 1 }
         );
         assert_eq!((phases.get(Index(130)), phases.set(Index(130), ItemPhase::Failed)), (None, None));
     }

@@ -1,6 +1,6 @@
 //! The ways in which an attempt can end, and what each costs.
 
-use super::stall::StallKind;
+use super::start_blocker::BlockerKind;
 use std::fmt;
 
 use super::message::{Message, MessageLimit};
@@ -40,7 +40,7 @@ pub enum Ending {
     /// No container ran in time, or none ever can.
     NeverStarted {
         /// What it was that held it up.
-        stall: StallKind,
+        blocker: BlockerKind,
     },
     /// The API server refused to create the pod.
     Refused {
@@ -87,16 +87,18 @@ impl Ending {
             | Self::OutOfMemory { .. }
             | Self::Deadline
             | Self::ResultTooLarge { .. }
-            | Self::NeverStarted { stall: StallKind::Image | StallKind::ImageName | StallKind::Config } => Cost::Own,
+            | Self::NeverStarted { blocker: BlockerKind::Image | BlockerKind::ImageName | BlockerKind::Config } => {
+                Cost::Own
+            }
             Self::Evicted { started: false } | Self::Preempted { started: false } | Self::Stopped => Cost::Free,
             Self::NeverStarted {
-                stall:
-                    StallKind::NoCapacity
-                    | StallKind::Gated
-                    | StallKind::Volume
-                    | StallKind::Node
-                    | StallKind::Silent
-                    | StallKind::Other,
+                blocker:
+                    BlockerKind::NoCapacity
+                    | BlockerKind::Gated
+                    | BlockerKind::Volume
+                    | BlockerKind::Node
+                    | BlockerKind::Silent
+                    | BlockerKind::Other,
             }
             | Self::Refused { .. }
             | Self::Rejected
@@ -181,7 +183,7 @@ impl fmt::Display for Ending {
             Self::Failed { exit_code, .. } => write!(f, "Failed(exit {exit_code})"),
             Self::ResultTooLarge { size, cut: None } => write!(f, "ResultTooLarge({size} bytes)"),
             Self::ResultTooLarge { size, cut: Some(_) } => write!(f, "ResultTooLarge({size} bytes or more)"),
-            Self::NeverStarted { stall } => write!(f, "NeverStarted({stall:?})"),
+            Self::NeverStarted { blocker } => write!(f, "NeverStarted({blocker:?})"),
             Self::Evicted { started: false } | Self::Preempted { started: false } => {
                 write!(f, "{} before it started", self.word())
             }
@@ -205,7 +207,7 @@ mod tests {
             (Ending::Deadline, "Deadline", "Deadline"),
             (Ending::ResultTooLarge { size: 9, cut: None }, "ResultTooLarge", "ResultTooLarge(9 bytes)"),
             (Ending::ResultTooLarge { size: 9, cut }, "ResultTooLarge", "ResultTooLarge(9 bytes or more)"),
-            (Ending::NeverStarted { stall: StallKind::Image }, "NeverStarted", "NeverStarted(Image)"),
+            (Ending::NeverStarted { blocker: BlockerKind::Image }, "NeverStarted", "NeverStarted(Image)"),
             (Ending::Refused { message: "no".to_owned() }, "Refused", "Refused"),
             (Ending::Rejected, "Rejected", "Rejected"),
             (Ending::Evicted { started: true }, "Evicted", "Evicted"),

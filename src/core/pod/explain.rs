@@ -1,6 +1,6 @@
 //! What holds up the start of a pod, in the words of the scheduler and of the Events about it?
 
-use super::stall::{Stall, StallKind};
+use super::start_blocker::{BlockerKind, StartBlocker};
 use crate::core::ids::Time;
 
 /// The ConfigMap that the cluster itself puts into each namespace, a little later: no template is to blame where it is missing.
@@ -22,15 +22,15 @@ pub struct Said {
 }
 
 /// What the scheduler means who has found no node.
-pub(super) fn unschedulable(message: &str) -> StallKind {
+pub(super) fn unschedulable(message: &str) -> BlockerKind {
     let text = message.to_lowercase();
     let names_object = text.contains("persistentvolumeclaim \"") || text.contains("resourceclaim \"");
     if names_object && text.contains("\" not found") {
-        StallKind::Config
+        BlockerKind::Config
     } else if is_about_volumes(&text) && !text.contains("insufficient") {
-        StallKind::Volume
+        BlockerKind::Volume
     } else {
-        StallKind::NoCapacity
+        BlockerKind::NoCapacity
     }
 }
 
@@ -42,35 +42,35 @@ fn is_about_volumes(text: &str) -> bool {
 
 /// What the Events about a pod say that has not started: the warnings since the last good news, first of all those that name
 /// what is missing.
-pub fn explain(said: &[Said]) -> Option<Stall> {
+pub fn explain(said: &[Said]) -> Option<StartBlocker> {
     let of_pod = || said.iter().filter(|said| said.claim.is_none() && !is_of_scheduler(&said.reason));
     let good_news = of_pod().filter(|said| !said.warning).max_by_key(|said| said.at);
     let warnings = of_pod().filter(|said| said.warning && good_news.is_none_or(|news| said.at >= news.at));
     let worst =
-        warnings.map(|said| (kind_of(said), said)).max_by_key(|(kind, said)| (*kind == StallKind::Config, said.at));
+        warnings.map(|said| (kind_of(said), said)).max_by_key(|(kind, said)| (*kind == BlockerKind::Config, said.at));
     if let Some((kind, said)) = worst {
-        return Some(Stall { kind, message: words(said) });
+        return Some(StartBlocker { kind, message: words(said) });
     }
     let mut claims: Vec<&Said> = said.iter().filter(|said| said.claim.is_some()).collect();
     claims.sort_by_key(|said| (said.warning, said.at));
     if let Some(said) = claims.last() {
         let claim = said.claim.as_deref().unwrap_or_default();
-        return Some(Stall { kind: StallKind::Volume, message: format!("claim {claim}: {}", words(said)) });
+        return Some(StartBlocker { kind: BlockerKind::Volume, message: format!("claim {claim}: {}", words(said)) });
     }
     good_news
         .filter(|said| said.reason == "Pulling")
-        .map(|said| Stall { kind: StallKind::Silent, message: words(said) })
+        .map(|said| StartBlocker { kind: BlockerKind::Silent, message: words(said) })
 }
 
 /// The status of a pod and the Events about it, together. The status is newer and of one voice, but says less.
-pub fn together(status: Option<&Stall>, explained: Option<&Stall>) -> Option<Stall> {
+pub fn together(status: Option<&StartBlocker>, explained: Option<&StartBlocker>) -> Option<StartBlocker> {
     match (status, explained) {
         (Some(told), Some(more))
-            if told.kind == more.kind && matches!(told.kind, StallKind::Image | StallKind::Volume) =>
+            if told.kind == more.kind && matches!(told.kind, BlockerKind::Image | BlockerKind::Volume) =>
         {
-            Some(Stall { kind: told.kind, message: format!("{}; {}", told.message, more.message) })
+            Some(StartBlocker { kind: told.kind, message: format!("{}; {}", told.message, more.message) })
         }
-        (Some(told), _) if told.kind != StallKind::Other => Some(told.clone()),
+        (Some(told), _) if told.kind != BlockerKind::Other => Some(told.clone()),
         (told, more) => more.or(told).cloned(),
     }
 }
@@ -83,13 +83,13 @@ fn is_of_scheduler(reason: &str) -> bool {
     matches!(reason, "Scheduled" | "FailedScheduling" | "NotTriggerScaleUp" | "TriggeredScaleUp" | "Preempted")
 }
 
-fn kind_of(said: &Said) -> StallKind {
+fn kind_of(said: &Said) -> BlockerKind {
     let is_missing = said.message.contains("\" not found") || said.message.contains("non-existent");
     match said.reason.as_str() {
-        "FailedMount" | "FailedMapVolume" if is_missing && !said.message.contains(ROOT_CA) => StallKind::Config,
-        "FailedMount" | "FailedMapVolume" | "FailedAttachVolume" => StallKind::Volume,
-        "FailedToRetrieveImagePullSecret" => StallKind::Image,
-        _ => StallKind::Node,
+        "FailedMount" | "FailedMapVolume" if is_missing && !said.message.contains(ROOT_CA) => BlockerKind::Config,
+        "FailedMount" | "FailedMapVolume" | "FailedAttachVolume" => BlockerKind::Volume,
+        "FailedToRetrieveImagePullSecret" => BlockerKind::Image,
+        _ => BlockerKind::Node,
     }
 }
 
@@ -106,34 +106,34 @@ mod tests {
     #[test]
     fn each_warning_has_its_kind() {
         for (reason, message, kind) in [
-            ("FailedMount", MISSING, StallKind::Config),
+            ("FailedMount", MISSING, BlockerKind::Config),
             (
                 "FailedMount",
                 "MountVolume.SetUp failed for volume \"s\" : secret \"nobody\" not found",
-                StallKind::Config,
+                BlockerKind::Config,
             ),
-            ("FailedMount", "references non-existent config key: a", StallKind::Config),
-            ("FailedMount", "[configmap \"a\" not found, secret \"b\" not found]", StallKind::Config),
-            ("FailedMount", "configmap \"kube-root-ca.crt\" not found", StallKind::Volume),
-            ("FailedMount", "hostPath type check failed: /x is not a directory", StallKind::Volume),
-            ("FailedAttachVolume", "Multi-Attach error for volume \"pvc-1\"", StallKind::Volume),
-            ("FailedCreatePodSandBox", "plugin type=\"bridge\" failed", StallKind::Node),
+            ("FailedMount", "references non-existent config key: a", BlockerKind::Config),
+            ("FailedMount", "[configmap \"a\" not found, secret \"b\" not found]", BlockerKind::Config),
+            ("FailedMount", "configmap \"kube-root-ca.crt\" not found", BlockerKind::Volume),
+            ("FailedMount", "hostPath type check failed: /x is not a directory", BlockerKind::Volume),
+            ("FailedAttachVolume", "Multi-Attach error for volume \"pvc-1\"", BlockerKind::Volume),
+            ("FailedCreatePodSandBox", "plugin type=\"bridge\" failed", BlockerKind::Node),
             (
                 "FailedToRetrieveImagePullSecret",
                 "Unable to retrieve some image pull secrets (nobody)",
-                StallKind::Image,
+                BlockerKind::Image,
             ),
         ] {
-            let stall = explain(&[said(1, true, reason, message)]).unwrap();
-            assert_eq!((stall.kind, stall.message), (kind, format!("{reason}: {message}")));
+            let blocker = explain(&[said(1, true, reason, message)]).unwrap();
+            assert_eq!((blocker.kind, blocker.message), (kind, format!("{reason}: {message}")));
         }
     }
 
     #[test]
     fn what_names_the_missing_object_is_told_before_what_is_newer() {
         let newer = said(9, true, "FailedMount", "Unable to attach or mount volumes: timed out");
-        let stall = explain(&[said(3, true, "FailedMount", MISSING), newer]).unwrap();
-        assert!(stall.message.contains("\"nobody\" not found"), "{stall:?}");
+        let blocker = explain(&[said(3, true, "FailedMount", MISSING), newer]).unwrap();
+        assert!(blocker.message.contains("\"nobody\" not found"), "{blocker:?}");
     }
 
     #[test]
@@ -141,8 +141,8 @@ mod tests {
         let (scheduled, pulling) = (said(2, false, "Scheduled", "t-0-1"), said(4, false, "Pulling", "image x"));
         let before = said(1, true, "FailedScheduling", "0/1 nodes");
         assert_eq!(explain(&[before.clone(), scheduled.clone()]), None);
-        let stall = explain(&[before, scheduled, said(3, true, "FailedMount", MISSING), pulling]).unwrap();
-        assert_eq!((stall.kind, stall.message.as_str()), (StallKind::Silent, "Pulling: image x"));
+        let blocker = explain(&[before, scheduled, said(3, true, "FailedMount", MISSING), pulling]).unwrap();
+        assert_eq!((blocker.kind, blocker.message.as_str()), (BlockerKind::Silent, "Pulling: image x"));
     }
 
     #[test]
@@ -152,56 +152,61 @@ mod tests {
             ..said(5, true, "ProvisioningFailed", "storageclass \"fast\" not found")
         };
         let more = explain(&[said(1, true, "FailedScheduling", "0/1 nodes"), of_claim]).unwrap();
-        let status =
-            Stall { kind: StallKind::Volume, message: "pod has unbound immediate PersistentVolumeClaims".to_owned() };
+        let status = StartBlocker {
+            kind: BlockerKind::Volume,
+            message: "pod has unbound immediate PersistentVolumeClaims".to_owned(),
+        };
         let both = together(Some(&status), Some(&more)).unwrap();
         assert_eq!(
             both.message,
             "pod has unbound immediate PersistentVolumeClaims; claim data: ProvisioningFailed: storageclass \"fast\" not found"
         );
         assert_eq!(together(None, Some(&more)).as_ref(), Some(&more));
-        let room = Stall { kind: StallKind::NoCapacity, message: "0/1 nodes".to_owned() };
+        let room = StartBlocker { kind: BlockerKind::NoCapacity, message: "0/1 nodes".to_owned() };
         assert_eq!(together(Some(&room), Some(&more)).as_ref(), Some(&room), "what the status says is newer");
     }
 
     #[test]
     fn of_a_status_and_events_the_one_that_says_more_is_told_and_both_only_of_the_same_image_or_volume() {
-        let stall = |kind, message: &str| Stall { kind, message: message.to_owned() };
+        let blocker = |kind, message: &str| StartBlocker { kind, message: message.to_owned() };
         for (status, events, told) in [
-            (StallKind::Image, StallKind::Image, "status; events"),
-            (StallKind::Volume, StallKind::Volume, "status; events"),
-            (StallKind::Config, StallKind::Config, "status"),
-            (StallKind::Image, StallKind::Node, "status"),
-            (StallKind::Image, StallKind::Volume, "status"),
-            (StallKind::Other, StallKind::Node, "events"),
+            (BlockerKind::Image, BlockerKind::Image, "status; events"),
+            (BlockerKind::Volume, BlockerKind::Volume, "status; events"),
+            (BlockerKind::Config, BlockerKind::Config, "status"),
+            (BlockerKind::Image, BlockerKind::Node, "status"),
+            (BlockerKind::Image, BlockerKind::Volume, "status"),
+            (BlockerKind::Other, BlockerKind::Node, "events"),
         ] {
-            let both = together(Some(&stall(status, "status")), Some(&stall(events, "events"))).unwrap();
+            let both = together(Some(&blocker(status, "status")), Some(&blocker(events, "events"))).unwrap();
             assert_eq!(both.message, told, "{status:?} {events:?}");
         }
-        let other = stall(StallKind::Other, "status");
+        let other = blocker(BlockerKind::Other, "status");
         assert_eq!((together(Some(&other), None), together(None, None)), (Some(other), None));
     }
 
     #[test]
     fn what_the_scheduler_says_has_its_kind() {
         for (message, kind) in [
-            ("persistentvolumeclaim \"nobody\" not found", StallKind::Config),
+            ("persistentvolumeclaim \"nobody\" not found", BlockerKind::Config),
             (
                 "0/1 nodes are available: persistentvolumeclaim \"nobody\" not found. preemption: no help",
-                StallKind::Config,
+                BlockerKind::Config,
             ),
-            ("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.", StallKind::Volume),
-            ("0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind.", StallKind::Volume),
+            ("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.", BlockerKind::Volume),
+            (
+                "0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind.",
+                BlockerKind::Volume,
+            ),
             (
                 "waiting for ephemeral volume controller to create the persistentvolumeclaim \"t-0-1-x\"",
-                StallKind::Volume,
+                BlockerKind::Volume,
             ),
-            ("0/3 nodes are available: 3 Insufficient cpu.", StallKind::NoCapacity),
+            ("0/3 nodes are available: 3 Insufficient cpu.", BlockerKind::NoCapacity),
             (
                 "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had volume node affinity conflict.",
-                StallKind::NoCapacity,
+                BlockerKind::NoCapacity,
             ),
-            ("0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.", StallKind::NoCapacity),
+            ("0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.", BlockerKind::NoCapacity),
         ] {
             assert_eq!(unschedulable(message), kind, "{message}");
         }

@@ -14,7 +14,7 @@ pub mod progress;
 pub mod results_view;
 mod role;
 pub mod seen;
-mod stall;
+mod start_blocker;
 pub mod template;
 pub mod variables;
 
@@ -25,5 +25,5 @@ pub use name::{parse_pod_name, pod_name, results_prefix};
 pub use progress::{Detail, Progress, detail, ending_when_gone, progress};
 pub use role::{Role, lives};
 pub use seen::{Deletion, PodSeen, PodStatus};
-pub use stall::{Stall, StallKind};
+pub use start_blocker::{BlockerKind, StartBlocker};
 pub use template::{PodTemplate, TemplateError};

@@ -5,7 +5,7 @@ use super::explain::unschedulable;
 use super::message::{Message, MessageLimit};
 use super::role::Role;
 use super::seen::{ContainerStatus, PodSeen, PodStatus, Terminated};
-use super::stall::{Stall, StallKind};
+use super::start_blocker::{BlockerKind, StartBlocker};
 
 /// Most characters of what holds up a start, which a flight keeps.
 const MESSAGE_LIMIT: usize = 400;
@@ -14,7 +14,7 @@ const MESSAGE_LIMIT: usize = 400;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// No container of it has run yet; and what holds it up, as far as it tells.
-    Pending(Option<Stall>),
+    Pending(Option<StartBlocker>),
     /// A container of it runs or has run.
     Started,
     /// It has ended.
@@ -43,7 +43,7 @@ pub fn progress<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> Progress {
         Some("Succeeded") => Progress::Ended(Ending::Succeeded { message: message_of(status, container) }),
         Some("Failed") => Progress::Ended(failure(pod, container)),
         _ if has_started(status) => Progress::Started,
-        _ => Progress::Pending(stall(status)),
+        _ => Progress::Pending(blocker(status)),
     }
 }
 
@@ -73,7 +73,7 @@ pub fn detail<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> Detail {
     } else if let Some((_, terminated)) = failed {
         (terminated.reason.clone(), terminated.message.clone())
     } else {
-        (None, stall(status).map(|stall| stall.message))
+        (None, blocker(status).map(|blocker| blocker.message))
     };
     let message = message.filter(|m| !m.is_empty());
     Detail { reason, message, node: pod.node.as_deref().map(str::to_owned) }
@@ -99,28 +99,28 @@ fn message_of(status: &PodStatus, container: &str) -> Option<Message> {
     Some(Message { text, limit: MessageLimit::of(status.count()) })
 }
 
-fn stall(status: &PodStatus) -> Option<Stall> {
+fn blocker(status: &PodStatus) -> Option<StartBlocker> {
     if let Some(unscheduled) = status.condition("PodScheduled", "False") {
         let message = unscheduled.message.as_deref();
         let kind = match unscheduled.reason.as_deref() {
             Some("Unschedulable") => unschedulable(message.unwrap_or_default()),
-            Some("SchedulingGated") => StallKind::Gated,
-            _ => StallKind::Other,
+            Some("SchedulingGated") => BlockerKind::Gated,
+            _ => BlockerKind::Other,
         };
-        return Some(Stall { kind, message: words(None, message) });
+        return Some(StartBlocker { kind, message: words(None, message) });
     }
     let waiting = status.init_containers().chain(status.containers()).filter_map(ContainerStatus::waiting);
     waiting.into_iter().find_map(|waiting| {
         let reason = waiting.reason.as_deref()?;
         let kind = match reason {
             "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "ImageInspectError" | "RegistryUnavailable" => {
-                StallKind::Image
+                BlockerKind::Image
             }
-            "InvalidImageName" => StallKind::ImageName,
-            "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => StallKind::Config,
+            "InvalidImageName" => BlockerKind::ImageName,
+            "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => BlockerKind::Config,
             _ => return None,
         };
-        Some(Stall { kind, message: words(Some(reason), waiting.message.as_deref()) })
+        Some(StartBlocker { kind, message: words(Some(reason), waiting.message.as_deref()) })
     })
 }
 

@@ -64,8 +64,8 @@ fn a_pod_gone_while_it_ran_was_deleted_and_one_gone_after_its_end_was_not() {
 fn an_image_may_be_missing_behind_an_init_container_that_has_ended() {
     let json = r#"{"phase":"Pending","initContainerStatuses":[{"name":"i","state":{"terminated":{"exitCode":0}}}],
         "containerStatuses":[{"name":"main","state":{"waiting":{"reason":"ImagePullBackOff","message":"no such image"}}}]}"#;
-    let stall = Stall { kind: StallKind::Image, message: "ImagePullBackOff: no such image".to_owned() };
-    assert_eq!(progress(&pod(json), "main"), Progress::Pending(Some(stall)));
+    let blocker = StartBlocker { kind: BlockerKind::Image, message: "ImagePullBackOff: no such image".to_owned() };
+    assert_eq!(progress(&pod(json), "main"), Progress::Pending(Some(blocker)));
 }
 
 #[test]

@@ -12,7 +12,7 @@ const EXPECTED: &str = include_str!("states/expected.txt");
 fn meaning(pod: &PodSeen) -> String {
     match progress(pod, "main") {
         Progress::Pending(None) => "waits".to_owned(),
-        Progress::Pending(Some(stall)) => format!("waits ({:?})", stall.kind),
+        Progress::Pending(Some(blocker)) => format!("waits ({:?})", blocker.kind),
         Progress::Started => "runs".to_owned(),
         Progress::Ended(ending) => match ending.cost() {
             None => ending.to_string(),

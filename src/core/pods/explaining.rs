@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::core::backoff::Backoff;
 use crate::core::ids::{Attempt, Index, Time};
-use crate::core::pod::Stall;
+use crate::core::pod::StartBlocker;
 
 /// A pod may take this many milliseconds to start before it is looked into.
 pub const PATIENCE_MILLIS: u64 = 10_000;
@@ -29,7 +29,7 @@ pub struct Explaining {
     /// Between two looks.
     pause: Backoff,
     /// What was last found to be wrong with the template of all pods.
-    pub of_template: Option<Stall>,
+    pub of_template: Option<StartBlocker>,
 }
 
 impl Default for Explaining {

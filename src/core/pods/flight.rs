@@ -1,7 +1,7 @@
 //! An item with a pod, or with one on its way.
 
 use crate::core::ids::{Attempt, Time};
-use crate::core::pod::{Stall, StallKind};
+use crate::core::pod::{BlockerKind, StartBlocker};
 
 /// An item with a pod, or with one on its way.
 #[derive(Clone, Debug)]
@@ -25,11 +25,11 @@ pub struct Flight {
     /// Since when it waits for its start; `None` once it has started.
     pub starting: Option<Time>,
     /// What holds up its start, as far as is known.
-    pub stall: Option<Stall>,
+    pub blocker: Option<StartBlocker>,
     /// What its status says of that.
-    pub told: Option<Stall>,
+    pub told: Option<StartBlocker>,
     /// What the Events about it say.
-    pub explained: Option<Stall>,
+    pub explained: Option<StartBlocker>,
     /// Until when it may take to start before it is looked into.
     pub patience: Option<Time>,
     /// Why it is to be stopped though the task goes on.
@@ -40,7 +40,7 @@ pub struct Flight {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unwanted {
     /// It did not start in time, or never can.
-    NeverStarted(StallKind),
+    NeverStarted(BlockerKind),
     /// The task is suspended.
     Suspended,
 }
@@ -58,7 +58,7 @@ impl Flight {
             stop: Stop::No(Time(i64::MIN)),
             doubt: Doubt::No,
             starting: Some(now),
-            stall: None,
+            blocker: None,
             told: None,
             explained: None,
             patience: None,

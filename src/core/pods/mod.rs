@@ -3,10 +3,10 @@
 pub mod explaining;
 pub mod flight;
 pub mod flights;
+pub mod indeterminate;
 pub mod outlived;
-pub mod shelf;
-pub mod stalls;
-pub mod unclear;
+pub mod retention;
+pub mod start_blockers;
 
 use std::collections::BTreeMap;
 

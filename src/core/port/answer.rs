@@ -20,7 +20,7 @@ pub enum CheckOutcome {
     /// It would not as the cluster is now; somebody may change that.
     Refused(String),
     /// No answer.
-    Unclear(String),
+    Indeterminate(String),
 }
 
 /// How a create went.
@@ -37,7 +37,7 @@ pub enum CreateOutcome {
     /// The API server asks for fewer requests, and for a pause of this many milliseconds.
     Throttled(Option<u64>),
     /// No answer: the pod may be there or come.
-    Unclear,
+    Indeterminate,
     /// The API server failed at this request: to be tried again later, at no cost to the item.
     Failed {
         /// Its words.
@@ -59,12 +59,12 @@ pub enum FetchOutcome {
     /// No such ConfigMap or key.
     Missing(String),
     /// No answer.
-    Unclear(String),
+    Indeterminate(String),
 }
 
 /// What a look-up in a cache found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RecallOutcome {
+pub enum CacheLookupOutcome {
     /// A page.
     Found {
         /// Which page.
@@ -79,7 +79,7 @@ pub enum RecallOutcome {
     /// The API server does not let us read.
     Refused(String),
     /// No answer.
-    Unclear(String),
+    Indeterminate(String),
 }
 
 /// How a delete went.
@@ -95,13 +95,13 @@ pub enum DeleteOutcome {
 
 /// What a look found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LookOutcome {
+pub enum GetPodOutcome {
     /// The pod, as it is.
     Found(Box<PodSeen>),
     /// No pod of that name and owner.
     NotFound,
     /// No answer.
-    Unclear,
+    Indeterminate,
 }
 
 /// How a write went.
@@ -142,7 +142,7 @@ pub enum ExplainOutcome {
     /// The operator has no right to list Events.
     Denied,
     /// No answer.
-    Unclear,
+    Indeterminate,
 }
 
 /// What became of an action.
@@ -155,7 +155,7 @@ pub enum Answer {
     /// Of a delete; with the task's UID.
     Deleted(PodId, String, DeleteOutcome),
     /// Of a look; with the task's UID.
-    Looked(PodId, String, LookOutcome),
+    GotPod(PodId, String, GetPodOutcome),
     /// Of reading the Events about a pod; with the task's UID.
     Explained(PodId, String, ExplainOutcome),
     /// Of a status write; with the task's UID.
@@ -167,5 +167,5 @@ pub enum Answer {
     /// Of reading a ConfigMap; with the task's UID.
     Fetched(TaskKey, String, FetchOutcome),
     /// Of a look-up in a cache; with the task's UID.
-    Recalled(TaskKey, String, RecallOutcome),
+    CacheLookedUp(TaskKey, String, CacheLookupOutcome),
 }

@@ -5,8 +5,8 @@ mod event;
 mod plan;
 
 pub use answer::{
-    Answer, CheckOutcome, CreateOutcome, DeleteOutcome, ExplainOutcome, FetchOutcome, LookOutcome, RecallOutcome,
-    WriteOutcome,
+    Answer, CacheLookupOutcome, CheckOutcome, CreateOutcome, DeleteOutcome, ExplainOutcome, FetchOutcome,
+    GetPodOutcome, WriteOutcome,
 };
 pub use event::{Event, TaskSeen};
-pub use plan::{Action, Create, Delete, Expire, Explain, Fetch, Note, Plan, PodId, Recall, Tell, Write};
+pub use plan::{Action, CacheLookup, Create, Delete, EmitEvent, Expire, Explain, Fetch, Note, Plan, PodId, Write};

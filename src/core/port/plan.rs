@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::api::status::{MapTaskStatus, Waiting};
-use crate::core::cache::{CacheId, Entry, Wanted};
+use crate::core::cache::{CacheId, Entry, LookupKeys};
 use crate::core::ids::{Attempt, Index, PodRole, TaskKey};
 use crate::core::phases::Raises;
 use crate::core::pod::pod_name;
 use crate::core::results::Shard;
-use crate::core::spec::Job;
+use crate::core::spec::AcceptedSpec;
 
 /// The actions of one round, each to be answered through `Fleet::handle_answer`, in any order.
 #[derive(Debug, Default)]
@@ -22,13 +22,13 @@ pub struct Plan {
 #[derive(Debug)]
 pub enum Action {
     /// A dry run of the first pod.
-    Check(Arc<Job>),
+    Check(Arc<AcceptedSpec>),
     /// A pod is created.
     Create(Create),
     /// A pod is deleted.
     Delete(Delete),
     /// Does this pod exist? With the task's UID.
-    Look(PodId, String),
+    GetPod(PodId, String),
     /// What do the Events about a pod say that has not started?
     Explain(Explain),
     /// Results are stored and then the status is written.
@@ -40,11 +40,11 @@ pub enum Action {
     /// The ConfigMap of a task's items is read.
     Fetch(Fetch),
     /// Items are looked up in a cache.
-    Recall(Recall),
+    CacheLookup(CacheLookup),
     /// A task is deleted, its time being over; has no answer.
     Expire(Expire),
     /// A Kubernetes Event; has no answer.
-    Tell(Tell),
+    EmitEvent(EmitEvent),
 }
 
 /// A pod of a task.
@@ -67,7 +67,7 @@ impl PodId {
 #[derive(Clone, Debug)]
 pub struct Create {
     /// What it is made from.
-    pub job: Arc<Job>,
+    pub spec: Arc<AcceptedSpec>,
     /// The item.
     pub index: Index,
     /// The attempt.
@@ -102,7 +102,7 @@ pub struct Fetch {
 
 /// Items to be looked up in a cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recall {
+pub struct CacheLookup {
     /// The task whose items they are.
     pub task: TaskKey,
     /// The task's UID.
@@ -110,7 +110,7 @@ pub struct Recall {
     /// The cache.
     pub cache: CacheId,
     /// Their keys.
-    pub wanted: Arc<Wanted>,
+    pub wanted: Arc<LookupKeys>,
     /// From this page on: 0, or what the answer before said.
     pub from: u64,
 }
@@ -118,7 +118,7 @@ pub struct Recall {
 impl Create {
     /// Which pod it is.
     pub fn id(&self) -> PodId {
-        PodId { key: self.job.key.clone(), role: self.job.role_of(self.index, self.attempt) }
+        PodId { key: self.spec.key.clone(), role: self.spec.role_of(self.index, self.attempt) }
     }
 }
 
@@ -170,7 +170,7 @@ pub struct Note {
 
 /// A Kubernetes Event about a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tell {
+pub struct EmitEvent {
     /// The task.
     pub key: TaskKey,
     /// Its UID.
@@ -205,21 +205,21 @@ impl fmt::Display for Plan {
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Check(job) => write!(f, "check {}", job.key),
+            Self::Check(spec) => write!(f, "check {}", spec.key),
             Self::Create(create) => write!(f, "create {}", create.id()),
             Self::Delete(Delete { id, ended: true, .. }) => write!(f, "clean up {id}"),
             Self::Delete(Delete { id, ended: false, .. }) => write!(f, "stop {id}"),
-            Self::Look(id, _) => write!(f, "look for {id}"),
+            Self::GetPod(id, _) => write!(f, "get {id}"),
             Self::Explain(explain) => write!(f, "explain {}", explain.id),
             Self::Write(write) => write.fmt(f),
             Self::Note(note) => write!(f, "note {} waiting {}", note.key, note.waiting.reason.as_str()),
             Self::Reread(key) => write!(f, "reread {key}"),
             Self::Fetch(fetch) => write!(f, "fetch {} for {}", fetch.name, fetch.task),
-            Self::Recall(Recall { task, cache, wanted, from, .. }) => {
-                write!(f, "recall {} items of {task} from {cache} page {from}", wanted.len())
+            Self::CacheLookup(CacheLookup { task, cache, wanted, from, .. }) => {
+                write!(f, "look up {} items of {task} from {cache} page {from}", wanted.len())
             }
             Self::Expire(expire) => write!(f, "expire {}", expire.key),
-            Self::Tell(tell) => write!(f, "tell {} {}: {}", tell.key, tell.reason, tell.note),
+            Self::EmitEvent(tell) => write!(f, "tell {} {}: {}", tell.key, tell.reason, tell.note),
         }
     }
 }

@@ -132,7 +132,7 @@ impl Queue {
     /// A create was carried out.
     pub fn created(&mut self, now: Time, (task, pod): CreateId<'_>) {
         self.creates.end(now, task, pod);
-        self.window.good();
+        self.window.on_success();
         if self.served[0].as_ref().is_some_and(|(last, _)| last != task) {
             self.served.swap(0, 1);
         }
@@ -144,7 +144,7 @@ impl Queue {
     /// A create was answered well, but made no pod: its name is taken, or another create was faster.
     pub fn passed(&mut self, now: Time, (task, pod): CreateId<'_>) {
         self.creates.end(now, task, pod);
-        self.window.good();
+        self.window.on_success();
         self.hold_answered(&task.namespace, false);
         self.failing.answered(task, false);
     }
@@ -160,7 +160,7 @@ impl Queue {
     /// A create met the API server's limits.
     pub fn throttled(&mut self, now: Time, (task, pod): CreateId<'_>, pause_millis: Option<u64>) {
         self.creates.end(now, task, pod);
-        self.window.bad(now, pause_millis);
+        self.window.on_congestion(now, pause_millis);
         self.hold_answered(&task.namespace, false);
         self.failing.answered(task, false);
     }
@@ -175,7 +175,7 @@ impl Queue {
             self.window.neutral();
             self.failing.failed(now, task, "the API server did not answer in time");
         } else {
-            self.window.bad(now, None);
+            self.window.on_congestion(now, None);
             self.failing.answered(task, false);
         }
         is_well
@@ -184,7 +184,7 @@ impl Queue {
     /// A create met the namespace's quota.
     pub fn quota(&mut self, now: Time, (task, pod): CreateId<'_>, message: String) {
         self.creates.end(now, task, pod);
-        self.window.good();
+        self.window.on_success();
         self.failing.answered(task, false);
         if let Some(hold) = self.holds.get_mut(&task.namespace) {
             hold.refused(now, message);

@@ -23,7 +23,7 @@ pub struct Window {
     /// It never grows beyond this.
     most: u32,
     /// Up to this size the API server has not complained.
-    proven: u32,
+    ssthresh: u32,
     in_flight: u32,
     /// Whether another create would have gone out during this round trip, had there been room.
     was_limit: bool,
@@ -42,7 +42,7 @@ impl Window {
         Self {
             size,
             most,
-            proven: most,
+            ssthresh: most,
             in_flight: 0,
             was_limit: false,
             left: 0,
@@ -88,17 +88,17 @@ impl Window {
     }
 
     /// A create was answered, and not with a complaint.
-    pub fn good(&mut self) {
+    pub fn on_success(&mut self) {
         let was_limit = self.was_limit;
         self.neutral();
         if !was_limit {
             return;
         }
         self.good += 1;
-        if self.size < self.proven || self.good >= GOOD_FOR_ONE {
+        if self.size < self.ssthresh || self.good >= GOOD_FOR_ONE {
             self.good = 0;
             self.size = (self.size + 1).min(self.most);
-            self.proven = self.proven.max(self.size);
+            self.ssthresh = self.ssthresh.max(self.size);
         }
     }
 
@@ -115,12 +115,12 @@ impl Window {
     }
 
     /// The API server asked for less, or did not answer in time.
-    pub fn bad(&mut self, now: Time, pause_millis: Option<u64>) {
+    pub fn on_congestion(&mut self, now: Time, pause_millis: Option<u64>) {
         self.neutral();
         self.good = 0;
         if self.halved.is_none_or(|last| now.millis_since(last) >= SAME_COMPLAINT_MILLIS) {
             self.size = (self.size / 2).max(1);
-            self.proven = self.size;
+            self.ssthresh = self.size;
             self.halved = Some(now);
         }
         let pause = pause_millis.unwrap_or(100).min(MAX_PAUSE_MILLIS);
@@ -152,7 +152,7 @@ mod tests {
 
     /// One answer for each create on its way, and as many more sent as there is room for.
     fn round_trip(window: &mut Window, now: Time) -> u32 {
-        (0..window.in_flight).for_each(|_| window.good());
+        (0..window.in_flight).for_each(|_| window.on_success());
         open_creates(window, now);
         window.in_flight
     }
@@ -177,20 +177,20 @@ mod tests {
     #[test]
     fn it_begins_anew_after_a_while_without_creates() {
         let mut window = with_32_in_flight();
-        (0..32).for_each(|_| window.good());
+        (0..32).for_each(|_| window.on_success());
         assert_eq!(open_creates(&mut window, Time(999)), 64);
-        (0..64).for_each(|_| window.good());
+        (0..64).for_each(|_| window.on_success());
         assert_eq!(open_creates(&mut window, Time(2_000)), 4);
     }
 
     #[test]
     fn complaints_about_the_same_load_halve_it_once() {
         let mut window = with_32_in_flight();
-        (0..32).for_each(|_| window.bad(Time(5), Some(1_000)));
+        (0..32).for_each(|_| window.on_congestion(Time(5), Some(1_000)));
         assert_eq!(window.size_and_use(), (16, 0));
         assert!(!is_open(&window, Time(1_004)));
         assert!(is_open(&window, Time(1_005)));
-        window.bad(Time(1_005), None);
+        window.on_congestion(Time(1_005), None);
         assert_eq!(window.size_and_use().0, 8);
     }
 
@@ -198,11 +198,11 @@ mod tests {
     fn a_complaint_is_remembered_for_a_minute_and_its_pause_until_it_ends() {
         let mut window = with_32_in_flight();
         assert!(!window.has_complaint(Time(0)) && window.paused_until().is_none());
-        window.bad(Time(5), Some(1_000));
+        window.on_congestion(Time(5), Some(1_000));
         assert_eq!(window.paused_until(), Some(Time(1_005)));
         assert!(window.has_complaint(Time(5)) && window.has_complaint(Time(60_004)));
         assert!(!window.has_complaint(Time(60_005)));
-        window.bad(Time(70_000), Some(99_000));
+        window.on_congestion(Time(70_000), Some(99_000));
         assert_eq!(window.paused_until(), Some(Time(100_000)), "half a minute at most");
     }
 
@@ -210,12 +210,12 @@ mod tests {
     fn after_a_complaint_it_widens_slowly() {
         let mut window = Window::new(128);
         window.begin(Time(0));
-        window.bad(Time(0), None);
+        window.on_congestion(Time(0), None);
         assert_eq!(window.size_and_use().0, 2);
         for answers in 0..50 {
             assert_eq!(window.size_and_use().0, 2, "{answers}");
             open_creates(&mut window, Time(200));
-            window.good();
+            window.on_success();
         }
         assert_eq!(window.size_and_use().0, 3);
     }
@@ -225,7 +225,7 @@ mod tests {
         let mut window = Window::new(128);
         for _ in 0..1_000 {
             (0..4).for_each(|_| window.begin(Time(0)));
-            (0..4).for_each(|_| window.good());
+            (0..4).for_each(|_| window.on_success());
         }
         assert_eq!(window.size_and_use(), (4, 0), "four at a time prove no more than that");
     }
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn it_never_closes_for_good() {
         let mut window = Window::new(128);
-        (0..100).for_each(|i| window.bad(Time(i * 2_000), None));
+        (0..100).for_each(|i| window.on_congestion(Time(i * 2_000), None));
         assert!(is_open(&window, Time(1_000_000)));
     }
 }

@@ -1,7 +1,7 @@
 //! What of a task is in the API server: its status, written one at a time.
 
-pub mod headline;
-pub mod ledger;
+pub mod status_summary;
+pub mod status_writer;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
 use k8s_openapi::jiff::Timestamp;

@@ -9,22 +9,22 @@ use crate::core::ids::{Index, Time};
 use crate::core::phases::{ItemPhase, Tries};
 use crate::core::pods::flight::{Doubt, Flight, Stop, Unwanted};
 use crate::core::run::Run;
-use crate::core::spec::Job;
+use crate::core::spec::AcceptedSpec;
 
 impl Run {
     /// Keeps the create requests in flight, and the items that were read, when the task is reloaded.
     pub fn take_over_creates(&mut self, old: &mut Self) {
         for (index, flight) in old.flights.take() {
-            let waits = self.phases.get(index) == Some(ItemPhase::Waiting);
+            let waits = self.phases.get(index) == Some(ItemPhase::Pending);
             let is_known = flight.creating || flight.created && flight.pod_uid.is_none();
             if waits && is_known && self.tries.get(index).attempt == flight.attempt {
                 self.flights.insert(index, flight);
             }
         }
-        if old.job.items.is_known() {
-            self.job = Arc::new(Job { items: old.job.items.clone(), ..(*self.job).clone() });
+        if old.spec.items.is_known() {
+            self.spec = Arc::new(AcceptedSpec { items: old.spec.items.clone(), ..(*self.spec).clone() });
         }
-        self.unclear.merge(&old.unclear);
+        self.indeterminate.merge(&old.indeterminate);
     }
 
     /// Marks pods as doubtful that the status calls running and that no list shows. `suspended`: a previous operator may have
@@ -51,16 +51,16 @@ impl Run {
         for index in items {
             let tries = self.tries.get(*index);
             // A name is used once. Budgets are full again; memory that was raised stays.
-            let again = Tries { attempt: tries.attempt.next(), own: 0, infrastructure: 0, ..tries };
+            let again = Tries { attempt: tries.attempt.next(), application: 0, infrastructure: 0, ..tries };
             self.tries.set(*index, again);
-            self.phases.set(*index, ItemPhase::Waiting);
+            self.phases.set(*index, ItemPhase::Pending);
         }
         self.waitlist = Waitlist::default();
         // Who asks for an item to run wants it to run, whatever is known.
-        self.recall = None;
+        self.lookup = None;
         self.failures = Failures::default();
         self.decided = None;
-        self.doom = None;
-        self.halted = false;
+        self.forced_failure = None;
+        self.cancel_all = false;
     }
 }

@@ -5,7 +5,7 @@ use crate::core::ids::{Attempt, Index, Time};
 use crate::core::phases::ItemPhase;
 use crate::core::pod::{Detail, Ending};
 use crate::core::pods::flight::Doubt;
-use crate::core::run::{Run, Scene};
+use crate::core::run::{Context, Run};
 use crate::core::spec::retry::mix;
 
 /// The delay before a create that failed is sent again, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
@@ -17,13 +17,13 @@ const LOOK_MILLIS: u64 = 1_000;
 
 impl Run {
     /// The pod of an item's attempt is there.
-    pub fn created(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, epoch: u32) {
+    pub fn created(&mut self, context: &mut Context<'_>, index: Index, attempt: Attempt, epoch: u32) {
         let Some(flight) = self.flights.get_mut(index).filter(|f| f.attempt == attempt) else { return };
         flight.creating = false;
         flight.created = true;
         flight.epoch = epoch;
         self.failed_creates.remove(&index);
-        self.set(scene, index, ItemPhase::Running);
+        self.set(context, index, ItemPhase::Running);
     }
 
     /// No pod came of a create request; the item waits again, from `start` on.
@@ -40,45 +40,45 @@ impl Run {
     /// if it waits.
     pub fn create_failed(
         &mut self,
-        scene: &Scene<'_>,
+        context: &Context<'_>,
         index: Index,
         attempt: Attempt,
         may_exist: bool,
     ) -> Option<Time> {
         self.flights.get(index).filter(|f| f.attempt == attempt && f.creating && !f.created)?;
-        if may_exist && !self.course().starts() {
-            self.create_unclear(scene.now, index, attempt);
+        if may_exist && !self.remainder().starts() {
+            self.create_indeterminate(context.now, index, attempt);
             return None;
         }
         let failures = self.failed_creates.entry(index).or_default();
-        let time = scene.now.plus_millis(delay_millis(scene.seed, index, *failures));
+        let time = context.now.plus_millis(delay_millis(context.seed, index, *failures));
         *failures += 1;
         if may_exist {
-            self.unclear.add(scene.now, index);
+            self.indeterminate.add(context.now, index);
         }
-        self.wait_again(scene.now, index, Some(time));
+        self.wait_again(context.now, index, Some(time));
         Some(time)
     }
 
     fn wait_again(&mut self, now: Time, index: Index, start: Option<Time>) {
         self.take_flight(index);
         // A pod may yet come of a create before this one, which got no answer: until then it counts.
-        let is_unclear = self.unclear.holds(now, index);
-        if is_unclear {
-            self.waitlist.keep_slot(index, self.unclear.own_until(index));
+        let is_indeterminate = self.indeterminate.holds(now, index);
+        if is_indeterminate {
+            self.waitlist.keep_slot(index, self.indeterminate.own_until(index));
         }
         match start {
             Some(time) => self.waitlist.hold(index, time),
-            None if is_unclear => {}
+            None if is_indeterminate => {}
             None => self.waitlist.ready(index),
         }
     }
 
     /// A create request got no answer: the pod may be there, or come.
-    pub fn create_unclear(&mut self, now: Time, index: Index, attempt: Attempt) {
-        let stays = self.course().starts();
+    pub fn create_indeterminate(&mut self, now: Time, index: Index, attempt: Attempt) {
+        let stays = self.remainder().starts();
         let Some(flight) = self.flights.get_mut(index).filter(|f| f.attempt == attempt && f.creating) else { return };
-        self.unclear.add(now, index);
+        self.indeterminate.add(now, index);
         if stays {
             // Sent again under the same name, it finds the pod or makes it.
             self.not_created(now, index, attempt, None);
@@ -91,7 +91,7 @@ impl Run {
     /// The API server refused the pod. `never`: any attempt of this item, as far as can be known.
     pub fn create_refused(
         &mut self,
-        scene: &mut Scene<'_>,
+        context: &mut Context<'_>,
         index: Index,
         attempt: Attempt,
         message: String,
@@ -102,26 +102,26 @@ impl Run {
             flight.creating = false;
             return None;
         }
-        if self.unclear.holds(scene.now, index) {
+        if self.indeterminate.holds(context.now, index) {
             // The pod may be there all the same, or come: of a create before this one, which got no answer.
             flight.creating = false;
-            flight.doubt = Doubt::Since(scene.now.plus_millis(LOOK_MILLIS));
+            flight.doubt = Doubt::Since(context.now.plus_millis(LOOK_MILLIS));
             return None;
         }
         let detail = Detail { message: Some(message.clone()), ..Detail::default() };
-        Some(self.finish(scene, index, Ending::Refused { message }, detail, false, never))
+        Some(self.finish(context, index, Ending::Refused { message }, detail, false, never))
     }
 
     /// A pod that was asked for is not there.
-    pub fn not_found(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt) -> Option<Ending> {
+    pub fn not_found(&mut self, context: &mut Context<'_>, index: Index, attempt: Attempt) -> Option<Ending> {
         let flight = self.flights.get_mut(index).filter(|f| f.attempt == attempt)?;
         flight.doubt = Doubt::No;
         if flight.created {
             let last = self.vanished.remove(&index);
-            return Some(self.finish_gone(scene, index, last.as_ref()));
+            return Some(self.finish_gone(context, index, last.as_ref()));
         }
         if !flight.creating {
-            self.wait_again(scene.now, index, None);
+            self.wait_again(context.now, index, None);
         }
         None
     }

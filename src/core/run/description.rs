@@ -10,11 +10,11 @@ impl Run {
     /// Says in the status how its items stand.
     pub fn describe(&self, status: &mut MapTaskStatus) {
         let counts = self.phases.counts();
-        let count = self.job.count();
+        let count = self.spec.count();
         status.items = Some(number(count.get()));
-        status.required = Some(number(self.job.required));
+        status.required = Some(number(self.spec.required));
         status.counts = Some(ItemCounts {
-            waiting: number(counts.waiting),
+            pending: number(counts.pending),
             running: number(counts.running),
             succeeded: number(counts.succeeded),
             failed: number(counts.failed),
@@ -25,11 +25,11 @@ impl Run {
         status.phases = Some(self.phases.encode());
         status.attempts = Some(self.tries.encode(count)).filter(|text| !text.is_empty());
         status.done = Some(format!("{}/{}", counts.succeeded + counts.cached + counts.failed, count.get()));
-        status.ratio = Some(format!("{}/{}%", success_percent(counts), self.job.required_percent));
+        status.ratio = Some(format!("{}/{}%", success_percent(counts), self.spec.required_percent));
         status.failures = self.failures.to_status();
-        status.items_hash = self.job.config_map.as_ref().and_then(|(_, hash)| hash.clone());
-        status.results = self.job.results.map(|layout| ResultShards {
-            config_map_prefix: results_prefix(&self.job.key.name),
+        status.items_hash = self.spec.config_map.as_ref().and_then(|(_, hash)| hash.clone());
+        status.results = self.spec.results.map(|layout| ResultShards {
+            config_map_prefix: results_prefix(&self.spec.key.name),
             shards: number(layout.shards()),
             items_per_shard: number(layout.items_per_shard()),
         });

@@ -14,32 +14,32 @@ mod vanished;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::core::attempts::lookup::Lookup;
-use crate::core::attempts::parked::Parked;
+use crate::core::attempts::blocked_on_duplicate::BlockedOnDuplicate;
+use crate::core::attempts::lookup_state::LookupState;
 use crate::core::attempts::waitlist::Waitlist;
 use crate::core::failures::Failures;
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::phases::{Attempts, ItemPhase, Phases};
 use crate::core::pod::explain::together;
-use crate::core::pod::{Ending, PodSeen, Progress, Stall, StallKind, detail, lives, progress};
+use crate::core::pod::{BlockerKind, Ending, PodSeen, Progress, StartBlocker, detail, lives, progress};
 use crate::core::pods::Pods;
 use crate::core::pods::explaining::Explaining;
 use crate::core::pods::flight::{Doubt, Flight, Stop, Unwanted};
 use crate::core::pods::flights::Flights;
+use crate::core::pods::indeterminate::Indeterminate;
 use crate::core::pods::outlived::Outlived;
-use crate::core::pods::shelf::{Leftover, Shelf};
-use crate::core::pods::stalls::Stalls;
-use crate::core::pods::unclear::Unclear;
-use crate::core::record::ledger::Ledger;
+use crate::core::pods::retention::{FinishedPod, Retention};
+use crate::core::pods::start_blockers::StartBlockers;
+use crate::core::record::status_writer::StatusWriter;
 use crate::core::revision::Revision;
-use crate::core::spec::Job;
-use crate::core::spec::course::{Course, Decision, FailReason};
+use crate::core::spec::AcceptedSpec;
+use crate::core::spec::outcome::{FailReason, Outcome, Remainder};
 
 /// The items of one accepted task.
 #[derive(Debug)]
 pub struct Run {
     /// What never changes.
-    pub job: Arc<Job>,
+    pub spec: Arc<AcceptedSpec>,
     /// The phase of every item.
     pub phases: Phases,
     /// The tries of the items beyond their first.
@@ -49,31 +49,31 @@ pub struct Run {
     /// Lines to be stored with the next status write.
     pub results: BTreeMap<Index, String>,
     /// The look-up in the cache, until it is over; nothing starts before.
-    pub recall: Option<Lookup>,
+    pub lookup: Option<LookupState>,
     /// Items that wait for others which compute the same.
-    pub parked: Parked,
+    pub blocked_on_duplicate: BlockedOnDuplicate,
     /// The items that wait.
     pub waitlist: Waitlist,
     /// The attempts that did not succeed.
     pub failures: Failures,
     /// What holds up the start of pods.
-    pub stalls: Stalls,
+    pub blockers: StartBlockers,
     /// Pods whose item's container has ended while others run.
     pub outlived: Outlived,
     /// Pods that take long to start.
     pub explaining: Explaining,
     /// How the task was decided.
-    pub decided: Option<Decision>,
+    pub decided: Option<Outcome>,
     /// Nothing is stopped for that before this revision is recorded: whoever comes after a crash must know why pods go.
     pub decided_at: Option<Revision>,
     /// The task is to fail, whatever the counts say.
-    pub doom: Option<(FailReason, String)>,
+    pub forced_failure: Option<(FailReason, String)>,
     /// Nothing runs on, even of a task that was decided and would let it.
-    pub halted: bool,
+    pub cancel_all: bool,
     /// The items of a rerun were picked: they run whatever the counts of the others say.
-    pub picked: bool,
+    pub explicit_selection: bool,
     /// Nothing starts before this revision is recorded and this time has come.
-    pub gate: Option<(Revision, Time)>,
+    pub not_before: Option<(Revision, Time)>,
     /// Running items are being stopped since the task is suspended.
     pub suspending: bool,
     /// Nothing is stopped for that before this revision is recorded.
@@ -81,81 +81,81 @@ pub struct Run {
     /// By when pods must have started that have not.
     pub start_deadlines: BTreeSet<(Time, Index)>,
     /// Creates without an answer.
-    pub unclear: Unclear,
+    pub indeterminate: Indeterminate,
     /// How often in a row the create of an item's pod failed.
     pub failed_creates: BTreeMap<Index, u32>,
     /// Pods in flight that the watch calls gone before they were seen to end, as it last showed them: they may have lost their
     /// label, and are asked for by name.
     pub vanished: BTreeMap<Index, PodSeen>,
     /// Items to be cancelled whose pod was looked for, since a create got no answer.
-    sought: BTreeSet<Index>,
+    probed: BTreeSet<Index>,
 }
 
 /// What goes with every step of a task's life.
-pub struct Scene<'a> {
+pub struct Context<'a> {
     /// The time.
     pub now: Time,
     /// For jitter.
     pub seed: u64,
     /// The status writes of the task.
-    pub ledger: &'a mut Ledger,
+    pub writer: &'a mut StatusWriter,
     /// The finished pods of the task.
-    pub shelf: &'a mut Shelf,
+    pub retention: &'a mut Retention,
 }
 
 impl Run {
     /// A run in which nothing has started, as far as is known.
-    pub fn new(job: Arc<Job>, all_unclear: Time) -> Self {
-        let phases = Phases::new(job.count());
-        Self::resume(job, phases, Attempts::default(), all_unclear)
+    pub fn new(spec: Arc<AcceptedSpec>, all_indeterminate: Time) -> Self {
+        let phases = Phases::new(spec.count());
+        Self::resume(spec, phases, Attempts::default(), all_indeterminate)
     }
 
     /// A run from its recorded state; the pods that exist are yet to be shown to it. Creates of an earlier operator
-    /// may be carried out until `all_unclear`.
-    pub fn resume(job: Arc<Job>, phases: Phases, tries: Attempts, all_unclear: Time) -> Self {
-        let recall = job.cache.is_some().then(Lookup::default);
+    /// may be carried out until `all_indeterminate`.
+    pub fn resume(spec: Arc<AcceptedSpec>, phases: Phases, tries: Attempts, all_indeterminate: Time) -> Self {
+        let lookup = spec.cache.is_some().then(LookupState::default);
         Self {
-            job,
+            spec,
             phases,
             tries,
             flights: Flights::default(),
             results: BTreeMap::new(),
-            recall,
-            parked: Parked::default(),
+            lookup,
+            blocked_on_duplicate: BlockedOnDuplicate::default(),
             waitlist: Waitlist::default(),
             failures: Failures::default(),
-            stalls: Stalls::default(),
+            blockers: StartBlockers::default(),
             outlived: Outlived::default(),
             explaining: Explaining::default(),
             decided: None,
             decided_at: None,
-            doom: None,
-            halted: false,
-            picked: false,
-            gate: None,
+            forced_failure: None,
+            cancel_all: false,
+            explicit_selection: false,
+            not_before: None,
             suspending: false,
             suspended_at: None,
             start_deadlines: BTreeSet::new(),
-            unclear: Unclear::new(all_unclear),
+            indeterminate: Indeterminate::new(all_indeterminate),
             failed_creates: BTreeMap::new(),
             vanished: BTreeMap::new(),
-            sought: BTreeSet::new(),
+            probed: BTreeSet::new(),
         }
     }
 
     /// What becomes of the items that are left.
-    pub fn course(&self) -> Course {
+    pub fn remainder(&self) -> Remainder {
         match &self.decided {
-            None => Course::Open,
-            Some(_) if self.halted => Course::Stop,
-            Some(decision) if self.picked && decision.is_by_counts() => Course::RunAll,
-            Some(decision) => decision.course(&self.job),
+            None => Remainder::Open,
+            Some(_) if self.cancel_all => Remainder::Stop,
+            Some(decision) if self.explicit_selection && decision.is_by_counts() => Remainder::RunAll,
+            Some(decision) => decision.remainder(&self.spec),
         }
     }
 
     /// Whether items run, or may yet start.
     pub fn is_busy(&self) -> bool {
-        !self.flights.is_empty() || self.course().starts() && self.phases.counts().waiting > 0
+        !self.flights.is_empty() || self.remainder().starts() && self.phases.counts().pending > 0
     }
 
     /// Items in flight, with those that wait after a create without an answer: a pod may come of it.
@@ -166,7 +166,7 @@ impl Run {
     /// Puts the item in flight; its create request goes out. Answers the attempt.
     pub fn launch(&mut self, now: Time, index: Index) -> Attempt {
         self.waitlist.take(index);
-        self.parked.remove(index);
+        self.blocked_on_duplicate.remove(index);
         let attempt = self.tries.get(index).attempt;
         let flight = Flight { creating: true, ..Flight::new(attempt, now) };
         self.take_flight(index);
@@ -177,17 +177,17 @@ impl Run {
     /// The watch, or an answer, shows a pod of this task. Answers how its attempt ended, if this tells.
     pub fn observe(
         &mut self,
-        scene: &mut Scene<'_>,
+        context: &mut Context<'_>,
         index: Index,
         attempt: Attempt,
         pod: &PodSeen,
         epoch: u32,
     ) -> Option<Ending> {
-        let seen = progress(pod, self.job.template.role());
+        let seen = progress(pod, self.spec.template.role());
         let current = self.tries.get(index).attempt;
         let phase = self.phases.get(index)?;
         if phase.is_terminal() || attempt < current {
-            self.leave(scene, index, attempt, pod, &seen);
+            self.leave(context, index, attempt, pod, &seen);
             return None;
         }
         if attempt != current {
@@ -197,24 +197,26 @@ impl Run {
             self.tries.set(index, tries);
         }
         if self.flights.get(index).is_none_or(|f| f.attempt != attempt) {
-            let since = pod.created.map_or(scene.now, |created| created.min(scene.now));
+            let since = pod.created.map_or(context.now, |created| created.min(context.now));
             self.launch(since, index);
             if let Some(flight) = self.flights.get_mut(index) {
                 flight.creating = false;
             }
         }
-        self.note_start(scene.now, index, pod, epoch, &seen);
-        self.set(scene, index, ItemPhase::Running);
+        self.note_start(context.now, index, pod, epoch, &seen);
+        self.set(context, index, ItemPhase::Running);
         let Progress::Ended(ending) = seen else {
-            match self.job.template.role().outlived(pod).filter(|_| seen == Progress::Started) {
-                Some((since, names)) => self.outlived.note(index, since.unwrap_or(scene.now).min(scene.now), &names),
+            match self.spec.template.role().outlived(pod).filter(|_| seen == Progress::Started) {
+                Some((since, names)) => {
+                    self.outlived.note(index, since.unwrap_or(context.now).min(context.now), &names);
+                }
                 None => self.outlived.forget(index),
             }
             return None;
         };
-        let detail = detail(pod, self.job.template.role());
-        let ending = self.finish(scene, index, ending, detail, true, false);
-        self.shelve(scene, index, attempt, pod, !ending.is_success());
+        let detail = detail(pod, self.spec.template.role());
+        let ending = self.finish(context, index, ending, detail, true, false);
+        self.shelve(context, index, attempt, pod, !ending.is_success());
         Some(ending)
     }
 
@@ -233,13 +235,13 @@ impl Run {
         flight.pod_version = pod.version;
         flight.epoch = epoch;
         flight.doubt = Doubt::No;
-        let deadline = flight.starting.zip(self.job.start_deadline_millis).map(|(since, ms)| since.plus_millis(ms));
-        let told: Option<&Stall> = match seen {
-            Progress::Pending(stall) => {
+        let deadline = flight.starting.zip(self.spec.start_deadline_millis).map(|(since, ms)| since.plus_millis(ms));
+        let told: Option<&StartBlocker> = match seen {
+            Progress::Pending(blocker) => {
                 if first && let Some(deadline) = deadline {
                     self.start_deadlines.insert((deadline, index));
                 }
-                let says_why = stall.as_ref().is_some_and(|stall| stall.kind.is_told_by_status());
+                let says_why = blocker.as_ref().is_some_and(|blocker| blocker.kind.is_told_by_status());
                 if says_why {
                     self.explaining.forget(index, flight.patience.take());
                     flight.explained = None;
@@ -249,7 +251,7 @@ impl Run {
                     flight.patience = Some(until);
                     self.explaining.watch(index, until);
                 }
-                stall.as_ref()
+                blocker.as_ref()
             }
             // What held it up until its end is why it never started.
             Progress::Ended(_) => return,
@@ -267,15 +269,15 @@ impl Run {
                 None
             }
         };
-        if told.is_some_and(|stall| stall.kind == StallKind::ImageName) && flight.unwanted.is_none() {
-            flight.unwanted = Some(Unwanted::NeverStarted(StallKind::ImageName));
+        if told.is_some_and(|blocker| blocker.kind == BlockerKind::ImageName) && flight.unwanted.is_none() {
+            flight.unwanted = Some(Unwanted::NeverStarted(BlockerKind::ImageName));
         }
         // Once it is being deleted for that, what held it up is not told any more.
         let settled = matches!(flight.unwanted, Some(Unwanted::NeverStarted(_))) && told.is_none();
         if !settled {
             flight.told = told.cloned();
-            let stall = together(flight.told.as_ref(), flight.explained.as_ref());
-            self.set_stall(index, stall);
+            let blocker = together(flight.told.as_ref(), flight.explained.as_ref());
+            self.set_stall(index, blocker);
         }
     }
 
@@ -283,9 +285,9 @@ impl Run {
     pub fn expire_starts(&mut self, now: Time) {
         while let Some(&(time, index)) = self.start_deadlines.first().filter(|(time, _)| *time <= now) {
             self.start_deadlines.remove(&(time, index));
-            let stall = self.last_stall(index);
+            let blocker = self.last_stall(index);
             if let Some(flight) = self.flights.get_mut(index) {
-                flight.unwanted.get_or_insert(Unwanted::NeverStarted(stall));
+                flight.unwanted.get_or_insert(Unwanted::NeverStarted(blocker));
             }
         }
     }
@@ -300,20 +302,20 @@ impl Run {
     }
 
     /// Cancels every item that has not started. Where a create got no answer, the pod is looked for first.
-    pub fn cancel_waiting(&mut self, scene: &mut Scene<'_>) {
+    pub fn cancel_waiting(&mut self, context: &mut Context<'_>) {
         self.waitlist = Waitlist::default();
-        self.parked = Parked::default();
+        self.blocked_on_duplicate = BlockedOnDuplicate::default();
         let mut from = Index(0);
-        while let Some(index) = self.phases.next_in(ItemPhase::Waiting, from) {
-            let unclear = self.unclear.holds(scene.now, index);
-            if unclear && self.sought.insert(index) {
+        while let Some(index) = self.phases.next_in(ItemPhase::Pending, from) {
+            let indeterminate = self.indeterminate.holds(context.now, index);
+            if indeterminate && self.probed.insert(index) {
                 let attempt = self.tries.get(index).attempt;
-                let flight = Flight { doubt: Doubt::Since(scene.now), ..Flight::new(attempt, scene.now) };
+                let flight = Flight { doubt: Doubt::Since(context.now), ..Flight::new(attempt, context.now) };
                 if !self.flights.contains(index) {
                     self.flights.insert(index, flight);
                 }
             } else if !self.flights.contains(index) {
-                self.set(scene, index, ItemPhase::Cancelled);
+                self.set(context, index, ItemPhase::Cancelled);
             }
             from = index.next();
         }
@@ -332,11 +334,11 @@ impl Run {
     pub fn take_flight(&mut self, index: Index) -> Option<Flight> {
         let flight = self.flights.remove(index)?;
         self.vanished.remove(&index);
-        if let Some((since, millis)) = flight.starting.zip(self.job.start_deadline_millis) {
+        if let Some((since, millis)) = flight.starting.zip(self.spec.start_deadline_millis) {
             self.start_deadlines.remove(&(since.plus_millis(millis), index));
         }
-        if let Some(stall) = &flight.stall {
-            self.stalls.change("", Some(stall.kind), None);
+        if let Some(blocker) = &flight.blocker {
+            self.blockers.change("", Some(blocker.kind), None);
         }
         self.explaining.forget(index, flight.patience);
         self.outlived.forget(index);
@@ -344,48 +346,48 @@ impl Run {
     }
 
     /// A pod of an attempt that counts no more: kept if it has ended, else it goes.
-    fn leave(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, pod: &PodSeen, seen: &Progress) {
+    fn leave(&mut self, context: &mut Context<'_>, index: Index, attempt: Attempt, pod: &PodSeen, seen: &Progress) {
         match seen {
-            Progress::Ended(ending) => self.shelve(scene, index, attempt, pod, !ending.is_success()),
+            Progress::Ended(ending) => self.shelve(context, index, attempt, pod, !ending.is_success()),
             Progress::Pending(_) | Progress::Started => {
-                let pod = self.leftover(index, attempt, pod, true);
-                scene.shelf.condemn(Leftover { not_before: scene.now, ..pod });
+                let pod = self.finished_pod(index, attempt, pod, true);
+                context.retention.delete_now(FinishedPod { not_before: context.now, ..pod });
             }
         }
     }
 
-    fn shelve(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, pod: &PodSeen, failed: bool) {
-        let leftover = self.leftover(index, attempt, pod, failed);
-        scene.shelf.put(scene.ledger.revision(), leftover);
+    fn shelve(&mut self, context: &mut Context<'_>, index: Index, attempt: Attempt, pod: &PodSeen, failed: bool) {
+        let finished_pod = self.finished_pod(index, attempt, pod, failed);
+        context.retention.put(context.writer.revision(), finished_pod);
     }
 
-    fn leftover(&self, index: Index, attempt: Attempt, pod: &PodSeen, failed: bool) -> Leftover {
-        let not_before = self.unclear.until(index);
-        let role = self.job.role_of(index, attempt);
+    fn finished_pod(&self, index: Index, attempt: Attempt, pod: &PodSeen, failed: bool) -> FinishedPod {
+        let not_before = self.indeterminate.until(index);
+        let role = self.spec.role_of(index, attempt);
         // One whose item's container has ended may live on: it goes with the time that its template gives it.
         let ended = !lives(pod);
-        Leftover { role, uid: pod.uid.clone(), version: pod.version, ended, failed, not_before }
+        FinishedPod { role, uid: pod.uid.clone(), version: pod.version, ended, failed, not_before }
     }
 
     /// Of an earlier operator's retries: where the pod of the attempt before is gone, nothing stands in the way of a
     /// late create of it, whose time must have passed. One that has not ended is such a late create, or runs out.
     pub fn hold_retries(&mut self, pods: &Pods) {
-        let role = self.job.template.role();
+        let role = self.spec.template.role();
         for (index, tries) in self.tries.iter() {
             let waits = self.is_untouched(index);
-            let before = pods.get(&self.job.role_of(index, Attempt(tries.attempt.0 - 1)));
+            let before = pods.get(&self.spec.role_of(index, Attempt(tries.attempt.0 - 1)));
             let remains = before.is_some_and(|pod| matches!(progress(pod, role), Progress::Ended(_)));
             if waits && !remains && !self.waitlist.holds(index) {
-                self.waitlist.hold(index, self.unclear.until_all());
+                self.waitlist.hold(index, self.indeterminate.until_all());
             }
         }
     }
 
     /// Sets the phase of an item, with the next status write.
-    pub fn set(&mut self, scene: &mut Scene<'_>, index: Index, phase: ItemPhase) {
+    pub fn set(&mut self, context: &mut Context<'_>, index: Index, phase: ItemPhase) {
         if self.phases.get(index) != Some(phase) {
             self.phases.set(index, phase);
-            scene.ledger.change();
+            context.writer.change();
         }
     }
 }

@@ -5,9 +5,9 @@ use crate::core::ids::{Index, PodRole};
 use crate::core::phases::{ItemPhase, Tries};
 use crate::core::pod::{Detail, Ending, artifacts};
 use crate::core::pods::flight::{Stop, Unwanted};
-use crate::core::run::{Run, Scene};
-use crate::core::spec::Job;
-use crate::core::spec::course::{Course, FailReason};
+use crate::core::run::{Context, Run};
+use crate::core::spec::AcceptedSpec;
+use crate::core::spec::outcome::{FailReason, Remainder};
 use crate::core::spec::retry::Next;
 
 /// Most characters of a pod's own words in the message of a task that a rule fails.
@@ -18,31 +18,32 @@ impl Run {
     /// counts. `pod_remains`: the attempt's name is still taken. `never`: no further attempt can do better.
     pub fn finish(
         &mut self,
-        scene: &mut Scene<'_>,
+        context: &mut Context<'_>,
         index: Index,
         ending: Ending,
         mut detail: Detail,
         pod_remains: bool,
         never: bool,
     ) -> Ending {
-        let course = self.course();
+        let remainder = self.remainder();
         let flight = self.take_flight(index);
         // Another create made the pod, or may have: the one that has no answer yet may be carried out once the pod is gone.
-        if flight.as_ref().is_some_and(|flight| flight.creating) && self.unclear.may_have_made(scene.now, index) {
-            self.unclear.add(scene.now, index);
+        if flight.as_ref().is_some_and(|flight| flight.creating) && self.indeterminate.may_have_made(context.now, index)
+        {
+            self.indeterminate.add(context.now, index);
         }
         let stopped = flight.as_ref().is_some_and(|flight| flight.stop == Stop::Asked);
         let mut ending = self.take_result(index, ending);
         if ending.is_success() {
-            self.set(scene, index, ItemPhase::Succeeded);
+            self.set(context, index, ItemPhase::Succeeded);
             return ending;
         }
         let started = flight.as_ref().is_some_and(|flight| flight.starting.is_none());
         if ending == Ending::Deadline
-            && let Some(stall) = flight.as_ref().and_then(|flight| flight.stall.as_ref().filter(|_| !started))
+            && let Some(blocker) = flight.as_ref().and_then(|flight| flight.blocker.as_ref().filter(|_| !started))
         {
             let words = detail.message.take().unwrap_or_default();
-            detail.message = Some(format!("{words}; it had not started: {}", stall.message));
+            detail.message = Some(format!("{words}; it had not started: {}", blocker.message));
         }
         if let Ending::Evicted { started: ran } | Ending::Preempted { started: ran } = &mut ending {
             *ran |= started;
@@ -50,11 +51,11 @@ impl Run {
         // What a deletion brings about has the reason of the deletion; a pod may have ended by itself before.
         if matches!(ending, Ending::Deleted | Ending::NodeLost) {
             match flight.as_ref().and_then(|flight| flight.unwanted).filter(|_| stopped) {
-                Some(Unwanted::NeverStarted(stall)) => {
-                    ending = Ending::NeverStarted { stall };
+                Some(Unwanted::NeverStarted(blocker)) => {
+                    ending = Ending::NeverStarted { blocker };
                     // The last words before the deletion; after it the kubelet only says that there is no container.
                     detail.reason = None;
-                    detail.message = flight.and_then(|flight| flight.stall).map(|stall| stall.message);
+                    detail.message = flight.and_then(|flight| flight.blocker).map(|blocker| blocker.message);
                 }
                 Some(Unwanted::Suspended) => ending = Ending::Stopped,
                 // Stopped by an operator that died before it could take that down.
@@ -64,8 +65,8 @@ impl Run {
         }
         // An operator that died since may have asked for it.
         let taken = matches!(ending, Ending::Deleted | Ending::NodeLost);
-        if course == Course::Stop && (stopped || taken) {
-            self.set(scene, index, ItemPhase::Cancelled);
+        if remainder == Remainder::Stop && (stopped || taken) {
+            self.set(context, index, ItemPhase::Cancelled);
             return ending;
         }
         let tries = self.tries.get(index);
@@ -73,39 +74,39 @@ impl Run {
             self.explain(&ending, tries, &mut detail);
             self.failures.add(index, tries.attempt, category, &ending, &detail);
         }
-        let next = if never { Next::FailItem } else { self.job.policy.next(tries, &ending) };
+        let next = if never { Next::FailItem } else { self.spec.policy.next(tries, &ending) };
         match next {
-            Next::Again(again) if course.starts() => self.try_again(scene, index, &ending, again, pod_remains),
-            Next::Again(_) => self.set(scene, index, ItemPhase::Cancelled),
-            Next::FailItem => self.set(scene, index, ItemPhase::Failed),
+            Next::Again(again) if remainder.starts() => self.try_again(context, index, &ending, again, pod_remains),
+            Next::Again(_) => self.set(context, index, ItemPhase::Cancelled),
+            Next::FailItem => self.set(context, index, ItemPhase::Failed),
             Next::FailTask => {
-                self.set(scene, index, ItemPhase::Failed);
+                self.set(context, index, ItemPhase::Failed);
                 let container = ending.container().map(|name| format!(" in container {name}")).unwrap_or_default();
                 let words = detail.message.as_deref().map(|m| format!(": {}", sample(m, RULE_WORDS_LIMIT)));
                 let words = words.unwrap_or_default();
                 let message = format!(
                     "a rule of spec.retryPolicy fails the task: item {index} ended as {ending}{container}{words}"
                 );
-                self.doom.get_or_insert((FailReason::FailTaskRule, crate::text::cut(&message, 512)));
+                self.forced_failure.get_or_insert((FailReason::FailTaskRule, crate::text::cut(&message, 512)));
             }
         }
         ending
     }
 
-    fn try_again(&mut self, scene: &mut Scene<'_>, index: Index, ending: &Ending, tries: Tries, pod_remains: bool) {
+    fn try_again(&mut self, context: &mut Context<'_>, index: Index, ending: &Ending, tries: Tries, pod_remains: bool) {
         let before = self.tries.get(index);
         self.tries.set(index, tries);
-        self.set(scene, index, ItemPhase::Waiting);
+        self.set(context, index, ItemPhase::Pending);
         // The next attempt starts only once this one's end is recorded: whoever reads the status can tell
         // which pods are of the past, and an operator that was overtaken fails at the write.
-        let revision = scene.ledger.change();
+        let revision = context.writer.change();
         let mut time = match ending {
-            Ending::Stopped => scene.now,
-            _ => self.job.policy.not_before(scene.now, scene.seed, index, before, tries),
+            Ending::Stopped => context.now,
+            _ => self.spec.policy.not_before(context.now, context.seed, index, before, tries),
         };
         if !pod_remains {
             // Nothing stands in the way of a late create of the attempt that ended: its time must have passed.
-            time = time.max(self.unclear.until(index));
+            time = time.max(self.indeterminate.until(index));
         }
         self.waitlist.settle(index, revision, time);
     }
@@ -117,18 +118,18 @@ impl Run {
                 detail.message = Some(format!("the result has {size} bytes and may have lost some: {limit}"));
             }
             Ending::ResultTooLarge { size, cut: None } => {
-                let most = self.job.results.map_or(0, crate::core::results::Layout::max_bytes_per_item);
+                let most = self.spec.results.map_or(0, crate::core::results::Layout::max_bytes_per_item);
                 detail.message =
                     Some(format!("the result has {size} bytes; spec.results.maxBytesPerItem allows {most}"));
             }
             Ending::OutOfMemory { container, .. } => {
-                if let Some(why) = self.job.policy.growth.why_not(container, tries.memory_raises) {
+                if let Some(why) = self.spec.policy.growth.why_not(container, tries.memory_raises) {
                     let words = detail.message.take().map(|words| format!("{words}\n")).unwrap_or_default();
                     detail.message = Some(format!("{words}{why}"));
                 }
             }
             Ending::NeverStarted { .. } => {
-                let seconds = self.job.start_deadline_millis.unwrap_or(0) / 1_000;
+                let seconds = self.spec.start_deadline_millis.unwrap_or(0) / 1_000;
                 detail.message.get_or_insert_with(|| format!("the pod did not start within {seconds} s"));
             }
             _ => {}
@@ -137,13 +138,13 @@ impl Run {
 
     /// Notes the line of a success. One that says nothing but has written files is where they are.
     pub fn take_result(&mut self, index: Index, ending: Ending) -> Ending {
-        let (Ending::Succeeded { message }, Some(layout)) = (&ending, self.job.results) else { return ending };
+        let (Ending::Succeeded { message }, Some(layout)) = (&ending, self.spec.results) else { return ending };
         let said = message.as_ref().filter(|message| !message.is_blank());
         let cut = said.filter(|message| message.may_be_cut()).map(|message| message.limit);
         let said = said.map(|message| message.text.clone());
         let attempt = self.tries.get(index).attempt;
         let files = || {
-            let Job { key, uid, template, .. } = &*self.job;
+            let AcceptedSpec { key, uid, template, .. } = &*self.spec;
             template.keeps_artifacts().then(|| artifacts::directory(key, uid, PodRole::Item(index, attempt)))
         };
         // Also nothing is a line: where a success is recorded, its ConfigMap is there, or somebody has deleted it.

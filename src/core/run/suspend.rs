@@ -30,7 +30,7 @@ impl Run {
 
     /// An item that was to be stopped for a suspension runs on, unless the suspension lasts or its stop is on its way.
     pub fn wanted_again(&mut self, index: Index) {
-        let deadline = self.job.start_deadline_millis;
+        let deadline = self.spec.start_deadline_millis;
         let Some(flight) = self.flights.get_mut(index).filter(|_| !self.suspending) else { return };
         if matches!((flight.unwanted, flight.stop), (Some(Unwanted::Suspended), Stop::No(_))) {
             flight.unwanted = None;

@@ -3,7 +3,7 @@
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::pod::{Detail, Ending, PodSeen, Progress, detail, ending_when_gone, progress};
 use crate::core::pods::flight::Doubt;
-use crate::core::run::{Run, Scene};
+use crate::core::run::{Context, Run};
 
 /// The time between two looks at a pod that the watch does not show, in milliseconds: its end is seen within seconds, and costs
 /// some GETs.
@@ -12,24 +12,24 @@ const FOLLOW_MILLIS: u64 = 10_000;
 impl Run {
     /// A pod in flight is gone, as the watch says; its last state. Answers how its attempt ended, if it was the item's current
     /// one and was seen to end. Of any other it is asked by name whether it is there, before another pod of the item may start.
-    pub fn gone(&mut self, scene: &mut Scene<'_>, index: Index, attempt: Attempt, pod: &PodSeen) -> Option<Ending> {
+    pub fn gone(&mut self, context: &mut Context<'_>, index: Index, attempt: Attempt, pod: &PodSeen) -> Option<Ending> {
         let flight = self.flights.get_mut(index).filter(|f| f.attempt == attempt && f.created)?;
-        if !matches!(progress(pod, self.job.template.role()), Progress::Ended(_)) {
-            flight.doubt = Doubt::Since(scene.now);
+        if !matches!(progress(pod, self.spec.template.role()), Progress::Ended(_)) {
+            flight.doubt = Doubt::Since(context.now);
             self.vanished.insert(index, pod.clone());
             return None;
         }
-        Some(self.finish_gone(scene, index, Some(pod)))
+        Some(self.finish_gone(context, index, Some(pod)))
     }
 
     /// The pod of an item in flight is not there any more; as it was last seen, if it was.
-    pub fn finish_gone(&mut self, scene: &mut Scene<'_>, index: Index, last: Option<&PodSeen>) -> Ending {
-        let role = self.job.template.role();
+    pub fn finish_gone(&mut self, context: &mut Context<'_>, index: Index, last: Option<&PodSeen>) -> Ending {
+        let role = self.spec.template.role();
         let (ending, detail) = match last {
             Some(pod) => (ending_when_gone(pod, role), detail(pod, role)),
             None => (Ending::NodeLost, Detail::default()),
         };
-        self.finish(scene, index, ending, detail, false, false)
+        self.finish(context, index, ending, detail, false, false)
     }
 
     /// A pod in flight that the watch does not show is looked at from time to time.

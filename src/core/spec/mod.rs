@@ -1,7 +1,7 @@
 //! Is this spec good, as far as can be told without the API server? From it, everything that pods are made from.
 
-pub mod course;
-pub mod orders;
+pub mod mutable;
+pub mod outcome;
 pub mod reduce;
 pub mod retry;
 pub mod success;
@@ -24,7 +24,7 @@ use crate::core::spec::success::{Criterion, Ratio, SuccessError};
 
 /// The part of an accepted task that never changes.
 #[derive(Clone, Debug)]
-pub struct Job {
+pub struct AcceptedSpec {
     /// Namespace and name.
     pub key: TaskKey,
     /// The task's UID, which its pods carry as their owner.
@@ -112,7 +112,7 @@ pub enum Given<'a> {
     Awaited(ItemCount, Option<&'a str>),
 }
 
-impl Job {
+impl AcceptedSpec {
     /// Checks the spec and expands what pods are made from.
     pub fn accept(key: &TaskKey, uid: &str, spec: &MapTaskSpec, given: Given<'_>) -> Result<Self, Refusal> {
         let mut template = PodTemplate::accept(&spec.template, spec.container.as_deref())?;
@@ -170,7 +170,7 @@ impl Job {
         let reduce = self
             .reduce
             .as_ref()
-            .map(|reducer| ("spec.reduce.template", reducer.job.pod(SELF, Attempt::FIRST, Raises::NONE)));
+            .map(|reducer| ("spec.reduce.template", reducer.spec.pod(SELF, Attempt::FIRST, Raises::NONE)));
         item.into_iter().chain(reduce).collect()
     }
 
@@ -225,12 +225,12 @@ mod tests {
 
     use super::*;
 
-    fn accepted(spec: &Value, given: Given<'_>) -> Result<Job, Refusal> {
+    fn accepted(spec: &Value, given: Given<'_>) -> Result<AcceptedSpec, Refusal> {
         let mut spec = spec.clone();
         if spec.get("template").is_none() {
             spec["template"] = json!({ "spec": { "containers": [{ "name": "main", "image": "x" }] } });
         }
-        Job::accept(&TaskKey::new("ns", "t"), "u", &serde_json::from_value(spec).unwrap(), given)
+        AcceptedSpec::accept(&TaskKey::new("ns", "t"), "u", &serde_json::from_value(spec).unwrap(), given)
     }
 
     #[test]

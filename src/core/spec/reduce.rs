@@ -8,7 +8,7 @@ use crate::core::pod::results_view::ResultsView;
 use crate::core::pod::{PodTemplate, results_prefix};
 use crate::core::results::Layout;
 use crate::core::spec::retry::Policy;
-use crate::core::spec::{Job, Refusal, seconds};
+use crate::core::spec::{AcceptedSpec, Refusal, seconds};
 
 /// The place of the reduce in its own run.
 pub const SELF: Index = Index(0);
@@ -17,7 +17,7 @@ pub const SELF: Index = Index(0);
 #[derive(Clone, Debug)]
 pub struct Reducer {
     /// What its pods are made from.
-    pub job: Job,
+    pub spec: AcceptedSpec,
     /// How long it may take over all its attempts.
     pub deadline_millis: Option<u64>,
 }
@@ -28,15 +28,16 @@ impl Reducer {
         key: &TaskKey,
         uid: &str,
         task: &MapTaskSpec,
-        spec: &Reduce,
+        reduce: &Reduce,
         layout: Layout,
     ) -> Result<Self, Refusal> {
-        let mut template = PodTemplate::accept(&spec.template, spec.container.as_deref()).map_err(Refusal::Reduce)?;
+        let mut template =
+            PodTemplate::accept(&reduce.template, reduce.container.as_deref()).map_err(Refusal::Reduce)?;
         let view = ResultsView { prefix: results_prefix(&key.name), shards: layout.shards().max(1) };
         template.complete_with(task.completion);
         template.show_results(view).map_err(Refusal::Reduce)?;
-        let retries = u32::try_from(spec.retries).unwrap_or(0);
-        let job = Job {
+        let retries = u32::try_from(reduce.retries).unwrap_or(0);
+        let spec = AcceptedSpec {
             key: key.clone(),
             uid: uid.to_owned(),
             items: ItemList::accept(&Items { count: Some(1), ..Items::default() })?,
@@ -45,7 +46,7 @@ impl Reducer {
             when_successful: task.when_successful,
             when_hopeless: task.when_hopeless,
             policy: Policy { retries, rules: Vec::new(), ..Policy::of(task) },
-            start_deadline_millis: seconds(spec.start_deadline_seconds),
+            start_deadline_millis: seconds(reduce.start_deadline_seconds),
             config_map: None,
             results: Some(Layout::of_reduce()),
             template,
@@ -55,7 +56,7 @@ impl Reducer {
             reduce: None,
             reduces: Some(Counts::default()),
         };
-        Ok(Self { job, deadline_millis: seconds(spec.active_deadline_seconds) })
+        Ok(Self { spec, deadline_millis: seconds(reduce.active_deadline_seconds) })
     }
 }
 

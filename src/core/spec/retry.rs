@@ -65,7 +65,7 @@ impl Policy {
         };
         let mut tries = Tries { attempt: tries.attempt.next(), ..tries };
         match cost {
-            Cost::Own => tries.own += 1,
+            Cost::Own => tries.application += 1,
             Cost::Infrastructure => tries.infrastructure += 1,
             Cost::Free => {}
         }
@@ -74,14 +74,14 @@ impl Policy {
         {
             tries.memory_raises = tries.memory_raises.raised(slot);
         }
-        let spent = tries.own > self.retries || tries.infrastructure > self.infrastructure_retries;
+        let spent = tries.application > self.retries || tries.infrastructure > self.infrastructure_retries;
         if spent { Next::FailItem } else { Next::Again(tries) }
     }
 
     /// When the next attempt may start: a delay that doubles with each attempt that cost something, up to a cap, spread
     /// over its upper half so that items that failed together don't come back together.
     pub fn not_before(&self, now: Time, seed: u64, index: Index, before: Tries, tries: Tries) -> Time {
-        let costs = |tries: Tries| tries.own + tries.infrastructure;
+        let costs = |tries: Tries| tries.application + tries.infrastructure;
         let doublings = match costs(tries) {
             paid if paid > costs(before) => paid - 1,
             _ => (tries.attempt.0.saturating_sub(2)).min(FREE_DOUBLINGS),
@@ -117,7 +117,7 @@ mod tests {
     use serde_json::json;
 
     fn tries(attempt: u32, own: u32, infrastructure: u32) -> Tries {
-        Tries { attempt: Attempt(attempt), own, infrastructure, memory_raises: Raises::NONE }
+        Tries { attempt: Attempt(attempt), application: own, infrastructure, memory_raises: Raises::NONE }
     }
 
     fn policy(retries: u32, retry_policy: &serde_json::Value) -> Policy {

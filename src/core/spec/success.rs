@@ -117,26 +117,26 @@ impl Criterion {
     }
 }
 
-/// What the counts say of a task.
+/// Whether the success criterion is met, by the counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CriterionState {
     /// Both are still possible.
     Open,
     /// Enough items have succeeded.
-    Successful,
+    Met,
     /// Too many items have failed for that.
-    Hopeless,
+    Unreachable,
 }
 
-/// The verdict. `succeeded` includes cached items. Both can't be true at once; neither is ever taken back, since
+/// The state of the success criterion. `succeeded` includes cached items. Both can't be true at once; neither is ever taken back, since
 /// successes and failures only grow.
-pub fn verdict(succeeded: u32, failed: u32, required: u32, count: ItemCount) -> Verdict {
+pub fn criterion_state(succeeded: u32, failed: u32, required: u32, count: ItemCount) -> CriterionState {
     if succeeded >= required {
-        Verdict::Successful
+        CriterionState::Met
     } else if failed > count.get().saturating_sub(required) {
-        Verdict::Hopeless
+        CriterionState::Unreachable
     } else {
-        Verdict::Open
+        CriterionState::Open
     }
 }
 
@@ -195,12 +195,12 @@ mod tests {
             for required in 0..=n {
                 for succeeded in 0..=n {
                     for failed in 0..=n - succeeded {
-                        let now = verdict(succeeded, failed, required, count(n));
+                        let now = criterion_state(succeeded, failed, required, count(n));
                         let possible = succeeded + (n - succeeded - failed) >= required;
                         let expected = match (succeeded >= required, possible) {
-                            (true, _) => Verdict::Successful,
-                            (false, true) => Verdict::Open,
-                            (false, false) => Verdict::Hopeless,
+                            (true, _) => CriterionState::Met,
+                            (false, true) => CriterionState::Open,
+                            (false, false) => CriterionState::Unreachable,
                         };
                         assert_eq!(now, expected, "{succeeded} + {failed} of {n}, {required} required");
                     }

@@ -20,9 +20,9 @@ impl Task {
     pub(super) fn shards_to_store(&mut self, now: Time) -> Vec<Shard> {
         let ends = matches!(self.stage, Stage::Ended { .. });
         // A reduce that may not start yet has yet to find every ConfigMap there.
-        let reduces = self.reduction.as_ref().is_some_and(|reduction| reduction.run.gate.is_some());
+        let reduces = self.reduction.as_ref().is_some_and(|reduction| reduction.run.not_before.is_some());
         let (Stage::Running(run) | Stage::Ended { run: Some(run), .. }) = &self.stage else { return Vec::new() };
-        let Some(layout) = run.job.results else { return Vec::new() };
+        let Some(layout) = run.spec.results else { return Vec::new() };
         let mut shards = layout.shard(&run.results, ends || reduces);
         for shard in &mut shards {
             shard.stored = run.stored_places(shard);
@@ -37,20 +37,20 @@ impl Task {
         }
         if (ends || reduces)
             && self.damage.is_empty()
-            && is_true(&self.headline.conditions, ConditionType::ResultsDamaged)
+            && is_true(&self.summary.conditions, ConditionType::ResultsDamaged)
         {
             let words = "all results are there again";
-            self.headline.set(now, ConditionType::ResultsDamaged, false, "Restored", words);
+            self.summary.set(now, ConditionType::ResultsDamaged, false, "Restored", words);
         }
         shards
     }
 
     /// Results were found to be changed or deleted, and nothing was recorded. What pods still tell is stored again.
     pub fn handle_damaged(&mut self, now: Time, damage: &[Damage], pods: &Pods) {
-        self.ledger.void();
+        self.writer.void();
         let uid = &self.uid;
         let (Stage::Running(run) | Stage::Ended { run: Some(run), .. }) = &mut self.stage else { return };
-        let Some(layout) = run.job.results else { return };
+        let Some(layout) = run.spec.results else { return };
         let (mut restored, mut told) = (Vec::new(), false);
         for Damage { shard, places } in damage {
             let first = shard * layout.items_per_shard();
@@ -67,28 +67,28 @@ impl Task {
                 self.damage.insert(*shard, lost);
             }
         }
-        self.ledger.change();
+        self.writer.change();
         let restored: Places = restored.into_iter().collect();
         if !restored.is_empty() {
             let items = items_in_words(&restored);
             let note = format!("results of items {items} were changed or deleted, and are restored from their pods");
-            self.tell("ResultsRestored", true, &note);
+            self.emit("ResultsRestored", true, &note);
         }
         if told {
             let message = self.damage_in_words();
-            self.headline.set(now, ConditionType::ResultsDamaged, true, "ChangedOrDeleted", &message);
-            self.tell_recorded("ResultsDamaged", true, &message);
+            self.summary.set(now, ConditionType::ResultsDamaged, true, "ChangedOrDeleted", &message);
+            self.emit_recorded("ResultsDamaged", true, &message);
         }
     }
 
     /// Why a reduce may not start: it would take what is missing for results.
     pub(super) fn damage_before_reduce(&self) -> Option<String> {
-        let waits = self.reduction.as_ref().is_some_and(|reduction| reduction.run.gate.is_some());
+        let waits = self.reduction.as_ref().is_some_and(|reduction| reduction.run.not_before.is_some());
         (waits && !self.damage.is_empty()).then(|| self.damage_in_words())
     }
 
     fn damage_in_words(&self) -> String {
-        let per_shard = self.map().and_then(|run| run.job.results).map_or(1, Layout::items_per_shard);
+        let per_shard = self.map().and_then(|run| run.spec.results).map_or(1, Layout::items_per_shard);
         let prefix = results_prefix(&self.key.name);
         let word = |(shard, places): (&u32, &Places)| {
             format!("ConfigMap {prefix}{shard} (items {})", items_in_words(&places.moved(shard * per_shard)))

@@ -7,33 +7,33 @@ use crate::api::status::{TaskPhase, Waiting, WaitingReason};
 use crate::core::ids::Time;
 use crate::core::record::meta_time;
 use crate::core::run::Run;
-use crate::core::spec::Job;
-use crate::core::spec::course::{Course, Decision, FailReason};
+use crate::core::spec::AcceptedSpec;
+use crate::core::spec::outcome::{FailReason, Outcome, Remainder};
 use crate::core::task::{Stage, Task};
 
 /// The user is told at most this often that a task is held back, in milliseconds.
-const HELD_BACK_MILLIS: u64 = 600_000;
+const BLOCKED_EVENT_MILLIS: u64 = 600_000;
 
 /// Most characters of what a task waited for in the message of its deadline.
 const WAITED_LIMIT: usize = 200;
 
 impl Task {
     /// The task's items may start.
-    pub(super) fn accept(&mut self, now: Time, job: Arc<Job>) {
+    pub(super) fn accept(&mut self, now: Time, spec: Arc<AcceptedSpec>) {
         let nameless = |keys: &String| format!("; keys without a variable, which MAPTASK_ITEM has: {keys}");
-        let nameless = job.nameless_keys.as_ref().map(nameless).unwrap_or_default();
-        let note = format!("{} items; {} must succeed{nameless}", job.count().get(), job.required);
-        self.headline.start_time.get_or_insert_with(|| meta_time(now));
-        self.headline.message = None;
-        self.headline.has_items = true;
-        self.headline.template_hash = Some(job.template_hash.clone());
-        self.headline.rerun = self.headline.rerun.take().or_else(|| self.orders.rerun_at_acceptance());
-        self.headline.set(now, ConditionType::Accepted, true, "Accepted", &note);
-        self.tell_recorded("Accepted", false, &note);
-        let revision = self.ledger.change_urgently();
-        let mut run = Run::new(job, self.all_unclear);
+        let nameless = spec.nameless_keys.as_ref().map(nameless).unwrap_or_default();
+        let note = format!("{} items; {} must succeed{nameless}", spec.count().get(), spec.required);
+        self.summary.start_time.get_or_insert_with(|| meta_time(now));
+        self.summary.message = None;
+        self.summary.has_items = true;
+        self.summary.template_hash = Some(spec.template_hash.clone());
+        self.summary.rerun = self.summary.rerun.take().or_else(|| self.mutable.rerun_at_acceptance());
+        self.summary.set(now, ConditionType::Accepted, true, "Accepted", &note);
+        self.emit_recorded("Accepted", false, &note);
+        let revision = self.writer.change_urgently();
+        let mut run = Run::new(spec, self.all_indeterminate);
         // Which text the items are of must be recorded before one of them starts: the text may change.
-        run.gate = run.job.config_map.is_some().then_some((revision, now));
+        run.not_before = run.spec.config_map.is_some().then_some((revision, now));
         self.stage = Stage::Running(Box::new(run));
         self.decide(now);
     }
@@ -41,22 +41,22 @@ impl Task {
     /// The task ends before anything has started.
     pub(super) fn refuse(&mut self, now: Time, reason: &str, message: &str) {
         // What was asked for before there was anything to check again counts as done.
-        self.headline.rerun = self.headline.rerun.take().or_else(|| self.orders.rerun_at_acceptance());
-        self.headline.set(now, ConditionType::Accepted, false, reason, message);
-        self.tell_recorded("Refused", true, message);
+        self.summary.rerun = self.summary.rerun.take().or_else(|| self.mutable.rerun_at_acceptance());
+        self.summary.set(now, ConditionType::Accepted, false, reason, message);
+        self.emit_recorded("Refused", true, message);
         self.end(now, TaskPhase::Failed, reason, message);
     }
 
     /// The task ends since its own record can't be read.
     pub(super) fn give_up(&mut self, now: Time, message: &str) {
-        self.tell_recorded("Failed", true, message);
+        self.emit_recorded("Failed", true, message);
         self.end(now, TaskPhase::Failed, "StatusUnreadable", message);
     }
 
     /// Decides the task if it can be, and ends it once it is decided and idle.
     pub(super) fn decide(&mut self, now: Time) {
         let late = self.deadline().is_some_and(|deadline| deadline <= now);
-        let active = self.orders.active_deadline_seconds();
+        let active = self.mutable.active_deadline_seconds();
         let waited = self.words_of_waiting();
         let late_message =
             || format!("the task has run for longer than spec.activeDeadlineSeconds, {active} s{waited}");
@@ -68,37 +68,37 @@ impl Task {
                 late.then(late_message).or(too_long.then(reduce_message)).or_else(|| self.damage_before_reduce()),
             );
         }
-        let (Some(run), mut scene) = self.scene(now) else { return };
+        let (Some(run), mut context) = self.context(now) else { return };
         if late {
             let message = late_message();
-            run.doom.get_or_insert((FailReason::DeadlineExceeded, message));
-            run.halted = true;
+            run.forced_failure.get_or_insert((FailReason::DeadlineExceeded, message));
+            run.cancel_all = true;
         }
         let news = run.decide();
-        if !run.course().starts() {
-            run.cancel_waiting(&mut scene);
+        if !run.remainder().starts() {
+            run.cancel_waiting(&mut context);
         }
         let busy = run.is_busy();
         let Some(decision) = run.decided.clone() else { return };
         let summary = run.summary();
         let most_often = run.failures.most_often(true).map(|words| format!("; {words}")).unwrap_or_default();
         let counts = run.phases.counts();
-        let reducer = run.job.reduce.clone();
-        let runs_on = busy && run.course() == Course::RunAll;
+        let reducer = run.spec.reduce.clone();
+        let runs_on = busy && run.remainder() == Remainder::RunAll;
         if news {
             match &decision {
-                Decision::Successful => {
-                    self.headline.set(now, ConditionType::SuccessCriteriaMet, true, "EnoughSuccesses", &summary);
+                Outcome::Successful => {
+                    self.summary.set(now, ConditionType::SuccessCriteriaMet, true, "EnoughSuccesses", &summary);
                 }
-                Decision::Failed(reason, message) => {
-                    self.headline.set(now, ConditionType::FailureTarget, true, reason.as_str(), message);
+                Outcome::Failed(reason, message) => {
+                    self.summary.set(now, ConditionType::FailureTarget, true, reason.as_str(), message);
                 }
             }
-            self.headline.message = runs_on.then(|| match &decision {
-                Decision::Successful => format!("{summary}; the rest runs since spec.whenSuccessful is RunAll"),
-                Decision::Failed(_, message) => format!("{message}; the rest runs since spec.whenHopeless is RunAll"),
+            self.summary.message = runs_on.then(|| match &decision {
+                Outcome::Successful => format!("{summary}; the rest runs since spec.whenSuccessful is RunAll"),
+                Outcome::Failed(_, message) => format!("{message}; the rest runs since spec.whenHopeless is RunAll"),
             });
-            let revision = self.ledger.change_urgently();
+            let revision = self.writer.change_urgently();
             if let Some(run) = self.active_mut() {
                 run.decided_at = Some(revision);
             }
@@ -107,19 +107,19 @@ impl Task {
             return;
         }
         match (decision, reducer) {
-            (Decision::Successful, Some(reducer)) => self.begin_reduction(now, &reducer, counts),
-            (Decision::Successful, None) => {
-                self.tell_recorded("Succeeded", false, &summary);
+            (Outcome::Successful, Some(reducer)) => self.begin_reduction(now, &reducer, counts),
+            (Outcome::Successful, None) => {
+                self.emit_recorded("Succeeded", false, &summary);
                 self.end(now, TaskPhase::Succeeded, "EnoughSuccesses", &summary);
             }
-            (Decision::Failed(reason, message), _) => {
+            (Outcome::Failed(reason, message), _) => {
                 let message = match reason {
                     FailReason::TooManyFailures => format!("{summary}{most_often}"),
                     // The rule's message names the failure.
                     FailReason::FailTaskRule => format!("{message}; {summary}"),
                     _ => format!("{message}; {summary}{most_often}"),
                 };
-                self.tell_recorded("Failed", true, &message);
+                self.emit_recorded("Failed", true, &message);
                 self.end(now, TaskPhase::Failed, reason.as_str(), &message);
             }
         }
@@ -127,7 +127,7 @@ impl Task {
 
     /// What a task waits for whose deadline has passed.
     fn words_of_waiting(&self) -> String {
-        match &self.headline.waiting {
+        match &self.summary.waiting {
             None => String::new(),
             Some(Waiting { reason, message: None }) => format!(", and waits for {}", reason.as_str()),
             Some(Waiting { reason, message: Some(message) }) => {
@@ -143,21 +143,21 @@ impl Task {
 
     /// When `spec.activeDeadlineSeconds` is over. Time in suspension does not count.
     pub(super) fn deadline(&self) -> Option<Time> {
-        let millis = self.orders.active_deadline_millis?;
-        let start = self.headline.start_time.as_ref()?;
-        (matches!(self.stage, Stage::Running(_)) && !self.orders.suspend)
+        let millis = self.mutable.active_deadline_millis?;
+        let start = self.summary.start_time.as_ref()?;
+        (matches!(self.stage, Stage::Running(_)) && !self.mutable.suspend)
             .then(|| Time(start.0.as_millisecond()).plus_millis(millis))
     }
 
     /// When the task is to be deleted, once it has ended and that is recorded, or when that is to be tried again.
     pub(super) fn expiry(&self) -> Option<Time> {
-        let millis = self.orders.ttl_millis?;
-        let end = self.headline.completion_time.as_ref()?;
+        let millis = self.mutable.ttl_millis?;
+        let end = self.summary.completion_time.as_ref()?;
         let time = Time(end.0.as_millisecond()).plus_millis(millis);
         (self.is_settled() && self.pending_rerun().is_none()).then(|| time.max(self.expiring.unwrap_or(time)))
     }
 
-    pub(super) fn tell_held_back(&mut self, now: Time, waiting: &Waiting) {
+    pub(super) fn emit_blocked(&mut self, now: Time, waiting: &Waiting) {
         let words = match waiting.reason {
             WaitingReason::Quota => "waits for room in the namespace's quota",
             WaitingReason::OperatorLimit => "waits for the operator's limit on pods",
@@ -176,7 +176,7 @@ impl Task {
             | WaitingReason::Serialized
             | WaitingReason::ResultsNotStored => return,
         };
-        if !self.may_tell_held_back(now) {
+        if !self.may_emit_blocked(now) {
             return;
         }
         let note = match &waiting.message {
@@ -191,29 +191,29 @@ impl Task {
                 | WaitingReason::ItemsMissing
                 | WaitingReason::FailedCreate
         );
-        self.tell("HeldBack", warning, &note);
+        self.emit("HeldBack", warning, &note);
     }
 
     /// Whether the user was not told lately; counts as telling now, if so.
-    pub(super) fn may_tell_held_back(&mut self, now: Time) -> bool {
-        let recently = self.held_back.is_some_and(|last| now.millis_since(last) < HELD_BACK_MILLIS);
+    pub(super) fn may_emit_blocked(&mut self, now: Time) -> bool {
+        let recently = self.last_blocked.is_some_and(|last| now.millis_since(last) < BLOCKED_EVENT_MILLIS);
         if !recently {
-            self.held_back = Some(now);
+            self.last_blocked = Some(now);
         }
         !recently
     }
 
     pub(super) fn end(&mut self, now: Time, phase: TaskPhase, reason: &str, message: &str) {
         let type_ = if phase == TaskPhase::Succeeded { ConditionType::Complete } else { ConditionType::Failed };
-        self.headline.set(now, type_, true, reason, message);
-        self.headline.set(now, ConditionType::Finished, true, reason, message);
-        self.headline.completion_time = Some(meta_time(now));
-        self.headline.waiting = None;
-        self.headline.message = Some(crate::text::cut(message, 512));
+        self.summary.set(now, type_, true, reason, message);
+        self.summary.set(now, ConditionType::Finished, true, reason, message);
+        self.summary.completion_time = Some(meta_time(now));
+        self.summary.waiting = None;
+        self.summary.message = Some(crate::text::cut(message, 512));
         let old = std::mem::replace(&mut self.stage, Stage::Ended { phase, run: None });
         if let (Stage::Running(ran), Stage::Ended { run, .. }) = (old, &mut self.stage) {
             *run = Some(ran);
         }
-        self.ledger.change_urgently();
+        self.writer.change_urgently();
     }
 }

@@ -1,7 +1,7 @@
 //! Pods that have not started for ten seconds and do not say why: looked into one at a time, by the Events about them.
 
 use crate::core::ids::{PodRole, Time};
-use crate::core::pod::StallKind;
+use crate::core::pod::BlockerKind;
 use crate::core::pod::explain::explain;
 use crate::core::port::ExplainOutcome;
 use crate::core::task::Task;
@@ -16,15 +16,15 @@ impl Task {
         }
         match outcome {
             ExplainOutcome::Said(said) => {
-                let stall = explain(said);
+                let blocker = explain(said);
                 let is_current = run.flights.get(index).is_some_and(|flight| flight.attempt == attempt);
-                if is_current && stall.is_some() && run.explaining.is_silent(index) {
-                    run.explaining.of_template = stall.clone().filter(|stall| stall.kind == StallKind::Config);
-                    run.set_explained(index, stall);
+                if is_current && blocker.is_some() && run.explaining.is_silent(index) {
+                    run.explaining.of_template = blocker.clone().filter(|blocker| blocker.kind == BlockerKind::Config);
+                    run.set_explained(index, blocker);
                 }
             }
             ExplainOutcome::Denied => run.explaining.denied(now),
-            ExplainOutcome::Unclear => {}
+            ExplainOutcome::Indeterminate => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::core::backoff::Backoff;
 use crate::core::ids::Time;
 use crate::core::port::{Action, Fetch, FetchOutcome};
-use crate::core::spec::{Given, Job};
+use crate::core::spec::{AcceptedSpec, Given};
 use crate::core::task::{Stage, Task};
 
 /// The delay before a ConfigMap is asked for again, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
@@ -41,7 +41,7 @@ impl Task {
     fn wanted_items(&self) -> Option<Fetch> {
         let source = match &self.stage {
             Stage::Fetching(spec) => spec.items.config_map.as_ref()?,
-            Stage::Running(run) if !run.job.items.is_known() => &run.job.config_map.as_ref()?.0,
+            Stage::Running(run) if !run.spec.items.is_known() => &run.spec.config_map.as_ref()?.0,
             _ => return None,
         };
         let (name, key) = (source.name.clone(), source.key.clone());
@@ -69,24 +69,24 @@ impl Task {
         self.fetching.asked = false;
         let text = match outcome {
             FetchOutcome::Found(text) => text,
-            FetchOutcome::Missing(message) | FetchOutcome::Unclear(message) => {
+            FetchOutcome::Missing(message) | FetchOutcome::Indeterminate(message) => {
                 if let Stage::Fetching(_) = self.stage {
-                    self.headline.message =
+                    self.summary.message =
                         Some(format!("not yet accepted, will try again: {}", crate::text::cut(&message, 400)));
-                    self.ledger.change();
+                    self.writer.change();
                 }
                 self.fetching.failed(now, format!("spec.items.configMap: {message}"));
                 return;
             }
         };
         match &mut self.stage {
-            Stage::Fetching(spec) => match Job::accept(&self.key, &self.uid, spec, Given::Text(&text)) {
-                Ok(job) => self.check_or_accept(now, Arc::new(job)),
+            Stage::Fetching(spec) => match AcceptedSpec::accept(&self.key, &self.uid, spec, Given::Text(&text)) {
+                Ok(spec) => self.check_or_accept(now, Arc::new(spec)),
                 Err(refusal) => self.refuse(now, refusal.reason(), &refusal.to_string()),
             },
-            Stage::Running(run) => match with_items(&run.job, &text) {
-                Ok(job) => {
-                    run.job = Arc::new(job);
+            Stage::Running(run) => match with_items(&run.spec, &text) {
+                Ok(spec) => {
+                    run.spec = Arc::new(spec);
                     self.fetching.problem = None;
                 }
                 Err(problem) => self.fetching.failed(now, problem),
@@ -97,8 +97,8 @@ impl Task {
 }
 
 /// The job with the items of this text, if it is the text that they were read from at first.
-fn with_items(job: &Job, text: &[u8]) -> Result<Job, String> {
-    let Some((source, known)) = &job.config_map else { return Ok(job.clone()) };
+fn with_items(spec: &AcceptedSpec, text: &[u8]) -> Result<AcceptedSpec, String> {
+    let Some((source, known)) = &spec.config_map else { return Ok(spec.clone()) };
     let found = crate::core::items::hash(text);
     if known.as_ref().is_some_and(|known| *known != found) {
         return Err(format!(
@@ -110,13 +110,13 @@ fn with_items(job: &Job, text: &[u8]) -> Result<Job, String> {
         ));
     }
     let items = crate::core::items::ItemList::from_text(source, text).map_err(|error| error.to_string())?;
-    if items.count() != job.count() {
+    if items.count() != spec.count() {
         return Err(format!(
             "ConfigMap {} has {} items instead of {}",
             source.name,
             items.count().get(),
-            job.count().get()
+            spec.count().get()
         ));
     }
-    Ok(Job { items, ..job.clone() })
+    Ok(AcceptedSpec { items, ..spec.clone() })
 }

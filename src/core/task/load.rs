@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::inputs::Fetching;
 use super::templates::Templates;
-use super::{Round, Stage, Task};
+use super::{PollContext, Stage, Task};
 use crate::api::TaskPhase;
 use crate::api::conditions::{ConditionType, is_true};
 use crate::api::spec::SuspendPolicy;
@@ -14,17 +14,17 @@ use crate::core::failures::Failures;
 use crate::core::ids::{ItemCount, Time};
 use crate::core::phases::{self, Attempts, Phases};
 use crate::core::pods::Pods;
-use crate::core::pods::shelf::Shelf;
-use crate::core::pods::unclear::UNCLEAR_MILLIS;
+use crate::core::pods::indeterminate::INDETERMINATE_MILLIS;
+use crate::core::pods::retention::Retention;
 use crate::core::port::TaskSeen;
-use crate::core::record::headline::Headline;
-use crate::core::record::ledger::{Ledger, Seen};
 use crate::core::record::meta_time;
+use crate::core::record::status_summary::StatusSummary;
+use crate::core::record::status_writer::{Observed, StatusWriter};
 use crate::core::revision::Revision;
 use crate::core::run::Run;
-use crate::core::spec::course::Decision;
-use crate::core::spec::orders::Orders;
-use crate::core::spec::{Given, Job};
+use crate::core::spec::mutable::MutableSpec;
+use crate::core::spec::outcome::Outcome;
+use crate::core::spec::{AcceptedSpec, Given};
 
 /// The delay before a dry run that found fault with the cluster is repeated, in milliseconds, doubling up to [`MAX_CHECK_MILLIS`].
 const CHECK_MILLIS: u64 = 1_000;
@@ -33,18 +33,18 @@ const MAX_CHECK_MILLIS: u64 = 60_000;
 
 impl Task {
     /// A task as first seen, new or from before a restart, with the pods that are there.
-    pub fn new(round: &Round, seen: &TaskSeen, seed: u64, pods: &Pods) -> Self {
+    pub fn new(poll: &PollContext, seen: &TaskSeen, seed: u64, pods: &Pods) -> Self {
         let mut task = Self {
-            ledger: Ledger::new(seen.resource_version, Some(&seen.status)).remembering(round.attempted_writes),
-            headline: Headline::from_status(&seen.status, seen.generation),
+            writer: StatusWriter::new(seen.resource_version, Some(&seen.status)).remembering(poll.attempted_writes),
+            summary: StatusSummary::from_status(&seen.status, seen.generation),
             stage: Stage::Ended { phase: TaskPhase::Failed, run: None },
             reduction: None,
             key: seen.key.clone(),
             uid: seen.uid.clone(),
             seed,
             deleting: seen.deleting,
-            orders: Orders::of(&seen.spec),
-            shelf: Shelf::default(),
+            mutable: MutableSpec::of(&seen.spec),
+            retention: Retention::default(),
             tells: std::collections::VecDeque::new(),
             unstored: None,
             unchecked: None,
@@ -53,51 +53,51 @@ impl Task {
             fetching: Fetching::default(),
             templates: Templates::default(),
             expiring: None,
-            held_back: None,
+            last_blocked: None,
             name_taken: None,
             create_failed: None,
-            all_unclear: Time(i64::MIN),
+            all_indeterminate: Time(i64::MIN),
             storing: std::collections::BTreeMap::new(),
         };
-        if round.restart {
-            task.all_unclear = round.now.plus_millis(UNCLEAR_MILLIS);
+        if poll.restart {
+            task.all_indeterminate = poll.now.plus_millis(INDETERMINATE_MILLIS);
         }
-        task.load(round, seen, pods);
-        task.compare_templates(round.now, seen);
+        task.load(poll, seen, pods);
+        task.compare_templates(poll.now, seen);
         task
     }
 
     /// The watch, or an answer, shows the task's object.
-    pub fn handle_seen(&mut self, round: &Round, seen: &TaskSeen, pods: &Pods) {
-        let news = self.ledger.seen(seen.resource_version, &seen.status);
-        if news == Seen::Old {
+    pub fn handle_seen(&mut self, poll: &PollContext, seen: &TaskSeen, pods: &Pods) {
+        let news = self.writer.seen(seen.resource_version, &seen.status);
+        if news == Observed::Stale {
             return;
         }
         self.deleting = seen.deleting;
-        let orders = Orders::of(&seen.spec);
-        let resumed = self.orders.suspend && !orders.suspend;
-        self.orders = orders;
-        if news == Seen::Foreign {
+        let orders = MutableSpec::of(&seen.spec);
+        let resumed = self.mutable.suspend && !orders.suspend;
+        self.mutable = orders;
+        if news == Observed::External {
             // What was yet to be recorded here is not what is recorded.
-            self.tells.retain(|(revision, _)| self.ledger.is_written(*revision));
-            self.shelf.forget_unrecorded();
+            self.tells.retain(|(revision, _)| self.writer.is_written(*revision));
+            self.retention.forget_unrecorded();
             // Another operator wrote. Its status is the truth now; all we knew beyond it is in the pods.
-            self.headline = Headline::from_status(&seen.status, seen.generation);
-            self.all_unclear = round.now.plus_millis(UNCLEAR_MILLIS);
-            self.load(round, seen, pods);
+            self.summary = StatusSummary::from_status(&seen.status, seen.generation);
+            self.all_indeterminate = poll.now.plus_millis(INDETERMINATE_MILLIS);
+            self.load(poll, seen, pods);
         }
         if resumed && matches!(self.stage, Stage::Running(_)) {
             // The deadline counts from here, as a Job's does.
-            self.headline.start_time = Some(meta_time(round.now));
-            self.ledger.change();
+            self.summary.start_time = Some(meta_time(poll.now));
+            self.writer.change();
         }
-        if self.headline.generation != seen.generation || news == Seen::Foreign {
-            self.compare_templates(round.now, seen);
+        if self.summary.generation != seen.generation || news == Observed::External {
+            self.compare_templates(poll.now, seen);
         }
-        if self.headline.generation != seen.generation {
-            self.headline.generation = seen.generation;
+        if self.summary.generation != seen.generation {
+            self.summary.generation = seen.generation;
             if !matches!(self.stage, Stage::Ended { .. }) {
-                self.ledger.change_urgently();
+                self.writer.change_urgently();
             }
         }
         self.settle_record();
@@ -105,32 +105,32 @@ impl Task {
     }
 
     /// Rebuilds the stage from the recorded status and the pods.
-    fn load(&mut self, round: &Round, seen: &TaskSeen, pods: &Pods) {
+    fn load(&mut self, poll: &PollContext, seen: &TaskSeen, pods: &Pods) {
         self.fetching = Fetching::default();
         let reduction = self.reduction.take();
         if let Some(phase) = seen.status.phase.filter(|phase| phase.is_terminal()) {
             self.stage = Stage::Ended { phase, run: None };
             // What was yet to be recorded is no more, and its items are not at hand.
-            self.ledger.forget_changes();
+            self.writer.forget_changes();
             // A wait that was noted before its end is taken back, and with that all else is written as it was.
-            self.headline.unreadable = seen.status.waiting.is_some().then(|| Box::new(seen.status.clone()));
+            self.summary.unreadable = seen.status.waiting.is_some().then(|| Box::new(seen.status.clone()));
             self.load_for_rerun(seen);
         } else if self.deleting {
             self.stage = Stage::Ended { phase: TaskPhase::Failed, run: None };
             return;
         } else if is_true(&seen.status.conditions, ConditionType::Accepted) {
-            self.load_run(round, seen);
+            self.load_run(poll, seen);
             self.load_reduction(seen.status.reduce.as_ref());
             if let (Some(new), Some(mut old)) = (&mut self.reduction, reduction) {
                 new.run.take_over_creates(&mut old.run);
             }
         } else {
-            self.accept_spec(round.now, seen);
+            self.accept_spec(poll.now, seen);
         }
         for (role, pod) in pods {
-            self.handle_pod(round, *role, pod);
+            self.handle_pod(poll, *role, pod);
         }
-        self.doubt_missing(round, seen, pods);
+        self.doubt_missing(poll, seen, pods);
     }
 
     /// A task that is not yet accepted: its list is read, then its spec checked.
@@ -139,19 +139,19 @@ impl Task {
             self.stage = Stage::Fetching(Box::new(seen.spec.clone()));
             return;
         }
-        match Job::accept(&self.key, &self.uid, &seen.spec, Given::Inline) {
+        match AcceptedSpec::accept(&self.key, &self.uid, &seen.spec, Given::Inline) {
             Err(refusal) => self.refuse(now, refusal.reason(), &refusal.to_string()),
-            Ok(job) => self.check_or_accept(now, Arc::new(job)),
+            Ok(spec) => self.check_or_accept(now, Arc::new(spec)),
         }
     }
 
     /// A task of which no pod will be made is accepted as it is: there is no first pod to ask about.
-    pub(super) fn check_or_accept(&mut self, now: Time, job: Arc<Job>) {
-        if job.count().get() == 0 && job.reduce.is_none() {
-            self.accept(now, job);
+    pub(super) fn check_or_accept(&mut self, now: Time, spec: Arc<AcceptedSpec>) {
+        if spec.count().get() == 0 && spec.reduce.is_none() {
+            self.accept(now, spec);
         } else {
             self.stage = Stage::Checking {
-                job,
+                spec,
                 asked: false,
                 again: Backoff::new(CHECK_MILLIS, MAX_CHECK_MILLIS),
                 problem: None,
@@ -159,22 +159,22 @@ impl Task {
         }
     }
 
-    fn load_run(&mut self, round: &Round, seen: &TaskSeen) {
+    fn load_run(&mut self, poll: &PollContext, seen: &TaskSeen) {
         let run = match self.recorded_run(seen) {
             Ok(run) => run,
             Err(message) => {
                 // What can't be read stays as it is, for whoever comes to mend it.
-                self.headline.unreadable = Some(Box::new(seen.status.clone()));
-                return self.give_up(round.now, &message);
+                self.summary.unreadable = Some(Box::new(seen.status.clone()));
+                return self.give_up(poll.now, &message);
             }
         };
         let mut run = Box::new(run);
         if let Stage::Running(old) = &mut self.stage {
             run.take_over_creates(old);
         }
-        run.suspending = self.orders.stops();
-        if seen.status.phase == Some(TaskPhase::Suspended) && !self.orders.suspend {
-            self.headline.start_time = Some(meta_time(round.now));
+        run.suspending = self.mutable.stops();
+        if seen.status.phase == Some(TaskPhase::Suspended) && !self.mutable.suspend {
+            self.summary.start_time = Some(meta_time(poll.now));
         }
         self.stage = Stage::Running(run);
     }
@@ -183,7 +183,7 @@ impl Task {
     fn load_for_rerun(&mut self, seen: &TaskSeen) {
         self.keep_for_check(seen);
         let loaded = match &self.stage {
-            Stage::Ended { run: None, .. } if self.pending_rerun().is_some() && self.headline.has_items => {
+            Stage::Ended { run: None, .. } if self.pending_rerun().is_some() && self.summary.has_items => {
                 self.recorded_run(seen)
             }
             _ => return,
@@ -191,9 +191,9 @@ impl Task {
         match (loaded, &mut self.stage) {
             (Ok(loaded), Stage::Ended { run, .. }) => *run = Some(Box::new(loaded)),
             (Err(message), _) => {
-                self.headline.unreadable = Some(Box::new(seen.status.clone()));
-                self.headline.has_items = false;
-                self.headline.message = Some(message);
+                self.summary.unreadable = Some(Box::new(seen.status.clone()));
+                self.summary.has_items = false;
+                self.summary.message = Some(message);
             }
             _ => {}
         }
@@ -207,33 +207,33 @@ impl Task {
             None => Given::Inline,
         };
         let spec = self.spec_to_load(seen);
-        let job = Job::accept(&self.key, &self.uid, &spec, given).map_err(|refusal| refusal.to_string())?;
+        let spec = AcceptedSpec::accept(&self.key, &self.uid, &spec, given).map_err(|refusal| refusal.to_string())?;
         let (phases, tries) = match &status.phases {
-            Some(text) => phases::decode(text, status.attempts.as_deref(), job.count())
+            Some(text) => phases::decode(text, status.attempts.as_deref(), spec.count())
                 .map_err(|error| format!("status.phases or status.attempts can't be read: {error}"))?,
-            None => (Phases::new(job.count()), Attempts::default()),
+            None => (Phases::new(spec.count()), Attempts::default()),
         };
-        let mut run = Run::resume(Arc::new(job), phases, tries, self.all_unclear);
+        let mut run = Run::resume(Arc::new(spec), phases, tries, self.all_indeterminate);
         run.failures = Failures::from_status(&status.failures);
-        run.decided = Decision::recorded(status);
-        run.picked = status.rerun.as_ref().is_some_and(|rerun| rerun.picked);
+        run.decided = Outcome::recorded(status);
+        run.explicit_selection = status.rerun.as_ref().is_some_and(|rerun| rerun.explicit_selection);
         Ok(run)
     }
 
     /// Items that the status calls running, whose pod was not among those shown: asked for before they count as lost.
-    fn doubt_missing(&mut self, round: &Round, seen: &TaskSeen, pods: &Pods) {
+    fn doubt_missing(&mut self, poll: &PollContext, seen: &TaskSeen, pods: &Pods) {
         // Though it may have been resumed since.
         let suspended =
-            seen.status.phase == Some(TaskPhase::Suspended) && self.orders.suspend_policy == SuspendPolicy::Stop;
+            seen.status.phase == Some(TaskPhase::Suspended) && self.mutable.suspend_policy == SuspendPolicy::Stop;
         if let Some(run) = self.active_mut() {
-            run.doubt_missing(round.now, suspended);
+            run.doubt_missing(poll.now, suspended);
             run.hold_retries(pods);
         }
     }
 
     /// Once all is written, so are all results, whether an answer told of it or the watch; others may wait for them.
     pub(super) fn settle_record(&mut self) {
-        if self.ledger.is_clean() {
+        if self.writer.is_clean() {
             self.unstored = None;
             if let Stage::Running(run) | Stage::Ended { run: Some(run), .. } = &mut self.stage {
                 run.results.clear();
@@ -250,7 +250,7 @@ impl Task {
             && !kept
             && let Some(run) = run.take()
         {
-            self.all_unclear = self.all_unclear.max(run.unclear.until_all());
+            self.all_indeterminate = self.all_indeterminate.max(run.indeterminate.until_all());
         }
     }
 }

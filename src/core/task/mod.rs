@@ -1,5 +1,6 @@
 //! One task's life: checked, accepted, run, decided, ended.
 
+pub mod cache_lookup;
 mod damage;
 mod decide;
 mod explain;
@@ -7,7 +8,6 @@ mod inputs;
 mod load;
 mod observe;
 mod poll;
-pub mod recall;
 mod recheck;
 pub mod reduce;
 mod rerun;
@@ -21,16 +21,16 @@ use crate::api::spec::MapTaskSpec;
 use crate::api::status::{TaskPhase, Waiting};
 use crate::core::backoff::Backoff;
 use crate::core::ids::{Attempt, Index, PodRole, TaskKey, Time};
-use crate::core::port::Tell;
+use crate::core::port::EmitEvent;
 use crate::core::spec::reduce::SELF;
 
-use crate::core::pods::shelf::{Keeping, Shelf};
-use crate::core::record::headline::Headline;
-use crate::core::record::ledger::Ledger;
+use crate::core::pods::retention::{Keeping, Retention};
+use crate::core::record::status_summary::StatusSummary;
+use crate::core::record::status_writer::StatusWriter;
 use crate::core::revision::Revision;
-use crate::core::run::{Run, Scene};
-use crate::core::spec::Job;
-use crate::core::spec::orders::Orders;
+use crate::core::run::{Context, Run};
+use crate::core::spec::AcceptedSpec;
+use crate::core::spec::mutable::MutableSpec;
 use inputs::Fetching;
 use reduce::Reduction;
 use templates::Templates;
@@ -38,7 +38,7 @@ use unstored::Unstored;
 
 /// What is the same for all tasks in one round.
 #[derive(Clone, Copy, Debug)]
-pub struct Round {
+pub struct PollContext {
     /// The time.
     pub now: Time,
     /// The number of the pod resync that is complete or under way.
@@ -57,7 +57,7 @@ pub struct Budget {
     /// Deletes.
     pub deletes: usize,
     /// Looks.
-    pub looks: usize,
+    pub gets: usize,
 }
 
 /// One task.
@@ -67,15 +67,15 @@ pub struct Task {
     uid: String,
     seed: u64,
     deleting: bool,
-    orders: Orders,
-    headline: Headline,
+    mutable: MutableSpec,
+    summary: StatusSummary,
     stage: Stage,
     /// The reduce, while it is under way; the stage is that of the map, which is idle.
     reduction: Option<Box<Reduction>>,
-    ledger: Ledger,
-    shelf: Shelf,
+    writer: StatusWriter,
+    retention: Retention,
     /// What is to be told, each not before this revision is recorded.
-    tells: VecDeque<(Revision, Tell)>,
+    tells: VecDeque<(Revision, EmitEvent)>,
     /// Why results or the status can't be stored, as long as that is so.
     unstored: Option<Unstored>,
     /// How it goes with reading the ConfigMap of the items.
@@ -84,13 +84,13 @@ pub struct Task {
     /// The deletion of the task itself, at the end of its time: on its way, or not to be sent before.
     expiring: Option<Time>,
     /// When the user was last told that the task is held back.
-    held_back: Option<Time>,
+    last_blocked: Option<Time>,
     /// Until when another object has the name of a pod, as far as is known.
     name_taken: Option<(Time, String)>,
     /// Until when an item waits whose create failed, and the API server's words.
     create_failed: Option<(Time, String)>,
     /// Until when creates of an operator before this one may still be carried out.
-    all_unclear: Time,
+    all_indeterminate: Time,
     /// The spec of a task that was never accepted, if it is to be checked again.
     unchecked: Option<Box<MapTaskSpec>>,
     /// Nothing is asked about the spec before this revision is recorded.
@@ -106,7 +106,7 @@ enum Stage {
     /// The ConfigMap of the items has yet to be read.
     Fetching(Box<MapTaskSpec>),
     /// The spec is good; the API server has yet to say so of the first pod.
-    Checking { job: Arc<Job>, asked: bool, again: Backoff, problem: Option<String> },
+    Checking { spec: Arc<AcceptedSpec>, asked: bool, again: Backoff, problem: Option<String> },
     /// Accepted.
     Running(Box<Run>),
     /// Ended; the run stays until it is written.
@@ -126,29 +126,29 @@ impl Task {
 
     /// Finished pods that are to go later.
     pub fn lingering(&self) -> usize {
-        self.shelf.lingering()
+        self.retention.lingering()
     }
 
     /// Before which tasks its items start.
     pub fn priority(&self) -> i32 {
-        self.orders.priority
+        self.mutable.priority
     }
 
     /// Why nothing more starts now.
     pub fn waiting(&self) -> Option<&Waiting> {
-        self.headline.waiting.as_ref()
+        self.summary.waiting.as_ref()
     }
 
     /// Whether nothing is left to do until something happens.
     pub fn is_settled(&self) -> bool {
-        matches!(self.stage, Stage::Ended { .. }) && self.ledger.is_clean()
+        matches!(self.stage, Stage::Ended { .. }) && self.writer.is_clean()
     }
 
     /// The phase as of now.
     pub fn phase(&self) -> TaskPhase {
         match &self.stage {
             Stage::Fetching(_) | Stage::Checking { .. } => TaskPhase::Pending,
-            Stage::Running(_) if self.orders.suspend => TaskPhase::Suspended,
+            Stage::Running(_) if self.mutable.suspend => TaskPhase::Suspended,
             Stage::Running(_) if self.reduction.is_some() => TaskPhase::Reducing,
             Stage::Running(_) => TaskPhase::Running,
             Stage::Ended { phase, .. } => *phase,
@@ -181,13 +181,13 @@ impl Task {
         }
     }
 
-    fn scene(&mut self, now: Time) -> (Option<&mut Run>, Scene<'_>) {
+    fn context(&mut self, now: Time) -> (Option<&mut Run>, Context<'_>) {
         let run = match (&mut self.stage, &mut self.reduction) {
             (Stage::Running(_), Some(reduction)) => Some(&mut reduction.run),
             (Stage::Running(run), None) => Some(&mut **run),
             _ => None,
         };
-        (run, Scene { now, seed: self.seed, ledger: &mut self.ledger, shelf: &mut self.shelf })
+        (run, Context { now, seed: self.seed, writer: &mut self.writer, retention: &mut self.retention })
     }
 
     /// Which attempt of the active run a pod is; `None` if it is of the past.
@@ -199,19 +199,19 @@ impl Task {
         }
     }
 
-    fn tell(&mut self, reason: &'static str, warning: bool, note: &str) {
+    fn emit(&mut self, reason: &'static str, warning: bool, note: &str) {
         self.tell_after(Revision::default(), reason, warning, note);
     }
 
     /// Tells of a turn of the task, once the status that says the same is recorded: until then it is not yet true.
-    fn tell_recorded(&mut self, reason: &'static str, warning: bool, note: &str) {
-        let revision = self.ledger.change_urgently();
+    fn emit_recorded(&mut self, reason: &'static str, warning: bool, note: &str) {
+        let revision = self.writer.change_urgently();
         self.tell_after(revision, reason, warning, note);
     }
 
     fn tell_after(&mut self, revision: Revision, reason: &'static str, warning: bool, note: &str) {
         let note = crate::text::cut(note, 1_000);
-        let tell = Tell { key: self.key.clone(), uid: self.uid.clone(), reason, warning, note };
+        let tell = EmitEvent { key: self.key.clone(), uid: self.uid.clone(), reason, warning, note };
         self.tells.push_back((revision, tell));
     }
 }

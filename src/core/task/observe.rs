@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use super::{Round, Stage, Task};
+use super::{PollContext, Stage, Task};
 use crate::api::conditions::ConditionType;
 use crate::api::status::WaitingReason;
 use crate::core::ids::{Attempt, Index, PodRole, Time};
 use crate::core::pod::{Ending, PodSeen, Progress, lives, progress};
 use crate::core::pods::Pods;
 use crate::core::pods::flight::{Doubt, Stop, Unwanted};
-use crate::core::pods::shelf::Leftover;
-use crate::core::pods::unclear::UNCLEAR_MILLIS;
-use crate::core::port::{CheckOutcome, CreateOutcome, LookOutcome, PodId, WriteOutcome};
+use crate::core::pods::indeterminate::INDETERMINATE_MILLIS;
+use crate::core::pods::retention::FinishedPod;
+use crate::core::port::{CheckOutcome, CreateOutcome, GetPodOutcome, PodId, WriteOutcome};
 use crate::core::queue::quota;
 use crate::core::run::Run;
-use crate::core::spec::course::FailReason;
+use crate::core::spec::outcome::FailReason;
 
 /// The delay before a name that another object has is tried again, in milliseconds.
 const NAME_TAKEN_MILLIS: u64 = 5_000;
@@ -25,18 +25,18 @@ const AGAIN_MILLIS: u64 = 1_000;
 
 impl Task {
     /// The watch shows a pod of this task. Answers the ending of its attempt, if this tells it.
-    pub fn handle_pod(&mut self, round: &Round, role: PodRole, pod: &PodSeen) -> Option<Ending> {
+    pub fn handle_pod(&mut self, poll: &PollContext, role: PodRole, pod: &PodSeen) -> Option<Ending> {
         if pod.owner_uid.as_deref() != Some(&self.uid) || self.deleting {
             return None;
         }
         match &self.stage {
             // The first pod may be there before the task is accepted: the operator died in between.
-            Stage::Checking { job, .. } => {
-                let job = Arc::clone(job);
-                self.accept(round.now, job);
+            Stage::Checking { spec, .. } => {
+                let spec = Arc::clone(spec);
+                self.accept(poll.now, spec);
             }
             Stage::Ended { .. } => {
-                self.shelve_after_end(round, role, pod);
+                self.shelve_after_end(poll, role, pod);
                 return None;
             }
             // Accepted before its items are read: somebody else's doing, whose status is on its way.
@@ -44,38 +44,39 @@ impl Task {
             Stage::Running(_) => {}
         }
         let Some((index, attempt)) = self.attempt_of(role) else {
-            self.shelve_after_end(round, role, pod);
+            self.shelve_after_end(poll, role, pod);
             return None;
         };
-        let (Some(run), mut scene) = self.scene(round.now) else { return None };
-        run.observe(&mut scene, index, attempt, pod, round.epoch)
+        let (Some(run), mut context) = self.context(poll.now) else { return None };
+        run.observe(&mut context, index, attempt, pod, poll.epoch)
     }
 
-    fn shelve_after_end(&mut self, round: &Round, role: PodRole, pod: &PodSeen) {
-        let job = self.map().map(|run| Arc::clone(&run.job));
-        let of_reduce = || job.as_ref().and_then(|job| job.reduce.as_ref()).map(|reducer| reducer.job.template.role());
-        let of_item = || job.as_ref().map(|job| job.template.role());
+    fn shelve_after_end(&mut self, poll: &PollContext, role: PodRole, pod: &PodSeen) {
+        let spec = self.map().map(|run| Arc::clone(&run.spec));
+        let of_reduce =
+            || spec.as_ref().and_then(|spec| spec.reduce.as_ref()).map(|reducer| reducer.spec.template.role());
+        let of_item = || spec.as_ref().map(|spec| spec.template.role());
         let container = if role.is_reduce() { of_reduce() } else { of_item() };
         let seen = container.map_or_else(|| progress(pod, ""), |container| progress(pod, container));
         let failed = !matches!(&seen, Progress::Ended(ending) if ending.is_success());
         let (uid, version) = (pod.uid.clone(), pod.version);
-        let leftover = Leftover { role, uid, version, ended: false, failed, not_before: round.now };
+        let finished_pod = FinishedPod { role, uid, version, ended: false, failed, not_before: poll.now };
         match seen {
             // Its other containers live on, and need not wait for what no create can bring back.
             Progress::Ended(_) if lives(pod) => {
-                let unclear = match role {
-                    PodRole::Item(index, _) => self.map().map(|run| run.unclear.until(index)),
+                let indeterminate = match role {
+                    PodRole::Item(index, _) => self.map().map(|run| run.indeterminate.until(index)),
                     PodRole::Reduce(_) => None,
                 };
-                let not_before = unclear.unwrap_or(self.all_unclear).max(round.now);
-                self.shelf.put(self.ledger.revision(), Leftover { not_before, ..leftover });
+                let not_before = indeterminate.unwrap_or(self.all_indeterminate).max(poll.now);
+                self.retention.put(self.writer.revision(), FinishedPod { not_before, ..finished_pod });
             }
             Progress::Ended(_) => {
-                let not_before = round.now.plus_millis(UNCLEAR_MILLIS);
-                self.shelf.put(self.ledger.revision(), Leftover { ended: true, not_before, ..leftover });
+                let not_before = poll.now.plus_millis(INDETERMINATE_MILLIS);
+                self.retention.put(self.writer.revision(), FinishedPod { ended: true, not_before, ..finished_pod });
             }
             // Nothing of a task runs after its end.
-            Progress::Pending(_) | Progress::Started => self.shelf.condemn(leftover),
+            Progress::Pending(_) | Progress::Started => self.retention.delete_now(finished_pod),
         }
     }
 
@@ -83,32 +84,32 @@ impl Task {
     pub fn handle_pod_gone(&mut self, now: Time, role: PodRole, pod: &PodSeen) -> Option<Ending> {
         if pod.owner_uid.as_deref() != Some(&self.uid) {
             // One that had the name, such as of a task of the same name that was there before.
-            if let (Some((index, attempt)), (Some(run), _)) = (self.attempt_of(role), self.scene(now)) {
+            if let (Some((index, attempt)), (Some(run), _)) = (self.attempt_of(role), self.context(now)) {
                 // What waits for a late create to be out of the way still does.
-                if run.tries.get(index).attempt == attempt && run.unclear.until(index) <= now {
+                if run.tries.get(index).attempt == attempt && run.indeterminate.until(index) <= now {
                     run.waitlist.release(index);
                 }
                 self.name_taken = None;
             }
             return None;
         }
-        self.shelf.gone(role, Some(&pod.uid));
+        self.retention.gone(role, Some(&pod.uid));
         let (index, attempt) = self.attempt_of(role)?;
-        let (Some(run), mut scene) = self.scene(now) else { return None };
-        run.gone(&mut scene, index, attempt, pod)
+        let (Some(run), mut context) = self.context(now) else { return None };
+        run.gone(&mut context, index, attempt, pod)
     }
 
     /// A complete list of pods did not show a pod that was there before.
     pub fn handle_pod_missed(&mut self, role: PodRole) {
-        self.shelf.gone(role, None);
+        self.retention.gone(role, None);
     }
 
     /// A complete list of pods was shown: flights that it did not show are doubtful.
-    pub fn handle_resync(&mut self, round: &Round) {
+    pub fn handle_resync(&mut self, poll: &PollContext) {
         if let Some(run) = self.active_mut() {
             for (_, flight) in run.flights.iter_mut() {
-                if flight.created && flight.epoch < round.epoch && flight.doubt == Doubt::No {
-                    flight.doubt = Doubt::Since(round.now);
+                if flight.created && flight.epoch < poll.epoch && flight.doubt == Doubt::No {
+                    flight.doubt = Doubt::Since(poll.now);
                 }
             }
         }
@@ -117,9 +118,9 @@ impl Task {
     /// Flights that an answer, but not the watch, has told of: asked for again. The two come in any order, so an answer
     /// can be older than the list that did not show the pod.
     pub fn doubt_unseen(&mut self, now: Time, pods: &Pods) {
-        if let Some(Run { job, flights, .. }) = self.active_mut() {
+        if let Some(Run { spec, flights, .. }) = self.active_mut() {
             for (index, flight) in flights.iter_mut() {
-                let pod = job.role_of(index, flight.attempt);
+                let pod = spec.role_of(index, flight.attempt);
                 if flight.created && flight.doubt == Doubt::No && !pods.contains_key(&pod) {
                     flight.doubt = Doubt::Since(now);
                 }
@@ -130,23 +131,23 @@ impl Task {
     /// The dry run was answered.
     pub fn handle_checked(&mut self, now: Time, outcome: CheckOutcome) {
         let of_another = std::mem::take(&mut self.templates.stale_check);
-        let Stage::Checking { job, asked, again, problem } = &mut self.stage else { return };
+        let Stage::Checking { spec, asked, again, problem } = &mut self.stage else { return };
         *asked = false;
         if of_another {
             return;
         }
         match outcome {
             CheckOutcome::Good => {
-                let job = Arc::clone(job);
-                self.accept(now, job);
+                let spec = Arc::clone(spec);
+                self.accept(now, spec);
             }
             CheckOutcome::Quota(message) => {
                 if let Some(why) = quota::never_fits(&message) {
                     self.refuse(now, FailReason::NeverFits.as_str(), &why);
                 } else {
                     // There may be room by the time the pod is wanted.
-                    let job = Arc::clone(job);
-                    self.accept(now, job);
+                    let spec = Arc::clone(spec);
+                    self.accept(now, spec);
                 }
             }
             CheckOutcome::Invalid(message) => self.refuse(now, "TemplateRefused", &message),
@@ -154,26 +155,26 @@ impl Task {
                 self.refuse(now, FailReason::NeverFits.as_str(), &message);
             }
             // What the cluster lacks today may be there tomorrow.
-            CheckOutcome::Refused(message) | CheckOutcome::Unclear(message) => {
+            CheckOutcome::Refused(message) | CheckOutcome::Indeterminate(message) => {
                 again.failed(now);
                 *problem = Some(message.clone());
-                self.headline.set(now, ConditionType::Accepted, false, WaitingReason::FailedCreate.as_str(), &message);
-                self.headline.message =
+                self.summary.set(now, ConditionType::Accepted, false, WaitingReason::FailedCreate.as_str(), &message);
+                self.summary.message =
                     Some(format!("not yet accepted, will try again: {}", crate::text::cut(&message, 400)));
-                self.ledger.change();
+                self.writer.change();
             }
         }
     }
 
     /// A create was answered.
-    pub fn handle_created(&mut self, round: &Round, role: PodRole, outcome: CreateOutcome) {
-        let now = round.now;
+    pub fn handle_created(&mut self, poll: &PollContext, role: PodRole, outcome: CreateOutcome) {
+        let now = poll.now;
         let id = self.pod_id(role);
         let Some((index, attempt)) = self.attempt_of(role) else { return };
-        let (Some(run), mut scene) = self.scene(now) else { return };
+        let (Some(run), mut context) = self.context(now) else { return };
         match outcome {
             CreateOutcome::Created => {
-                run.created(&mut scene, index, attempt, round.epoch);
+                run.created(&mut context, index, attempt, poll.epoch);
                 self.create_failed = None;
             }
             CreateOutcome::Throttled(_) => run.not_created(now, index, attempt, None),
@@ -181,7 +182,7 @@ impl Task {
                 run.not_created(now, index, attempt, Some(now.plus_millis(CONTENDED_MILLIS)));
             }
             CreateOutcome::Failed { message, may_exist } => {
-                if let Some(until) = run.create_failed(&scene, index, attempt, may_exist) {
+                if let Some(until) = run.create_failed(&context, index, attempt, may_exist) {
                     let message = format!("pod {}: {message}", id.pod_name());
                     self.create_failed = Some((until.plus_millis(AGAIN_MILLIS), message));
                 }
@@ -196,7 +197,7 @@ impl Task {
                 let message = holder.words(&id.pod_name());
                 self.name_taken = Some((until.plus_millis(AGAIN_MILLIS), message));
             }
-            CreateOutcome::Unclear => run.create_unclear(now, index, attempt),
+            CreateOutcome::Indeterminate => run.create_indeterminate(now, index, attempt),
             CreateOutcome::Refused(message) if quota::is_limit_range(&message) => {
                 let why = format!("pods of this task can't fit a LimitRange of the namespace: {message}");
                 self.never_fits(now, index, attempt, why);
@@ -209,26 +210,26 @@ impl Task {
 
     fn create_refused(&mut self, now: Time, id: &PodId, index: Index, message: String, never: bool) {
         let words = format!("pod {} refused: {message}", id.pod_name());
-        self.headline.message = Some(crate::text::cut(&words, 512));
-        let (Some(run), mut scene) = self.scene(now) else { return };
-        run.create_refused(&mut scene, index, id.role.attempt(), message, never);
+        self.summary.message = Some(crate::text::cut(&words, 512));
+        let (Some(run), mut context) = self.context(now) else { return };
+        run.create_refused(&mut context, index, id.role.attempt(), message, never);
         self.create_failed = Some((now.plus_millis(AGAIN_MILLIS), words));
     }
 
     /// Pods like this one can never be. What holds for one holds for all, but for one whose memory was raised.
     fn never_fits(&mut self, now: Time, index: Index, attempt: Attempt, why: String) {
-        let (Some(run), mut scene) = self.scene(now) else { return };
+        let (Some(run), mut context) = self.context(now) else { return };
         if run.tries.get(index).memory_raises.is_none() {
-            run.doom.get_or_insert((FailReason::NeverFits, crate::text::cut(&why, 512)));
+            run.forced_failure.get_or_insert((FailReason::NeverFits, crate::text::cut(&why, 512)));
         }
-        run.create_refused(&mut scene, index, attempt, why, true);
+        run.create_refused(&mut context, index, attempt, why, true);
     }
 
     /// A delete did not work; maybe since the pod has changed.
     pub fn handle_delete_failed(&mut self, now: Time, role: PodRole, changed: bool) {
         let again = now.plus_millis(AGAIN_MILLIS);
-        self.shelf.delete_failed(role, again);
-        if let (Some((index, attempt)), (Some(run), _)) = (self.attempt_of(role), self.scene(now))
+        self.retention.delete_failed(role, again);
+        if let (Some((index, attempt)), (Some(run), _)) = (self.attempt_of(role), self.context(now))
             && let Some(flight) = run.flights.get_mut(index).filter(|f| f.attempt == attempt)
         {
             flight.stop = Stop::No(again);
@@ -245,28 +246,28 @@ impl Task {
     }
 
     /// A look was answered.
-    pub fn handle_looked(&mut self, round: &Round, role: PodRole, outcome: LookOutcome) -> Option<Ending> {
+    pub fn handle_got_pod(&mut self, poll: &PollContext, role: PodRole, outcome: GetPodOutcome) -> Option<Ending> {
         // The watch may have told in the meantime, and knows better.
         let (index, attempt) = self.attempt_of(role)?;
-        let (Some(run), _) = self.scene(round.now) else { return None };
+        let (Some(run), _) = self.context(poll.now) else { return None };
         run.flights.get(index).filter(|f| f.attempt == attempt && f.doubt == Doubt::Asked)?;
         match outcome {
-            LookOutcome::Found(pod) if pod.owner_uid.as_deref() == Some(&self.uid) => {
-                let ending = self.handle_pod(round, role, &pod);
-                if let (false, (Some(run), _)) = (pod.labelled, self.scene(round.now)) {
-                    run.follow(round.now, index);
+            GetPodOutcome::Found(pod) if pod.owner_uid.as_deref() == Some(&self.uid) => {
+                let ending = self.handle_pod(poll, role, &pod);
+                if let (false, (Some(run), _)) = (pod.labelled, self.context(poll.now)) {
+                    run.follow(poll.now, index);
                 }
                 ending
             }
             // Of another owner, such as of a task of the same name that was there before.
-            LookOutcome::Found(_) | LookOutcome::NotFound => {
-                let (Some(run), mut scene) = self.scene(round.now) else { return None };
-                run.not_found(&mut scene, index, attempt)
+            GetPodOutcome::Found(_) | GetPodOutcome::NotFound => {
+                let (Some(run), mut context) = self.context(poll.now) else { return None };
+                run.not_found(&mut context, index, attempt)
             }
-            LookOutcome::Unclear => {
-                let (Some(run), _) = self.scene(round.now) else { return None };
+            GetPodOutcome::Indeterminate => {
+                let (Some(run), _) = self.context(poll.now) else { return None };
                 let flight = run.flights.get_mut(index)?;
-                flight.doubt = Doubt::Since(round.now.plus_millis(AGAIN_MILLIS));
+                flight.doubt = Doubt::Since(poll.now.plus_millis(AGAIN_MILLIS));
                 None
             }
         }
@@ -275,12 +276,12 @@ impl Task {
     /// A note was answered: whatever became of it, the write that it stands for is sent again.
     pub fn handle_noted(&mut self, now: Time, outcome: &WriteOutcome) {
         match outcome {
-            WriteOutcome::Written { version, .. } => self.ledger.noted(Some(*version)),
-            WriteOutcome::Conflict => self.ledger.conflicted(now),
+            WriteOutcome::Written { version, .. } => self.writer.noted(Some(*version)),
+            WriteOutcome::Conflict => self.writer.conflicted(now),
             WriteOutcome::Gone
             | WriteOutcome::Damaged(_)
             | WriteOutcome::NotStored { .. }
-            | WriteOutcome::Failed(_) => self.ledger.noted(None),
+            | WriteOutcome::Failed(_) => self.writer.noted(None),
         }
         self.settle_record();
     }
@@ -290,24 +291,24 @@ impl Task {
         let storing = std::mem::take(&mut self.storing);
         match outcome {
             WriteOutcome::Written { version, rewritten, uncached } => {
-                self.ledger.succeeded(*version, *rewritten);
+                self.writer.succeeded(*version, *rewritten);
                 self.unstored = None;
-                if let Some(message) = uncached.as_ref().filter(|_| self.may_tell_held_back(now)) {
-                    self.tell("NotCached", true, &format!("results are kept, but not in the cache: {message}"));
+                if let Some(message) = uncached.as_ref().filter(|_| self.may_emit_blocked(now)) {
+                    self.emit("NotCached", true, &format!("results are kept, but not in the cache: {message}"));
                 }
                 if let Stage::Running(run) | Stage::Ended { run: Some(run), .. } = &mut self.stage {
                     run.results_stored(&storing);
                 }
             }
-            WriteOutcome::Conflict => self.ledger.conflicted(now),
-            WriteOutcome::Gone => self.ledger.failed(now),
+            WriteOutcome::Conflict => self.writer.conflicted(now),
+            WriteOutcome::Gone => self.writer.failed(now),
             WriteOutcome::Damaged(damage) => self.handle_damaged(now, damage, pods),
             WriteOutcome::NotStored { message, refused } => {
-                self.ledger.not_sent(now);
+                self.writer.not_sent(now);
                 self.not_stored(now, message, *refused);
             }
             WriteOutcome::Failed(message) => {
-                self.ledger.failed(now);
+                self.writer.failed(now);
                 self.not_stored(now, message, false);
             }
         }

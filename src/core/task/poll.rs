@@ -7,12 +7,12 @@ use crate::api::status::{Waiting, WaitingReason};
 use crate::core::ids::{Attempt, Index, PodRole, Time};
 use crate::core::pod::pod_name;
 use crate::core::pods::flight::{Doubt, Flight, Stop, Unwanted};
-use crate::core::port::{Action, Create, Delete, Expire, PodId, Tell, Write};
+use crate::core::port::{Action, Create, Delete, EmitEvent, Expire, PodId, Write};
 use crate::core::queue::Denial;
 use crate::core::revision::Revision;
 use crate::core::run::Run;
-use crate::core::spec::course::Course;
-use crate::core::task::{Budget, Round, Stage, Task};
+use crate::core::spec::outcome::Remainder;
+use crate::core::task::{Budget, PollContext, Stage, Task};
 
 /// Most characters of a message in `status.waiting`.
 const WAITING_LIMIT: usize = 512;
@@ -20,12 +20,12 @@ const WAITING_LIMIT: usize = 512;
 impl Task {
     /// The item to start next, if one may start as far as this task is concerned.
     pub fn peek_startable(&mut self) -> Option<Index> {
-        if self.deleting || self.orders.suspend || self.unstored.is_some() || self.templates.problem.is_some() {
+        if self.deleting || self.mutable.suspend || self.unstored.is_some() || self.templates.problem.is_some() {
             return None;
         }
-        let limit = self.orders.concurrency.unwrap_or(usize::MAX);
+        let limit = self.mutable.concurrency.unwrap_or(usize::MAX);
         let run = self.active_mut()?;
-        if run.gate.is_some() || run.awaits_recall() || !run.course().starts() || !run.job.items.is_known() {
+        if run.not_before.is_some() || run.awaits_lookup() || !run.remainder().starts() || !run.spec.items.is_known() {
             return None;
         }
         let flights = &run.flights;
@@ -40,53 +40,53 @@ impl Task {
     }
 
     /// Starts an item that [`Self::peek_startable`] named.
-    pub fn launch(&mut self, round: &Round, index: Index) -> Option<Create> {
+    pub fn launch(&mut self, poll: &PollContext, index: Index) -> Option<Create> {
         let run = self.active_mut()?;
-        let attempt = run.launch(round.now, index);
+        let attempt = run.launch(poll.now, index);
         let memory_raises = run.tries.get(index).memory_raises;
-        Some(Create { job: Arc::clone(&run.job), index, attempt, memory_raises })
+        Some(Create { spec: Arc::clone(&run.spec), index, attempt, memory_raises })
     }
 
     /// Notes why nothing more starts; `denied` is what the queue said.
     /// Answers whether that is news.
     pub fn note_waiting(&mut self, now: Time, denied: Option<Denial>) -> bool {
         let waiting = self.why_waiting(denied);
-        if waiting == self.headline.waiting {
+        if waiting == self.summary.waiting {
             return false;
         }
         if let Some(waiting) = &waiting {
-            self.tell_held_back(now, waiting);
+            self.emit_blocked(now, waiting);
         }
-        self.headline.waiting = waiting;
-        self.ledger.change();
+        self.summary.waiting = waiting;
+        self.writer.change();
         true
     }
 
     fn why_waiting(&self, denied: Option<Denial>) -> Option<Waiting> {
         let Some(run) = self.active() else { return self.why_not_accepted() };
-        let starts = !self.orders.suspend && run.course().starts() && run.phases.counts().waiting > 0;
+        let starts = !self.mutable.suspend && run.remainder().starts() && run.phases.counts().pending > 0;
         let (reason, message) = if let Some(problem) = self.templates.problem.as_ref().filter(|_| starts) {
             (WaitingReason::TemplateChanged, Some(problem.clone()))
         } else if let Some(Denial::Waiting(reason, message)) = denied.filter(|_| starts) {
             (reason, message)
-        } else if let Some(message) = self.fetching.problem.as_ref().filter(|_| starts && !run.job.items.is_known()) {
+        } else if let Some(message) = self.fetching.problem.as_ref().filter(|_| starts && !run.spec.items.is_known()) {
             (WaitingReason::ItemsChanged, Some(message.clone()))
         } else if let Some((_, message)) = self.name_taken.as_ref().filter(|_| starts) {
             (WaitingReason::NameTaken, Some(message.clone()))
-        } else if let Some(stalled) = run.stalls.waiting() {
+        } else if let Some(stalled) = run.blockers.waiting() {
             (stalled.reason, stalled.message)
         } else if let Some((index, names)) = run.outlived.late() {
-            let pod = pod_name(&self.key.name, run.job.role_of(index, run.tries.get(index).attempt));
-            let own = run.job.template.container();
+            let pod = pod_name(&self.key.name, run.spec.role_of(index, run.tries.get(index).attempt));
+            let own = run.spec.template.container();
             let message = format!(
                 "pod {pod}: container {own} has ended, but {names} runs on; with spec.completion: Container the pod ends then"
             );
             (WaitingReason::ContainersRunning, Some(message))
-        } else if starts && self.orders.concurrency.is_some_and(|limit| run.in_flight() >= limit) {
+        } else if starts && self.mutable.concurrency.is_some_and(|limit| run.in_flight() >= limit) {
             (WaitingReason::Concurrency, None)
         } else if let Some((_, message)) = self.create_failed.as_ref().filter(|_| starts) {
             (WaitingReason::FailedCreate, Some(message.clone()))
-        } else if let Some(behind) = run.parked.behind().filter(|_| starts && run.waits_for_others()) {
+        } else if let Some(behind) = run.blocked_on_duplicate.behind().filter(|_| starts && run.waits_for_others()) {
             (WaitingReason::Serialized, Some(behind.to_owned()))
         } else if starts && run.flights.is_empty() && run.waitlist.is_holding() {
             (WaitingReason::Backoff, None)
@@ -107,43 +107,44 @@ impl Task {
     }
 
     /// Puts into `actions` what is to be done for this task now, creates and the status write apart.
-    pub fn poll(&mut self, round: &Round, budget: &mut Budget, actions: &mut Vec<Action>) {
+    pub fn poll(&mut self, poll: &PollContext, budget: &mut Budget, actions: &mut Vec<Action>) {
         if !self.deleting {
-            self.poll_life(round, budget, actions);
+            self.poll_life(poll, budget, actions);
         }
-        let (due, later) = self.tells.drain(..).partition(|(revision, _)| self.ledger.is_written(*revision));
+        let (due, later) = self.tells.drain(..).partition(|(revision, _)| self.writer.is_written(*revision));
         self.tells = later;
-        let due: VecDeque<(Revision, Tell)> = due;
-        actions.extend(due.into_iter().map(|(_, tell)| Action::Tell(tell)));
+        let due: VecDeque<(Revision, EmitEvent)> = due;
+        actions.extend(due.into_iter().map(|(_, tell)| Action::EmitEvent(tell)));
     }
 
-    fn poll_life(&mut self, round: &Round, budget: &mut Budget, actions: &mut Vec<Action>) {
-        let now = round.now;
+    fn poll_life(&mut self, poll: &PollContext, budget: &mut Budget, actions: &mut Vec<Action>) {
+        let now = poll.now;
         self.name_taken.take_if(|(until, _)| *until <= now);
         self.create_failed.take_if(|(until, _)| *until <= now);
         self.poll_fetch(now, actions);
         self.poll_recall(now, actions);
         self.poll_check(now, actions);
         self.poll_rerun(now);
-        let stops = self.orders.stops();
+        let stops = self.mutable.stops();
         let key = self.key.clone();
-        if let (Some(run), scene) = self.scene(now) {
-            run.gate = run.gate.filter(|(revision, time)| !scene.ledger.is_written(*revision) || *time > now);
-            run.waitlist.release_due(now, scene.ledger.written());
+        if let (Some(run), context) = self.context(now) {
+            run.not_before =
+                run.not_before.filter(|(revision, time)| !context.writer.is_written(*revision) || *time > now);
+            run.waitlist.release_due(now, context.writer.written());
             run.expire_starts(now);
-            run.suspend(stops, scene.ledger.revision());
+            run.suspend(stops, context.writer.revision());
             run.poll_explain(now, &key, actions);
             run.outlived.expire(now);
         }
         self.decide(now);
         self.poll_flights(now, budget, actions);
-        if self.ledger.reread_due().is_some_and(|due| due <= now) {
-            self.ledger.reread_begun(now);
+        if self.writer.reread_due().is_some_and(|due| due <= now) {
+            self.writer.reread_begun(now);
             actions.push(Action::Reread(self.key.clone()));
         }
-        self.shelf.sort(now, self.ledger.written(), round.keeping);
+        self.retention.sort(now, self.writer.written(), poll.keeping);
         while budget.deletes > 0 {
-            let Some(pod) = self.shelf.next_delete(now) else { break };
+            let Some(pod) = self.retention.next_delete(now) else { break };
             budget.deletes -= 1;
             let id = self.pod_id(pod.role);
             let version = (!pod.ended).then_some(pod.version);
@@ -155,7 +156,7 @@ impl Task {
             actions.push(Action::Expire(Expire {
                 key: self.key.clone(),
                 uid: self.uid.clone(),
-                resource_version: self.ledger.resource_version(),
+                resource_version: self.writer.resource_version(),
             }));
         }
     }
@@ -167,7 +168,7 @@ impl Task {
         }
         let stage = match &self.stage {
             Stage::Checking { again, asked: false, .. } if self.may_check() => again.until(),
-            Stage::Running(_) if !self.orders.suspend => self.active().and_then(|run| run.waitlist.next_wake()),
+            Stage::Running(_) if !self.mutable.suspend => self.active().and_then(|run| run.waitlist.next_wake()),
             _ => None,
         };
         let times = [
@@ -175,8 +176,8 @@ impl Task {
             self.active().and_then(Run::next_wake),
             // Until its revision is written, the answer to that write is what counts.
             self.active()
-                .and_then(|run| run.gate)
-                .filter(|(revision, _)| self.ledger.is_written(*revision))
+                .and_then(|run| run.not_before)
+                .filter(|(revision, _)| self.writer.is_written(*revision))
                 .map(|gate| gate.1),
             self.name_taken.as_ref().map(|(until, _)| *until),
             self.create_failed.as_ref().map(|(until, _)| *until),
@@ -185,36 +186,36 @@ impl Task {
             self.deadline(),
             self.reduction.as_ref().and_then(|reduction| reduction.deadline()),
             self.expiry(),
-            self.ledger.due(),
-            self.ledger.reread_due(),
-            self.shelf.next_wake(),
+            self.writer.due(),
+            self.writer.reread_due(),
+            self.retention.next_wake(),
         ];
         times.into_iter().flatten().min()
     }
 
     fn poll_check(&mut self, now: Time, actions: &mut Vec<Action>) {
         let may = self.may_check();
-        if let Stage::Checking { job, again, asked, .. } = &mut self.stage
+        if let Stage::Checking { spec, again, asked, .. } = &mut self.stage
             && may
             && !*asked
             && again.is_due(now)
         {
             *asked = true;
-            actions.push(Action::Check(Arc::clone(job)));
+            actions.push(Action::Check(Arc::clone(spec)));
         }
     }
 
     /// Stops what is not to run any more, and looks for pods that are doubtful.
     fn poll_flights(&mut self, now: Time, budget: &mut Budget, actions: &mut Vec<Action>) {
         let key = self.key.clone();
-        let (Some(run), scene) = self.scene(now) else { return };
-        let recorded = run.decided_at.is_none_or(|revision| scene.ledger.is_written(revision));
-        let all = recorded && run.course() == Course::Stop;
-        let suspended = run.suspended_at.is_none_or(|revision| scene.ledger.is_written(revision));
+        let (Some(run), context) = self.context(now) else { return };
+        let recorded = run.decided_at.is_none_or(|revision| context.writer.is_written(revision));
+        let all = recorded && run.remainder() == Remainder::Stop;
+        let suspended = run.suspended_at.is_none_or(|revision| context.writer.is_written(revision));
         run.flights.stop_all(all);
-        let Run { job, flights, unclear, .. } = run;
-        let id = |index: Index, attempt: Attempt| PodId { key: key.clone(), role: job.role_of(index, attempt) };
-        let task_uid = || job.uid.clone();
+        let Run { spec, flights, indeterminate, .. } = run;
+        let id = |index: Index, attempt: Attempt| PodId { key: key.clone(), role: spec.role_of(index, attempt) };
+        let task_uid = || spec.uid.clone();
         let is_unwanted = |unwanted: Unwanted| suspended || unwanted != Unwanted::Suspended;
         let is_to_stop =
             |flight: &Flight| (all || flight.unwanted.is_some_and(is_unwanted)) && matches!(flight.stop, Stop::No(_));
@@ -222,7 +223,7 @@ impl Task {
             let due = is_to_stop(flight) && matches!(flight.stop, Stop::No(time) if time <= now);
             if let Some(uid) = flight.pod_uid.clone().filter(|_| due && budget.deletes > 0) {
                 // The end of a task does not wait for what an operator before this one may have sent.
-                let free = if all { unclear.own_until(index) } else { unclear.until(index) };
+                let free = if all { indeterminate.own_until(index) } else { indeterminate.until(index) };
                 if free > now {
                     // A late create would bring back under its name what is to be over.
                     flight.stop = Stop::No(free);
@@ -235,10 +236,10 @@ impl Task {
                     actions.push(Action::Delete(Delete { id, uid, task_uid: task_uid(), version, ended: false }));
                 }
             }
-            if budget.looks > 0 && matches!(flight.doubt, Doubt::Since(time) if time <= now) {
+            if budget.gets > 0 && matches!(flight.doubt, Doubt::Since(time) if time <= now) {
                 flight.doubt = Doubt::Asked;
-                budget.looks -= 1;
-                actions.push(Action::Look(id(index, flight.attempt), task_uid()));
+                budget.gets -= 1;
+                actions.push(Action::GetPod(id(index, flight.attempt), task_uid()));
             }
         };
         flights.look(each, is_to_stop);
@@ -246,13 +247,13 @@ impl Task {
 
     /// Puts a status write into `actions`, if one is due among so many tasks that have items in flight.
     pub fn poll_write(&mut self, now: Time, busy: u32, actions: &mut Vec<Action>) {
-        self.ledger.share(busy);
+        self.writer.share(busy);
         self.poll_note(actions);
-        if self.deleting || self.ledger.due().is_none_or(|due| due > now) {
+        if self.deleting || self.writer.due().is_none_or(|due| due > now) {
             return;
         }
         let results = self.shards_to_store(now);
-        let mut status = self.headline.status(self.phase());
+        let mut status = self.summary.status(self.phase());
         if let Some(run) = self.map() {
             run.describe(&mut status);
         }
@@ -262,14 +263,14 @@ impl Task {
             Some(run) => (run.results.clone(), run.new_entries()),
             None => (BTreeMap::new(), Vec::new()),
         };
-        let cache = self.map().and_then(|run| run.job.cache.as_ref()).filter(|_| !entries.is_empty());
+        let cache = self.map().and_then(|run| run.spec.cache.as_ref()).filter(|_| !entries.is_empty());
         let cache = cache.map(|keys| (keys.id.clone(), entries));
         self.storing = storing;
-        self.ledger.begin(now, &status);
+        self.writer.begin(now, &status);
         actions.push(Action::Write(Box::new(Write {
             key: self.key.clone(),
             uid: self.uid.clone(),
-            resource_version: self.ledger.resource_version(),
+            resource_version: self.writer.resource_version(),
             results,
             cache,
             status,

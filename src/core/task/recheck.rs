@@ -7,13 +7,13 @@ use crate::api::spec::{MapTaskSpec, Rerun};
 use crate::api::status::{PendingRerun, RerunDone};
 use crate::core::ids::Time;
 use crate::core::port::TaskSeen;
-use crate::core::spec::{Given, Job};
+use crate::core::spec::{AcceptedSpec, Given};
 use crate::core::task::{Stage, Task};
 
 impl Task {
     /// Keeps the spec of a task that has no items, if it is to be checked again once it has ended so.
     pub(super) fn keep_for_check(&mut self, seen: &TaskSeen) {
-        let never_accepted = !self.headline.has_items && self.headline.unreadable.is_none();
+        let never_accepted = !self.summary.has_items && self.summary.unreadable.is_none();
         let wanted = !matches!(self.stage, Stage::Running(_)) && self.pending_rerun().is_some();
         self.unchecked = (wanted && never_accepted).then(|| Box::new(seen.spec.clone()));
     }
@@ -21,25 +21,26 @@ impl Task {
     /// Checks the task again. Nothing is asked of the API server before it is recorded that it has not ended any more.
     pub(super) fn check_again(&mut self, now: Time, rerun: &Rerun, spec: Box<MapTaskSpec>) {
         let words = "the task was never accepted, so that it is checked again from the beginning".to_owned();
-        self.headline.rerun = Some(RerunDone { id: rerun.id.clone(), items: 0, picked: false, message: Some(words) });
+        self.summary.rerun =
+            Some(RerunDone { id: rerun.id.clone(), items: 0, explicit_selection: false, message: Some(words) });
         self.begin_again(now, rerun, "the check of the task", &[]);
-        self.headline.start_time = None;
+        self.summary.start_time = None;
         let message = format!("rerun {} checks the task again", rerun.id);
-        self.headline.set(now, ConditionType::Accepted, false, "Rerun", &message);
-        self.check_after = self.ledger.change_urgently();
+        self.summary.set(now, ConditionType::Accepted, false, "Rerun", &message);
+        self.check_after = self.writer.change_urgently();
         if spec.items.config_map.is_some() {
             self.stage = Stage::Fetching(spec);
             return;
         }
-        match Job::accept(&self.key, &self.uid, &spec, Given::Inline) {
+        match AcceptedSpec::accept(&self.key, &self.uid, &spec, Given::Inline) {
             Err(refusal) => self.refuse(now, refusal.reason(), &refusal.to_string()),
-            Ok(job) => self.check_or_accept(now, Arc::new(job)),
+            Ok(spec) => self.check_or_accept(now, Arc::new(spec)),
         }
     }
 
     /// Whether the check may begin: what it leads to comes after the record that the task has not ended.
     pub(super) fn may_check(&self) -> bool {
-        self.ledger.is_written(self.check_after) && !self.templates.stale_check
+        self.writer.is_written(self.check_after) && !self.templates.stale_check
     }
 
     /// What the status says of a rerun that is yet to start.

@@ -10,7 +10,7 @@ use crate::core::phases::{ItemPhase, Phases};
 use crate::core::ranges::range;
 use crate::core::record::meta_time;
 use crate::core::run::Run;
-use crate::core::spec::course::Decision;
+use crate::core::spec::outcome::Outcome;
 use crate::core::task::{Stage, Task};
 
 /// Which items a rerun starts again.
@@ -62,14 +62,14 @@ impl Selection {
 impl Task {
     /// The rerun that is asked for and has not been done.
     pub(super) fn pending_rerun(&self) -> Option<&Rerun> {
-        let wanted = self.orders.rerun.as_ref()?;
-        let done = self.headline.rerun.as_ref().is_some_and(|done| done.id == wanted.id);
+        let wanted = self.mutable.rerun.as_ref()?;
+        let done = self.summary.rerun.as_ref().is_some_and(|done| done.id == wanted.id);
         (!done).then_some(wanted)
     }
 
     /// Starts the items of a pending rerun, once the end of the task is recorded and its items are at hand.
     pub(super) fn poll_rerun(&mut self, now: Time) {
-        if !matches!(self.stage, Stage::Ended { .. }) || !self.ledger.is_clean() {
+        if !matches!(self.stage, Stage::Ended { .. }) || !self.writer.is_clean() {
             return;
         }
         let Some(rerun) = self.pending_rerun().cloned() else { return };
@@ -81,7 +81,7 @@ impl Task {
         }
         let Stage::Ended { run, phase } = &mut self.stage else { return };
         let selected = match run {
-            Some(run) => Selection::parse(&rerun.items, run.job.count()).map(|selected| selected.items(&run.phases)),
+            Some(run) => Selection::parse(&rerun.items, run.spec.count()).map(|selected| selected.items(&run.phases)),
             // Else it was loaded: see `load_for_rerun`.
             None => Err("the task's own record can't be read".to_owned()),
         };
@@ -90,17 +90,18 @@ impl Task {
             Err(problem) => (BTreeSet::new(), Some(problem)),
         };
         let items = i32::try_from(selected.len()).unwrap_or(i32::MAX);
-        let picked = items > 0 && rerun.items != "All";
-        self.headline.rerun = Some(RerunDone { id: rerun.id.clone(), items, picked, message: problem.clone() });
-        let revision = self.ledger.change_urgently();
+        let explicit_selection = items > 0 && rerun.items != "All";
+        self.summary.rerun =
+            Some(RerunDone { id: rerun.id.clone(), items, explicit_selection, message: problem.clone() });
+        let revision = self.writer.change_urgently();
         if let Some(problem) = problem {
-            return self.tell_refused(&rerun, &problem);
+            return self.emit_refused(&rerun, &problem);
         }
         let phase = *phase;
         // What is empty stays as it is, with its items: they are part of what is written next.
         let taken = if selected.is_empty() { None } else { run.take() };
         let Some(mut run) = taken else {
-            self.tell_recorded(
+            self.emit_recorded(
                 "Rerun",
                 false,
                 &format!("rerun {} selects no items; the task stays {phase:?}", rerun.id),
@@ -108,9 +109,9 @@ impl Task {
             return;
         };
         run.start_again(&selected);
-        run.picked = picked;
+        run.explicit_selection = explicit_selection;
         // Whoever reads the status must know of the rerun before a pod of it is there.
-        run.gate = Some((revision, now.max(run.unclear.until_all())));
+        run.not_before = Some((revision, now.max(run.indeterminate.until_all())));
         self.stage = Stage::Running(run);
         let what = format!("{items} items");
         self.begin_again(now, &rerun, &what, &[ConditionType::SuccessCriteriaMet, ConditionType::FailureTarget]);
@@ -119,8 +120,8 @@ impl Task {
     /// The map stays as it ended, and its results are reduced again.
     fn reduce_again(&mut self, now: Time, rerun: &Rerun) {
         let Stage::Ended { run, .. } = &mut self.stage else { return };
-        let reducer = match run.as_ref().map(|run| (run.decided.clone(), run.job.reduce.clone())) {
-            Some((Some(Decision::Successful), Some(reducer))) => Ok(reducer),
+        let reducer = match run.as_ref().map(|run| (run.decided.clone(), run.spec.reduce.clone())) {
+            Some((Some(Outcome::Successful), Some(reducer))) => Ok(reducer),
             Some((_, None)) => Err("the task has no spec.reduce"),
             Some((_, Some(_))) => {
                 Err("there is nothing to reduce, since too few items have succeeded: run these again")
@@ -128,13 +129,13 @@ impl Task {
             None => Err("the task's own record can't be read"),
         };
         let message = reducer.as_ref().err().map(|problem| (*problem).to_owned());
-        self.headline.rerun = Some(RerunDone { id: rerun.id.clone(), items: 0, picked: false, message });
-        self.ledger.change_urgently();
+        self.summary.rerun = Some(RerunDone { id: rerun.id.clone(), items: 0, explicit_selection: false, message });
+        self.writer.change_urgently();
         let (reducer, run) = match (reducer, run.take()) {
             (Ok(reducer), Some(run)) => (reducer, run),
             (Err(problem), kept) => {
                 *run = kept;
-                return self.tell_refused(rerun, problem);
+                return self.emit_refused(rerun, problem);
             }
             (Ok(_), None) => return,
         };
@@ -144,32 +145,32 @@ impl Task {
         self.begin_reduction(now, &reducer, counts);
     }
 
-    fn tell_refused(&mut self, rerun: &Rerun, problem: &str) {
-        self.tell_recorded("RerunRefused", true, &format!("rerun {}: {problem}", rerun.id));
+    fn emit_refused(&mut self, rerun: &Rerun, problem: &str) {
+        self.emit_recorded("RerunRefused", true, &format!("rerun {}: {problem}", rerun.id));
     }
 
     /// The task has not ended any more, nor is it what the conditions say that are to be taken back.
     pub(super) fn begin_again(&mut self, now: Time, rerun: &Rerun, what: &str, taken_back: &[ConditionType]) {
-        let headline = &mut self.headline;
-        headline.start_time = Some(meta_time(now));
-        headline.completion_time = None;
-        headline.message = None;
-        headline.result = None;
-        headline.result_text = None;
+        let summary = &mut self.summary;
+        summary.start_time = Some(meta_time(now));
+        summary.completion_time = None;
+        summary.message = None;
+        summary.result = None;
+        summary.result_text = None;
         for type_ in taken_back.iter().chain(&[ConditionType::Complete, ConditionType::Failed, ConditionType::Finished])
         {
-            headline.unset(now, *type_, "Rerun", &format!("rerun {} has started {what} again", rerun.id));
+            summary.unset(now, *type_, "Rerun", &format!("rerun {} has started {what} again", rerun.id));
         }
-        self.tell_recorded("Rerun", false, &format!("rerun {} starts {what} again", rerun.id));
+        self.emit_recorded("Rerun", false, &format!("rerun {} starts {what} again", rerun.id));
     }
 }
 
 /// Why a rerun can't be done, as far as its text tells.
 pub(super) fn problem(rerun: &Rerun, run: &Run) -> Option<String> {
     if rerun.items == REDUCE {
-        return run.job.reduce.is_none().then(|| "the task has no spec.reduce".to_owned());
+        return run.spec.reduce.is_none().then(|| "the task has no spec.reduce".to_owned());
     }
-    Selection::parse(&rerun.items, run.job.count()).err()
+    Selection::parse(&rerun.items, run.spec.count()).err()
 }
 
 /// What `spec.rerun.items` says to run the reduce alone.

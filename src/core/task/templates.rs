@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::{Stage, Task};
 use crate::api::spec::MapTaskSpec;
-use crate::core::attempts::lookup::Lookup;
+use crate::core::attempts::lookup_state::LookupState;
 use crate::core::ids::Time;
 use crate::core::port::TaskSeen;
 use crate::core::spec::templates::{hash, is_of, stand_in};
-use crate::core::spec::{Given, Job};
+use crate::core::spec::{AcceptedSpec, Given};
 
 /// How it goes with the templates.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(super) struct Templates {
 impl Task {
     /// Whether the templates are those of the acceptance.
     pub(super) fn has_its_templates(&self, spec: &MapTaskSpec) -> bool {
-        self.headline.template_hash.as_deref().is_none_or(|accepted| is_of(accepted, spec))
+        self.summary.template_hash.as_deref().is_none_or(|accepted| is_of(accepted, spec))
     }
 
     /// The spec is seen for the first time, or has been changed.
@@ -33,7 +33,7 @@ impl Task {
         let same = self.has_its_templates(&seen.spec);
         match &mut self.stage {
             Stage::Fetching(spec) => **spec = seen.spec.clone(),
-            Stage::Checking { job, asked, .. } if job.template_hash != hash(&seen.spec) => {
+            Stage::Checking { spec, asked, .. } if spec.template_hash != hash(&seen.spec) => {
                 self.templates.stale_check |= *asked;
                 self.accept_spec(now, seen);
             }
@@ -52,17 +52,18 @@ impl Task {
         if !std::mem::take(&mut self.templates.stand_in) {
             return;
         }
-        let hash = run.job.config_map.as_ref().and_then(|(_, hash)| hash.as_deref());
-        let Ok(job) = Job::accept(&self.key, &self.uid, &seen.spec, Given::Awaited(run.job.count(), hash)) else {
+        let hash = run.spec.config_map.as_ref().and_then(|(_, hash)| hash.as_deref());
+        let Ok(spec) = AcceptedSpec::accept(&self.key, &self.uid, &seen.spec, Given::Awaited(run.spec.count(), hash))
+        else {
             self.templates.stand_in = true;
             return;
         };
-        if let (Some(reduction), Some(reducer)) = (&mut self.reduction, &job.reduce) {
-            let reduces = reduction.run.job.reduces;
-            reduction.run.job = Arc::new(Job { reduces, ..reducer.job.clone() });
+        if let (Some(reduction), Some(reducer)) = (&mut self.reduction, &spec.reduce) {
+            let reduces = reduction.run.spec.reduces;
+            reduction.run.spec = Arc::new(AcceptedSpec { reduces, ..reducer.spec.clone() });
         }
-        run.recall = job.cache.is_some().then(Lookup::default);
-        run.job = Arc::new(Job { items: run.job.items.clone(), ..job });
+        run.lookup = spec.cache.is_some().then(LookupState::default);
+        run.spec = Arc::new(AcceptedSpec { items: run.spec.items.clone(), ..spec });
     }
 
     /// The spec to go by: that of the API server, or where its templates are others than those of the acceptance, one with as much

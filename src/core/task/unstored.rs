@@ -24,30 +24,30 @@ pub(super) struct Unstored {
 impl Task {
     /// A write did not work. `refused`: it will not until something changes.
     pub(super) fn not_stored(&mut self, now: Time, message: &str, refused: bool) {
-        if !refused && self.unstored.is_none() && self.ledger.failures() < FAILURES_TO_TELL {
+        if !refused && self.unstored.is_none() && self.writer.failures() < FAILURES_TO_TELL {
             return;
         }
         let message = crate::text::cut(message, MESSAGE_LIMIT);
         let noted = self.unstored.as_ref().is_some_and(|known| known.noted && known.message == message);
-        if self.may_tell_held_back(now) {
-            self.tell("HeldBack", true, &format!("results or status can't be stored: {message}"));
+        if self.may_emit_blocked(now) {
+            self.emit("HeldBack", true, &format!("results or status can't be stored: {message}"));
         }
         self.unstored = Some(Unstored { message, noted });
     }
 
     /// Puts a note into `actions`, if there is one. One that fails comes again with the next write that does.
     pub(super) fn poll_note(&mut self, actions: &mut Vec<Action>) {
-        if self.deleting || !self.ledger.may_note() {
+        if self.deleting || !self.writer.may_note() {
             return;
         }
         let Some(unstored) = self.unstored.as_mut().filter(|unstored| !unstored.noted) else { return };
         unstored.noted = true;
         let message = Some(unstored.message.clone());
-        self.ledger.begin_note();
+        self.writer.begin_note();
         actions.push(Action::Note(Box::new(Note {
             key: self.key.clone(),
             uid: self.uid.clone(),
-            resource_version: self.ledger.resource_version(),
+            resource_version: self.writer.resource_version(),
             waiting: Waiting { reason: WaitingReason::ResultsNotStored, message },
         })));
     }

@@ -6,7 +6,7 @@ use super::story::{LIMITS, Story, key, lines};
 use crate::api::TaskPhase;
 use crate::api::status::ItemCounts;
 use crate::core::pod::PodSeen;
-use crate::core::port::{Action, CreateOutcome, LookOutcome, WriteOutcome};
+use crate::core::port::{Action, CreateOutcome, GetPodOutcome, WriteOutcome};
 
 fn counts(story: &Story) -> ItemCounts {
     story.written.as_ref().unwrap().status.counts.unwrap()
@@ -97,7 +97,7 @@ fn a_pod_that_was_to_be_stopped_before_a_restart_and_runs_is_stopped_after_it() 
     story.plan(1_000);
     assert_eq!(story.phase(), TaskPhase::Suspended);
     story.restart([]);
-    assert_eq!(lines(&story.plan(0), "look"), ["look for ns/t-0-1"]);
+    assert_eq!(lines(&story.plan(0), "get"), ["get ns/t-0-1"]);
     story.fleet.handle_pod(story.now, PodSeen { version: 9, ..Story::running(0, 1) });
     assert_eq!(lines(&story.plan(1_000), "stop"), Vec::<&str>::new(), "a late create would bring it back");
     assert_eq!(lines(&story.plan(73_980), "stop"), Vec::<&str>::new());
@@ -106,7 +106,7 @@ fn a_pod_that_was_to_be_stopped_before_a_restart_and_runs_is_stopped_after_it() 
 
 #[test]
 fn what_has_not_started_is_cancelled_with_the_decision_and_what_may_have_is_looked_for() {
-    for outcome in [None, Some(CreateOutcome::Unclear)] {
+    for outcome in [None, Some(CreateOutcome::Indeterminate)] {
         let mut story = Story::new(LIMITS, &json!({ "items": { "count": 4 }, "concurrency": 2 }));
         story.plan(0);
         story.created = None;
@@ -117,11 +117,11 @@ fn what_has_not_started_is_cancelled_with_the_decision_and_what_may_have_is_look
         }
         story.ends(0, 1, 3);
         let plan = story.plan(1_000);
-        assert_eq!(lines(&plan, "look").len(), usize::from(outcome.is_some()), "{plan:?}");
+        assert_eq!(lines(&plan, "get ").len(), usize::from(outcome.is_some()), "{plan:?}");
         let told = counts(&story);
-        assert_eq!((told.failed, told.waiting, told.cancelled), (1, 1, 2), "{outcome:?}");
+        assert_eq!((told.failed, told.pending, told.cancelled), (1, 1, 2), "{outcome:?}");
         if outcome.is_some() {
-            story.fleet.handle_looked(story.now, &Story::id(1, 1), "u", LookOutcome::NotFound);
+            story.fleet.handle_got_pod(story.now, &Story::id(1, 1), "u", GetPodOutcome::NotFound);
         } else {
             story.fleet.handle_created(story.now, &Story::id(1, 1), "u", CreateOutcome::Throttled(None));
         }

@@ -10,7 +10,7 @@ use crate::api::{MapTaskStatus, TaskPhase};
 use crate::core::cache::{Entry, Key};
 use crate::core::ids::{TaskKey, Time};
 use crate::core::port::{
-    Action, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, RecallOutcome, TaskSeen, WriteOutcome,
+    Action, CacheLookupOutcome, CheckOutcome, CreateOutcome, DeleteOutcome, PodId, TaskSeen, WriteOutcome,
 };
 
 /// A fleet whose requests are carried out at once, and a cache that both tasks share.
@@ -79,12 +79,12 @@ impl Pair {
     fn carry_out(&mut self, action: Action) {
         let now = self.now;
         match action {
-            Action::Check(job) => self.fleet.handle_checked(now, &job.key, &job.uid, CheckOutcome::Good),
+            Action::Check(spec) => self.fleet.handle_checked(now, &spec.key, &spec.uid, CheckOutcome::Good),
             Action::Create(create) => {
                 self.created.push(create.id());
-                self.fleet.handle_created(now, &create.id(), &create.job.uid, CreateOutcome::Created);
+                self.fleet.handle_created(now, &create.id(), &create.spec.uid, CreateOutcome::Created);
                 let running = json!({ "phase": "Running" });
-                let pod = pod_of(&create.id(), &create.job.uid, serde_json::from_value(running).unwrap());
+                let pod = pod_of(&create.id(), &create.spec.uid, serde_json::from_value(running).unwrap());
                 self.fleet.handle_pod(now, pod);
             }
             Action::Write(write) => {
@@ -95,22 +95,22 @@ impl Pair {
                 let written = WriteOutcome::Written { version: self.version, rewritten: 0, uncached: None };
                 self.fleet.handle_written(now, &write.key, &write.uid, &written);
             }
-            Action::Recall(recall) => {
-                let known = self.cache.iter().filter(|(key, _)| recall.wanted.has(key));
+            Action::CacheLookup(lookup) => {
+                let known = self.cache.iter().filter(|(key, _)| lookup.wanted.has(key));
                 let entries = known.map(|(key, line)| Entry { key: *key, line: line.clone() }).collect();
-                let found = RecallOutcome::Found { from: recall.from, entries, damaged: 0, next: None };
-                self.fleet.handle_recalled(now, &recall.task, &recall.uid, found);
+                let found = CacheLookupOutcome::Found { from: lookup.from, entries, damaged: 0, next: None };
+                self.fleet.handle_cache_lookup(now, &lookup.task, &lookup.uid, found);
             }
             Action::Delete(delete) => {
                 self.fleet.handle_deleted(now, &delete.id, &delete.task_uid, DeleteOutcome::Taken);
             }
-            Action::Look(..)
+            Action::GetPod(..)
             | Action::Explain(_)
             | Action::Note(_)
             | Action::Reread(_)
             | Action::Fetch(_)
             | Action::Expire(_)
-            | Action::Tell(_) => {}
+            | Action::EmitEvent(_) => {}
         }
     }
 
@@ -151,9 +151,9 @@ fn a_look_up_is_planned_for_all_items_at_once_and_for_none_if_there_are_none() {
             plan.actions.into_iter().for_each(|action| pair.carry_out(action));
             lines
         })
-        .filter(|line| line.starts_with("recall"))
+        .filter(|line| line.starts_with("look up"))
         .collect();
-    assert_eq!(lines, ["recall 3 items of ns/a from ns/c page 0"]);
+    assert_eq!(lines, ["look up 3 items of ns/a from ns/c page 0"]);
 }
 
 #[test]

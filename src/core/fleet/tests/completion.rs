@@ -6,7 +6,7 @@ use super::story::{LIMITS, Story, key};
 use crate::api::TaskPhase::{Failed, Succeeded};
 use crate::core::ids::Time;
 use crate::core::pod::PodSeen;
-use crate::core::port::{Action, Delete, LookOutcome};
+use crate::core::port::{Action, Delete, GetPodOutcome};
 
 const STEP: &str = "1970-01-01T00:00:01Z";
 
@@ -85,7 +85,7 @@ fn the_end_of_a_container_stays_the_attempts_whatever_becomes_of_its_pod() {
         story.plan(1_000);
         // One that was not seen to end is looked for by name.
         let id = Story::id(0, 1);
-        story.fleet.handle_looked(story.now, &id, "u", LookOutcome::NotFound);
+        story.fleet.handle_got_pod(story.now, &id, "u", GetPodOutcome::NotFound);
         story.plan(1_000);
         story.plan(1_000);
         let status = story.written.unwrap().status;

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::story::{LIMITS, Story, key};
 use crate::core::ids::Time;
 use crate::core::pod::Holder;
-use crate::core::port::{CreateOutcome, LookOutcome, TaskSeen};
+use crate::core::port::{CreateOutcome, GetPodOutcome, TaskSeen};
 
 fn in_flight(story: &Story) -> usize {
     story.fleet.task(&key()).unwrap().in_flight()
@@ -27,7 +27,7 @@ fn an_answer_about_an_attempt_that_has_ended_changes_nothing_for_the_next_one() 
         CreateOutcome::Quota("exceeded quota: q".to_owned()),
         CreateOutcome::Contended,
         CreateOutcome::Throttled(None),
-        CreateOutcome::Unclear,
+        CreateOutcome::Indeterminate,
         failed(false),
         failed(true),
         CreateOutcome::Refused("policy".to_owned()),
@@ -43,7 +43,7 @@ fn an_answer_about_an_attempt_that_has_ended_changes_nothing_for_the_next_one() 
         story.fleet.handle_created(story.now, &Story::id(0, 1), "u", outcome.clone());
         let again: Vec<String> = (0..20).flat_map(|_| story.plan(1_000)).collect();
         assert_eq!((in_flight(&story), creates(&again).len()), (1, 0), "{outcome:?}");
-        assert!(!again.iter().any(|line| line.starts_with("look")), "its create is still on its way: {outcome:?}");
+        assert!(!again.iter().any(|line| line.starts_with("get ")), "its create is still on its way: {outcome:?}");
         story.fleet.handle_created(story.now, &Story::id(0, 2), "u", CreateOutcome::Created);
         story.ends(0, 2, 0);
         let end = story.plan(1_000);
@@ -55,7 +55,7 @@ fn an_answer_about_an_attempt_that_has_ended_changes_nothing_for_the_next_one() 
 fn an_item_whose_create_found_no_answer_keeps_its_slot() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 }, "concurrency": 1 }));
     story.plan(0);
-    story.created = Some(CreateOutcome::Unclear);
+    story.created = Some(CreateOutcome::Indeterminate);
     assert_eq!(creates(&story.plan(0)), ["t-0-1"]);
     assert_eq!(in_flight(&story), 1, "though nothing is known of a pod");
 }
@@ -88,9 +88,9 @@ fn a_create_without_an_answer_of_a_task_that_is_over_is_looked_for_and_then_forg
     story.fleet.handle_created(story.now, &Story::id(0, 1), "u", CreateOutcome::Created);
     story.ends(0, 1, 0);
     story.plan(1_000);
-    story.fleet.handle_created(story.now, &Story::id(1, 1), "u", CreateOutcome::Unclear);
-    assert!(story.plan(0).contains(&"look for ns/t-1-1".to_owned()), "it may be there");
-    story.fleet.handle_looked(story.now, &Story::id(1, 1), "u", LookOutcome::NotFound);
+    story.fleet.handle_created(story.now, &Story::id(1, 1), "u", CreateOutcome::Indeterminate);
+    assert!(story.plan(0).contains(&"get ns/t-1-1".to_owned()), "it may be there");
+    story.fleet.handle_got_pod(story.now, &Story::id(1, 1), "u", GetPodOutcome::NotFound);
     let plan = story.plan(1_000);
     assert!(plan.iter().any(|line| line.starts_with("write ns/t Succeeded 1/2 running 0 failed 0")), "{plan:?}");
 }
@@ -101,9 +101,9 @@ fn a_second_answer_to_a_create_casts_no_doubt_on_its_pod() {
     let mut story = Story::after(2, LIMITS, &spec);
     story.ends(0, 1, 0);
     story.plan(1_000);
-    story.fleet.handle_created(story.now, &Story::id(1, 1), "u", CreateOutcome::Unclear);
+    story.fleet.handle_created(story.now, &Story::id(1, 1), "u", CreateOutcome::Indeterminate);
     let plan = story.plan(1_000);
-    assert!(in_flight(&story) == 1 && !plan.iter().any(|line| line.starts_with("look")), "{plan:?}");
+    assert!(in_flight(&story) == 1 && !plan.iter().any(|line| line.starts_with("get ")), "{plan:?}");
 }
 
 /// Another operator, or a person, writes the status. The task is then reloaded from it.
@@ -135,12 +135,12 @@ fn a_create_without_an_answer_stays_known_when_somebody_else_has_written_the_sta
     story.created = None;
     assert_eq!(creates(&story.plan(0)), ["t-0-1", "t-1-1"]);
     story.fleet.handle_created(story.now, &Story::id(0, 1), "u", CreateOutcome::Created);
-    story.fleet.handle_created(story.now, &Story::id(1, 1), "u", CreateOutcome::Unclear);
+    story.fleet.handle_created(story.now, &Story::id(1, 1), "u", CreateOutcome::Indeterminate);
     foreign(&mut story);
     // With this the task is over, and item 1 is cancelled unless its pod is there.
     story.ends(0, 1, 0);
     let lines: Vec<String> = (0..2).flat_map(|_| story.plan(10)).collect();
-    assert!(lines.contains(&"look for ns/t-1-1".to_owned()), "{lines:?}");
+    assert!(lines.contains(&"get ns/t-1-1".to_owned()), "{lines:?}");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_finished_pod_that_goes_ends_no_later_attempt() {
     story.runs(0, 2);
     story.fleet.handle_pod_gone(story.now, &Story::ended(0, 1, 3));
     let lines: Vec<String> = (0..3).flat_map(|_| story.plan(1_000)).collect();
-    assert!(in_flight(&story) == 1 && !lines.iter().any(|line| line.contains("look")), "{lines:?}");
+    assert!(in_flight(&story) == 1 && !lines.iter().any(|line| line.contains("get ")), "{lines:?}");
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn a_task_that_was_under_way_starts_no_retry_before_creates_of_before_are_out_of
 #[test]
 fn a_pod_whose_create_is_answered_twice_is_one_pod() {
     let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 1 } }));
-    for outcome in [CreateOutcome::Throttled(None), CreateOutcome::Unclear, failed(true), failed(false)] {
+    for outcome in [CreateOutcome::Throttled(None), CreateOutcome::Indeterminate, failed(true), failed(false)] {
         story.fleet.handle_created(story.now, &Story::id(0, 1), "u", outcome.clone());
         assert_eq!(creates(&story.plan(500)), Vec::<&str>::new(), "{outcome:?}");
         assert_eq!(in_flight(&story), 1, "{outcome:?}");

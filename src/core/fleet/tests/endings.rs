@@ -7,7 +7,7 @@ use super::story::{LIMITS, Story, key, lines, new_task, with};
 use crate::api::TaskPhase;
 use crate::api::status::FailureGroup;
 use crate::core::pod::{Deletion, PodSeen};
-use crate::core::port::{Action, CreateOutcome, LookOutcome};
+use crate::core::port::{Action, CreateOutcome, GetPodOutcome};
 
 /// A task of these fields, one item unless they say otherwise, whose items have started.
 fn started(extra: &Value) -> Story {
@@ -85,7 +85,7 @@ fn the_next_attempt_of_an_item_that_was_out_of_memory_has_more_of_it() {
     let plan = story.fleet.poll_plan(story.now);
     let create = plan.actions.iter().find_map(|a| if let Action::Create(create) = a { Some(create) } else { None });
     let create = create.expect("its second attempt");
-    let pod = create.job.pod(create.index, create.attempt, create.memory_raises);
+    let pod = create.spec.pod(create.index, create.attempt, create.memory_raises);
     assert_eq!(pod["spec"]["containers"][0]["resources"]["limits"]["memory"], json!("2Gi"));
 }
 
@@ -111,7 +111,7 @@ fn a_pod_that_says_nothing_of_why_it_did_not_start_is_told_with_its_deadline() {
     assert!(plan.contains(&"stop ns/t-0-1".to_owned()), "{plan:?}");
     story.fleet.handle_pod_gone(story.now, &Story::pod(0, 1, &json!({ "phase": "Pending" })));
     story.plan(0);
-    story.fleet.handle_looked(story.now, &Story::id(0, 1), "u", LookOutcome::NotFound);
+    story.fleet.handle_got_pod(story.now, &Story::id(0, 1), "u", GetPodOutcome::NotFound);
     let group = failure(&mut story);
     assert_eq!(group.category, "NeverStarted");
     assert_eq!(group.sample.message.as_deref(), Some("the pod did not start within 5 s"));
@@ -178,8 +178,8 @@ fn a_pod_that_is_gone_after_a_restart_costs_nothing_only_if_its_task_is_suspende
         story.written.as_mut().unwrap().spec.suspend = suspend;
         story.restart(killed.then(|| PodSeen { deleted, ..Story::ended(0, 1, 143) }));
         if !killed {
-            assert!(story.plan(0).contains(&"look for ns/t-0-1".to_owned()));
-            story.fleet.handle_looked(story.now, &Story::id(0, 1), "u", LookOutcome::NotFound);
+            assert!(story.plan(0).contains(&"get ns/t-0-1".to_owned()));
+            story.fleet.handle_got_pod(story.now, &Story::id(0, 1), "u", GetPodOutcome::NotFound);
         }
         story.plan(1_000);
         story.plan(1_000);
@@ -228,7 +228,7 @@ fn the_next_attempt_waits_for_a_late_create_only_if_the_pod_of_the_last_is_gone(
             &json!({ "items": { "count": 1 }, "retries": 1, "retryPolicy": { "backoffSeconds": 0 } }),
         );
         story.plan(0);
-        story.created = Some(CreateOutcome::Unclear);
+        story.created = Some(CreateOutcome::Indeterminate);
         story.plan(0);
         story.created = Some(CreateOutcome::Created);
         assert_eq!(lines(&story.plan(1_000), "create"), ["create ns/t-0-1"]);
@@ -249,7 +249,7 @@ fn a_finished_pod_waits_for_creates_without_an_answer_and_for_no_others() {
     let limits = Limits { kept_pods: 0, ..LIMITS };
     let mut story = Story::new(limits, &json!({ "items": { "count": 1 } }));
     story.plan(0);
-    story.created = Some(CreateOutcome::Unclear);
+    story.created = Some(CreateOutcome::Indeterminate);
     story.plan(0);
     story.created = Some(CreateOutcome::Created);
     assert_eq!(lines(&story.plan(10_000), "create"), ["create ns/t-0-1"]);

@@ -97,7 +97,7 @@ fn what_the_operator_was_told_of_after_a_restart_is_enough_to_go_on() {
 fn a_finished_pod_stays_while_another_create_of_it_may_be_carried_out() {
     let mut story = Story::new(Limits { kept_pods: 0, ..LIMITS }, &json!({ "items": { "count": 1 } }));
     story.plan(0);
-    story.created = Some(CreateOutcome::Unclear);
+    story.created = Some(CreateOutcome::Indeterminate);
     assert!(story.plan(0).contains(&"create ns/t-0-1".to_owned()));
     story.created = None;
     assert!(story.plan(60_000).contains(&"create ns/t-0-1".to_owned()), "sent again, and it has no answer yet");
@@ -115,7 +115,7 @@ fn a_finished_pod_stays_while_another_create_of_it_may_be_carried_out() {
 fn a_finished_pod_stays_while_a_create_is_on_its_way_though_the_one_that_made_it_was_long_ago() {
     let mut story = Story::new(Limits { kept_pods: 0, ..LIMITS }, &json!({ "items": { "count": 1 } }));
     story.plan(0);
-    story.created = Some(CreateOutcome::Unclear);
+    story.created = Some(CreateOutcome::Indeterminate);
     story.plan(0);
     story.created = None;
     assert!(story.plan(60_000).contains(&"create ns/t-0-1".to_owned()), "sent again, and it has no answer yet");

@@ -6,7 +6,7 @@ use super::queue::{Cluster, limits};
 use super::story::{LIMITS, Story, key, lines};
 use crate::api::TaskPhase;
 use crate::api::status::WaitingReason;
-use crate::core::port::{Action, CheckOutcome, CreateOutcome, LookOutcome};
+use crate::core::port::{Action, CheckOutcome, CreateOutcome, GetPodOutcome};
 
 fn broken() -> CreateOutcome {
     CreateOutcome::Failed { message: "failed calling webhook".to_owned(), may_exist: false }
@@ -48,7 +48,7 @@ fn a_task_whose_creates_fail_does_not_slow_its_neighbours() {
 fn a_task_whose_creates_find_no_answer_does_not_slow_its_neighbours() {
     let alone = millis_beside(0, 0, &broken());
     for troubles in [1, 10] {
-        let beside = millis_beside(troubles, 35_000, &CreateOutcome::Unclear);
+        let beside = millis_beside(troubles, 35_000, &CreateOutcome::Indeterminate);
         assert!(beside * 10 <= alone * 12, "{beside} ms beside {troubles} without an answer, {alone} alone");
     }
 }
@@ -56,14 +56,14 @@ fn a_task_whose_creates_find_no_answer_does_not_slow_its_neighbours() {
 #[test]
 fn no_answer_to_one_task_is_no_load_while_others_are_served() {
     let mut cluster = Cluster::new(limits(200));
-    cluster.broken.insert("broken", (5_000, CreateOutcome::Unclear));
+    cluster.broken.insert("broken", (5_000, CreateOutcome::Indeterminate));
     cluster.add("broken", "t", 1_000, 0);
     cluster.add("healthy", "t", 10_000, 0);
     (0..200).for_each(|_| cluster.tick());
     let window = cluster.fleet.gauges().window.0;
     assert!(window >= 20, "the window is {window}");
     let mut alone = Cluster::new(limits(200));
-    alone.broken.insert("broken", (5_000, CreateOutcome::Unclear));
+    alone.broken.insert("broken", (5_000, CreateOutcome::Indeterminate));
     alone.add("broken", "t", 1_000, 0);
     (0..200).for_each(|_| alone.tick());
     assert!(alone.fleet.gauges().window.0 < 4, "nobody is served: that is load");
@@ -169,11 +169,11 @@ fn a_late_answer_about_a_predecessor_of_the_same_name_does_not_end_a_live_attemp
     story.plan(0);
     let id = Story::id(0, 1);
     // Created by an answer, and not yet shown by the watch: it is looked for.
-    let looks = (0..40).flat_map(|_| story.plan(1_000)).filter(|line| line == "look for ns/t-0-1").count();
+    let looks = (0..40).flat_map(|_| story.plan(1_000)).filter(|line| line == "get ns/t-0-1").count();
     assert!(looks > 0);
-    story.fleet.handle_looked(story.now, &id, "the one before", LookOutcome::NotFound);
+    story.fleet.handle_got_pod(story.now, &id, "the one before", GetPodOutcome::NotFound);
     assert_eq!(story.fleet.task(&key()).unwrap().in_flight(), 1);
-    story.fleet.handle_looked(story.now, &id, "u", LookOutcome::NotFound);
+    story.fleet.handle_got_pod(story.now, &id, "u", GetPodOutcome::NotFound);
     assert_eq!(story.fleet.task(&key()).unwrap().in_flight(), 0);
 }
 
@@ -182,7 +182,7 @@ fn an_item_keeps_its_slot_while_a_create_without_an_answer_may_be_carried_out_wh
     for outcome in [CreateOutcome::Contended, broken()] {
         let mut story = Story::new(LIMITS, &json!({ "items": { "count": 3 }, "concurrency": 1 }));
         story.plan(0);
-        story.created = Some(CreateOutcome::Unclear);
+        story.created = Some(CreateOutcome::Indeterminate);
         assert_eq!(lines(&story.plan(0), "create").len(), 1);
         story.created = Some(outcome.clone());
         assert_eq!(lines(&story.plan(200), "create").len(), 1, "sent again");

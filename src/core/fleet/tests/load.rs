@@ -7,7 +7,7 @@ use crate::api::TaskPhase;
 use crate::core::ids::{Index, ItemCount, Time};
 use crate::core::phases::{ItemPhase, Phases};
 use crate::core::pod::PodSeen;
-use crate::core::port::{CreateOutcome, LookOutcome, TaskSeen};
+use crate::core::port::{CreateOutcome, GetPodOutcome, TaskSeen};
 
 /// A story whose task is accepted and has asked for what it may start.
 fn started(spec: &Value, created: Option<CreateOutcome>) -> Story {
@@ -104,8 +104,8 @@ fn a_pod_that_another_calls_running_is_asked_for_at_once_where_no_list_shows_it(
         task.status.phases = Some(phases.encode());
     });
     let plan = story.plan(0);
-    let looks: Vec<&String> = plan.iter().filter(|line| line.starts_with("look")).collect();
-    assert_eq!(looks, ["look for ns/t-1-1"]);
+    let looks: Vec<&String> = plan.iter().filter(|line| line.starts_with("get ")).collect();
+    assert_eq!(looks, ["get ns/t-1-1"]);
 }
 
 #[test]
@@ -151,10 +151,10 @@ fn pod_lost_over_a_restart(spec: &Value, suspended: bool, resumed: bool) -> (u32
     story.written.as_mut().unwrap().spec.suspend = suspended && !resumed;
     story.restart([]);
     let plan = story.plan(1_000);
-    assert!(plan.contains(&"look for ns/t-0-1".to_owned()), "asked for before it counts as lost: {plan:?}");
-    story.fleet.handle_looked(story.now, &Story::id(0, 1), "u", LookOutcome::NotFound);
+    assert!(plan.contains(&"get ns/t-0-1".to_owned()), "asked for before it counts as lost: {plan:?}");
+    story.fleet.handle_got_pod(story.now, &Story::id(0, 1), "u", GetPodOutcome::NotFound);
     let counts = story.fleet.task(&key()).unwrap().map().unwrap().phases.counts();
-    (counts.waiting, counts.failed)
+    (counts.pending, counts.failed)
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod cache;
+mod cache_lookup;
 mod completion;
 mod creates;
 mod damage;
@@ -14,7 +15,6 @@ mod news;
 mod pods;
 mod policy;
 mod queue;
-mod recall;
 mod reduce;
 mod rerun;
 mod results;

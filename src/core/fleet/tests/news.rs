@@ -33,8 +33,8 @@ fn a_pod_that_a_new_list_does_not_show_is_looked_for_at_once() {
     story.fleet.handle_pods_listing();
     story.fleet.handle_pod(story.now, running(1));
     story.fleet.handle_pods_listed(story.now);
-    let looks: Vec<String> = story.plan(0).into_iter().filter(|line| line.starts_with("look")).collect();
-    assert_eq!(looks, ["look for ns/t-0-1"]);
+    let looks: Vec<String> = story.plan(0).into_iter().filter(|line| line.starts_with("get ")).collect();
+    assert_eq!(looks, ["get ns/t-0-1"]);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_task_from_before_is_loaded_once_both_lists_are_complete_whichever_is_first(
         }
         assert_eq!(fleet.task(&key()).map(crate::core::task::Task::in_flight), Some(1));
         let plan = fleet.poll_plan(story.now);
-        assert!(!plan.to_string().contains("look"), "its pod is there: {plan}");
+        assert!(!plan.to_string().contains("get "), "its pod is there: {plan}");
     }
 }
 
@@ -101,7 +101,7 @@ fn a_delete_that_fails_is_sent_again_and_a_pod_that_has_changed_is_looked_at_fir
     for (outcome, expected) in [
         (DeleteOutcome::Taken, vec!["stop ns/t-0-1"]),
         (DeleteOutcome::Failed, vec!["stop ns/t-0-1", "stop ns/t-0-1"]),
-        (DeleteOutcome::Changed, vec!["stop ns/t-0-1", "look for ns/t-0-1"]),
+        (DeleteOutcome::Changed, vec!["stop ns/t-0-1", "get ns/t-0-1"]),
     ] {
         let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 2 }, "minSuccesses": 1 }));
         story.runs(0, 1);
@@ -159,12 +159,12 @@ fn a_full_quota_on_objects_takes_the_finished_pods_of_all_tasks_of_its_namespace
         }
         for action in fleet.poll_plan(now).actions {
             match action {
-                Action::Check(job) => fleet.handle_checked(now, &job.key, &job.uid, CheckOutcome::Good),
-                Action::Create(create) if &*create.job.uid == "full" => {
+                Action::Check(spec) => fleet.handle_checked(now, &spec.key, &spec.uid, CheckOutcome::Good),
+                Action::Create(create) if &*create.spec.uid == "full" => {
                     fleet.handle_created(now, &create.id(), "full", full.clone());
                 }
                 Action::Create(create) => {
-                    let (id, uid) = (create.id(), create.job.uid.clone());
+                    let (id, uid) = (create.id(), create.spec.uid.clone());
                     fleet.handle_created(now, &id, &uid, CreateOutcome::Created);
                     let ended = Story::ended_pod(&id, 0).status;
                     fleet.handle_pod(now, pod_of(&id, &uid, ended));

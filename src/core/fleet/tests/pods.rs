@@ -6,7 +6,7 @@ use super::story::{LIMITS, REDUCE, Story, empty_fleet, key, lines};
 use super::{Fleet, Limits};
 use crate::api::TaskPhase;
 use crate::core::pod::{Holder, PodSeen};
-use crate::core::port::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, LookOutcome, WriteOutcome};
+use crate::core::port::{Action, CheckOutcome, CreateOutcome, DeleteOutcome, GetPodOutcome, WriteOutcome};
 
 /// The item's container has ended well, and another one runs on.
 fn outlived(index: u32, version: u64) -> PodSeen {
@@ -99,7 +99,7 @@ fn a_pod_that_a_late_create_has_made_again_is_stopped_once_no_other_can_come() {
     let spec = json!({ "items": { "count": 1 }, "completion": "Container", "reduce": { "template": template } });
     let mut story = Story::new(LIMITS, &spec);
     story.plan(0);
-    story.created = Some(CreateOutcome::Unclear);
+    story.created = Some(CreateOutcome::Indeterminate);
     story.plan(0);
     story.created = Some(CreateOutcome::Created);
     assert_eq!(lines(&story.plan(1_000), "create"), ["create ns/t-0-1"]);
@@ -150,7 +150,7 @@ fn a_name_is_tried_again_at_once_when_the_pod_that_had_it_is_gone() {
     // A create of ours that got no answer may still be carried out, and the name with it.
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
     story.plan(0);
-    story.created = Some(CreateOutcome::Unclear);
+    story.created = Some(CreateOutcome::Indeterminate);
     story.plan(0);
     story.created = Some(CreateOutcome::NameTaken(Holder::default()));
     assert_eq!(lines(&story.plan(1_000), "create").len(), 1);
@@ -178,26 +178,26 @@ fn a_list_that_does_not_show_a_pod_makes_it_be_looked_for_once() {
     story.runs(1, 1);
     story.plan(1_000);
     lists(&mut story, [Story::running(0, 1)]);
-    assert_eq!(lines(&story.plan(0), "look"), ["look for ns/t-1-1"]);
+    assert_eq!(lines(&story.plan(0), "get"), ["get ns/t-1-1"]);
     lists(&mut story, [Story::running(0, 1)]);
-    assert_eq!(lines(&story.plan(0), "look"), Vec::<&str>::new(), "it has been asked for");
+    assert_eq!(lines(&story.plan(0), "get"), Vec::<&str>::new(), "it has been asked for");
     // A create on its way has no pod that a list could show.
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
     story.plan(0);
     story.created = None;
     story.plan(0);
     lists(&mut story, []);
-    assert_eq!(lines(&story.plan(0), "look"), Vec::<&str>::new());
+    assert_eq!(lines(&story.plan(0), "get"), Vec::<&str>::new());
 }
 
 #[test]
 fn an_answer_to_a_look_that_nobody_has_asked_for_says_nothing() {
     let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 1 } }));
     story.runs(0, 1);
-    story.fleet.handle_looked(story.now, &Story::id(0, 1), "u", LookOutcome::NotFound);
+    story.fleet.handle_got_pod(story.now, &Story::id(0, 1), "u", GetPodOutcome::NotFound);
     lists(&mut story, []);
-    assert_eq!(lines(&story.plan(0), "look"), ["look for ns/t-0-1"]);
-    story.fleet.handle_looked(story.now, &Story::id(0, 2), "u", LookOutcome::NotFound);
+    assert_eq!(lines(&story.plan(0), "get"), ["get ns/t-0-1"]);
+    story.fleet.handle_got_pod(story.now, &Story::id(0, 2), "u", GetPodOutcome::NotFound);
     story.plan(1_000);
     assert_eq!(story.fleet.task(&key()).unwrap().in_flight(), 1);
 }
@@ -211,7 +211,7 @@ fn a_pod_of_another_owner_that_a_look_finds_is_not_the_one_that_was_looked_for()
     lists(&mut story, []);
     story.plan(0);
     let other = PodSeen { owner_uid: Some("other".to_owned()), version: 9, ..Story::running(0, 1) };
-    story.fleet.handle_looked(story.now, &Story::id(0, 1), "u", LookOutcome::Found(Box::new(other)));
+    story.fleet.handle_got_pod(story.now, &Story::id(0, 1), "u", GetPodOutcome::Found(Box::new(other)));
     story.plan(1_000);
     assert_eq!(story.phase(), TaskPhase::Failed);
 }
@@ -242,10 +242,10 @@ fn a_delete_that_failed_is_sent_again_after_a_second_and_a_pod_that_has_changed_
         assert_eq!(lines(&story.plan(2_000), "stop"), Vec::<&str>::new(), "it is on its way");
         story.fleet.handle_deleted(story.now, &id, "u", outcome);
         let plan = story.plan(0);
-        assert_eq!((lines(&plan, "look").len(), lines(&plan, "stop").len()), (looks, 0), "{outcome:?}: {plan:?}");
+        assert_eq!((lines(&plan, "get ").len(), lines(&plan, "stop").len()), (looks, 0), "{outcome:?}: {plan:?}");
         if looks > 0 {
-            let found = LookOutcome::Found(Box::new(PodSeen { version: 3, ..Story::running(1, 1) }));
-            story.fleet.handle_looked(story.now, &id, "u", found);
+            let found = GetPodOutcome::Found(Box::new(PodSeen { version: 3, ..Story::running(1, 1) }));
+            story.fleet.handle_got_pod(story.now, &id, "u", found);
         }
         assert_eq!(lines(&story.plan(1_000), "stop"), ["stop ns/t-1-1"]);
     }

@@ -8,7 +8,7 @@ use super::story::{LIMITS, Story, key};
 use crate::api::TaskPhase;
 use crate::core::ids::Time;
 use crate::core::pod::{Deletion, PodSeen};
-use crate::core::port::{Action, CreateOutcome, DeleteOutcome, LookOutcome};
+use crate::core::port::{Action, CreateOutcome, DeleteOutcome, GetPodOutcome};
 
 /// The phase of a task whose items end so, in this order and in batches that end where `cuts` says.
 fn phase_of(spec: &serde_json::Value, ends: &[(u32, i32)], cuts: &[bool]) -> TaskPhase {
@@ -123,9 +123,9 @@ fn a_pod_that_is_gone_when_its_task_was_being_stopped_has_not_failed() {
     let deleted = Some(Deletion { asked: Time(0), last: false });
     story.restart([PodSeen { deleted, ..Story::ended(2, 1, 143) }]);
     let plan = story.plan(0);
-    assert!(plan.contains(&"look for ns/t-1-1".to_owned()), "where is it? {plan:?}");
+    assert!(plan.contains(&"get ns/t-1-1".to_owned()), "where is it? {plan:?}");
     let id = Story::id(1, 1);
-    story.fleet.handle_looked(story.now, &id, "u", LookOutcome::NotFound);
+    story.fleet.handle_got_pod(story.now, &id, "u", GetPodOutcome::NotFound);
     let plan = story.plan(1_000);
     assert!(plan.iter().any(|line| line.starts_with("write ns/t Succeeded 1/3 running 0 failed 0")), "{plan:?}");
 }

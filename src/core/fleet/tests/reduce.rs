@@ -152,7 +152,7 @@ fn a_reduce_knows_how_many_items_succeeded_and_failed() {
     let plan = story.fleet.poll_plan(story.now);
     let create = plan.actions.iter().find_map(|a| if let Action::Create(create) = a { Some(create) } else { None });
     let create = create.expect("the pod of the reduce");
-    let pod = create.job.pod(create.index, create.attempt, create.memory_raises);
+    let pod = create.spec.pod(create.index, create.attempt, create.memory_raises);
     let env = pod["spec"]["containers"][0]["env"].as_array().unwrap();
     let value = |name: &str| env.iter().find(|entry| entry["name"] == name).and_then(|entry| entry["value"].as_str());
     let told = ["MAPTASK_COUNT", "MAPTASK_SUCCEEDED", "MAPTASK_FAILED", "MAPTASK_ATTEMPT"].map(value);
@@ -210,7 +210,7 @@ fn after_a_restart_a_reduce_is_looked_for_if_it_ran_and_started_if_it_waited() {
     story.plan(1_000);
     story.restart([]);
     let plan = story.plan(0);
-    assert!(plan.contains(&"look for ns/t-reduce-1".to_owned()), "{plan:?}");
+    assert!(plan.contains(&"get ns/t-reduce-1".to_owned()), "{plan:?}");
     let mut story = story_of(1, json!({}));
     story.plan(0);
     story.ends(0, 1, 0);

@@ -192,7 +192,7 @@ fn picked_items_all_run_and_a_rerun_of_all_runs_as_at_first() {
         let mut story = ended(&first, &[0, 3]);
         limit(&mut story, 1);
         assert_eq!(rerun(&mut story, "1", items), ["create ns/t-0-2"]);
-        assert_eq!(story.status().rerun.as_ref().map(|done| (done.items, done.picked)), Some((2, second)));
+        assert_eq!(story.status().rerun.as_ref().map(|done| (done.items, done.explicit_selection)), Some((2, second)));
         story.ends(0, 2, 0);
         let plan: Vec<String> = (0..3).flat_map(|_| story.plan(1_000)).collect();
         assert_eq!(plan.contains(&"create ns/t-1-2".to_owned()), second, "{items}: {plan:?}");
@@ -208,7 +208,7 @@ fn a_rerun_that_selects_nothing_or_can_not_be_done_is_told_and_changes_nothing()
     let mut story = ended(&spec, &[0]);
     assert_eq!(rerun(&mut story, "1", "Failed"), Vec::<String>::new());
     let done = story.status().rerun.as_ref().unwrap();
-    assert_eq!((done.items, done.picked, story.status().phase), (0, false, Some(TaskPhase::Succeeded)));
+    assert_eq!((done.items, done.explicit_selection, story.status().phase), (0, false, Some(TaskPhase::Succeeded)));
     let told = story.told.last().unwrap();
     let words = "rerun 1 selects no items; the task stays Succeeded";
     assert_eq!((told.reason, told.warning, told.note.as_str()), ("Rerun", false, words));

@@ -13,7 +13,7 @@ fn waiting(story: &Story) -> Option<&'static str> {
 
 #[test]
 fn no_more_deletes_and_looks_are_on_their_way_than_allowed() {
-    let limits = Limits { kept_pods: 0, deletes_in_flight: 2, looks_in_flight: 2, ..LIMITS };
+    let limits = Limits { kept_pods: 0, deletes_in_flight: 2, gets_in_flight: 2, ..LIMITS };
     let mut story = Story::after(3, limits, &json!({ "items": { "count": 5 } }));
     (0..4).for_each(|_| drop(story.plan(0)));
     (0..4).for_each(|index| story.ends(index, 1, 0));
@@ -34,15 +34,15 @@ fn no_more_deletes_and_looks_are_on_their_way_than_allowed() {
     story.plan(1_000);
     story.fleet.handle_pods_listing();
     story.fleet.handle_pods_listed(story.now);
-    assert_eq!(lines(&story.plan(0), "look").len(), 2);
-    assert_eq!(lines(&story.plan(0), "look").len(), 0, "these have no answer");
+    assert_eq!(lines(&story.plan(0), "get").len(), 2);
+    assert_eq!(lines(&story.plan(0), "get").len(), 0, "these have no answer");
 }
 
 #[test]
 fn an_item_that_keeps_its_slot_needs_no_other_to_start() {
     let mut story = Story::new(Limits { max_pods: 1, ..LIMITS }, &json!({ "items": { "count": 2 } }));
     story.plan(0);
-    story.created = Some(CreateOutcome::Unclear);
+    story.created = Some(CreateOutcome::Indeterminate);
     assert_eq!(lines(&story.plan(0), "create ns/t-0-1").len(), 1);
     assert_eq!(lines(&story.plan(1_000), "create ns/t-0-1").len(), 1);
     assert_eq!(lines(&story.plan(1_000), "create ns/t-1-1").len(), 0);
@@ -53,7 +53,7 @@ fn a_check_without_an_answer_is_asked_again_after_a_second() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
     story.checks = false;
     assert_eq!(story.plan(0), ["check ns/t"]);
-    story.fleet.handle_checked(story.now, &key(), "u", CheckOutcome::Unclear("timeout".to_owned()));
+    story.fleet.handle_checked(story.now, &key(), "u", CheckOutcome::Indeterminate("timeout".to_owned()));
     story.plan(0);
     story.plan(0);
     assert_eq!(story.fleet.next_wake(story.now), Some(Time(1_000)));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::story::{LIMITS, Story, empty_fleet, missing_config_map};
 use crate::core::ids::Time;
 use crate::core::pod::{Deletion, PodSeen};
-use crate::core::port::{Action, ExplainOutcome, LookOutcome};
+use crate::core::port::{Action, ExplainOutcome, GetPodOutcome};
 
 /// A container that waits, for a reason that the kubelet gives or for none.
 fn held_up(reason: &str) -> Value {
@@ -56,7 +56,7 @@ fn a_look_that_is_on_its_way_wakes_nobody() {
     story.plan(1_000);
     let next = story.fleet.next_wake(story.now).unwrap();
     assert_eq!(next, Time(30_000), "when all is looked at again");
-    story.says(0, &ExplainOutcome::Unclear);
+    story.says(0, &ExplainOutcome::Indeterminate);
     story.plan(0);
     assert_eq!(story.fleet.next_wake(story.now), Some(Time(15_000)));
     story.runs(0, 1);
@@ -110,7 +110,7 @@ fn never_started(mut story: Story, indexes: &[u32], last: &Value) -> (Vec<(Strin
     }
     story.plan(0);
     for index in indexes {
-        story.fleet.handle_looked(story.now, &Story::id(*index, 1), "u", LookOutcome::NotFound);
+        story.fleet.handle_got_pod(story.now, &Story::id(*index, 1), "u", GetPodOutcome::NotFound);
     }
     story.plan(1_000);
     story.plan(1_000);

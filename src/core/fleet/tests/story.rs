@@ -8,8 +8,8 @@ use crate::core::ids::{Attempt, Index, PodRole, TaskKey, Time};
 use crate::core::pod::explain::Said;
 use crate::core::pod::{PodSeen, PodStatus};
 use crate::core::port::{
-    Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, Event, ExplainOutcome, PodId, Recall, TaskSeen, Tell,
-    WriteOutcome,
+    Action, Answer, CacheLookup, CheckOutcome, CreateOutcome, DeleteOutcome, EmitEvent, Event, ExplainOutcome, PodId,
+    TaskSeen, WriteOutcome,
 };
 
 /// A fleet of one task, `ns/t`.
@@ -24,13 +24,13 @@ pub(crate) struct Story {
     /// The answer to deletes, if there is one.
     pub deleted: Option<DeleteOutcome>,
     /// The Events so far.
-    pub told: Vec<Tell>,
+    pub told: Vec<EmitEvent>,
     /// Whether dry runs are answered well.
     pub checks: bool,
     /// The task as it was created.
     pub task: TaskSeen,
     /// The look-up in a cache that was asked for last, and has no answer yet.
-    pub recall: Option<Recall>,
+    pub lookup: Option<CacheLookup>,
 }
 
 pub(crate) fn key() -> TaskKey {
@@ -122,7 +122,7 @@ impl Story {
             told: Vec::new(),
             checks: true,
             task: task.clone(),
-            recall: None,
+            lookup: None,
         };
         story.fleet.handle_task(story.now, task);
         story
@@ -176,16 +176,16 @@ impl Story {
             }
             Action::Delete(delete) => Some(Answer::Deleted(delete.id.clone(), delete.task_uid.clone(), self.deleted?)),
             Action::Check(_) if self.checks => Some(Answer::Checked(key(), uid, CheckOutcome::Good)),
-            Action::Tell(tell) => {
+            Action::EmitEvent(tell) => {
                 self.told.push(tell.clone());
                 None
             }
-            Action::Recall(recall) => {
-                self.recall = Some(recall.clone());
+            Action::CacheLookup(lookup) => {
+                self.lookup = Some(lookup.clone());
                 None
             }
             Action::Check(_)
-            | Action::Look(..)
+            | Action::GetPod(..)
             | Action::Explain(_)
             | Action::Note(_)
             | Action::Reread(_)

@@ -6,7 +6,7 @@ use super::queue::{Cluster, limits};
 use super::story::{LIMITS, Story, key, lines, new_task};
 use super::{Fleet, Limits};
 use crate::core::ids::TaskKey;
-use crate::core::port::{CreateOutcome, DeleteOutcome, LookOutcome};
+use crate::core::port::{CreateOutcome, DeleteOutcome, GetPodOutcome};
 
 #[test]
 fn the_metrics_count_tasks_by_phase_items_and_endings() {
@@ -76,16 +76,16 @@ fn no_more_deletes_are_on_their_way_than_allowed_until_they_are_answered() {
 
 #[test]
 fn no_more_looks_are_on_their_way_than_allowed_until_they_are_answered() {
-    let limits = Limits { looks_in_flight: 2, ..LIMITS };
+    let limits = Limits { gets_in_flight: 2, ..LIMITS };
     let mut story = Story::new(limits, &json!({ "items": { "count": 4 } }));
     story.plan(0);
     story.plan(0);
     story.plan(1_000);
     // The watch has not shown the pods.
-    assert_eq!(lines(&story.plan(30_000), "look").len(), 2);
-    assert_eq!(lines(&story.plan(100), "look").len(), 0, "two are on their way");
-    story.fleet.handle_looked(story.now, &Story::id(0, 1), "u", LookOutcome::Unclear);
-    assert_eq!(lines(&story.plan(100), "look").len(), 1);
+    assert_eq!(lines(&story.plan(30_000), "get").len(), 2);
+    assert_eq!(lines(&story.plan(100), "get").len(), 0, "two are on their way");
+    story.fleet.handle_got_pod(story.now, &Story::id(0, 1), "u", GetPodOutcome::Indeterminate);
+    assert_eq!(lines(&story.plan(100), "get").len(), 1);
 }
 
 #[test]
@@ -97,10 +97,10 @@ fn a_task_that_is_gone_with_its_pods_leaves_nothing_behind() {
     story.plan(1_000);
     story.fleet.handle_task_gone(&key());
     story.plan(0);
-    assert_eq!(story.fleet.berths.len(), 1, "its pod is still there");
+    assert_eq!(story.fleet.entries.len(), 1, "its pod is still there");
     story.fleet.handle_pod_gone(story.now, &Story::pod(0, 1, &json!({ "phase": "Running" })));
     story.plan(0);
-    let Fleet { berths, in_flight, in_namespaces, dirty, wakes, .. } = &story.fleet;
-    assert!(berths.is_empty() && in_namespaces.is_empty() && dirty.is_empty() && wakes.is_empty());
+    let Fleet { entries, in_flight, in_namespaces, dirty, wakes, .. } = &story.fleet;
+    assert!(entries.is_empty() && in_namespaces.is_empty() && dirty.is_empty() && wakes.is_empty());
     assert_eq!(*in_flight, 0);
 }

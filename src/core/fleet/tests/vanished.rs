@@ -5,7 +5,7 @@ use serde_json::json;
 use super::story::{LIMITS, Story};
 use crate::core::ids::Time;
 use crate::core::pod::{Deletion, PodSeen};
-use crate::core::port::{DeleteOutcome, LookOutcome};
+use crate::core::port::{DeleteOutcome, GetPodOutcome};
 
 fn running(version: u64, labelled: bool) -> PodSeen {
     PodSeen { version, labelled, ..Story::running(0, 1) }
@@ -19,13 +19,13 @@ fn story() -> Story {
     story.runs(0, 1);
     story.plan(1_000);
     story.fleet.handle_pod_gone(story.now, &running(2, true));
-    assert!(story.plan(10).contains(&"look for ns/t-0-1".to_owned()), "before it counts as lost");
+    assert!(story.plan(10).contains(&"get ns/t-0-1".to_owned()), "before it counts as lost");
     story
 }
 
 fn looked(story: &mut Story, pod: Option<PodSeen>) {
-    let outcome = pod.map_or(LookOutcome::NotFound, |pod| LookOutcome::Found(Box::new(pod)));
-    story.fleet.handle_looked(story.now, &Story::id(0, 1), "u", outcome);
+    let outcome = pod.map_or(GetPodOutcome::NotFound, |pod| GetPodOutcome::Found(Box::new(pod)));
+    story.fleet.handle_got_pod(story.now, &Story::id(0, 1), "u", outcome);
 }
 
 #[test]
@@ -33,8 +33,8 @@ fn a_pod_that_lost_its_label_is_followed_to_its_end() {
     let mut story = story();
     for version in 3..6 {
         looked(&mut story, Some(running(version, false)));
-        assert!(!story.plan(9_000).iter().any(|line| line.contains("look") || line.contains("create")), "not at once");
-        assert!(story.plan(1_000).contains(&"look for ns/t-0-1".to_owned()));
+        assert!(!story.plan(9_000).iter().any(|line| line.contains("get ") || line.contains("create")), "not at once");
+        assert!(story.plan(1_000).contains(&"get ns/t-0-1".to_owned()));
     }
     looked(&mut story, Some(PodSeen { version: 7, labelled: false, ..Story::ended(0, 1, 0) }));
     let plan = story.plan(1_000);
@@ -79,9 +79,9 @@ fn a_pod_without_its_label_is_stopped_like_any_other() {
     assert!(lines.contains(&"stop ns/t-0-1".to_owned()), "{lines:?}");
     // It has changed since; the next look tells how, and the one after that nothing.
     story.fleet.handle_deleted(story.now, &Story::id(0, 1), "u", DeleteOutcome::Changed);
-    assert!((0..12).any(|_| story.plan(1_000).contains(&"look for ns/t-0-1".to_owned())));
+    assert!((0..12).any(|_| story.plan(1_000).contains(&"get ns/t-0-1".to_owned())));
     looked(&mut story, Some(running(9, false)));
-    assert!((0..12).any(|_| story.plan(1_000).contains(&"look for ns/t-0-1".to_owned())));
+    assert!((0..12).any(|_| story.plan(1_000).contains(&"get ns/t-0-1".to_owned())));
     looked(&mut story, None);
     let lines: Vec<String> = (0..3).flat_map(|_| story.plan(1_000)).collect();
     assert!(lines.iter().any(|line| line.starts_with("write ns/t Failed")), "{lines:?}");

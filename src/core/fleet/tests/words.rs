@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::story::{LIMITS, Story, key, missing_config_map};
 use crate::core::ids::Time;
 use crate::core::pod::{Deletion, PodSeen};
-use crate::core::port::{Action, CreateOutcome, ExplainOutcome, FetchOutcome, LookOutcome};
+use crate::core::port::{Action, CreateOutcome, ExplainOutcome, FetchOutcome, GetPodOutcome};
 
 fn ended(index: u32, message: &str) -> crate::core::pod::PodSeen {
     let terminated = json!({ "exitCode": 1, "reason": "Error", "message": message });
@@ -196,7 +196,7 @@ fn a_pod_whose_volume_is_missing_costs_a_retry_also_if_only_another_one_told() {
     }
     story.plan(0);
     for index in [0, 1] {
-        story.fleet.handle_looked(story.now, &Story::id(index, 1), "u", LookOutcome::NotFound);
+        story.fleet.handle_got_pod(story.now, &Story::id(index, 1), "u", GetPodOutcome::NotFound);
     }
     story.plan(1_000);
     story.plan(1_000);

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::core::attempts::lookup::Lookup;
+use crate::core::attempts::lookup_state::LookupState;
 use crate::core::cache::claims::Claims;
 use crate::core::ids::{Index, TaskKey, Time};
-use crate::core::port::{Action, Recall, RecallOutcome};
+use crate::core::port::{Action, CacheLookup, CacheLookupOutcome};
 use crate::core::task::{Stage, Task};
 
 impl Task {
@@ -14,47 +14,53 @@ impl Task {
             return;
         }
         let Stage::Running(run) = &mut self.stage else { return };
-        if run.recall.is_none() && !run.parked.freed().is_empty() {
-            run.recall = Some(Lookup::later(now));
+        if run.lookup.is_none() && !run.blocked_on_duplicate.freed().is_empty() {
+            run.lookup = Some(LookupState::later(now));
         }
-        if !run.is_recall_due(now) {
+        if !run.is_lookup_due(now) {
             return;
         }
         let wanted = run.wanted();
-        let (Some(keys), Some(recall)) = (&run.job.cache, &mut run.recall) else { return };
-        recall.want(Arc::clone(&wanted));
+        let (Some(keys), Some(lookup)) = (&run.spec.cache, &mut run.lookup) else { return };
+        lookup.want(Arc::clone(&wanted));
         if wanted.is_empty() {
             return self.recalled(now);
         }
-        let (cache, from) = (keys.id.clone(), recall.ask());
-        actions.push(Action::Recall(Recall { task: self.key.clone(), uid: self.uid.clone(), cache, wanted, from }));
+        let (cache, from) = (keys.id.clone(), lookup.ask());
+        actions.push(Action::CacheLookup(CacheLookup {
+            task: self.key.clone(),
+            uid: self.uid.clone(),
+            cache,
+            wanted,
+            from,
+        }));
     }
 
     pub(super) fn next_recall(&self) -> Option<Time> {
         let Stage::Running(run) = &self.stage else { return None };
         // What else it waits for ends with an event.
-        run.recall.as_ref()?.next_wake().filter(|_| run.may_recall())
+        run.lookup.as_ref()?.next_wake().filter(|_| run.may_look_up())
     }
 
     /// A page was read, or could not be. Answers how many items were found.
-    pub fn handle_recalled(&mut self, now: Time, outcome: RecallOutcome) -> u64 {
-        let (Some(run), mut scene) = self.scene(now) else { return 0 };
+    pub fn handle_cache_lookup(&mut self, now: Time, outcome: CacheLookupOutcome) -> u64 {
+        let (Some(run), mut context) = self.context(now) else { return 0 };
         let before = run.phases.counts().cached;
-        let page = if let RecallOutcome::Found { from, .. } = &outcome { Some(*from) } else { None };
+        let page = if let CacheLookupOutcome::Found { from, .. } = &outcome { Some(*from) } else { None };
         // Another page is of a look-up that was given up in the meantime.
-        let Some(recall) = run.recall.as_mut().filter(|recall| recall.awaits(page)) else { return 0 };
+        let Some(lookup) = run.lookup.as_mut().filter(|lookup| lookup.awaits(page)) else { return 0 };
         match outcome {
-            RecallOutcome::Found { entries, damaged, next, .. } => {
-                recall.found(damaged, next);
-                let wanted = recall.wanted().cloned().unwrap_or_default();
-                run.recall_entries(&mut scene, &wanted, &entries);
+            CacheLookupOutcome::Found { entries, damaged, next, .. } => {
+                lookup.found(damaged, next);
+                let wanted = lookup.wanted().cloned().unwrap_or_default();
+                run.apply_entries(&mut context, &wanted, &entries);
                 if next.is_none() {
                     self.recalled(now);
                 }
             }
-            RecallOutcome::Unclear(_) => recall.failed(now),
-            RecallOutcome::Refused(message) => {
-                self.tell("CacheUnreadable", true, &format!("items run as if nothing were known: {message}"));
+            CacheLookupOutcome::Indeterminate(_) => lookup.failed(now),
+            CacheLookupOutcome::Refused(message) => {
+                self.emit("CacheUnreadable", true, &format!("items run as if nothing were known: {message}"));
                 self.recalled(now);
             }
         }
@@ -64,15 +70,15 @@ impl Task {
 
     /// The look-up is over: what was not found runs.
     fn recalled(&mut self, now: Time) {
-        let (Some(run), _) = self.scene(now) else { return };
-        let damaged = run.recall.take().map_or(0, |recall| recall.damaged());
-        for index in run.parked.take_freed() {
+        let (Some(run), _) = self.context(now) else { return };
+        let damaged = run.lookup.take().map_or(0, |lookup| lookup.damaged());
+        for index in run.blocked_on_duplicate.take_freed() {
             if run.is_untouched(index) {
                 run.waitlist.ready(index);
             }
         }
         if damaged > 0 {
-            self.tell(
+            self.emit(
                 "CacheDamaged",
                 true,
                 &format!("{damaged} entries of the cache can't be read, or were changed by hand: their items run"),
@@ -83,15 +89,15 @@ impl Task {
     /// Takes the item's key, if it is one that others with the same cache wait for. Answers who has it.
     pub fn claim(&self, claims: &mut Claims, task: &TaskKey, index: Index) -> Result<(), (TaskKey, Index)> {
         let Some(run) = self.map().filter(|_| self.reduction.is_none()) else { return Ok(()) };
-        match run.job.cache.as_ref().filter(|keys| keys.serialize && run.job.items.is_known()) {
-            Some(keys) => claims.take(&keys.id, keys.key(&run.job.items.get(index)), task, index),
+        match run.spec.cache.as_ref().filter(|keys| keys.serialize && run.spec.items.is_known()) {
+            Some(keys) => claims.take(&keys.id, keys.key(&run.spec.items.get(index)), task, index),
             None => Ok(()),
         }
     }
 
     /// Takes the keys of items that are in flight already, as after a restart.
     pub fn claim_flights(&self, claims: &mut Claims, task: &TaskKey) {
-        let Some(run) = self.map().filter(|run| run.job.cache.as_ref().is_some_and(|keys| keys.serialize)) else {
+        let Some(run) = self.map().filter(|run| run.spec.cache.as_ref().is_some_and(|keys| keys.serialize)) else {
             return;
         };
         for index in run.flights.indexes().filter(|index| !claims.holds(task, *index)).collect::<Vec<_>>() {
@@ -109,13 +115,13 @@ impl Task {
     pub fn park(&mut self, index: Index, behind: String) {
         let Some(run) = self.active_mut() else { return };
         run.waitlist.take(index);
-        run.parked.park(index, behind);
+        run.blocked_on_duplicate.park(index, behind);
     }
 
     /// What the item waited for is over: it may be known now.
     pub fn unpark(&mut self, index: Index) {
         if let Some(run) = self.active_mut() {
-            run.parked.free(index);
+            run.blocked_on_duplicate.free(index);
         }
     }
 }

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as MetaTime
 
 /// The part of a status that is not about the items.
 #[derive(Clone, Debug, Default)]
-pub struct Headline {
+pub struct StatusSummary {
     /// The generation of the spec that was acted on.
     pub generation: i64,
     /// When the task was accepted.
@@ -38,7 +38,7 @@ pub struct Headline {
     pub unreadable: Option<Box<MapTaskStatus>>,
 }
 
-impl Headline {
+impl StatusSummary {
     /// What an earlier operator, or this one before, had written.
     pub fn from_status(status: &MapTaskStatus, generation: i64) -> Self {
         Self {
@@ -108,19 +108,19 @@ mod tests {
     #[test]
     fn a_task_says_in_one_word_why_it_waits_or_failed_and_none_once_it_has_succeeded() {
         let now = Time(0);
-        let mut headline = Headline::default();
-        let reason = |headline: &Headline, phase| headline.status(phase).reason;
-        assert_eq!(reason(&headline, TaskPhase::Running), None);
-        headline.waiting = Some(Waiting { reason: crate::api::status::WaitingReason::Quota, message: None });
-        assert_eq!(reason(&headline, TaskPhase::Running).as_deref(), Some("Quota"));
-        headline.set(now, ConditionType::FailureTarget, true, "TooManyFailures", "");
+        let mut summary = StatusSummary::default();
+        let reason = |summary: &StatusSummary, phase| summary.status(phase).reason;
+        assert_eq!(reason(&summary, TaskPhase::Running), None);
+        summary.waiting = Some(Waiting { reason: crate::api::status::WaitingReason::Quota, message: None });
+        assert_eq!(reason(&summary, TaskPhase::Running).as_deref(), Some("Quota"));
+        summary.set(now, ConditionType::FailureTarget, true, "TooManyFailures", "");
         assert_eq!(
-            reason(&headline, TaskPhase::Running).as_deref(),
+            reason(&summary, TaskPhase::Running).as_deref(),
             Some("TooManyFailures"),
             "what is decided counts more"
         );
-        headline.set(now, ConditionType::Failed, true, "DeadlineExceeded", "");
-        assert_eq!(reason(&headline, TaskPhase::Failed).as_deref(), Some("DeadlineExceeded"));
-        assert_eq!(reason(&headline, TaskPhase::Succeeded), None);
+        summary.set(now, ConditionType::Failed, true, "DeadlineExceeded", "");
+        assert_eq!(reason(&summary, TaskPhase::Failed).as_deref(), Some("DeadlineExceeded"));
+        assert_eq!(reason(&summary, TaskPhase::Succeeded), None);
     }
 }

@@ -4,12 +4,12 @@ use crate::api::conditions::{ConditionType, find_true};
 use crate::api::spec::{WhenHopeless, WhenSuccessful};
 use crate::api::status::MapTaskStatus;
 use crate::core::phases::Counts;
-use crate::core::spec::Job;
-use crate::core::spec::success::{Verdict, verdict};
+use crate::core::spec::AcceptedSpec;
+use crate::core::spec::success::{CriterionState, criterion_state};
 
 /// How a task was decided. Never taken back, but by a rerun.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub enum Outcome {
     /// Enough items have succeeded.
     Successful,
     /// It can't succeed any more, or is not allowed to.
@@ -48,7 +48,7 @@ impl FailReason {
 
 /// What becomes of the items that are left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Course {
+pub enum Remainder {
     /// Nothing is decided: they run.
     Open,
     /// They run although the task is decided.
@@ -59,14 +59,14 @@ pub enum Course {
     Stop,
 }
 
-impl Course {
+impl Remainder {
     /// Whether items may start.
     pub fn starts(self) -> bool {
         matches!(self, Self::Open | Self::RunAll)
     }
 }
 
-impl Decision {
+impl Outcome {
     /// What a status has recorded.
     pub fn recorded(status: &MapTaskStatus) -> Option<Self> {
         if find_true(&status.conditions, ConditionType::SuccessCriteriaMet).is_some() {
@@ -80,16 +80,16 @@ impl Decision {
     ///
     /// Where no success is required, it is not enough that none is missing: whoever asks for that wants every item to run,
     /// however many fail, and not none of them.
-    pub fn of_counts(counts: Counts, job: &Job, idle: bool) -> Option<Self> {
-        if job.required == 0 {
+    pub fn of_counts(counts: Counts, spec: &AcceptedSpec, idle: bool) -> Option<Self> {
+        if spec.required == 0 {
             return idle.then_some(Self::Successful);
         }
         let good = counts.succeeded + counts.cached;
-        let hopeless = match verdict(good, counts.failed, job.required, job.count()) {
-            Verdict::Successful => return Some(Self::Successful),
-            Verdict::Hopeless => true,
+        let hopeless = match criterion_state(good, counts.failed, spec.required, spec.count()) {
+            CriterionState::Met => return Some(Self::Successful),
+            CriterionState::Unreachable => true,
             // After a rerun: what was cancelled before is not run again by itself.
-            Verdict::Open => idle,
+            CriterionState::Open => idle,
         };
         hopeless.then(|| {
             let cancelled = match counts.cancelled {
@@ -99,8 +99,8 @@ impl Decision {
             let message = format!(
                 "{} of {} items failed{cancelled}, {} must succeed",
                 counts.failed,
-                job.count().get(),
-                job.required
+                spec.count().get(),
+                spec.required
             );
             Self::Failed(FailReason::TooManyFailures, message)
         })
@@ -112,18 +112,18 @@ impl Decision {
     }
 
     /// What becomes of the items that are left.
-    pub fn course(&self, job: &Job) -> Course {
+    pub fn remainder(&self, spec: &AcceptedSpec) -> Remainder {
         match self {
-            Self::Successful => match job.when_successful {
-                WhenSuccessful::Stop => Course::Stop,
-                WhenSuccessful::Drain => Course::Drain,
-                WhenSuccessful::RunAll => Course::RunAll,
+            Self::Successful => match spec.when_successful {
+                WhenSuccessful::Stop => Remainder::Stop,
+                WhenSuccessful::Drain => Remainder::Drain,
+                WhenSuccessful::RunAll => Remainder::RunAll,
             },
-            Self::Failed(FailReason::TooManyFailures, _) => match job.when_hopeless {
-                WhenHopeless::Stop => Course::Stop,
-                WhenHopeless::RunAll => Course::RunAll,
+            Self::Failed(FailReason::TooManyFailures, _) => match spec.when_hopeless {
+                WhenHopeless::Stop => Remainder::Stop,
+                WhenHopeless::RunAll => Remainder::RunAll,
             },
-            Self::Failed(..) => Course::Stop,
+            Self::Failed(..) => Remainder::Stop,
         }
     }
 }
@@ -136,8 +136,8 @@ mod tests {
 
     #[test]
     fn only_a_decision_by_counts_lets_picked_items_of_a_rerun_run_on() {
-        let failed = |reason| Decision::Failed(reason, String::new()).is_by_counts();
-        assert!(Decision::Successful.is_by_counts() && failed(FailReason::TooManyFailures));
+        let failed = |reason| Outcome::Failed(reason, String::new()).is_by_counts();
+        assert!(Outcome::Successful.is_by_counts() && failed(FailReason::TooManyFailures));
         for reason in [FailReason::FailTaskRule, FailReason::DeadlineExceeded, FailReason::NeverFits] {
             assert!(!failed(reason), "{reason:?}");
         }
@@ -148,10 +148,10 @@ mod tests {
         let recorded = |type_: &str, reason: &str| {
             let condition = json!({ "type": type_, "status": "True", "reason": reason, "message": "why",
                                     "lastTransitionTime": "1970-01-01T00:00:00Z" });
-            Decision::recorded(&serde_json::from_value(json!({ "conditions": [condition] })).unwrap())
+            Outcome::recorded(&serde_json::from_value(json!({ "conditions": [condition] })).unwrap())
         };
         assert_eq!(recorded("Accepted", "Accepted"), None);
-        assert_eq!(recorded("SuccessCriteriaMet", "EnoughSuccesses"), Some(Decision::Successful));
+        assert_eq!(recorded("SuccessCriteriaMet", "EnoughSuccesses"), Some(Outcome::Successful));
         let all = [
             FailReason::TooManyFailures,
             FailReason::FailTaskRule,
@@ -159,10 +159,10 @@ mod tests {
             FailReason::NeverFits,
         ];
         for reason in all {
-            let failed = Decision::Failed(reason, "why".to_owned());
+            let failed = Outcome::Failed(reason, "why".to_owned());
             assert_eq!(recorded("FailureTarget", reason.as_str()), Some(failed));
         }
-        let unknown = Decision::Failed(FailReason::TooManyFailures, "why".to_owned());
+        let unknown = Outcome::Failed(FailReason::TooManyFailures, "why".to_owned());
         assert_eq!(recorded("FailureTarget", "OfAnotherVersion"), Some(unknown));
     }
 }

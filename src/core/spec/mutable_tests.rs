@@ -5,7 +5,7 @@ use super::*;
 use crate::api::MapTask;
 
 /// Every field of the spec, two values of it, and whether it may change while the task lives. Who adds a field says so
-/// here, in `Orders::of` and in `api::schema`; README.md names those that may.
+/// here, in `MutableSpec::of` and in `api::schema`; README.md names those that may.
 fn fields() -> Vec<(&'static str, [Value; 2], bool)> {
     let template = |image: &str| json!({ "spec": { "containers": [{ "name": "main", "image": image }] } });
     vec![
@@ -60,7 +60,7 @@ fn of_every_field_of_the_spec_it_is_said_whether_it_may_change() {
 #[test]
 fn what_may_change_is_what_the_core_looks_at_again() {
     let base: Value = fields().into_iter().map(|(field, [value, _], _)| (field.to_owned(), value)).collect();
-    let orders = |spec: &Value| Orders::of(&serde_json::from_value(spec.clone()).unwrap());
+    let orders = |spec: &Value| MutableSpec::of(&serde_json::from_value(spec.clone()).unwrap());
     for (field, [_, other], may_change) in fields() {
         let mut changed = base.clone();
         changed[field] = other;

@@ -7,7 +7,7 @@ use crate::api::TaskPhase;
 use crate::core::cache::Entry;
 use crate::core::ids::Index;
 use crate::core::pod::PodSeen;
-use crate::core::port::{Action, FetchOutcome, RecallOutcome};
+use crate::core::port::{Action, CacheLookupOutcome, FetchOutcome};
 
 /// A task of these items with a cache, which is accepted and has asked for the first page.
 fn story(items: &Value, extra: &Value) -> Story {
@@ -23,14 +23,14 @@ fn serialized(values: &[&str], extra: &Value) -> Story {
 
 /// The page that was asked for knows these items.
 fn page(story: &mut Story, known: &[u32], damaged: u32, next: Option<u64>) {
-    let recall = story.recall.take().expect("a page was asked for");
+    let lookup = story.lookup.take().expect("a page was asked for");
     let run = story.fleet.task(&key()).unwrap().map().unwrap();
-    let keys = run.job.cache.as_ref().unwrap();
+    let keys = run.spec.cache.as_ref().unwrap();
     let line = "\"known\"".to_owned();
-    let entry = |index: &u32| Entry { key: keys.key(&run.job.items.get(Index(*index))), line: line.clone() };
+    let entry = |index: &u32| Entry { key: keys.key(&run.spec.items.get(Index(*index))), line: line.clone() };
     let entries = known.iter().map(entry).collect();
-    let found = RecallOutcome::Found { from: recall.from, entries, damaged, next };
-    story.fleet.handle_recalled(story.now, &key(), "u", found);
+    let found = CacheLookupOutcome::Found { from: lookup.from, entries, damaged, next };
+    story.fleet.handle_cache_lookup(story.now, &key(), "u", found);
 }
 
 fn counts(story: &Story) -> [i32; 3] {
@@ -52,7 +52,7 @@ fn nothing_is_started_or_decided_before_the_last_page() {
     let mut story = story(&json!({ "values": ["x", "y", "z"] }), &json!({ "minSuccesses": 1 }));
     page(&mut story, &[0], 0, Some(1));
     let plan = story.plan(1_000);
-    assert_eq!(lines(&plan, "recall"), ["recall 3 items of ns/t from ns/c page 1"]);
+    assert_eq!(lines(&plan, "look up"), ["look up 3 items of ns/t from ns/c page 1"]);
     assert_eq!((lines(&plan, "create"), counts(&story)), (vec![], [0, 1, 0]), "more than was required is welcome");
     page(&mut story, &[2], 0, None);
     story.plan(1_000);
@@ -65,17 +65,22 @@ fn nothing_is_started_or_decided_before_the_last_page() {
 fn a_page_without_an_answer_is_asked_for_again_after_a_delay_that_doubles() {
     let mut story = story(&json!({ "values": ["x"] }), &json!({}));
     for delay in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
-        story.fleet.handle_recalled(story.now, &key(), "u", RecallOutcome::Unclear("timeout".to_owned()));
-        assert_eq!(lines(&story.plan(delay - 20), "recall"), Vec::<&str>::new());
+        story.fleet.handle_cache_lookup(
+            story.now,
+            &key(),
+            "u",
+            CacheLookupOutcome::Indeterminate("timeout".to_owned()),
+        );
+        assert_eq!(lines(&story.plan(delay - 20), "look up"), Vec::<&str>::new());
         let plan = story.plan(20);
-        assert_eq!((lines(&plan, "recall").len(), lines(&plan, "create")), (1, vec![]), "after {delay} ms");
+        assert_eq!((lines(&plan, "look up").len(), lines(&plan, "create")), (1, vec![]), "after {delay} ms");
     }
     page(&mut story, &[], 0, Some(1));
     story.plan(0);
-    story.fleet.handle_recalled(story.now, &key(), "u", RecallOutcome::Unclear("timeout".to_owned()));
+    story.fleet.handle_cache_lookup(story.now, &key(), "u", CacheLookupOutcome::Indeterminate("timeout".to_owned()));
     assert_eq!(
-        lines(&story.plan(1_000), "recall"),
-        ["recall 1 items of ns/t from ns/c page 1"],
+        lines(&story.plan(1_000), "look up"),
+        ["look up 1 items of ns/t from ns/c page 1"],
         "an answer ends the row"
     );
 }
@@ -99,9 +104,9 @@ fn what_is_known_is_stored_before_more_is_asked_for_if_it_is_much() {
         page(&mut story, &(0..known).collect::<Vec<_>>(), 0, Some(1));
         let plan = story.plan(1_000);
         assert!(plan.iter().any(|line| line.ends_with(&format!(" +{known} results"))), "{plan:?}");
-        assert_eq!(lines(&plan, "recall").is_empty(), waits, "{known}");
+        assert_eq!(lines(&plan, "look up").is_empty(), waits, "{known}");
         let plan = story.plan(0);
-        assert_eq!(lines(&plan, "recall").is_empty(), !waits, "once they are stored");
+        assert_eq!(lines(&plan, "look up").is_empty(), !waits, "once they are stored");
     }
 }
 
@@ -129,7 +134,7 @@ fn only_first_attempts_are_looked_up_after_a_restart() {
     story.plan(1_000);
     let running = Story::pod(1, 1, &json!({ "phase": "Running" }));
     story.restart([Story::ended(0, 1, 3), running]);
-    assert_eq!(lines(&story.plan(0), "recall"), ["recall 1 items of ns/t from ns/c page 0"]);
+    assert_eq!(lines(&story.plan(0), "look up"), ["look up 1 items of ns/t from ns/c page 0"]);
 }
 
 #[test]
@@ -186,10 +191,10 @@ fn an_item_that_was_waited_for_and_is_known_waits_no_more() {
     story.plan(0);
     story.ends(0, 1, 0);
     story.plan(1_000);
-    assert_eq!(lines(&story.plan(999), "recall"), Vec::<&str>::new(), "the cache has a second to take it in");
+    assert_eq!(lines(&story.plan(999), "look up"), Vec::<&str>::new(), "the cache has a second to take it in");
     story.plan(0);
     let plan = story.plan(1_000);
-    assert_eq!(lines(&plan, "recall"), ["recall 1 items of ns/t from ns/c page 0"]);
+    assert_eq!(lines(&plan, "look up"), ["look up 1 items of ns/t from ns/c page 0"]);
     page(&mut story, &[2], 0, Some(1));
     story.plan(1_000);
     assert_eq!((counts(&story), waiting(&story)), ([1, 1, 0], Some("Serialized")), "item 3 still does");
@@ -206,10 +211,10 @@ fn items_of_a_configmap_are_looked_up_once_they_are_read_again() {
     story.plan(0);
     story.plan(0);
     story.restart([]);
-    story.recall = None;
+    story.lookup = None;
     let plan = story.fleet.poll_plan(story.now);
     assert!(plan.actions.iter().any(|action| matches!(action, Action::Fetch(_))), "{plan}");
-    assert!(!plan.actions.iter().any(|action| matches!(action, Action::Recall(_))), "{plan}");
+    assert!(!plan.actions.iter().any(|action| matches!(action, Action::CacheLookup(_))), "{plan}");
     read(&mut story);
-    assert_eq!(lines(&story.plan(0), "recall"), ["recall 2 items of ns/t from ns/c page 0"]);
+    assert_eq!(lines(&story.plan(0), "look up"), ["look up 2 items of ns/t from ns/c page 0"]);
 }

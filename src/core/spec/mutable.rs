@@ -6,7 +6,7 @@ use crate::core::spec::seconds;
 
 /// The part of a spec that may change while the task lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Orders {
+pub struct MutableSpec {
     /// Whether items may start.
     pub suspend: bool,
     /// What becomes of running items in the meantime.
@@ -23,7 +23,7 @@ pub struct Orders {
     pub rerun: Option<Rerun>,
 }
 
-impl Orders {
+impl MutableSpec {
     /// Those of a spec. A new field of it does not compile before it is said here whether it may change.
     pub fn of(spec: &MapTaskSpec) -> Self {
         let MapTaskSpec {
@@ -73,10 +73,15 @@ impl Orders {
 
     /// What was asked for before there was anything to start again counts as done.
     pub fn rerun_at_acceptance(&self) -> Option<RerunDone> {
-        self.rerun.as_ref().map(|rerun| RerunDone { id: rerun.id.clone(), items: 0, picked: false, message: None })
+        self.rerun.as_ref().map(|rerun| RerunDone {
+            id: rerun.id.clone(),
+            items: 0,
+            explicit_selection: false,
+            message: None,
+        })
     }
 }
 
 #[cfg(test)]
-#[path = "orders_tests.rs"]
+#[path = "mutable_tests.rs"]
 mod tests;

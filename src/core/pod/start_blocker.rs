@@ -2,7 +2,7 @@
 
 /// What holds up the start of a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum StallKind {
+pub enum BlockerKind {
     /// No node has room for it.
     NoCapacity,
     /// Somebody holds it back by a scheduling gate.
@@ -23,7 +23,7 @@ pub enum StallKind {
     Other,
 }
 
-impl StallKind {
+impl BlockerKind {
     /// Whether the status of a pod says all that is to be known, so that its Events need not be read.
     pub fn is_told_by_status(self) -> bool {
         matches!(self, Self::NoCapacity | Self::Gated | Self::ImageName | Self::Config)
@@ -32,9 +32,9 @@ impl StallKind {
 
 /// What holds up the start of a pod, with the cluster's own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stall {
+pub struct StartBlocker {
     /// What it is.
-    pub kind: StallKind,
+    pub kind: BlockerKind,
     /// The scheduler's or the kubelet's message.
     pub message: String,
 }

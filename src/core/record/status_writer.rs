@@ -27,7 +27,7 @@ const REREAD_MILLIS: u64 = 1_000;
 
 /// The part of a status by which a write of ours is known again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Mark {
+struct Fingerprint {
     phase: Option<TaskPhase>,
     phases: Option<String>,
     attempts: Option<String>,
@@ -38,7 +38,7 @@ struct Mark {
     items_hash: Option<String>,
 }
 
-impl Mark {
+impl Fingerprint {
     fn of(status: &MapTaskStatus) -> Self {
         Self {
             phase: status.phase,
@@ -55,7 +55,7 @@ impl Mark {
 
 /// The bookkeeping of one task's status writes.
 #[derive(Clone, Debug)]
-pub struct Ledger {
+pub struct StatusWriter {
     /// The newest resourceVersion known of the object.
     resource_version: u64,
     /// Grows with each change.
@@ -63,9 +63,9 @@ pub struct Ledger {
     /// Every change up to here is in the API server.
     written: Revision,
     /// The status that the API server has at `resource_version`, if a write of ours or the watch told.
-    stored: Option<Mark>,
+    stored: Option<Fingerprint>,
     /// The write that is on its way, last, and before it those whose fate is not known.
-    attempted: Vec<(Revision, Mark)>,
+    attempted: Vec<(Revision, Fingerprint)>,
     /// So many of them are remembered at most.
     remembered: usize,
     in_flight: bool,
@@ -86,23 +86,23 @@ pub struct Ledger {
 
 /// What the watch's view of the object means for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum Observed {
     /// Nothing new.
-    Old,
+    Stale,
     /// Newer, with the status that we know.
-    Ours,
+    Own,
     /// Newer, with a status that somebody else wrote.
-    Foreign,
+    External,
 }
 
-impl Ledger {
+impl StatusWriter {
     /// For an object as first seen.
     pub fn new(resource_version: u64, status: Option<&MapTaskStatus>) -> Self {
         Self {
             resource_version,
             revision: Revision(0),
             written: Revision(0),
-            stored: Some(Mark::of(status.unwrap_or(&MapTaskStatus::default()))),
+            stored: Some(Fingerprint::of(status.unwrap_or(&MapTaskStatus::default()))),
             attempted: Vec::new(),
             remembered: Limits::DEFAULT.attempted_writes,
             in_flight: false,
@@ -198,7 +198,7 @@ impl Ledger {
         if self.attempted.len() >= self.remembered {
             self.attempted.remove(0);
         }
-        self.attempted.push((self.revision, Mark::of(status)));
+        self.attempted.push((self.revision, Fingerprint::of(status)));
     }
 
     /// The write was carried out, and with it so many bytes of ConfigMaps.
@@ -281,28 +281,28 @@ impl Ledger {
     }
 
     /// The watch, or an answer, shows the object.
-    pub fn seen(&mut self, resource_version: u64, status: &MapTaskStatus) -> Seen {
+    pub fn seen(&mut self, resource_version: u64, status: &MapTaskStatus) -> Observed {
         if resource_version == self.resource_version {
             self.stale_since = None;
         }
         if resource_version <= self.resource_version {
-            return Seen::Old;
+            return Observed::Stale;
         }
         self.resource_version = resource_version;
         if self.stale_since.take().is_some() {
             self.again.reset();
         }
-        let mark = Mark::of(status);
+        let mark = Fingerprint::of(status);
         if let Some(which) = self.attempted.iter().rposition(|(_, attempted)| *attempted == mark) {
             self.confirm(which);
-            return Seen::Ours;
+            return Observed::Own;
         }
         if self.stored.as_ref() == Some(&mark) {
-            return Seen::Ours;
+            return Observed::Own;
         }
         self.stored = Some(mark);
         self.attempted.clear();
-        Seen::Foreign
+        Observed::External
     }
 
     /// This attempted write was carried out, and those before it will not be any more: the version has moved on.
@@ -315,5 +315,5 @@ impl Ledger {
 }
 
 #[cfg(test)]
-#[path = "ledger_tests.rs"]
+#[path = "status_writer_tests.rs"]
 mod tests;

@@ -6,7 +6,7 @@ use crate::core::ids::Index;
 
 /// Items whose result another one is about to give: see `cache::claims`.
 #[derive(Debug, Default)]
-pub struct Parked {
+pub struct BlockedOnDuplicate {
     waiting: BTreeSet<Index>,
     /// The other one has let go in the meantime.
     freed: BTreeSet<Index>,
@@ -14,7 +14,7 @@ pub struct Parked {
     behind: Option<String>,
 }
 
-impl Parked {
+impl BlockedOnDuplicate {
     /// The item waits for another.
     pub fn park(&mut self, index: Index, behind: String) {
         self.freed.remove(&index);
@@ -67,17 +67,20 @@ mod tests {
 
     #[test]
     fn items_that_wait_for_another_are_freed_one_by_one_and_looked_up_again_together() {
-        let mut parked = Parked::default();
-        assert!(parked.is_empty());
-        parked.park(Index(3), "ns/t item 1".to_owned());
-        parked.park(Index(4), "ns/t item 2".to_owned());
-        assert_eq!((parked.len(), parked.is_empty(), parked.behind()), (2, false, Some("ns/t item 2")));
-        parked.free(Index(4));
-        parked.free(Index(9));
-        assert_eq!((parked.len(), parked.freed()), (2, &BTreeSet::from([Index(4)])));
-        assert_eq!(parked.take_freed(), BTreeSet::from([Index(4)]));
-        assert_eq!((parked.len(), parked.take_freed()), (1, BTreeSet::new()));
-        parked.remove(Index(3));
-        assert!(parked.is_empty());
+        let mut blocked_on_duplicate = BlockedOnDuplicate::default();
+        assert!(blocked_on_duplicate.is_empty());
+        blocked_on_duplicate.park(Index(3), "ns/t item 1".to_owned());
+        blocked_on_duplicate.park(Index(4), "ns/t item 2".to_owned());
+        assert_eq!(
+            (blocked_on_duplicate.len(), blocked_on_duplicate.is_empty(), blocked_on_duplicate.behind()),
+            (2, false, Some("ns/t item 2"))
+        );
+        blocked_on_duplicate.free(Index(4));
+        blocked_on_duplicate.free(Index(9));
+        assert_eq!((blocked_on_duplicate.len(), blocked_on_duplicate.freed()), (2, &BTreeSet::from([Index(4)])));
+        assert_eq!(blocked_on_duplicate.take_freed(), BTreeSet::from([Index(4)]));
+        assert_eq!((blocked_on_duplicate.len(), blocked_on_duplicate.take_freed()), (1, BTreeSet::new()));
+        blocked_on_duplicate.remove(Index(3));
+        assert!(blocked_on_duplicate.is_empty());
     }
 }

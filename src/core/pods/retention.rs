@@ -7,7 +7,7 @@ use crate::core::revision::Revision;
 
 /// A pod that has ended, of an attempt that counts no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leftover {
+pub struct FinishedPod {
     /// What it was to the task.
     pub role: PodRole,
     /// Its UID.
@@ -36,19 +36,19 @@ pub struct Keeping {
 
 /// The finished pods of one task.
 #[derive(Debug, Default)]
-pub struct Shelf {
+pub struct Retention {
     /// Where each of them is.
     places: HashMap<PodRole, Place>,
     /// Their end is not yet in the status; in order of revision.
-    unrecorded: VecDeque<(Revision, Leftover)>,
+    unrecorded: VecDeque<(Revision, FinishedPod)>,
     /// They stay; oldest first, each with the time until which it would linger.
-    kept: VecDeque<(Time, Leftover)>,
+    kept: VecDeque<(Time, FinishedPod)>,
     /// They stay until their time, unless there are too many.
-    lingering: BTreeMap<(Time, PodRole), Leftover>,
+    lingering: BTreeMap<(Time, PodRole), FinishedPod>,
     /// They go, but none before its time.
-    doomed: BTreeMap<(Time, PodRole), Leftover>,
+    deletable: BTreeMap<(Time, PodRole), FinishedPod>,
     /// Their deletion is on its way or done.
-    deleting: HashMap<PodRole, Leftover>,
+    deleting: HashMap<PodRole, FinishedPod>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,20 +56,20 @@ enum Place {
     Unrecorded,
     Kept,
     Lingering(Time),
-    Doomed(Time),
+    Deletable(Time),
     Deleting,
 }
 
-impl Shelf {
+impl Retention {
     /// Takes a pod whose end is part of this revision.
-    pub fn put(&mut self, revision: Revision, pod: Leftover) {
+    pub fn put(&mut self, revision: Revision, pod: FinishedPod) {
         let id = pod.role;
         match self.get(id) {
             Some(known) if known.version >= pod.version || known.ended && known.uid == pod.uid => {}
             // It lives on while it waits for its end to be recorded, or for its deletion, which names the version.
             Some(known) if known.uid == pod.uid && !pod.ended => {
                 let not_before = known.not_before;
-                self.renew(Leftover { not_before, ..pod });
+                self.renew(FinishedPod { not_before, ..pod });
             }
             _ => {
                 self.take(id);
@@ -80,14 +80,14 @@ impl Shelf {
     }
 
     /// What is known of a pod that stays where it is.
-    fn renew(&mut self, pod: Leftover) {
+    fn renew(&mut self, pod: FinishedPod) {
         let id = pod.role;
         match self.places.get(&id) {
             Some(Place::Unrecorded) => {
                 let mut known = self.unrecorded.iter_mut().filter(|(_, known)| known.role == id);
                 known.next().into_iter().for_each(|(_, known)| *known = pod.clone());
             }
-            Some(Place::Doomed(time)) => drop(self.doomed.insert((*time, id), pod)),
+            Some(Place::Deletable(time)) => drop(self.deletable.insert((*time, id), pod)),
             Some(Place::Deleting) => drop(self.deleting.insert(id, pod)),
             // What lingers or is kept has ended.
             Some(Place::Kept | Place::Lingering(_)) | None => {}
@@ -95,7 +95,7 @@ impl Shelf {
     }
 
     /// Condemns a pod at once that should not be alive.
-    pub fn condemn(&mut self, pod: Leftover) {
+    pub fn delete_now(&mut self, pod: FinishedPod) {
         let id = pod.role;
         match self.get(id) {
             Some(known) if known.version >= pod.version => {}
@@ -105,7 +105,7 @@ impl Shelf {
             }
             _ => {
                 self.take(id);
-                self.doom(pod);
+                self.forced_failure(pod);
             }
         }
     }
@@ -116,7 +116,7 @@ impl Shelf {
         while self.unrecorded.front().is_some_and(|(revision, _)| *revision <= written) {
             let Some((_, pod)) = self.unrecorded.pop_front() else { break };
             if !pod.ended {
-                self.doom(pod);
+                self.forced_failure(pod);
                 continue;
             }
             self.places.insert(pod.role, Place::Kept);
@@ -132,7 +132,7 @@ impl Shelf {
         while let Some(oldest) = self.lingering.first_entry().filter(|entry| entry.key().0 <= now || excess > 0) {
             excess = excess.saturating_sub(1);
             let pod = oldest.remove();
-            self.doom(pod);
+            self.forced_failure(pod);
         }
     }
 
@@ -142,8 +142,8 @@ impl Shelf {
     }
 
     /// The next pod to delete, which is then taken to be on its way out.
-    pub fn next_delete(&mut self, now: Time) -> Option<Leftover> {
-        let due = self.doomed.first_entry().filter(|entry| entry.key().0 <= now)?;
+    pub fn next_delete(&mut self, now: Time) -> Option<FinishedPod> {
+        let due = self.deletable.first_entry().filter(|entry| entry.key().0 <= now)?;
         let pod = due.remove();
         self.places.insert(pod.role, Place::Deleting);
         self.deleting.insert(pod.role, pod.clone());
@@ -152,14 +152,14 @@ impl Shelf {
 
     /// When the next pod may be deleted, or is to be.
     pub fn next_wake(&self) -> Option<Time> {
-        let first = |pods: &BTreeMap<(Time, PodRole), Leftover>| pods.keys().next().map(|(time, _)| *time);
-        [first(&self.lingering), first(&self.doomed)].into_iter().flatten().min()
+        let first = |pods: &BTreeMap<(Time, PodRole), FinishedPod>| pods.keys().next().map(|(time, _)| *time);
+        [first(&self.lingering), first(&self.deletable)].into_iter().flatten().min()
     }
 
     /// The deletion did not work and is to be tried again.
     pub fn delete_failed(&mut self, id: PodRole, not_before: Time) {
         if let Some(pod) = self.deleting.remove(&id) {
-            self.doom(Leftover { not_before, ..pod });
+            self.forced_failure(FinishedPod { not_before, ..pod });
         }
     }
 
@@ -177,17 +177,17 @@ impl Shelf {
         }
     }
 
-    fn doom(&mut self, pod: Leftover) {
-        self.places.insert(pod.role, Place::Doomed(pod.not_before));
-        self.doomed.insert((pod.not_before, pod.role), pod);
+    fn forced_failure(&mut self, pod: FinishedPod) {
+        self.places.insert(pod.role, Place::Deletable(pod.not_before));
+        self.deletable.insert((pod.not_before, pod.role), pod);
     }
 
-    fn get(&self, id: PodRole) -> Option<&Leftover> {
+    fn get(&self, id: PodRole) -> Option<&FinishedPod> {
         match self.places.get(&id)? {
             Place::Unrecorded => self.unrecorded.iter().map(|(_, pod)| pod).find(|pod| pod.role == id),
             Place::Kept => self.kept.iter().map(|(_, pod)| pod).find(|pod| pod.role == id),
             Place::Lingering(time) => self.lingering.get(&(*time, id)),
-            Place::Doomed(time) => self.doomed.get(&(*time, id)),
+            Place::Deletable(time) => self.deletable.get(&(*time, id)),
             Place::Deleting => self.deleting.get(&id),
         }
     }
@@ -197,7 +197,7 @@ impl Shelf {
             Some(Place::Unrecorded) => self.unrecorded.retain(|(_, pod)| pod.role != id),
             Some(Place::Kept) => self.kept.retain(|(_, pod)| pod.role != id),
             Some(Place::Lingering(time)) => drop(self.lingering.remove(&(time, id))),
-            Some(Place::Doomed(time)) => drop(self.doomed.remove(&(time, id))),
+            Some(Place::Deletable(time)) => drop(self.deletable.remove(&(time, id))),
             Some(Place::Deleting) => drop(self.deleting.remove(&id)),
             None => {}
         }
@@ -205,5 +205,5 @@ impl Shelf {
 }
 
 #[cfg(test)]
-#[path = "shelf_tests.rs"]
+#[path = "retention_tests.rs"]
 mod tests;

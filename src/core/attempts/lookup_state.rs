@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::core::backoff::Backoff;
-use crate::core::cache::Wanted;
+use crate::core::cache::LookupKeys;
 use crate::core::ids::Time;
 
 /// The delay before a page without an answer is asked for again, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
@@ -13,23 +13,23 @@ const MAX_AGAIN_MILLIS: u64 = 30_000;
 
 /// How far the items of a task have been looked up.
 #[derive(Debug)]
-pub struct Lookup {
+pub struct LookupState {
     /// What is looked up; not said before the items are known.
-    wanted: Option<Arc<Wanted>>,
+    wanted: Option<Arc<LookupKeys>>,
     from: u64,
     asked: bool,
     again: Backoff,
     damaged: u32,
 }
 
-impl Default for Lookup {
+impl Default for LookupState {
     fn default() -> Self {
         let again = Backoff::new(AGAIN_MILLIS, MAX_AGAIN_MILLIS);
         Self { wanted: None, from: 0, asked: false, again, damaged: 0 }
     }
 }
 
-impl Lookup {
+impl LookupState {
     /// One that begins a little later.
     pub fn later(now: Time) -> Self {
         let mut lookup = Self::default();
@@ -38,12 +38,12 @@ impl Lookup {
     }
 
     /// What is looked up, once that is said.
-    pub fn wanted(&self) -> Option<&Arc<Wanted>> {
+    pub fn wanted(&self) -> Option<&Arc<LookupKeys>> {
         self.wanted.as_ref()
     }
 
     /// Says what is looked up.
-    pub fn want(&mut self, wanted: Arc<Wanted>) {
+    pub fn want(&mut self, wanted: Arc<LookupKeys>) {
         self.wanted = Some(wanted);
     }
 
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn only_the_answer_about_the_page_that_was_asked_for_is_awaited() {
-        let mut lookup = Lookup::default();
+        let mut lookup = LookupState::default();
         assert!(!lookup.awaits(Some(0)) && !lookup.awaits(None), "nothing was asked for");
         assert_eq!(lookup.ask(), 0);
         assert!(lookup.awaits(Some(0)) && lookup.awaits(None) && !lookup.awaits(Some(1)));
