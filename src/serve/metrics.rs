@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 
 use crate::api::MapTaskStatus;
 use crate::core::fleet::Gauges;
+use crate::core::phases::ItemPhase;
 use crate::core::port::{CreateOutcome, DeleteOutcome, WriteOutcome};
 
 type Label = [(&'static str, &'static str); 1];
@@ -22,7 +23,7 @@ pub struct Metrics {
     registry: Arc<Mutex<Registry>>,
     tasks: Family<Label, Gauge>,
     attempts: Family<Label, Counter>,
-    pods: Family<Label, Gauge>,
+    items: Family<Label, Gauge>,
     window: Gauge,
     held: Gauge,
     held_tasks: Gauge,
@@ -43,7 +44,7 @@ impl Default for Metrics {
             registry: Arc::default(),
             tasks: Family::default(),
             attempts: Family::default(),
-            pods: Family::default(),
+            items: Family::default(),
             window: Gauge::default(),
             held: Gauge::default(),
             held_tasks: Gauge::default(),
@@ -61,11 +62,7 @@ impl Default for Metrics {
         let r = &mut registry;
         r.register("tasks", "MapTasks by phase", metrics.tasks.clone());
         r.register("item_attempts", "Attempts ended, by how they ended", metrics.attempts.clone());
-        r.register(
-            "items_in_flight",
-            "Items with a pod, or with one on its way, and items waiting",
-            metrics.pods.clone(),
-        );
+        r.register("items", "Items of the MapTasks that have not ended, by phase", metrics.items.clone());
         r.register("create_window", "Pod creates that may be on their way at once", metrics.window.clone());
         r.register("held_namespaces", "Namespaces whose quota is used up", metrics.held.clone());
         r.register("held_tasks", "MapTasks whose pods can't be created", metrics.held_tasks.clone());
@@ -149,16 +146,18 @@ impl Metrics {
             self.tasks.get_or_create(&[("phase", phase)]).set(i64::try_from(tasks).unwrap_or(i64::MAX));
         }
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        self.pods.get_or_create(&[("state", "in_flight")]).set(number(gauges.in_flight));
-        self.pods.get_or_create(&[("state", "waiting")]).set(number(gauges.waiting));
+        for phase in ItemPhase::ALL.map(ItemPhase::as_str) {
+            let items = gauges.items.get(phase).copied().unwrap_or(0);
+            self.items.get_or_create(&[("phase", phase)]).set(number(items));
+        }
         self.window.set(i64::from(gauges.window.0));
         self.held.set(number(gauges.held_namespaces));
         self.held_tasks.set(number(gauges.held_tasks));
         self.cached.inc_by(gauges.cached.saturating_sub(self.cached.get()));
         let Ok(mut counted) = self.counted.lock() else { return };
-        for (category, total) in &gauges.endings {
+        for (category, total) in &gauges.outcomes {
             let before = counted.insert(category, *total).unwrap_or(0);
-            self.attempts.get_or_create(&[("ending", category)]).inc_by(total.saturating_sub(before));
+            self.attempts.get_or_create(&[("outcome", category)]).inc_by(total.saturating_sub(before));
         }
     }
 

@@ -28,11 +28,14 @@ fn health_and_metrics_are_served_without_a_name_of_any_task() {
     assert_eq!(ask("/readyz"), (true, "ok\n".to_owned()));
     let text = namespace.wait("the task in the metrics", || {
         let (good, text) = ask("/metrics");
-        (good && text.contains("maptask_item_attempts_total{ending=\"Succeeded\"}")).then_some(text)
+        (good && text.contains("maptask_item_attempts_total{outcome=\"Succeeded\"}")).then_some(text)
     });
-    for metric in
-        ["maptask_tasks{phase=\"Succeeded\"}", "maptask_pod_creates_total{outcome=\"created\"}", "maptask_leader 1"]
-    {
+    for metric in [
+        "maptask_tasks{phase=\"Succeeded\"}",
+        "maptask_pod_creates_total{outcome=\"created\"}",
+        "maptask_items{phase=\"Pending\"}",
+        "maptask_leader 1",
+    ] {
         assert!(text.contains(metric), "{metric} is not in {text}");
     }
     assert!(!text.contains("counted") && !text.contains(&namespace.0), "{text}");

@@ -10,6 +10,7 @@ use crate::api::status::TaskPhase;
 use crate::core::cache::claims::Claims;
 use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::limits::Limits;
+use crate::core::phases::ItemPhase;
 use crate::core::pods::Pods;
 use crate::core::pods::retention::Keeping;
 use crate::core::port::TaskSeen;
@@ -80,10 +81,8 @@ impl TaskEntry {
 pub struct Gauges {
     /// Tasks by phase.
     pub tasks: BTreeMap<&'static str, u64>,
-    /// Items in flight.
-    pub in_flight: u64,
-    /// Items that wait.
-    pub waiting: u64,
+    /// Items of the tasks that have not ended, by phase.
+    pub items: BTreeMap<&'static str, u64>,
     /// Namespaces whose quota is used up.
     pub held_namespaces: u64,
     /// Tasks that are probed with one pod at a time, since their creates fail.
@@ -93,7 +92,7 @@ pub struct Gauges {
     /// Items found in a cache, since the start.
     pub cached: u64,
     /// Attempts ended, by category, since the start.
-    pub endings: BTreeMap<&'static str, u64>,
+    pub outcomes: BTreeMap<&'static str, u64>,
 }
 
 impl Fleet {
@@ -188,17 +187,21 @@ impl Fleet {
     /// Numbers about the fleet.
     pub fn gauges(&self) -> Gauges {
         let mut gauges = Gauges {
-            in_flight: self.in_flight as u64,
             held_namespaces: self.queue.held() as u64,
             held_tasks: self.queue.failing() as u64,
             window: self.queue.window.size_and_use(),
             cached: self.cached,
-            endings: self.endings.clone(),
+            outcomes: self.endings.clone(),
             ..Gauges::default()
         };
         for task in self.entries.values().filter_map(|entry| entry.task.as_ref()) {
             *gauges.tasks.entry(phase_name(task.phase())).or_default() += 1;
-            gauges.waiting += task.active().map_or(0, |run| u64::from(run.phases.counts().pending));
+            let Some(counts) = task.map().filter(|_| !task.phase().is_terminal()).map(|run| run.phases.counts()) else {
+                continue;
+            };
+            for phase in ItemPhase::ALL {
+                *gauges.items.entry(phase.as_str()).or_default() += u64::from(counts.get(phase));
+            }
         }
         gauges
     }

@@ -40,6 +40,18 @@ impl ItemPhase {
     pub const ALL: [Self; 6] =
         [Self::Pending, Self::Running, Self::Succeeded, Self::Failed, Self::Cached, Self::Cancelled];
 
+    /// The word of the API and the metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Running => "Running",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::Cached => "Cached",
+            Self::Cancelled => "Cancelled",
+        }
+    }
+
     /// Whether the item has ended for good.
     pub fn is_terminal(self) -> bool {
         !matches!(self, Self::Pending | Self::Running)
@@ -72,6 +84,11 @@ impl Counts {
     pub fn total(&self) -> u32 {
         let Self { pending, running, succeeded, failed, cached, cancelled } = self;
         pending + running + succeeded + failed + cached + cancelled
+    }
+
+    /// Items that have ended by themselves or were known: all but the cancelled of those that are over.
+    pub fn ended(&self) -> u32 {
+        self.succeeded + self.cached + self.failed
     }
 
     /// Items in that phase.
