@@ -2,6 +2,7 @@
 
 pub mod conditions;
 pub mod json;
+pub mod remaining_items;
 #[allow(unreachable_pub, reason = "what kube's derive makes")]
 pub mod retry_policy;
 mod schema;

@@ -91,7 +91,7 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
         "cache keeps results, but results.source keeps none: set it to TerminationMessage, or leave out cache",
         ".cache",
     ));
-    for field in ["items", "results", "retries", "retryPolicy", "whenSuccessful", "whenHopeless", "completion"] {
+    for field in ["items", "results", "retries", "retryPolicy", "remainingItems", "completion"] {
         rules.push(fixed(&format!("self.{field} == oldSelf.{field}"), field, &format!(".{field}")));
     }
     for field in ["minSuccesses", "startDeadlineSeconds", "artifacts"] {

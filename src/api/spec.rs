@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::json::Json;
+use super::remaining_items::RemainingItems;
 use super::retry_policy::RetryPolicy;
 use super::schema;
 use super::status::MapTaskStatus;
@@ -69,12 +70,9 @@ pub struct MapTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0, max = 1_000_000))]
     pub min_successes: Option<i32>,
-    /// What becomes of the other items once enough have succeeded; default Stop.
+    /// What happens to the remaining items once the outcome of the task is certain.
     #[serde(default)]
-    pub when_successful: WhenSuccessful,
-    /// What becomes of the other items once too many have failed; default Stop.
-    #[serde(default)]
-    pub when_hopeless: WhenHopeless,
+    pub remaining_items: RemainingItems,
     /// Further attempts at an item after its own failure; default 0.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000))]
@@ -191,28 +189,6 @@ pub enum Completion {
     /// The end of the item's container. Once that is recorded, the pod is deleted, with the time that
     /// terminationGracePeriodSeconds gives its other containers, such as the proxy of a service mesh.
     Container,
-}
-
-/// What becomes of the other items once enough have succeeded.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
-pub enum WhenSuccessful {
-    /// Pending items are cancelled, and running ones stopped.
-    #[default]
-    Stop,
-    /// Pending items are cancelled; running ones are left to end.
-    Drain,
-    /// All items run to their end.
-    RunAll,
-}
-
-/// What becomes of the other items once too many have failed.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
-pub enum WhenHopeless {
-    /// Pending items are cancelled, and running ones stopped.
-    #[default]
-    Stop,
-    /// All items run to their end.
-    RunAll,
 }
 
 /// What becomes of running items when the task is suspended.

@@ -17,7 +17,7 @@ fn task(name: &str, items: &Value, cache: &Value) -> Value {
     for (field, value) in cache.as_object().unwrap() {
         all[field] = value.clone();
     }
-    let spec = json!({ "items": { "values": items }, "cache": all, "whenHopeless": "RunAll" });
+    let spec = json!({ "items": { "values": items }, "cache": all, "remainingItems": { "onFailure": "Run" } });
     let script = r#"test "$MAPTASK_ITEM" = bad && exit 3; test "$MAPTASK_ITEM" = slow && sleep 4; echo -n "$MAPTASK_ITEM" > /dev/termination-log"#;
     real_task(name, &spec, script)
 }

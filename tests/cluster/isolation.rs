@@ -78,7 +78,7 @@ fn a_webhook_that_stops_answering_holds_up_its_namespace_and_no_other() {
             let events = namespace.list("events");
             let is_word = |event: &Value| {
                 let note = event["message"].as_str().unwrap_or_default();
-                event["reason"] == "HeldBack" && note.contains("failed calling webhook")
+                event["reason"] == "Blocked" && note.contains("failed calling webhook")
             };
             events.iter().any(is_word).then_some(())
         });

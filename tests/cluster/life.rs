@@ -72,7 +72,7 @@ fn a_small_quota_makes_items_wait_and_not_fail() {
     let status = namespace.wait_for_end("many");
     assert_eq!((status["phase"].as_str(), counts(&status)), (Some("Succeeded"), [50, 0, 0, 0]));
     let events = namespace.kubectl(&["get", "events", "--field-selector", "involvedObject.kind=MapTask"]);
-    assert!(events.contains("HeldBack") && events.contains("Accepted") && events.contains("Succeeded"), "{events}");
+    assert!(events.contains("Blocked") && events.contains("Accepted") && events.contains("Succeeded"), "{events}");
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_foreign_config_map_in_the_place_of_the_results_is_left_alone_and_told() {
         let events = namespace.kubectl(&["get", "events", "--field-selector", "involvedObject.kind=MapTask"]);
         events.contains("ConfigMap t-results-0 exists and belongs to another owner").then_some(events)
     });
-    assert!(events.contains("HeldBack"), "{events}");
+    assert!(events.contains("Blocked"), "{events}");
     assert_eq!(namespace.get("configmap", "t-results-0").unwrap()["data"], json!({ "mine": "1" }));
     namespace.kubectl(&["delete", "configmap", "t-results-0"]);
     assert_eq!(counts(&namespace.wait_for_end("t")), [1, 0, 0, 0]);

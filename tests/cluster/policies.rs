@@ -18,7 +18,7 @@ fn live_pods(namespace: &Namespace) -> usize {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn what_is_left_of_a_decided_task_is_stopped_drained_or_run_as_its_spec_says() {
+fn what_is_left_of_a_decided_task_is_cancelled_drained_or_run_as_its_spec_says() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("course");
     // Items 0 and 1 end at once, 2 a little later, 3 starts only when there is room.
@@ -32,9 +32,9 @@ fn what_is_left_of_a_decided_task_is_stopped_drained_or_run_as_its_spec_says() {
         spec
     };
     let cases = [
-        ("drain", spec(0, json!({ "whenSuccessful": "Drain" })), "Succeeded"),
-        ("all", spec(0, json!({ "whenSuccessful": "RunAll" })), "Succeeded"),
-        ("hopeless", spec(3, json!({ "whenHopeless": "RunAll" })), "Failed"),
+        ("drain", spec(0, json!({ "remainingItems": { "onSuccess": "Drain" } })), "Succeeded"),
+        ("all", spec(0, json!({ "remainingItems": { "onSuccess": "Run" } })), "Succeeded"),
+        ("hopeless", spec(3, json!({ "remainingItems": { "onFailure": "Run" } })), "Failed"),
         ("stop", spec(3, json!({})), "Failed"),
     ];
     for (name, spec, _) in &cases {
@@ -70,7 +70,7 @@ fn rules_say_what_follows_an_exit_code() {
     ]);
     let spec = |values: Value| {
         let policy = json!({ "rules": rules, "backoffSeconds": 1 });
-        json!({ "items": { "values": values }, "retries": 1, "retryPolicy": policy, "whenHopeless": "RunAll" })
+        json!({ "items": { "values": values }, "retries": 1, "retryPolicy": policy, "remainingItems": { "onFailure": "Run" } })
     };
     namespace.apply(&real_task("item", &spec(json!([42, 44, 7])), script));
     namespace.apply(&real_task("task", &spec(json!([43, 44])), script));
@@ -176,7 +176,7 @@ fn a_rerun_starts_picked_items_again_once_and_replaces_their_results() {
     let namespace = Namespace::new("rerun");
     let script = r#"echo "\"$MAPTASK_INDEX of attempt $MAPTASK_ATTEMPT\"" > /dev/termination-log
         test "$MAPTASK_INDEX" != 1 -o "$MAPTASK_ATTEMPT" != 1"#;
-    let spec = json!({ "items": { "count": 3 }, "whenHopeless": "RunAll" });
+    let spec = json!({ "items": { "count": 3 }, "remainingItems": { "onFailure": "Run" } });
     namespace.apply(&real_task("t", &spec, script));
     assert_eq!(namespace.wait_for_end("t")["phase"], "Failed");
     let again = |id: &str, items: &str| {
@@ -206,7 +206,7 @@ fn failures_are_told_in_groups_of_like_ones_even_of_a_task_that_succeeded() {
     let script = r#"test $((MAPTASK_INDEX % 4)) != 0 && exit 0
         echo "can't read /data/part-$MAPTASK_INDEX.csv at line $((MAPTASK_INDEX * 77))" > /dev/termination-log
         exit 3"#;
-    let spec = json!({ "items": { "count": 12 }, "minSuccessRatio": 0.75, "whenSuccessful": "RunAll" });
+    let spec = json!({ "items": { "count": 12 }, "minSuccessRatio": 0.75, "remainingItems": { "onSuccess": "Run" } });
     namespace.apply(&real_task("t", &spec, script));
     let status = namespace.wait_for_end("t");
     assert_eq!(status["phase"], "Succeeded", "{status}");

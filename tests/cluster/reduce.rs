@@ -27,7 +27,7 @@ fn a_reduce_sees_all_results_in_order_and_how_many_there_are() {
     let mut sees = task("sees", 5, &json!({}), script);
     sees["spec"]["items"] = json!({ "values": ["a", "b", "c", "d", "e"] });
     sees["spec"]["minSuccessRatio"] = json!(0.8);
-    sees["spec"]["whenSuccessful"] = json!("RunAll");
+    sees["spec"]["remainingItems"] = json!({ "onSuccess": "Run" });
     sees["spec"]["template"]["spec"]["containers"][0]["command"][2] =
         json!(r#"test "$MAPTASK_ITEM" != b && echo -n "$MAPTASK_ITEM" > /dev/termination-log"#);
     namespace.apply(&sees);

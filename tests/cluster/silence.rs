@@ -102,7 +102,7 @@ fn a_pod_whose_volume_is_missing_until_its_start_deadline_costs_its_item_a_retry
     let namespace = Namespace::new("late");
     let mount = json!({ "volumeMounts": [{ "name": "v", "mountPath": "/v" }] });
     let volume = json!({ "volumes": [{ "name": "v", "configMap": { "name": "nobody" } }] });
-    let spec = json!({ "items": { "count": 2 }, "startDeadlineSeconds": 14, "retries": 0, "whenHopeless": "RunAll" });
+    let spec = json!({ "items": { "count": 2 }, "startDeadlineSeconds": 14, "retries": 0, "remainingItems": { "onFailure": "Run" } });
     namespace.apply(&one("t", &spec, "true", &volume, &mount));
     let status = namespace.wait_for_end("t");
     assert_eq!((status["phase"].as_str(), ending(&status)), (Some("Failed"), ("NeverStarted", None, 2)), "{status}");

@@ -40,7 +40,7 @@ fn a_spec_that_is_only_written_in_another_way_is_no_other() {
         json!({}),
         json!({ "spec": { "retryPolicy": {} } }),
         json!({ "spec": { "retryPolicy": { "rules": [], "outOfMemory": null } } }),
-        json!({ "spec": { "results": {}, "retries": 0, "whenSuccessful": "Stop", "whenHopeless": "Stop" } }),
+        json!({ "spec": { "results": {}, "retries": 0, "remainingItems": { "onSuccess": "Cancel" } } }),
         json!({ "spec": { "container": "main" } }),
         json!({ "spec": { "container": null, "minSuccesses": null, "artifacts": null, "startDeadlineSeconds": null } }),
         json!({ "spec": { "minSuccessRatio": 1 } }),

@@ -43,7 +43,7 @@ fn wait_for_room(namespace: &Namespace, task: &str, words: &str) {
     assert_eq!((status["phase"].as_str(), counts(&status)[0]), (Some("Running"), 0), "{status}");
     let told = namespace.wait("an Event on that", || {
         let told = events(namespace, task);
-        told.iter().any(|(reason, _)| reason == "HeldBack").then_some(told)
+        told.iter().any(|(reason, _)| reason == "Blocked").then_some(told)
     });
     for (reason, note) in &told {
         assert!(reason != "Succeeded" && !note.contains(" {") && !note.contains("ErrorResponse"), "{reason}: {note}");

@@ -33,7 +33,7 @@ exit 1"#;
 fn tracebacks_of_two_exceptions_are_two_groups_and_the_task_names_one() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("traceback");
-    let spec = json!({ "items": { "count": 5 }, "whenHopeless": "RunAll" });
+    let spec = json!({ "items": { "count": 5 }, "remainingItems": { "onFailure": "Run" } });
     namespace.apply(&real_task("t", &spec, TRACEBACK));
     // Eighty lines of log before it: the kubelet keeps 2,048 bytes, which begin somewhere in a line. All of it is of one
     // stream: of two, a container runtime does not keep the order.

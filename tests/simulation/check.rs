@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use maptask::api::TaskPhase;
 use maptask::api::conditions::{ConditionType, find_true, is_true};
-use maptask::api::spec::{MapTaskSpec, WhenHopeless, WhenSuccessful};
+use maptask::api::remaining_items::{OnFailure, OnSuccess};
+use maptask::api::spec::MapTaskSpec;
 use maptask::api::status::{MapTaskStatus, ReducePhase};
 use maptask::core::ids::{ItemCount, TaskKey, Time};
 use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
@@ -39,7 +40,7 @@ pub fn decode(status: &MapTaskStatus) -> Option<Result<(Phases, Attempts), Strin
 fn starts(spec: &MapTaskSpec, status: &MapTaskStatus) -> bool {
     let is = |type_| is_true(&status.conditions, type_);
     if is(ConditionType::SuccessCriteriaMet) {
-        return spec.when_successful == WhenSuccessful::RunAll && spec.active_deadline_seconds.is_none();
+        return spec.remaining_items.on_success == OnSuccess::Run && spec.active_deadline_seconds.is_none();
     }
     !is(ConditionType::FailureTarget)
 }
@@ -48,8 +49,8 @@ fn starts(spec: &MapTaskSpec, status: &MapTaskStatus) -> bool {
 pub fn is_closed(spec: &MapTaskSpec, status: &MapTaskStatus) -> bool {
     let failed = find_true(&status.conditions, ConditionType::FailureTarget);
     let by_counts = failed.is_some_and(|target| target.reason == "TooManyFailures");
-    is_true(&status.conditions, ConditionType::SuccessCriteriaMet) && spec.when_successful != WhenSuccessful::RunAll
-        || failed.is_some() && !(by_counts && spec.when_hopeless == WhenHopeless::RunAll)
+    is_true(&status.conditions, ConditionType::SuccessCriteriaMet) && spec.remaining_items.on_success != OnSuccess::Run
+        || failed.is_some() && !(by_counts && spec.remaining_items.on_failure == OnFailure::Run)
 }
 
 /// Whether, by what is recorded, the attempt has not ended.
@@ -214,12 +215,15 @@ fn check_verdict(task: &TaskSeen, phases: &Phases) -> Result<(), String> {
     }
     let reason = status.conditions.iter().find(|c| c.type_ == "FailureTarget").map(|c| c.reason.as_str());
     let by_counts = reason == Some("TooManyFailures") && !met;
-    if by_counts && counts.succeeded + counts.cached >= required && task.spec.when_hopeless == WhenHopeless::RunAll {
+    if by_counts
+        && counts.succeeded + counts.cached >= required
+        && task.spec.remaining_items.on_failure == OnFailure::Run
+    {
         return wrong("failed with enough successes");
     }
     let fresh = task.spec.rerun.is_none() && task.spec.active_deadline_seconds.is_none();
-    let runs_all = met && task.spec.when_successful == WhenSuccessful::RunAll
-        || by_counts && task.spec.when_hopeless == WhenHopeless::RunAll;
+    let runs_all = met && task.spec.remaining_items.on_success == OnSuccess::Run
+        || by_counts && task.spec.remaining_items.on_failure == OnFailure::Run;
     if fresh && runs_all && counts.cancelled > 0 {
         return wrong("was to run all");
     }

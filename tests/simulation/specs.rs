@@ -31,8 +31,10 @@ pub fn random(random: &mut Random) -> MapTaskSpec {
             { "name": "main", "image": "x", "resources": { "limits": { "memory": "10Mi" } } },
         ] } },
         "minSuccessRatio": ([1.0, 0.9, 0.75, 0.5, 0.1, 0.0][random.below(6)]),
-        "whenSuccessful": (["Stop", "Drain", "RunAll"][random.below(3)]),
-        "whenHopeless": (["Stop", "RunAll"][random.below(2)]),
+        "remainingItems": {
+            "onSuccess": (["Cancel", "Drain", "Run"][random.below(3)]),
+            "onFailure": (["Cancel", "Run"][random.below(2)]),
+        },
         "suspendPolicy": (["Drain", "Stop"][random.below(2)]),
         "retries": random.below(4),
         "suspend": random.chance(10),

@@ -3,7 +3,8 @@
 use crate::names::{REDUCE, pod_key};
 use maptask::api::TaskPhase;
 use maptask::api::conditions::{ConditionType, find_true, is_true};
-use maptask::api::spec::{MapTaskSpec, SuspendPolicy, WhenHopeless, WhenSuccessful};
+use maptask::api::remaining_items::{OnFailure, OnSuccess};
+use maptask::api::spec::{MapTaskSpec, SuspendPolicy};
 use maptask::api::status::MapTaskStatus;
 use maptask::core::phases::ItemPhase;
 use maptask::core::port::{Delete, TaskSeen};
@@ -15,15 +16,15 @@ use crate::names::PodKey;
 use crate::specs;
 use crate::world::{Life, Pod, World};
 
-/// Whether it is recorded that items in flight are stopped: what Drain and `RunAll` never do. A deadline, a rule or a quota
+/// Whether it is recorded that items in flight are stopped: what Drain and Run never do. A deadline, a rule or a quota
 /// also stops what would run on.
 fn is_stopping(spec: &MapTaskSpec, status: &MapTaskStatus) -> bool {
     let met = is_true(&status.conditions, ConditionType::SuccessCriteriaMet);
     let target = find_true(&status.conditions, ConditionType::FailureTarget);
     let hopeless = target.is_some_and(|target| target.reason == "TooManyFailures");
     let late = (met || hopeless) && spec.active_deadline_seconds.is_some();
-    late || met && spec.when_successful == WhenSuccessful::Stop
-        || hopeless && spec.when_hopeless == WhenHopeless::Stop
+    late || met && spec.remaining_items.on_success == OnSuccess::Cancel
+        || hopeless && spec.remaining_items.on_failure == OnFailure::Cancel
         || target.is_some() && !hopeless
 }
 

@@ -147,8 +147,8 @@ impl Run {
     pub fn remainder(&self) -> Remainder {
         match &self.decided {
             None => Remainder::Open,
-            Some(_) if self.cancel_all => Remainder::Stop,
-            Some(decision) if self.explicit_selection && decision.is_by_counts() => Remainder::RunAll,
+            Some(_) if self.cancel_all => Remainder::Cancel,
+            Some(decision) if self.explicit_selection && decision.is_by_counts() => Remainder::Run,
             Some(decision) => decision.remainder(&self.spec),
         }
     }

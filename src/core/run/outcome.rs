@@ -65,7 +65,7 @@ impl Run {
         }
         // An operator that died since may have asked for it.
         let taken = matches!(ending, Ending::Deleted | Ending::NodeLost);
-        if remainder == Remainder::Stop && (stopped || taken) {
+        if remainder == Remainder::Cancel && (stopped || taken) {
             self.set(context, index, ItemPhase::Cancelled);
             return ending;
         }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::api::spec::{ConfigMapItems, MapTaskSpec, Results, WhenHopeless, WhenSuccessful};
+use crate::api::remaining_items::RemainingItems;
+use crate::api::spec::{ConfigMapItems, MapTaskSpec, Results};
 use crate::core::cache::Keys;
 use crate::core::ids::{Attempt, Index, ItemCount, PodRole, TaskKey};
 use crate::core::items::{self, ItemList, ItemsError, item_env};
@@ -35,10 +36,8 @@ pub struct AcceptedSpec {
     pub required: u32,
     /// The share needed in percent, as written, for people.
     pub required_percent: String,
-    /// What becomes of the rest once enough items have succeeded.
-    pub when_successful: WhenSuccessful,
-    /// What becomes of the rest once too many have failed.
-    pub when_hopeless: WhenHopeless,
+    /// What happens to the remaining items once the outcome is certain.
+    pub remaining_items: RemainingItems,
     /// What an item gets beyond its first attempt.
     pub policy: Policy,
     /// Milliseconds from the creation of a pod until it must have started.
@@ -142,8 +141,7 @@ impl AcceptedSpec {
             uid: uid.to_owned(),
             required,
             required_percent: criterion.percent(items.count()),
-            when_successful: spec.when_successful,
-            when_hopeless: spec.when_hopeless,
+            remaining_items: spec.remaining_items,
             policy: Policy { growth: template.growth().clone(), ..Policy::of(spec) },
             start_deadline_millis: seconds(spec.start_deadline_seconds),
             config_map: spec.items.config_map.clone().map(|source| (source, hash)),

@@ -1,7 +1,7 @@
 //! Is the task decided, and what becomes of the items that are left?
 
 use crate::api::conditions::{ConditionType, find_true};
-use crate::api::spec::{WhenHopeless, WhenSuccessful};
+use crate::api::remaining_items::{OnFailure, OnSuccess};
 use crate::api::status::MapTaskStatus;
 use crate::core::phases::Counts;
 use crate::core::spec::AcceptedSpec;
@@ -52,17 +52,17 @@ pub enum Remainder {
     /// Nothing is decided: they run.
     Open,
     /// They run although the task is decided.
-    RunAll,
+    Run,
     /// None starts any more.
     Drain,
     /// None starts any more, and those that run are stopped.
-    Stop,
+    Cancel,
 }
 
 impl Remainder {
     /// Whether items may start.
     pub fn starts(self) -> bool {
-        matches!(self, Self::Open | Self::RunAll)
+        matches!(self, Self::Open | Self::Run)
     }
 }
 
@@ -114,16 +114,16 @@ impl Outcome {
     /// What becomes of the items that are left.
     pub fn remainder(&self, spec: &AcceptedSpec) -> Remainder {
         match self {
-            Self::Successful => match spec.when_successful {
-                WhenSuccessful::Stop => Remainder::Stop,
-                WhenSuccessful::Drain => Remainder::Drain,
-                WhenSuccessful::RunAll => Remainder::RunAll,
+            Self::Successful => match spec.remaining_items.on_success {
+                OnSuccess::Cancel => Remainder::Cancel,
+                OnSuccess::Drain => Remainder::Drain,
+                OnSuccess::Run => Remainder::Run,
             },
-            Self::Failed(FailReason::TooManyFailures, _) => match spec.when_hopeless {
-                WhenHopeless::Stop => Remainder::Stop,
-                WhenHopeless::RunAll => Remainder::RunAll,
+            Self::Failed(FailReason::TooManyFailures, _) => match spec.remaining_items.on_failure {
+                OnFailure::Cancel => Remainder::Cancel,
+                OnFailure::Run => Remainder::Run,
             },
-            Self::Failed(..) => Remainder::Stop,
+            Self::Failed(..) => Remainder::Cancel,
         }
     }
 }

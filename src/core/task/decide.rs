@@ -84,7 +84,7 @@ impl Task {
         let most_often = run.failures.most_often(true).map(|words| format!("; {words}")).unwrap_or_default();
         let counts = run.phases.counts();
         let reducer = run.spec.reduce.clone();
-        let runs_on = busy && run.remainder() == Remainder::RunAll;
+        let runs_on = busy && run.remainder() == Remainder::Run;
         if news {
             match &decision {
                 Outcome::Successful => {
@@ -95,8 +95,10 @@ impl Task {
                 }
             }
             self.summary.message = runs_on.then(|| match &decision {
-                Outcome::Successful => format!("{summary}; the rest runs since spec.whenSuccessful is RunAll"),
-                Outcome::Failed(_, message) => format!("{message}; the rest runs since spec.whenHopeless is RunAll"),
+                Outcome::Successful => format!("{summary}; the rest runs since spec.remainingItems.onSuccess is Run"),
+                Outcome::Failed(_, message) => {
+                    format!("{message}; the rest runs since spec.remainingItems.onFailure is Run")
+                }
             });
             let revision = self.writer.change_urgently();
             if let Some(run) = self.active_mut() {
@@ -191,7 +193,7 @@ impl Task {
                 | WaitingReason::ItemsMissing
                 | WaitingReason::FailedCreate
         );
-        self.emit("HeldBack", warning, &note);
+        self.emit("Blocked", warning, &note);
     }
 
     /// Whether the user was not told lately; counts as telling now, if so.

@@ -210,7 +210,7 @@ impl Task {
         let key = self.key.clone();
         let (Some(run), context) = self.context(now) else { return };
         let recorded = run.decided_at.is_none_or(|revision| context.writer.is_written(revision));
-        let all = recorded && run.remainder() == Remainder::Stop;
+        let all = recorded && run.remainder() == Remainder::Cancel;
         let suspended = run.suspended_at.is_none_or(|revision| context.writer.is_written(revision));
         run.flights.stop_all(all);
         let Run { spec, flights, indeterminate, .. } = run;

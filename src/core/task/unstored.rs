@@ -30,7 +30,7 @@ impl Task {
         let message = crate::text::cut(message, MESSAGE_LIMIT);
         let noted = self.unstored.as_ref().is_some_and(|known| known.noted && known.message == message);
         if self.may_emit_blocked(now) {
-            self.emit("HeldBack", true, &format!("results or status can't be stored: {message}"));
+            self.emit("Blocked", true, &format!("results or status can't be stored: {message}"));
         }
         self.unstored = Some(Unstored { message, noted });
     }

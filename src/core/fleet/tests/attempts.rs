@@ -23,7 +23,7 @@ fn second_attempt() -> Story {
 
 #[test]
 fn a_deadline_also_stops_what_runs_on_after_the_decision() {
-    let spec = json!({ "items": { "count": 2 }, "minSuccesses": 1, "whenSuccessful": "RunAll",
+    let spec = json!({ "items": { "count": 2 }, "minSuccesses": 1, "remainingItems": { "onSuccess": "Run" },
                        "activeDeadlineSeconds": 5 });
     let mut story = Story::after(3, LIMITS, &spec);
     story.runs(1, 1);

@@ -97,7 +97,7 @@ fn a_create_without_an_answer_of_a_task_that_is_over_is_looked_for_and_then_forg
 
 #[test]
 fn a_second_answer_to_a_create_casts_no_doubt_on_its_pod() {
-    let spec = json!({ "items": { "count": 2 }, "minSuccesses": 1, "whenSuccessful": "Drain" });
+    let spec = json!({ "items": { "count": 2 }, "minSuccesses": 1, "remainingItems": { "onSuccess": "Drain" } });
     let mut story = Story::after(2, LIMITS, &spec);
     story.ends(0, 1, 0);
     story.plan(1_000);

@@ -188,7 +188,7 @@ fn damage_in_many_configmaps_is_told_with_the_first_four() {
 
 #[test]
 fn a_deletion_after_the_last_write_of_a_configmap_is_seen_at_the_end() {
-    let spec = json!({ "items": { "count": 2 }, "minSuccesses": 1, "whenSuccessful": "RunAll" });
+    let spec = json!({ "items": { "count": 2 }, "minSuccesses": 1, "remainingItems": { "onSuccess": "Run" } });
     let mut store = Store::new(&spec);
     store.story.ends(0, 1, 0);
     store.rounds(5);

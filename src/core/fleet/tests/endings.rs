@@ -206,7 +206,8 @@ fn an_item_that_was_stopped_for_a_suspension_starts_at_once_when_its_task_is_res
 
 #[test]
 fn what_fails_while_the_rest_of_a_decided_task_drains_is_not_tried_again() {
-    let spec = json!({ "items": { "count": 2 }, "minSuccesses": 1, "whenSuccessful": "Drain", "retries": 1 });
+    let spec =
+        json!({ "items": { "count": 2 }, "minSuccesses": 1, "remainingItems": { "onSuccess": "Drain" }, "retries": 1 });
     let mut story = started(&spec);
     story.ends(0, 1, 0);
     story.plan(1_000);

@@ -55,7 +55,8 @@ fn a_pod_that_runs_after_its_tasks_end_is_stopped_at_once() {
 
 #[test]
 fn finished_pods_of_an_ended_task_go_after_a_restart_once_no_create_can_bring_them_back() {
-    let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 3 }, "whenHopeless": "RunAll" }));
+    let mut story =
+        Story::after(3, LIMITS, &json!({ "items": { "count": 3 }, "remainingItems": { "onFailure": "Run" } }));
     story.ends(0, 1, 3);
     story.ends(1, 1, 0);
     story.ends(2, 1, 0);

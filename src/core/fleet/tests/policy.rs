@@ -37,13 +37,13 @@ proptest! {
             prop::collection::vec(any::<bool>(), n),
         )),
         required in 0u32..9,
-        successful in prop::sample::select(vec!["Stop", "Drain", "RunAll"]),
-        hopeless in prop::sample::select(vec!["Stop", "RunAll"]),
+        successful in prop::sample::select(vec!["Cancel", "Drain", "Run"]),
+        hopeless in prop::sample::select(vec!["Cancel", "Run"]),
     ) {
         let count = u32::try_from(codes.len()).unwrap();
         let required = required.min(count);
         let spec = json!({
-            "items": { "count": count }, "minSuccesses": required, "whenSuccessful": successful, "whenHopeless": hopeless,
+            "items": { "count": count }, "minSuccesses": required, "remainingItems": { "onSuccess": successful, "onFailure": hopeless },
         });
         let ends: Vec<(u32, i32)> = order.iter().map(|i| (u32::try_from(*i).unwrap(), codes[*i])).collect();
         let successes = codes.iter().filter(|code| **code == 0).count();

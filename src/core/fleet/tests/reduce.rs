@@ -141,7 +141,7 @@ fn a_reduce_is_stopped_at_its_deadline_and_fails_the_task() {
 #[test]
 fn a_reduce_knows_how_many_items_succeeded_and_failed() {
     let template = json!({ "spec": { "containers": [{ "name": "main", "image": "y" }] } });
-    let spec = json!({ "items": { "count": 5 }, "minSuccesses": 3, "whenSuccessful": "RunAll",
+    let spec = json!({ "items": { "count": 5 }, "minSuccesses": 3, "remainingItems": { "onSuccess": "Run" },
                        "reduce": { "template": template } });
     let mut story = Story::new(LIMITS, &spec);
     story.plan(0);

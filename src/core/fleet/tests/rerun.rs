@@ -184,7 +184,7 @@ fn rerun(story: &mut Story, id: &str, items: &str) -> Vec<String> {
 
 #[test]
 fn picked_items_all_run_and_a_rerun_of_all_runs_as_at_first() {
-    let spec = json!({ "items": { "count": 2 }, "minSuccesses": 1, "whenSuccessful": "Drain", "concurrency": 1 });
+    let spec = json!({ "items": { "count": 2 }, "minSuccesses": 1, "remainingItems": { "onSuccess": "Drain" }, "concurrency": 1 });
     let limit = |story: &mut Story, limit| story.edit(|task| task.spec.concurrency = Some(limit));
     let mut first = spec.clone();
     first["concurrency"] = json!(2);
@@ -251,7 +251,7 @@ fn a_rerun_begins_once_the_end_is_recorded() {
 #[test]
 fn budgets_are_full_again_in_a_rerun() {
     let policy = json!({ "backoffSeconds": 0, "infrastructureRetries": 1 });
-    let spec = json!({ "items": { "count": 2 }, "retries": 1, "retryPolicy": policy, "whenHopeless": "RunAll" });
+    let spec = json!({ "items": { "count": 2 }, "retries": 1, "retryPolicy": policy, "remainingItems": { "onFailure": "Run" } });
     let evicted = |index: u32, attempt: u32| {
         let ran = json!({ "name": "main", "state": { "terminated": { "exitCode": 137 } } });
         let status = json!({ "phase": "Failed", "reason": "Evicted", "containerStatuses": [ran] });

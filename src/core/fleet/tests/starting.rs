@@ -141,7 +141,7 @@ fn what_last_held_up_a_pod_says_whom_it_costs_that_it_never_started() {
 
 #[test]
 fn what_the_events_say_of_a_pod_that_has_started_since_says_nothing_of_others() {
-    let spec = json!({ "items": { "count": 2 }, "startDeadlineSeconds": 5, "whenHopeless": "RunAll" });
+    let spec = json!({ "items": { "count": 2 }, "startDeadlineSeconds": 5, "remainingItems": { "onFailure": "Run" } });
     for started_since in [false, true] {
         let mut story = Story::after(2, LIMITS, &spec);
         silent(&mut story, 0);

@@ -48,7 +48,7 @@ fn results_that_find_no_room_are_waited_for_and_their_ends_not_told_before() {
     assert!(!lines.iter().any(|line| line.starts_with("clean up")), "their messages are all that there is");
     let number = |what: &str| lines.iter().filter(|line| line.starts_with(what)).count();
     assert_eq!(number("note ns/t waiting ResultsNotStored"), 1, "once, since it stays true");
-    assert_eq!(number("tell ns/t HeldBack"), 1);
+    assert_eq!(number("tell ns/t Blocked"), 1);
     assert!((6..15).contains(&number("write")), "with a delay that grows: {}", number("write"));
     // There is room.
     let lines: Vec<String> = (0..40).flat_map(|_| story.plan(1_000)).collect();
@@ -81,7 +81,7 @@ fn a_write_that_fails_once_is_not_told() {
     let failed = WriteOutcome::Failed("timeout".to_owned());
     let mut lines = round(&mut story, 1_000, &failed);
     lines.extend(story.plan(1_000));
-    assert!(!lines.iter().any(|line| line.contains("note") || line.contains("HeldBack")), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("note") || line.contains("Blocked")), "{lines:?}");
 }
 
 fn notes(lines: &[String]) -> usize {

@@ -56,8 +56,11 @@ fn a_record_that_can_not_be_read_ends_the_task_and_stays_as_it_is() {
 
 #[test]
 fn the_end_of_a_task_is_recorded_with_its_time_and_told_in_the_same_words() {
-    let mut story =
-        Story::after(3, LIMITS, &json!({ "items": { "count": 2 }, "minSuccesses": 1, "whenSuccessful": "Drain" }));
+    let mut story = Story::after(
+        3,
+        LIMITS,
+        &json!({ "items": { "count": 2 }, "minSuccesses": 1, "remainingItems": { "onSuccess": "Drain" } }),
+    );
     story.ends(0, 1, 0);
     story.ends(1, 1, 3);
     story.plan(1_000);
@@ -110,11 +113,15 @@ fn a_suspended_task_says_so_and_starts_nothing_until_it_is_resumed() {
 fn a_decided_task_that_runs_on_says_why() {
     for (spec, exit_code, words) in [
         (
-            json!({ "items": { "count": 3 }, "minSuccesses": 1, "whenSuccessful": "RunAll" }),
+            json!({ "items": { "count": 3 }, "minSuccesses": 1, "remainingItems": { "onSuccess": "Run" } }),
             0,
-            "spec.whenSuccessful is RunAll",
+            "spec.remainingItems.onSuccess is Run",
         ),
-        (json!({ "items": { "count": 3 }, "whenHopeless": "RunAll" }), 3, "spec.whenHopeless is RunAll"),
+        (
+            json!({ "items": { "count": 3 }, "remainingItems": { "onFailure": "Run" } }),
+            3,
+            "spec.remainingItems.onFailure is Run",
+        ),
     ] {
         let mut story = Story::after(3, LIMITS, &spec);
         story.ends(0, 1, exit_code);
@@ -132,8 +139,11 @@ fn a_decided_task_that_runs_on_says_why() {
             "{message}"
         );
     }
-    let mut story =
-        Story::after(3, LIMITS, &json!({ "items": { "count": 3 }, "minSuccesses": 1, "whenSuccessful": "Drain" }));
+    let mut story = Story::after(
+        3,
+        LIMITS,
+        &json!({ "items": { "count": 3 }, "minSuccesses": 1, "remainingItems": { "onSuccess": "Drain" } }),
+    );
     story.ends(0, 1, 0);
     story.plan(1_000);
     assert!(condition(&story, "SuccessCriteriaMet").is_some());
@@ -189,9 +199,9 @@ fn a_task_is_deleted_only_once_its_end_is_recorded() {
 }
 
 #[test]
-fn a_task_that_is_held_back_is_told_once_in_ten_minutes() {
+fn a_task_that_is_blocked_is_told_once_in_ten_minutes() {
     let held = |story: &Story| {
-        let held = story.told.iter().filter(|tell| tell.reason == "HeldBack");
+        let held = story.told.iter().filter(|tell| tell.reason == "Blocked");
         held.map(|tell| (tell.warning, tell.note.clone())).collect::<Vec<_>>()
     };
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 3 } }));

@@ -20,7 +20,7 @@ fn pending(message: &str) -> Value {
 
 #[test]
 fn a_failed_task_names_its_most_frequent_failure_with_one_sample() {
-    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 3 }, "whenHopeless": "RunAll" }));
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 3 }, "remainingItems": { "onFailure": "Run" } }));
     story.plan(0);
     story.plan(0);
     let traceback = |last: &str| {
@@ -180,7 +180,7 @@ fn an_operator_that_may_not_list_events_says_less_and_asks_seldom() {
 
 #[test]
 fn a_pod_whose_volume_is_missing_costs_a_retry_also_if_only_another_one_told() {
-    let spec = json!({ "items": { "count": 2 }, "startDeadlineSeconds": 8, "whenHopeless": "RunAll" });
+    let spec = json!({ "items": { "count": 2 }, "startDeadlineSeconds": 8, "remainingItems": { "onFailure": "Run" } });
     let mut story = Story::new(LIMITS, &spec);
     story.plan(0);
     story.plan(0);

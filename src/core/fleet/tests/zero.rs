@@ -19,9 +19,9 @@ fn has_met(story: &Story) -> bool {
 #[test]
 fn where_no_success_is_required_all_items_run_and_the_task_succeeds() {
     for spec in [json!({}), json!({ "minSuccessRatio": null, "minSuccesses": 0 })] {
-        for when_successful in ["Stop", "Drain", "RunAll"] {
+        for on_success in ["Cancel", "Drain", "Run"] {
             let mut spec = spec.clone();
-            spec["whenSuccessful"] = json!(when_successful);
+            spec["remainingItems"] = json!({ "onSuccess": on_success });
             let mut story = story(&spec);
             for index in 0..3 {
                 assert!(!has_met(&story), "not before all have ended");
