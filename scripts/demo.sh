@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to a finished map task: cluster, operator, and the image augmentation example.
+# From nothing to a finished MapTask: a cluster, the operator, and the image augmentation example.
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -9,7 +9,7 @@ use_cluster
 load_image image-augmentation image-augmentation
 task=image-augmentation
 manifest=examples/$task/maptask.yaml
-# With the image from where it was pushed to, on a cluster that was given.
+# On an existing cluster, use the image that was pushed to the registry.
 apply() {
   if [[ $CLUSTER == local ]]; then
     "$KUBECTL" apply -f "$manifest"
@@ -17,10 +17,10 @@ apply() {
     sed "s|image: $task:|image: $IMAGE_PREFIX/$task:|" "$manifest" | "$KUBECTL" apply -f -
   fi
 }
-forget() {
+delete_task() {
   "$KUBECTL" delete maptask "$task" --ignore-not-found --cascade=foreground --timeout=60s >/dev/null
 }
-forget
+delete_task
 "$KUBECTL" delete configmap -l "maptask.dev/cache=$task" >/dev/null
 
 say "kubectl apply -f $manifest"
@@ -34,22 +34,22 @@ for _ in {1..600}; do
   case $phase in Succeeded | Failed) break ;; esac
   sleep 0.2
 done
-sleep 0.5 # for the watch to show the end
+sleep 0.5 # time for the watch to show the end
 kill "$watch" 2>/dev/null || true
 trap - EXIT
 [[ $phase == Succeeded ]] || { "$KUBECTL" describe maptask "$task"; die "the task is ${phase:-without a phase}"; }
 
 results=$("$KUBECTL" get configmap "$task-results-0" -o jsonpath='{.data.results\.jsonl}')
-say "the results, one line an item, in the order of the items:"
+say "the results, one line for each item, in the order of the items:"
 echo "$results"
 say "$(grep -o '"name":' <<<"$results" | wc -l) images; the first item's log:"
 "$KUBECTL" logs "$task-0-1"
-say "the same once more: what is known is not computed again"
-forget
+say "the same task again: cached results are reused"
+delete_task
 apply
 "$KUBECTL" wait maptask "$task" --for=condition=Complete --timeout=60s >/dev/null
 "$KUBECTL" get maptask "$task"
 if [[ $CLUSTER == local ]]; then
-  say "look around with: export KUBECONFIG=$KUBECONFIG PATH=$ROOT/target/cluster/bin:\$PATH"
-  say "end it all with:  make clean-cluster"
+  say "to use the cluster: export KUBECONFIG=$KUBECONFIG PATH=$ROOT/target/cluster/bin:\$PATH"
+  say "to remove it:       make clean-cluster"
 fi

@@ -90,18 +90,18 @@ fn what_may_not_change_is_refused_by_the_schema_and_nothing_else_is() {
 }
 
 #[test]
-fn messages_and_readme_name_what_may_change() {
+fn messages_and_the_reference_name_what_may_change() {
     let schema = schema();
-    let readme = include_str!("../../../README.md");
-    let sentence = readme.lines().find(|line| line.contains("may change later")).expect("a line of README.md");
-    let (readme, _) = sentence.split_once(" may change later").unwrap();
+    let reference = include_str!("../../../docs/reference.md");
+    let (_, sentence) = reference.split_once("After creation only").expect("a sentence of docs/reference.md");
+    let (reference, _) = sentence.split_once("can change").unwrap();
     let named = |text: &str, field: &str| text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == field);
     for [of, _, message] in rules(&schema) {
         let (_, rest) = message.split_once('(').unwrap_or_else(|| panic!("{of}: {message}"));
         let (list, _) = rest.split_once(')').unwrap_or_else(|| panic!("{of}: {message}"));
         for (field, _, may_change) in fields() {
             assert_eq!(named(list, field), may_change, "{field} in {message}");
-            assert_eq!(named(readme, field), may_change, "{field} in README.md");
+            assert_eq!(named(reference, field), may_change, "{field} in docs/reference.md");
         }
     }
 }
