@@ -161,7 +161,7 @@ mod tests {
     use crate::core::port::{Delete, PodId};
 
     #[tokio::test]
-    async fn of_thousands_of_deletes_few_are_on_their_way_at_once() {
+    async fn only_a_few_of_thousands_of_deletes_are_in_progress_at_once() {
         static NOW: AtomicUsize = AtomicUsize::new(0);
         static MOST: AtomicUsize = AtomicUsize::new(0);
         let service = tower::service_fn(|_: Request<Body>| async {

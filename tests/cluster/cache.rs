@@ -32,7 +32,7 @@ fn pods_of(namespace: &Namespace, task: &str) -> usize {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn what_one_task_has_computed_no_other_computes_again() {
+fn a_result_of_one_task_is_reused_by_other_tasks() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("cache");
     namespace.apply(&task("first", &json!(["a", "b", "bad"]), &json!({})));
@@ -59,7 +59,7 @@ fn what_one_task_has_computed_no_other_computes_again() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_damaged_entry_is_told_and_its_item_runs() {
+fn a_damaged_cache_entry_is_reported_and_its_item_runs() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("cache-damaged");
     namespace.apply(&task("first", &json!(["a", "b"]), &json!({})));
@@ -77,7 +77,7 @@ fn a_damaged_entry_is_told_and_its_item_runs() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn of_two_tasks_that_compute_the_same_one_waits_for_the_other() {
+fn a_task_waits_for_another_one_that_computes_the_same_item() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("cache-serialize");
     let serialize = json!({ "serialize": true });
@@ -93,7 +93,7 @@ fn of_two_tasks_that_compute_the_same_one_waits_for_the_other() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_hundred_thousand_known_items_need_no_pod() {
+fn a_hundred_thousand_cached_items_need_no_pod() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("cache-large");
     let count = 100_000;

@@ -29,7 +29,7 @@ fn containers_that_outlive_the_items_are_told_with_their_names() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_pod_whose_other_containers_run_on_ends_with_its_item_if_the_spec_says_so() {
+fn a_pod_whose_other_containers_keep_running_ends_with_its_item_if_the_spec_says_so() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("completion");
     let spec = |retries: i32| json!({ "items": { "count": 2 }, "concurrency": 1, "completion": "Container", "retries": retries });

@@ -80,7 +80,7 @@ pub fn wait_for_failure(namespace: &Namespace, category: &str) {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn what_a_program_does_wrong_costs_its_item_a_retry() {
+fn an_application_failure_costs_its_item_a_retry() {
     /// Name, script, parts of the pod's spec and of the container, category and exit code.
     type Case<'a> = (&'a str, &'a str, &'a Value, &'a Value, &'a str, Option<i64>);
     let _undisturbed = undisturbed();
@@ -142,7 +142,7 @@ fn a_sidecar_ends_with_its_item_and_does_not_fail_it() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn what_is_done_to_a_running_pod_costs_its_item_no_retry() {
+fn an_infrastructure_failure_costs_its_item_no_retry() {
     type Deed = fn(&Namespace, &str);
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("done-to");
@@ -212,7 +212,7 @@ fn a_pod_that_had_failed_before_it_was_deleted_has_failed() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_pod_that_its_node_has_no_disk_for_is_evicted_and_its_item_tried_again() {
+fn an_item_whose_pod_is_evicted_for_its_disk_usage_is_tried_again() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("disk");
     let script = |dir: &str| {
@@ -233,7 +233,7 @@ fn a_pod_that_its_node_has_no_disk_for_is_evicted_and_its_item_tried_again() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_pod_that_the_kubelet_refuses_is_tried_again_as_often_as_infrastructure_retries_say() {
+fn a_pod_that_the_kubelet_rejects_uses_up_infrastructure_retries() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("rejected");
     let spec = json!({ "retryPolicy": { "backoffSeconds": 0, "infrastructureRetries": 2 } });

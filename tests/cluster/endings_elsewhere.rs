@@ -56,7 +56,7 @@ impl Drop for FakeNode {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn preemption_taints_and_lost_nodes_cost_an_item_nothing_of_its_own() {
+fn preemption_taints_and_lost_nodes_cost_an_item_no_retry() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("node");
     let node = FakeNode::planned(&namespace);
@@ -237,7 +237,7 @@ fn a_pod_that_never_starts_costs_an_infrastructure_retry_if_the_cluster_is_to_bl
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_pod_that_the_api_server_refuses_is_tried_again_as_often_as_infrastructure_retries_say() {
+fn a_pod_that_the_api_server_refuses_uses_up_infrastructure_retries() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("refused");
     let policy = json!({ "backoffSeconds": 0, "infrastructureRetries": 2 });

@@ -115,7 +115,7 @@ fn a_pod_that_is_too_large_for_the_store_fails_its_item_with_the_words() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn what_the_cluster_lacks_is_waited_for_and_named() {
+fn a_task_waits_for_what_the_cluster_lacks_and_names_it() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("lacks");
     let class = format!("class-{}", namespace.0);

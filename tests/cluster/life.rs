@@ -94,7 +94,7 @@ fn a_pod_that_vanishes_is_made_again_at_no_cost_to_the_item() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_suspended_task_starts_nothing_and_goes_on_when_resumed() {
+fn a_suspended_task_starts_nothing_and_continues_when_resumed() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("suspend");
     namespace.apply(&fake_task("t", &json!({ "items": { "count": 4 }, "suspend": true }), &json!({})));
@@ -116,7 +116,7 @@ fn a_list_of_nothing_succeeds_at_once() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_foreign_pod_of_the_same_name_is_waited_for_and_left_alone() {
+fn an_item_waits_for_a_foreign_pod_that_has_its_name_and_leaves_it_alone() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("taken");
     let mut pod = fake_task("x", &json!({ "items": { "count": 1 } }), &json!({}))["spec"]["template"].clone();

@@ -18,7 +18,7 @@ fn live_pods(namespace: &Namespace) -> usize {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn what_is_left_of_a_decided_task_is_cancelled_drained_or_run_as_its_spec_says() {
+fn the_remaining_items_of_a_decided_task_are_cancelled_drained_or_run_as_its_spec_says() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("course");
     // Items 0 and 1 end at once, 2 a little later, 3 starts only when there is room.
@@ -59,7 +59,7 @@ fn what_is_left_of_a_decided_task_is_cancelled_drained_or_run_as_its_spec_says()
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn rules_say_what_follows_an_exit_code() {
+fn rules_decide_what_follows_an_exit_code() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("rules");
     let script = r#"test "$MAPTASK_ATTEMPT" -ge 3 || exit $MAPTASK_ITEM"#;
@@ -133,7 +133,7 @@ fn a_pod_that_does_not_start_in_time_ends_its_attempt_and_says_why() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_task_ends_with_its_deadline_and_goes_when_its_time_is_over() {
+fn a_task_fails_at_its_deadline_and_is_deleted_after_its_ttl() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("times");
     let spec = json!({ "items": { "count": 2 }, "activeDeadlineSeconds": 4, "ttlSecondsAfterFinished": 3600 });
@@ -171,7 +171,7 @@ fn suspending_stops_running_items_at_no_cost_if_the_spec_says_so() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_rerun_starts_picked_items_again_once_and_replaces_their_results() {
+fn a_rerun_starts_selected_items_again_once_and_replaces_their_results() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("rerun");
     let script = r#"echo "\"$MAPTASK_INDEX of attempt $MAPTASK_ATTEMPT\"" > /dev/termination-log
@@ -200,7 +200,7 @@ fn a_rerun_starts_picked_items_again_once_and_replaces_their_results() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn failures_are_told_in_groups_of_like_ones_even_of_a_task_that_succeeded() {
+fn failures_are_reported_in_groups_of_similar_ones_even_if_the_task_succeeded() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("digest");
     let script = r#"test $((MAPTASK_INDEX % 4)) != 0 && exit 0
@@ -221,7 +221,7 @@ fn failures_are_told_in_groups_of_like_ones_even_of_a_task_that_succeeded() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_task_deleted_while_it_runs_takes_everything_along_in_the_background_and_in_the_foreground() {
+fn deleting_a_running_task_deletes_everything_in_the_background_and_in_the_foreground() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("delete");
     let spec = json!({ "items": { "count": 6 }, "concurrency": 3 });

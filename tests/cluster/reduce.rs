@@ -42,7 +42,7 @@ fn a_reduce_sees_all_results_in_order_and_how_many_there_are() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_reduce_that_fails_fails_the_task_and_keeps_the_results_until_it_is_run_again() {
+fn a_failed_reduce_fails_the_task_and_keeps_the_results_for_a_rerun() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("reduce-fails");
     // The third attempt is that of the rerun.

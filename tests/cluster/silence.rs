@@ -17,7 +17,7 @@ fn wait_for_words(namespace: &Namespace, task: &str, reason: &str, words: &str) 
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn what_a_pod_waits_for_that_its_status_does_not_tell_is_told_with_the_objects_name() {
+fn the_object_that_a_pod_waits_for_is_named_even_if_the_pods_status_does_not_name_it() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("silence");
     let mount = json!({ "volumeMounts": [{ "name": "v", "mountPath": "/v" }] });

@@ -20,7 +20,7 @@ fn merge(into: &mut Value, from: &Value) {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_spec_that_is_only_written_in_another_way_is_no_other() {
+fn a_spec_that_is_only_written_differently_has_not_changed() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("same");
     let mut task =
@@ -65,7 +65,7 @@ fn a_spec_that_is_only_written_in_another_way_is_no_other() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_template_that_is_changed_is_waited_for_also_by_the_next_operator() {
+fn a_task_waits_for_its_changed_template_to_be_restored_even_after_a_restart() {
     let _alone = alone();
     let namespace = Namespace::new("changed");
     let script =

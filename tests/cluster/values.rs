@@ -73,7 +73,7 @@ fn numbers_keep_their_text_from_the_list_to_the_results() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_reduce_says_no_other_number_than_its_pod_did() {
+fn the_result_of_a_reduce_has_exactly_the_numbers_that_its_pod_wrote() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("reduced-numbers");
     let cases = [
@@ -99,7 +99,7 @@ fn a_reduce_says_no_other_number_than_its_pod_did() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn texts_as_editors_write_them_give_their_items() {
+fn text_files_in_the_encodings_of_common_editors_give_their_items() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("texts");
     let folder = std::env::temp_dir().join(format!("maptask-texts-{}", std::process::id()));
@@ -151,7 +151,7 @@ fn too_large(status: &Value) -> String {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn what_the_kubelet_cut_is_never_a_result() {
+fn a_message_that_the_kubelet_truncated_is_never_a_result() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("cut");
     let one = |results: Value| json!({ "items": { "count": 1 }, "results": results });
@@ -205,7 +205,7 @@ fn what_the_kubelet_cut_is_never_a_result() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn what_the_kubelet_cut_is_not_what_a_reduce_said() {
+fn a_message_that_the_kubelet_truncated_is_never_the_result_of_a_reduce() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("cut-reduce");
     let reduced = |name: &str, script: &str| {

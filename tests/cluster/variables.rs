@@ -12,7 +12,7 @@ fn task(name: &str, items: &Value, script: &str) -> Value {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn an_item_with_keys_that_are_no_variables_runs() {
+fn an_item_whose_keys_can_not_become_variables_runs() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("keys");
     let items = json!([{ "": 1, "a-b": 2, "a.b": 3, "größe": "ä" }, { "a-b": 4 }]);
@@ -33,7 +33,7 @@ fn an_item_with_keys_that_are_no_variables_runs() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_variable_that_an_item_has_no_key_for_is_empty_and_one_that_none_has_is_refused() {
+fn a_variable_is_empty_if_one_item_lacks_its_key_and_refused_if_all_items_do() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("missing-keys");
     let items = json!([{ "lr": 0.10, "seed": 1 }, { "lr": 2 }, "x"]);
@@ -48,7 +48,7 @@ fn a_variable_that_an_item_has_no_key_for_is_empty_and_one_that_none_has_is_refu
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn pods_of_a_task_of_63_characters_have_hosts_of_their_own() {
+fn pods_of_a_task_with_a_name_of_63_characters_have_distinct_host_names() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("hosts");
     let long = format!("{}.{}", "a".repeat(30), "b".repeat(32));

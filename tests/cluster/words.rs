@@ -60,7 +60,7 @@ fn tracebacks_of_two_exceptions_are_two_groups_and_the_task_names_one() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_container_that_fails_without_a_message_is_told_by_the_end_of_its_log() {
+fn the_end_of_the_log_stands_in_for_the_missing_message_of_a_failed_container() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("silent");
     let fails = "echo 'the disk is full' >&2; exit 1";
@@ -94,7 +94,7 @@ fn limited(name: &str, memory: &str, script: &str) -> Value {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn the_container_that_was_short_gets_the_memory() {
+fn the_container_that_ran_out_of_memory_gets_more_of_it() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("short");
     // Too little until the second raise; the exit code says what main has.
@@ -125,7 +125,7 @@ fn the_container_that_was_short_gets_the_memory() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_child_that_is_out_of_memory_counts_as_what_its_container_makes_of_it() {
+fn a_child_process_that_runs_out_of_memory_counts_by_the_exit_code_of_its_container() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("child");
     let child = "(head -c 40000000 /dev/zero | tail -c 39000000 > /tmp/x) || echo \"child died $?\"";
@@ -157,7 +157,7 @@ fn a_child_that_is_out_of_memory_counts_as_what_its_container_makes_of_it() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn the_table_says_in_a_word_why_a_task_failed_or_waits() {
+fn a_column_says_in_one_word_why_a_task_failed_or_waits() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("table");
     let mut refused = real_task("refused", &json!({ "items": { "count": 1 } }), "true");

@@ -139,7 +139,7 @@ async fn what_is_put_is_found_by_every_operator() {
 }
 
 #[tokio::test]
-async fn the_oldest_entries_go_first_where_there_is_no_room_for_all() {
+async fn the_oldest_entries_are_deleted_first_when_a_cache_is_full() {
     let server = Server::new();
     let store = server.store(4 * SLOT_BYTES);
     for part in 0..50 {
@@ -154,7 +154,7 @@ async fn the_oldest_entries_go_first_where_there_is_no_room_for_all() {
 }
 
 #[tokio::test]
-async fn a_cache_that_was_cleared_begins_anew() {
+async fn a_cleared_cache_starts_empty() {
     let server = Server::new();
     let store = server.store(ALL);
     store.put(&cache(), &entries(0..600)).await.unwrap();

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_in_backoff_delays_no_other_and_starts_when_its_time_has_come() {
+    fn an_item_in_backoff_delays_no_other_item_and_starts_on_time() {
         let mut list = Waitlist::default();
         list.take(Index(0));
         list.hold(Index(0), Time(9));

@@ -92,7 +92,7 @@ fn change(spec: &Value, place: &str, value: &str) -> Value {
 }
 
 #[test]
-fn a_key_changes_with_what_is_computed_and_with_nothing_else() {
+fn a_cache_key_changes_with_what_is_computed_and_with_nothing_else() {
     for (place, value, differs) in CHANGES {
         let changed = change(&spec(), place, value);
         assert_ne!(changed, spec(), "{place}");
@@ -101,7 +101,7 @@ fn a_key_changes_with_what_is_computed_and_with_nothing_else() {
 }
 
 #[test]
-fn of_every_field_of_the_spec_it_is_said_whether_the_key_changes() {
+fn every_field_of_the_spec_either_is_part_of_the_cache_key_or_is_declared_not_to_be() {
     let crd = serde_json::to_value(MapTask::crd()).unwrap();
     let fields = crd.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties").unwrap();
     let top = |place: &str| place.split('/').nth(1).unwrap().to_owned();
@@ -111,7 +111,7 @@ fn of_every_field_of_the_spec_it_is_said_whether_the_key_changes() {
 }
 
 #[test]
-fn without_the_template_only_version_name_and_item_count() {
+fn without_the_template_a_cache_key_has_only_version_name_and_item() {
     let ignoring = change(&spec(), "/cache/ignoreTemplate", "true");
     for (place, value, _) in CHANGES {
         let differs = ["/cache/version", "/cache/name", "/results/onTooLarge"].contains(&place);

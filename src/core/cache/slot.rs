@@ -127,7 +127,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_damaged_entry_is_a_miss_and_never_another_result(place in 0usize..200, byte in 0x20u8..0x7f) {
+        fn a_damaged_cache_entry_is_a_miss_and_never_a_wrong_result(place in 0usize..200, byte in 0x20u8..0x7f) {
             let entries = [entry(1, "\"one\""), entry(2, "\"two\""), entry(3, "[1,2,3]")];
             let (text, _) = add("", &entries);
             let mut bytes = text.into_bytes();

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_that_differ_in_numbers_addresses_uuids_or_paths_are_alike() {
+    fn messages_that_differ_only_in_numbers_addresses_uuids_or_paths_are_similar() {
         let alike = [
             ("loss is 0.731 at step 12", "loss is 12 at step 7000", "loss is # at step #"),
             ("at 0x7ffe12 in f", "at 0xdeadbeef00 in f", "at # in f"),

@@ -63,7 +63,7 @@ fn assert_apart(make: impl Fn(&str) -> String) {
 }
 
 #[test]
-fn stack_traces_that_differ_only_in_what_went_wrong_are_told_apart() {
+fn stack_traces_that_differ_only_in_the_error_are_in_different_groups() {
     for frames in [1, 3, 30] {
         assert_apart(|words| python(frames, &format!("KeyError: '{words}'")));
         assert_apart(|words| python(frames, &format!("requests.Timeout: {words}")));
@@ -75,7 +75,7 @@ fn stack_traces_that_differ_only_in_what_went_wrong_are_told_apart() {
 }
 
 #[test]
-fn what_was_logged_before_an_error_does_not_make_failures_differ() {
+fn log_lines_before_an_error_do_not_make_failures_differ() {
     let error = |before| log(before, "ERROR cannot open the store: disk full");
     assert_eq!(pattern(&error(40)), pattern(&error(60)));
     assert_apart(|words| log(40, &format!("ERROR cannot open the store: {words}")));

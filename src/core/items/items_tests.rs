@@ -162,7 +162,7 @@ fn survey(items: Value, command: &str) -> Result<Option<String>, String> {
 }
 
 #[test]
-fn keys_that_become_one_variable_are_refused_only_if_it_is_used() {
+fn keys_with_the_same_variable_are_refused_only_if_the_template_uses_it() {
     let items = || json!({ "values": [1, { "a-b": 1, "A.b": 2, "c": 3 }] });
     assert_eq!(survey(items(), "echo $(MAPTASK_ITEM_C)").unwrap().unwrap(), r#""A.b", "a-b""#);
     for command in ["echo $(MAPTASK_ITEM_A_B)", "echo \"${MAPTASK_ITEM_A_B}\""] {

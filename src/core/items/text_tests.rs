@@ -47,7 +47,7 @@ fn numbers_of_a_text_keep_their_text() {
 }
 
 #[test]
-fn the_ends_of_lines_of_every_system_end_a_line() {
+fn the_line_ends_of_every_system_end_a_line() {
     for end in ["\n", "\r\n", "\r"] {
         let text = |items: [&str; 3]| items.join(end);
         let twice = format!("{end}{end}");
@@ -60,20 +60,20 @@ fn the_ends_of_lines_of_every_system_end_a_line() {
 }
 
 #[test]
-fn other_separators_of_unicode_are_part_of_a_line() {
+fn other_unicode_separators_are_part_of_a_line() {
     let line = "a\u{2028}b\u{2029}c\u{85}d\u{b}e\u{c}f";
     assert_eq!(list("Lines", line), [line]);
     assert_eq!(list("JsonLines", "\"a\u{2028}b\u{85}\""), ["a\u{2028}b\u{85}"]);
 }
 
 #[test]
-fn white_space_of_a_line_is_part_of_it_and_around_json_is_not() {
+fn white_space_is_part_of_a_line_but_not_of_json() {
     assert_eq!(list("Lines", "  a \t\nb;c,\"d\" \n"), ["  a \t", "b;c,\"d\" "]);
     assert_eq!(list("JsonLines", "  {\"a\" : 1} \t\n"), [r#"{"a":1}"#]);
 }
 
 #[test]
-fn a_byte_order_mark_is_part_of_no_item() {
+fn a_byte_order_mark_is_not_part_of_any_item() {
     assert_eq!(list("Lines", "\u{feff}a\nb\n\u{feff}c\n"), ["a", "b", "c"], "also where files were joined");
     assert_eq!(list("JsonLines", "\u{feff}{\"a\":1}\n\u{feff}2"), [r#"{"a":1}"#, "2"]);
     assert_eq!(list("JsonArray", "\u{feff}[1]"), ["1"]);
@@ -89,7 +89,7 @@ fn utf_16_with_a_byte_order_mark_is_read() {
 }
 
 #[test]
-fn what_is_no_text_is_refused_with_what_to_do() {
+fn content_that_is_not_text_is_refused_with_advice() {
     let latin = refusal("Lines", b"one\ncaf\xe9\n");
     assert!(latin.contains("inputs/items") && latin.contains("line 2") && latin.contains("0xe9"), "{latin}");
     assert!(latin.contains("save it as UTF-8") && latin.contains("iconv"), "{latin}");
@@ -108,7 +108,7 @@ fn what_is_no_text_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn what_can_not_be_read_is_told_with_its_place_and_its_text() {
+fn an_item_that_can_not_be_read_is_reported_with_its_position_and_its_text() {
     let error = refusal("JsonLines", b"1\r\n\r\n{oops\r\n");
     assert!(error.contains(r#"inputs/items line 3: "{oops": "#) && error.contains("configMap.format"), "{error}");
     assert!(error.contains("at column 2") && !error.contains("line 1"), "{error}");

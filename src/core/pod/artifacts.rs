@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn each_attempt_has_a_directory_of_its_own_on_the_volume() {
+    fn each_attempt_has_its_own_directory_on_the_volume() {
         let template = template("/out").unwrap();
         let key = TaskKey::new("ns", "t");
         let pod = |index, attempt| {

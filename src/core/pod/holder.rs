@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_held_by_a_pod_on_its_way_out_is_waited_for_and_not_to_be_deleted() {
+    fn an_item_waits_for_a_terminating_pod_to_release_its_name_and_advises_no_deletion() {
         let words = |holder: Holder| holder.words("t-0-1");
         let job = Holder { owner: Some("Job nightly".to_owned()), ..Holder::default() };
         assert_eq!(

@@ -30,7 +30,7 @@ fn an_exit_0_while_evicted_is_a_success() {
 }
 
 #[test]
-fn the_items_container_speaks_before_its_sidecar() {
+fn the_items_container_takes_precedence_over_its_sidecar() {
     let json = r#"{"phase":"Failed","containerStatuses":[
         {"name":"log","state":{"terminated":{"exitCode":9}}},{"name":"main","state":{"terminated":{"exitCode":3}}}]}"#;
     assert_eq!(ended(&pod(json)), failed(3, "main"));

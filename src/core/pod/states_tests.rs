@@ -24,7 +24,7 @@ fn meaning(pod: &PodSeen) -> String {
 }
 
 #[test]
-fn every_state_of_a_real_pod_has_its_meaning() {
+fn every_recorded_state_of_a_real_pod_is_classified() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/core/pod/states");
     let mut found = BTreeMap::new();
     for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {

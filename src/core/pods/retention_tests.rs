@@ -14,7 +14,7 @@ fn pod(index: u32, failed: bool) -> FinishedPod {
 const WRITTEN: Revision = Revision(1);
 
 #[test]
-fn no_pod_goes_before_its_end_is_recorded() {
+fn no_pod_is_deleted_before_its_end_is_recorded() {
     let mut retention = Retention::default();
     retention.put(Revision(1), pod(0, false));
     retention.sort(Time(0), Revision(0), Keeping::default());
@@ -25,7 +25,7 @@ fn no_pod_goes_before_its_end_is_recorded() {
 }
 
 #[test]
-fn failed_pods_stay_before_others_and_the_newest_of_each() {
+fn failed_pods_are_kept_before_others_and_newer_ones_before_older() {
     let mut retention = Retention::default();
     for (index, failed) in [(0, true), (1, false), (2, true), (3, false)] {
         retention.put(Revision(1), pod(index, failed));
@@ -60,7 +60,7 @@ fn old_news_of_a_name_condemns_nothing_that_has_ended() {
 }
 
 #[test]
-fn a_finished_pod_lingers_unless_there_are_too_many() {
+fn a_finished_pod_stays_for_a_minute_unless_there_are_too_many() {
     let mut retention = Retention::default();
     for index in 0..3 {
         retention.put(Revision(1), pod(index, false));

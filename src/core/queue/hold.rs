@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn one_probe_at_a_time_after_a_delay_that_grows() {
+    fn one_probe_at_a_time_after_a_growing_delay() {
         let mut hold = hold();
         assert!(!hold.is_open(Time(999)));
         assert!(hold.is_open(Time(1_000)));

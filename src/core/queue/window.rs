@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn complaints_about_the_same_load_halve_it_once() {
+    fn several_signs_of_the_same_overload_halve_the_window_once() {
         let mut window = with_32_in_flight();
         (0..32).for_each(|_| window.on_congestion(Time(5), Some(1_000)));
         assert_eq!(window.size_and_use(), (16, 0));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn it_does_not_widen_where_it_is_not_the_limit() {
+    fn the_window_does_not_grow_while_it_is_not_the_limit() {
         let mut window = Window::new(128);
         for _ in 0..1_000 {
             (0..4).for_each(|_| window.begin(Time(0)));

@@ -72,7 +72,7 @@ fn a_conflict_waits_for_the_newer_object_and_then_asks_for_it() {
 }
 
 #[test]
-fn a_conflict_without_a_newer_object_is_tried_again_after_a_while() {
+fn a_conflict_without_a_newer_object_is_retried_after_a_while() {
     let mut writer = StatusWriter::new(1, None);
     writer.change();
     writer.begin(Time(0), &status("a"));
@@ -82,7 +82,7 @@ fn a_conflict_without_a_newer_object_is_tried_again_after_a_while() {
 }
 
 #[test]
-fn a_write_without_an_answer_is_known_again_in_the_watch() {
+fn a_write_without_an_answer_is_recognised_in_the_watch() {
     let mut writer = StatusWriter::new(1, None);
     let revision = writer.change();
     writer.begin(Time(0), &status("a"));

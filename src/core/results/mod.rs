@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_that_is_too_long_may_be_cut_to_a_string_of_the_size_allowed() {
+    fn a_result_that_is_too_long_can_be_truncated_to_a_string() {
         let spec = Results { max_bytes_per_item: 8, on_too_large: OnTooLarge::Truncate, ..Results::default() };
         let layout = Layout::of(&spec, ItemCount::new(1).unwrap()).unwrap();
         assert_eq!(layout.line("123456789", false).unwrap(), r#""456789""#, "a number that is cut is none");
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_told_with_its_size() {
+    fn a_result_that_is_too_long_is_reported_with_its_size() {
         assert_eq!(layout(5, 1).line("123456", false), Err(6));
         assert_eq!(layout(5, 1).line("abcd", false), Err(6), "the quotes count");
     }

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_that_fits_decides() {
+    fn the_first_rule_that_matches_decides() {
         let rules = json!({ "rules": [
             { "exitCodes": [3], "action": "FailItem" },
             { "exitCodes": [3, 4], "action": "Ignore" },
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_raised_after_each_attempt_that_had_too_little_of_it() {
+    fn memory_is_raised_after_each_attempt_that_ran_out_of_it() {
         let limit = |name: &str| json!({ "name": name, "resources": { "limits": { "memory": "10Mi" } } });
         let raw = json!({ "spec": { "containers": [limit("main"), limit("side"), { "name": "open" }] } });
         let mut template = PodTemplate::accept(&raw, None).unwrap();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_delay_doubles_up_to_its_cap_and_is_spread() {
+    fn the_delay_doubles_up_to_its_cap_and_has_jitter() {
         let policy = policy(9, &json!({ "backoffSeconds": 2, "maxBackoffSeconds": 30 }));
         let delay =
             |own, index| policy.not_before(Time(0), 1, Index(index), tries(own, own - 1, 0), tries(own + 1, own, 0)).0;
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ending_that_costs_nothing_does_not_delay_the_item_for_long() {
+    fn an_outcome_that_costs_nothing_does_not_delay_the_item_for_long() {
         let policy = policy(9, &json!({}));
         let delay = policy.not_before(Time(0), 1, Index(0), tries(50, 0, 0), tries(51, 0, 0)).0;
         assert!((4_000..=8_000).contains(&delay), "{delay}");

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn required_is_the_integer_definition_for_every_whole_percent() {
+    fn the_required_number_is_exact_for_every_whole_percent() {
         for percent in 0..=100u32 {
             let text = format!("{}.{:02}", percent / 100, percent % 100);
             let ratios = [Ratio::from_f64(f64::from(percent) / 100.0).unwrap(), Ratio::parse(&text).unwrap()];
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_verdict_comes_as_soon_as_it_is_certain_and_never_turns() {
+    fn the_outcome_is_decided_as_soon_as_it_is_certain_and_never_changes() {
         for n in 0..=12 {
             for required in 0..=n {
                 for succeeded in 0..=n {

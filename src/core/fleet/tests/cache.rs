@@ -125,7 +125,7 @@ impl Pair {
 }
 
 #[test]
-fn what_is_known_is_found_before_anything_starts() {
+fn cached_results_are_found_before_anything_starts() {
     let mut pair = Pair::new();
     pair.apply("a", &json!(["x", "y"]), &json!({}));
     pair.pass(1_000);
@@ -157,7 +157,7 @@ fn a_look_up_is_planned_for_all_items_at_once_and_for_none_if_there_are_none() {
 }
 
 #[test]
-fn a_rerun_runs_its_items_whatever_is_known() {
+fn a_rerun_runs_its_items_even_if_they_are_cached() {
     let mut pair = Pair::new();
     let a = pair.apply("a", &json!(["x"]), &json!({}));
     pair.pass(1_000);
@@ -174,7 +174,7 @@ fn a_rerun_runs_its_items_whatever_is_known() {
 }
 
 #[test]
-fn an_item_that_another_task_computes_is_waited_for_and_run_if_that_one_fails() {
+fn an_item_that_another_task_computes_waits_and_runs_if_the_other_fails() {
     let mut pair = Pair::new();
     let serialize = json!({ "serialize": true });
     pair.apply("a", &json!(["x", "y"]), &serialize);

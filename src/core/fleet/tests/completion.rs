@@ -34,7 +34,7 @@ fn stops(plan: &[String]) -> Vec<&str> {
 }
 
 #[test]
-fn containers_that_outlive_the_items_are_told_after_ten_seconds() {
+fn containers_that_outlive_the_items_are_reported_after_ten_seconds() {
     let mut story = story(&json!({}));
     story.plan(1_000);
     story.fleet.handle_pod(story.now, outlived(0, 2, 0));
@@ -55,7 +55,7 @@ fn containers_that_outlive_the_items_are_told_after_ten_seconds() {
 }
 
 #[test]
-fn an_attempt_that_ends_with_its_container_frees_its_slot_and_its_pod_goes_once_that_is_recorded() {
+fn an_attempt_that_ends_with_its_container_frees_its_slot_and_its_pod_is_deleted_once_that_is_recorded() {
     let spec = json!({ "items": { "count": 2 }, "concurrency": 1, "completion": "Container" });
     let mut story = story(&spec);
     story.plan(1_000);
@@ -78,7 +78,7 @@ fn an_attempt_that_ends_with_its_container_frees_its_slot_and_its_pod_goes_once_
 }
 
 #[test]
-fn the_end_of_a_container_stays_the_attempts_whatever_becomes_of_its_pod() {
+fn the_outcome_of_a_container_stays_that_of_its_attempt_whatever_happens_to_its_pod() {
     let ends = |pod: PodSeen| {
         let mut story = story(&json!({ "completion": "Container", "retryPolicy": { "infrastructureRetries": 0 } }));
         story.fleet.handle_pod_gone(story.now, &pod);
@@ -115,7 +115,7 @@ fn the_end_of_a_container_stays_the_attempts_whatever_becomes_of_its_pod() {
 }
 
 #[test]
-fn after_a_restart_the_pod_that_is_still_there_gives_the_same_ending() {
+fn after_a_restart_a_pod_that_still_exists_gives_the_same_outcome() {
     let mut story = story(&json!({ "completion": "Container" }));
     story.plan(1_000);
     story.plan(1_000);

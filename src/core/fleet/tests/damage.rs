@@ -100,7 +100,7 @@ impl Store {
 }
 
 #[test]
-fn results_that_somebody_deletes_or_edits_while_the_task_runs_are_restored_or_told() {
+fn results_that_somebody_deletes_or_edits_while_the_task_runs_are_restored_or_reported() {
     let mut store = Store::new(&json!({ "items": { "count": 3 } }));
     store.story.ends(0, 1, 0);
     store.rounds(3);

@@ -161,7 +161,7 @@ fn no_more_finished_pods_linger_than_allowed_and_none_for_longer() {
 }
 
 #[test]
-fn finished_pods_that_count_in_a_full_quota_go_at_once() {
+fn finished_pods_that_count_in_a_full_quota_are_deleted_at_once() {
     let mut story = Story::new(lingering(1), &json!({ "items": { "count": 8 }, "concurrency": 2 }));
     story.plan(0);
     story.plan(0);

@@ -45,7 +45,7 @@ fn a_task_whose_creates_fail_does_not_slow_its_neighbours() {
 }
 
 #[test]
-fn a_task_whose_creates_find_no_answer_does_not_slow_its_neighbours() {
+fn a_task_whose_creates_get_no_answer_does_not_slow_its_neighbours() {
     let alone = millis_beside(0, 0, &broken());
     for troubles in [1, 10] {
         let beside = millis_beside(troubles, 35_000, &CreateOutcome::Indeterminate);
@@ -54,7 +54,7 @@ fn a_task_whose_creates_find_no_answer_does_not_slow_its_neighbours() {
 }
 
 #[test]
-fn no_answer_to_one_task_is_no_load_while_others_are_served() {
+fn timeouts_of_one_task_are_not_overload_while_others_are_served() {
     let mut cluster = Cluster::new(limits(200));
     cluster.broken.insert("broken", (5_000, CreateOutcome::Indeterminate));
     cluster.add("broken", "t", 1_000, 0);
@@ -70,7 +70,7 @@ fn no_answer_to_one_task_is_no_load_while_others_are_served() {
 }
 
 #[test]
-fn creates_that_fail_are_tried_again_up_to_a_minute_apart_and_the_task_says_why() {
+fn failed_creates_are_retried_up_to_a_minute_apart_and_the_task_says_why() {
     let mut cluster = Cluster::new(limits(200));
     cluster.broken.insert("ns", (10, broken()));
     let key = cluster.add("ns", "t", 100_000, 0);
@@ -89,7 +89,7 @@ fn creates_that_fail_are_tried_again_up_to_a_minute_apart_and_the_task_says_why(
 }
 
 #[test]
-fn an_item_whose_create_fails_backs_off_by_itself_and_costs_it_nothing() {
+fn an_item_whose_create_fails_backs_off_on_its_own_at_no_cost() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
     story.plan(0);
     story.created = Some(broken());
@@ -119,7 +119,7 @@ fn a_pod_that_may_exist_all_the_same_keeps_its_slot_while_its_item_backs_off() {
 }
 
 #[test]
-fn a_pod_that_no_cluster_takes_fails_its_item_at_once_with_the_words() {
+fn a_pod_that_no_cluster_accepts_fails_its_item_at_once_with_the_api_servers_message() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 }, "retries": 5 }));
     story.plan(0);
     story.created = Some(CreateOutcome::Invalid("etcdserver: request is too large".to_owned()));
@@ -133,7 +133,7 @@ fn a_pod_that_no_cluster_takes_fails_its_item_at_once_with_the_words() {
 }
 
 #[test]
-fn what_the_cluster_lacks_at_acceptance_is_waited_for() {
+fn a_task_waits_at_its_acceptance_for_what_the_cluster_lacks() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
     let words = "error looking up service account ns/a: serviceaccount \"a\" not found";
     assert!(matches!(story.fleet.poll_plan(story.now).actions[..], [Action::Check(_)]));

@@ -30,7 +30,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn the_verdict_is_the_same_in_every_order_and_batching_of_the_same_endings(
+    fn the_outcome_does_not_depend_on_the_order_or_batching_of_the_ends_of_items(
         (codes, order, cuts) in (1usize..9).prop_flat_map(|n| (
             prop::collection::vec(prop::sample::select(vec![0, 0, 3]), n),
             Just((0..n).collect::<Vec<_>>()).prop_shuffle(),
@@ -71,7 +71,7 @@ fn success_wins_over_what_would_fail_the_task_in_the_same_round() {
 }
 
 #[test]
-fn success_criteria_met_is_told_at_once_and_the_end_when_nothing_runs() {
+fn success_is_reported_once_the_criteria_are_met_and_the_end_once_nothing_runs() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 3 }, "minSuccesses": 1 }));
     story.plan(0);
     story.plan(0);
@@ -91,7 +91,7 @@ fn success_criteria_met_is_told_at_once_and_the_end_when_nothing_runs() {
 }
 
 #[test]
-fn a_pod_that_has_ended_unseen_is_not_deleted_when_its_task_is_stopped() {
+fn a_pod_that_has_finished_unnoticed_is_not_deleted_when_its_task_is_stopped() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 }, "minSuccesses": 1 }));
     story.plan(0);
     story.plan(0);
@@ -109,7 +109,7 @@ fn a_pod_that_has_ended_unseen_is_not_deleted_when_its_task_is_stopped() {
 }
 
 #[test]
-fn a_pod_that_is_gone_when_its_task_was_being_stopped_has_not_failed() {
+fn a_pod_that_vanishes_while_its_task_is_being_stopped_has_not_failed() {
     let spec = json!({ "items": { "count": 3 }, "minSuccesses": 1, "retryPolicy": { "infrastructureRetries": 0 } });
     let mut story = Story::new(LIMITS, &spec);
     story.plan(0);
@@ -142,7 +142,7 @@ fn an_item_in_backoff_holds_no_slot() {
 }
 
 #[test]
-fn a_pod_that_has_started_since_is_not_stopped_for_being_late() {
+fn a_pod_that_has_started_in_the_meantime_is_not_stopped_for_its_start_deadline() {
     // The watch may show the start after the answer to the stop, or, as under seed 4469 of the simulation, before it.
     for [first, outcome] in [[false, true], [true, true], [true, false]] {
         let spec = json!({ "items": { "count": 1 }, "startDeadlineSeconds": 5 });

@@ -154,7 +154,7 @@ fn a_task_of_higher_priority_starts_its_items_first() {
 }
 
 #[test]
-fn a_namespace_has_no_more_pods_than_the_operator_allows_it() {
+fn a_namespace_has_no_more_pods_than_the_operator_allows() {
     let mut cluster = Cluster::new(Limits { max_pods_per_namespace: Some(7), ..limits(20) });
     let [a, b] = ["a", "b"].map(|name| cluster.add("one", name, 1_000, 0));
     let other = cluster.add("two", "c", 1_000, 0);

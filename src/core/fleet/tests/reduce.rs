@@ -43,7 +43,7 @@ fn status(story: &Story) -> crate::api::MapTaskStatus {
 }
 
 #[test]
-fn a_reduce_starts_once_the_map_is_recorded_as_successful_and_its_end_is_the_tasks() {
+fn a_reduce_starts_once_the_success_of_the_items_is_recorded_and_its_end_is_that_of_the_task() {
     let mut story = story(1, 0);
     story.plan(0);
     story.ends(0, 1, 0);
@@ -87,7 +87,7 @@ fn what_a_reduce_says_is_the_result_of_its_task() {
 }
 
 #[test]
-fn a_reduce_that_fails_has_retries_of_its_own_and_then_the_task_fails() {
+fn a_reduce_has_its_own_retries_and_after_them_the_task_fails() {
     let mut story = story(1, 1);
     story.plan(0);
     story.ends(0, 1, 0);
@@ -112,7 +112,7 @@ fn a_reduce_of_no_items_sees_an_empty_list() {
 }
 
 #[test]
-fn a_reduce_under_way_is_known_again_after_a_restart() {
+fn a_running_reduce_is_recognised_after_a_restart() {
     let mut story = story(1, 0);
     story.plan(0);
     story.ends(0, 1, 0);

@@ -84,7 +84,7 @@ fn a_check_that_was_asked_for_by_a_rerun_goes_on_after_a_restart() {
 }
 
 #[test]
-fn a_rerun_asked_for_while_the_task_runs_is_told_at_once_and_starts_at_its_end() {
+fn a_rerun_requested_while_the_task_runs_is_reported_at_once_and_starts_at_its_end() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 } }));
     for _ in 0..3 {
         round(&mut story, 1_000, &CheckOutcome::Good);

@@ -33,7 +33,7 @@ fn round(story: &mut Story, millis: u64, outcome: &WriteOutcome) -> Vec<String> 
 }
 
 #[test]
-fn results_that_find_no_room_are_waited_for_and_their_ends_not_told_before() {
+fn a_task_waits_for_results_that_can_not_be_stored_and_records_no_end_before_them() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 } }));
     story.plan(0);
     story.plan(0);
@@ -58,7 +58,7 @@ fn results_that_find_no_room_are_waited_for_and_their_ends_not_told_before() {
 }
 
 #[test]
-fn nothing_new_starts_while_results_find_no_room() {
+fn nothing_new_starts_while_results_can_not_be_stored() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 3 }, "concurrency": 1 }));
     story.plan(0);
     story.plan(0);
@@ -73,7 +73,7 @@ fn nothing_new_starts_while_results_find_no_room() {
 }
 
 #[test]
-fn a_write_that_fails_once_is_not_told() {
+fn a_write_that_fails_once_is_not_reported() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 } }));
     story.plan(0);
     story.plan(0);

@@ -114,7 +114,7 @@ fn explained(plan: &[String]) -> usize {
 }
 
 #[test]
-fn a_pod_that_has_not_started_for_ten_seconds_is_looked_into_and_told() {
+fn a_pod_that_has_not_started_for_ten_seconds_is_examined_and_reported() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
     story.plan(0);
     story.plan(0);
@@ -167,7 +167,7 @@ fn a_pod_whose_status_says_all_is_not_looked_into() {
 }
 
 #[test]
-fn an_operator_that_may_not_list_events_says_less_and_asks_seldom() {
+fn an_operator_that_may_not_list_events_reports_less_and_rarely_asks() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
     story.plan(0);
     story.plan(0);
@@ -179,7 +179,7 @@ fn an_operator_that_may_not_list_events_says_less_and_asks_seldom() {
 }
 
 #[test]
-fn a_pod_whose_volume_is_missing_costs_a_retry_also_if_only_another_one_told() {
+fn a_pod_whose_volume_is_missing_costs_a_retry_even_if_only_another_pod_reported_it() {
     let spec = json!({ "items": { "count": 2 }, "startDeadlineSeconds": 8, "remainingItems": { "onFailure": "Run" } });
     let mut story = Story::new(LIMITS, &spec);
     story.plan(0);

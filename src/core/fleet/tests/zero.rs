@@ -39,7 +39,7 @@ fn where_no_success_is_required_all_items_run_and_the_task_succeeds() {
 }
 
 #[test]
-fn what_ends_a_task_early_does_so_where_no_success_is_required() {
+fn a_task_that_requires_no_success_can_still_end_early() {
     let mut late = story(&json!({ "activeDeadlineSeconds": 5 }));
     late.plan(6_000);
     late.ends(0, 1, 143);
