@@ -5,6 +5,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 ACTIONLINT=v1.7.12
+CARGO_DENY=0.20.2
 needs_cargo
 say "format"
 cargo fmt --check
@@ -15,6 +16,21 @@ RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --workspace --no-deps
 say "files of at most 400 lines"
 long=$(git ls-files '*.rs' '*.sh' | xargs wc -l | awk '$2 != "total" && $1 > 400')
 [[ -z $long ]] || die "too long: $long"
+say "dependencies"
+deny=target/tools/bin/cargo-deny
+if [[ $("$deny" --version 2>/dev/null) != "cargo-deny $CARGO_DENY" ]]; then
+  say "cargo-deny $CARGO_DENY is installed into target/tools: three and a half minutes of CPU, once"
+  cargo install --quiet --locked --version "$CARGO_DENY" --root target/tools cargo-deny 2>target/cargo-deny.log ||
+    die "cargo-deny can't be built: see target/cargo-deny.log"
+fi
+deny() { "$deny" "$@" >target/cargo-deny.log 2>&1 || die "deny.toml: $(cat target/cargo-deny.log)"; }
+deny --locked --log-level error check --hide-inclusion-graph --deny unmatched-skip licenses bans sources
+# Never fetched here: a check must not change its mind because the network did.
+if compgen -G "${CARGO_HOME:-$HOME/.cargo}/advisory-dbs/advisory-db-*/" >/dev/null; then
+  deny --locked --offline check --hide-inclusion-graph advisories
+else
+  say "no advisory database is on this machine: advisories were not checked (target/tools/bin/cargo-deny fetch db)"
+fi
 say "CRD as generated"
 mkdir -p target
 cargo run --quiet --locked --bin maptask-operator -- crd >target/maptasks.yaml
