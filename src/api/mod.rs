@@ -18,8 +18,14 @@ pub use status::{FailureGroup, ItemCounts, MapTaskStatus, ResultShards, TaskPhas
 
 /// Names that the operator puts on the objects it creates.
 pub mod labels {
-    /// The task's name, on pods and ConfigMaps.
+    /// The task's name, on pods and ConfigMaps of results.
     pub const NAME: &str = "maptask.dev/name";
+    /// The task's UID, on pods and ConfigMaps of results: another task of the same name has another.
+    pub const CONTROLLER_UID: &str = "maptask.dev/controller-uid";
+    /// A label that Kubernetes recommends, on every pod and ConfigMap: the program that manages the object.
+    pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+    /// The value of [`MANAGED_BY`].
+    pub const OPERATOR: &str = "maptask-operator";
     /// The item's index, on pods.
     pub const INDEX: &str = "maptask.dev/index";
     /// The number of the attempt, from 1, on pods.

@@ -8,8 +8,8 @@ use super::answer::{Meaning, meaning};
 use super::config_map;
 use super::request::Failure;
 use crate::api::annotations::{CHECKS, DAMAGED};
-use crate::api::labels;
-use crate::core::pod::{results_prefix, template::owner_reference};
+use crate::core::pod::results_prefix;
+use crate::core::pod::template::{owner_labels, owner_reference};
 use crate::core::port::Write;
 use crate::core::results::Shard;
 use crate::core::results::keeping::{Damage, Kept};
@@ -79,10 +79,11 @@ async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) ->
     let Some(keep) = shard.keep(kept).map_err(Problem::Damaged)? else { return Ok(0) };
     let damaged = Some(&keep.damaged).filter(|damaged| !damaged.is_empty());
     let data = json!({ KEY: keep.text });
+    let labels = owner_labels(&write.key.name, &write.uid);
     let Some(old) = &old else {
         let mut metadata = json!({
             "namespace": namespace,
-            "labels": { labels::NAME: &*write.key.name },
+            "labels": labels,
             "annotations": { CHECKS: keep.checks },
             "ownerReferences": [owner_reference(&write.key.name, &write.uid)],
         });
@@ -93,7 +94,8 @@ async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) ->
         return Ok(0);
     };
     let version = old.metadata.resource_version.as_deref();
-    let metadata = json!({ "annotations": { CHECKS: keep.checks, DAMAGED: damaged } });
+    // The labels, too: an older operator did not write all of them.
+    let metadata = json!({ "labels": labels, "annotations": { CHECKS: keep.checks, DAMAGED: damaged } });
     config_map::change(client, namespace, name, version, metadata, &data).await?;
     Ok(found.map_or(0, |(text, ..)| text.len() as u64))
 }

@@ -215,12 +215,15 @@ impl ConfigMaps {
         text: &str,
     ) -> Result<bool, StoreError> {
         let (client, namespace, name) = (&self.client, &*cache.namespace, name(cache, slot));
-        let mut metadata = json!({ "annotations": { SEQUENCE: sequence.to_string() } });
+        // The labels with every write: an older operator did not write all of them.
+        let metadata = json!({
+            "labels": { labels::CACHE: &*cache.name, labels::MANAGED_BY: labels::OPERATOR },
+            "annotations": { SEQUENCE: sequence.to_string() },
+        });
         let data = json!({ KEY: text });
         let answer = if let Some(old) = old {
             config_map::change(client, namespace, &name, old.version.as_deref(), metadata, &data).await
         } else {
-            metadata["labels"] = json!({ labels::CACHE: &*cache.name });
             config_map::create(client, namespace, &name, metadata, &data).await
         };
         match answer.map_err(|failure| (meaning(&failure), failure)) {

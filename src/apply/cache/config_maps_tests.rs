@@ -44,6 +44,9 @@ impl Objects {
                     return refuse(409, "Conflict");
                 }
                 object["data"] = body["data"].clone();
+                for (name, label) in body["metadata"]["labels"].as_object().unwrap() {
+                    object["metadata"]["labels"][name] = label.clone();
+                }
                 object["metadata"]["annotations"] = body["metadata"]["annotations"].clone();
                 object["metadata"]["resourceVersion"] = version;
                 (200, object.clone())
@@ -201,4 +204,20 @@ async fn damaged_entries_are_misses_and_somebody_elses_config_map_is_left_alone(
     let refused = store.put(&cache(), &entries(5..6)).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Refused(message) if message.contains("maptask-cache-c-0")), "{refused}");
     assert_eq!(text(&server), damaged);
+}
+
+#[tokio::test]
+async fn a_config_map_of_an_older_operator_gets_the_labels_that_it_lacks_with_the_next_write() {
+    let server = Server::new();
+    let store = server.store(ALL);
+    store.put(&cache(), &entries(0..1)).await.unwrap();
+    let all = json!({ "maptask.dev/cache": "c", "app.kubernetes.io/managed-by": "maptask-operator" });
+    let labels = |server: &Server| server.0.lock().unwrap().by_name["maptask-cache-c-0"]["metadata"]["labels"].clone();
+    assert_eq!(labels(&server), all);
+    let old = json!({ "maptask.dev/cache": "c", "mine": "1" });
+    server.0.lock().unwrap().by_name.get_mut("maptask-cache-c-0").unwrap()["metadata"]["labels"] = old;
+    store.put(&cache(), &entries(1..2)).await.unwrap();
+    let mut expected = all;
+    expected["mine"] = json!("1");
+    assert_eq!(labels(&server), expected, "what others have put there stays");
 }

@@ -214,7 +214,7 @@ impl PodTemplate {
         memory_raises: Raises,
     ) -> Value {
         let mut labels = self.labels.clone();
-        labels.insert(labels::NAME.to_owned(), json!(&*task.name));
+        labels.extend(owner_labels(&task.name, uid));
         labels.insert(labels::INDEX.to_owned(), json!(role.label()));
         labels.insert(labels::ATTEMPT.to_owned(), json!(role.attempt().to_string()));
         let mut spec = self.spec.clone();
@@ -260,6 +260,12 @@ impl PodTemplate {
             "spec": spec,
         })
     }
+}
+
+/// The labels by which the objects of a task are selected. They stand in the place of the template's own of the same names.
+pub fn owner_labels(task: &str, uid: &str) -> Map<String, Value> {
+    let labels = [(labels::NAME, task), (labels::CONTROLLER_UID, uid), (labels::MANAGED_BY, labels::OPERATOR)];
+    labels.map(|(name, value)| (name.to_owned(), json!(value))).into_iter().collect()
 }
 
 /// Makes the task the owner of an object, so that the object goes with it.

@@ -5,7 +5,9 @@ use crate::core::ids::{Attempt, Index};
 
 fn template() -> Value {
     json!({
-        "metadata": { "labels": { "team": "a", "maptask.dev/index": "77" } },
+        "metadata": { "labels": {
+            "team": "a", "maptask.dev/index": "77", "app.kubernetes.io/managed-by": "me",
+        } },
         "spec": { "containers": [{ "name": "main", "image": "x", "env": [{ "name": "MAPTASK_ITEM", "value": "mine" }] },
                                  { "name": "side", "image": "y" }] },
     })
@@ -17,8 +19,11 @@ fn a_pod_carries_its_name_labels_owner_and_item() {
     let env = [("MAPTASK_ITEM".to_owned(), "7".to_owned()), ("MAPTASK_INDEX".to_owned(), "3".to_owned())];
     let pod = template.pod(&TaskKey::new("ns", "t"), "u-1", PodRole::Item(Index(3), Attempt(2)), &env, Raises::NONE);
     assert_eq!(pod["metadata"]["name"], "t-3-2");
-    assert_eq!(pod["metadata"]["labels"]["maptask.dev/index"], "3");
-    assert_eq!(pod["metadata"]["labels"]["team"], "a");
+    let labels = json!({
+        "team": "a", "maptask.dev/name": "t", "maptask.dev/controller-uid": "u-1", "maptask.dev/index": "3",
+        "maptask.dev/attempt": "2", "app.kubernetes.io/managed-by": "maptask-operator",
+    });
+    assert_eq!(pod["metadata"]["labels"], labels, "the template's own, and ours");
     assert_eq!(pod["metadata"]["ownerReferences"][0]["uid"], "u-1");
     assert_eq!(pod["spec"]["restartPolicy"], "Never");
     let names: Vec<_> = pod["spec"]["containers"][0]["env"].as_array().unwrap().iter().map(|e| &e["value"]).collect();
