@@ -30,6 +30,8 @@ pub mod labels {
     pub const INDEX: &str = "maptask.dev/index";
     /// The number of the attempt, from 1, on pods.
     pub const ATTEMPT: &str = "maptask.dev/attempt";
+    /// The number of the ConfigMap among those of its task, from 0, on ConfigMaps of results.
+    pub const SHARD: &str = "maptask.dev/shard";
     /// The name of the cache, on the ConfigMaps that keep it.
     pub const CACHE: &str = "maptask.dev/cache";
 }

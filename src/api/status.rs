@@ -297,9 +297,11 @@ pub enum ReducePhase {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ResultShards {
-    /// The ConfigMaps are `<configMapPrefix><k>` for k from 0 to shards - 1.
+    /// The ConfigMaps are `<configMapPrefix><k>` for k from 0 to shards - 1. Zeros before k give all names the digits of the
+    /// last, so that they sort as their items do: with 11 ConfigMaps from `00` to `10`. The label `maptask.dev/shard` is k.
     pub config_map_prefix: String,
-    /// Number of ConfigMaps that a complete list takes; one that would hold only null may be missing.
+    /// Number of ConfigMaps that the whole list takes. Once the task has succeeded all are there; until then, and of a task that
+    /// failed, those that would hold only null may be missing, after the end of a failed task only the last ones.
     pub shards: i32,
     /// Item i is line i mod itemsPerShard of shard i div itemsPerShard.
     pub items_per_shard: i32,

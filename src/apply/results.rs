@@ -8,7 +8,8 @@ use super::answer::{Meaning, meaning};
 use super::config_map;
 use super::request::Failure;
 use crate::api::annotations::{CHECKS, DAMAGED};
-use crate::core::pod::results_prefix;
+use crate::api::labels::SHARD;
+use crate::core::pod::ResultNames;
 use crate::core::pod::template::{owner_labels, owner_reference};
 use crate::core::port::Write;
 use crate::core::results::Shard;
@@ -29,7 +30,7 @@ pub(super) enum NotStored {
 
 /// Stores the lines of one shard; the bytes that were there and had to be written again. Idempotent.
 pub(super) async fn store(client: &Client, write: &Write, shard: &Shard) -> Result<u64, NotStored> {
-    let name = format!("{}{}", results_prefix(&write.key.name), shard.number);
+    let name = ResultNames::new(&write.key.name, shard.of).name(shard.number);
     let failed = |message, refused| Err(NotStored::Failed { message, refused });
     for _ in 0..TRIES {
         match try_store(client, write, shard, &name).await {
@@ -79,7 +80,8 @@ async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) ->
     let Some(keep) = shard.keep(kept).map_err(Problem::Damaged)? else { return Ok(0) };
     let damaged = Some(&keep.damaged).filter(|damaged| !damaged.is_empty());
     let data = json!({ KEY: keep.text });
-    let labels = owner_labels(&write.key.name, &write.uid);
+    let mut labels = owner_labels(&write.key.name, &write.uid);
+    labels.insert(SHARD.to_owned(), json!(shard.number.to_string()));
     let Some(old) = &old else {
         let mut metadata = json!({
             "namespace": namespace,

@@ -101,13 +101,20 @@ impl Namespace {
 
     /// The lines of the task's results.
     pub fn results(&self, task: &str) -> Vec<Value> {
-        let shards = self.status(task)["results"]["shards"].as_u64().expect("the status tells of results");
-        let lines = |number| {
-            let shard = self.get("configmap", &format!("{task}-results-{number}")).expect("the results are there");
-            let text = shard["data"]["results.jsonl"].as_str().unwrap();
-            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>()
-        };
-        (0..shards).flat_map(lines).collect()
+        let text = self.documented("This prints the whole list:", task);
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// What the commands that follow this text in docs/guide.md print, for a task.
+    pub fn documented(&self, text: &str, task: &str) -> String {
+        let (_, rest) = include_str!("../../docs/guide.md").split_once(text).expect("the guide has this text");
+        let (block, _) = rest.split_once("```console\n").and_then(|(_, rest)| rest.split_once("```")).unwrap();
+        let lines: Vec<&str> = block.lines().map(|line| line.strip_prefix("$ ").unwrap_or(line)).collect();
+        let commands = lines.join("\n").replace("NAME", task);
+        let script = format!("kubectl() {{ \"${{KUBECTL:-kubectl}}\" -n {} \"$@\"; }}\n{commands}\n", self.0);
+        let (good, answer) = run(Command::new("bash"), &script, &["-euo", "pipefail"]);
+        assert!(good, "{script}: {answer}");
+        answer
     }
 
     fn describe(&self) -> String {

@@ -19,6 +19,7 @@ mod namespaced;
 mod policies;
 mod reduce;
 mod refusals;
+mod results;
 mod rights;
 mod serve;
 mod silence;

@@ -134,8 +134,22 @@ impl World {
         match recorded(&task.status) {
             // Until the next write somebody's hand may be seen; that it is at the end is checked there.
             Some(_) if self.truth.tampered.contains(&task.uid) => Ok(()),
-            Some(record) => check_results(&task.key, &record, &self.results),
+            Some(record) => {
+                self.check_whole(task, record.0.count().get())?;
+                check_results(&task.key, &record, &self.results)
+            }
             None => Ok(()),
+        }
+    }
+
+    /// SAFETY: of a task that has succeeded the list has a line for each item.
+    fn check_whole(&self, task: &TaskSeen, count: u32) -> Result<(), String> {
+        let lines = lines_of(&task.key, &self.results).len();
+        match task.status.phase {
+            Some(TaskPhase::Succeeded) if lines != count as usize => {
+                Err(format!("{} has succeeded with {lines} lines for {count} items", task.key))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -21,7 +21,7 @@ pub mod variables;
 pub use ending::{Cost, Ending};
 pub use holder::Holder;
 pub use message::{Message, MessageLimit};
-pub use name::{parse_pod_name, pod_name, results_prefix};
+pub use name::{ResultNames, parse_pod_name, pod_name};
 pub use progress::{Detail, Progress, detail, ending_when_gone, progress};
 pub use role::{Role, lives};
 pub use seen::{Deletion, PodSeen, PodStatus};

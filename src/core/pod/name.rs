@@ -13,9 +13,30 @@ pub fn parse_pod_name(task: &str, name: &str) -> Option<PodRole> {
     PodRole::parse(name.strip_prefix(task)?.strip_prefix('-')?)
 }
 
-/// The ConfigMap that holds shard `k` of a task's results is called this and `k`.
-pub fn results_prefix(task: &str) -> String {
-    format!("{task}-results-")
+/// The names of the ConfigMaps that hold a task's results: a prefix and the ConfigMap's number, with zeros before it so that
+/// all have the same number of digits. Their order as text, in which the API server lists them, is then that of the items.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultNames {
+    prefix: String,
+    digits: usize,
+}
+
+impl ResultNames {
+    /// Those of a task whose list takes `shards` ConfigMaps.
+    pub fn new(task: &str, shards: u32) -> Self {
+        let last = shards.saturating_sub(1);
+        Self { prefix: format!("{task}-results-"), digits: last.to_string().len() }
+    }
+
+    /// What comes before the number.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The name of the ConfigMap of this number, from 0.
+    pub fn name(&self, number: u32) -> String {
+        format!("{}{number:0digits$}", self.prefix, digits = self.digits)
+    }
 }
 
 #[cfg(test)]
@@ -31,6 +52,20 @@ mod tests {
         for role in items.into_iter().chain([PodRole::Reduce(Attempt(3))]) {
             assert_eq!(parse_pod_name("a-1", &pod_name("a-1", role)), Some(role));
         }
+    }
+
+    #[test]
+    fn names_of_results_sort_as_their_items_do() {
+        for (shards, first, last) in [(0, "t-results-0", "t-results-0"), (10, "t-results-0", "t-results-9")] {
+            let names = ResultNames::new("t", shards);
+            assert_eq!((names.name(0).as_str(), names.name(shards.saturating_sub(1)).as_str()), (first, last));
+        }
+        for shards in [11, 1_000, 1_001, 4_567] {
+            let names = ResultNames::new("t", shards);
+            let all: Vec<String> = (0..shards).map(|number| names.name(number)).collect();
+            assert!(all.is_sorted() && all.iter().all(|name| name.starts_with(names.prefix())), "{shards}");
+        }
+        assert_eq!(ResultNames::new("t", 11).name(7), "t-results-07");
     }
 
     #[test]

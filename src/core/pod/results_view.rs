@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::core::pod::TemplateError;
+use crate::core::pod::{ResultNames, TemplateError};
 
 /// Where the containers find them.
 pub const PATH: &str = "/maptask/results";
@@ -12,8 +12,8 @@ const VOLUME: &str = "maptask-results";
 /// Where the results are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResultsView {
-    /// The ConfigMaps are called this and their number.
-    pub prefix: String,
+    /// What the ConfigMaps are called.
+    pub names: ResultNames,
     /// How many there are.
     pub shards: u32,
 }
@@ -30,7 +30,7 @@ pub(super) fn mount(view: &ResultsView, spec: &mut Map<String, Value>) {
     // Wide enough for any number of ConfigMaps, so that the order of names is that of numbers.
     let source = |number| {
         json!({ "configMap": {
-            "name": format!("{}{number}", view.prefix),
+            "name": view.names.name(number),
             "items": [{ "key": "results.jsonl", "path": format!("{number:06}.jsonl") }],
         } })
     };
@@ -63,7 +63,7 @@ mod tests {
     fn the_results_are_files_in_order_in_every_container() {
         let raw = json!({ "spec": { "initContainers": [{ "name": "a" }], "containers": [{ "name": "b" }] } });
         let mut template = PodTemplate::accept(&raw, None).unwrap();
-        template.show_results(ResultsView { prefix: "t-results-".to_owned(), shards: 11 }).unwrap();
+        template.show_results(ResultsView { names: ResultNames::new("t", 11), shards: 11 }).unwrap();
         let pod = template.pod(&TaskKey::new("ns", "t"), "u", PodRole::Reduce(Attempt(1)), &[], Raises::NONE);
         assert_eq!(pod["metadata"]["name"], "t-reduce-1");
         assert_eq!(pod["metadata"]["labels"]["maptask.dev/index"], "reduce");
@@ -80,7 +80,7 @@ mod tests {
     fn a_volume_of_the_same_name_is_refused() {
         let raw = json!({ "spec": { "containers": [{ "name": "b" }], "volumes": [{ "name": VOLUME }] } });
         let mut template = PodTemplate::accept(&raw, None).unwrap();
-        let error = template.show_results(ResultsView { prefix: String::new(), shards: 1 }).unwrap_err();
+        let error = template.show_results(ResultsView { names: ResultNames::new("t", 1), shards: 1 }).unwrap_err();
         assert!(error.to_string().contains(VOLUME), "{error}");
     }
 }

@@ -116,7 +116,7 @@ mod tests {
     fn shard(stored: &str, lines: &[(u32, &str)]) -> Shard {
         let lines = lines.iter().map(|(place, line)| (*place, (*line).to_owned())).collect();
         let (stored, damaged) = (Places::parse(stored), Places::default());
-        Shard { number: 0, first: 0, lines_in_all: 4, lines, stored, damaged }
+        Shard { number: 0, of: 1, first: 0, lines_in_all: 4, lines, stored, damaged }
     }
 
     fn kept(keep: &Keep) -> Kept<'_> {

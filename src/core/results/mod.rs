@@ -35,8 +35,10 @@ pub struct Layout {
 /// The lines to be put into one ConfigMap, by their place in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// The number of the ConfigMap.
+    /// The number of the ConfigMap, from 0.
     pub number: u32,
+    /// How many ConfigMaps the whole list takes.
+    pub of: u32,
     /// How many lines the whole shard has.
     pub lines_in_all: u32,
     /// The item of its first line.
@@ -101,7 +103,7 @@ impl Layout {
         let first = number * per_shard;
         let lines_in_all = per_shard.min(self.count.get() - first);
         let (stored, damaged) = (Places::default(), Places::default());
-        Shard { number, lines_in_all, first, lines: BTreeMap::new(), stored, damaged }
+        Shard { number, of: self.shards(), lines_in_all, first, lines: BTreeMap::new(), stored, damaged }
     }
 
     /// The lines by the ConfigMap they belong to. `whole`: with every ConfigMap, so that what is missing is made; also of

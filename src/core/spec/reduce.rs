@@ -5,7 +5,7 @@ use crate::core::ids::{Index, TaskKey};
 use crate::core::items::ItemList;
 use crate::core::phases::Counts;
 use crate::core::pod::results_view::ResultsView;
-use crate::core::pod::{PodTemplate, results_prefix};
+use crate::core::pod::{PodTemplate, ResultNames};
 use crate::core::results::Layout;
 use crate::core::spec::retry::Policy;
 use crate::core::spec::{AcceptedSpec, Refusal, seconds};
@@ -33,7 +33,8 @@ impl Reducer {
     ) -> Result<Self, Refusal> {
         let mut template =
             PodTemplate::accept(&reduce.template, reduce.container.as_deref()).map_err(Refusal::Reduce)?;
-        let view = ResultsView { prefix: results_prefix(&key.name), shards: layout.shards().max(1) };
+        let names = ResultNames::new(&key.name, layout.shards());
+        let view = ResultsView { names, shards: layout.shards().max(1) };
         template.complete_with(task.completion);
         template.show_results(view).map_err(Refusal::Reduce)?;
         let retries = u32::try_from(reduce.retries).unwrap_or(0);

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::api::TaskPhase;
 use crate::api::conditions::{ConditionType, is_true};
 use crate::core::ids::{Index, Time};
-use crate::core::pod::results_prefix;
+use crate::core::pod::ResultNames;
 use crate::core::pods::Pods;
+use crate::core::results::Shard;
 use crate::core::results::keeping::{Damage, items_in_words};
 use crate::core::results::places::Places;
-use crate::core::results::{Layout, Shard};
 use crate::core::task::{Stage, Task};
 
 /// ConfigMaps that the condition names; of the others it says how many there are.
@@ -33,7 +34,11 @@ impl Task {
             }
         }
         if !reduces {
-            shards.retain(|shard| !shard.lines.is_empty() || !shard.stored.is_empty());
+            // No gap in the list: what comes after it would have the place of other items.
+            let succeeded = matches!(self.stage, Stage::Ended { phase: TaskPhase::Succeeded, .. });
+            let last = shards.iter().rev().find(|shard| !shard.lines.is_empty() || !shard.stored.is_empty());
+            let wanted = if succeeded { layout.shards() } else { last.map_or(0, |last| last.number + 1) };
+            shards.retain(|shard| shard.number < wanted);
         }
         if (ends || reduces)
             && self.damage.is_empty()
@@ -88,10 +93,12 @@ impl Task {
     }
 
     fn damage_in_words(&self) -> String {
-        let per_shard = self.map().and_then(|run| run.spec.results).map_or(1, Layout::items_per_shard);
-        let prefix = results_prefix(&self.key.name);
+        let layout = self.map().and_then(|run| run.spec.results);
+        let (per_shard, shards) = layout.map_or((1, 1), |layout| (layout.items_per_shard(), layout.shards()));
+        let names = ResultNames::new(&self.key.name, shards);
         let word = |(shard, places): (&u32, &Places)| {
-            format!("ConfigMap {prefix}{shard} (items {})", items_in_words(&places.moved(shard * per_shard)))
+            let items = items_in_words(&places.moved(shard * per_shard));
+            format!("ConfigMap {} (items {items})", names.name(*shard))
         };
         let mut words: Vec<String> = self.damage.iter().take(NAMED).map(word).collect();
         if self.damage.len() > NAMED {

@@ -150,14 +150,34 @@ fn damage_is_told_once_and_again_where_there_is_more_and_not_where_all_is_restor
 }
 
 #[test]
-fn a_configmap_of_no_result_is_made_only_for_a_reduce() {
-    let template = json!({ "spec": { "containers": [{ "name": "main", "image": "y" }] } });
-    for (reduce, made) in [(json!(null), None), (json!({ "template": template }), Some("null\n"))] {
-        let mut store = Store::new(&json!({ "items": { "count": 1 }, "minSuccesses": 0, "reduce": reduce }));
-        store.story.ends(0, 1, 3);
+fn a_configmap_of_no_result_is_made_where_its_lines_would_be_a_gap_in_the_list() {
+    // Four ConfigMaps, the last of two lines. Item 130 is in the third.
+    let all = json!({ "minSuccesses": 0 });
+    for (rest, phase, made) in [(all, TaskPhase::Succeeded, 4), (json!({}), TaskPhase::Failed, 3)] {
+        let mut spec = json!({ "items": { "count": 188 }, "results": { "maxBytesPerItem": 4_096 } });
+        spec.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        let mut store = Store::new(&spec);
+        store.rounds(2);
+        store.story.ends(130, 1, 0);
         store.rounds(3);
-        assert_eq!(store.kept.get(&0).map(|kept| kept.text.as_str()), made);
+        assert_eq!(store.kept.keys().copied().collect::<Vec<_>>(), [2], "not while the task runs");
+        for item in (0..188).filter(|item| *item != 130) {
+            store.story.ends(item, 1, 3);
+        }
+        store.rounds(5);
+        assert_eq!(store.phase(), Some(phase));
+        assert_eq!(store.kept.keys().copied().collect::<Vec<_>>(), (0..made).collect::<Vec<_>>(), "{phase:?}");
+        let lines: Vec<&str> = store.kept.values().flat_map(|kept| kept.text.lines()).collect();
+        assert_eq!((lines[130], lines.iter().filter(|line| **line == "null").count()), ("7", lines.len() - 1));
     }
+}
+
+#[test]
+fn a_failed_task_without_a_result_has_no_configmap() {
+    let mut store = Store::new(&json!({ "items": { "count": 1 } }));
+    store.story.ends(0, 1, 3);
+    store.rounds(3);
+    assert_eq!((store.phase(), store.kept.len()), (Some(TaskPhase::Failed), 0));
 }
 
 #[test]
