@@ -207,7 +207,7 @@ async fn damaged_entries_are_misses_and_somebody_elses_config_map_is_left_alone(
 }
 
 #[tokio::test]
-async fn a_config_map_of_an_older_operator_gets_the_labels_that_it_lacks_with_the_next_write() {
+async fn a_configmap_of_an_older_operator_gets_the_labels_that_it_lacks_with_the_next_write() {
     let server = Server::new();
     let store = server.store(ALL);
     store.put(&cache(), &entries(0..1)).await.unwrap();
