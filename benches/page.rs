@@ -38,9 +38,9 @@ pub fn stamp() -> String {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let date = std::process::Command::new("date").arg("+%F").output().unwrap().stdout;
     format!(
-        "on {}, version {}, {cores} cores of a {}",
+        "on {}, version {}, {cores} cores ({})",
         String::from_utf8_lossy(&date).trim(),
         env!("CARGO_PKG_VERSION"),
-        model.unwrap_or("machine of unknown make"),
+        model.unwrap_or("unknown model"),
     )
 }

@@ -160,8 +160,9 @@ pub async fn measure(bench: &mut Bench, rounds: usize) {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let title =
         format!("{NAME}: a task of {ITEMS} items, {PARALLEL} at once, beside one in trouble in another namespace");
-    let mut text =
-        format!("| beside | s alone | s beside | ratio (goal at most {GOAL}) |\n| --- | --- | --- | --- |\n");
+    let mut text = format!(
+        "| trouble of the neighbour | alone, s | beside it, s | ratio (goal: at most {GOAL}) |\n| --- | --- | --- | --- |\n"
+    );
     for trouble in troubles(silent.local_addr().unwrap().port()) {
         let (mut alone, mut together, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..rounds {

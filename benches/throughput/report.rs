@@ -36,21 +36,21 @@ pub fn table(title: &str, figures: &BTreeMap<Contender, Vec<Figures>>) -> String
     row("memory of the controller, MB", &|_, all| format!("{:.0}", median(all, |f| f.controller_megabytes)));
     row("bytes that etcd writes for each item", &|_, all| format!("{:.0}", median(all, |f| f.etcd_bytes)));
     row("the object as JSON, bytes", &|_, all| format!("{:.0}", median(all, |f| f.object_bytes)));
-    row("pods there at the end", &|_, all| format!("{:.0}", median(all, |f| f.left.pods)));
+    row("pods at the end", &|_, all| format!("{:.0}", median(all, |f| f.left.pods)));
     let after = |of: &dyn Fn(&Gone) -> f64, digits: usize, all: &[Figures]| {
         let gone: Vec<Figures> = all.iter().filter(|f| f.left.gone.is_some()).cloned().collect();
         let of = |f: &Figures| f.left.gone.as_ref().map_or(0.0, of);
         if gone.is_empty() { "-".to_owned() } else { format!("{:.digits$}", median(&gone, of)) }
     };
-    row("after the end: until only those are there that stay, s", &|_, all| after(&|gone| gone.seconds, 0, all));
+    row("after the end: cleanup, s", &|_, all| after(&|gone| gone.seconds, 0, all));
     for program in ["kube-apiserver", OPERATOR] {
         let cpu = move |gone: &Gone| gone.cpu.get(program).copied().unwrap_or(0.0);
         row(&format!("after the end: CPU s for 1,000 items: {program}"), &|_, all| after(&cpu, 2, all));
     }
     if figures.values().flatten().any(|f| f.restart.is_some()) {
         let restart = |all: &[Figures], of: fn(Restart) -> f64| median(all, |f| f.restart.map_or(0.0, of));
-        row("memory of the operator at half, MB", &|_, all| format!("{:.0}", restart(all, |r| r.megabytes)));
-        row("killed at half: from its start to the next pod, s", &|_, all| {
+        row("memory of the operator halfway, MB", &|_, all| format!("{:.0}", restart(all, |r| r.megabytes)));
+        row("killed halfway: from its start to the next pod, s", &|_, all| {
             format!("{:.1}", restart(all, |r| r.seconds))
         });
     }
@@ -88,10 +88,10 @@ fn ratios(figures: &BTreeMap<Contender, Vec<Figures>>) -> String {
     ] {
         let Some(theirs) = figures.get(&other) else { continue };
         let ratio = rate(ours) / rate(theirs);
-        let _ = write!(text, "\nMapTask / {}: **{ratio:.2}** of its items/s (goal {goal})", other.name());
+        let _ = write!(text, "\nMapTask / {}: **{ratio:.2}** times its items/s (goal {goal})", other.name());
         if other == Contender::Job {
             let cpu = controller_cpu(Contender::MapTask, ours) / controller_cpu(other, theirs).max(0.001);
-            let _ = write!(text, ", **{cpu:.2}** of its controller's CPU (goal at most 0.3)");
+            let _ = write!(text, ", **{cpu:.2}** of its CPU (goal: at most 0.3)");
         }
         text.push_str(".\n");
     }

@@ -43,7 +43,7 @@ const BASE: Shape = Shape {
 
 const LARGEST: Shape = Shape {
     name: "100k",
-    what: "one task of 100,000 items, 5,000 in flight, the operator killed at half",
+    what: "one task of 100,000 items, 5,000 in flight, the operator killed halfway",
     items: 100_000,
     parallel: 5_000,
     rounds: 1,
@@ -99,7 +99,7 @@ pub const ALL: [Shape; 11] = [
     },
     Shape {
         name: "30k",
-        what: "one task of 30,000 items, 5,000 in flight, the operator killed at half",
+        what: "one task of 30,000 items, 5,000 in flight, the operator killed halfway",
         items: 30_000,
         ..LARGEST
     },
