@@ -110,11 +110,11 @@ impl Cluster {
         for action in actions {
             let now = self.now;
             let answer = match action {
-                Action::Check(spec) => Answer::Checked(spec.key.clone(), spec.uid.clone(), CheckOutcome::Good),
+                Action::Check(check) => Answer::Checked(check.key.clone(), check.uid.clone(), CheckOutcome::Good),
                 Action::Create(create) => {
                     self.fleet.handle_pod(now, pod(&create.id(), "Running"));
                     self.running.push_back(create.id());
-                    Answer::Created(create.id(), create.spec.uid.clone(), CreateOutcome::Created)
+                    Answer::Created(create.id(), create.blueprint.uid.clone(), CreateOutcome::Created)
                 }
                 Action::Delete(delete) => {
                     self.fleet.handle_pod_gone(now, &pod(&delete.id, "Succeeded"));

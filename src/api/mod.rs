@@ -12,7 +12,7 @@ pub mod status;
 mod template_schema;
 
 pub use json::Json;
-pub use retry_policy::{EndingCategory, RetryPolicy, RuleAction};
+pub use retry_policy::{OutcomeCategory, RetryPolicy, RuleAction};
 pub use spec::{Items, MapTask, MapTaskSpec, Range, ResultSource, Results};
 pub use status::{FailureGroup, ItemCounts, MapTaskStatus, ResultShards, TaskPhase, Waiting, WaitingReason};
 

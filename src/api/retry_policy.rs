@@ -64,8 +64,8 @@ pub struct OutOfMemory {
 pub struct RetryRule {
     /// Endings of this category.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "EndingCategory")]
-    pub category: Option<EndingCategory>,
+    #[schemars(with = "OutcomeCategory")]
+    pub category: Option<OutcomeCategory>,
     /// Endings with one of these exit codes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::exit_codes")]
@@ -80,7 +80,7 @@ pub struct RetryRule {
 
 /// How attempts end that did not succeed.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum EndingCategory {
+pub enum OutcomeCategory {
     /// A container exited with an error.
     Failed,
     /// A container used more memory than its limit.

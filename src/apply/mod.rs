@@ -73,9 +73,9 @@ impl Apply {
 
     async fn carry_out(&self, action: Action) {
         let answer = match action {
-            Action::Check(spec) => {
-                let outcome = pods::check(&self.client, &spec).await;
-                Answer::Checked(spec.key.clone(), spec.uid.clone(), outcome)
+            Action::Check(check) => {
+                let outcome = pods::check(&self.client, &check).await;
+                Answer::Checked(check.key, check.uid, outcome)
             }
             Action::Create(create) => {
                 let outcome = pods::create(&self.client, &create).await;
@@ -84,10 +84,10 @@ impl Apply {
                 | CreateOutcome::Invalid(message)
                 | CreateOutcome::Failed { message, .. } = &outcome
                 {
-                    let (key, pod) = (&create.spec.key, create.id().pod_name());
+                    let (key, pod) = (&create.blueprint.key, create.id().pod_name());
                     tracing::warn!(namespace = &*key.namespace, task = &*key.name, pod, message, "pod not created");
                 }
-                Answer::Created(create.id(), create.spec.uid.clone(), outcome)
+                Answer::Created(create.id(), create.blueprint.uid.clone(), outcome)
             }
             Action::Delete(delete) => {
                 let outcome = pods::delete(&self.client, &delete).await;

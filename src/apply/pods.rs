@@ -8,19 +8,20 @@ use serde_json::json;
 use super::FIELD_MANAGER;
 use super::answer::{Meaning, meaning};
 use super::request::{Failure, Partial, send};
+use crate::core::phases::Raises;
 use crate::core::pod::Holder;
-use crate::core::port::{CheckOutcome, Create, CreateOutcome, Delete, DeleteOutcome, GetPodOutcome, PodId};
-use crate::core::spec::AcceptedSpec;
+use crate::core::port::{Check, CheckOutcome, Create, CreateOutcome, Delete, DeleteOutcome, GetPodOutcome, PodId};
 use crate::watch::pods::{LeanPod, is_map_task};
 
 const JSON: &str = "application/json";
 
 /// A dry run of the first pod of each template. Strict about unknown fields, as `kubectl apply` is about those that it
 /// knows.
-pub(super) async fn check(client: &Client, spec: &AcceptedSpec) -> CheckOutcome {
+pub(super) async fn check(client: &Client, check: &Check) -> CheckOutcome {
     let query = format!("?dryRun=All&fieldValidation=Strict&fieldManager={FIELD_MANAGER}");
-    let path = format!("{}{query}", collection(&spec.key.namespace));
-    for (place, pod) in spec.first_pods() {
+    let path = format!("{}{query}", collection(&check.key.namespace));
+    for blueprint in &check.blueprints {
+        let (place, pod) = (blueprint.field(), blueprint.pod(blueprint.first(), Raises::NONE));
         match send::<IgnoredAny>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {
             // A name may be free by the time the pod is wanted.
             Ok(_) | Err(Meaning::AlreadyExists) => {}
@@ -37,9 +38,9 @@ pub(super) async fn check(client: &Client, spec: &AcceptedSpec) -> CheckOutcome 
 
 /// Creates the pod of an attempt. One that is there already is a success, if the task owns it.
 pub(super) async fn create(client: &Client, create: &Create) -> CreateOutcome {
-    let pod = create.spec.pod(create.index, create.attempt, create.memory_raises);
+    let pod = create.blueprint.pod(create.role, create.memory_raises);
     let path =
-        format!("{}?fieldValidation=Ignore&fieldManager={FIELD_MANAGER}", collection(&create.spec.key.namespace));
+        format!("{}?fieldValidation=Ignore&fieldManager={FIELD_MANAGER}", collection(&create.blueprint.key.namespace));
     match send::<IgnoredAny>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {
         Ok(_) => CreateOutcome::Created,
         Err(Meaning::AlreadyExists) => whose(client, create).await,
@@ -70,8 +71,8 @@ fn refused(place: &str, message: &str) -> String {
 async fn whose(client: &Client, create: &Create) -> CreateOutcome {
     let path = object(&create.id());
     match send::<Partial>(client, Method::GET, &path, JSON, None).await {
-        Ok(pod) if pod.owner_uid() == Some(&create.spec.uid) => CreateOutcome::Created,
-        Ok(pod) => CreateOutcome::NameTaken(holder(&pod, &create.spec.key.name)),
+        Ok(pod) if pod.owner_uid() == Some(&create.blueprint.uid) => CreateOutcome::Created,
+        Ok(pod) => CreateOutcome::NameTaken(holder(&pod, &create.blueprint.key.name)),
         Err(_) => CreateOutcome::Indeterminate,
     }
 }

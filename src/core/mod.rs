@@ -3,8 +3,10 @@
 //! Data flows one way: the watches' events go into the [`fleet`], plans come out of it, and what became of
 //! their actions goes in again.
 
+pub mod attempt_end;
 pub mod attempts;
 pub mod backoff;
+pub mod blueprint;
 pub mod cache;
 pub mod failures;
 pub mod fleet;

@@ -4,9 +4,29 @@ use std::fs;
 use std::path::Path;
 
 /// From the top down. A room imports only rooms that stand further down this list.
-const FLOORS: [&str; 21] = [
-    "fleet", "task", "run", "port", "spec", "attempts", "record", "pods", "failures", "cache", "items", "results",
-    "pod", "phases", "queue", "ranges", "quantity", "limits", "revision", "backoff", "ids",
+const FLOORS: [&str; 23] = [
+    "fleet",
+    "task",
+    "run",
+    "port",
+    "spec",
+    "attempts",
+    "record",
+    "pods",
+    "blueprint",
+    "failures",
+    "cache",
+    "items",
+    "results",
+    "attempt_end", "pod",
+    "phases",
+    "queue",
+    "ranges",
+    "quantity",
+    "limits",
+    "revision",
+    "backoff",
+    "ids",
 ];
 
 /// Rooms that know nothing of each other though one stands above the other.

@@ -182,7 +182,7 @@ impl World {
                     self.create_pod(&create)
                 };
                 self.say(|| format!("create {}: {outcome:?}", create.id()));
-                Answer::Created(create.id(), create.spec.uid.clone(), outcome)
+                Answer::Created(create.id(), create.blueprint.uid.clone(), outcome)
             }
             Action::Delete(delete) => {
                 let key = pod_key(&delete.id);
@@ -331,7 +331,7 @@ impl World {
         let id = create.id();
         let key = pod_key(&id);
         if let Some(there) = self.pods.get(&key) {
-            let ours = there.seen.owner_uid.as_ref() == Some(&create.spec.uid);
+            let ours = there.seen.owner_uid.as_ref() == Some(&create.blueprint.uid);
             return if ours { CreateOutcome::Created } else { CreateOutcome::NameTaken(Holder::default()) };
         }
         let live = self
@@ -349,16 +349,22 @@ impl World {
             version: self.next_version(),
             task: id.key.name.clone(),
             labelled: true,
-            owner_uid: Some(create.spec.uid.clone()),
+            owner_uid: Some(create.blueprint.uid.clone()),
             created: Some(self.now),
             deleted: None,
             node: None,
             status: PodStatus { phase: Some("Pending".to_owned()), ..PodStatus::default() },
         };
-        self.truth.created(create);
-        let task =
-            self.tasks.get(&id.key).filter(|task| task.uid == create.spec.uid && task.status.template_hash.is_some());
-        let pod = create.spec.pod(create.index, create.attempt, create.memory_raises);
+        let task = self
+            .tasks
+            .get(&id.key)
+            .filter(|task| task.uid == create.blueprint.uid && task.status.template_hash.is_some());
+        let pod = create.blueprint.pod(create.role, create.memory_raises);
+        let of_task = self.tasks.get(&id.key).filter(|task| task.uid == create.blueprint.uid);
+        let inputs = of_task.is_some_and(|task| task.spec.items.config_map.is_some());
+        if inputs && !create.role.is_reduce() {
+            self.truth.created(create, &pod);
+        }
         if task.is_some_and(|task| specs::is_of_other_templates(task, &pod)) {
             self.truth.problem = Some(format!("{id} is of another template than its task was accepted with"));
         }
@@ -374,7 +380,9 @@ fn no_answer(action: &Action) -> Option<Answer> {
         Action::Check(spec) => {
             Answer::Checked(spec.key.clone(), spec.uid.clone(), CheckOutcome::Indeterminate("timeout".to_owned()))
         }
-        Action::Create(create) => Answer::Created(create.id(), create.spec.uid.clone(), CreateOutcome::Indeterminate),
+        Action::Create(create) => {
+            Answer::Created(create.id(), create.blueprint.uid.clone(), CreateOutcome::Indeterminate)
+        }
         Action::Delete(delete) => Answer::Deleted(delete.id.clone(), delete.task_uid.clone(), DeleteOutcome::Failed),
         Action::GetPod(id, uid) => Answer::GotPod(id.clone(), uid.clone(), GetPodOutcome::Indeterminate),
         Action::Explain(explain) => {

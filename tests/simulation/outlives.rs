@@ -14,7 +14,7 @@ impl World {
     pub fn fate_of(&mut self, create: &Create) -> Fate {
         match self.faults.fate(&mut self.random) {
             // Nobody asks what becomes of other containers.
-            Fate::SideOutOfMemory if create.spec.template.role().ends_attempt => Fate::Succeed,
+            Fate::SideOutOfMemory if create.blueprint.template.role().ends_attempt => Fate::Succeed,
             fate => fate,
         }
     }

@@ -20,7 +20,7 @@ impl World {
     pub fn check_create(&mut self, create: &Create) -> Result<(), String> {
         let id = create.id();
         let known = &self.operator.known;
-        let Some(task) = known.tasks.get(&id.key).filter(|task| task.uid == create.spec.uid) else {
+        let Some(task) = known.tasks.get(&id.key).filter(|task| task.uid == create.blueprint.uid) else {
             return Err(format!("{id} is created for a task that is not known"));
         };
         if task.deleting || task.spec.suspend {
@@ -37,7 +37,7 @@ impl World {
     /// What is recorded is what the operator wrote itself, or has read when it started.
     fn check_decided(&self, create: &Create) -> Result<(), String> {
         let id = create.id();
-        let Some(task) = self.tasks.get(&id.key).filter(|task| task.uid == create.spec.uid) else { return Ok(()) };
+        let Some(task) = self.tasks.get(&id.key).filter(|task| task.uid == create.blueprint.uid) else { return Ok(()) };
         let picked = task.status.rerun.as_ref().is_some_and(|rerun| rerun.explicit_selection);
         if index_of(&id) != REDUCE && !picked && is_closed(&task.spec, &task.status) {
             return Err(format!("{id} is created, but it is recorded that nothing more starts"));
@@ -66,7 +66,9 @@ impl World {
             self.pods.get(&pod_key(&id)).is_some_and(|pod| !pod.life.is_open())
         };
         let creates = self.operator.requests.iter().filter_map(|request| match request {
-            Action::Create(create) if !has_ended(create) => Some((create.spec.uid.clone(), index_of(&create.id()))),
+            Action::Create(create) if !has_ended(create) => {
+                Some((create.blueprint.uid.clone(), index_of(&create.id())))
+            }
             _ => None,
         });
         pods.chain(creates).filter(|(uid, _)| stays(uid)).collect()

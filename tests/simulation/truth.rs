@@ -60,13 +60,9 @@ impl Truth {
     }
 
     /// The pod of an item has its item: what the list held when the task was accepted.
-    pub fn created(&mut self, create: &Create) {
-        if create.spec.config_map.is_none() {
-            return;
-        }
-        let pod = create.spec.pod(create.index, create.attempt, create.memory_raises);
+    pub fn created(&mut self, create: &Create, pod: &serde_json::Value) {
         let env = &pod["spec"]["containers"][0]["env"][0];
-        let line = specs::INPUTS.lines().nth(create.index.offset());
+        let line = specs::INPUTS.lines().nth(index_of(&create.id()).offset());
         if line.is_none() || env["value"].as_str() != line {
             self.problem = Some(format!("{} has the item {env}", create.id()));
         }
@@ -140,13 +136,13 @@ impl Truth {
     }
 
     pub fn refused(&mut self, now: Time, create: &Create) {
-        let item = (create.spec.uid.clone(), index_of(&create.id()));
+        let item = (create.blueprint.uid.clone(), index_of(&create.id()));
         self.tally(item.clone()).lost += 1;
-        self.end(now, item, create.attempt, End::Unsure);
+        self.end(now, item, create.role.attempt(), End::Unsure);
     }
 
     /// No attempt can do better: it may cost all that the item had left.
     pub fn invalid(&mut self, create: &Create) {
-        self.tally((create.spec.uid.clone(), index_of(&create.id()))).lost += 10_000;
+        self.tally((create.blueprint.uid.clone(), index_of(&create.id()))).lost += 10_000;
     }
 }

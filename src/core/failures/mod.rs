@@ -3,10 +3,11 @@
 mod pattern;
 pub mod sample;
 
-use crate::api::EndingCategory;
+use crate::api::OutcomeCategory;
 use crate::api::status::{FailureGroup, FailureSample};
+use crate::core::attempt_end::AttemptOutcome;
 use crate::core::ids::{Attempt, Index};
-use crate::core::pod::{Detail, Ending};
+use crate::core::pod::Detail;
 use crate::core::ranges::Ranges;
 use pattern::pattern;
 use sample::sample;
@@ -69,7 +70,7 @@ impl Failures {
     }
 
     /// Adds an attempt that did not succeed.
-    pub fn add(&mut self, index: Index, attempt: Attempt, category: EndingCategory, ending: &Ending, detail: &Detail) {
+    pub fn add(&mut self, index: Index, attempt: Attempt, category: OutcomeCategory, ending: &AttemptOutcome, detail: &Detail) {
         let message = detail.message.as_deref().filter(|m| !m.trim().is_empty());
         let pattern = message.map(pattern);
         let reason = detail.reason.as_deref().map(|reason| crate::text::cut(reason, REASON_LIMIT));
@@ -127,9 +128,9 @@ mod tests {
     }
 
     fn add_of(container: &str, failures: &mut Failures, index: u32, message: &str) {
-        let ending = Ending::Failed { exit_code: 1, container: container.to_owned() };
+        let ending = AttemptOutcome::Failed { exit_code: 1, container: container.to_owned() };
         let detail = Detail { reason: Some("Error".to_owned()), message: Some(message.to_owned()), node: None };
-        failures.add(Index(index), Attempt(1), EndingCategory::Failed, &ending, &detail);
+        failures.add(Index(index), Attempt(1), OutcomeCategory::Failed, &ending, &detail);
     }
 
     #[test]
@@ -175,13 +176,13 @@ mod tests {
         assert_eq!(failures.most_often(true).as_deref(), Some(words));
         let detail = Detail { reason: Some("OutOfcpu".to_owned()), ..Detail::default() };
         let mut failures = Failures::default();
-        failures.add(Index(0), Attempt(1), EndingCategory::Rejected, &Ending::Rejected, &detail);
+        failures.add(Index(0), Attempt(1), OutcomeCategory::Rejected, &AttemptOutcome::Rejected, &detail);
         assert_eq!(failures.most_often(true).as_deref(), Some("most often (1 attempt): Rejected (OutOfcpu) (item 0)"));
         // A reason that only says the same is not told twice.
         let told = |reason: &str| {
             let detail = Detail { reason: Some(reason.to_owned()), ..Detail::default() };
             let mut failures = Failures::default();
-            failures.add(Index(0), Attempt(1), EndingCategory::Evicted, &Ending::Evicted { started: true }, &detail);
+            failures.add(Index(0), Attempt(1), OutcomeCategory::Evicted, &AttemptOutcome::Evicted { started: true }, &detail);
             failures.most_often(true).unwrap()
         };
         assert_eq!(told("TerminationByKubelet"), "most often (1 attempt): Evicted (TerminationByKubelet) (item 0)");
@@ -193,19 +194,19 @@ mod tests {
 
     #[test]
     fn failures_are_alike_if_all_that_is_told_of_them_is() {
-        let failed = |exit_code, container: &str| Ending::Failed { exit_code, container: container.to_owned() };
+        let failed = |exit_code, container: &str| AttemptOutcome::Failed { exit_code, container: container.to_owned() };
         let detail = |reason: &str, message: &str| Detail {
             reason: Some(reason.to_owned()),
             message: Some(message.to_owned()),
             node: None,
         };
         let all = [
-            (EndingCategory::Failed, failed(1, "main"), detail("Error", "oops")),
-            (EndingCategory::OutOfMemory, failed(1, "main"), detail("Error", "oops")),
-            (EndingCategory::Failed, failed(2, "main"), detail("Error", "oops")),
-            (EndingCategory::Failed, failed(1, "side"), detail("Error", "oops")),
-            (EndingCategory::Failed, failed(1, "main"), detail("StartError", "oops")),
-            (EndingCategory::Failed, failed(1, "main"), detail("Error", "alas")),
+            (OutcomeCategory::Failed, failed(1, "main"), detail("Error", "oops")),
+            (OutcomeCategory::OutOfMemory, failed(1, "main"), detail("Error", "oops")),
+            (OutcomeCategory::Failed, failed(2, "main"), detail("Error", "oops")),
+            (OutcomeCategory::Failed, failed(1, "side"), detail("Error", "oops")),
+            (OutcomeCategory::Failed, failed(1, "main"), detail("StartError", "oops")),
+            (OutcomeCategory::Failed, failed(1, "main"), detail("Error", "alas")),
         ];
         let mut failures = Failures::default();
         for _ in 0..2 {

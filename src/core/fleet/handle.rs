@@ -2,7 +2,8 @@
 
 use super::{Fleet, TaskEntry};
 use crate::core::ids::{PodRole, TaskKey, Time};
-use crate::core::pod::{Ending, PodSeen, parse_pod_name};
+use crate::core::attempt_end::AttemptOutcome;
+use crate::core::pod::{PodSeen, parse_pod_name};
 use crate::core::port::{
     Answer, CacheLookupOutcome, CheckOutcome, CreateOutcome, DeleteOutcome, Event, ExplainOutcome, FetchOutcome,
     GetPodOutcome, PodId, TaskSeen, WriteOutcome,
@@ -87,7 +88,7 @@ impl Fleet {
         entry.pods_marked.insert(role);
         let ending = entry.task.as_mut().and_then(|task| task.handle_pod(&poll, role, &pod));
         entry.pods.insert(role, pod);
-        self.count_ending(&key, ending.as_ref());
+        self.count_end(&key, ending.as_ref());
         self.dirty.insert(key);
     }
 
@@ -100,7 +101,7 @@ impl Fleet {
         let ending = entry.task.as_mut().and_then(|task| task.handle_pod_gone(now, role, pod));
         // Even one that ended before may have counted as an object against a quota until now.
         self.queue.room(&key.namespace);
-        self.count_ending(&key, ending.as_ref());
+        self.count_end(&key, ending.as_ref());
         self.dirty.insert(key);
     }
 
@@ -218,7 +219,7 @@ impl Fleet {
         // An answer about a task of the same name that was there before says nothing about this one's pods.
         let task = self.task_mut(&id.key).filter(|task| task.uid() == uid);
         let ending = task.and_then(|task| task.handle_got_pod(&poll, id.role, outcome));
-        self.count_ending(&id.key, ending.as_ref());
+        self.count_end(&id.key, ending.as_ref());
     }
 
     /// [`Action::Explain`](crate::core::port::Action::Explain) was answered.
@@ -271,9 +272,9 @@ impl Fleet {
         }
     }
 
-    fn count_ending(&mut self, key: &TaskKey, ending: Option<&Ending>) {
+    fn count_end(&mut self, key: &TaskKey, ending: Option<&AttemptOutcome>) {
         if let Some(ending) = ending {
-            *self.endings.entry(ending.word()).or_default() += 1;
+            *self.endings.entry(ending.as_str()).or_default() += 1;
             self.queue.room(&key.namespace);
         }
     }

@@ -1,6 +1,6 @@
 //! How far has an attempt's pod come, and how did it end? Read off its last seen state.
 
-use super::ending::Ending;
+use super::end::PodEnd;
 use super::explain::unschedulable;
 use super::message::{Message, MessageLimit};
 use super::role::Role;
@@ -18,7 +18,7 @@ pub enum Progress {
     /// A container of it runs or has run.
     Started,
     /// It has ended.
-    Ended(Ending),
+    Ended(PodEnd),
 }
 
 /// What an ending looked like, for people.
@@ -36,11 +36,11 @@ pub struct Detail {
 pub fn progress<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> Progress {
     let role = role.into();
     let (status, container) = (&pod.status, role.container);
-    if let Some((ending, _)) = role.own_end(pod) {
-        return Progress::Ended(ending);
+    if let Some((end, _)) = role.own_end(pod) {
+        return Progress::Ended(end);
     }
     match status.phase.as_deref() {
-        Some("Succeeded") => Progress::Ended(Ending::Succeeded { message: message_of(status, container) }),
+        Some("Succeeded") => Progress::Ended(PodEnd::Succeeded { message: message_of(status, container) }),
         Some("Failed") => Progress::Ended(failure(pod, container)),
         _ if has_started(status) => Progress::Started,
         _ => Progress::Pending(blocker(status)),
@@ -48,11 +48,11 @@ pub fn progress<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> Progress {
 }
 
 /// How the attempt of a pod ended that somebody deleted, and of which this was the last state.
-pub fn ending_when_gone<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> Ending {
+pub fn end_when_gone<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> PodEnd {
     let role = role.into();
     match progress(pod, role) {
-        Progress::Ended(ending) => ending,
-        Progress::Pending(_) | Progress::Started => disruption(&pod.status, role.container).unwrap_or(Ending::Deleted),
+        Progress::Ended(end) => end,
+        Progress::Pending(_) | Progress::Started => disruption(&pod.status, role.container).unwrap_or(PodEnd::Deleted),
     }
 }
 
@@ -133,50 +133,50 @@ fn words(reason: Option<&str>, message: Option<&str>) -> String {
     crate::text::cut(&text, MESSAGE_LIMIT)
 }
 
-fn failure(pod: &PodSeen, container: &str) -> Ending {
+fn failure(pod: &PodSeen, container: &str) -> PodEnd {
     let status = &pod.status;
     if let Some(disruption) = disruption(status, container) {
         return disruption;
     }
-    let started = has_run(status);
+    let ran = has_run(status);
     match status.reason.as_deref() {
-        Some("DeadlineExceeded") => return Ending::Deadline,
-        Some("NodeLost") => return Ending::NodeLost,
-        Some("Preempting") => return Ending::Preempted { started },
-        Some("Evicted" | "NodeShutdown" | "Terminated" | "Shutdown") => return Ending::Evicted { started },
+        Some("DeadlineExceeded") => return PodEnd::Deadline,
+        Some("NodeLost") => return PodEnd::Lost,
+        Some("Preempting") => return PodEnd::Preempted { ran },
+        Some("Evicted" | "NodeShutdown" | "Terminated" | "Shutdown") => return PodEnd::Evicted { ran },
         // UnexpectedAdmissionError, NodeAffinity, OutOfcpu, …: the kubelet takes no pod it was given.
-        Some(_) if !started => return Ending::Rejected,
+        Some(_) if !ran => return PodEnd::Rejected,
         _ => {}
     }
     let Some((name, terminated)) = failed_container(status, container) else {
         // Phase Failed without a word about any container: none can have run to an end.
-        return if pod.deleted.is_some() { Ending::Deleted } else { Ending::NodeLost };
+        return if pod.deleted.is_some() { PodEnd::Deleted } else { PodEnd::Lost };
     };
     if terminated.is_unknown() && pod.deleted.is_none() {
-        return Ending::NodeLost;
+        return PodEnd::Lost;
     }
     if terminated.reason.as_deref() == Some("OOMKilled") {
-        return Ending::OutOfMemory { exit_code: terminated.exit_code, container: name.to_owned() };
+        return PodEnd::OutOfMemory { exit_code: terminated.exit_code, container: name.to_owned() };
     }
     if pod.deleted.is_some_and(|deletion| deletion.brought_about(terminated)) {
-        return Ending::Deleted;
+        return PodEnd::Deleted;
     }
-    Ending::Failed { exit_code: terminated.exit_code, container: name.to_owned() }
+    PodEnd::Failed { exit_code: terminated.exit_code, container: name.to_owned() }
 }
 
 /// Who else ended the pod, unless a container of it had failed before.
-fn disruption(status: &PodStatus, container: &str) -> Option<Ending> {
+fn disruption(status: &PodStatus, container: &str) -> Option<PodEnd> {
     let target = status.condition("DisruptionTarget", "True")?;
     let failed = failed_container(status, container).and_then(|(_, terminated)| terminated.finished_at);
     if failed.zip(target.last_transition_time).is_some_and(|(failed, since)| failed < since) {
         return None;
     }
-    let started = has_run(status);
+    let ran = has_run(status);
     Some(match target.reason.as_deref() {
-        Some("PreemptionByScheduler") => Ending::Preempted { started },
-        Some("DeletionByPodGC") => Ending::NodeLost,
-        Some("TerminationByKubelet") if status.reason.as_deref() == Some("Preempting") => Ending::Preempted { started },
-        _ => Ending::Evicted { started },
+        Some("PreemptionByScheduler") => PodEnd::Preempted { ran },
+        Some("DeletionByPodGC") => PodEnd::Lost,
+        Some("TerminationByKubelet") if status.reason.as_deref() == Some("Preempting") => PodEnd::Preempted { ran },
+        _ => PodEnd::Evicted { ran },
     })
 }
 

@@ -8,15 +8,15 @@ fn pod(json: &str) -> PodSeen {
     PodSeen::in_state(serde_json::from_str(json).unwrap())
 }
 
-fn ended(pod: &PodSeen) -> Ending {
+fn ended(pod: &PodSeen) -> PodEnd {
     match progress(pod, "main") {
         Progress::Ended(ending) => ending,
         other => panic!("not ended: {other:?}"),
     }
 }
 
-fn failed(exit_code: i32, container: &str) -> Ending {
-    Ending::Failed { exit_code, container: container.to_owned() }
+fn failed(exit_code: i32, container: &str) -> PodEnd {
+    PodEnd::Failed { exit_code, container: container.to_owned() }
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn an_exit_0_while_evicted_is_a_success() {
         "containerStatuses":[{"name":"main","state":{"terminated":{"exitCode":0,"message":"7"}}}]}"#;
     assert_eq!(
         ended(&pod(json)),
-        Ending::Succeeded { message: Some(Message { text: "7".to_owned(), limit: MessageLimit::of(1) }) }
+        PodEnd::Succeeded { message: Some(Message { text: "7".to_owned(), limit: MessageLimit::of(1) }) }
     );
 }
 
@@ -44,20 +44,20 @@ fn a_pod_that_was_deleted_is_told_by_when_its_container_ended() {
         PodSeen { deleted: Some(deletion), ..pod(&text.replace("AT", finished)) }
     };
     assert_eq!(ended(&json("2026-09-21T14:13:19Z")), failed(3, "main"), "it had failed before");
-    assert_eq!(ended(&json("2026-09-21T14:13:20Z")), Ending::Deleted);
+    assert_eq!(ended(&json("2026-09-21T14:13:20Z")), PodEnd::Deleted);
 }
 
 #[test]
 fn a_pod_gone_while_it_ran_was_deleted_and_one_gone_after_its_end_was_not() {
     let running = pod(r#"{"phase":"Running","containerStatuses":[{"name":"main","state":{"running":{}}}]}"#);
     assert_eq!(progress(&running, "main"), Progress::Started);
-    assert_eq!(ending_when_gone(&running, "main"), Ending::Deleted);
+    assert_eq!(end_when_gone(&running, "main"), PodEnd::Deleted);
     let done = pod(r#"{"phase":"Succeeded"}"#);
-    assert_eq!(ending_when_gone(&done, "main"), Ending::Succeeded { message: None });
+    assert_eq!(end_when_gone(&done, "main"), PodEnd::Succeeded { message: None });
     let drained = pod(
         r#"{"phase":"Pending","conditions":[{"type":"DisruptionTarget","status":"True","reason":"EvictionByEvictionAPI"}]}"#,
     );
-    assert_eq!(ending_when_gone(&drained, "main"), Ending::Evicted { started: false });
+    assert_eq!(end_when_gone(&drained, "main"), PodEnd::Evicted { ran: false });
 }
 
 #[test]
@@ -80,21 +80,21 @@ fn the_reason_of_a_failed_pod_is_how_its_attempt_ended() {
         ))
     };
     for (reason, condition, ran, not_ran) in [
-        ("", "", failed(3, "main"), Ending::NodeLost),
-        ("DeadlineExceeded", "", Ending::Deadline, Ending::Deadline),
-        ("NodeLost", "", Ending::NodeLost, Ending::NodeLost),
-        ("Preempting", "", Ending::Preempted { started: true }, Ending::Preempted { started: false }),
-        ("Evicted", "", Ending::Evicted { started: true }, Ending::Evicted { started: false }),
-        ("OutOfcpu", "", failed(3, "main"), Ending::Rejected),
-        ("", "PreemptionByScheduler", Ending::Preempted { started: true }, Ending::Preempted { started: false }),
-        ("", "DeletionByPodGC", Ending::NodeLost, Ending::NodeLost),
-        ("", "TerminationByKubelet", Ending::Evicted { started: true }, Ending::Evicted { started: false }),
-        ("Terminated", "TerminationByKubelet", Ending::Evicted { started: true }, Ending::Evicted { started: false }),
+        ("", "", failed(3, "main"), PodEnd::Lost),
+        ("DeadlineExceeded", "", PodEnd::Deadline, PodEnd::Deadline),
+        ("NodeLost", "", PodEnd::Lost, PodEnd::Lost),
+        ("Preempting", "", PodEnd::Preempted { ran: true }, PodEnd::Preempted { ran: false }),
+        ("Evicted", "", PodEnd::Evicted { ran: true }, PodEnd::Evicted { ran: false }),
+        ("OutOfcpu", "", failed(3, "main"), PodEnd::Rejected),
+        ("", "PreemptionByScheduler", PodEnd::Preempted { ran: true }, PodEnd::Preempted { ran: false }),
+        ("", "DeletionByPodGC", PodEnd::Lost, PodEnd::Lost),
+        ("", "TerminationByKubelet", PodEnd::Evicted { ran: true }, PodEnd::Evicted { ran: false }),
+        ("Terminated", "TerminationByKubelet", PodEnd::Evicted { ran: true }, PodEnd::Evicted { ran: false }),
         (
             "Preempting",
             "TerminationByKubelet",
-            Ending::Preempted { started: true },
-            Ending::Preempted { started: false },
+            PodEnd::Preempted { ran: true },
+            PodEnd::Preempted { ran: false },
         ),
     ] {
         assert_eq!(ended(&json(reason, condition, true)), ran, "{reason} {condition}, a container had run");
@@ -104,10 +104,10 @@ fn the_reason_of_a_failed_pod_is_how_its_attempt_ended() {
 
 #[test]
 fn only_what_ran_costs() {
-    assert_eq!(Ending::Evicted { started: false }.cost(), Some(Cost::Free));
-    assert_eq!(Ending::Evicted { started: true }.cost(), Some(Cost::Infrastructure));
+    assert_eq!(AttemptOutcome::from(PodEnd::Evicted { ran: false }).cost(), Some(Cost::Free));
+    assert_eq!(AttemptOutcome::from(PodEnd::Evicted { ran: true }).cost(), Some(Cost::Infrastructure));
     assert_eq!(failed(1, "main").cost(), Some(Cost::Own));
-    assert_eq!(Ending::Succeeded { message: None }.cost(), None);
+    assert_eq!(AttemptOutcome::from(PodEnd::Succeeded { message: None }).cost(), None);
 }
 
 #[test]
@@ -116,11 +116,11 @@ fn containers_of_every_kind_share_what_is_kept_of_a_message() {
         "initContainerStatuses":[{"name":"i"}],"ephemeralContainerStatuses":[{"name":"e","state":{}}]}"#;
     assert_eq!(
         ended(&pod(json)),
-        Ending::Succeeded { message: Some(Message { text: "7".to_owned(), limit: MessageLimit::of(4) }) }
+        PodEnd::Succeeded { message: Some(Message { text: "7".to_owned(), limit: MessageLimit::of(4) }) }
     );
     let null = json.replace(r#"[{"name":"e","state":{}}]"#, "null");
     assert_eq!(
         ended(&pod(&null)),
-        Ending::Succeeded { message: Some(Message { text: "7".to_owned(), limit: MessageLimit::of(3) }) }
+        PodEnd::Succeeded { message: Some(Message { text: "7".to_owned(), limit: MessageLimit::of(3) }) }
     );
 }

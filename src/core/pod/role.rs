@@ -1,6 +1,6 @@
 //! Which container of a pod is the item's, and does the attempt end with it?
 
-use super::ending::Ending;
+use super::end::PodEnd;
 use super::message::{Message, MessageLimit};
 use super::seen::{ContainerStatus, PodSeen, PodStatus, Terminated};
 use crate::core::ids::Time;
@@ -24,13 +24,13 @@ impl<'a> From<&'a str> for Role<'a> {
 impl Role<'_> {
     /// The end of the item's container, where the attempt ends with it, if nothing from outside brought it about. It stays the
     /// same whatever becomes of the pod: another operator may see no more than what is left of it.
-    pub(super) fn own_end<'p>(&self, pod: &'p PodSeen) -> Option<(Ending, &'p Terminated)> {
+    pub(super) fn own_end<'p>(&self, pod: &'p PodSeen) -> Option<(PodEnd, &'p Terminated)> {
         let status = &pod.status;
         let terminated = self.terminated(status).filter(|_| self.ends_attempt)?;
         if terminated.exit_code == 0 {
             let text = terminated.message.clone().filter(|message| !message.is_empty());
             let message = text.map(|text| Message { text, limit: MessageLimit::of(status.count()) });
-            return Some((Ending::Succeeded { message }, terminated));
+            return Some((PodEnd::Succeeded { message }, terminated));
         }
         let target = status.condition("DisruptionTarget", "True");
         let since = target.map(|target| target.last_transition_time);
@@ -43,8 +43,8 @@ impl Role<'_> {
         }
         let (exit_code, container) = (terminated.exit_code, self.container.to_owned());
         let ending = match terminated.reason.as_deref() {
-            Some("OOMKilled") => Ending::OutOfMemory { exit_code, container },
-            _ => Ending::Failed { exit_code, container },
+            Some("OOMKilled") => PodEnd::OutOfMemory { exit_code, container },
+            _ => PodEnd::Failed { exit_code, container },
         };
         Some((ending, terminated))
     }
@@ -109,12 +109,12 @@ mod tests {
         let (succeeded, failing) = (pod(&json!({ "exitCode": 0, "message": "7" }), &nothing), pod(&nothing, &nothing));
         assert_eq!((progress(&succeeded, "main"), progress(&failing, "main")), (Progress::Started, Progress::Started));
         let message = |text: &str| Some(Message { text: text.to_owned(), limit: MessageLimit::of(2) });
-        assert_eq!(progress(&succeeded, ENDS), Progress::Ended(Ending::Succeeded { message: message("7") }));
+        assert_eq!(progress(&succeeded, ENDS), Progress::Ended(PodEnd::Succeeded { message: message("7") }));
         let silent = pod(&json!({ "exitCode": 0, "message": "" }), &nothing);
-        assert_eq!(progress(&silent, ENDS), Progress::Ended(Ending::Succeeded { message: None }));
+        assert_eq!(progress(&silent, ENDS), Progress::Ended(PodEnd::Succeeded { message: None }));
         assert_eq!(ending(&failing), FAILED);
         let short = pod(&json!({ "exitCode": 137, "reason": "OOMKilled", "message": "no room" }), &nothing);
-        let out_of_memory = Ending::OutOfMemory { exit_code: 137, container: "main".to_owned() };
+        let out_of_memory = PodEnd::OutOfMemory { exit_code: 137, container: "main".to_owned() };
         assert_eq!(progress(&short, ENDS), Progress::Ended(out_of_memory));
         assert_eq!(detail(&short, ENDS).message.as_deref(), Some("no room"));
         let unknown = pod(&json!({ "exitCode": 137, "reason": "ContainerStatusUnknown" }), &nothing);

@@ -9,4 +9,6 @@ pub use answer::{
     GetPodOutcome, WriteOutcome,
 };
 pub use event::{Event, TaskSeen};
-pub use plan::{Action, CacheLookup, Create, Delete, EmitEvent, Expire, Explain, Fetch, Note, Plan, PodId, Write};
+pub use plan::{
+    Action, CacheLookup, Check, Create, Delete, EmitEvent, Expire, Explain, Fetch, Note, Plan, PodId, Write,
+};

@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::api::status::{MapTaskStatus, Waiting};
+use crate::core::blueprint::Blueprint;
 use crate::core::cache::{CacheId, Entry, LookupKeys};
-use crate::core::ids::{Attempt, Index, PodRole, TaskKey};
+use crate::core::ids::{PodRole, TaskKey};
 use crate::core::phases::Raises;
 use crate::core::pod::pod_name;
 use crate::core::results::Shard;
-use crate::core::spec::AcceptedSpec;
 
 /// The actions of one round, each to be answered through `Fleet::handle_answer`, in any order.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub struct Plan {
 #[derive(Debug)]
 pub enum Action {
     /// A dry run of the first pod.
-    Check(Arc<AcceptedSpec>),
+    Check(Check),
     /// A pod is created.
     Create(Create),
     /// A pod is deleted.
@@ -63,15 +63,24 @@ impl PodId {
     }
 }
 
+/// Templates of a task whose first pods the API server is to validate.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// The task.
+    pub key: TaskKey,
+    /// Its UID.
+    pub uid: String,
+    /// What the pods are made from.
+    pub blueprints: Vec<Arc<Blueprint>>,
+}
+
 /// A pod to be created.
 #[derive(Clone, Debug)]
 pub struct Create {
     /// What it is made from.
-    pub spec: Arc<AcceptedSpec>,
-    /// The item.
-    pub index: Index,
-    /// The attempt.
-    pub attempt: Attempt,
+    pub blueprint: Arc<Blueprint>,
+    /// Its role.
+    pub role: PodRole,
     /// How often the memory of its containers was raised.
     pub memory_raises: Raises,
 }
@@ -118,7 +127,7 @@ pub struct CacheLookup {
 impl Create {
     /// Which pod it is.
     pub fn id(&self) -> PodId {
-        PodId { key: self.spec.key.clone(), role: self.spec.role_of(self.index, self.attempt) }
+        PodId { key: self.blueprint.key.clone(), role: self.role }
     }
 }
 
@@ -205,7 +214,7 @@ impl fmt::Display for Plan {
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Check(spec) => write!(f, "check {}", spec.key),
+            Self::Check(check) => write!(f, "check {}", check.key),
             Self::Create(create) => write!(f, "create {}", create.id()),
             Self::Delete(Delete { id, ended: true, .. }) => write!(f, "clean up {id}"),
             Self::Delete(Delete { id, ended: false, .. }) => write!(f, "stop {id}"),

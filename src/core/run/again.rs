@@ -9,7 +9,6 @@ use crate::core::ids::{Index, Time};
 use crate::core::phases::{ItemPhase, Tries};
 use crate::core::pods::flight::{Doubt, Flight, Stop, Unwanted};
 use crate::core::run::Run;
-use crate::core::spec::AcceptedSpec;
 
 impl Run {
     /// Keeps the create requests in flight, and the items that were read, when the task is reloaded.
@@ -21,8 +20,9 @@ impl Run {
                 self.flights.insert(index, flight);
             }
         }
-        if old.spec.items.is_known() {
-            self.spec = Arc::new(AcceptedSpec { items: old.spec.items.clone(), ..(*self.spec).clone() });
+        if old.spec.blueprint.items.is_known() {
+            let items = old.spec.blueprint.items.clone();
+            self.spec = Arc::new(self.spec.with_blueprint(|blueprint| blueprint.items = items));
         }
         self.indeterminate.merge(&old.indeterminate);
     }

@@ -3,7 +3,7 @@
 use crate::core::backoff::doubled;
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::phases::ItemPhase;
-use crate::core::pod::{Detail, Ending};
+use crate::core::pod::{Detail, AttemptOutcome};
 use crate::core::pods::flight::Doubt;
 use crate::core::run::{Context, Run};
 use crate::core::spec::retry::mix;
@@ -96,7 +96,7 @@ impl Run {
         attempt: Attempt,
         message: String,
         never: bool,
-    ) -> Option<Ending> {
+    ) -> Option<AttemptOutcome> {
         let flight = self.flights.get_mut(index).filter(|f| f.attempt == attempt && f.creating)?;
         if flight.created {
             flight.creating = false;
@@ -109,11 +109,11 @@ impl Run {
             return None;
         }
         let detail = Detail { message: Some(message.clone()), ..Detail::default() };
-        Some(self.finish(context, index, Ending::Refused { message }, detail, false, never))
+        Some(self.finish(context, index, AttemptOutcome::Refused { message }, detail, false, never))
     }
 
     /// A pod that was asked for is not there.
-    pub fn not_found(&mut self, context: &mut Context<'_>, index: Index, attempt: Attempt) -> Option<Ending> {
+    pub fn not_found(&mut self, context: &mut Context<'_>, index: Index, attempt: Attempt) -> Option<AttemptOutcome> {
         let flight = self.flights.get_mut(index).filter(|f| f.attempt == attempt)?;
         flight.doubt = Doubt::No;
         if flight.created {

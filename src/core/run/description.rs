@@ -29,7 +29,7 @@ impl Run {
         status.failures = self.failures.to_status();
         status.items_hash = self.spec.config_map.as_ref().and_then(|(_, hash)| hash.clone());
         status.results = self.spec.results.map(|layout| ResultShards {
-            config_map_prefix: ResultNames::new(&self.spec.key.name, layout.shards()).prefix().to_owned(),
+            config_map_prefix: ResultNames::new(&self.spec.blueprint.key.name, layout.shards()).prefix().to_owned(),
             shards: number(layout.shards()),
             items_per_shard: number(layout.items_per_shard()),
         });

@@ -19,7 +19,7 @@ impl Run {
 
     /// Whether the items are known, and there is room for what is found.
     pub fn may_look_up(&self) -> bool {
-        self.spec.items.is_known() && self.results.len() <= PENDING_RESULTS
+        self.spec.blueprint.items.is_known() && self.results.len() <= PENDING_RESULTS
     }
 
     /// At first all items that have not been tried, later those that waited for another.
@@ -28,7 +28,7 @@ impl Run {
             return wanted;
         }
         let Some(keys) = &self.spec.cache else { return Arc::default() };
-        let key = |index: Index| (keys.key(&self.spec.items.get(index)), index);
+        let key = |index: Index| (keys.key(&self.spec.blueprint.items.get(index)), index);
         if !self.blocked_on_duplicate.freed().is_empty() {
             return Arc::new(self.blocked_on_duplicate.freed().iter().copied().map(key).collect());
         }
@@ -58,17 +58,20 @@ impl Run {
 
     /// What successes that are yet to be stored tell the cache.
     pub fn new_entries(&self) -> Vec<Entry> {
-        let Some(keys) = self.spec.cache.as_ref().filter(|_| self.spec.items.is_known()) else { return Vec::new() };
+        let Some(keys) = self.spec.cache.as_ref().filter(|_| self.spec.blueprint.items.is_known()) else {
+            return Vec::new();
+        };
         let succeeded = |index: Index| self.phases.get(index) == Some(ItemPhase::Succeeded);
         // Of an item that has said nothing at its first attempt there is nothing to be known.
         let said = |index: Index, line: &str| line != NO_RESULT || self.tries.get(index).attempt > Attempt::FIRST;
         let new = self.results.iter().filter(|(index, line)| succeeded(**index) && said(**index, line));
-        new.map(|(index, line)| Entry { key: keys.key(&self.spec.items.get(*index)), line: line.clone() }).collect()
+        new.map(|(index, line)| Entry { key: keys.key(&self.spec.blueprint.items.get(*index)), line: line.clone() })
+            .collect()
     }
 
     /// Whether nothing may start or be decided, since what is known is yet to be found.
     pub fn awaits_lookup(&self) -> bool {
-        self.lookup.is_some() && self.blocked_on_duplicate.is_empty() && self.spec.items.is_known()
+        self.lookup.is_some() && self.blocked_on_duplicate.is_empty() && self.spec.blueprint.items.is_known()
     }
 
     /// Whether all items that wait, of which there are some, do so for others which compute the same.

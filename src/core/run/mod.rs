@@ -21,7 +21,7 @@ use crate::core::failures::Failures;
 use crate::core::ids::{Attempt, Index, Time};
 use crate::core::phases::{Attempts, ItemPhase, Phases};
 use crate::core::pod::explain::together;
-use crate::core::pod::{BlockerKind, Ending, PodSeen, Progress, StartBlocker, detail, lives, progress};
+use crate::core::pod::{BlockerKind, AttemptOutcome, PodSeen, Progress, StartBlocker, detail, lives, progress};
 use crate::core::pods::Pods;
 use crate::core::pods::explaining::Explaining;
 use crate::core::pods::flight::{Doubt, Flight, Stop, Unwanted};
@@ -182,8 +182,8 @@ impl Run {
         attempt: Attempt,
         pod: &PodSeen,
         epoch: u32,
-    ) -> Option<Ending> {
-        let seen = progress(pod, self.spec.template.role());
+    ) -> Option<AttemptOutcome> {
+        let seen = progress(pod, self.spec.blueprint.template.role());
         let current = self.tries.get(index).attempt;
         let phase = self.phases.get(index)?;
         if phase.is_terminal() || attempt < current {
@@ -206,7 +206,7 @@ impl Run {
         self.note_start(context.now, index, pod, epoch, &seen);
         self.set(context, index, ItemPhase::Running);
         let Progress::Ended(ending) = seen else {
-            match self.spec.template.role().outlived(pod).filter(|_| seen == Progress::Started) {
+            match self.spec.blueprint.template.role().outlived(pod).filter(|_| seen == Progress::Started) {
                 Some((since, names)) => {
                     self.outlived.note(index, since.unwrap_or(context.now).min(context.now), &names);
                 }
@@ -214,7 +214,7 @@ impl Run {
             }
             return None;
         };
-        let detail = detail(pod, self.spec.template.role());
+        let detail = detail(pod, self.spec.blueprint.template.role());
         let ending = self.finish(context, index, ending, detail, true, false);
         self.shelve(context, index, attempt, pod, !ending.is_success());
         Some(ending)
@@ -363,7 +363,7 @@ impl Run {
 
     fn finished_pod(&self, index: Index, attempt: Attempt, pod: &PodSeen, failed: bool) -> FinishedPod {
         let not_before = self.indeterminate.until(index);
-        let role = self.spec.role_of(index, attempt);
+        let role = self.spec.blueprint.role_of(index, attempt);
         // One whose item's container has ended may live on: it goes with the time that its template gives it.
         let ended = !lives(pod);
         FinishedPod { role, uid: pod.uid.clone(), version: pod.version, ended, failed, not_before }
@@ -372,10 +372,10 @@ impl Run {
     /// Of an earlier operator's retries: where the pod of the attempt before is gone, nothing stands in the way of a
     /// late create of it, whose time must have passed. One that has not ended is such a late create, or runs out.
     pub fn hold_retries(&mut self, pods: &Pods) {
-        let role = self.spec.template.role();
+        let role = self.spec.blueprint.template.role();
         for (index, tries) in self.tries.iter() {
             let waits = self.is_untouched(index);
-            let before = pods.get(&self.spec.role_of(index, Attempt(tries.attempt.0 - 1)));
+            let before = pods.get(&self.spec.blueprint.role_of(index, Attempt(tries.attempt.0 - 1)));
             let remains = before.is_some_and(|pod| matches!(progress(pod, role), Progress::Ended(_)));
             if waits && !remains && !self.waitlist.holds(index) {
                 self.waitlist.hold(index, self.indeterminate.until_all());

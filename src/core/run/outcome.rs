@@ -1,12 +1,12 @@
 //! An attempt has ended: what becomes of its item?
 
+use crate::core::blueprint::Blueprint;
 use crate::core::failures::sample::sample;
 use crate::core::ids::{Index, PodRole};
 use crate::core::phases::{ItemPhase, Tries};
-use crate::core::pod::{Detail, Ending, artifacts};
+use crate::core::pod::{Detail, AttemptOutcome, artifacts};
 use crate::core::pods::flight::{Stop, Unwanted};
 use crate::core::run::{Context, Run};
-use crate::core::spec::AcceptedSpec;
 use crate::core::spec::outcome::{FailReason, Remainder};
 use crate::core::spec::retry::Next;
 
@@ -20,11 +20,11 @@ impl Run {
         &mut self,
         context: &mut Context<'_>,
         index: Index,
-        ending: Ending,
+        ending: AttemptOutcome,
         mut detail: Detail,
         pod_remains: bool,
         never: bool,
-    ) -> Ending {
+    ) -> AttemptOutcome {
         let remainder = self.remainder();
         let flight = self.take_flight(index);
         // Another create made the pod, or may have: the one that has no answer yet may be carried out once the pod is gone.
@@ -39,32 +39,32 @@ impl Run {
             return ending;
         }
         let started = flight.as_ref().is_some_and(|flight| flight.starting.is_none());
-        if ending == Ending::Deadline
+        if ending == AttemptOutcome::Deadline
             && let Some(blocker) = flight.as_ref().and_then(|flight| flight.blocker.as_ref().filter(|_| !started))
         {
             let words = detail.message.take().unwrap_or_default();
             detail.message = Some(format!("{words}; it had not started: {}", blocker.message));
         }
-        if let Ending::Evicted { started: ran } | Ending::Preempted { started: ran } = &mut ending {
+        if let AttemptOutcome::Evicted { started: ran } | AttemptOutcome::Preempted { started: ran } = &mut ending {
             *ran |= started;
         }
         // What a deletion brings about has the reason of the deletion; a pod may have ended by itself before.
-        if matches!(ending, Ending::Deleted | Ending::NodeLost) {
+        if matches!(ending, AttemptOutcome::Deleted | AttemptOutcome::NodeLost) {
             match flight.as_ref().and_then(|flight| flight.unwanted).filter(|_| stopped) {
                 Some(Unwanted::NeverStarted(blocker)) => {
-                    ending = Ending::NeverStarted { blocker };
+                    ending = AttemptOutcome::NeverStarted { blocker };
                     // The last words before the deletion; after it the kubelet only says that there is no container.
                     detail.reason = None;
                     detail.message = flight.and_then(|flight| flight.blocker).map(|blocker| blocker.message);
                 }
-                Some(Unwanted::Suspended) => ending = Ending::Stopped,
+                Some(Unwanted::Suspended) => ending = AttemptOutcome::Stopped,
                 // Stopped by an operator that died before it could take that down.
-                None if self.suspending && ending == Ending::NodeLost => ending = Ending::Stopped,
+                None if self.suspending && ending == AttemptOutcome::NodeLost => ending = AttemptOutcome::Stopped,
                 None => {}
             }
         }
         // An operator that died since may have asked for it.
-        let taken = matches!(ending, Ending::Deleted | Ending::NodeLost);
+        let taken = matches!(ending, AttemptOutcome::Deleted | AttemptOutcome::NodeLost);
         if remainder == Remainder::Cancel && (stopped || taken) {
             self.set(context, index, ItemPhase::Cancelled);
             return ending;
@@ -93,7 +93,7 @@ impl Run {
         ending
     }
 
-    fn try_again(&mut self, context: &mut Context<'_>, index: Index, ending: &Ending, tries: Tries, pod_remains: bool) {
+    fn try_again(&mut self, context: &mut Context<'_>, index: Index, ending: &AttemptOutcome, tries: Tries, pod_remains: bool) {
         let before = self.tries.get(index);
         self.tries.set(index, tries);
         self.set(context, index, ItemPhase::Pending);
@@ -101,7 +101,7 @@ impl Run {
         // which pods are of the past, and an operator that was overtaken fails at the write.
         let revision = context.writer.change();
         let mut time = match ending {
-            Ending::Stopped => context.now,
+            AttemptOutcome::Stopped => context.now,
             _ => self.spec.policy.not_before(context.now, context.seed, index, before, tries),
         };
         if !pod_remains {
@@ -112,23 +112,23 @@ impl Run {
     }
 
     /// Says in words what the pod does not.
-    fn explain(&self, ending: &Ending, tries: Tries, detail: &mut Detail) {
+    fn explain(&self, ending: &AttemptOutcome, tries: Tries, detail: &mut Detail) {
         match ending {
-            Ending::ResultTooLarge { size, cut: Some(limit) } => {
+            AttemptOutcome::ResultTooLarge { size, cut: Some(limit) } => {
                 detail.message = Some(format!("the result has {size} bytes and may have lost some: {limit}"));
             }
-            Ending::ResultTooLarge { size, cut: None } => {
+            AttemptOutcome::ResultTooLarge { size, cut: None } => {
                 let most = self.spec.results.map_or(0, crate::core::results::Layout::max_bytes_per_item);
                 detail.message =
                     Some(format!("the result has {size} bytes; spec.results.maxBytesPerItem allows {most}"));
             }
-            Ending::OutOfMemory { container, .. } => {
+            AttemptOutcome::OutOfMemory { container, .. } => {
                 if let Some(why) = self.spec.policy.growth.why_not(container, tries.memory_raises) {
                     let words = detail.message.take().map(|words| format!("{words}\n")).unwrap_or_default();
                     detail.message = Some(format!("{words}{why}"));
                 }
             }
-            Ending::NeverStarted { .. } => {
+            AttemptOutcome::NeverStarted { .. } => {
                 let seconds = self.spec.start_deadline_millis.unwrap_or(0) / 1_000;
                 detail.message.get_or_insert_with(|| format!("the pod did not start within {seconds} s"));
             }
@@ -137,14 +137,14 @@ impl Run {
     }
 
     /// Notes the line of a success. One that says nothing but has written files is where they are.
-    pub fn take_result(&mut self, index: Index, ending: Ending) -> Ending {
-        let (Ending::Succeeded { message }, Some(layout)) = (&ending, self.spec.results) else { return ending };
+    pub fn take_result(&mut self, index: Index, ending: AttemptOutcome) -> AttemptOutcome {
+        let (AttemptOutcome::Succeeded { message }, Some(layout)) = (&ending, self.spec.results) else { return ending };
         let said = message.as_ref().filter(|message| !message.is_blank());
         let cut = said.filter(|message| message.may_be_cut()).map(|message| message.limit);
         let said = said.map(|message| message.text.clone());
         let attempt = self.tries.get(index).attempt;
         let files = || {
-            let AcceptedSpec { key, uid, template, .. } = &*self.spec;
+            let Blueprint { key, uid, template, .. } = &*self.spec.blueprint;
             template.keeps_artifacts().then(|| artifacts::directory(key, uid, PodRole::Item(index, attempt)))
         };
         // Also nothing is a line: where a success is recorded, its ConfigMap is there, or somebody has deleted it.
@@ -153,7 +153,7 @@ impl Run {
                 self.results.insert(index, line);
                 ending
             }
-            Err(size) => Ending::ResultTooLarge { size, cut },
+            Err(size) => AttemptOutcome::ResultTooLarge { size, cut },
         }
     }
 }

@@ -26,10 +26,10 @@ impl Run {
         let Some(flight) = self.flights.get(index) else { return };
         let Some(uid) = flight.pod_uid.clone() else { return };
         self.explaining.asked(now, index, flight.attempt);
-        let id = PodId { key: key.clone(), role: self.spec.role_of(index, flight.attempt) };
+        let id = PodId { key: key.clone(), role: self.spec.blueprint.role_of(index, flight.attempt) };
         let of_claims = flight.told.as_ref().is_some_and(|blocker| blocker.kind == BlockerKind::Volume);
-        let claims = if of_claims { self.spec.template.claims(&id.pod_name()) } else { Vec::new() };
-        actions.push(Action::Explain(Explain { id, task_uid: self.spec.uid.clone(), uid, claims }));
+        let claims = if of_claims { self.spec.blueprint.template.claims(&id.pod_name()) } else { Vec::new() };
+        actions.push(Action::Explain(Explain { id, task_uid: self.spec.blueprint.uid.clone(), uid, claims }));
     }
 
     /// What the Events about a pod say holds it up.
@@ -45,7 +45,10 @@ impl Run {
     pub fn set_stall(&mut self, index: Index, blocker: Option<StartBlocker>) {
         let Some(flight) = self.flights.get_mut(index) else { return };
         if flight.blocker.is_some() || blocker.is_some() {
-            let id = PodId { key: self.spec.key.clone(), role: self.spec.role_of(index, flight.attempt) };
+            let id = PodId {
+                key: self.spec.blueprint.key.clone(),
+                role: self.spec.blueprint.role_of(index, flight.attempt),
+            };
             let before = flight.blocker.as_ref().map(|blocker| blocker.kind);
             self.blockers.change(&id.pod_name(), before, blocker.as_ref());
             flight.blocker = blocker;

@@ -32,7 +32,7 @@ impl Run {
         else {
             return false;
         };
-        match progress(pod, self.spec.template.role()) {
+        match progress(pod, self.spec.blueprint.template.role()) {
             Progress::Ended(ending) => self.take_result(index, ending).is_success(),
             Progress::Pending(_) | Progress::Started => false,
         }

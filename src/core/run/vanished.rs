@@ -1,7 +1,7 @@
 //! A pod in flight that the watch calls gone: is it, or has it lost the label without which the watch does not show it?
 
 use crate::core::ids::{Attempt, Index, Time};
-use crate::core::pod::{Detail, Ending, PodSeen, Progress, detail, ending_when_gone, progress};
+use crate::core::pod::{Detail, AttemptOutcome, PodSeen, Progress, detail, ending_when_gone, progress};
 use crate::core::pods::flight::Doubt;
 use crate::core::run::{Context, Run};
 
@@ -12,9 +12,9 @@ const FOLLOW_MILLIS: u64 = 10_000;
 impl Run {
     /// A pod in flight is gone, as the watch says; its last state. Answers how its attempt ended, if it was the item's current
     /// one and was seen to end. Of any other it is asked by name whether it is there, before another pod of the item may start.
-    pub fn gone(&mut self, context: &mut Context<'_>, index: Index, attempt: Attempt, pod: &PodSeen) -> Option<Ending> {
+    pub fn gone(&mut self, context: &mut Context<'_>, index: Index, attempt: Attempt, pod: &PodSeen) -> Option<AttemptOutcome> {
         let flight = self.flights.get_mut(index).filter(|f| f.attempt == attempt && f.created)?;
-        if !matches!(progress(pod, self.spec.template.role()), Progress::Ended(_)) {
+        if !matches!(progress(pod, self.spec.blueprint.template.role()), Progress::Ended(_)) {
             flight.doubt = Doubt::Since(context.now);
             self.vanished.insert(index, pod.clone());
             return None;
@@ -23,11 +23,11 @@ impl Run {
     }
 
     /// The pod of an item in flight is not there any more; as it was last seen, if it was.
-    pub fn finish_gone(&mut self, context: &mut Context<'_>, index: Index, last: Option<&PodSeen>) -> Ending {
-        let role = self.spec.template.role();
+    pub fn finish_gone(&mut self, context: &mut Context<'_>, index: Index, last: Option<&PodSeen>) -> AttemptOutcome {
+        let role = self.spec.blueprint.template.role();
         let (ending, detail) = match last {
             Some(pod) => (ending_when_gone(pod, role), detail(pod, role)),
-            None => (Ending::NodeLost, Detail::default()),
+            None => (AttemptOutcome::NodeLost, Detail::default()),
         };
         self.finish(context, index, ending, detail, false, false)
     }

@@ -9,29 +9,23 @@ pub mod templates;
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::api::remaining_items::RemainingItems;
 use crate::api::spec::{ConfigMapItems, MapTaskSpec, Results};
+use crate::core::blueprint::Blueprint;
 use crate::core::cache::Keys;
-use crate::core::ids::{Attempt, Index, ItemCount, PodRole, TaskKey};
-use crate::core::items::{self, ItemList, ItemsError, item_env};
-use crate::core::phases::{Counts, Raises};
+use crate::core::ids::{ItemCount, TaskKey};
+use crate::core::items::{self, ItemList, ItemsError};
 use crate::core::pod::{MessageLimit, PodTemplate, TemplateError};
 use crate::core::results::Layout;
-use crate::core::spec::reduce::{Reducer, SELF, reduce_env};
+use crate::core::spec::reduce::Reducer;
 use crate::core::spec::retry::Policy;
 use crate::core::spec::success::{Criterion, Ratio, SuccessError};
 
 /// The part of an accepted task that never changes.
 #[derive(Clone, Debug)]
 pub struct AcceptedSpec {
-    /// Namespace and name.
-    pub key: TaskKey,
-    /// The task's UID, which its pods carry as their owner.
-    pub uid: String,
-    /// The list.
-    pub items: ItemList,
+    /// What its pods are made from.
+    pub blueprint: Arc<Blueprint>,
     /// Successes needed.
     pub required: u32,
     /// The share needed in percent, as written, for people.
@@ -46,8 +40,6 @@ pub struct AcceptedSpec {
     pub config_map: Option<(ConfigMapItems, Option<String>)>,
     /// Where results go; `None` when none are kept.
     pub results: Option<Layout>,
-    /// What pods are made from.
-    pub template: PodTemplate,
     /// Keys of the items that have no variable, in words, if there are any.
     pub nameless_keys: Option<String>,
     /// By what the templates are known again.
@@ -56,8 +48,6 @@ pub struct AcceptedSpec {
     pub cache: Option<Arc<Keys>>,
     /// What reduces the results, if anything does.
     pub reduce: Option<Arc<Reducer>>,
-    /// For the job of a reduce, which is a list of one: how the items ended whose results it reduces.
-    pub reduces: Option<Counts>,
 }
 
 /// Why a task is refused.
@@ -137,8 +127,6 @@ impl AcceptedSpec {
             _ => None,
         };
         Ok(Self {
-            key: key.clone(),
-            uid: uid.to_owned(),
             required,
             required_percent: criterion.percent(items.count()),
             remaining_items: spec.remaining_items,
@@ -146,50 +134,32 @@ impl AcceptedSpec {
             start_deadline_millis: seconds(spec.start_deadline_seconds),
             config_map: spec.items.config_map.clone().map(|source| (source, hash)),
             results,
-            template,
             nameless_keys,
             template_hash: templates::hash(spec),
             cache: Keys::of(key, spec).filter(|_| results.is_some()).map(Arc::new),
             reduce,
-            reduces: None,
-            items,
+            blueprint: Arc::new(Blueprint { key: key.clone(), uid: uid.to_owned(), items, template, reduces: None }),
         })
     }
 
     /// Number of items.
     pub fn count(&self) -> ItemCount {
-        self.items.count()
+        self.blueprint.items.count()
     }
 
-    /// The first pod of each template, with the template's place in the spec.
-    pub fn first_pods(&self) -> Vec<(&'static str, Value)> {
-        let item = (self.count() != ItemCount::NONE)
-            .then(|| ("spec.template", self.pod(Index(0), Attempt::FIRST, Raises::NONE)));
-        let reduce = self
-            .reduce
-            .as_ref()
-            .map(|reducer| ("spec.reduce.template", reducer.spec.pod(SELF, Attempt::FIRST, Raises::NONE)));
+    /// What pods are made from, of items and of the reduce, as far as there will be such pods.
+    pub fn blueprints(&self) -> Vec<Arc<Blueprint>> {
+        let item = (self.count() != ItemCount::NONE).then(|| Arc::clone(&self.blueprint));
+        let reduce = self.reduce.as_ref().map(|reducer| Arc::clone(&reducer.spec.blueprint));
         item.into_iter().chain(reduce).collect()
     }
 
-    /// What the pod of an attempt is to the task.
-    pub fn role_of(&self, index: Index, attempt: Attempt) -> PodRole {
-        if self.reduces.is_some() { PodRole::Reduce(attempt) } else { PodRole::Item(index, attempt) }
-    }
-
-    /// The pod of one attempt, with its memory raised.
-    pub fn pod(&self, index: Index, attempt: Attempt, memory_raises: Raises) -> Value {
-        let mut env = if let Some(counts) = &self.reduces {
-            reduce_env(counts)
-        } else {
-            let mut env = item_env(&self.items.get(index));
-            env.push(("MAPTASK_INDEX".to_owned(), index.to_string()));
-            env.push(("MAPTASK_COUNT".to_owned(), self.count().get().to_string()));
-            env
-        };
-        env.push(("MAPTASK_ATTEMPT".to_owned(), attempt.to_string()));
-        env.push(("MAPTASK_NAME".to_owned(), self.key.name.to_string()));
-        self.template.pod(&self.key, &self.uid, self.role_of(index, attempt), &env, memory_raises)
+    /// The same spec with pods that are made from something else.
+    #[must_use]
+    pub fn with_blueprint(&self, change: impl FnOnce(&mut Blueprint)) -> Self {
+        let mut blueprint = (*self.blueprint).clone();
+        change(&mut blueprint);
+        Self { blueprint: Arc::new(blueprint), ..self.clone() }
     }
 }
 
@@ -219,7 +189,7 @@ fn criterion(spec: &MapTaskSpec) -> Result<Criterion, SuccessError> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -255,10 +225,10 @@ mod tests {
     fn items_of_a_configmap_are_those_of_its_text_and_then_known_by_their_number_and_hash() {
         let spec = json!({ "items": { "configMap": { "name": "inputs", "key": "items" } } });
         let read = accepted(&spec, Given::Text(b"x\ny\nz\n")).unwrap();
-        assert_eq!((read.count().get(), read.items.is_known()), (3, true));
+        assert_eq!((read.count().get(), read.blueprint.items.is_known()), (3, true));
         let hash = read.config_map.unwrap().1.expect("the hash of the text");
         let awaited = accepted(&spec, Given::Awaited(ItemCount::new(3).unwrap(), Some(&hash))).unwrap();
-        assert_eq!((awaited.count().get(), awaited.items.is_known()), (3, false));
+        assert_eq!((awaited.count().get(), awaited.blueprint.items.is_known()), (3, false));
         assert_eq!(awaited.config_map.unwrap().1, Some(hash));
     }
 }

@@ -1,6 +1,9 @@
 //! What reduces the results of a task: the accepted part of `spec.reduce`.
 
+use std::sync::Arc;
+
 use crate::api::spec::{Items, MapTaskSpec, Reduce};
+use crate::core::blueprint::Blueprint;
 use crate::core::ids::{Index, TaskKey};
 use crate::core::items::ItemList;
 use crate::core::phases::Counts;
@@ -39,9 +42,13 @@ impl Reducer {
         template.show_results(view).map_err(Refusal::Reduce)?;
         let retries = u32::try_from(reduce.retries).unwrap_or(0);
         let spec = AcceptedSpec {
-            key: key.clone(),
-            uid: uid.to_owned(),
-            items: ItemList::accept(&Items { count: Some(1), ..Items::default() })?,
+            blueprint: Arc::new(Blueprint {
+                key: key.clone(),
+                uid: uid.to_owned(),
+                items: ItemList::accept(&Items { count: Some(1), ..Items::default() })?,
+                template,
+                reduces: Some(Counts::default()),
+            }),
             required: 1,
             required_percent: "100".to_owned(),
             remaining_items: task.remaining_items,
@@ -49,23 +56,11 @@ impl Reducer {
             start_deadline_millis: seconds(reduce.start_deadline_seconds),
             config_map: None,
             results: Some(Layout::of_reduce()),
-            template,
             nameless_keys: None,
             template_hash: String::new(),
             cache: None,
             reduce: None,
-            reduces: Some(Counts::default()),
         };
         Ok(Self { spec, deadline_millis: seconds(reduce.active_deadline_seconds) })
     }
-}
-
-/// What the containers of a reduce know beside the results.
-pub fn reduce_env(counts: &Counts) -> Vec<(String, String)> {
-    let variable = |name: &str, value: u32| (format!("MAPTASK_{name}"), value.to_string());
-    vec![
-        variable("COUNT", counts.total()),
-        variable("SUCCEEDED", counts.succeeded + counts.cached),
-        variable("FAILED", counts.failed),
-    ]
 }

@@ -2,11 +2,11 @@
 
 use crate::api::retry_policy::{RetryRule, RuleAction};
 use crate::api::spec::MapTaskSpec;
+use crate::core::attempt_end::{AttemptOutcome, Cost};
 use crate::core::backoff::doubled;
 use crate::core::ids::{Index, Time};
 use crate::core::phases::Tries;
 use crate::core::pod::memory::Growth;
-use crate::core::pod::{Cost, Ending};
 
 /// After an ending that cost nothing, the delay doubles at most this often: it says nothing about the item.
 const FREE_DOUBLINGS: u32 = 3;
@@ -55,21 +55,21 @@ impl Policy {
     }
 
     /// What follows an ending that was no success.
-    pub fn next(&self, tries: Tries, ending: &Ending) -> Next {
+    pub fn next(&self, tries: Tries, ending: &AttemptOutcome) -> Next {
         let cost = match self.rules.iter().find(|rule| fits(rule, ending)).map(|rule| rule.action) {
             Some(RuleAction::FailItem) => return Next::FailItem,
             Some(RuleAction::FailTask) => return Next::FailTask,
-            Some(RuleAction::Retry) => Cost::Own,
+            Some(RuleAction::Retry) => Cost::Application,
             Some(RuleAction::Ignore) => Cost::Free,
             None => ending.cost().unwrap_or(Cost::Free),
         };
         let mut tries = Tries { attempt: tries.attempt.next(), ..tries };
         match cost {
-            Cost::Own => tries.application += 1,
+            Cost::Application => tries.application += 1,
             Cost::Infrastructure => tries.infrastructure += 1,
             Cost::Free => {}
         }
-        if let Ending::OutOfMemory { container, .. } = ending
+        if let AttemptOutcome::OutOfMemory { container, .. } = ending
             && let Some(slot) = self.growth.slot(container)
         {
             tries.memory_raises = tries.memory_raises.raised(slot);
@@ -92,7 +92,7 @@ impl Policy {
     }
 }
 
-fn fits(rule: &RetryRule, ending: &Ending) -> bool {
+fn fits(rule: &RetryRule, ending: &AttemptOutcome) -> bool {
     let RetryRule { category, exit_codes, container, action: _ } = rule;
     let Some(own_category) = ending.category() else { return false };
     category.is_none_or(|category| category == own_category)
@@ -125,23 +125,23 @@ mod tests {
         Policy::of(&serde_json::from_value(spec).unwrap())
     }
 
-    fn failed(exit_code: i32) -> Ending {
-        Ending::Failed { exit_code, container: "main".to_owned() }
+    fn failed(exit_code: i32) -> AttemptOutcome {
+        AttemptOutcome::Failed { exit_code, container: "main".to_owned() }
     }
 
-    fn oom(container: &str) -> Ending {
-        Ending::OutOfMemory { exit_code: 137, container: container.to_owned() }
+    fn oom(container: &str) -> AttemptOutcome {
+        AttemptOutcome::OutOfMemory { exit_code: 137, container: container.to_owned() }
     }
 
     #[test]
     fn own_failures_cost_retries_and_the_clusters_do_not() {
-        let next = |retries, before, ending: Ending| policy(retries, &json!({})).next(before, &ending);
+        let next = |retries, before, ending: AttemptOutcome| policy(retries, &json!({})).next(before, &ending);
         assert_eq!(next(0, tries(1, 0, 0), failed(1)), Next::FailItem);
         assert_eq!(next(1, tries(1, 0, 0), failed(1)), Next::Again(tries(2, 1, 0)));
         assert_eq!(next(1, tries(2, 1, 0), failed(1)), Next::FailItem);
-        assert_eq!(next(0, tries(1, 0, 0), Ending::NodeLost), Next::Again(tries(2, 0, 1)));
-        assert_eq!(next(0, tries(11, 0, 10), Ending::NodeLost), Next::FailItem);
-        assert_eq!(next(0, tries(99, 0, 10), Ending::Evicted { started: false }), Next::Again(tries(100, 0, 10)));
+        assert_eq!(next(0, tries(1, 0, 0), AttemptOutcome::NodeLost), Next::Again(tries(2, 0, 1)));
+        assert_eq!(next(0, tries(11, 0, 10), AttemptOutcome::NodeLost), Next::FailItem);
+        assert_eq!(next(0, tries(99, 0, 10), AttemptOutcome::Evicted { started: false }), Next::Again(tries(100, 0, 10)));
     }
 
     #[test]
@@ -157,8 +157,8 @@ mod tests {
         assert_eq!(next(failed(3)), Next::FailItem);
         assert_eq!(next(failed(4)), Next::Again(tries(2, 0, 0)));
         assert_eq!(next(failed(5)), Next::Again(tries(2, 1, 0)), "no rule fits: its category decides");
-        assert_eq!(next(Ending::Evicted { started: true }), Next::Again(tries(2, 1, 0)));
-        assert_eq!(next(Ending::Failed { exit_code: 9, container: "side".to_owned() }), Next::Again(tries(2, 0, 0)));
+        assert_eq!(next(AttemptOutcome::Evicted { started: true }), Next::Again(tries(2, 1, 0)));
+        assert_eq!(next(AttemptOutcome::Failed { exit_code: 9, container: "side".to_owned() }), Next::Again(tries(2, 0, 0)));
         assert_eq!(next(oom("main")), Next::FailTask, "its exit code is 137");
     }
 
@@ -171,7 +171,7 @@ mod tests {
         template.grow_memory(&growth).unwrap();
         let growing = Policy { growth: template.growth().clone(), ..policy(9, &json!({})) };
         let endings = [oom("main"), failed(1), oom("side"), oom("open"), oom("side"), oom("main")];
-        let after = |tries, ending: &Ending| match growing.next(tries, ending) {
+        let after = |tries, ending: &AttemptOutcome| match growing.next(tries, ending) {
             Next::Again(tries) => tries,
             other => panic!("{other:?}"),
         };

@@ -89,8 +89,8 @@ impl Task {
     /// Takes the item's key, if it is one that others with the same cache wait for. Answers who has it.
     pub fn claim(&self, claims: &mut Claims, task: &TaskKey, index: Index) -> Result<(), (TaskKey, Index)> {
         let Some(run) = self.map().filter(|_| self.reduction.is_none()) else { return Ok(()) };
-        match run.spec.cache.as_ref().filter(|keys| keys.serialize && run.spec.items.is_known()) {
-            Some(keys) => claims.take(&keys.id, keys.key(&run.spec.items.get(index)), task, index),
+        match run.spec.cache.as_ref().filter(|keys| keys.serialize && run.spec.blueprint.items.is_known()) {
+            Some(keys) => claims.take(&keys.id, keys.key(&run.spec.blueprint.items.get(index)), task, index),
             None => Ok(()),
         }
     }

@@ -41,7 +41,7 @@ impl Task {
     fn wanted_items(&self) -> Option<Fetch> {
         let source = match &self.stage {
             Stage::Fetching(spec) => spec.items.config_map.as_ref()?,
-            Stage::Running(run) if !run.spec.items.is_known() => &run.spec.config_map.as_ref()?.0,
+            Stage::Running(run) if !run.spec.blueprint.items.is_known() => &run.spec.config_map.as_ref()?.0,
             _ => return None,
         };
         let (name, key) = (source.name.clone(), source.key.clone());
@@ -75,7 +75,7 @@ impl Task {
                         Some(format!("not yet accepted, will try again: {}", crate::text::cut(&message, 400)));
                     self.writer.change();
                 }
-                self.fetching.failed(now, format!("spec.items.configMap: {message}"));
+                self.fetching.failed(now, format!("spec.blueprint.items.configMap: {message}"));
                 return;
             }
         };
@@ -118,5 +118,5 @@ fn with_items(spec: &AcceptedSpec, text: &[u8]) -> Result<AcceptedSpec, String> 
             spec.count().get()
         ));
     }
-    Ok(AcceptedSpec { items, ..spec.clone() })
+    Ok(spec.with_blueprint(|blueprint| blueprint.items = items))
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::{PollContext, Stage, Task};
 use crate::api::conditions::ConditionType;
 use crate::api::status::WaitingReason;
+use crate::core::attempt_end::AttemptOutcome;
 use crate::core::ids::{Attempt, Index, PodRole, Time};
-use crate::core::pod::{Ending, PodSeen, Progress, lives, progress};
+use crate::core::pod::{PodSeen, Progress, lives, progress};
 use crate::core::pods::Pods;
 use crate::core::pods::flight::{Doubt, Stop, Unwanted};
 use crate::core::pods::indeterminate::INDETERMINATE_MILLIS;
@@ -25,7 +26,7 @@ const AGAIN_MILLIS: u64 = 1_000;
 
 impl Task {
     /// The watch shows a pod of this task. Answers the ending of its attempt, if this tells it.
-    pub fn handle_pod(&mut self, poll: &PollContext, role: PodRole, pod: &PodSeen) -> Option<Ending> {
+    pub fn handle_pod(&mut self, poll: &PollContext, role: PodRole, pod: &PodSeen) -> Option<AttemptOutcome> {
         if pod.owner_uid.as_deref() != Some(&self.uid) || self.deleting {
             return None;
         }
@@ -53,9 +54,10 @@ impl Task {
 
     fn shelve_after_end(&mut self, poll: &PollContext, role: PodRole, pod: &PodSeen) {
         let spec = self.map().map(|run| Arc::clone(&run.spec));
-        let of_reduce =
-            || spec.as_ref().and_then(|spec| spec.reduce.as_ref()).map(|reducer| reducer.spec.template.role());
-        let of_item = || spec.as_ref().map(|spec| spec.template.role());
+        let of_reduce = || {
+            spec.as_ref().and_then(|spec| spec.reduce.as_ref()).map(|reducer| reducer.spec.blueprint.template.role())
+        };
+        let of_item = || spec.as_ref().map(|spec| spec.blueprint.template.role());
         let container = if role.is_reduce() { of_reduce() } else { of_item() };
         let seen = container.map_or_else(|| progress(pod, ""), |container| progress(pod, container));
         let failed = !matches!(&seen, Progress::Ended(ending) if ending.is_success());
@@ -81,7 +83,7 @@ impl Task {
     }
 
     /// The watch shows that a pod is gone.
-    pub fn handle_pod_gone(&mut self, now: Time, role: PodRole, pod: &PodSeen) -> Option<Ending> {
+    pub fn handle_pod_gone(&mut self, now: Time, role: PodRole, pod: &PodSeen) -> Option<AttemptOutcome> {
         if pod.owner_uid.as_deref() != Some(&self.uid) {
             // One that had the name, such as of a task of the same name that was there before.
             if let (Some((index, attempt)), (Some(run), _)) = (self.attempt_of(role), self.context(now)) {
@@ -120,7 +122,7 @@ impl Task {
     pub fn doubt_unseen(&mut self, now: Time, pods: &Pods) {
         if let Some(Run { spec, flights, .. }) = self.active_mut() {
             for (index, flight) in flights.iter_mut() {
-                let pod = spec.role_of(index, flight.attempt);
+                let pod = spec.blueprint.role_of(index, flight.attempt);
                 if flight.created && flight.doubt == Doubt::No && !pods.contains_key(&pod) {
                     flight.doubt = Doubt::Since(now);
                 }
@@ -246,7 +248,7 @@ impl Task {
     }
 
     /// A look was answered.
-    pub fn handle_got_pod(&mut self, poll: &PollContext, role: PodRole, outcome: GetPodOutcome) -> Option<Ending> {
+    pub fn handle_got_pod(&mut self, poll: &PollContext, role: PodRole, outcome: GetPodOutcome) -> Option<AttemptOutcome> {
         // The watch may have told in the meantime, and knows better.
         let (index, attempt) = self.attempt_of(role)?;
         let (Some(run), _) = self.context(poll.now) else { return None };

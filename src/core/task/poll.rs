@@ -7,7 +7,7 @@ use crate::api::status::{Waiting, WaitingReason};
 use crate::core::ids::{Attempt, Index, PodRole, Time};
 use crate::core::pod::pod_name;
 use crate::core::pods::flight::{Doubt, Flight, Stop, Unwanted};
-use crate::core::port::{Action, Create, Delete, EmitEvent, Expire, PodId, Write};
+use crate::core::port::{Action, Check, Create, Delete, EmitEvent, Expire, PodId, Write};
 use crate::core::queue::Denial;
 use crate::core::revision::Revision;
 use crate::core::run::Run;
@@ -25,7 +25,11 @@ impl Task {
         }
         let limit = self.mutable.concurrency.unwrap_or(usize::MAX);
         let run = self.active_mut()?;
-        if run.not_before.is_some() || run.awaits_lookup() || !run.remainder().starts() || !run.spec.items.is_known() {
+        if run.not_before.is_some()
+            || run.awaits_lookup()
+            || !run.remainder().starts()
+            || !run.spec.blueprint.items.is_known()
+        {
             return None;
         }
         let flights = &run.flights;
@@ -44,7 +48,8 @@ impl Task {
         let run = self.active_mut()?;
         let attempt = run.launch(poll.now, index);
         let memory_raises = run.tries.get(index).memory_raises;
-        Some(Create { spec: Arc::clone(&run.spec), index, attempt, memory_raises })
+        let blueprint = Arc::clone(&run.spec.blueprint);
+        Some(Create { role: blueprint.role_of(index, attempt), blueprint, memory_raises })
     }
 
     /// Notes why nothing more starts; `denied` is what the queue said.
@@ -69,15 +74,17 @@ impl Task {
             (WaitingReason::TemplateChanged, Some(problem.clone()))
         } else if let Some(Denial::Waiting(reason, message)) = denied.filter(|_| starts) {
             (reason, message)
-        } else if let Some(message) = self.fetching.problem.as_ref().filter(|_| starts && !run.spec.items.is_known()) {
+        } else if let Some(message) =
+            self.fetching.problem.as_ref().filter(|_| starts && !run.spec.blueprint.items.is_known())
+        {
             (WaitingReason::ItemsChanged, Some(message.clone()))
         } else if let Some((_, message)) = self.name_taken.as_ref().filter(|_| starts) {
             (WaitingReason::NameTaken, Some(message.clone()))
         } else if let Some(stalled) = run.blockers.waiting() {
             (stalled.reason, stalled.message)
         } else if let Some((index, names)) = run.outlived.late() {
-            let pod = pod_name(&self.key.name, run.spec.role_of(index, run.tries.get(index).attempt));
-            let own = run.spec.template.container();
+            let pod = pod_name(&self.key.name, run.spec.blueprint.role_of(index, run.tries.get(index).attempt));
+            let own = run.spec.blueprint.template.container();
             let message = format!(
                 "pod {pod}: container {own} has ended, but {names} runs on; with spec.completion: Container the pod ends then"
             );
@@ -201,7 +208,8 @@ impl Task {
             && again.is_due(now)
         {
             *asked = true;
-            actions.push(Action::Check(Arc::clone(spec)));
+            let (key, uid) = (self.key.clone(), self.uid.clone());
+            actions.push(Action::Check(Check { key, uid, blueprints: spec.blueprints() }));
         }
     }
 
@@ -214,8 +222,9 @@ impl Task {
         let suspended = run.suspended_at.is_none_or(|revision| context.writer.is_written(revision));
         run.flights.stop_all(all);
         let Run { spec, flights, indeterminate, .. } = run;
-        let id = |index: Index, attempt: Attempt| PodId { key: key.clone(), role: spec.role_of(index, attempt) };
-        let task_uid = || spec.uid.clone();
+        let id =
+            |index: Index, attempt: Attempt| PodId { key: key.clone(), role: spec.blueprint.role_of(index, attempt) };
+        let task_uid = || spec.blueprint.uid.clone();
         let is_unwanted = |unwanted: Unwanted| suspended || unwanted != Unwanted::Suspended;
         let is_to_stop =
             |flight: &Flight| (all || flight.unwanted.is_some_and(is_unwanted)) && matches!(flight.stop, Stop::No(_));

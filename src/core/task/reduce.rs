@@ -9,7 +9,6 @@ use crate::core::phases::{Attempts, Counts, ItemPhase, Phases, Raises, Tries};
 use crate::core::record::{meta_time, number};
 use crate::core::results::shown::shown;
 use crate::core::run::Run;
-use crate::core::spec::AcceptedSpec;
 use crate::core::spec::outcome::{FailReason, Outcome};
 use crate::core::spec::reduce::{Reducer, SELF};
 use crate::core::task::Task;
@@ -32,7 +31,7 @@ impl Reduction {
         phase: ItemPhase,
         all_indeterminate: Time,
     ) -> Self {
-        let spec = AcceptedSpec { reduces: Some(counts), ..reducer.spec.clone() };
+        let spec = reducer.spec.with_blueprint(|blueprint| blueprint.reduces = Some(counts));
         let (mut phases, mut attempts) = (Phases::new(ItemCount::ONE), Attempts::default());
         phases.set(SELF, phase);
         attempts.set(SELF, tries);

@@ -59,11 +59,12 @@ impl Task {
             return;
         };
         if let (Some(reduction), Some(reducer)) = (&mut self.reduction, &spec.reduce) {
-            let reduces = reduction.run.spec.reduces;
-            reduction.run.spec = Arc::new(AcceptedSpec { reduces, ..reducer.spec.clone() });
+            let reduces = reduction.run.spec.blueprint.reduces;
+            reduction.run.spec = Arc::new(reducer.spec.with_blueprint(|blueprint| blueprint.reduces = reduces));
         }
         run.lookup = spec.cache.is_some().then(LookupState::default);
-        run.spec = Arc::new(AcceptedSpec { items: run.spec.items.clone(), ..spec });
+        let items = run.spec.blueprint.items.clone();
+        run.spec = Arc::new(spec.with_blueprint(|blueprint| blueprint.items = items));
     }
 
     /// The spec to go by: that of the API server, or where its templates are others than those of the acceptance, one with as much

@@ -79,12 +79,12 @@ impl Pair {
     fn carry_out(&mut self, action: Action) {
         let now = self.now;
         match action {
-            Action::Check(spec) => self.fleet.handle_checked(now, &spec.key, &spec.uid, CheckOutcome::Good),
+            Action::Check(check) => self.fleet.handle_checked(now, &check.key, &check.uid, CheckOutcome::Good),
             Action::Create(create) => {
                 self.created.push(create.id());
-                self.fleet.handle_created(now, &create.id(), &create.spec.uid, CreateOutcome::Created);
+                self.fleet.handle_created(now, &create.id(), &create.blueprint.uid, CreateOutcome::Created);
                 let running = json!({ "phase": "Running" });
-                let pod = pod_of(&create.id(), &create.spec.uid, serde_json::from_value(running).unwrap());
+                let pod = pod_of(&create.id(), &create.blueprint.uid, serde_json::from_value(running).unwrap());
                 self.fleet.handle_pod(now, pod);
             }
             Action::Write(write) => {

@@ -85,7 +85,7 @@ fn the_next_attempt_of_an_item_that_was_out_of_memory_has_more_of_it() {
     let plan = story.fleet.poll_plan(story.now);
     let create = plan.actions.iter().find_map(|a| if let Action::Create(create) = a { Some(create) } else { None });
     let create = create.expect("its second attempt");
-    let pod = create.spec.pod(create.index, create.attempt, create.memory_raises);
+    let pod = create.blueprint.pod(create.role, create.memory_raises);
     assert_eq!(pod["spec"]["containers"][0]["resources"]["limits"]["memory"], json!("2Gi"));
 }
 

@@ -44,7 +44,7 @@ fn created(story: &mut Story) -> Vec<Value> {
     let plan = story.fleet.poll_plan(story.now);
     let creates = plan.actions.iter().filter_map(|a| if let Action::Create(create) = a { Some(create) } else { None });
     creates
-        .map(|create| create.spec.pod(create.index, create.attempt, create.memory_raises))
+        .map(|create| create.blueprint.pod(create.role, create.memory_raises))
         .map(|pod| pod["spec"]["containers"][0]["env"][0].clone())
         .collect()
 }

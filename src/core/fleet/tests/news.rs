@@ -159,12 +159,12 @@ fn a_full_quota_on_objects_takes_the_finished_pods_of_all_tasks_of_its_namespace
         }
         for action in fleet.poll_plan(now).actions {
             match action {
-                Action::Check(spec) => fleet.handle_checked(now, &spec.key, &spec.uid, CheckOutcome::Good),
-                Action::Create(create) if &*create.spec.uid == "full" => {
+                Action::Check(check) => fleet.handle_checked(now, &check.key, &check.uid, CheckOutcome::Good),
+                Action::Create(create) if &*create.blueprint.uid == "full" => {
                     fleet.handle_created(now, &create.id(), "full", full.clone());
                 }
                 Action::Create(create) => {
-                    let (id, uid) = (create.id(), create.spec.uid.clone());
+                    let (id, uid) = (create.id(), create.blueprint.uid.clone());
                     fleet.handle_created(now, &id, &uid, CreateOutcome::Created);
                     let ended = Story::ended_pod(&id, 0).status;
                     fleet.handle_pod(now, pod_of(&id, &uid, ended));
@@ -198,7 +198,7 @@ fn second_attempt(seed: u64, uid: &str) -> Time {
         for action in fleet.poll_plan(now).actions {
             match action {
                 Action::Check(_) => fleet.handle_checked(now, &key(), uid, CheckOutcome::Good),
-                Action::Create(create) if create.attempt == Attempt(2) => return now,
+                Action::Create(create) if create.role.attempt() == Attempt(2) => return now,
                 Action::Create(create) => {
                     fleet.handle_created(now, &create.id(), uid, CreateOutcome::Created);
                     let id = Story::id(0, 1);

@@ -73,7 +73,7 @@ impl Cluster {
         for action in self.fleet.poll_plan(now).actions {
             match action {
                 Action::Create(create) => {
-                    let (id, uid) = (create.id(), create.spec.uid.clone());
+                    let (id, uid) = (create.id(), create.blueprint.uid.clone());
                     *self.asked.entry(id.key.namespace.to_string()).or_default() += 1;
                     if let Some((delay, outcome)) = self.broken.get(&*id.key.namespace) {
                         self.failing.push((now.plus_millis(*delay), id, uid, outcome.clone()));
@@ -95,7 +95,7 @@ impl Cluster {
                     let uid = format!("{}-{}", delete.id.key.namespace, delete.id.key.name);
                     self.fleet.handle_pod_gone(now, &Self::pod(&delete.id, &uid, "Succeeded"));
                 }
-                Action::Check(spec) => self.fleet.handle_checked(now, &spec.key, &spec.uid, CheckOutcome::Good),
+                Action::Check(check) => self.fleet.handle_checked(now, &check.key, &check.uid, CheckOutcome::Good),
                 _ => {}
             }
         }

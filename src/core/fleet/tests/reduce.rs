@@ -152,7 +152,7 @@ fn a_reduce_knows_how_many_items_succeeded_and_failed() {
     let plan = story.fleet.poll_plan(story.now);
     let create = plan.actions.iter().find_map(|a| if let Action::Create(create) = a { Some(create) } else { None });
     let create = create.expect("the pod of the reduce");
-    let pod = create.spec.pod(create.index, create.attempt, create.memory_raises);
+    let pod = create.blueprint.pod(create.role, create.memory_raises);
     let env = pod["spec"]["containers"][0]["env"].as_array().unwrap();
     let value = |name: &str| env.iter().find(|entry| entry["name"] == name).and_then(|entry| entry["value"].as_str());
     let told = ["MAPTASK_COUNT", "MAPTASK_SUCCEEDED", "MAPTASK_FAILED", "MAPTASK_ATTEMPT"].map(value);

@@ -85,7 +85,7 @@ fn a_changed_template_is_noticed_after_a_restart_however_broken_it_is() {
             .actions
             .iter()
             .filter_map(|action| match action {
-                Action::Create(create) => Some(create.spec.pod(create.index, create.attempt, create.memory_raises)),
+                Action::Create(create) => Some(create.blueprint.pod(create.role, create.memory_raises)),
                 _ => None,
             })
             .collect();
@@ -107,8 +107,11 @@ fn a_template_changed_before_its_task_is_accepted_is_checked_again() {
     assert!(!plan.contains("check"), "the first is still on its way: {plan}");
     fleet.handle_checked(Time(0), &key(), "u", CheckOutcome::Good);
     let plan = fleet.poll_plan(Time(1_000));
-    let Some(Action::Check(spec)) = plan.actions.first() else { panic!("{plan}") };
-    assert_eq!(spec.first_pods()[0].1["spec"]["serviceAccountName"], "other");
+    let Some(Action::Check(check)) = plan.actions.first() else { panic!("{plan}") };
+    assert_eq!(
+        check.blueprints[0].pod(check.blueprints[0].first(), crate::core::phases::Raises::NONE)["spec"]["serviceAccountName"],
+        "other"
+    );
     fleet.handle_checked(Time(1_000), &key(), "u", CheckOutcome::Good);
     assert!(fleet.poll_plan(Time(1_000)).to_string().contains("create ns/t-0-1"));
 }
@@ -150,7 +153,7 @@ fn a_reduce_whose_template_is_put_back_knows_how_its_items_ended() {
     let plan = story.fleet.poll_plan(story.now);
     let create = plan.actions.iter().find_map(|a| if let Action::Create(create) = a { Some(create) } else { None });
     let create = create.unwrap_or_else(|| panic!("{plan}"));
-    let pod = create.spec.pod(create.index, create.attempt, create.memory_raises);
+    let pod = create.blueprint.pod(create.role, create.memory_raises);
     let container = &pod["spec"]["containers"][0];
     assert_eq!(container["image"], "y");
     let env = container["env"].as_array().unwrap();

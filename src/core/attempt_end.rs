@@ -1,14 +1,22 @@
-//! The ways in which an attempt can end, and what each costs.
+//! How an attempt ended: what retries, the digest of failures and results need to know, whatever ran it.
 
-use super::start_blocker::BlockerKind;
 use std::fmt;
 
-use super::message::{Message, MessageLimit};
-use crate::api::EndingCategory;
+use crate::api::OutcomeCategory;
+use crate::core::pod::{BlockerKind, Detail, Message, MessageLimit, PodEnd};
+
+/// How an attempt ended, and what its pod says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptEnd {
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// The words about it.
+    pub detail: Detail,
+}
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum AttemptOutcome {
     /// The pod succeeded by its own word, even if it was being evicted; with its termination message.
     Succeeded {
         /// The termination message of the item's container.
@@ -71,14 +79,14 @@ pub enum Ending {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cost {
     /// The item's `retries`.
-    Own,
+    Application,
     /// The budget for failures of the cluster.
     Infrastructure,
     /// None: the item never ran, or was stopped by us.
     Free,
 }
 
-impl Ending {
+impl AttemptOutcome {
     /// What another attempt costs after this ending; `None` for a success.
     pub fn cost(&self) -> Option<Cost> {
         Some(match self {
@@ -88,7 +96,7 @@ impl Ending {
             | Self::Deadline
             | Self::ResultTooLarge { .. }
             | Self::NeverStarted { blocker: BlockerKind::Image | BlockerKind::ImageName | BlockerKind::Config } => {
-                Cost::Own
+                Cost::Application
             }
             Self::Evicted { started: false } | Self::Preempted { started: false } | Self::Stopped => Cost::Free,
             Self::NeverStarted {
@@ -110,25 +118,25 @@ impl Ending {
     }
 
     /// The category by which rules and the failure digest know it; `None` for what is no failure.
-    pub fn category(&self) -> Option<EndingCategory> {
+    pub fn category(&self) -> Option<OutcomeCategory> {
         Some(match self {
             Self::Succeeded { .. } | Self::Stopped => return None,
-            Self::Failed { .. } => EndingCategory::Failed,
-            Self::OutOfMemory { .. } => EndingCategory::OutOfMemory,
-            Self::Deadline => EndingCategory::Deadline,
-            Self::ResultTooLarge { .. } => EndingCategory::ResultTooLarge,
-            Self::NeverStarted { .. } => EndingCategory::NeverStarted,
-            Self::Refused { .. } => EndingCategory::Refused,
-            Self::Rejected => EndingCategory::Rejected,
-            Self::Evicted { .. } => EndingCategory::Evicted,
-            Self::Preempted { .. } => EndingCategory::Preempted,
-            Self::NodeLost => EndingCategory::NodeLost,
-            Self::Deleted => EndingCategory::Deleted,
+            Self::Failed { .. } => OutcomeCategory::Failed,
+            Self::OutOfMemory { .. } => OutcomeCategory::OutOfMemory,
+            Self::Deadline => OutcomeCategory::Deadline,
+            Self::ResultTooLarge { .. } => OutcomeCategory::ResultTooLarge,
+            Self::NeverStarted { .. } => OutcomeCategory::NeverStarted,
+            Self::Refused { .. } => OutcomeCategory::Refused,
+            Self::Rejected => OutcomeCategory::Rejected,
+            Self::Evicted { .. } => OutcomeCategory::Evicted,
+            Self::Preempted { .. } => OutcomeCategory::Preempted,
+            Self::NodeLost => OutcomeCategory::NodeLost,
+            Self::Deleted => OutcomeCategory::Deleted,
         })
     }
 
-    /// One word, for metrics.
-    pub fn word(&self) -> &'static str {
+    /// One word, for the label `outcome` of metrics.
+    pub fn as_str(&self) -> &'static str {
         match self.category() {
             Some(category) => category.as_str(),
             None if matches!(self, Self::Stopped) => "Stopped",
@@ -158,7 +166,25 @@ impl Ending {
     }
 }
 
-impl EndingCategory {
+impl From<PodEnd> for AttemptOutcome {
+    /// How an attempt ended whose pod ended by itself, or was deleted by somebody else.
+    fn from(end: PodEnd) -> Self {
+        match end {
+            PodEnd::Succeeded { message } => Self::Succeeded { message },
+            PodEnd::Failed { exit_code, container } => Self::Failed { exit_code, container },
+            PodEnd::OutOfMemory { exit_code, container } => Self::OutOfMemory { exit_code, container },
+            PodEnd::Deadline => Self::Deadline,
+            PodEnd::Refused { message } => Self::Refused { message },
+            PodEnd::Rejected => Self::Rejected,
+            PodEnd::Evicted { ran } => Self::Evicted { started: ran },
+            PodEnd::Preempted { ran } => Self::Preempted { started: ran },
+            PodEnd::Lost => Self::NodeLost,
+            PodEnd::Deleted => Self::Deleted,
+        }
+    }
+}
+
+impl OutcomeCategory {
     /// The word as it stands in spec and status.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -177,7 +203,7 @@ impl EndingCategory {
     }
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for AttemptOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed { exit_code, .. } => write!(f, "Failed(exit {exit_code})"),
@@ -201,23 +227,23 @@ mod tests {
         let container = || "main".to_owned();
         let cut = Some(MessageLimit::of(1));
         for (ending, word, words) in [
-            (Ending::Succeeded { message: None }, "Succeeded", "Succeeded"),
-            (Ending::Failed { exit_code: 3, container: container() }, "Failed", "Failed(exit 3)"),
-            (Ending::OutOfMemory { exit_code: 137, container: container() }, "OutOfMemory", "OutOfMemory"),
-            (Ending::Deadline, "Deadline", "Deadline"),
-            (Ending::ResultTooLarge { size: 9, cut: None }, "ResultTooLarge", "ResultTooLarge(9 bytes)"),
-            (Ending::ResultTooLarge { size: 9, cut }, "ResultTooLarge", "ResultTooLarge(9 bytes or more)"),
-            (Ending::NeverStarted { blocker: BlockerKind::Image }, "NeverStarted", "NeverStarted(Image)"),
-            (Ending::Refused { message: "no".to_owned() }, "Refused", "Refused"),
-            (Ending::Rejected, "Rejected", "Rejected"),
-            (Ending::Evicted { started: true }, "Evicted", "Evicted"),
-            (Ending::Evicted { started: false }, "Evicted", "Evicted before it started"),
-            (Ending::Preempted { started: false }, "Preempted", "Preempted before it started"),
-            (Ending::NodeLost, "NodeLost", "NodeLost"),
-            (Ending::Deleted, "Deleted", "Deleted"),
-            (Ending::Stopped, "Stopped", "Stopped"),
+            (AttemptOutcome::Succeeded { message: None }, "Succeeded", "Succeeded"),
+            (AttemptOutcome::Failed { exit_code: 3, container: container() }, "Failed", "Failed(exit 3)"),
+            (AttemptOutcome::OutOfMemory { exit_code: 137, container: container() }, "OutOfMemory", "OutOfMemory"),
+            (AttemptOutcome::Deadline, "Deadline", "Deadline"),
+            (AttemptOutcome::ResultTooLarge { size: 9, cut: None }, "ResultTooLarge", "ResultTooLarge(9 bytes)"),
+            (AttemptOutcome::ResultTooLarge { size: 9, cut }, "ResultTooLarge", "ResultTooLarge(9 bytes or more)"),
+            (AttemptOutcome::NeverStarted { blocker: BlockerKind::Image }, "NeverStarted", "NeverStarted(Image)"),
+            (AttemptOutcome::Refused { message: "no".to_owned() }, "Refused", "Refused"),
+            (AttemptOutcome::Rejected, "Rejected", "Rejected"),
+            (AttemptOutcome::Evicted { started: true }, "Evicted", "Evicted"),
+            (AttemptOutcome::Evicted { started: false }, "Evicted", "Evicted before it started"),
+            (AttemptOutcome::Preempted { started: false }, "Preempted", "Preempted before it started"),
+            (AttemptOutcome::NodeLost, "NodeLost", "NodeLost"),
+            (AttemptOutcome::Deleted, "Deleted", "Deleted"),
+            (AttemptOutcome::Stopped, "Stopped", "Stopped"),
         ] {
-            assert_eq!((ending.word(), ending.to_string().as_str()), (word, words));
+            assert_eq!((ending.as_str(), ending.to_string().as_str()), (word, words));
         }
     }
 }

@@ -1,0 +1,69 @@
+//! How a pod ended, and why the operator stopped one.
+
+use super::message::Message;
+use super::start_blocker::BlockerKind;
+
+/// How a pod ended, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PodEnd {
+    /// It succeeded, even if it was being evicted; with the termination message of the item's container.
+    Succeeded {
+        /// The message, if there is one.
+        message: Option<Message>,
+    },
+    /// A container exited with an error.
+    Failed {
+        /// Its exit code.
+        exit_code: i32,
+        /// Its name.
+        container: String,
+    },
+    /// A container used more memory than its limit, or a child of its program did.
+    OutOfMemory {
+        /// Its exit code: 137, or what its program made of the end of its child.
+        exit_code: i32,
+        /// Its name.
+        container: String,
+    },
+    /// `activeDeadlineSeconds` of the template passed.
+    Deadline,
+    /// The API server refused to create it.
+    Refused {
+        /// Its message.
+        message: String,
+    },
+    /// The kubelet refused to run it.
+    Rejected,
+    /// The node's pressure, a taint, a drain or a shutdown ended it.
+    Evicted {
+        /// Whether a container had run.
+        ran: bool,
+    },
+    /// A pod of higher priority took its place.
+    Preempted {
+        /// Whether a container had run.
+        ran: bool,
+    },
+    /// It vanished, or its node did, before it could say how it ended.
+    Lost,
+    /// It was deleted: by somebody else, or since the operator stopped it.
+    Deleted,
+}
+
+impl PodEnd {
+    /// Whether it succeeded.
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Succeeded { .. })
+    }
+}
+
+/// Why the operator stops a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// It did not start in time, or never can.
+    NeverStarted(BlockerKind),
+    /// The task is suspended.
+    Suspended,
+    /// The task is decided, and what still runs is not to run on.
+    Decided,
+}
