@@ -211,9 +211,9 @@ impl fmt::Display for AttemptOutcome {
             Self::ResultTooLarge { size, cut: Some(_) } => write!(f, "ResultTooLarge({size} bytes or more)"),
             Self::NeverStarted { blocker } => write!(f, "NeverStarted({blocker:?})"),
             Self::Evicted { started: false } | Self::Preempted { started: false } => {
-                write!(f, "{} before it started", self.word())
+                write!(f, "{} before it started", self.as_str())
             }
-            _ => f.write_str(self.word()),
+            _ => f.write_str(self.as_str()),
         }
     }
 }

@@ -72,6 +72,15 @@ impl PodRole {
         }
     }
 
+    /// The item that it is an attempt at; `None` for the reduce.
+    #[must_use]
+    pub fn index(self) -> Option<Index> {
+        match self {
+            Self::Item(index, _) => Some(index),
+            Self::Reduce(_) => None,
+        }
+    }
+
     /// Whether it is of the reduce.
     #[must_use]
     pub fn is_reduce(self) -> bool {

@@ -12,6 +12,7 @@
 mod cache;
 mod charges;
 mod check;
+mod creates;
 mod ends;
 mod faults;
 mod known;

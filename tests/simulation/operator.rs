@@ -6,16 +6,16 @@ use std::collections::VecDeque;
 use maptask::core::fleet::Fleet;
 use maptask::core::ids::Time;
 use maptask::core::limits::Limits;
-use maptask::core::pod::{Deletion, Holder, PodSeen, PodStatus};
+use maptask::core::pod::Deletion;
 use maptask::core::port::{
-    Action, Answer, CacheLookupOutcome, CheckOutcome, Create, CreateOutcome, DeleteOutcome, Event, Expire, Explain,
+    Action, Answer, CacheLookupOutcome, CheckOutcome, CreateOutcome, DeleteOutcome, Event, Expire, Explain,
     ExplainOutcome, FetchOutcome, GetPodOutcome, TaskSeen, Write, WriteOutcome,
 };
 
 use crate::known::Known;
 use crate::random::Random;
 use crate::specs;
-use crate::world::{Fate, Life, Pod, World};
+use crate::world::{Fate, Life, World};
 
 pub struct Operator {
     pub fleet: Fleet,
@@ -306,72 +306,6 @@ impl World {
         let is_stuck = pod.is_some_and(|pod| pod.fate == Fate::Stuck && pod.seen.uid == explain.uid);
         let said = is_stuck && self.random.chance(70);
         ExplainOutcome::Said(if said { vec![specs::missing_volume(self.now)] } else { Vec::new() })
-    }
-
-    /// The API server fails at a create, and may have made the pod, or make it later, all the same.
-    fn fail_create(&mut self, create: &Create) -> CreateOutcome {
-        let may_exist = self.random.chance(50);
-        match self.random.below(4) {
-            0 => return CreateOutcome::Contended,
-            1 if may_exist => drop(self.create_pod(create)),
-            2 if may_exist => {
-                let late = self.now.plus_millis(self.random.below(60_000) as u64);
-                self.faults.late.push((late, create.clone()));
-            }
-            3 if self.random.chance(5) => {
-                self.truth.invalid(create);
-                return CreateOutcome::Invalid("no".to_owned());
-            }
-            _ => {}
-        }
-        CreateOutcome::Failed { message: "no".to_owned(), may_exist }
-    }
-
-    pub fn create_pod(&mut self, create: &Create) -> CreateOutcome {
-        let id = create.id();
-        let key = pod_key(&id);
-        if let Some(there) = self.pods.get(&key) {
-            let ours = there.seen.owner_uid.as_ref() == Some(&create.blueprint.uid);
-            return if ours { CreateOutcome::Created } else { CreateOutcome::NameTaken(Holder::default()) };
-        }
-        let live = self
-            .pods
-            .iter()
-            .filter(|((k, ..), pod)| k.namespace == id.key.namespace && pod.life != Life::Ended)
-            .count();
-        if self.quota.get(&id.key.namespace).is_some_and(|room| live >= *room) {
-            return CreateOutcome::Quota("exceeded quota".to_owned());
-        }
-        let seen = PodSeen {
-            namespace: id.key.namespace.clone(),
-            name: id.pod_name(),
-            uid: format!("pod-{}", self.next_version()),
-            version: self.next_version(),
-            task: id.key.name.clone(),
-            labelled: true,
-            owner_uid: Some(create.blueprint.uid.clone()),
-            created: Some(self.now),
-            deleted: None,
-            node: None,
-            status: PodStatus { phase: Some("Pending".to_owned()), ..PodStatus::default() },
-        };
-        let task = self
-            .tasks
-            .get(&id.key)
-            .filter(|task| task.uid == create.blueprint.uid && task.status.template_hash.is_some());
-        let pod = create.blueprint.pod(create.role, create.memory_raises);
-        let of_task = self.tasks.get(&id.key).filter(|task| task.uid == create.blueprint.uid);
-        let inputs = of_task.is_some_and(|task| task.spec.items.config_map.is_some());
-        if inputs && !create.role.is_reduce() {
-            self.truth.created(create, &pod);
-        }
-        if task.is_some_and(|task| specs::is_of_other_templates(task, &pod)) {
-            self.truth.problem = Some(format!("{id} is of another template than its task was accepted with"));
-        }
-        let fate = self.fate_of(create);
-        self.pods.insert(key, Pod { seen: seen.clone(), fate, life: Life::Pending, late: false });
-        self.operator.pod_events.push_back(Event::Pod(seen));
-        CreateOutcome::Created
     }
 }
 

@@ -57,7 +57,7 @@ impl World {
             index => (task.and_then(Task::map), index),
         };
         run.is_none_or(|run| {
-            run.phases.get(index).is_some_and(ItemPhase::is_terminal) || run.tries.get(index).attempt > key.2
+            run.items().phases().get(index).is_some_and(ItemPhase::is_terminal) || run.items().attempt(index) > key.2
         })
     }
 

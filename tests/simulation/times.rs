@@ -35,7 +35,7 @@ impl World {
             let ended = task.status.phase.is_some_and(TaskPhase::is_terminal);
             let late = deadline(task).is_some_and(|time| time <= self.now);
             let resumed = known.resumed.contains_key(key) || task.status.phase == Some(TaskPhase::Suspended);
-            let undecided = of_core.map().is_some_and(|run| run.decided.is_none());
+            let undecided = of_core.map().is_some_and(|run| run.outcome().is_none());
             if late && !ended && !task.spec.suspend && !resumed && undecided {
                 return Err(format!("{key} runs on after its deadline"));
             }

@@ -1,5 +1,17 @@
-//! Which items wait, and for what: their turn, a time, the cache, or another item.
+//! Where each item stands and what its attempts cost, whatever runs them.
 
+mod assignments;
+mod blame;
 pub mod blocked_on_duplicate;
+mod cached;
+mod create_backoff;
+mod end;
 pub mod lookup_state;
+mod stored;
+mod table;
 pub mod waitlist;
+
+pub use assignments::Assignments;
+pub use blame::blame;
+pub use end::{Circumstances, Ended};
+pub use table::{ItemTable, Outcomes, StartAgain, Step};

@@ -70,7 +70,14 @@ impl Failures {
     }
 
     /// Adds an attempt that did not succeed.
-    pub fn add(&mut self, index: Index, attempt: Attempt, category: OutcomeCategory, ending: &AttemptOutcome, detail: &Detail) {
+    pub fn add(
+        &mut self,
+        index: Index,
+        attempt: Attempt,
+        category: OutcomeCategory,
+        ending: &AttemptOutcome,
+        detail: &Detail,
+    ) {
         let message = detail.message.as_deref().filter(|m| !m.trim().is_empty());
         let pattern = message.map(pattern);
         let reason = detail.reason.as_deref().map(|reason| crate::text::cut(reason, REASON_LIMIT));
@@ -182,7 +189,13 @@ mod tests {
         let told = |reason: &str| {
             let detail = Detail { reason: Some(reason.to_owned()), ..Detail::default() };
             let mut failures = Failures::default();
-            failures.add(Index(0), Attempt(1), OutcomeCategory::Evicted, &AttemptOutcome::Evicted { started: true }, &detail);
+            failures.add(
+                Index(0),
+                Attempt(1),
+                OutcomeCategory::Evicted,
+                &AttemptOutcome::Evicted { started: true },
+                &detail,
+            );
             failures.most_often(true).unwrap()
         };
         assert_eq!(told("TerminationByKubelet"), "most often (1 attempt): Evicted (TerminationByKubelet) (item 0)");

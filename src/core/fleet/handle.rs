@@ -2,7 +2,6 @@
 
 use super::{Fleet, TaskEntry};
 use crate::core::ids::{PodRole, TaskKey, Time};
-use crate::core::attempt_end::AttemptOutcome;
 use crate::core::pod::{PodSeen, parse_pod_name};
 use crate::core::port::{
     Answer, CacheLookupOutcome, CheckOutcome, CreateOutcome, DeleteOutcome, Event, ExplainOutcome, FetchOutcome,
@@ -86,9 +85,11 @@ impl Fleet {
         let poll = self.poll_context(now);
         let entry = self.entries.entry(key.clone()).or_default();
         entry.pods_marked.insert(role);
-        let ending = entry.task.as_mut().and_then(|task| task.handle_pod(&poll, role, &pod));
+        if let Some(task) = &mut entry.task {
+            task.handle_pod(&poll, role, &pod);
+        }
         entry.pods.insert(role, pod);
-        self.count_end(&key, ending.as_ref());
+        self.count_outcomes(&key);
         self.dirty.insert(key);
     }
 
@@ -98,10 +99,12 @@ impl Fleet {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         entry.pods.remove(&role);
         entry.pods_marked.remove(&role);
-        let ending = entry.task.as_mut().and_then(|task| task.handle_pod_gone(now, role, pod));
+        if let Some(task) = &mut entry.task {
+            task.handle_pod_gone(now, role, pod);
+        }
         // Even one that ended before may have counted as an object against a quota until now.
         self.queue.room(&key.namespace);
-        self.count_end(&key, ending.as_ref());
+        self.count_outcomes(&key);
         self.dirty.insert(key);
     }
 
@@ -218,8 +221,10 @@ impl Fleet {
         let poll = self.poll_context(now);
         // An answer about a task of the same name that was there before says nothing about this one's pods.
         let task = self.task_mut(&id.key).filter(|task| task.uid() == uid);
-        let ending = task.and_then(|task| task.handle_got_pod(&poll, id.role, outcome));
-        self.count_end(&id.key, ending.as_ref());
+        if let Some(task) = task {
+            task.handle_got_pod(&poll, id.role, outcome);
+        }
+        self.count_outcomes(&id.key);
     }
 
     /// [`Action::Explain`](crate::core::port::Action::Explain) was answered.
@@ -272,10 +277,14 @@ impl Fleet {
         }
     }
 
-    fn count_end(&mut self, key: &TaskKey, ending: Option<&AttemptOutcome>) {
-        if let Some(ending) = ending {
-            *self.endings.entry(ending.as_str()).or_default() += 1;
+    /// Counts how attempts of a task ended. Each end makes room in the namespace.
+    fn count_outcomes(&mut self, key: &TaskKey) {
+        let outcomes = self.task_mut(key).map(Task::take_outcomes).unwrap_or_default();
+        if !outcomes.is_empty() {
             self.queue.room(&key.namespace);
+        }
+        for (outcome, count) in outcomes {
+            *self.outcomes.entry(outcome).or_default() += count;
         }
     }
 }

@@ -16,9 +16,9 @@ use crate::core::pods::retention::Keeping;
 use crate::core::port::TaskSeen;
 use crate::core::queue::on_the_way::OnTheWay;
 use crate::core::queue::{Denial, Line, Queue};
-use crate::core::task::{Budget, PollContext, Task};
+use crate::core::task::{PollContext, Task};
 
-use crate::core::port::{Action, Delete, Plan};
+use crate::core::port::{Action, Budget, Delete, Plan};
 
 /// Everything is looked at again this often, in milliseconds: heals what was missed.
 const HEAL_MILLIS: u64 = 30_000;
@@ -50,7 +50,7 @@ pub struct Fleet {
     deletes: OnTheWay,
     gets: OnTheWay,
     healed: Option<Time>,
-    endings: BTreeMap<&'static str, u64>,
+    outcomes: BTreeMap<&'static str, u64>,
     claims: Claims,
     cached: u64,
 }
@@ -115,7 +115,7 @@ impl Fleet {
             deletes: OnTheWay::new(limits.deletes_in_flight),
             gets: OnTheWay::new(limits.gets_in_flight),
             healed: None,
-            endings: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
             claims: Claims::default(),
             cached: 0,
         }
@@ -142,7 +142,7 @@ impl Fleet {
             self.dirty.extend(self.entries.keys().cloned());
             for entry in self.entries.values_mut() {
                 if let Some(task) = &mut entry.task {
-                    task.doubt_unseen(now, &entry.pods);
+                    task.suspect_unseen(now, &entry.pods);
                 }
             }
         }
@@ -191,12 +191,13 @@ impl Fleet {
             held_tasks: self.queue.failing() as u64,
             window: self.queue.window.size_and_use(),
             cached: self.cached,
-            outcomes: self.endings.clone(),
+            outcomes: self.outcomes.clone(),
             ..Gauges::default()
         };
         for task in self.entries.values().filter_map(|entry| entry.task.as_ref()) {
             *gauges.tasks.entry(phase_name(task.phase())).or_default() += 1;
-            let Some(counts) = task.map().filter(|_| !task.phase().is_terminal()).map(|run| run.phases.counts()) else {
+            let Some(counts) = task.map().filter(|_| !task.phase().is_terminal()).map(|run| run.items().counts())
+            else {
                 continue;
             };
             for phase in ItemPhase::ALL {
@@ -267,7 +268,7 @@ impl Fleet {
             }
             let Some(index) = next else { continue };
             if let Err((other, at)) = task.claim(&mut self.claims, &key, index) {
-                task.park(index, format!("item {at} of MapTask {} computes the same", other.name));
+                task.block(index, format!("item {at} of MapTask {} computes the same", other.name));
                 line.push(task.priority(), task.in_flight(), key);
                 continue;
             }
@@ -315,7 +316,7 @@ impl Fleet {
             entry.wake = wake;
         }
         if let Some(task) = &entry.task {
-            task.claim_flights(&mut self.claims, key);
+            task.claim_assigned(&mut self.claims, key);
         }
         let task = entry.task.as_ref();
         let freed = self.claims.release(key, |index| !task.is_some_and(|task| task.needs_claim(index)));
@@ -324,7 +325,7 @@ impl Fleet {
         }
         for (waiting, index) in freed {
             if let Some(task) = self.entries.get_mut(&waiting).and_then(|entry| entry.task.as_mut()) {
-                task.unpark(index);
+                task.unblock(index);
                 self.dirty.insert(waiting);
             }
         }

@@ -1,7 +1,8 @@
 //! How a pod ended, and why the operator stopped one.
 
 use super::message::Message;
-use super::start_blocker::BlockerKind;
+use super::progress::Detail;
+use super::start_blocker::{BlockerKind, StartBlocker};
 
 /// How a pod ended, in its own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +56,21 @@ impl PodEnd {
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Succeeded { .. })
     }
+}
+
+/// A pod that is over, as its attempts need to know it.
+#[derive(Clone, Debug)]
+pub struct Departed {
+    /// How it ended.
+    pub end: PodEnd,
+    /// The words about it.
+    pub detail: Detail,
+    /// Whether a container of it was seen to run.
+    pub started: bool,
+    /// Why the operator asked for its deletion, if it did.
+    pub stop: Option<StopReason>,
+    /// What held up its start when it was last seen.
+    pub blocker: Option<StartBlocker>,
 }
 
 /// Why the operator stops a pod.

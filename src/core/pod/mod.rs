@@ -18,7 +18,7 @@ mod start_blocker;
 pub mod template;
 pub mod variables;
 
-pub use end::{PodEnd, StopReason};
+pub use end::{Departed, PodEnd, StopReason};
 pub use holder::Holder;
 pub use message::{Message, MessageLimit};
 pub use name::{ResultNames, parse_pod_name, pod_name};

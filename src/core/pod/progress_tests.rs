@@ -1,8 +1,9 @@
 //! What each state of a pod means.
 
 use super::*;
+use crate::core::attempt_end::{AttemptOutcome, Cost};
 use crate::core::ids::Time;
-use crate::core::pod::{Cost, Deletion};
+use crate::core::pod::Deletion;
 
 fn pod(json: &str) -> PodSeen {
     PodSeen::in_state(serde_json::from_str(json).unwrap())
@@ -90,12 +91,7 @@ fn the_reason_of_a_failed_pod_is_how_its_attempt_ended() {
         ("", "DeletionByPodGC", PodEnd::Lost, PodEnd::Lost),
         ("", "TerminationByKubelet", PodEnd::Evicted { ran: true }, PodEnd::Evicted { ran: false }),
         ("Terminated", "TerminationByKubelet", PodEnd::Evicted { ran: true }, PodEnd::Evicted { ran: false }),
-        (
-            "Preempting",
-            "TerminationByKubelet",
-            PodEnd::Preempted { ran: true },
-            PodEnd::Preempted { ran: false },
-        ),
+        ("Preempting", "TerminationByKubelet", PodEnd::Preempted { ran: true }, PodEnd::Preempted { ran: false }),
     ] {
         assert_eq!(ended(&json(reason, condition, true)), ran, "{reason} {condition}, a container had run");
         assert_eq!(ended(&json(reason, condition, false)), not_ran, "{reason} {condition}, no container had run");
@@ -106,7 +102,7 @@ fn the_reason_of_a_failed_pod_is_how_its_attempt_ended() {
 fn only_what_ran_costs() {
     assert_eq!(AttemptOutcome::from(PodEnd::Evicted { ran: false }).cost(), Some(Cost::Free));
     assert_eq!(AttemptOutcome::from(PodEnd::Evicted { ran: true }).cost(), Some(Cost::Infrastructure));
-    assert_eq!(failed(1, "main").cost(), Some(Cost::Own));
+    assert_eq!(AttemptOutcome::from(failed(1, "main")).cost(), Some(Cost::Application));
     assert_eq!(AttemptOutcome::from(PodEnd::Succeeded { message: None }).cost(), None);
 }
 

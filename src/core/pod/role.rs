@@ -98,7 +98,7 @@ mod tests {
 
     fn ending(pod: &PodSeen) -> String {
         match progress(pod, ENDS) {
-            Progress::Ended(ending) => ending.to_string(),
+            Progress::Ended(end) => crate::core::attempt_end::AttemptOutcome::from(end).to_string(),
             _ => NOT_ITS_OWN.to_owned(),
         }
     }

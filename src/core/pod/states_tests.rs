@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::*;
-use crate::core::pod::Cost;
+use crate::core::attempt_end::{AttemptOutcome, Cost};
 use crate::watch::pods::LeanPod;
 
 const EXPECTED: &str = include_str!("states/expected.txt");
@@ -14,12 +14,15 @@ fn meaning(pod: &PodSeen) -> String {
         Progress::Pending(None) => "waits".to_owned(),
         Progress::Pending(Some(blocker)) => format!("waits ({:?})", blocker.kind),
         Progress::Started => "runs".to_owned(),
-        Progress::Ended(ending) => match ending.cost() {
-            None => ending.to_string(),
-            Some(Cost::Own) => format!("{ending}: retries"),
-            Some(Cost::Infrastructure) => format!("{ending}: infrastructureRetries"),
-            Some(Cost::Free) => format!("{ending}: nothing"),
-        },
+        Progress::Ended(end) => {
+            let outcome = AttemptOutcome::from(end);
+            match outcome.cost() {
+                None => outcome.to_string(),
+                Some(Cost::Application) => format!("{outcome}: retries"),
+                Some(Cost::Infrastructure) => format!("{outcome}: infrastructureRetries"),
+                Some(Cost::Free) => format!("{outcome}: nothing"),
+            }
+        }
     }
 }
 

@@ -1,8 +1,8 @@
-//! Which creates may still be carried out that nobody knows the answer of?
+//! Create requests with an unknown outcome, which the API server may still execute.
 
 use std::collections::HashMap;
 
-use crate::core::ids::{Index, Time};
+use crate::core::ids::{Index, PodRole, Time};
 
 /// How long a create without an answer may still be carried out: the API server gives a request up after a minute.
 pub const INDETERMINATE_MILLIS: u64 = 75_000;
@@ -10,47 +10,47 @@ pub const INDETERMINATE_MILLIS: u64 = 75_000;
 /// Creates without an answer.
 #[derive(Clone, Debug)]
 pub struct Indeterminate {
-    /// Until when one may still be carried out.
-    of: HashMap<Index, Time>,
-    /// The same for creates of an operator before this one, of which nothing is known.
-    all: Time,
+    /// Until when one may still be carried out, by item; `None` is the reduce.
+    of: HashMap<Option<Index>, Time>,
+    /// The same for all creates of an operator before this one, whose answers nobody knows.
+    all: Option<Time>,
 }
 
 impl Indeterminate {
     /// None of ours; those of an operator before this one may be carried out until `all`.
-    pub fn new(all: Time) -> Self {
+    pub fn new(all: Option<Time>) -> Self {
         Self { of: HashMap::new(), all }
     }
 
-    /// A create got no answer.
-    pub fn add(&mut self, now: Time, index: Index) {
-        self.of.insert(index, now.plus_millis(INDETERMINATE_MILLIS));
+    /// A create of this pod got no answer.
+    pub fn add(&mut self, now: Time, pod: PodRole) {
+        self.of.insert(pod.index(), now.plus_millis(INDETERMINATE_MILLIS));
     }
 
-    /// Whether one of our own creates for this item may still be carried out.
-    pub fn holds(&self, now: Time, index: Index) -> bool {
-        self.of.get(&index).is_some_and(|until| *until > now)
+    /// Whether one of our own creates for this pod's item may still be carried out.
+    pub fn holds(&self, now: Time, pod: PodRole) -> bool {
+        self.own_until(pod).is_some_and(|until| until > now)
     }
 
     /// Whether another create than the one on its way may have made a pod of this item: one of ours, however long ago, or one of
     /// an operator before this one.
-    pub fn may_have_made(&self, now: Time, index: Index) -> bool {
-        self.of.contains_key(&index) || self.all > now
+    pub fn may_have_made(&self, now: Time, pod: PodRole) -> bool {
+        self.of.contains_key(&pod.index()) || self.all.is_some_and(|all| all > now)
     }
 
-    /// Until when one of our own creates for this item may still be carried out.
-    pub fn own_until(&self, index: Index) -> Time {
-        self.of.get(&index).copied().unwrap_or(Time(i64::MIN))
+    /// Until when one of our own creates for this pod's item may still be carried out.
+    pub fn own_until(&self, pod: PodRole) -> Option<Time> {
+        self.of.get(&pod.index()).copied()
     }
 
-    /// Until when a create for this item may still be carried out.
-    pub fn until(&self, index: Index) -> Time {
-        self.of.get(&index).map_or(self.all, |until| self.all.max(*until))
+    /// Until when any create for this pod's item may still be carried out.
+    pub fn until(&self, pod: PodRole) -> Option<Time> {
+        self.all.max(self.own_until(pod))
     }
 
     /// The same for any item.
-    pub fn until_all(&self) -> Time {
-        self.of.values().copied().max().map_or(self.all, |until| self.all.max(until))
+    pub fn until_all(&self) -> Option<Time> {
+        self.all.max(self.of.values().copied().max())
     }
 
     /// Takes over what another knew.
@@ -63,27 +63,32 @@ impl Indeterminate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::ids::Attempt;
+
+    fn pod(index: u32) -> PodRole {
+        PodRole::Item(Index(index), Attempt::FIRST)
+    }
 
     #[test]
     fn a_create_without_an_answer_may_be_carried_out_for_75_seconds() {
-        let mut indeterminate = Indeterminate::new(Time(40_000));
-        indeterminate.add(Time(1_000), Index(3));
-        assert!(indeterminate.holds(Time(75_999), Index(3)) && !indeterminate.holds(Time(76_000), Index(3)));
-        assert!(!indeterminate.holds(Time(1_000), Index(4)), "another item");
-        let made = |time, index| indeterminate.may_have_made(Time(time), Index(index));
+        let mut indeterminate = Indeterminate::new(Some(Time(40_000)));
+        indeterminate.add(Time(1_000), pod(3));
+        assert!(indeterminate.holds(Time(75_999), pod(3)) && !indeterminate.holds(Time(76_000), pod(3)));
+        assert!(!indeterminate.holds(Time(1_000), pod(4)), "another item");
+        let made = |time, index| indeterminate.may_have_made(Time(time), pod(index));
         assert!(
             made(76_000, 3) && made(39_999, 4) && !made(40_000, 4),
             "one of ours, or of an operator before this one"
         );
+        assert_eq!((indeterminate.own_until(pod(3)), indeterminate.own_until(pod(4))), (Some(Time(76_000)), None));
         assert_eq!(
-            (indeterminate.own_until(Index(3)), indeterminate.own_until(Index(4))),
-            (Time(76_000), Time(i64::MIN))
+            (indeterminate.until(pod(3)), indeterminate.until(pod(4))),
+            (Some(Time(76_000)), Some(Time(40_000)))
         );
-        assert_eq!((indeterminate.until(Index(3)), indeterminate.until(Index(4))), (Time(76_000), Time(40_000)));
-        assert_eq!(indeterminate.until_all(), Time(76_000));
-        let mut later = Indeterminate::new(Time(90_000));
+        assert_eq!(indeterminate.until_all(), Some(Time(76_000)));
+        let mut later = Indeterminate::new(Some(Time(90_000)));
         later.merge(&indeterminate);
-        assert!(later.holds(Time(75_999), Index(3)));
-        assert_eq!((later.until(Index(3)), later.until_all()), (Time(90_000), Time(90_000)));
+        assert!(later.holds(Time(75_999), pod(3)));
+        assert_eq!((later.until(pod(3)), later.until_all()), (Some(Time(90_000)), Some(Time(90_000))));
     }
 }

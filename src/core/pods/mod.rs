@@ -1,12 +1,19 @@
-//! The pods of one run from create to deletion.
+//! The pods of one run from create to deletion, whatever they run.
 
-pub mod explaining;
-pub mod flight;
-pub mod flights;
+mod explaining;
 pub mod indeterminate;
-pub mod outlived;
+mod outlived;
 pub mod retention;
-pub mod start_blockers;
+mod start_blockers;
+mod starting;
+mod state;
+mod stopping;
+mod table;
+mod timers;
+
+pub use state::{Absent, PodState};
+pub use stopping::Recorded;
+pub use table::PodTable;
 
 use std::collections::BTreeMap;
 

@@ -2,61 +2,43 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::ids::{Index, Time};
+use crate::core::ids::PodRole;
 
-/// Containers may take this many milliseconds to end after the item's before they are told.
-const PATIENCE_MILLIS: u64 = 10_000;
+/// Containers may take this many milliseconds to end after the item's before they are reported.
+pub(super) const PATIENCE_MILLIS: u64 = 10_000;
 /// Most characters of the names of containers.
 const NAMES_LIMIT: usize = 200;
 
-/// Pods of one task whose item's container has ended while others run.
+/// Pods of one run whose item's container has ended while others run.
 #[derive(Debug, Default)]
-pub struct Outlived {
-    /// When the patience with each ends.
-    patience: BTreeSet<(Time, Index)>,
-    /// It has ended with these.
-    late: BTreeSet<Index>,
-    /// The other containers of each, and when the patience with them ends.
-    names: BTreeMap<Index, (Time, String)>,
+pub(super) struct Outlived {
+    /// The other containers of each.
+    names: BTreeMap<PodRole, String>,
+    /// The patience with these has ended.
+    late: BTreeSet<PodRole>,
 }
 
 impl Outlived {
-    /// What runs in the pod of an item though its own container ended at `since`.
-    pub fn note(&mut self, index: Index, since: Time, containers: &[String]) {
+    /// These containers run in the pod though the item's has ended. Returns whether that is news.
+    pub(super) fn note(&mut self, pod: PodRole, containers: &[String]) -> bool {
         let names = crate::text::cut(&containers.join(", "), NAMES_LIMIT);
-        if let Some((_, known)) = self.names.get_mut(&index) {
-            *known = names;
-            return;
-        }
-        let until = since.plus_millis(PATIENCE_MILLIS);
-        self.patience.insert((until, index));
-        self.names.insert(index, (until, names));
+        self.names.insert(pod, names).is_none()
     }
 
-    /// The pod of the item has ended, or its own container runs.
-    pub fn forget(&mut self, index: Index) {
-        if let Some((until, _)) = self.names.remove(&index) {
-            self.patience.remove(&(until, index));
-            self.late.remove(&index);
-        }
+    /// The pod has ended, or the item's container runs. Returns whether it was noted.
+    pub(super) fn forget(&mut self, pod: PodRole) -> bool {
+        self.late.remove(&pod);
+        self.names.remove(&pod).is_some()
     }
 
-    /// Ends the patience with pods.
-    pub fn expire(&mut self, now: Time) {
-        while let Some(&(time, index)) = self.patience.first().filter(|(time, _)| *time <= now) {
-            self.patience.remove(&(time, index));
-            self.late.insert(index);
-        }
-    }
-
-    /// When the patience with the next one ends.
-    pub fn next_wake(&self) -> Option<Time> {
-        self.patience.first().map(|(time, _)| *time)
+    /// The patience with this pod has ended.
+    pub(super) fn expire(&mut self, pod: PodRole) {
+        self.late.insert(pod);
     }
 
     /// One of those that the task has waited for long enough, and what runs in it.
-    pub fn late(&self) -> Option<(Index, &str)> {
-        let index = self.late.first()?;
-        Some((*index, self.names.get(index)?.1.as_str()))
+    pub(super) fn late(&self) -> Option<(PodRole, &str)> {
+        let pod = self.late.first()?;
+        Some((*pod, self.names.get(pod)?.as_str()))
     }
 }

@@ -10,11 +10,11 @@ const MESSAGE_LIMIT: usize = 400;
 
 /// Pods of one task that can't start, by what holds them up.
 #[derive(Clone, Debug, Default)]
-pub struct StartBlockers(BTreeMap<BlockerKind, (u32, String)>);
+pub(super) struct StartBlockers(BTreeMap<BlockerKind, (u32, String)>);
 
 impl StartBlockers {
     /// A pod is held up in another way than before.
-    pub fn change(&mut self, pod: &str, before: Option<BlockerKind>, now: Option<&StartBlocker>) {
+    pub(super) fn change(&mut self, pod: &str, before: Option<BlockerKind>, now: Option<&StartBlocker>) {
         if let Some(kind) = before
             && let Some((count, _)) = self.0.get_mut(&kind)
         {
@@ -33,7 +33,7 @@ impl StartBlockers {
     }
 
     /// What to tell the user. `Other` is what every pod goes through on its way.
-    pub fn waiting(&self) -> Option<Waiting> {
+    pub(super) fn waiting(&self) -> Option<Waiting> {
         let told = self.0.iter().find(|(kind, _)| **kind != BlockerKind::Other);
         told.map(|(kind, (_, message))| {
             let reason = match kind {

@@ -10,5 +10,5 @@ pub use answer::{
 };
 pub use event::{Event, TaskSeen};
 pub use plan::{
-    Action, CacheLookup, Check, Create, Delete, EmitEvent, Expire, Explain, Fetch, Note, Plan, PodId, Write,
+    Action, Budget, CacheLookup, Check, Create, Delete, EmitEvent, Expire, Explain, Fetch, Note, Plan, PodId, Write,
 };

@@ -18,6 +18,15 @@ pub struct Plan {
     pub actions: Vec<Action>,
 }
 
+/// How many actions of each kind a round may still start.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Deletes.
+    pub deletes: usize,
+    /// GETs of pods.
+    pub gets: usize,
+}
+
 /// One thing to be done in the API server.
 #[derive(Debug)]
 pub enum Action {

@@ -1,8 +1,10 @@
 //! What of a task is in the API server: its status, written one at a time.
 
+mod description;
 pub mod status_summary;
 pub mod status_writer;
 
+pub use description::describe;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
 use k8s_openapi::jiff::Timestamp;
 

@@ -4,7 +4,7 @@ use crate::api::status::{FailureGroup, MapTaskStatus, ReduceStatus, RerunDone, T
 use crate::core::backoff::Backoff;
 use crate::core::ids::Time;
 use crate::core::limits::Limits;
-use crate::core::revision::Revision;
+use crate::core::revision::{Changes, Revision};
 
 /// Least time between two status writes of a task, in milliseconds.
 const INTERVAL_MILLIS: u64 = 1_000;
@@ -93,6 +93,12 @@ pub enum Observed {
     Own,
     /// Newer, with a status that somebody else wrote.
     External,
+}
+
+impl Changes for StatusWriter {
+    fn change(&mut self) -> Revision {
+        Self::change(self)
+    }
 }
 
 impl StatusWriter {

@@ -141,7 +141,10 @@ mod tests {
         assert_eq!(next(1, tries(2, 1, 0), failed(1)), Next::FailItem);
         assert_eq!(next(0, tries(1, 0, 0), AttemptOutcome::NodeLost), Next::Again(tries(2, 0, 1)));
         assert_eq!(next(0, tries(11, 0, 10), AttemptOutcome::NodeLost), Next::FailItem);
-        assert_eq!(next(0, tries(99, 0, 10), AttemptOutcome::Evicted { started: false }), Next::Again(tries(100, 0, 10)));
+        assert_eq!(
+            next(0, tries(99, 0, 10), AttemptOutcome::Evicted { started: false }),
+            Next::Again(tries(100, 0, 10))
+        );
     }
 
     #[test]
@@ -158,7 +161,10 @@ mod tests {
         assert_eq!(next(failed(4)), Next::Again(tries(2, 0, 0)));
         assert_eq!(next(failed(5)), Next::Again(tries(2, 1, 0)), "no rule fits: its category decides");
         assert_eq!(next(AttemptOutcome::Evicted { started: true }), Next::Again(tries(2, 1, 0)));
-        assert_eq!(next(AttemptOutcome::Failed { exit_code: 9, container: "side".to_owned() }), Next::Again(tries(2, 0, 0)));
+        assert_eq!(
+            next(AttemptOutcome::Failed { exit_code: 9, container: "side".to_owned() }),
+            Next::Again(tries(2, 0, 0))
+        );
         assert_eq!(next(oom("main")), Next::FailTask, "its exit code is 137");
     }
 

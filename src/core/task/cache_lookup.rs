@@ -2,29 +2,28 @@
 
 use std::sync::Arc;
 
-use crate::core::attempts::lookup_state::LookupState;
 use crate::core::cache::claims::Claims;
 use crate::core::ids::{Index, TaskKey, Time};
 use crate::core::port::{Action, CacheLookup, CacheLookupOutcome};
 use crate::core::task::{Stage, Task};
 
 impl Task {
-    pub(super) fn poll_recall(&mut self, now: Time, actions: &mut Vec<Action>) {
+    pub(super) fn poll_lookup(&mut self, now: Time, actions: &mut Vec<Action>) {
         if self.reduction.is_some() {
             return;
         }
         let Stage::Running(run) = &mut self.stage else { return };
-        if run.lookup.is_none() && !run.blocked_on_duplicate.freed().is_empty() {
-            run.lookup = Some(LookupState::later(now));
-        }
-        if !run.is_lookup_due(now) {
+        let spec = Arc::clone(run.spec());
+        let items = run.items_mut();
+        items.look_up_freed(now);
+        if !items.is_lookup_due(now, &spec) {
             return;
         }
-        let wanted = run.wanted();
-        let (Some(keys), Some(lookup)) = (&run.spec.cache, &mut run.lookup) else { return };
+        let wanted = items.wanted(&spec);
+        let (Some(keys), Some(lookup)) = (&spec.cache, items.lookup()) else { return };
         lookup.want(Arc::clone(&wanted));
         if wanted.is_empty() {
-            return self.recalled(now);
+            return self.looked_up();
         }
         let (cache, from) = (keys.id.clone(), lookup.ask());
         actions.push(Action::CacheLookup(CacheLookup {
@@ -36,47 +35,40 @@ impl Task {
         }));
     }
 
-    pub(super) fn next_recall(&self) -> Option<Time> {
+    pub(super) fn next_lookup(&self) -> Option<Time> {
         let Stage::Running(run) = &self.stage else { return None };
-        // What else it waits for ends with an event.
-        run.lookup.as_ref()?.next_wake().filter(|_| run.may_look_up())
+        run.items().next_lookup(run.spec())
     }
 
     /// A page was read, or could not be. Answers how many items were found.
     pub fn handle_cache_lookup(&mut self, now: Time, outcome: CacheLookupOutcome) -> u64 {
         let (Some(run), mut context) = self.context(now) else { return 0 };
-        let before = run.phases.counts().cached;
+        let before = run.items().counts().cached;
         let page = if let CacheLookupOutcome::Found { from, .. } = &outcome { Some(*from) } else { None };
         // Another page is of a look-up that was given up in the meantime.
-        let Some(lookup) = run.lookup.as_mut().filter(|lookup| lookup.awaits(page)) else { return 0 };
+        let Some(lookup) = run.items_mut().lookup().filter(|lookup| lookup.awaits(page)) else { return 0 };
         match outcome {
             CacheLookupOutcome::Found { entries, damaged, next, .. } => {
                 lookup.found(damaged, next);
                 let wanted = lookup.wanted().cloned().unwrap_or_default();
                 run.apply_entries(&mut context, &wanted, &entries);
                 if next.is_none() {
-                    self.recalled(now);
+                    self.looked_up();
                 }
             }
             CacheLookupOutcome::Indeterminate(_) => lookup.failed(now),
             CacheLookupOutcome::Refused(message) => {
                 self.emit("CacheUnreadable", true, &format!("items run as if nothing were known: {message}"));
-                self.recalled(now);
+                self.looked_up();
             }
         }
-        let found = self.map().map_or(0, |run| run.phases.counts().cached);
+        let found = self.map().map_or(0, |run| run.items().counts().cached);
         u64::from(found.saturating_sub(before))
     }
 
     /// The look-up is over: what was not found runs.
-    fn recalled(&mut self, now: Time) {
-        let (Some(run), _) = self.context(now) else { return };
-        let damaged = run.lookup.take().map_or(0, |lookup| lookup.damaged());
-        for index in run.blocked_on_duplicate.take_freed() {
-            if run.is_untouched(index) {
-                run.waitlist.ready(index);
-            }
-        }
+    fn looked_up(&mut self) {
+        let damaged = self.active_mut().map_or(0, |run| run.items_mut().end_lookup());
         if damaged > 0 {
             self.emit(
                 "CacheDamaged",
@@ -89,18 +81,20 @@ impl Task {
     /// Takes the item's key, if it is one that others with the same cache wait for. Answers who has it.
     pub fn claim(&self, claims: &mut Claims, task: &TaskKey, index: Index) -> Result<(), (TaskKey, Index)> {
         let Some(run) = self.map().filter(|_| self.reduction.is_none()) else { return Ok(()) };
-        match run.spec.cache.as_ref().filter(|keys| keys.serialize && run.spec.blueprint.items.is_known()) {
-            Some(keys) => claims.take(&keys.id, keys.key(&run.spec.blueprint.items.get(index)), task, index),
+        let items = &run.spec().blueprint.items;
+        match run.spec().cache.as_ref().filter(|keys| keys.serialize && items.is_known()) {
+            Some(keys) => claims.take(&keys.id, keys.key(&items.get(index)), task, index),
             None => Ok(()),
         }
     }
 
     /// Takes the keys of items that are in flight already, as after a restart.
-    pub fn claim_flights(&self, claims: &mut Claims, task: &TaskKey) {
-        let Some(run) = self.map().filter(|run| run.spec.cache.as_ref().is_some_and(|keys| keys.serialize)) else {
+    pub fn claim_assigned(&self, claims: &mut Claims, task: &TaskKey) {
+        let Some(run) = self.map().filter(|run| run.spec().cache.as_ref().is_some_and(|keys| keys.serialize)) else {
             return;
         };
-        for index in run.flights.indexes().filter(|index| !claims.holds(task, *index)).collect::<Vec<_>>() {
+        for index in run.items().assignments().indexes().filter(|index| !claims.holds(task, *index)).collect::<Vec<_>>()
+        {
             // Two may run after a restart; the first one is waited for.
             drop(self.claim(claims, task, index));
         }
@@ -108,20 +102,20 @@ impl Task {
 
     /// Whether an item that computes the same still has to wait for this one.
     pub fn needs_claim(&self, index: Index) -> bool {
-        self.map().is_some_and(|run| run.needs_claim(index))
+        self.map().is_some_and(|run| run.items().needs_claim(index))
     }
 
     /// The item waits for another one that computes the same.
-    pub fn park(&mut self, index: Index, behind: String) {
-        let Some(run) = self.active_mut() else { return };
-        run.waitlist.take(index);
-        run.blocked_on_duplicate.park(index, behind);
+    pub fn block(&mut self, index: Index, behind: String) {
+        if let Some(run) = self.active_mut() {
+            run.items_mut().block_on_duplicate(index, behind);
+        }
     }
 
     /// What the item waited for is over: it may be known now.
-    pub fn unpark(&mut self, index: Index) {
+    pub fn unblock(&mut self, index: Index) {
         if let Some(run) = self.active_mut() {
-            run.blocked_on_duplicate.free(index);
+            run.items_mut().unblock(index);
         }
     }
 }

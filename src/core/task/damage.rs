@@ -21,12 +21,12 @@ impl Task {
     pub(super) fn shards_to_store(&mut self, now: Time) -> Vec<Shard> {
         let ends = matches!(self.stage, Stage::Ended { .. });
         // A reduce that may not start yet has yet to find every ConfigMap there.
-        let reduces = self.reduction.as_ref().is_some_and(|reduction| reduction.run.not_before.is_some());
+        let reduces = self.reduction.as_ref().is_some_and(|reduction| reduction.run.not_before().is_some());
         let (Stage::Running(run) | Stage::Ended { run: Some(run), .. }) = &self.stage else { return Vec::new() };
-        let Some(layout) = run.spec.results else { return Vec::new() };
-        let mut shards = layout.shard(&run.results, ends || reduces);
+        let Some(layout) = run.spec().results else { return Vec::new() };
+        let mut shards = layout.shard(run.items().results(), ends || reduces);
         for shard in &mut shards {
-            shard.stored = run.stored_places(shard);
+            shard.stored = run.items().stored_places(shard);
             let known = self.damage.remove(&shard.number).unwrap_or_default();
             shard.damaged = known.iter().filter(|place| !shard.lines.contains_key(place)).collect();
             if !shard.damaged.is_empty() {
@@ -55,7 +55,7 @@ impl Task {
         self.writer.void();
         let uid = &self.uid;
         let (Stage::Running(run) | Stage::Ended { run: Some(run), .. }) = &mut self.stage else { return };
-        let Some(layout) = run.spec.results else { return };
+        let Some(layout) = run.spec().results else { return };
         let (mut restored, mut told) = (Vec::new(), false);
         for Damage { shard, places } in damage {
             let first = shard * layout.items_per_shard();
@@ -88,12 +88,12 @@ impl Task {
 
     /// Why a reduce may not start: it would take what is missing for results.
     pub(super) fn damage_before_reduce(&self) -> Option<String> {
-        let waits = self.reduction.as_ref().is_some_and(|reduction| reduction.run.not_before.is_some());
+        let waits = self.reduction.as_ref().is_some_and(|reduction| reduction.run.not_before().is_some());
         (waits && !self.damage.is_empty()).then(|| self.damage_in_words())
     }
 
     fn damage_in_words(&self) -> String {
-        let layout = self.map().and_then(|run| run.spec.results);
+        let layout = self.map().and_then(|run| run.spec().results);
         let (per_shard, shards) = layout.map_or((1, 1), |layout| (layout.items_per_shard(), layout.shards()));
         let names = ResultNames::new(&self.key.name, shards);
         let word = |(shard, places): (&u32, &Places)| {

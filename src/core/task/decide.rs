@@ -33,7 +33,9 @@ impl Task {
         let revision = self.writer.change_urgently();
         let mut run = Run::new(spec, self.all_indeterminate);
         // Which text the items are of must be recorded before one of them starts: the text may change.
-        run.not_before = run.spec.config_map.is_some().then_some((revision, now));
+        if run.spec().config_map.is_some() {
+            run.start_after(revision, now);
+        }
         self.stage = Stage::Running(Box::new(run));
         self.decide(now);
     }
@@ -71,19 +73,18 @@ impl Task {
         let (Some(run), mut context) = self.context(now) else { return };
         if late {
             let message = late_message();
-            run.forced_failure.get_or_insert((FailReason::DeadlineExceeded, message));
-            run.cancel_all = true;
+            run.force_end(FailReason::DeadlineExceeded, message);
         }
         let news = run.decide();
         if !run.remainder().starts() {
-            run.cancel_waiting(&mut context);
+            run.cancel_pending(&mut context);
         }
         let busy = run.is_busy();
-        let Some(decision) = run.decided.clone() else { return };
+        let Some(decision) = run.outcome().cloned() else { return };
         let summary = run.summary();
-        let most_often = run.failures.most_often(true).map(|words| format!("; {words}")).unwrap_or_default();
-        let counts = run.phases.counts();
-        let reducer = run.spec.reduce.clone();
+        let most_often = run.items().failures().most_often(true).map(|words| format!("; {words}")).unwrap_or_default();
+        let counts = run.items().counts();
+        let reducer = run.spec().reduce.clone();
         let runs_on = busy && run.remainder() == Remainder::Run;
         if news {
             match &decision {
@@ -102,7 +103,7 @@ impl Task {
             });
             let revision = self.writer.change_urgently();
             if let Some(run) = self.active_mut() {
-                run.decided_at = Some(revision);
+                run.decided_with(revision);
             }
         }
         if busy {

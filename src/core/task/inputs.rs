@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::core::backoff::Backoff;
 use crate::core::ids::Time;
+use crate::core::items::ItemList;
 use crate::core::port::{Action, Fetch, FetchOutcome};
 use crate::core::spec::{AcceptedSpec, Given};
 use crate::core::task::{Stage, Task};
@@ -41,7 +42,7 @@ impl Task {
     fn wanted_items(&self) -> Option<Fetch> {
         let source = match &self.stage {
             Stage::Fetching(spec) => spec.items.config_map.as_ref()?,
-            Stage::Running(run) if !run.spec.blueprint.items.is_known() => &run.spec.config_map.as_ref()?.0,
+            Stage::Running(run) if !run.spec().blueprint.items.is_known() => &run.spec().config_map.as_ref()?.0,
             _ => return None,
         };
         let (name, key) = (source.name.clone(), source.key.clone());
@@ -75,7 +76,7 @@ impl Task {
                         Some(format!("not yet accepted, will try again: {}", crate::text::cut(&message, 400)));
                     self.writer.change();
                 }
-                self.fetching.failed(now, format!("spec.blueprint.items.configMap: {message}"));
+                self.fetching.failed(now, format!("spec.items.configMap: {message}"));
                 return;
             }
         };
@@ -84,9 +85,9 @@ impl Task {
                 Ok(spec) => self.check_or_accept(now, Arc::new(spec)),
                 Err(refusal) => self.refuse(now, refusal.reason(), &refusal.to_string()),
             },
-            Stage::Running(run) => match with_items(&run.spec, &text) {
-                Ok(spec) => {
-                    run.spec = Arc::new(spec);
+            Stage::Running(run) => match read_again(run.spec(), &text) {
+                Ok(items) => {
+                    run.set_items(items);
                     self.fetching.problem = None;
                 }
                 Err(problem) => self.fetching.failed(now, problem),
@@ -96,9 +97,9 @@ impl Task {
     }
 }
 
-/// The job with the items of this text, if it is the text that they were read from at first.
-fn with_items(spec: &AcceptedSpec, text: &[u8]) -> Result<AcceptedSpec, String> {
-    let Some((source, known)) = &spec.config_map else { return Ok(spec.clone()) };
+/// The items of this text, if it is the text that they were read from at first.
+fn read_again(spec: &AcceptedSpec, text: &[u8]) -> Result<ItemList, String> {
+    let Some((source, known)) = &spec.config_map else { return Ok(spec.blueprint.items.clone()) };
     let found = crate::core::items::hash(text);
     if known.as_ref().is_some_and(|known| *known != found) {
         return Err(format!(
@@ -109,7 +110,7 @@ fn with_items(spec: &AcceptedSpec, text: &[u8]) -> Result<AcceptedSpec, String> 
             known.as_deref().unwrap_or_default()
         ));
     }
-    let items = crate::core::items::ItemList::from_text(source, text).map_err(|error| error.to_string())?;
+    let items = ItemList::from_text(source, text).map_err(|error| error.to_string())?;
     if items.count() != spec.count() {
         return Err(format!(
             "ConfigMap {} has {} items instead of {}",
@@ -118,5 +119,5 @@ fn with_items(spec: &AcceptedSpec, text: &[u8]) -> Result<AcceptedSpec, String> 
             spec.count().get()
         ));
     }
-    Ok(spec.with_blueprint(|blueprint| blueprint.items = items))
+    Ok(items)
 }

@@ -9,6 +9,7 @@ use super::{PollContext, Stage, Task};
 use crate::api::TaskPhase;
 use crate::api::conditions::{ConditionType, is_true};
 use crate::api::spec::SuspendPolicy;
+use crate::core::attempts::Outcomes;
 use crate::core::backoff::Backoff;
 use crate::core::failures::Failures;
 use crate::core::ids::{ItemCount, Time};
@@ -56,11 +57,12 @@ impl Task {
             last_blocked: None,
             name_taken: None,
             create_failed: None,
-            all_indeterminate: Time(i64::MIN),
+            all_indeterminate: None,
+            outcomes: Outcomes::default(),
             storing: std::collections::BTreeMap::new(),
         };
         if poll.restart {
-            task.all_indeterminate = poll.now.plus_millis(INDETERMINATE_MILLIS);
+            task.all_indeterminate = Some(poll.now.plus_millis(INDETERMINATE_MILLIS));
         }
         task.load(poll, seen, pods);
         task.compare_templates(poll.now, seen);
@@ -83,7 +85,7 @@ impl Task {
             self.retention.forget_unrecorded();
             // Another operator wrote. Its status is the truth now; all we knew beyond it is in the pods.
             self.summary = StatusSummary::from_status(&seen.status, seen.generation);
-            self.all_indeterminate = poll.now.plus_millis(INDETERMINATE_MILLIS);
+            self.all_indeterminate = Some(poll.now.plus_millis(INDETERMINATE_MILLIS));
             self.load(poll, seen, pods);
         }
         if resumed && matches!(self.stage, Stage::Running(_)) {
@@ -130,7 +132,7 @@ impl Task {
         for (role, pod) in pods {
             self.handle_pod(poll, *role, pod);
         }
-        self.doubt_missing(poll, seen, pods);
+        self.expect_missing(poll, seen, pods);
     }
 
     /// A task that is not yet accepted: its list is read, then its spec checked.
@@ -172,7 +174,7 @@ impl Task {
         if let Stage::Running(old) = &mut self.stage {
             run.take_over_creates(old);
         }
-        run.suspending = self.mutable.stops();
+        run.restore_suspension(self.mutable.stops());
         if seen.status.phase == Some(TaskPhase::Suspended) && !self.mutable.suspend {
             self.summary.start_time = Some(meta_time(poll.now));
         }
@@ -214,19 +216,19 @@ impl Task {
             None => (Phases::new(spec.count()), Attempts::default()),
         };
         let mut run = Run::resume(Arc::new(spec), phases, tries, self.all_indeterminate);
-        run.failures = Failures::from_status(&status.failures);
-        run.decided = Outcome::recorded(status);
-        run.explicit_selection = status.rerun.as_ref().is_some_and(|rerun| rerun.explicit_selection);
+        run.items_mut().restore_failures(Failures::from_status(&status.failures));
+        let explicit_selection = status.rerun.as_ref().is_some_and(|rerun| rerun.explicit_selection);
+        run.restore_decision(Outcome::recorded(status), explicit_selection);
         Ok(run)
     }
 
     /// Items that the status calls running, whose pod was not among those shown: asked for before they count as lost.
-    fn doubt_missing(&mut self, poll: &PollContext, seen: &TaskSeen, pods: &Pods) {
+    fn expect_missing(&mut self, poll: &PollContext, seen: &TaskSeen, pods: &Pods) {
         // Though it may have been resumed since.
         let suspended =
             seen.status.phase == Some(TaskPhase::Suspended) && self.mutable.suspend_policy == SuspendPolicy::Stop;
         if let Some(run) = self.active_mut() {
-            run.doubt_missing(poll.now, suspended);
+            run.expect_missing(poll.now, suspended);
             run.hold_retries(pods);
         }
     }
@@ -236,7 +238,7 @@ impl Task {
         if self.writer.is_clean() {
             self.unstored = None;
             if let Stage::Running(run) | Stage::Ended { run: Some(run), .. } = &mut self.stage {
-                run.results.clear();
+                run.items_mut().all_results_stored();
             }
         }
         self.forget_run();
@@ -250,7 +252,7 @@ impl Task {
             && !kept
             && let Some(run) = run.take()
         {
-            self.all_indeterminate = self.all_indeterminate.max(run.indeterminate.until_all());
+            self.all_indeterminate = self.all_indeterminate.max(run.pods().indeterminate().until_all());
         }
     }
 }

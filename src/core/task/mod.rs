@@ -1,5 +1,6 @@
 //! One task's life: checked, accepted, run, decided, ended.
 
+mod answers;
 pub mod cache_lookup;
 mod damage;
 mod decide;
@@ -19,12 +20,11 @@ use std::sync::Arc;
 
 use crate::api::spec::MapTaskSpec;
 use crate::api::status::{TaskPhase, Waiting};
+use crate::core::attempts::Outcomes;
 use crate::core::backoff::Backoff;
-use crate::core::ids::{Attempt, Index, PodRole, TaskKey, Time};
-use crate::core::port::EmitEvent;
-use crate::core::spec::reduce::SELF;
-
+use crate::core::ids::{Index, TaskKey, Time};
 use crate::core::pods::retention::{Keeping, Retention};
+use crate::core::port::EmitEvent;
 use crate::core::record::status_summary::StatusSummary;
 use crate::core::record::status_writer::StatusWriter;
 use crate::core::revision::Revision;
@@ -49,15 +49,6 @@ pub struct PollContext {
     pub attempted_writes: usize,
     /// Tasks are loaded that an earlier operator may have worked on.
     pub restart: bool,
-}
-
-/// How many actions of each kind a round may still start.
-#[derive(Clone, Copy, Debug)]
-pub struct Budget {
-    /// Deletes.
-    pub deletes: usize,
-    /// Looks.
-    pub gets: usize,
 }
 
 /// One task.
@@ -90,13 +81,15 @@ pub struct Task {
     /// Until when an item waits whose create failed, and the API server's words.
     create_failed: Option<(Time, String)>,
     /// Until when creates of an operator before this one may still be carried out.
-    all_indeterminate: Time,
+    all_indeterminate: Option<Time>,
     /// The spec of a task that was never accepted, if it is to be checked again.
     unchecked: Option<Box<MapTaskSpec>>,
     /// Nothing is asked about the spec before this revision is recorded.
     check_after: Revision,
     /// Results that somebody has changed or deleted, as far as is known.
     damage: damage::Known,
+    /// How attempts ended since they were last asked for.
+    outcomes: Outcomes,
     /// The results in the write that is on its way.
     storing: BTreeMap<Index, String>,
 }
@@ -121,7 +114,12 @@ impl Task {
 
     /// Items in flight.
     pub fn in_flight(&self) -> usize {
-        self.active().map_or(0, Run::in_flight)
+        self.active().map_or(0, |run| run.items().in_flight())
+    }
+
+    /// How attempts ended since this was last asked, by the word for the outcome.
+    pub fn take_outcomes(&mut self) -> BTreeMap<&'static str, u64> {
+        self.outcomes.take()
     }
 
     /// Finished pods that are to go later.
@@ -187,16 +185,8 @@ impl Task {
             (Stage::Running(run), None) => Some(&mut **run),
             _ => None,
         };
-        (run, Context { now, seed: self.seed, writer: &mut self.writer, retention: &mut self.retention })
-    }
-
-    /// Which attempt of the active run a pod is; `None` if it is of the past.
-    fn attempt_of(&self, role: PodRole) -> Option<(Index, Attempt)> {
-        match (role, &self.reduction) {
-            (PodRole::Reduce(attempt), Some(_)) => Some((SELF, attempt)),
-            (PodRole::Item(index, attempt), None) => Some((index, attempt)),
-            _ => None,
-        }
+        let Self { seed, writer, retention, outcomes, .. } = self;
+        (run, Context { now, seed: *seed, writer, retention, outcomes })
     }
 
     fn emit(&mut self, reason: &'static str, warning: bool, note: &str) {

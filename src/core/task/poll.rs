@@ -1,18 +1,15 @@
 //! What is to be done for one task now?
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
-
 use crate::api::status::{Waiting, WaitingReason};
-use crate::core::ids::{Attempt, Index, PodRole, Time};
+use crate::core::ids::{Index, PodRole, Time};
 use crate::core::pod::pod_name;
-use crate::core::pods::flight::{Doubt, Flight, Stop, Unwanted};
-use crate::core::port::{Action, Check, Create, Delete, EmitEvent, Expire, PodId, Write};
+use crate::core::port::{Action, Budget, Check, Create, Delete, EmitEvent, Expire, PodId, Write};
 use crate::core::queue::Denial;
+use crate::core::record::describe;
 use crate::core::revision::Revision;
 use crate::core::run::Run;
-use crate::core::spec::outcome::Remainder;
-use crate::core::task::{Budget, PollContext, Stage, Task};
+use crate::core::task::{PollContext, Stage, Task};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Most characters of a message in `status.waiting`.
 const WAITING_LIMIT: usize = 512;
@@ -24,32 +21,17 @@ impl Task {
             return None;
         }
         let limit = self.mutable.concurrency.unwrap_or(usize::MAX);
-        let run = self.active_mut()?;
-        if run.not_before.is_some()
-            || run.awaits_lookup()
-            || !run.remainder().starts()
-            || !run.spec.blueprint.items.is_known()
-        {
-            return None;
-        }
-        let flights = &run.flights;
-        let index = run.waitlist.peek(&run.phases, |index| flights.contains(index))?;
-        let others = run.in_flight() - usize::from(run.waitlist.keeps_slot(index));
-        (others < limit).then_some(index)
+        self.active_mut()?.peek_startable(limit)
     }
 
     /// How many items more are in flight once this one has started, which [`Self::peek_startable`] named.
     pub fn slots_to_start(&self, index: Index) -> usize {
-        usize::from(self.active().is_none_or(|run| !run.waitlist.keeps_slot(index)))
+        usize::from(self.active().is_none_or(|run| !run.items().keeps_slot(index)))
     }
 
     /// Starts an item that [`Self::peek_startable`] named.
     pub fn launch(&mut self, poll: &PollContext, index: Index) -> Option<Create> {
-        let run = self.active_mut()?;
-        let attempt = run.launch(poll.now, index);
-        let memory_raises = run.tries.get(index).memory_raises;
-        let blueprint = Arc::clone(&run.spec.blueprint);
-        Some(Create { role: blueprint.role_of(index, attempt), blueprint, memory_raises })
+        Some(self.active_mut()?.launch(poll.now, index))
     }
 
     /// Notes why nothing more starts; `denied` is what the queue said.
@@ -69,33 +51,33 @@ impl Task {
 
     fn why_waiting(&self, denied: Option<Denial>) -> Option<Waiting> {
         let Some(run) = self.active() else { return self.why_not_accepted() };
-        let starts = !self.mutable.suspend && run.remainder().starts() && run.phases.counts().pending > 0;
+        let starts = !self.mutable.suspend && run.may_start_more();
         let (reason, message) = if let Some(problem) = self.templates.problem.as_ref().filter(|_| starts) {
             (WaitingReason::TemplateChanged, Some(problem.clone()))
         } else if let Some(Denial::Waiting(reason, message)) = denied.filter(|_| starts) {
             (reason, message)
         } else if let Some(message) =
-            self.fetching.problem.as_ref().filter(|_| starts && !run.spec.blueprint.items.is_known())
+            self.fetching.problem.as_ref().filter(|_| starts && !run.spec().blueprint.items.is_known())
         {
             (WaitingReason::ItemsChanged, Some(message.clone()))
         } else if let Some((_, message)) = self.name_taken.as_ref().filter(|_| starts) {
             (WaitingReason::NameTaken, Some(message.clone()))
-        } else if let Some(stalled) = run.blockers.waiting() {
+        } else if let Some(stalled) = run.pods().waiting() {
             (stalled.reason, stalled.message)
-        } else if let Some((index, names)) = run.outlived.late() {
-            let pod = pod_name(&self.key.name, run.spec.blueprint.role_of(index, run.tries.get(index).attempt));
-            let own = run.spec.blueprint.template.container();
+        } else if let Some((role, names)) = run.pods().outlived() {
+            let pod = pod_name(&self.key.name, role);
+            let own = run.spec().blueprint.template.container();
             let message = format!(
                 "pod {pod}: container {own} has ended, but {names} runs on; with spec.completion: Container the pod ends then"
             );
             (WaitingReason::ContainersRunning, Some(message))
-        } else if starts && self.mutable.concurrency.is_some_and(|limit| run.in_flight() >= limit) {
+        } else if starts && self.mutable.concurrency.is_some_and(|limit| run.items().in_flight() >= limit) {
             (WaitingReason::Concurrency, None)
         } else if let Some((_, message)) = self.create_failed.as_ref().filter(|_| starts) {
             (WaitingReason::FailedCreate, Some(message.clone()))
-        } else if let Some(behind) = run.blocked_on_duplicate.behind().filter(|_| starts && run.waits_for_others()) {
+        } else if let Some(behind) = run.items().blocked_behind().filter(|_| starts) {
             (WaitingReason::Serialized, Some(behind.to_owned()))
-        } else if starts && run.flights.is_empty() && run.waitlist.is_holding() {
+        } else if starts && run.items().assignments().is_empty() && run.items().is_holding() {
             (WaitingReason::Backoff, None)
         } else {
             return None;
@@ -129,22 +111,17 @@ impl Task {
         self.name_taken.take_if(|(until, _)| *until <= now);
         self.create_failed.take_if(|(until, _)| *until <= now);
         self.poll_fetch(now, actions);
-        self.poll_recall(now, actions);
+        self.poll_lookup(now, actions);
         self.poll_check(now, actions);
         self.poll_rerun(now);
         let stops = self.mutable.stops();
-        let key = self.key.clone();
         if let (Some(run), context) = self.context(now) {
-            run.not_before =
-                run.not_before.filter(|(revision, time)| !context.writer.is_written(*revision) || *time > now);
-            run.waitlist.release_due(now, context.writer.written());
-            run.expire_starts(now);
-            run.suspend(stops, context.writer.revision());
-            run.poll_explain(now, &key, actions);
-            run.outlived.expire(now);
+            run.poll(&context, stops, actions);
         }
         self.decide(now);
-        self.poll_flights(now, budget, actions);
+        if let (Some(run), context) = self.context(now) {
+            run.poll_pods(&context, budget, actions);
+        }
         if self.writer.reread_due().is_some_and(|due| due <= now) {
             self.writer.reread_begun(now);
             actions.push(Action::Reread(self.key.clone()));
@@ -175,7 +152,7 @@ impl Task {
         }
         let stage = match &self.stage {
             Stage::Checking { again, asked: false, .. } if self.may_check() => again.until(),
-            Stage::Running(_) if !self.mutable.suspend => self.active().and_then(|run| run.waitlist.next_wake()),
+            Stage::Running(_) if !self.mutable.suspend => self.active().and_then(|run| run.items().next_wake()),
             _ => None,
         };
         let times = [
@@ -183,13 +160,13 @@ impl Task {
             self.active().and_then(Run::next_wake),
             // Until its revision is written, the answer to that write is what counts.
             self.active()
-                .and_then(|run| run.not_before)
+                .and_then(Run::not_before)
                 .filter(|(revision, _)| self.writer.is_written(*revision))
                 .map(|gate| gate.1),
             self.name_taken.as_ref().map(|(until, _)| *until),
             self.create_failed.as_ref().map(|(until, _)| *until),
             self.next_fetch(),
-            self.next_recall(),
+            self.next_lookup(),
             self.deadline(),
             self.reduction.as_ref().and_then(|reduction| reduction.deadline()),
             self.expiry(),
@@ -213,47 +190,6 @@ impl Task {
         }
     }
 
-    /// Stops what is not to run any more, and looks for pods that are doubtful.
-    fn poll_flights(&mut self, now: Time, budget: &mut Budget, actions: &mut Vec<Action>) {
-        let key = self.key.clone();
-        let (Some(run), context) = self.context(now) else { return };
-        let recorded = run.decided_at.is_none_or(|revision| context.writer.is_written(revision));
-        let all = recorded && run.remainder() == Remainder::Cancel;
-        let suspended = run.suspended_at.is_none_or(|revision| context.writer.is_written(revision));
-        run.flights.stop_all(all);
-        let Run { spec, flights, indeterminate, .. } = run;
-        let id =
-            |index: Index, attempt: Attempt| PodId { key: key.clone(), role: spec.blueprint.role_of(index, attempt) };
-        let task_uid = || spec.blueprint.uid.clone();
-        let is_unwanted = |unwanted: Unwanted| suspended || unwanted != Unwanted::Suspended;
-        let is_to_stop =
-            |flight: &Flight| (all || flight.unwanted.is_some_and(is_unwanted)) && matches!(flight.stop, Stop::No(_));
-        let each = |index: Index, flight: &mut Flight| {
-            let due = is_to_stop(flight) && matches!(flight.stop, Stop::No(time) if time <= now);
-            if let Some(uid) = flight.pod_uid.clone().filter(|_| due && budget.deletes > 0) {
-                // The end of a task does not wait for what an operator before this one may have sent.
-                let free = if all { indeterminate.own_until(index) } else { indeterminate.until(index) };
-                if free > now {
-                    // A late create would bring back under its name what is to be over.
-                    flight.stop = Stop::No(free);
-                } else {
-                    flight.stop = Stop::Asked;
-                    // It may have started or ended in the meantime: then what it says counts.
-                    let version = Some(flight.pod_version);
-                    budget.deletes -= 1;
-                    let id = id(index, flight.attempt);
-                    actions.push(Action::Delete(Delete { id, uid, task_uid: task_uid(), version, ended: false }));
-                }
-            }
-            if budget.gets > 0 && matches!(flight.doubt, Doubt::Since(time) if time <= now) {
-                flight.doubt = Doubt::Asked;
-                budget.gets -= 1;
-                actions.push(Action::GetPod(id(index, flight.attempt), task_uid()));
-            }
-        };
-        flights.look(each, is_to_stop);
-    }
-
     /// Puts a status write into `actions`, if one is due among so many tasks that have items in flight.
     pub fn poll_write(&mut self, now: Time, busy: u32, actions: &mut Vec<Action>) {
         self.writer.share(busy);
@@ -264,15 +200,15 @@ impl Task {
         let results = self.shards_to_store(now);
         let mut status = self.summary.status(self.phase());
         if let Some(run) = self.map() {
-            run.describe(&mut status);
+            describe(run.items(), run.spec(), &mut status);
         }
         status.reduce = self.reduce_status();
         status.pending_rerun = self.rerun_ahead();
         let (storing, entries) = match self.map() {
-            Some(run) => (run.results.clone(), run.new_entries()),
+            Some(run) => (run.items().results().clone(), run.items().new_entries(run.spec())),
             None => (BTreeMap::new(), Vec::new()),
         };
-        let cache = self.map().and_then(|run| run.spec.cache.as_ref()).filter(|_| !entries.is_empty());
+        let cache = self.map().and_then(|run| run.spec().cache.as_ref()).filter(|_| !entries.is_empty());
         let cache = cache.map(|keys| (keys.id.clone(), entries));
         self.storing = storing;
         self.writer.begin(now, &status);

@@ -29,7 +29,7 @@ impl Reduction {
         start: Time,
         tries: Tries,
         phase: ItemPhase,
-        all_indeterminate: Time,
+        all_indeterminate: Option<Time>,
     ) -> Self {
         let spec = reducer.spec.with_blueprint(|blueprint| blueprint.reduces = Some(counts));
         let (mut phases, mut attempts) = (Phases::new(ItemCount::ONE), Attempts::default());
@@ -46,9 +46,9 @@ impl Reduction {
 
     /// As the status shows it.
     pub fn record(&self) -> ReduceStatus {
-        let tries = self.run.tries.get(SELF);
+        let tries = self.run.items().tries(SELF);
         ReduceStatus {
-            phase: match self.run.phases.get(SELF) {
+            phase: match self.run.items().phases().get(SELF) {
                 Some(ItemPhase::Running) => ReducePhase::Running,
                 Some(ItemPhase::Succeeded | ItemPhase::Cached) => ReducePhase::Succeeded,
                 Some(ItemPhase::Failed) => ReducePhase::Failed,
@@ -59,7 +59,7 @@ impl Reduction {
             application_failures: number(tries.application),
             infrastructure_failures: number(tries.infrastructure),
             start_time: Some(meta_time(self.start)),
-            failures: self.run.failures.to_status(),
+            failures: self.run.items().failures().to_status(),
         }
     }
 }
@@ -71,8 +71,8 @@ impl Task {
         let before = self.summary.reduce.as_ref().and_then(|record| u32::try_from(record.attempt).ok()).unwrap_or(0);
         let tries = Tries { attempt: Attempt(before + 1), ..Tries::default() };
         let mut reduction = Reduction::begin(reducer, counts, now, tries, ItemPhase::Pending, self.all_indeterminate);
-        let free = if before == 0 { now } else { now.max(self.all_indeterminate) };
-        reduction.run.not_before = Some((self.writer.change_urgently(), free));
+        let free = if before == 0 { now } else { self.all_indeterminate.map_or(now, |until| until.max(now)) };
+        reduction.run.start_after(self.writer.change_urgently(), free);
         (self.summary.result, self.summary.result_text) = (None, None);
         self.summary.waiting = None;
         self.reduction = Some(Box::new(reduction));
@@ -84,7 +84,7 @@ impl Task {
             return;
         };
         let Some(run) = self.map() else { return };
-        let (Some(reducer), Some(Outcome::Successful)) = (&run.spec.reduce, &run.decided) else { return };
+        let (Some(reducer), Some(Outcome::Successful)) = (&run.spec().reduce, run.outcome()) else { return };
         let count = |n: i32| u32::try_from(n).unwrap_or(0);
         let tries = Tries {
             attempt: Attempt(count(record.attempt).max(1)),
@@ -95,9 +95,9 @@ impl Task {
         let phase = if record.phase == ReducePhase::Running { ItemPhase::Running } else { ItemPhase::Pending };
         let start = record.start_time.as_ref().map_or(0, |time| time.0.as_millisecond());
         let mut reduction =
-            Reduction::begin(reducer, run.phases.counts(), Time(start), tries, phase, self.all_indeterminate);
-        reduction.run.failures = Failures::from_status(&record.failures);
-        reduction.run.suspending = self.mutable.stops();
+            Reduction::begin(reducer, run.items().counts(), Time(start), tries, phase, self.all_indeterminate);
+        reduction.run.items_mut().restore_failures(Failures::from_status(&record.failures));
+        reduction.run.restore_suspension(self.mutable.stops());
         self.reduction = Some(Box::new(reduction));
     }
 
@@ -105,28 +105,31 @@ impl Task {
     pub(super) fn decide_reduction(&mut self, now: Time, late: Option<String>) {
         let (Some(run), mut context) = self.context(now) else { return };
         if let Some(message) = late {
-            run.forced_failure.get_or_insert((FailReason::DeadlineExceeded, message));
-            run.cancel_all = true;
+            run.force_end(FailReason::DeadlineExceeded, message);
         }
         run.decide();
         if !run.remainder().starts() {
-            run.cancel_waiting(&mut context);
+            run.cancel_pending(&mut context);
         }
         if run.is_busy() {
             return;
         }
-        let why = match &run.decided {
+        let why = match run.outcome() {
             Some(Outcome::Failed(reason, message)) if *reason != FailReason::TooManyFailures => format!(": {message}"),
-            _ => run.failures.most_often(false).map_or(", which was stopped".to_owned(), |words| format!("; {words}")),
+            _ => run
+                .items()
+                .failures()
+                .most_often(false)
+                .map_or(", which was stopped".to_owned(), |words| format!("; {words}")),
         };
         let Some(reduction) = self.reduction.take() else { return };
-        self.all_indeterminate = self.all_indeterminate.max(reduction.run.indeterminate.until_all());
+        self.all_indeterminate = self.all_indeterminate.max(reduction.run.pods().indeterminate().until_all());
         let record = reduction.record();
         let succeeded = record.phase == ReducePhase::Succeeded;
         let attempt = record.attempt;
         self.summary.reduce = Some(record);
         if succeeded {
-            let line = reduction.run.results.get(&SELF);
+            let line = reduction.run.items().results().get(&SELF);
             (self.summary.result, self.summary.result_text) = line.map(|line| shown(line)).unwrap_or_default();
             let message = format!("{}; the results are reduced", self.summary());
             self.emit_recorded("Succeeded", false, &message);

@@ -81,7 +81,9 @@ impl Task {
         }
         let Stage::Ended { run, phase } = &mut self.stage else { return };
         let selected = match run {
-            Some(run) => Selection::parse(&rerun.items, run.spec.count()).map(|selected| selected.items(&run.phases)),
+            Some(run) => {
+                Selection::parse(&rerun.items, run.spec().count()).map(|selected| selected.items(run.items().phases()))
+            }
             // Else it was loaded: see `load_for_rerun`.
             None => Err("the task's own record can't be read".to_owned()),
         };
@@ -108,10 +110,10 @@ impl Task {
             );
             return;
         };
-        run.start_again(&selected);
-        run.explicit_selection = explicit_selection;
+        run.start_again(&selected, explicit_selection);
         // Whoever reads the status must know of the rerun before a pod of it is there.
-        run.not_before = Some((revision, now.max(run.indeterminate.until_all())));
+        let clear_at = run.pods().indeterminate().until_all();
+        run.start_after(revision, clear_at.map_or(now, |until| until.max(now)));
         self.stage = Stage::Running(run);
         let what = format!("{items} items");
         self.begin_again(now, &rerun, &what, &[ConditionType::SuccessCriteriaMet, ConditionType::FailureTarget]);
@@ -120,7 +122,7 @@ impl Task {
     /// The map stays as it ended, and its results are reduced again.
     fn reduce_again(&mut self, now: Time, rerun: &Rerun) {
         let Stage::Ended { run, .. } = &mut self.stage else { return };
-        let reducer = match run.as_ref().map(|run| (run.decided.clone(), run.spec.reduce.clone())) {
+        let reducer = match run.as_ref().map(|run| (run.outcome().cloned(), run.spec().reduce.clone())) {
             Some((Some(Outcome::Successful), Some(reducer))) => Ok(reducer),
             Some((_, None)) => Err("the task has no spec.reduce"),
             Some((_, Some(_))) => {
@@ -139,7 +141,7 @@ impl Task {
             }
             (Ok(_), None) => return,
         };
-        let counts = run.phases.counts();
+        let counts = run.items().counts();
         self.stage = Stage::Running(run);
         self.begin_again(now, rerun, "the reduce", &[]);
         self.begin_reduction(now, &reducer, counts);
@@ -168,9 +170,9 @@ impl Task {
 /// Why a rerun can't be done, as far as its text tells.
 pub(super) fn problem(rerun: &Rerun, run: &Run) -> Option<String> {
     if rerun.items == REDUCE {
-        return run.spec.reduce.is_none().then(|| "the task has no spec.reduce".to_owned());
+        return run.spec().reduce.is_none().then(|| "the task has no spec.reduce".to_owned());
     }
-    Selection::parse(&rerun.items, run.spec.count()).err()
+    Selection::parse(&rerun.items, run.spec().count()).err()
 }
 
 /// What `spec.rerun.items` says to run the reduce alone.

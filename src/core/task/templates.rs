@@ -1,8 +1,6 @@
 //! The templates of a task are those that it was accepted with. The API server refuses what it can see of a change; the rest
 //! is noticed here: nothing more starts until the template is put back.
 
-use std::sync::Arc;
-
 use super::{Stage, Task};
 use crate::api::spec::MapTaskSpec;
 use crate::core::attempts::lookup_state::LookupState;
@@ -52,19 +50,19 @@ impl Task {
         if !std::mem::take(&mut self.templates.stand_in) {
             return;
         }
-        let hash = run.spec.config_map.as_ref().and_then(|(_, hash)| hash.as_deref());
-        let Ok(spec) = AcceptedSpec::accept(&self.key, &self.uid, &seen.spec, Given::Awaited(run.spec.count(), hash))
+        let hash = run.spec().config_map.as_ref().and_then(|(_, hash)| hash.as_deref());
+        let Ok(spec) = AcceptedSpec::accept(&self.key, &self.uid, &seen.spec, Given::Awaited(run.spec().count(), hash))
         else {
             self.templates.stand_in = true;
             return;
         };
         if let (Some(reduction), Some(reducer)) = (&mut self.reduction, &spec.reduce) {
-            let reduces = reduction.run.spec.blueprint.reduces;
-            reduction.run.spec = Arc::new(reducer.spec.with_blueprint(|blueprint| blueprint.reduces = reduces));
+            let reduces = reduction.run.spec().blueprint.reduces;
+            reduction.run.set_spec(reducer.spec.with_blueprint(|blueprint| blueprint.reduces = reduces));
         }
-        run.lookup = spec.cache.is_some().then(LookupState::default);
-        let items = run.spec.blueprint.items.clone();
-        run.spec = Arc::new(spec.with_blueprint(|blueprint| blueprint.items = items));
+        run.items_mut().set_lookup(spec.cache.is_some().then(LookupState::default));
+        let items = run.spec().blueprint.items.clone();
+        run.set_spec(spec.with_blueprint(|blueprint| blueprint.items = items));
     }
 
     /// The spec to go by: that of the API server, or where its templates are others than those of the acceptance, one with as much

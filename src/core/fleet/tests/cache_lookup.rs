@@ -25,9 +25,10 @@ fn serialized(values: &[&str], extra: &Value) -> Story {
 fn page(story: &mut Story, known: &[u32], damaged: u32, next: Option<u64>) {
     let lookup = story.lookup.take().expect("a page was asked for");
     let run = story.fleet.task(&key()).unwrap().map().unwrap();
-    let keys = run.spec.cache.as_ref().unwrap();
+    let keys = run.spec().cache.as_ref().unwrap();
     let line = "\"known\"".to_owned();
-    let entry = |index: &u32| Entry { key: keys.key(&run.spec.blueprint.items.get(Index(*index))), line: line.clone() };
+    let entry =
+        |index: &u32| Entry { key: keys.key(&run.spec().blueprint.items.get(Index(*index))), line: line.clone() };
     let entries = known.iter().map(entry).collect();
     let found = CacheLookupOutcome::Found { from: lookup.from, entries, damaged, next };
     story.fleet.handle_cache_lookup(story.now, &key(), "u", found);

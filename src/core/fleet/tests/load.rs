@@ -153,7 +153,7 @@ fn pod_lost_over_a_restart(spec: &Value, suspended: bool, resumed: bool) -> (u32
     let plan = story.plan(1_000);
     assert!(plan.contains(&"get ns/t-0-1".to_owned()), "asked for before it counts as lost: {plan:?}");
     story.fleet.handle_got_pod(story.now, &Story::id(0, 1), "u", GetPodOutcome::NotFound);
-    let counts = story.fleet.task(&key()).unwrap().map().unwrap().phases.counts();
+    let counts = story.fleet.task(&key()).unwrap().map().unwrap().items().counts();
     (counts.pending, counts.failed)
 }
 

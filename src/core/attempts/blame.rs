@@ -1,0 +1,94 @@
+//! What the end of a pod means for the attempts that it held: the only place where one becomes the other.
+
+use crate::core::attempt_end::{AttemptEnd, AttemptOutcome};
+use crate::core::ids::Index;
+use crate::core::pod::{Departed, PodEnd, StopReason};
+
+/// How the attempts ended that a pod held. `suspending`: the task is suspended and stops its pods.
+///
+/// What a deletion brings about has the reason of the deletion; a pod may have ended by itself before.
+pub fn blame(pod: Departed, suspending: bool, held: &[Index]) -> impl Iterator<Item = (Index, AttemptEnd)> {
+    let Departed { end, mut detail, started, stop, blocker } = pod;
+    let taken = matches!(end, PodEnd::Deleted | PodEnd::Lost);
+    let is_late = end == PodEnd::Deadline;
+    let outcome = match (stop, end) {
+        (Some(StopReason::NeverStarted(kind)), _) if taken => {
+            // The last words before the deletion; after it the kubelet only says that there is no container.
+            detail.reason = None;
+            detail.message = blocker.map(|blocker| blocker.message);
+            AttemptOutcome::NeverStarted { blocker: kind }
+        }
+        (Some(StopReason::Suspended), _) if taken => AttemptOutcome::Stopped,
+        // Stopped by an operator that died before it could record that.
+        (_, PodEnd::Lost) if suspending => AttemptOutcome::Stopped,
+        (_, end) => {
+            if let Some(blocker) = blocker.filter(|_| is_late && !started) {
+                let words = detail.message.take().unwrap_or_default();
+                detail.message = Some(format!("{words}; it had not started: {}", blocker.message));
+            }
+            outcome_of(end, started)
+        }
+    };
+    held.iter().copied().zip(std::iter::repeat_n(AttemptEnd { outcome, detail }, held.len()))
+}
+
+/// A container may have run that the last state of the pod no longer shows.
+fn outcome_of(end: PodEnd, started: bool) -> AttemptOutcome {
+    match end {
+        PodEnd::Evicted { ran } => PodEnd::Evicted { ran: ran || started }.into(),
+        PodEnd::Preempted { ran } => PodEnd::Preempted { ran: ran || started }.into(),
+        end => end.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::pod::{BlockerKind, Detail, StartBlocker};
+
+    fn pod(end: PodEnd, stop: Option<StopReason>) -> Departed {
+        let blocker = StartBlocker { kind: BlockerKind::Image, message: "no image".to_owned() };
+        let detail = Detail { message: Some("words".to_owned()), ..Detail::default() };
+        Departed { end, detail, started: false, stop, blocker: Some(blocker) }
+    }
+
+    fn one(pod: Departed, suspending: bool) -> AttemptEnd {
+        let ends: Vec<_> = blame(pod, suspending, &[Index(7)]).collect();
+        let [(Index(7), end)] = &ends[..] else { panic!("{ends:?}") };
+        end.clone()
+    }
+
+    #[test]
+    fn a_deletion_is_blamed_on_why_the_operator_asked_for_it() {
+        let failed = || PodEnd::Failed { exit_code: 3, container: "main".to_owned() };
+        for (end, stop, suspending, outcome) in [
+            (PodEnd::Deleted, None, false, "Deleted"),
+            (PodEnd::Deleted, None, true, "Deleted"),
+            (PodEnd::Lost, None, false, "NodeLost"),
+            (PodEnd::Lost, None, true, "Stopped"),
+            (PodEnd::Deleted, Some(StopReason::Suspended), false, "Stopped"),
+            (PodEnd::Deleted, Some(StopReason::Decided), false, "Deleted"),
+            (PodEnd::Lost, Some(StopReason::NeverStarted(BlockerKind::Image)), false, "NeverStarted(Image)"),
+            (failed(), Some(StopReason::NeverStarted(BlockerKind::Image)), false, "Failed(exit 3)"),
+            (failed(), Some(StopReason::Suspended), true, "Failed(exit 3)"),
+        ] {
+            assert_eq!(one(pod(end.clone(), stop), suspending).outcome.to_string(), outcome, "{end:?} {stop:?}");
+        }
+    }
+
+    #[test]
+    fn a_pod_that_never_started_says_what_held_it_up() {
+        let words = |end, stop| one(pod(end, stop), false).detail.message;
+        assert_eq!(words(PodEnd::Deadline, None).as_deref(), Some("words; it had not started: no image"));
+        let never = Some(StopReason::NeverStarted(BlockerKind::Image));
+        assert_eq!(words(PodEnd::Deleted, never).as_deref(), Some("no image"));
+        assert_eq!(words(PodEnd::Rejected, None).as_deref(), Some("words"));
+    }
+
+    #[test]
+    fn a_pod_that_was_seen_to_run_had_started_whatever_its_last_state_shows() {
+        let started = |end| one(Departed { started: true, ..pod(end, None) }, false).outcome;
+        assert_eq!(started(PodEnd::Evicted { ran: false }), AttemptOutcome::Evicted { started: true });
+        assert_eq!(started(PodEnd::Preempted { ran: false }), AttemptOutcome::Preempted { started: true });
+    }
+}

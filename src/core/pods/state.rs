@@ -1,0 +1,336 @@
+//! One pod, from its create to its end: what is known of it, and what is wanted of it.
+
+use crate::core::ids::Time;
+use crate::core::pod::{Departed, Detail, PodEnd, PodSeen, StartBlocker, StopReason};
+
+/// One pod.
+#[derive(Clone, Debug)]
+pub struct PodState {
+    existence: Existence,
+    stop: Stop,
+    start: Start,
+    /// The complete list of pods in which it was last known to exist.
+    epoch: u32,
+}
+
+/// Whether the pod exists.
+#[derive(Clone, Debug)]
+enum Existence {
+    /// A create request is on its way, and nothing has been seen of the pod.
+    Requested,
+    /// A create got no answer: the pod may exist, or may yet come. It is asked for by name.
+    Unconfirmed(Ask),
+    /// It exists, or has existed: an answer says so, or the record, or the watch.
+    Present {
+        /// As it was last seen, once it was.
+        seen: Option<Seen>,
+        /// The create request that it may come from has no answer yet.
+        create_pending: bool,
+        /// Why it may be gone, if it may.
+        suspect: Option<Suspect>,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Seen {
+    uid: String,
+    version: u64,
+}
+
+/// A pod that should be there and was not shown.
+#[derive(Clone, Debug)]
+struct Suspect {
+    ask: Ask,
+    /// As the watch last showed it, if the watch says that it is gone: it may only have lost the label.
+    last: Option<Box<PodSeen>>,
+}
+
+/// How far asking for the pod by name has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ask {
+    /// Not before that time.
+    NotBefore(Time),
+    /// The request is on its way.
+    Sent,
+}
+
+/// Whether the pod is to be stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// It is wanted.
+    No,
+    /// An operator before this one may have stopped it, since the task was suspended.
+    Assumed,
+    /// It is to be deleted, not before that time.
+    Due { why: StopReason, not_before: Option<Time> },
+    /// Its deletion is on its way, or was accepted.
+    Sent { why: StopReason },
+}
+
+/// How far its start has come.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    /// Since when it waits for its start; `None` once a container has run.
+    pub waiting_since: Option<Time>,
+    /// What its status says holds it up.
+    pub reported: Option<StartBlocker>,
+    /// What the Events about it say.
+    pub explained: Option<StartBlocker>,
+    /// What holds it up, as far as is known.
+    pub blocker: Option<StartBlocker>,
+}
+
+/// What is to be done about a pod that was not created.
+#[derive(Clone, Debug)]
+pub enum Absent {
+    /// Nothing: another create of it is on its way.
+    Requested,
+    /// It was never there.
+    NeverCreated,
+    /// It was there; as the watch last showed it, if the watch did.
+    Gone(Option<Box<PodSeen>>),
+}
+
+impl PodState {
+    fn new(existence: Existence, since: Time) -> Self {
+        let start = Start { waiting_since: Some(since), reported: None, explained: None, blocker: None };
+        Self { existence, stop: Stop::No, start, epoch: 0 }
+    }
+
+    /// A create request goes out.
+    pub fn requested(now: Time) -> Self {
+        Self::new(Existence::Requested, now)
+    }
+
+    /// Whether it exists is not known, and is asked for.
+    pub fn unconfirmed(now: Time) -> Self {
+        Self::new(Existence::Unconfirmed(Ask::NotBefore(now)), now)
+    }
+
+    /// It is about to be shown, and was created at that time.
+    pub fn found(since: Time) -> Self {
+        Self::new(Existence::Present { seen: None, create_pending: false, suspect: None }, since)
+    }
+
+    /// The record says that it runs, and no list has shown it. `suspended`: it may have been stopped for a suspension.
+    pub fn recorded(now: Time, suspended: bool) -> Self {
+        let suspect = Some(Suspect { ask: Ask::NotBefore(now), last: None });
+        let state = Self::new(Existence::Present { seen: None, create_pending: false, suspect }, now);
+        Self { stop: if suspended { Stop::Assumed } else { Stop::No }, ..state }
+    }
+
+    /// Whether a create request for it is on its way.
+    pub fn is_create_pending(&self) -> bool {
+        matches!(self.existence, Existence::Requested | Existence::Present { create_pending: true, .. })
+    }
+
+    /// Whether it exists, or has existed.
+    pub fn is_present(&self) -> bool {
+        matches!(self.existence, Existence::Present { .. })
+    }
+
+    /// Its UID, once it was seen.
+    pub fn uid(&self) -> Option<&str> {
+        self.seen().map(|seen| seen.uid.as_str())
+    }
+
+    /// Its version, once it was seen.
+    pub fn version(&self) -> Option<u64> {
+        self.seen().map(|seen| seen.version)
+    }
+
+    fn seen(&self) -> Option<&Seen> {
+        match &self.existence {
+            Existence::Present { seen, .. } => seen.as_ref(),
+            Existence::Requested | Existence::Unconfirmed(_) => None,
+        }
+    }
+
+    pub(super) fn start(&self) -> &Start {
+        &self.start
+    }
+
+    pub(super) fn start_mut(&mut self) -> &mut Start {
+        &mut self.start
+    }
+
+    /// An answer says that it was created.
+    pub fn confirm(&mut self, epoch: u32) {
+        self.epoch = epoch;
+        let (seen, suspect) = match std::mem::replace(&mut self.existence, Existence::Requested) {
+            Existence::Requested => (None, None),
+            Existence::Unconfirmed(ask) => (None, Some(Suspect { ask, last: None })),
+            Existence::Present { seen, suspect, .. } => (seen, suspect),
+        };
+        self.existence = Existence::Present { seen, create_pending: false, suspect };
+    }
+
+    /// Its create request was answered, without a pod. Returns whether it is there all the same.
+    pub fn settle_create(&mut self) -> bool {
+        match &mut self.existence {
+            Existence::Present { create_pending, .. } => {
+                *create_pending = false;
+                true
+            }
+            Existence::Requested | Existence::Unconfirmed(_) => false,
+        }
+    }
+
+    /// Its create request got no answer that counts: it is asked for by name, from that time on.
+    pub fn unconfirm(&mut self, ask_at: Time) {
+        self.settle_create();
+        self.ask_again(ask_at);
+    }
+
+    /// It is seen. Returns whether for the first time.
+    pub fn sight(&mut self, pod: &PodSeen, epoch: u32) -> bool {
+        let create_pending = self.is_create_pending();
+        let first = self.uid().is_none();
+        if first && self.stop == Stop::Assumed {
+            self.stop = Stop::No;
+        }
+        let seen = Some(Seen { uid: pod.uid.clone(), version: pod.version });
+        self.existence = Existence::Present { seen, create_pending, suspect: None };
+        self.epoch = epoch;
+        first
+    }
+
+    /// It was not shown where it should have been: it is asked for by name, unless it is already.
+    pub fn suspect(&mut self, now: Time) {
+        if let Existence::Present { suspect: suspect @ None, .. } = &mut self.existence {
+            *suspect = Some(Suspect { ask: Ask::NotBefore(now), last: None });
+        }
+    }
+
+    /// The same, if no list since this one has shown it.
+    pub fn suspect_before(&mut self, now: Time, epoch: u32) {
+        if self.epoch < epoch {
+            self.suspect(now);
+        }
+    }
+
+    /// The watch says that it is gone, and was last seen like this.
+    pub fn suspect_gone(&mut self, now: Time, last: &PodSeen) {
+        if let Existence::Present { suspect, .. } = &mut self.existence {
+            *suspect = Some(Suspect { ask: Ask::NotBefore(now), last: Some(Box::new(last.clone())) });
+        }
+    }
+
+    /// It is asked for by name, from that time on.
+    pub fn ask_again(&mut self, at: Time) {
+        match &mut self.existence {
+            Existence::Present { suspect: Some(Suspect { ask, .. }), .. } | Existence::Unconfirmed(ask) => {
+                *ask = Ask::NotBefore(at);
+            }
+            Existence::Present { suspect: suspect @ None, .. } => {
+                *suspect = Some(Suspect { ask: Ask::NotBefore(at), last: None });
+            }
+            Existence::Requested => self.existence = Existence::Unconfirmed(Ask::NotBefore(at)),
+        }
+    }
+
+    fn ask(&self) -> Option<Ask> {
+        match &self.existence {
+            Existence::Present { suspect, .. } => suspect.as_ref().map(|suspect| suspect.ask),
+            Existence::Unconfirmed(ask) => Some(*ask),
+            Existence::Requested => None,
+        }
+    }
+
+    /// Whether it was asked for by name, and the answer is awaited.
+    pub fn is_asked(&self) -> bool {
+        self.ask() == Some(Ask::Sent)
+    }
+
+    /// Whether it is to be asked for by name now.
+    pub fn is_ask_due(&self, now: Time) -> bool {
+        matches!(self.ask(), Some(Ask::NotBefore(time)) if time <= now)
+    }
+
+    /// The request for it goes out.
+    pub fn ask_sent(&mut self) {
+        match &mut self.existence {
+            Existence::Present { suspect: Some(Suspect { ask, .. }), .. } | Existence::Unconfirmed(ask) => {
+                *ask = Ask::Sent;
+            }
+            Existence::Present { suspect: None, .. } | Existence::Requested => {}
+        }
+    }
+
+    /// It was asked for by name, and is not there.
+    pub fn absent(&mut self) -> Absent {
+        match &mut self.existence {
+            Existence::Present { suspect, .. } => Absent::Gone(suspect.take().and_then(|suspect| suspect.last)),
+            Existence::Unconfirmed(_) => Absent::NeverCreated,
+            Existence::Requested => Absent::Requested,
+        }
+    }
+
+    /// Why it is to be stopped, or was, as far as this operator knows.
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        match self.stop {
+            Stop::No => None,
+            Stop::Assumed => Some(StopReason::Suspended),
+            Stop::Due { why, .. } | Stop::Sent { why } => Some(why),
+        }
+    }
+
+    /// Whether its deletion was asked for.
+    pub fn is_stop_sent(&self) -> bool {
+        matches!(self.stop, Stop::Sent { .. } | Stop::Assumed)
+    }
+
+    /// It is to be stopped, unless it is already.
+    pub fn want_stopped(&mut self, why: StopReason) {
+        if self.stop == Stop::No {
+            self.stop = Stop::Due { why, not_before: None };
+        }
+    }
+
+    /// It is wanted after all. Returns whether it was to be stopped for this reason, and is not being stopped yet.
+    pub fn unwant_stopped(&mut self, is_reason: impl Fn(StopReason) -> bool) -> bool {
+        let is_due = matches!(self.stop, Stop::Due { why, .. } if is_reason(why));
+        if is_due {
+            self.stop = Stop::No;
+        }
+        is_due
+    }
+
+    /// Whether its deletion may be sent at this time, as far as an earlier try of it is concerned.
+    pub fn may_stop(&self, now: Time) -> bool {
+        match self.stop {
+            Stop::No => true,
+            Stop::Due { not_before, .. } => not_before.is_none_or(|time| time <= now),
+            Stop::Assumed | Stop::Sent { .. } => false,
+        }
+    }
+
+    /// Its deletion is to wait until that time.
+    pub fn put_off_stop(&mut self, until: Time) {
+        let why = self.stop_reason().unwrap_or(StopReason::Decided);
+        self.stop = Stop::Due { why, not_before: Some(until) };
+    }
+
+    /// Its deletion goes out.
+    pub fn stop_sent(&mut self) {
+        self.stop = Stop::Sent { why: self.stop_reason().unwrap_or(StopReason::Decided) };
+    }
+
+    /// When it needs attention though nothing happens.
+    pub fn next_wake(&self) -> Option<Time> {
+        match (self.ask(), self.stop) {
+            (Some(Ask::NotBefore(time)), _) | (None, Stop::Due { not_before: Some(time), .. }) => Some(time),
+            _ => None,
+        }
+    }
+
+    /// It is over.
+    pub fn depart(self, end: PodEnd, detail: Detail) -> Departed {
+        let stop = self.stop_reason().filter(|_| self.is_stop_sent());
+        Departed { end, detail, started: self.start.waiting_since.is_none(), stop, blocker: self.start.blocker }
+    }
+}
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;

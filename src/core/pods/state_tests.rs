@@ -1,0 +1,66 @@
+//! What a pod state says of itself after each step.
+
+use super::*;
+use crate::core::pod::{BlockerKind, PodStatus};
+
+fn pod() -> PodSeen {
+    PodSeen::in_state(PodStatus::default())
+}
+
+#[test]
+fn a_pod_needs_attention_when_it_is_to_be_asked_for_or_its_stop_may_be_sent() {
+    let mut state = PodState::found(Time(5));
+    assert_eq!(state.next_wake(), None);
+    state.want_stopped(StopReason::Suspended);
+    assert_eq!((state.next_wake(), state.may_stop(Time(0))), (None, true));
+    state.put_off_stop(Time(9));
+    assert_eq!((state.next_wake(), state.may_stop(Time(8)), state.may_stop(Time(9))), (Some(Time(9)), false, true));
+    state.suspect(Time(7));
+    assert_eq!((state.next_wake(), state.is_ask_due(Time(7))), (Some(Time(7)), true));
+    state.ask_sent();
+    assert_eq!((state.next_wake(), state.is_asked(), state.is_ask_due(Time(99))), (None, true, false));
+    state.sight(&pod(), 1);
+    state.stop_sent();
+    assert_eq!((state.next_wake(), state.is_asked(), state.may_stop(Time(99))), (None, false, false));
+}
+
+#[test]
+fn a_pod_that_is_seen_before_the_answer_of_its_create_exists_whatever_the_answer_is() {
+    let mut state = PodState::requested(Time(0));
+    assert!(state.is_create_pending() && !state.is_present());
+    assert!(state.sight(&pod(), 1) && !state.sight(&pod(), 1), "first once");
+    assert!(state.is_create_pending() && state.settle_create() && !state.is_create_pending());
+    assert!(matches!(state.absent(), Absent::Gone(None)));
+    let mut state = PodState::requested(Time(0));
+    assert!(!state.settle_create() && matches!(state.absent(), Absent::Requested));
+    state.unconfirm(Time(3));
+    assert!(!state.is_create_pending() && state.is_ask_due(Time(3)) && matches!(state.absent(), Absent::NeverCreated));
+    state.confirm(1);
+    assert!(state.is_present() && state.is_ask_due(Time(3)), "it is still asked for");
+}
+
+#[test]
+fn a_stop_that_is_on_its_way_says_why_and_one_that_is_only_wanted_does_not() {
+    let never = StopReason::NeverStarted(BlockerKind::Image);
+    let stop = |state: &PodState| state.clone().depart(PodEnd::Deleted, Detail::default()).stop;
+    let mut state = PodState::found(Time(0));
+    state.want_stopped(never);
+    state.want_stopped(StopReason::Suspended);
+    assert_eq!((state.stop_reason(), stop(&state)), (Some(never), None));
+    assert!(!state.unwant_stopped(|why| why == StopReason::Suspended));
+    state.stop_sent();
+    assert_eq!(stop(&state), Some(never));
+    assert!(!state.unwant_stopped(|_| true), "it is too late");
+    let mut state = PodState::found(Time(0));
+    state.stop_sent();
+    assert_eq!(stop(&state), Some(StopReason::Decided));
+}
+
+#[test]
+fn a_pod_that_was_taken_for_stopped_is_wanted_once_it_is_seen() {
+    let mut state = PodState::recorded(Time(0), true);
+    let stop = state.clone().depart(PodEnd::Lost, Detail::default()).stop;
+    assert_eq!((stop, state.is_ask_due(Time(0))), (Some(StopReason::Suspended), true));
+    state.sight(&pod(), 1);
+    assert_eq!((state.stop_reason(), state.is_stop_sent()), (None, false));
+}

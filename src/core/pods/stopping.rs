@@ -1,0 +1,124 @@
+//! Which pods are stopped, and which are asked for by name?
+
+use crate::core::ids::{PodRole, Time};
+use crate::core::pod::StopReason;
+use crate::core::pods::state::PodState;
+use crate::core::pods::table::PodTable;
+use crate::core::port::{Action, Budget, Delete, PodId};
+
+/// Which reasons to stop pods are recorded: until one is, an operator that takes over could not know why pods go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The decision that nothing runs on.
+    pub decided: bool,
+    /// The suspension.
+    pub suspended: bool,
+}
+
+fn is_suspension(why: StopReason) -> bool {
+    why == StopReason::Suspended
+}
+
+impl PodTable {
+    /// The task is suspended: pods that are wanted for everything else are to be stopped.
+    pub fn suspend(&mut self) {
+        self.iter_mut().for_each(|(_, pod)| pod.want_stopped(StopReason::Suspended));
+    }
+
+    /// The task is no longer suspended: pods that are not being stopped yet run on.
+    pub fn resume(&mut self) {
+        let roles: Vec<PodRole> = self.iter_mut().map(|(role, _)| role).collect();
+        for role in roles {
+            self.resume_one(role);
+        }
+    }
+
+    fn resume_one(&mut self, role: PodRole) {
+        let resumed = self.get_mut(role).is_some_and(|pod| pod.unwant_stopped(is_suspension));
+        if resumed {
+            // Its deadline may have passed in the meantime, and then had no effect.
+            self.restore_start_deadline(role);
+        }
+    }
+
+    /// The deletion of a pod did not work, and may be sent again from that time on.
+    pub fn stop_failed(&mut self, again: Time, role: PodRole, suspending: bool) {
+        let Some(pod) = self.get_mut(role) else { return };
+        pod.put_off_stop(again);
+        // The watch may have shown its start before this answer came.
+        if pod.start().waiting_since.is_none() {
+            pod.unwant_stopped(|why| matches!(why, StopReason::NeverStarted(_)));
+        }
+        if !suspending {
+            self.resume_one(role);
+        }
+    }
+
+    /// The pod is asked for by name, unless it is already.
+    pub fn suspect(&mut self, now: Time, role: PodRole) {
+        if let Some(pod) = self.get_mut(role) {
+            pod.suspect(now);
+        }
+    }
+
+    /// Stops what is not to run any more, and asks for pods that may be gone. Each pod that has had its look is left alone from
+    /// then on, unless it waits for a time or for a record.
+    pub fn poll(&mut self, now: Time, recorded: Recorded, budget: &mut Budget, actions: &mut Vec<Action>) {
+        if recorded.decided && !self.stopping {
+            self.restless.extend(self.pods.keys());
+        }
+        self.stopping = recorded.decided;
+        let mut restless = std::mem::take(&mut self.restless);
+        restless.retain(|role| {
+            self.poll_stop(now, *role, recorded, budget, actions);
+            self.poll_ask(now, *role, budget, actions);
+            let Some(pod) = self.pods.get(role) else { return false };
+            pod.next_wake().is_some() || is_to_stop(pod, recorded)
+        });
+        self.restless = restless;
+    }
+
+    fn poll_stop(
+        &mut self,
+        now: Time,
+        role: PodRole,
+        recorded: Recorded,
+        budget: &mut Budget,
+        actions: &mut Vec<Action>,
+    ) {
+        // The end of a task does not wait for what an operator before this one may have sent.
+        let clear_at =
+            if recorded.decided { self.indeterminate.own_until(role) } else { self.indeterminate.until(role) };
+        let Some(pod) = self.pods.get_mut(&role) else { return };
+        if !is_to_stop(pod, recorded) || !pod.may_stop(now) || budget.deletes == 0 {
+            return;
+        }
+        let (Some(uid), version) = (pod.uid().map(str::to_owned), pod.version()) else { return };
+        if let Some(until) = clear_at.filter(|until| *until > now) {
+            // A delayed create could recreate the pod under the same name.
+            return pod.put_off_stop(until);
+        }
+        pod.stop_sent();
+        budget.deletes -= 1;
+        let id = PodId { key: self.blueprint.key.clone(), role };
+        // It names the version: the pod may have started or ended in the meantime, and then that counts.
+        actions.push(Action::Delete(Delete { id, uid, task_uid: self.blueprint.uid.clone(), version, ended: false }));
+    }
+
+    fn poll_ask(&mut self, now: Time, role: PodRole, budget: &mut Budget, actions: &mut Vec<Action>) {
+        let Some(pod) = self.pods.get_mut(&role).filter(|pod| budget.gets > 0 && pod.is_ask_due(now)) else { return };
+        pod.ask_sent();
+        budget.gets -= 1;
+        actions.push(Action::GetPod(PodId { key: self.blueprint.key.clone(), role }, self.blueprint.uid.clone()));
+    }
+}
+
+/// Whether the pod is to be stopped, and its deletion has yet to be sent.
+fn is_to_stop(pod: &PodState, recorded: Recorded) -> bool {
+    let wanted = match pod.stop_reason() {
+        None | Some(StopReason::Decided) => recorded.decided,
+        Some(StopReason::Suspended) => recorded.decided || recorded.suspended,
+        Some(StopReason::NeverStarted(_)) => true,
+    };
+    wanted && !pod.is_stop_sent()
+}

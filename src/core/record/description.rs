@@ -1,0 +1,65 @@
+//! How the items stand, for the status: counts, packed phases, failures.
+
+use crate::api::status::{ItemCounts, MapTaskStatus, ResultShards};
+use crate::core::attempts::ItemTable;
+use crate::core::phases::Counts;
+use crate::core::pod::ResultNames;
+use crate::core::record::number;
+use crate::core::spec::AcceptedSpec;
+
+/// Says in the status how the items stand.
+pub fn describe(items: &ItemTable, spec: &AcceptedSpec, status: &mut MapTaskStatus) {
+    let counts = items.counts();
+    let count = spec.count();
+    status.items = Some(number(count.get()));
+    status.required = Some(number(spec.required));
+    status.counts = Some(ItemCounts {
+        pending: number(counts.pending),
+        running: number(counts.running),
+        succeeded: number(counts.succeeded),
+        failed: number(counts.failed),
+        cached: number(counts.cached),
+        cancelled: number(counts.cancelled),
+        retried: number(u32::try_from(items.all_tries().count()).unwrap_or(u32::MAX)),
+    });
+    status.phases = Some(items.phases().encode());
+    status.attempts = Some(items.all_tries().encode(count)).filter(|text| !text.is_empty());
+    status.done = Some(format!("{}/{}", counts.succeeded + counts.cached + counts.failed, count.get()));
+    status.ratio = Some(format!("{}/{}%", success_percent(counts), spec.required_percent));
+    status.failures = items.failures().to_status();
+    status.items_hash = spec.config_map.as_ref().and_then(|(_, hash)| hash.clone());
+    status.results = spec.results.map(|layout| ResultShards {
+        config_map_prefix: ResultNames::new(&spec.blueprint.key.name, layout.shards()).prefix().to_owned(),
+        shards: number(layout.shards()),
+        items_per_shard: number(layout.items_per_shard()),
+    });
+}
+
+/// Successes among the ended items in percent with one decimal, cut and not rounded: 100 means all. `-` before any end.
+fn success_percent(counts: Counts) -> String {
+    let good = u64::from(counts.succeeded + counts.cached);
+    let ended = good + u64::from(counts.failed);
+    if ended == 0 {
+        return "-".to_owned();
+    }
+    let permille = good * 1_000 / ended;
+    match permille % 10 {
+        0 => format!("{}", permille / 10),
+        tenth => format!("{}.{tenth}", permille / 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_of_successes_is_cut_to_one_decimal() {
+        let percent = |succeeded, failed| success_percent(Counts { succeeded, failed, ..Counts::default() });
+        assert_eq!(percent(0, 0), "-");
+        assert_eq!(percent(5, 0), "100");
+        assert_eq!(percent(8_082, 41), "99.4");
+        assert_eq!(percent(999_999, 1), "99.9", "never 100 with a failure");
+        assert_eq!(percent(0, 3), "0");
+    }
+}

@@ -1,0 +1,85 @@
+//! A pod is over: its attempts have ended, and it stays for a while, or goes.
+
+use crate::core::attempts::{Circumstances, blame};
+use crate::core::ids::PodRole;
+use crate::core::pod::{Detail, PodEnd, PodSeen, Progress, detail, end_when_gone, lives};
+use crate::core::pods::retention::FinishedPod;
+use crate::core::run::{Context, Run};
+use crate::core::spec::outcome::FailReason;
+
+/// What is left after a pod is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rest {
+    /// Whether the pod is still there, so that no create can make another one of its name.
+    pub pod_remains: bool,
+    /// Whether another attempt could do better.
+    pub may_retry: bool,
+}
+
+impl Run {
+    /// The pod is over, and with it the attempts that it held. Returns whether they have succeeded.
+    pub(super) fn finish(
+        &mut self,
+        context: &mut Context<'_>,
+        role: PodRole,
+        end: PodEnd,
+        detail: Detail,
+        rest: Rest,
+    ) -> bool {
+        let (now, remainder) = (context.now, self.remainder());
+        let Some(index) = self.index_of(role) else { return false };
+        let Some(pod) = self.pods.depart(now, role, end, detail) else { return false };
+        // Nothing stands in the way of a late create of a pod that is gone: its time must have passed.
+        let clear_at = self.pods.indeterminate().until(role).filter(|_| !rest.pod_remains).unwrap_or(now);
+        let at = Circumstances { remainder, stopped: pod.stop.is_some(), may_retry: rest.may_retry, clear_at };
+        let mut succeeded = true;
+        for (index, end) in blame(pod, self.suspension.stops, &[index]) {
+            let ended = self.items.end(&mut context.step(), &self.spec, index, end, &at);
+            succeeded &= ended.succeeded;
+            if let Some(message) = ended.fails_task {
+                self.decision.force_failure(FailReason::FailTaskRule, message);
+            }
+        }
+        succeeded
+    }
+
+    /// The pod has ended, and is there to be looked at.
+    pub(super) fn finish_seen(&mut self, context: &mut Context<'_>, role: PodRole, end: PodEnd, pod: &PodSeen) {
+        let detail = detail(pod, self.spec.blueprint.template.role());
+        let succeeded = self.finish(context, role, end, detail, Rest { pod_remains: true, may_retry: true });
+        self.retain(context, role, pod, !succeeded);
+    }
+
+    /// The pod is not there any more; as it was last seen, if it was.
+    pub(super) fn finish_gone(&mut self, context: &mut Context<'_>, role: PodRole, last: Option<&PodSeen>) {
+        let container = self.spec.blueprint.template.role();
+        let (end, detail) = match last {
+            Some(pod) => (end_when_gone(pod, container), detail(pod, container)),
+            None => (PodEnd::Lost, Detail::default()),
+        };
+        self.finish(context, role, end, detail, Rest { pod_remains: false, may_retry: true });
+    }
+
+    /// A pod of an attempt that no longer counts: kept if it has ended, else it goes.
+    pub(super) fn leave(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen, seen: &Progress) {
+        match seen {
+            Progress::Ended(end) => self.retain(context, role, pod, !end.is_success()),
+            Progress::Pending(_) | Progress::Started => {
+                let pod = self.finished_pod(context, role, pod, true);
+                context.retention.delete_now(FinishedPod { not_before: context.now, ..pod });
+            }
+        }
+    }
+
+    fn retain(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen, failed: bool) {
+        let finished_pod = self.finished_pod(context, role, pod, failed);
+        context.retention.put(context.writer.revision(), finished_pod);
+    }
+
+    fn finished_pod(&self, context: &Context<'_>, role: PodRole, pod: &PodSeen, failed: bool) -> FinishedPod {
+        let not_before = self.pods.indeterminate().until(role).unwrap_or(context.now);
+        // One whose item's container has ended may live on: it goes with the time that its template gives it.
+        let ended = !lives(pod);
+        FinishedPod { role, uid: pod.uid.clone(), version: pod.version, ended, failed, not_before }
+    }
+}

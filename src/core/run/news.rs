@@ -1,0 +1,68 @@
+//! What follows from news of a pod: from the watch, or from the answer to a GET.
+
+use crate::core::ids::{PodRole, Time};
+use crate::core::pod::{PodSeen, Progress, progress};
+use crate::core::pods::Absent;
+use crate::core::run::{Context, Run, StartAgain};
+
+/// The time between two GETs of a pod that the watch does not show, in milliseconds: its end is seen within seconds, at the
+/// cost of some requests.
+const FOLLOW_MILLIS: u64 = 10_000;
+
+impl Run {
+    /// A pod of this task is there. Returns whether it is of this run.
+    pub fn observe(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen, epoch: u32) -> bool {
+        let Some(index) = self.index_of(role) else { return false };
+        let Some(phase) = self.items.phases().get(index) else { return true };
+        let seen = progress(pod, self.spec.blueprint.template.role());
+        if phase.is_terminal() || role.attempt() < self.items.attempt(index) {
+            self.leave(context, role, pod, &seen);
+            return true;
+        }
+        // Only a status that was set back can bring about that it is of a later attempt; the pod is the better witness.
+        self.items.advance_to(index, role.attempt());
+        if self.pods.get(role).is_none() {
+            let since = pod.created.map_or(context.now, |created| created.min(context.now));
+            self.assign(index, role);
+            self.pods.find(since, role);
+        }
+        self.pods.show(context.now, role, pod, epoch, &seen);
+        self.items.runs(&mut context.step(), index);
+        if let Progress::Ended(end) = seen {
+            self.finish_seen(context, role, end, pod);
+        }
+        true
+    }
+
+    /// A pod is gone, as the watch says; its last state. Unless it was seen to end, it is asked for by name before another
+    /// pod of the item may start: it may only have lost its label.
+    pub fn gone(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen) {
+        if self.pods.get(role).is_none_or(|known| !known.is_present()) {
+            return;
+        }
+        if matches!(progress(pod, self.spec.blueprint.template.role()), Progress::Ended(_)) {
+            self.finish_gone(context, role, Some(pod));
+        } else {
+            self.pods.suspect_gone(context.now, role, pod);
+        }
+    }
+
+    /// A pod that was asked for is not there.
+    pub fn not_found(&mut self, context: &mut Context<'_>, role: PodRole) {
+        match self.pods.absent(role) {
+            Some(Absent::Gone(last)) => self.finish_gone(context, role, last.as_deref()),
+            Some(Absent::NeverCreated) => self.wait_again(context.now, role, StartAgain::InTurn),
+            Some(Absent::Requested) | None => {}
+        }
+    }
+
+    /// A pod that the watch does not show is asked for from time to time.
+    pub fn follow(&mut self, now: Time, role: PodRole) {
+        self.pods.ask_again(role, now.plus_millis(FOLLOW_MILLIS));
+    }
+
+    /// The deletion of a pod did not work, and may be sent again from that time on.
+    pub fn stop_failed(&mut self, again: Time, role: PodRole) {
+        self.pods.stop_failed(again, role, self.suspension.stops);
+    }
+}

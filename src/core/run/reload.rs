@@ -1,0 +1,88 @@
+//! How a run continues from its recorded state, and how its items are run again.
+
+use std::collections::BTreeSet;
+
+use crate::core::ids::{Attempt, Index, Time};
+use crate::core::phases::ItemPhase;
+use crate::core::pod::{Progress, progress};
+use crate::core::pods::Pods;
+use crate::core::run::Run;
+use crate::core::run::decision::Decision;
+
+impl Run {
+    /// Keeps the create requests that are on their way, and the items that were read, when the task is reloaded.
+    pub fn take_over_creates(&mut self, old: &mut Self) {
+        for (role, pod) in old.pods.take_unlisted() {
+            let Some(index) = self.index_of(role) else { continue };
+            if self.items.phases().get(index) == Some(ItemPhase::Pending) && self.items.attempt(index) == role.attempt()
+            {
+                self.items.assign(index, role);
+                self.pods.adopt(role, pod);
+            }
+        }
+        if old.spec.blueprint.items.is_known() {
+            self.set_items(old.spec.blueprint.items.clone());
+        }
+        self.pods.merge_indeterminate(&old.pods);
+    }
+
+    /// Takes over whether pods were being stopped for a suspension, which is recorded.
+    pub fn restore_suspension(&mut self, stops: bool) {
+        self.suspension.stops = stops;
+    }
+
+    /// Asks for pods that the status calls running and that no list shows. `suspended`: a previous operator may have
+    /// stopped them because the task is suspended.
+    pub fn expect_missing(&mut self, now: Time, suspended: bool) {
+        let running = self.items.phases().iter_in(ItemPhase::Running);
+        let missing: Vec<Index> = running.filter(|index| !self.items.assignments().holds(*index)).collect();
+        for index in missing {
+            let role = self.spec.blueprint.role_of(index, self.items.attempt(index));
+            self.assign(index, role);
+            self.pods.expect(now, role, suspended);
+        }
+    }
+
+    /// Of an earlier operator's retries: where the pod of the attempt before is gone, nothing stands in the way of a
+    /// late create of it, whose time must have passed. One that has not ended is such a late create, or runs out.
+    pub fn hold_retries(&mut self, pods: &Pods) {
+        let Some(until) = self.pods.indeterminate().until_all() else { return };
+        let blueprint = &self.spec.blueprint;
+        let remains = |index: Index, attempt: Attempt| {
+            let pod = pods.get(&blueprint.role_of(index, Attempt(attempt.0 - 1)));
+            pod.is_some_and(|pod| matches!(progress(pod, blueprint.template.role()), Progress::Ended(_)))
+        };
+        let tries = self.items.all_tries().iter();
+        let retries: Vec<Index> =
+            tries.filter(|(index, tries)| !remains(*index, tries.attempt)).map(|(index, _)| index).collect();
+        for index in retries {
+            self.items.hold(index, until);
+        }
+    }
+
+    /// These items run again, with full budgets. `explicit_selection`: whatever the counts of the others say.
+    pub fn start_again(&mut self, selected: &BTreeSet<Index>, explicit_selection: bool) {
+        for index in selected {
+            self.items.start_again(*index);
+        }
+        self.items.forget_past();
+        self.decision = Decision::recorded(None, explicit_selection);
+    }
+
+    /// Takes the line of an item that has succeeded from its pod, if that is still there.
+    pub fn restore(&mut self, index: Index, pods: &Pods, uid: &str) -> bool {
+        if self.items.results().contains_key(&index) {
+            return true;
+        }
+        if self.items.phases().get(index) != Some(ItemPhase::Succeeded) {
+            return false;
+        }
+        let blueprint = &self.spec.blueprint;
+        let role = blueprint.role_of(index, self.items.attempt(index));
+        let Some(pod) = pods.get(&role).filter(|pod| pod.owner_uid.as_deref() == Some(uid)) else { return false };
+        match progress(pod, blueprint.template.role()) {
+            Progress::Ended(end) => self.items.take_result(&self.spec, index, end.into()).is_success(),
+            Progress::Pending(_) | Progress::Started => false,
+        }
+    }
+}
