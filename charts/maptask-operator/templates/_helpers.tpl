@@ -1,4 +1,4 @@
-{{- /* 55 and no more, so that "-metrics" still fits into the 63 of a Service's name. */ -}}
+{{- /* At most 55 characters, so that "-metrics" still fits into the 63 characters of a Service's name. */ -}}
 {{- define "maptask.fullname" -}}
 {{- if contains "maptask-operator" .Release.Name -}}
 {{- .Release.Name | trunc 55 | trimSuffix "-" -}}
