@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 
 /// What happens to the items that have not ended once the outcome of the task is certain.
 ///
-/// A deadline, a `FailTask` rule or a pod that can never fit cancels them whatever stands here.
+/// A deadline, a `FailTask` rule or a pod that can never fit always cancels them.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct RemainingItems {
-    /// Once enough items have succeeded; default Cancel.
+    /// What happens once enough items have succeeded. Defaults to Cancel.
     #[serde(default)]
     pub on_success: OnSuccess,
-    /// Once too many items have failed for the task to succeed; default Cancel.
+    /// What happens once too many items have failed for the task to succeed. Defaults to Cancel.
     #[serde(default)]
     pub on_failure: OnFailure,
 }

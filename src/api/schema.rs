@@ -78,17 +78,17 @@ pub(super) fn exactly_one_source(schema: &mut Schema) {
 pub(super) fn immutable_spec(schema: &mut Schema) {
     let mut rules = vec![rule(
         "!(has(self.minSuccessRatio) && has(self.minSuccesses))",
-        "set minSuccessRatio or minSuccesses, not both",
+        "set minSuccessRatio or minSuccesses, not both: remove one of them",
         ".minSuccesses",
     )];
     rules.push(rule(
         "!has(self.reduce) || self.results.source == 'TerminationMessage'",
-        "reduce reads the results, but results.source keeps none: set it to TerminationMessage, or leave out reduce",
+        "reduce reads the results, but results.source is None: set it to TerminationMessage, or remove reduce",
         ".reduce",
     ));
     rules.push(rule(
         "!has(self.cache) || self.results.source == 'TerminationMessage'",
-        "cache keeps results, but results.source keeps none: set it to TerminationMessage, or leave out cache",
+        "cache stores results, but results.source is None: set it to TerminationMessage, or remove cache",
         ".cache",
     ));
     for field in ["items", "results", "retries", "retryPolicy", "remainingItems", "completion"] {
@@ -169,7 +169,7 @@ fn rule(rule: &str, message: &str, field_path: &str) -> Value {
 pub(super) fn not_zero(schema: &mut Schema) {
     schema.insert(
         "x-kubernetes-validations".to_owned(),
-        json!([{ "rule": "self != 0", "message": "step must not be 0" }]),
+        json!([{ "rule": "self != 0", "message": "step must not be 0: use a positive or a negative integer" }]),
     );
 }
 

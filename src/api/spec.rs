@@ -1,4 +1,4 @@
-//! What a user asks for: `spec` of a MapTask.
+//! The desired state: `spec` of a MapTask.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::schema;
 use super::status::MapTaskStatus;
 use super::template_schema;
 
-/// Runs one pod per item of a list and is done once enough items have succeeded.
+/// Runs one pod for each item of a list, and succeeds once enough items have succeeded.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, KubeSchema)]
 #[kube(
     group = "maptask.dev",
@@ -24,7 +24,7 @@ use super::template_schema;
     category = "all",
     namespaced,
     status = "MapTaskStatus",
-    doc = "Runs one pod per item of a list and is done once enough items have succeeded.",
+    doc = "Runs one pod for each item of a list, and succeeds once enough items have succeeded.",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Done", type_ = "string", json_path = ".status.done"),
     printcolumn(name = "Running", type_ = "integer", json_path = ".status.counts.running"),
@@ -45,137 +45,144 @@ use super::template_schema;
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = schema::immutable_spec)]
 pub struct MapTaskSpec {
-    /// The list to map over: exactly one source.
+    /// The list of items, from exactly one source.
     pub items: Items,
-    /// An ordinary pod template; one pod is made from it for each attempt at an item. restartPolicy is Never.
+    /// The pod template for the items. Each attempt at an item creates one pod from it; restartPolicy must be Never or
+    /// unset. activeDeadlineSeconds in its spec limits one attempt.
     #[schemars(schema_with = "template_schema::template")]
     pub template: Value,
-    /// Name of the container whose termination message is the item's result; default the first container.
+    /// Name of the container whose termination message is the item's result. Defaults to the first container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::dns_label")]
     pub container: Option<String>,
-    /// What ends an attempt: its pod, or the item's container (and the reduce's), with which the pod is then stopped; default Pod.
+    /// What ends an attempt: the end of its pod, or the end of the item's container (for the reduce: of its container).
+    /// In the second case the operator then deletes the pod. Defaults to Pod.
     #[serde(default)]
     pub completion: Completion,
-    /// Most items in flight at once; unset: bounded by the operator's own limits alone.
+    /// Maximum number of items that run at the same time, 1 to 100000. If unset, only the operator's own limits apply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1, max = 100_000))]
     pub concurrency: Option<i32>,
-    /// Share of the items that must succeed, an exact decimal from 0 to 1; default 1. With 0 all items run, however many of
-    /// them fail, and the task succeeds once all have ended.
+    /// Share of the items that must succeed, an exact decimal from 0 to 1. Defaults to 1. With 0, all items run,
+    /// however many of them fail, and the task succeeds once all have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64", range(min = 0, max = 1))]
     pub min_success_ratio: Option<f64>,
-    /// Number of items that must succeed, instead of minSuccessRatio. 0 is as `minSuccessRatio: 0`.
+    /// Number of items that must succeed, in place of minSuccessRatio. 0 has the same meaning as `minSuccessRatio: 0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0, max = 1_000_000))]
     pub min_successes: Option<i32>,
     /// What happens to the remaining items once the outcome of the task is certain.
     #[serde(default)]
     pub remaining_items: RemainingItems,
-    /// Further attempts at an item after its own failure; default 0.
+    /// Maximum number of further attempts at an item after application failures (exit code, out of memory, deadline), 0
+    /// to 1000. Defaults to 0.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000))]
     pub retries: i32,
-    /// When, and after which endings, an item gets another attempt.
+    /// When, and after which outcomes, an item gets another attempt.
     #[serde(default)]
     pub retry_policy: RetryPolicy,
-    /// Seconds from the creation of a pod until a container of it must run (image, volume, capacity); unset: no limit.
+    /// Seconds from the creation of a pod within which one of its containers must run. Missing images, volumes and
+    /// capacity count. If unset, there is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1, max = 31_536_000))]
     pub start_deadline_seconds: Option<i32>,
-    /// Seconds from the start of the task, or from when it was last resumed, until it fails; unset: no limit.
+    /// Seconds after which the task fails if it has not ended, from its start or from when it was last resumed. If
+    /// unset, there is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1, max = 31_536_000))]
     pub active_deadline_seconds: Option<i32>,
-    /// Seconds from the end of the task until it is deleted with its pods and results; unset: it stays.
+    /// Seconds from the end of the task until it is deleted with its pods and results. If unset, it stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0, max = 315_360_000))]
     pub ttl_seconds_after_finished: Option<i32>,
-    /// Tasks of higher priority start their items first; default 0.
+    /// Tasks of higher priority start their items first, but never stop running items. Defaults to 0.
     #[serde(default)]
     #[schemars(range(min = -1_000_000, max = 1_000_000))]
     pub priority: i32,
-    /// Start no more items while true.
+    /// While true, no more items start.
     #[serde(default)]
     pub suspend: bool,
-    /// What becomes of running items when the task is suspended; default Drain.
+    /// What happens to running items when the task is suspended. Defaults to Drain.
     #[serde(default)]
     pub suspend_policy: SuspendPolicy,
-    /// Starts items of a finished task again, once for each id.
+    /// Runs items of a finished task again, once for each id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Rerun")]
     pub rerun: Option<Rerun>,
-    /// What is kept of each item that succeeded.
+    /// What to store of each item that succeeded.
     #[serde(default)]
     pub results: Results,
-    /// A place for the files that each item writes.
+    /// A directory for the files that each attempt writes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Artifacts")]
     pub artifacts: Option<Artifacts>,
-    /// An item whose result is known is not run.
+    /// Reuses cached results: an item that was computed before does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Cache")]
     pub cache: Option<Cache>,
-    /// Runs once when the map is successful, with all results before it.
+    /// A pod that runs once after enough items have succeeded, with all results mounted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Reduce")]
     pub reduce: Option<Reduce>,
 }
 
-/// Results outlive their task: an item that was computed before, by any task of the namespace with this cache, is not run.
+/// Reuses cached results: an item does not run if any task of the namespace with this cache has computed it before.
 #[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Cache {
-    /// Give another one when the program computes something else though its template looks the same.
+    /// Change this when the program's output changes but its pod template does not.
     #[schemars(length(min = 1, max = 63))]
     pub version: String,
-    /// Tasks of a namespace that give the same name share what they know; default the task's name.
+    /// Tasks of a namespace with the same cache name share their results. Defaults to the task's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::dns_label")]
     pub name: Option<String>,
-    /// An item is the same whatever the template says; default false.
+    /// Whether the pod template is left out of the cache key. Defaults to false.
     #[serde(default)]
     pub ignore_template: bool,
-    /// An item that is being computed by another task with this cache is waited for; default false.
+    /// Whether an item waits while another task with this cache computes the same item. Defaults to false.
     #[serde(default)]
     pub serialize: bool,
 }
 
-/// Runs once when the map is successful, with all results before it; what it says is `status.result`.
+/// A pod that runs once after enough items have succeeded, with all results mounted. Its result is `status.result`.
 #[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Reduce {
-    /// An ordinary pod template. Its containers find the results under /maptask/results, one JSON value a line, in files
-    /// whose names are in order.
+    /// The pod template of the reduce. Its containers find the results under /maptask/results, one JSON value a line,
+    /// in files whose names sort in the order of the items.
     #[schemars(schema_with = "template_schema::template")]
     pub template: Value,
-    /// Name of the container whose termination message is the result; default the first container.
+    /// Name of the container whose termination message is the result. Defaults to the first container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::dns_label")]
     pub container: Option<String>,
-    /// Further attempts after its own failure; default 0. Endings by the cluster's fault are as for items.
+    /// Maximum number of further attempts after application failures, 0 to 1000. Defaults to 0. Infrastructure failures
+    /// follow retryPolicy.infrastructureRetries, as for items.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000))]
     pub retries: i32,
-    /// Seconds from the creation of its pod until a container of it must run; unset: no limit.
+    /// Seconds from the creation of its pod within which one of its containers must run. If unset, there is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1, max = 31_536_000))]
     pub start_deadline_seconds: Option<i32>,
-    /// Seconds from when it begins until it fails, over all its attempts; unset: no limit but the task's.
+    /// Seconds from the start of the reduce after which it fails, over all its attempts. If unset, only the task's
+    /// limit applies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1, max = 31_536_000))]
     pub active_deadline_seconds: Option<i32>,
 }
 
-/// A place for the files that each item writes: a directory of its own for each attempt, on a volume of the template.
+/// A directory for the files of each attempt, on a volume of the template.
 #[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Artifacts {
-    /// The name of a volume in the template, such as that of a claim on persistent storage.
+    /// Name of a volume in the pod template, such as one of a `PersistentVolumeClaim`.
     #[schemars(schema_with = "schema::dns_label")]
     pub volume: String,
-    /// Where the item's container finds the directory; an absolute path.
+    /// Absolute path at which the item's container finds its directory.
     #[schemars(length(min = 2, max = 1024), regex(pattern = r"^/[^:]+$"))]
     pub path: String,
 }
@@ -186,29 +193,30 @@ pub enum Completion {
     /// The end of its pod, and so of all containers in it.
     #[default]
     Pod,
-    /// The end of the item's container. Once that is recorded, the pod is deleted, with the time that
-    /// terminationGracePeriodSeconds gives its other containers, such as the proxy of a service mesh.
+    /// The end of the item's container. Once it is recorded, the operator deletes the pod. Its other containers, such
+    /// as the proxy of a service mesh, then have terminationGracePeriodSeconds to stop.
     Container,
 }
 
-/// What becomes of running items when the task is suspended.
+/// What happens to running items when the task is suspended.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
 pub enum SuspendPolicy {
-    /// They are left to end.
+    /// They run to their end.
     #[default]
     Drain,
-    /// They are stopped, and start anew when the task is resumed. It costs them no retry.
+    /// They are stopped, and start again from the beginning when the task is resumed. This costs no retry.
     Stop,
 }
 
-/// Starts items of a finished task again.
+/// Runs items of a finished task again.
 #[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Rerun {
-    /// Any word; a rerun is done once for each id.
+    /// Any text of 1 to 63 characters. Each id works once.
     #[schemars(length(min = 1, max = 63))]
     pub id: String,
-    /// Failed, Cancelled, All, or indexes such as `3,17-19`; several with commas between them. Or Reduce alone.
+    /// The items to run: Failed, Cancelled, All or indexes such as `3,17-19`, separated by commas; or only Reduce, to
+    /// run the reduce again.
     #[schemars(
         length(min = 1, max = 4096),
         regex(
@@ -218,28 +226,30 @@ pub struct Rerun {
     pub items: String,
 }
 
-/// The list to map over: exactly one source.
+/// The list of items, from exactly one source.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = schema::exactly_one_source)]
 pub struct Items {
-    /// The items themselves, any JSON. Numbers are what the API server makes of them (it rounds integers above 2^63): quote ids.
+    /// The items themselves: any JSON. The API server rounds integers above 2^63 and shortens decimals, so quote
+    /// identifiers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::json_list")]
     pub values: Option<Vec<Json>>,
-    /// Item i is the number i, from 0 to count - 1.
+    /// Number of items. Item i is the number i, from 0 to count - 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0, max = 1_000_000))]
     pub count: Option<i32>,
-    /// Numbers from start, step by step, stop excluded.
+    /// The integers from start up to but not including stop, in increments of step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Range")]
     pub range: Option<Range>,
-    /// Every combination of the values of each key; keys in alphabetical order, the last varies fastest.
+    /// Every combination of one value for each key, as objects. Keys are in alphabetical order, and the last one varies
+    /// fastest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::matrix")]
     pub matrix: Option<BTreeMap<String, Vec<Json>>>,
-    /// The content of a ConfigMap of the same namespace, read once when the task is accepted.
+    /// Items from a ConfigMap of the same namespace, read once when the task is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ConfigMapItems")]
     pub config_map: Option<ConfigMapItems>,
@@ -252,36 +262,37 @@ pub struct ConfigMapItems {
     /// The name of the ConfigMap.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// The key in it.
+    /// The key in its data or binaryData.
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
-    /// How the text is cut into items; default Lines.
+    /// How the text is split into items. Defaults to Lines.
     #[serde(default)]
     pub format: ItemFormat,
 }
 
-/// How a text is cut into items. Blank lines are left out.
+/// How a text is split into items. Blank lines are skipped.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
 pub enum ItemFormat {
-    /// Each line is an item, a string. LF, CR LF or CR ends a line; the text is UTF-8, or UTF-16 with a byte order mark.
+    /// Each line is an item: a string. LF, CR LF or CR ends a line. The text is UTF-8, or UTF-16 with a byte order
+    /// mark.
     #[default]
     Lines,
-    /// Each line is an item, any JSON; numbers keep their text.
+    /// Each line is an item: any JSON. Numbers keep their text.
     JsonLines,
-    /// The text is one JSON list of the items.
+    /// The text is one JSON array of the items.
     JsonArray,
 }
 
-/// Numbers from start, step by step, stop excluded.
+/// The integers from start up to but not including stop, in increments of step.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Range {
-    /// The first number.
+    /// The first number. Defaults to 0.
     #[serde(default)]
     pub start: i64,
-    /// The end, itself not part of the list.
+    /// The end of the range, which is not part of it.
     pub stop: i64,
-    /// The distance from one number to the next, not 0; default 1.
+    /// The difference between one number and the next. Must not be 0. Defaults to 1.
     #[serde(default = "one")]
     #[schemars(transform = schema::not_zero)]
     pub step: i64,
@@ -291,32 +302,33 @@ fn one() -> i64 {
     1
 }
 
-/// What is kept of each item that succeeded.
+/// What to store of each item that succeeded.
 #[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Results {
-    /// Where an item's result comes from: its termination message, or nothing is kept.
+    /// Where an item's result comes from. Defaults to `TerminationMessage`.
     #[serde(default)]
     pub source: ResultSource,
-    /// Most bytes of one result, as JSON. The kubelet keeps the last 4096 bytes of a container's termination message, and no more
-    /// than 12288 divided by the number of the pod's containers (init containers and sidecars count): more than that is refused,
-    /// and a message of just that length counts as too long, since it may have been cut.
+    /// Maximum size of one result in bytes, as JSON, 4 to 4096. Defaults to 1024. The kubelet keeps the last 4096 bytes
+    /// of a termination message, and at most 12288 divided by the number of the pod's containers, including init
+    /// containers and sidecars. A larger value is refused. A message of exactly the kubelet's limit counts as too long,
+    /// since it may have been truncated.
     #[serde(default = "default_max_bytes")]
     #[schemars(range(min = 4, max = 4096))]
     pub max_bytes_per_item: i32,
-    /// What becomes of a longer result; default `FailItem`.
+    /// What happens to a longer result. Defaults to `FailItem`.
     #[serde(default)]
     pub on_too_large: OnTooLarge,
 }
 
-/// What becomes of a result that is too long.
+/// What happens to a result that is too long.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
 pub enum OnTooLarge {
-    /// Its attempt counts as failed.
+    /// Its attempt has failed.
     #[default]
     FailItem,
-    /// Its end is kept, as a string whatever it was: the last bytes of what the kubelet keeps, which are the last bytes of the
-    /// message itself in pods of up to three containers.
+    /// Only its end is stored, as a string: the last bytes of what the kubelet keeps. In pods of up to three containers
+    /// these are the last bytes of the message.
     Truncate,
 }
 
@@ -340,6 +352,6 @@ pub enum ResultSource {
     /// The termination message of the item's container.
     #[default]
     TerminationMessage,
-    /// Nothing is kept.
+    /// No results are stored.
     None,
 }

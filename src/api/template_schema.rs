@@ -21,7 +21,7 @@ pub(super) fn template(_: &mut SchemaGenerator) -> Schema {
         "type": "object",
         "required": ["spec"],
         "properties": { "metadata": metadata(), "spec": {
-            "description": "The spec of a pod, as the API server knows it.",
+            "description": "The pod spec, with all fields that the API server knows.",
             "type": "object",
             "x-kubernetes-preserve-unknown-fields": true,
             "required": ["containers"],
@@ -41,7 +41,7 @@ fn metadata() -> Value {
         "items": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
     });
     json!({
-        "description": "Labels and annotations of the pods. Other fields of an object's metadata have no effect.",
+        "description": "Labels and annotations of the pods. Other metadata fields have no effect.",
         "type": "object",
         "properties": {
             "annotations": texts, "labels": texts,

@@ -54,11 +54,11 @@ fn the_api_server_refuses_what_the_schema_can_tell() {
         ),
         (
             json!({ "items": { "count": 3 }, "results": { "source": "None" }, "reduce": { "template": { "spec": { "containers": [{ "name": "m" }] } } } }),
-            "reduce reads the results, but results.source keeps none",
+            "reduce reads the results, but results.source is None",
         ),
         (
             json!({ "items": { "count": 3 }, "results": { "source": "None" }, "cache": { "version": "1" } }),
-            "cache keeps results, but results.source keeps none",
+            "cache stores results, but results.source is None",
         ),
         (json!({ "items": { "count": 3 }, "cache": {} }), "spec.cache.version: Required value"),
         (
