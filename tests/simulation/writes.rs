@@ -45,10 +45,12 @@ impl Truth {
             return if decode(old).is_some() { Err(format!("{key}: phases are gone")) } else { Ok(()) };
         };
         let (phases, tries) = decoded.map_err(|e| format!("{key}: unreadable status: {e}"))?;
-        if let Some((before, _)) = recorded(old) {
+        if let Some((before, tries_before)) = recorded(old) {
             for index in phases.count().indexes() {
                 let (before, after) = (before.get(index), phases.get(index));
-                if before.is_some_and(ItemPhase::is_terminal) && before != after {
+                // It may have been started and cancelled again since the last write.
+                let again = rerun && tries.get(index).attempt > tries_before.get(index).attempt;
+                if before.is_some_and(ItemPhase::is_terminal) && (before != after || again) {
                     if !rerun || !matches!(after, Some(ItemPhase::Pending | ItemPhase::Cancelled)) {
                         return Err(format!("{key} item {index}: {before:?} became {after:?}"));
                     }

@@ -2,6 +2,7 @@
 
 mod explaining;
 pub mod indeterminate;
+mod news;
 mod outlived;
 pub mod retention;
 mod start_blockers;
@@ -11,6 +12,7 @@ mod stopping;
 mod table;
 mod timers;
 
+pub use news::News;
 pub use state::{Absent, PodState};
 pub use stopping::Recorded;
 pub use table::PodTable;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::core::ids::{PodRole, Time};
+use crate::core::pods::news::News;
 use crate::core::revision::Revision;
 
 /// A pod that has ended, of an attempt that counts no more.
@@ -64,8 +65,9 @@ impl Retention {
     /// Takes a pod whose end is part of this revision.
     pub fn put(&mut self, revision: Revision, pod: FinishedPod) {
         let id = pod.role;
+        let news = self.news(&pod);
         match self.get(id) {
-            Some(known) if known.version >= pod.version || known.ended && known.uid == pod.uid => {}
+            Some(known) if news != News::New || known.ended && known.uid == pod.uid => {}
             // It lives on while it waits for its end to be recorded, or for its deletion, which names the version.
             Some(known) if known.uid == pod.uid && !pod.ended => {
                 let not_before = known.not_before;
@@ -77,6 +79,15 @@ impl Retention {
                 self.unrecorded.push_back((revision, pod));
             }
         }
+    }
+
+    fn news(&self, pod: &FinishedPod) -> News {
+        News::of(pod.version, self.version(pod.role))
+    }
+
+    /// The newest version that is known of the pod of this name.
+    pub fn version(&self, id: PodRole) -> Option<u64> {
+        self.get(id).map(|pod| pod.version)
     }
 
     /// What is known of a pod that stays where it is.
@@ -97,8 +108,9 @@ impl Retention {
     /// Condemns a pod at once that should not be alive.
     pub fn delete_now(&mut self, pod: FinishedPod) {
         let id = pod.role;
+        let news = self.news(&pod);
         match self.get(id) {
-            Some(known) if known.version >= pod.version => {}
+            Some(_) if news != News::New => {}
             // Sent again if it fails, then of what is known now.
             Some(known) if known.uid == pod.uid && self.deleting.contains_key(&id) => {
                 self.deleting.insert(id, pod);

@@ -195,6 +195,11 @@ impl PodState {
         first
     }
 
+    /// A list of this number has shown it, as it was before what is known of it.
+    pub fn listed(&mut self, epoch: u32) {
+        self.epoch = self.epoch.max(epoch);
+    }
+
     /// It was not shown where it should have been: it is asked for by name, unless it is already.
     pub fn suspect(&mut self, now: Time) {
         if let Existence::Present { suspect: suspect @ None, .. } = &mut self.existence {

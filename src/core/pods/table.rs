@@ -191,6 +191,13 @@ impl PodTable {
         }
     }
 
+    /// A list of this number has shown the pod, as it was before what is known of it.
+    pub fn listed(&mut self, role: PodRole, uid: &str, epoch: u32) {
+        if let Some(pod) = self.get_mut(role).filter(|pod| pod.uid() == Some(uid)) {
+            pod.listed(epoch);
+        }
+    }
+
     /// The pod is asked for by name, from that time on.
     pub fn ask_again(&mut self, role: PodRole, at: Time) {
         if let Some(pod) = self.get_mut(role) {

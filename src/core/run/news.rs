@@ -2,7 +2,7 @@
 
 use crate::core::ids::{PodRole, Time};
 use crate::core::pod::{PodSeen, Progress, progress};
-use crate::core::pods::Absent;
+use crate::core::pods::{Absent, News, PodState};
 use crate::core::run::{Context, Run, StartAgain};
 
 /// The time between two GETs of a pod that the watch does not show, in milliseconds: its end is seen within seconds, at the
@@ -17,6 +17,10 @@ impl Run {
         let seen = progress(pod, self.spec.blueprint.template.role());
         if phase.is_terminal() || role.attempt() < self.items.attempt(index) {
             self.leave(context, role, pod, &seen);
+            return true;
+        }
+        if self.news(context, role, pod) == News::Stale {
+            self.pods.listed(role, &pod.uid, epoch);
             return true;
         }
         // Only a status that was set back can bring about that it is of a later attempt; the pod is the better witness.
@@ -34,10 +38,17 @@ impl Run {
         true
     }
 
+    fn news(&self, context: &Context<'_>, role: PodRole, pod: &PodSeen) -> News {
+        let known = self.pods.get(role).and_then(PodState::version);
+        News::of(pod.version, known.max(context.retention.version(role)))
+    }
+
     /// A pod is gone, as the watch says; its last state. Unless it was seen to end, it is asked for by name before another
     /// pod of the item may start: it may only have lost its label.
     pub fn gone(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen) {
-        if self.pods.get(role).is_none_or(|known| !known.is_present()) {
+        let Some(known) = self.pods.get(role).filter(|known| known.is_present()) else { return };
+        // A pod that is gone does not come back: of the same one even the oldest news counts.
+        if known.uid() != Some(&pod.uid) && self.news(context, role, pod) == News::Stale {
             return;
         }
         if matches!(progress(pod, self.spec.blueprint.template.role()), Progress::Ended(_)) {

@@ -16,7 +16,7 @@ fn started(extra: &Value) -> Story {
 }
 
 fn shows(story: &mut Story, status: &Value) {
-    let pod = PodSeen { version: 9, ..Story::pod(0, 1, status) };
+    let pod = PodSeen { version: 2, ..Story::pod(0, 1, status) };
     story.fleet.handle_pod(story.now, pod);
 }
 

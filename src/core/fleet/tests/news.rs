@@ -7,9 +7,10 @@ use serde_json::json;
 use super::story::{LIMITS, Story, empty_fleet, key, new_task, pod_of};
 use super::{Fleet, Limits};
 use crate::core::ids::{Attempt, TaskKey, Time};
+use crate::core::pod::PodSeen;
 use crate::core::port::{Action, Answer, CheckOutcome, CreateOutcome, DeleteOutcome, Event, TaskSeen, WriteOutcome};
 
-fn running(index: u32) -> crate::core::pod::PodSeen {
+fn running(index: u32) -> PodSeen {
     Story::pod(index, 1, &json!({ "phase": "Running" }))
 }
 
@@ -35,6 +36,23 @@ fn a_pod_that_a_new_list_does_not_show_is_looked_for_at_once() {
     story.fleet.handle_pods_listed(story.now);
     let looks: Vec<String> = story.plan(0).into_iter().filter(|line| line.starts_with("get ")).collect();
     assert_eq!(looks, ["get ns/t-0-1"]);
+}
+
+#[test]
+fn news_that_is_older_than_what_is_known_of_the_name_changes_nothing_and_its_pod_counts_as_listed() {
+    let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 1 } }));
+    story.fleet.handle_pod(story.now, PodSeen { version: 8, ..running(0) });
+    story.plan(1_000);
+    // Of a GET that was faster than the watch, or of a pod that had the name before.
+    story.fleet.handle_pod(story.now, PodSeen { version: 7, ..Story::ended(0, 1, 3) });
+    story.fleet.handle_pod(story.now, PodSeen { version: 7, uid: "other".to_owned(), ..Story::ended(0, 1, 3) });
+    story.fleet.handle_pod_gone(story.now, &PodSeen { version: 7, uid: "other".to_owned(), ..running(0) });
+    story.fleet.handle_pods_listing();
+    story.fleet.handle_pod(story.now, PodSeen { version: 7, ..running(0) });
+    story.fleet.handle_pods_listed(story.now);
+    let plan = story.plan(1_000);
+    assert!(!plan.iter().any(|line| line.starts_with("get ")), "{plan:?}");
+    assert_eq!(story.fleet.task(&key()).unwrap().map().unwrap().items().counts().running, 1);
 }
 
 #[test]

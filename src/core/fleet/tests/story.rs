@@ -249,7 +249,7 @@ impl Story {
         let terminated = json!({ "exitCode": exit_code, "message": "7" });
         let status =
             json!({ "phase": phase, "containerStatuses": [{ "name": "main", "state": { "terminated": terminated } }] });
-        pod_of(id, "u", serde_json::from_value(status).unwrap())
+        PodSeen { version: 3, ..pod_of(id, "u", serde_json::from_value(status).unwrap()) }
     }
 }
 
