@@ -1,7 +1,6 @@
 //! Starts the operator, or prints its CRD.
 
 use clap::Parser;
-use kube::CustomResourceExt;
 use maptask::args::{Cli, Command};
 use maptask::serve::logs;
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 async fn main() -> anyhow::Result<()> {
     let Cli { command, run } = Cli::parse();
     if let Some(Command::Crd) = command {
-        print!("{}", serde_yaml::to_string(&maptask::api::MapTask::crd())?);
+        print!("{}", serde_yaml::to_string(&maptask::api::crd())?);
         return Ok(());
     }
     logs::start(run.log_format, &run.log_level)?;
@@ -28,5 +27,5 @@ async fn main() -> anyhow::Result<()> {
         }
         stopping.cancel();
     });
-    Ok(maptask::operator::run(run, stop).await?)
+    maptask::operator::run(run, stop).await.map_err(|error| anyhow::anyhow!(maptask::plain::plain_chain(&error)))
 }

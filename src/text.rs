@@ -16,9 +16,29 @@ pub fn cut(text: &str, limit: usize) -> String {
     printable.chars().take(head).chain(['…']).chain(tail.chars()).map(clean).collect()
 }
 
+/// A length of time for people, in two units at most: `45s`, `3m12s`, `2h5m`, `3d4h`.
+pub fn duration(seconds: u64) -> String {
+    let two = |large: u64, unit: char, small: u64, small_unit: char| match small {
+        0 => format!("{large}{unit}"),
+        small => format!("{large}{unit}{small}{small_unit}"),
+    };
+    match (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0, seconds) => format!("{seconds}s"),
+        (0, 0, minutes, seconds) => two(minutes, 'm', seconds, 's'),
+        (0, hours, minutes, _) => two(hours, 'h', minutes, 'm'),
+        (days, hours, ..) => two(days, 'd', hours, 'h'),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::cut;
+    use super::{cut, duration};
+
+    #[test]
+    fn a_duration_has_two_units_at_most() {
+        let all = [0, 59, 60, 192, 3_600, 7_500, 86_399, 86_400, 273_600, 31_536_000].map(duration);
+        assert_eq!(all, ["0s", "59s", "1m", "3m12s", "1h", "2h5m", "23h59m", "1d", "3d4h", "365d"]);
+    }
 
     #[test]
     fn short_text_stays_and_control_characters_go() {

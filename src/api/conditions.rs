@@ -2,9 +2,12 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
 
 /// Most characters of a condition's message: the API server's own words can be long.
 pub const MESSAGE_LIMIT: usize = 1024;
+/// Most conditions: the types below, and room for those of a later version.
+const MAX_CONDITIONS: u32 = 32;
 
 /// The types of a MapTask's conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +26,12 @@ pub enum ConditionType {
     ResultsDamaged,
     /// The task has ended, one way or the other, with the reason of Complete or Failed.
     Finished,
+    /// `spec.suspend` holds back its items, as a Job has it.
+    Suspended,
+    /// The task is under way, in the words of kstatus.
+    Reconciling,
+    /// The task has failed and goes on only if somebody changes something, in the words of kstatus.
+    Stalled,
 }
 
 impl ConditionType {
@@ -36,6 +45,9 @@ impl ConditionType {
             Self::Failed => "Failed",
             Self::ResultsDamaged => "ResultsDamaged",
             Self::Finished => "Finished",
+            Self::Suspended => "Suspended",
+            Self::Reconciling => "Reconciling",
+            Self::Stalled => "Stalled",
         }
     }
 }
@@ -85,18 +97,35 @@ pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
         "type": "array",
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
-        "maxItems": 8,
+        "maxItems": MAX_CONDITIONS,
         "items": {
             "type": "object",
             "required": ["type", "status", "reason", "message", "lastTransitionTime"],
             "properties": {
-                "type": { "type": "string", "maxLength": 64 },
-                "status": { "type": "string", "enum": ["True", "False", "Unknown"] },
-                "reason": { "type": "string", "maxLength": 64 },
-                "message": { "type": "string", "maxLength": 4096 },
-                "observedGeneration": { "type": "integer", "format": "int64" },
-                "lastTransitionTime": { "type": "string", "format": "date-time" },
+                "type": text(64, "The type of the condition, in CamelCase."),
+                "status": {
+                    "type": "string",
+                    "enum": ["True", "False", "Unknown"],
+                    "description": "Whether it is true: True, False or Unknown.",
+                },
+                "reason": text(64, "One word in CamelCase for the cause of the last transition."),
+                "message": text(4_096, "The details of the transition for people; may be empty."),
+                "observedGeneration": {
+                    "type": "integer",
+                    "format": "int64",
+                    "minimum": 0,
+                    "description": "The metadata.generation that the condition was set upon.",
+                },
+                "lastTransitionTime": {
+                    "type": "string",
+                    "format": "date-time",
+                    "description": "When the status of the condition last changed.",
+                },
             },
         },
     })
+}
+
+fn text(limit: u32, description: &str) -> Value {
+    json!({ "type": "string", "maxLength": limit, "description": description })
 }

@@ -1,7 +1,10 @@
 //! The contract: what users write and read. `crds/maptasks.yaml` is generated from here.
 
 pub mod conditions;
+mod crd;
+pub mod failures;
 pub mod json;
+pub mod progress;
 pub mod remaining_items;
 #[allow(unreachable_pub, reason = "what kube's derive makes")]
 pub mod retry_policy;
@@ -10,11 +13,14 @@ mod schema;
 pub mod spec;
 pub mod status;
 mod template_schema;
+mod values;
 
+pub use crd::crd;
+pub use failures::{FailureGroup, FailureSample};
 pub use json::Json;
 pub use retry_policy::{OutcomeCategory, RetryPolicy, RuleAction};
 pub use spec::{Items, MapTask, MapTaskSpec, Range, ResultSource, Results};
-pub use status::{FailureGroup, ItemCounts, MapTaskStatus, ResultShards, TaskPhase, Waiting, WaitingReason};
+pub use status::{ItemCounts, MapTaskStatus, ResultShards, TaskPhase, Waiting, WaitingReason};
 
 /// Names that the operator puts on the objects it creates.
 pub mod labels {

@@ -63,7 +63,7 @@ pub(super) fn quantity(_: &mut SchemaGenerator) -> Schema {
 
 /// A time in RFC 3339.
 pub(super) fn timestamp(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "format": "date-time", "nullable": true })
+    json_schema!({ "type": "string", "format": "date-time" })
 }
 
 /// Exactly one of the sources. The lists are of unknown type to CEL, which therefore can't even ask whether they are
@@ -90,11 +90,6 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
         "!has(self.cache) || self.results.source == 'TerminationMessage'",
         "cache stores results, but results.source is None: set it to TerminationMessage, or remove cache",
         ".cache",
-    ));
-    rules.push(rule(
-        "!self.cancel || !has(self.rerun) || (has(oldSelf.rerun) && oldSelf.rerun.id == self.rerun.id)",
-        "cancel is true, so that a rerun would not start: set cancel to false together with rerun",
-        ".rerun",
     ));
     for field in ["items", "results", "retries", "retryPolicy", "remainingItems", "completion"] {
         rules.push(fixed(&format!("self.{field} == oldSelf.{field}"), field, &format!(".{field}")));
@@ -159,8 +154,8 @@ pub(super) fn fixed(rule_text: &str, field: &str, field_path: &str) -> Value {
     rule(
         rule_text,
         &format!(
-            "{field} can't be changed after creation (concurrency, priority, suspend, suspendPolicy, cancel, \
-             activeDeadlineSeconds, ttlSecondsAfterFinished and rerun can): delete the MapTask, or create another under a new name"
+            "{field} can't be changed after creation (concurrency, priority, suspend, suspendPolicy, activeDeadlineSeconds, \
+             ttlSecondsAfterFinished and rerun can): delete the MapTask, or create another under a new name"
         ),
         field_path,
     )

@@ -12,6 +12,7 @@ use super::retry_policy::RetryPolicy;
 use super::schema;
 use super::status::MapTaskStatus;
 use super::template_schema;
+use super::values;
 
 /// Runs one pod for each item of a list, and succeeds once enough items have succeeded.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, KubeSchema)]
@@ -31,19 +32,19 @@ use super::template_schema;
     printcolumn(name = "Failed", type_ = "integer", json_path = ".status.counts.failed"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Ratio", type_ = "string", json_path = ".status.ratio", priority = 1),
-    printcolumn(name = "Required", type_ = "integer", json_path = ".status.required", priority = 1),
     printcolumn(name = "Cached", type_ = "integer", json_path = ".status.counts.cached", priority = 1),
-    printcolumn(name = "Retried", type_ = "integer", json_path = ".status.counts.retried", priority = 1),
-    printcolumn(name = "Cancelled", type_ = "integer", json_path = ".status.counts.cancelled", priority = 1),
-    printcolumn(name = "Waiting", type_ = "string", json_path = ".status.waiting.message", priority = 1),
+    printcolumn(name = "Ratio", type_ = "string", json_path = ".status.ratio", priority = 1),
+    printcolumn(name = "Duration", type_ = "string", json_path = ".status.duration", priority = 1),
+    printcolumn(name = "Pods", type_ = "integer", json_path = ".status.pods", priority = 1),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.message", priority = 1),
+    scale(spec_replicas_path = ".spec.concurrency", status_replicas_path = ".status.counts.running"),
     selectable = ".status.phase",
-    validation = kube::core::Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE),
+    selectable = ".status.waiting.reason",
+    validation = kube::core::Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE).field_path(".metadata.name"),
     validation = kube::core::Rule::new(schema::CACHE_NAME_RULE).message(schema::CACHE_NAME_MESSAGE)
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(transform = schema::immutable_spec)]
+#[schemars(transform = schema::immutable_spec, transform = values::of_spec)]
 pub struct MapTaskSpec {
     /// The list of items, from exactly one source.
     pub items: Items,
@@ -107,11 +108,6 @@ pub struct MapTaskSpec {
     /// What happens to running items when the task is suspended. Defaults to Drain.
     #[serde(default)]
     pub suspend_policy: SuspendPolicy,
-    /// If true, ends the task with what it has: running items are stopped, pending items are Cancelled, the results of items that
-    /// succeeded stay, and the reduce does not run. The task is Failed with the reason Cancelled, unless its outcome was already
-    /// decided. Takes precedence over suspend. A rerun starts once this is false again. Defaults to false.
-    #[serde(default)]
-    pub cancel: bool,
     /// Runs items of a finished task again, once for each id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Rerun")]
@@ -292,14 +288,17 @@ pub enum ItemFormat {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Range {
-    /// The first number. Defaults to 0.
+    /// The first number. Defaults to 0. All three numbers are integers that a double holds exactly, from -(2^53 - 1) to
+    /// 2^53 - 1.
     #[serde(default)]
+    #[schemars(range(min = -9_007_199_254_740_991_i64, max = 9_007_199_254_740_991_i64))]
     pub start: i64,
     /// The end of the range, which is not part of it.
+    #[schemars(range(min = -9_007_199_254_740_991_i64, max = 9_007_199_254_740_991_i64))]
     pub stop: i64,
     /// The difference between one number and the next. Must not be 0. Defaults to 1.
     #[serde(default = "one")]
-    #[schemars(transform = schema::not_zero)]
+    #[schemars(range(min = -9_007_199_254_740_991_i64, max = 9_007_199_254_740_991_i64), transform = schema::not_zero)]
     pub step: i64,
 }
 

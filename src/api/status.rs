@@ -2,77 +2,121 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-/// How a MapTask goes. Written by the operator alone.
-///
-/// Absent values are written as `null`, so that a merge patch removes what an earlier status had.
+use super::failures::FailureGroup;
+use super::progress::Progress;
+
+/// How a MapTask goes. Written by the operator alone, always as a whole: what is absent is left out.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = super::values::of_status)]
 pub struct MapTaskStatus {
     /// Where the task as a whole stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<TaskPhase>,
     /// The generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Number of items in the list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<i32>,
     /// Number of items that must succeed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required: Option<i32>,
     /// Number of items in each phase.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<ItemCounts>,
     /// The phase of every item, packed; docs/phases.md tells how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phases: Option<String>,
     /// The items beyond their first attempt, packed; docs/phases.md tells how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<String>,
-    /// Items ended of all items, for people: `8123/10000`.
+    /// The items in phase Failed as ranges in the form of a Job's failedIndexes, such as `1,3-5,7`: at most 16 KiB. What has no
+    /// room are the highest indexes; failedIndexesOmitted counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_indexes: Option<String>,
+    /// Number of failed items that failedIndexes has no room for; absent if it lists all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_indexes_omitted: Option<i32>,
+    /// Pods that are requested, start or run for the task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pods: Option<i32>,
+    /// Items ended of all items, for people: `8123/10000`, and `?` for a number that is not known yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<String>,
-    /// Share of successes among ended items against the share required, for people: `99.5/98%`.
+    /// Share of successes among ended items against the share required, for people: `99.5/98%`; `-` before any end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ratio: Option<String>,
     /// One word for why the task waits, or why it failed, at most 64 characters: the reason in `waiting`, or that of the condition
     /// Failed or `FailureTarget`; empty while all is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Time from startTime to completionTime, for people: `3m12s`; absent until the task has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration: Option<String>,
+    /// How fast the task goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
     /// Why nothing more starts now.
+    #[serde(default, deserialize_with = "if_known", skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
-    /// One sentence about the state of the task.
+    /// One sentence about the state of the task: why it ended, or what it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// Attempts that did not succeed, in at most 10 groups of like ones.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub failures: Vec<FailureGroup>,
     /// SHA-256 of the ConfigMap's text that the items were read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items_hash: Option<String>,
     /// SHA-256 of spec.template and spec.reduce.template as they were accepted, without what may be left out of them; before it,
     /// the number of the rules for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template_hash: Option<String>,
     /// The last rerun that was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rerun: Option<RerunDone>,
     /// The rerun that is asked for and has yet to start: once the task has ended.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_rerun: Option<PendingRerun>,
     /// ConfigMaps that hold the results, in order; each has a key results.jsonl with one line an item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<ResultShards>,
     /// How it goes with `spec.reduce`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reduce: Option<ReduceStatus>,
     /// What the reduce said: any JSON, or else a string. JSON is a string of its text where the API server would make another
     /// number of one in it (beyond 64 bits, or with more digits than a float has), and a number alone where it would write it in
     /// another way (3.10 as 3.1).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::any_value")]
     pub result: Option<super::Json>,
     /// The text of what the reduce said, where the API server writes a number of status.result in another way (3.10 as 3.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_text: Option<String>,
     /// When the task was accepted.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::timestamp")]
     pub start_time: Option<Time>,
     /// When the task ended.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::timestamp")]
     pub completion_time: Option<Time>,
-    /// Accepted, SuccessCriteriaMet, `FailureTarget`, Complete, Failed, Finished (True at either end) and
-    /// `ResultsDamaged` (results were changed or deleted by somebody else while the task ran).
-    #[serde(default)]
+    /// What is true of the task, each with a reason and a message. A type that is absent is not true, or not yet known.
+    /// - Accepted: the spec was found good and its pods can be created.
+    /// - SuccessCriteriaMet: enough items have succeeded; remaining ones may still run.
+    /// - `FailureTarget`: the task can't succeed any more; remaining items may still run.
+    /// - Complete: the task succeeded, and no pod of it runs.
+    /// - Failed: the task failed or was refused, and no pod of it runs.
+    /// - Finished: the task has ended either way, with the reason of Complete or Failed.
+    /// - Suspended: spec.suspend holds back its items.
+    /// - Reconciling: the task is under way, for kstatus.
+    /// - Stalled: the task failed or was refused, and goes on only once somebody has changed something, for kstatus.
+    /// - `ResultsDamaged`: somebody else changed or deleted results while the task ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "super::conditions::schema")]
     pub conditions: Vec<Condition>,
 }
@@ -95,6 +139,18 @@ pub enum TaskPhase {
 }
 
 impl TaskPhase {
+    /// The word as it stands in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Running => "Running",
+            Self::Suspended => "Suspended",
+            Self::Reducing => "Reducing",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+        }
+    }
+
     /// Whether the task has ended.
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed)
@@ -128,7 +184,25 @@ pub struct Waiting {
     /// What is short.
     pub reason: WaitingReason,
     /// The API server's message, where it gave one; at most 512 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Since when this is the reason, to the second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::timestamp")]
+    pub since: Option<Time>,
+}
+
+impl Waiting {
+    /// A reason that has begun, or may have: [`Self::since`] is for who knows what was before.
+    pub fn new(reason: WaitingReason, message: Option<String>) -> Self {
+        Self { reason, message, since: None }
+    }
+}
+
+/// A reason of a later version that is not known here counts as none: it is found out again, and nothing depends on it.
+fn if_known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Waiting>, D::Error> {
+    let value = Option::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(value.and_then(|value| serde_json::from_value(value).ok()))
 }
 
 /// What is short when items wait.
@@ -194,43 +268,6 @@ impl WaitingReason {
     }
 }
 
-/// Attempts that did not succeed and are alike in category, reason, exit code, container and message.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct FailureGroup {
-    /// How they ended; `Other` for all that came after nine groups were full.
-    pub category: String,
-    /// The container's or pod's own word for it, such as Error.
-    pub reason: Option<String>,
-    /// The exit code, where a container had one.
-    pub exit_code: Option<i32>,
-    /// The container that brought it about, where one did.
-    pub container: Option<String>,
-    /// Number of such attempts.
-    pub count: i32,
-    /// Their items as ranges, such as `3,17-19`, cut to 64 characters.
-    pub indexes: String,
-    /// What their messages have in common, at most 200 characters: numbers, addresses, UUIDs, paths and the places in the code of a
-    /// stack trace are left out.
-    pub pattern: Option<String>,
-    /// The first of them.
-    pub sample: FailureSample,
-}
-
-/// One attempt that did not succeed.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct FailureSample {
-    /// Its item.
-    pub index: i32,
-    /// Which attempt it was.
-    pub attempt: i32,
-    /// The node that its pod was on.
-    pub node: Option<String>,
-    /// Its message, at most 400 characters: of a longer one its end and its beginning, of a stack trace what went wrong.
-    pub message: Option<String>,
-}
-
 /// A rerun that was done.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -243,6 +280,7 @@ pub struct RerunDone {
     #[serde(default)]
     pub explicit_selection: bool,
     /// Why it could not be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
@@ -269,11 +307,11 @@ pub struct ReduceStatus {
     /// Endings by the cluster's fault.
     pub infrastructure_failures: i32,
     /// When it began.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::timestamp")]
     pub start_time: Option<Time>,
     /// Its attempts that did not succeed, in groups of like ones.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub failures: Vec<FailureGroup>,
 }

@@ -49,7 +49,7 @@ pub(super) async fn write(client: &Client, store: &dyn Store, write: &Write) -> 
             }
         }
     }
-    match patch(client, &write.key, &write.uid, write.resource_version, json!(write.status)).await {
+    match replace(client, write).await {
         Ok(version) => WriteOutcome::Written { version, rewritten, uncached },
         Err(outcome) => outcome,
     }
@@ -58,17 +58,29 @@ pub(super) async fn write(client: &Client, store: &dyn Store, write: &Write) -> 
 /// Writes why nothing else can be written.
 pub(super) async fn note(client: &Client, note: &Note) -> WriteOutcome {
     let status = json!({ "waiting": note.waiting, "reason": note.waiting.reason.as_str() });
-    match patch(client, &note.key, &note.uid, note.resource_version, status).await {
+    let metadata = json!({ "uid": note.uid, "resourceVersion": note.resource_version.to_string() });
+    let body = json!({ "metadata": metadata, "status": status });
+    match patch(client, &note.key, "application/merge-patch+json", &body).await {
         Ok(version) => WriteOutcome::Written { version, rewritten: 0, uncached: None },
         Err(outcome) => outcome,
     }
 }
 
-/// Merges into the status of this version of a task. The new version, or what it came to.
-async fn patch(client: &Client, key: &TaskKey, uid: &str, version: u64, status: Value) -> Result<u64, WriteOutcome> {
-    let patch = json!({ "metadata": { "uid": uid, "resourceVersion": version.to_string() }, "status": status });
+/// Puts this status in the place of the one before, as a whole, in this version of a task. A merge would have to name with
+/// `null` all that is no longer there.
+async fn replace(client: &Client, write: &Write) -> Result<u64, WriteOutcome> {
+    let body = json!([
+        { "op": "replace", "path": "/metadata/uid", "value": write.uid },
+        { "op": "replace", "path": "/metadata/resourceVersion", "value": write.resource_version.to_string() },
+        { "op": "add", "path": "/status", "value": write.status },
+    ]);
+    patch(client, &write.key, "application/json-patch+json", &body).await
+}
+
+/// Changes the status of a task. The new version, or what it came to.
+async fn patch(client: &Client, key: &TaskKey, content: &'static str, body: &Value) -> Result<u64, WriteOutcome> {
     let path = format!("{}/status?fieldManager={FIELD_MANAGER}", object(key));
-    let answer = send::<Partial>(client, Method::PATCH, &path, "application/merge-patch+json", Some(&patch)).await;
+    let answer = send::<Partial>(client, Method::PATCH, &path, content, Some(body)).await;
     answer.map(|task| task.version()).map_err(|failure| match meaning(&failure) {
         Meaning::Conflict => WriteOutcome::Conflict,
         Meaning::NotFound => WriteOutcome::Gone,

@@ -45,6 +45,26 @@ impl Ranges {
     }
 }
 
+/// Ranges in the form of an Indexed Job, `1,3-5,7`: three and more in a row are a range, two are not. As many as `limit` bytes
+/// have room for, the lowest first; answers also how many indexes there were room for.
+pub fn as_a_job(ranges: impl Iterator<Item = (Index, Index)>, limit: usize) -> (String, u32) {
+    let (mut text, mut listed) = (String::new(), 0);
+    for (first, last) in ranges {
+        let separator = if text.is_empty() { "" } else { "," };
+        let next = match last.0 - first.0 {
+            0 => format!("{separator}{first}"),
+            1 => format!("{separator}{first},{last}"),
+            _ => format!("{separator}{first}-{last}"),
+        };
+        if text.len() + next.len() > limit {
+            break;
+        }
+        text += &next;
+        listed += last.0 - first.0 + 1;
+    }
+    (text, listed)
+}
+
 /// `7` or `17-19`, both ends included.
 pub fn range(text: &str) -> Option<(u32, u32)> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
@@ -81,6 +101,17 @@ mod tests {
         assert_eq!(of([3, 17, 19, 18]).to_string(), "3,17-19");
         assert_eq!(of([18, 3, 17, 3, 19]), of([3, 17, 18, 19]));
         assert_eq!(of([17, 18, 19, 20, 18, 20]), of([17, 18, 19, 20]), "what is there already changes nothing");
+    }
+
+    #[test]
+    fn failed_indexes_are_written_as_an_indexed_job_writes_them() {
+        let written = |ranges: &[(u32, u32)], limit| {
+            as_a_job(ranges.iter().map(|(first, last)| (Index(*first), Index(*last))), limit)
+        };
+        assert_eq!(written(&[], 9), (String::new(), 0));
+        assert_eq!(written(&[(1, 1), (3, 5), (7, 7), (10, 11)], 99), ("1,3-5,7,10,11".to_owned(), 7));
+        assert_eq!(written(&[(1, 1), (3, 5), (7, 7), (10, 11)], 7), ("1,3-5,7".to_owned(), 5));
+        assert_eq!(written(&[(1, 1), (3, 5), (7, 7)], 6), ("1,3-5".to_owned(), 4), "never in the middle of a number");
     }
 
     #[test]

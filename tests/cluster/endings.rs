@@ -37,7 +37,7 @@ pub fn put(into: &mut Value, from: &Value) {
 pub fn ending(status: &Value) -> (&str, Option<i64>, i64) {
     let groups = status["failures"].as_array().map(Vec::as_slice).unwrap_or_default();
     assert_eq!(groups.len(), 1, "{status}");
-    let count = groups[0]["count"].as_i64().unwrap();
+    let count = groups[0]["attempts"].as_i64().unwrap();
     (groups[0]["category"].as_str().unwrap(), groups[0]["exitCode"].as_i64(), count)
 }
 

@@ -230,7 +230,7 @@ fn a_pod_that_never_starts_costs_an_infrastructure_retry_if_the_cluster_is_to_bl
         assert_end(&status, name, "Failed", [0, 1, 0, 1]);
         let groups = status["failures"].as_array().unwrap();
         assert!(groups.iter().all(|group| group["category"] == "NeverStarted"), "{name}: {status}");
-        assert_eq!(groups.iter().map(|group| group["count"].as_i64().unwrap()).sum::<i64>(), 2, "{name}: {status}");
+        assert_eq!(groups.iter().map(|group| group["attempts"].as_i64().unwrap()).sum::<i64>(), 2, "{name}: {status}");
         assert!(groups[0]["sample"]["message"].as_str().unwrap().contains(words), "{name}: {status}");
     }
 }

@@ -109,7 +109,7 @@ fn a_pod_that_is_too_large_for_the_store_fails_its_item_with_the_words() {
     let status = namespace.wait_for_end("t");
     assert_eq!(status["phase"], "Failed");
     let failure = &status["failures"][0];
-    assert_eq!((failure["category"].as_str(), failure["count"].as_i64()), (Some("Refused"), Some(1)), "{failure}");
+    assert_eq!((failure["category"].as_str(), failure["attempts"].as_i64()), (Some("Refused"), Some(1)), "{failure}");
     assert!(failure["sample"]["message"].as_str().unwrap().contains("too large"), "{failure}");
 }
 

@@ -6,7 +6,6 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test that can't go on has failed")]
 
 mod cache;
-mod cancel;
 mod completion;
 mod crash;
 mod endings;
@@ -25,6 +24,7 @@ mod rights;
 mod serve;
 mod silence;
 mod templates;
+mod tools;
 mod values;
 mod variables;
 mod waits;

@@ -100,7 +100,7 @@ fn an_item_that_is_out_of_memory_gets_more_of_it() {
     // 20, 40 and 80 MiB; the fourth attempt, after a failure of another kind, has what the third had.
     assert_eq!(namespace.results("t"), [json!(80 * 1024 * 1024)]);
     let group = &status["failures"][0];
-    assert_eq!((group["category"].as_str(), group["count"].as_i64()), (Some("OutOfMemory"), Some(2)), "{status}");
+    assert_eq!((group["category"].as_str(), group["attempts"].as_i64()), (Some("OutOfMemory"), Some(2)), "{status}");
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn failures_are_reported_in_groups_of_similar_ones_even_if_the_task_succeeded() 
     let group = &groups[0];
     assert_eq!((group["category"].as_str(), group["exitCode"].as_i64()), (Some("Failed"), Some(3)), "{group}");
     assert_eq!(group["pattern"], "can't read … at line #");
-    assert_eq!((group["indexes"].as_str(), group["count"].as_i64()), (Some("0,4,8"), Some(3)), "{group}");
+    assert_eq!((group["indexes"].as_str(), group["attempts"].as_i64()), (Some("0,4,8"), Some(3)), "{group}");
     assert_eq!(group["sample"]["node"], "localhost");
 }
 

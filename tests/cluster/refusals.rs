@@ -75,6 +75,10 @@ fn the_api_server_refuses_what_the_schema_can_tell() {
             "unknown field \"spec.template.metadata.lables\"",
         ),
         (
+            json!({ "items": { "range": { "stop": 9_007_199_254_740_993_i64, "step": 1_000_000_000_000_000_i64 } } }),
+            "spec.items.range.stop in body should be less than or equal to 9007199254740991",
+        ),
+        (
             json!({ "items": { "count": 3 }, "artifacts": { "volume": "out", "path": "out" } }),
             "spec.artifacts.path in body should match",
         ),
@@ -84,7 +88,8 @@ fn the_api_server_refuses_what_the_schema_can_tell() {
         assert!(!good && text.contains(message), "{spec}: {text}");
     }
     let (good, text) = namespace.try_apply(&fake_task(&long_name, &json!({ "items": { "count": 3 } }), &json!({})));
-    assert!(!good && text.contains("metadata.name must be at most 63 characters"), "{text}");
+    assert!(!good && text.contains("metadata.name: Invalid value"), "{text}");
+    assert!(text.contains("metadata.name must be at most 63 characters"), "{text}");
     assert!(namespace.list("maptasks").is_empty());
 }
 

@@ -75,7 +75,7 @@ impl Truth {
         if new.rerun.is_some() || task.status.rerun.is_some() || new.reduce.is_some() {
             return Ok(());
         }
-        let told: u32 = new.failures.iter().map(|group| number(group.count)).sum();
+        let told: u32 = new.failures.iter().map(|group| number(group.attempts)).sum();
         let before: u32 = tries.iter().map(|(_, tries)| tries.attempt.0 - 1).sum();
         let most = before + phases.counts().failed + phases.counts().cancelled;
         let stops = task.spec.suspend_policy == SuspendPolicy::Stop;
@@ -85,6 +85,15 @@ impl Truth {
                 "{}: failures tell of {told} attempts, of {least} to {most}: {:?}",
                 task.key, new.failures
             ));
+        }
+        // Each item counts once in a group, whatever came in between: the groups of attempts before the current one are with
+        // its tries, that of the last one is of a failed item or a cancelled one.
+        let items: u32 = new.failures.iter().map(|group| number(group.items)).sum();
+        let before: u32 = tries.iter().map(|(_, tries)| tries.failure_groups.count_ones()).sum();
+        let most = before + phases.counts().failed + phases.counts().cancelled;
+        let is_whole = new.failures.iter().all(|group| (1..=group.attempts).contains(&group.items));
+        if !is_whole || items < before || items > most {
+            return Err(format!("{}: {items} items in groups, of {before} to {most}: {:?}", task.key, new.failures));
         }
         Ok(())
     }

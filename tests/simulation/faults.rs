@@ -134,20 +134,12 @@ impl World {
         let Some(key) = self.pick_task() else { return };
         let ended = self.tasks[&key].status.phase.is_some_and(maptask::api::TaskPhase::is_terminal);
         let version = self.next_version();
-        if self.whims.chance(2) {
-            self.edit(&key, |spec| spec.cancel = true);
-        }
         match self.random.below(20) {
             0..8 if ended || self.random.chance(5) => {
                 let items =
                     ["Failed", "Cancelled", "Failed,Cancelled", "All", "0-2", "1", "Reduce"][self.random.below(7)];
                 let rerun = Rerun { id: version.to_string(), items: items.to_owned() };
-                // Who asks for one takes a cancellation back, as the schema wants it; but for some with an older schema.
-                let stays = self.whims.chance(30);
-                self.edit(&key, |spec| {
-                    spec.rerun = Some(rerun);
-                    spec.cancel &= stays;
-                });
+                self.edit(&key, |spec| spec.rerun = Some(rerun));
             }
             8..12 => {
                 let concurrency = Some(1 + self.random.below(5) as i32);
@@ -155,7 +147,7 @@ impl World {
             }
             12 => self.inputs = None,
             // Which text a task has its items from is known once it is accepted, and the other one never comes back.
-            13 if self.tasks.values().all(|t| t.spec.items.config_map.is_none() || t.status.items.is_some()) => {
+            13 if self.tasks.values().all(|t| t.spec.items.config_map.is_none() || t.status.phases.is_some()) => {
                 self.inputs = Some(specs::OTHER_INPUTS.to_owned());
             }
             14..16 => self.inputs = Some(specs::INPUTS.to_owned()),

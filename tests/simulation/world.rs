@@ -83,8 +83,6 @@ pub struct World {
     /// Checksums and damaged lines of each ConfigMap of results.
     pub marks: BTreeMap<(TaskKey, u32), (String, String)>,
     pub operator: Operator,
-    /// For what users do to few tasks.
-    pub whims: Random,
     version: u64,
     pub steps: usize,
     /// Nothing goes wrong any more.
@@ -93,7 +91,6 @@ pub struct World {
 
 impl World {
     pub fn new(mut random: Random, talk: bool) -> Self {
-        let whims = random.aside();
         let faults = Faults::new(&mut random);
         let operator = Operator::new(&mut random);
         let mut world = Self {
@@ -110,7 +107,6 @@ impl World {
             turns: Turns::new(),
             marks: BTreeMap::new(),
             operator,
-            whims,
             version: 1,
             steps: 0,
             calm: false,
@@ -129,8 +125,7 @@ impl World {
     }
 
     pub fn add_task(&mut self, number: usize) {
-        let mut spec = specs::random(&mut self.random);
-        spec.cancel = self.whims.chance(2);
+        let spec = specs::random(&mut self.random);
         self.add_task_of(number, spec);
     }
 
@@ -171,7 +166,7 @@ impl World {
             if self.steps == REPEATED_STEPS && self.random.chance(40) {
                 let again = self.tasks.values().find(|task| task.spec.cache.is_some()).map(|task| task.spec.clone());
                 if let Some(spec) = again {
-                    self.add_task_of(AGAIN, MapTaskSpec { rerun: None, suspend: false, cancel: false, ..spec });
+                    self.add_task_of(AGAIN, MapTaskSpec { rerun: None, suspend: false, ..spec });
                 }
             }
             if self.steps == FAULTY_STEPS {
@@ -191,12 +186,9 @@ impl World {
     fn is_over(&self) -> bool {
         let over = |task: &TaskSeen| {
             let rerun = task.spec.rerun.as_ref().map(|rerun| &rerun.id);
-            let done = rerun == task.status.rerun.as_ref().map(|done| &done.id);
-            // A rerun waits as long as the task is cancelled, and so does its deletion.
-            let waits = !done && task.spec.cancel;
-            let expires = task.spec.ttl_seconds_after_finished.is_some() && !waits;
+            let expires = task.spec.ttl_seconds_after_finished.is_some();
             task.status.phase.is_some_and(maptask::api::TaskPhase::is_terminal)
-                && (done || waits)
+                && rerun == task.status.rerun.as_ref().map(|done| &done.id)
                 && !expires
                 && !task.deleting
         };
@@ -373,12 +365,7 @@ impl World {
         task.generation += 1;
         task.resource_version = version;
         let task = task.clone();
-        self.say(|| {
-            format!(
-                "{key}: edited, suspend {}, cancel {}, rerun {:?}",
-                task.spec.suspend, task.spec.cancel, task.spec.rerun
-            )
-        });
+        self.say(|| format!("{key}: edited, suspend {}, rerun {:?}", task.spec.suspend, task.spec.rerun));
         self.operator.task_events.push_back(Event::Task(Box::new(task)));
     }
 

@@ -63,10 +63,10 @@ impl ItemTable {
             self.set(step, index, ItemPhase::Cancelled);
             return ended;
         }
-        let tries = self.tries.get(index);
+        let mut tries = self.tries.get(index);
         if let Some(category) = outcome.category() {
             explain(spec, &outcome, tries, &mut detail);
-            self.failures.add(index, tries.attempt, category, &outcome, &detail);
+            self.failures.add(index, &mut tries, category, &outcome, &detail);
         }
         match if at.may_retry { spec.policy.next(tries, &outcome) } else { Next::FailItem } {
             Next::Again(again) if at.remainder.starts() => {

@@ -241,6 +241,7 @@ impl ItemTable {
         self.waitlist = Waitlist::default();
         self.lookup = None;
         self.failures = Failures::default();
+        self.tries.forget_failure_groups();
     }
 
     /// Sets the phase of an item, with the next status write.

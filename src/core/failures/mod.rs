@@ -4,9 +4,10 @@ mod pattern;
 pub mod sample;
 
 use crate::api::OutcomeCategory;
-use crate::api::status::{FailureGroup, FailureSample};
+use crate::api::failures::{FailureGroup, FailureSample};
 use crate::core::attempt_end::AttemptOutcome;
-use crate::core::ids::{Attempt, Index};
+use crate::core::ids::Index;
+use crate::core::phases::Tries;
 use crate::core::pod::Detail;
 use crate::core::ranges::Ranges;
 use pattern::pattern;
@@ -46,8 +47,8 @@ impl Failures {
     /// file (item 4)`. Of a reduce, which is no item, without the item.
     pub fn most_often(&self, of_items: bool) -> Option<String> {
         let known = self.groups.iter().filter(|group| group.shown.category != OTHER);
-        let FailureGroup { category, reason, exit_code, container, count, sample, .. } =
-            &known.rev().max_by_key(|group| group.shown.count)?.shown;
+        let FailureGroup { category, reason, exit_code, container, attempts: count, sample, .. } =
+            &known.rev().max_by_key(|group| group.shown.attempts)?.shown;
         let attempts = if *count == 1 { "attempt" } else { "attempts" };
         let reason = reason.as_ref().filter(|word| *word != category && *word != "Error");
         let parts = [
@@ -69,11 +70,11 @@ impl Failures {
             .collect()
     }
 
-    /// Adds an attempt that did not succeed.
+    /// Adds an attempt that did not succeed, and notes its group with the item's tries: each item counts once in a group.
     pub fn add(
         &mut self,
         index: Index,
-        attempt: Attempt,
+        tries: &mut Tries,
         category: OutcomeCategory,
         ending: &AttemptOutcome,
         detail: &Detail,
@@ -87,12 +88,13 @@ impl Failures {
             reason,
             exit_code: ending.exit_code(),
             container: ending.container().map(|name| crate::text::cut(name, REASON_LIMIT)),
-            count: 0,
+            attempts: 0,
+            items: 0,
             indexes: String::new(),
             pattern,
             sample: FailureSample {
                 index: number(index.0),
-                attempt: number(attempt.0),
+                attempt: number(tries.attempt.0),
                 node: detail.node.clone(),
                 message: message.map(|m| sample(m, MESSAGE_LIMIT)),
             },
@@ -121,7 +123,11 @@ impl Failures {
             self.groups.len() - 1
         });
         let group = &mut self.groups[place];
-        group.shown.count = group.shown.count.saturating_add(1);
+        group.shown.attempts = group.shown.attempts.saturating_add(1);
+        if tries.failure_groups & (1 << place) == 0 {
+            tries.failure_groups |= 1 << place;
+            group.shown.items = group.shown.items.saturating_add(1);
+        }
         group.indexes.insert(index);
     }
 }
@@ -137,7 +143,7 @@ mod tests {
     fn add_of(container: &str, failures: &mut Failures, index: u32, message: &str) {
         let ending = AttemptOutcome::Failed { exit_code: 1, container: container.to_owned() };
         let detail = Detail { reason: Some("Error".to_owned()), message: Some(message.to_owned()), node: None };
-        failures.add(Index(index), Attempt(1), OutcomeCategory::Failed, &ending, &detail);
+        failures.add(Index(index), &mut Tries::default(), OutcomeCategory::Failed, &ending, &detail);
     }
 
     #[test]
@@ -148,7 +154,7 @@ mod tests {
         add(&mut failures, 9, "out of\u{0}luck");
         let shown = failures.to_status();
         assert_eq!(shown.len(), 2);
-        assert_eq!((shown[0].count, shown[0].indexes.as_str()), (2, "3-4"));
+        assert_eq!((shown[0].attempts, shown[0].indexes.as_str()), (2, "3-4"));
         assert_eq!(shown[0].sample.message.as_deref(), Some("no file /a/3.png"));
         assert_eq!(shown[1].sample.message.as_deref(), Some("out of luck"));
         add(&mut failures, 5, "no file /c/5.png");
@@ -183,7 +189,8 @@ mod tests {
         assert_eq!(failures.most_often(true).as_deref(), Some(words));
         let detail = Detail { reason: Some("OutOfcpu".to_owned()), ..Detail::default() };
         let mut failures = Failures::default();
-        failures.add(Index(0), Attempt(1), OutcomeCategory::Rejected, &AttemptOutcome::Rejected, &detail);
+        let rejected = AttemptOutcome::Rejected;
+        failures.add(Index(0), &mut Tries::default(), OutcomeCategory::Rejected, &rejected, &detail);
         assert_eq!(failures.most_often(true).as_deref(), Some("most often (1 attempt): Rejected (OutOfcpu) (item 0)"));
         // A reason that only says the same is not told twice.
         let told = |reason: &str| {
@@ -191,7 +198,7 @@ mod tests {
             let mut failures = Failures::default();
             failures.add(
                 Index(0),
-                Attempt(1),
+                &mut Tries::default(),
                 OutcomeCategory::Evicted,
                 &AttemptOutcome::Evicted { started: true },
                 &detail,
@@ -224,10 +231,10 @@ mod tests {
         let mut failures = Failures::default();
         for _ in 0..2 {
             for (category, ending, detail) in &all {
-                failures.add(Index(0), Attempt(1), *category, ending, detail);
+                failures.add(Index(0), &mut Tries::default(), *category, ending, detail);
             }
         }
-        assert_eq!(failures.to_status().iter().map(|group| group.count).collect::<Vec<_>>(), [2; 6]);
+        assert_eq!(failures.to_status().iter().map(|group| group.attempts).collect::<Vec<_>>(), [2; 6]);
     }
 
     #[test]
@@ -242,9 +249,9 @@ mod tests {
         let shown = failures.to_status();
         assert_eq!(shown.len(), 10);
         let other = &shown[9];
-        assert_eq!((other.category.as_str(), other.count), ("Other", 17 * 4));
+        assert_eq!((other.category.as_str(), other.attempts), ("Other", 17 * 4));
         assert_eq!((&other.reason, other.exit_code, &other.container, &other.pattern), (&None, None, &None, &None));
-        assert_eq!(shown.iter().map(|group| group.count).sum::<i32>(), 26 * 4);
+        assert_eq!(shown.iter().map(|group| group.attempts).sum::<i32>(), 26 * 4);
         assert!(serde_json::to_string(&shown).unwrap().len() < 12_000);
     }
 }

@@ -6,7 +6,6 @@ mod handle;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::api::status::TaskPhase;
 use crate::core::cache::claims::Claims;
 use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::limits::Limits;
@@ -195,7 +194,7 @@ impl Fleet {
             ..Gauges::default()
         };
         for task in self.entries.values().filter_map(|entry| entry.task.as_ref()) {
-            *gauges.tasks.entry(phase_name(task.phase())).or_default() += 1;
+            *gauges.tasks.entry(task.phase().as_str()).or_default() += 1;
             let Some(counts) = task.map().filter(|_| !task.phase().is_terminal()).map(|run| run.items().counts())
             else {
                 continue;
@@ -329,17 +328,6 @@ impl Fleet {
                 self.dirty.insert(waiting);
             }
         }
-    }
-}
-
-fn phase_name(phase: TaskPhase) -> &'static str {
-    match phase {
-        TaskPhase::Pending => "Pending",
-        TaskPhase::Running => "Running",
-        TaskPhase::Suspended => "Suspended",
-        TaskPhase::Reducing => "Reducing",
-        TaskPhase::Succeeded => "Succeeded",
-        TaskPhase::Failed => "Failed",
     }
 }
 

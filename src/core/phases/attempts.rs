@@ -6,8 +6,12 @@ use super::Raises;
 use super::codec::{self, DecodeError};
 use crate::core::ids::{Attempt, Index, ItemCount};
 
-/// Most bytes of one entry before compression: four varints of 32 bits and one of 64.
-const ENTRY_BYTES: usize = 4 * 5 + 10;
+/// Most bytes of one entry before compression: five varints of 32 bits and one of 64.
+const ENTRY_BYTES: usize = 5 * 5 + 10;
+
+/// Most items whose groups of failures are recorded: at ten groups their column has at most 170 KB. Where more are beyond their
+/// first attempt, an item that fails on after a restart may count again in its group.
+const MAX_WITH_GROUPS: usize = 100_000;
 
 /// Where an item stands with its attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub struct Tries {
     pub infrastructure: u32,
     /// How often the memory of its containers was raised.
     pub memory_raises: Raises,
+    /// The groups of failures that its attempts so far are in: bit g stands for group g of the status.
+    pub failure_groups: u32,
 }
 
 impl Tries {
@@ -31,7 +37,13 @@ impl Tries {
 
 impl Default for Tries {
     fn default() -> Self {
-        Self { attempt: Attempt::FIRST, application: 0, infrastructure: 0, memory_raises: Raises::NONE }
+        Self {
+            attempt: Attempt::FIRST,
+            application: 0,
+            infrastructure: 0,
+            memory_raises: Raises::NONE,
+            failure_groups: 0,
+        }
     }
 }
 
@@ -54,6 +66,11 @@ impl Attempts {
         }
     }
 
+    /// The groups of failures begin anew.
+    pub fn forget_failure_groups(&mut self) {
+        self.0.values_mut().for_each(|tries| tries.failure_groups = 0);
+    }
+
     /// Number of items beyond their first attempt.
     pub fn count(&self) -> usize {
         self.0.len()
@@ -64,7 +81,7 @@ impl Attempts {
         self.0.iter().map(|(index, tries)| (*index, *tries))
     }
 
-    /// As base64 of five columns of varints, compressed; empty when there is nothing to tell.
+    /// As base64 of six columns of varints, compressed; empty when there is nothing to tell.
     pub fn encode(&self, count: ItemCount) -> String {
         if self.0.is_empty() {
             return String::new();
@@ -80,6 +97,8 @@ impl Attempts {
         self.0.values().for_each(|tries| put(&mut body, tries.application));
         self.0.values().for_each(|tries| put(&mut body, tries.infrastructure));
         self.0.values().for_each(|tries| put64(&mut body, tries.memory_raises.bits()));
+        let recorded = if self.0.len() > MAX_WITH_GROUPS { 0 } else { u32::MAX };
+        self.0.values().for_each(|tries| put(&mut body, tries.failure_groups & recorded));
         let mut entries = Vec::new();
         put(&mut entries, u32::try_from(self.0.len()).unwrap_or(u32::MAX));
         entries.extend(codec::deflate(&body));
@@ -106,6 +125,9 @@ impl Attempts {
         let raises: Result<Vec<u64>, _> =
             (0..entries).map(|entry| take64(&mut columns).ok_or(DecodeError::Entry(entry))).collect();
         let raises = raises?;
+        let groups: Result<Vec<u32>, _> =
+            (0..entries).map(|entry| take(&mut columns).ok_or(DecodeError::Entry(entry))).collect();
+        let groups = groups?;
         if !columns.is_empty() {
             return Err(DecodeError::Length { found: columns.len(), expected: 0 });
         }
@@ -121,6 +143,7 @@ impl Attempts {
                 application: own,
                 infrastructure,
                 memory_raises: Raises::from_bits(raises[entry]),
+                failure_groups: groups[entry],
             };
             all.0.insert(Index(index), tries);
             next = index + 1;

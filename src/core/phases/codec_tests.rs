@@ -53,7 +53,9 @@ fn retried(n: u32, percent: u64) -> Attempts {
     for i in 0..n {
         if random(100) < percent {
             let own = u32::try_from(1 + random(3)).unwrap();
-            attempts.set(Index(i), Tries { attempt: Attempt(1 + own), application: own, ..Tries::default() });
+            let failure_groups = 1 << random(10).min(random(10));
+            let tries = Tries { attempt: Attempt(1 + own), application: own, failure_groups, ..Tries::default() };
+            attempts.set(Index(i), tries);
         }
     }
     attempts
@@ -77,11 +79,30 @@ fn size_table() {
 }
 
 #[test]
+fn the_worked_examples_of_the_documentation_are_what_is_written() {
+    let page = include_str!("../../../docs/phases.md");
+    let rows: Vec<(&str, &str)> =
+        page.lines().filter_map(|line| line.strip_prefix("| `AQ")?.strip_suffix('|')?.split_once("` |")).collect();
+    assert_eq!(rows.len(), 3);
+    for (text, numbers) in rows {
+        let numbers: Vec<usize> = numbers.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        let phases = phases(u32::try_from(numbers.len()).unwrap(), |i| ItemPhase::ALL[numbers[i as usize]]);
+        assert_eq!(phases.encode(), format!("AQ{text}"));
+        assert_eq!(Phases::decode(&format!("AQ{text}"), phases.count()), Ok(phases));
+    }
+}
+
+#[test]
 fn large_phases_and_attempts_come_back() {
     for phases in [best(1_000_000), typical(100_000), worst(100_001)] {
         assert_eq!(Phases::decode(&phases.encode(), phases.count()), Ok(phases));
     }
-    let attempts = retried(1_000_000, 50);
+    let attempts = retried(1_000_000, 5);
+    assert_eq!(Attempts::decode(&attempts.encode(count(1_000_000)), count(1_000_000)), Ok(attempts));
+    let mut attempts = retried(1_000_000, 50);
+    let text = attempts.encode(count(1_000_000));
+    attempts.forget_failure_groups();
+    assert_eq!(text, attempts.encode(count(1_000_000)), "of so many the groups are not recorded");
     assert_eq!(Attempts::decode(&attempts.encode(count(1_000_000)), count(1_000_000)), Ok(attempts));
 }
 
@@ -138,9 +159,9 @@ fn a_text_is_read_up_to_the_length_that_it_can_have_and_no_further() {
     let (ten, one) = (count(10), count(1));
     assert_eq!(Phases::decode(&text(24), ten), Err(DecodeError::Version(0)));
     assert_eq!(Phases::decode(&text(28), ten), Err(DecodeError::Length { found: 9, expected: 6 }));
-    // The most of one entry, 30 bytes, and 64 for what DEFLATE adds.
-    assert_eq!(Attempts::decode(&text(140), one), Err(DecodeError::Version(0)));
-    assert_eq!(Attempts::decode(&text(144), one), Err(DecodeError::Length { found: 96, expected: 94 }));
+    // The most of one entry, 35 bytes, and 64 for what DEFLATE adds.
+    assert_eq!(Attempts::decode(&text(148), one), Err(DecodeError::Version(0)));
+    assert_eq!(Attempts::decode(&text(152), one), Err(DecodeError::Length { found: 102, expected: 99 }));
 }
 
 #[test]
@@ -155,7 +176,7 @@ fn bits_that_are_no_phase_are_told_with_their_item() {
 #[test]
 fn there_are_as_many_attempts_as_items_at_most() {
     let entries = |number: u8| {
-        let columns = [0, 1, 0, 0, 0].map(|byte| vec![byte; usize::from(number)]).concat();
+        let columns = [0, 1, 0, 0, 0, 0].map(|byte| vec![byte; usize::from(number)]).concat();
         Attempts::decode(&envelope(1, count(10), &[&[number], deflate(&columns).as_slice()].concat()), count(10))
     };
     assert_eq!(entries(0), Err(DecodeError::Entry(0)), "nothing to tell is an empty text");
@@ -176,10 +197,10 @@ fn attempts_out_of_range_are_refused() {
     let columns = |columns: &[u8]| {
         Attempts::decode(&envelope(1, count(10), &[&[1], deflate(columns).as_slice()].concat()), count(10))
     };
-    assert!(columns(&[3, 1, 0, 0, 0]).is_ok());
-    assert_eq!(columns(&[3, 0, 0, 0, 0]), Err(DecodeError::Entry(0)), "a first attempt is not stored");
-    assert_eq!(columns(&[3, 1, 0, 0]), Err(DecodeError::Entry(0)), "a column is missing");
-    assert!(matches!(columns(&[3, 1, 0, 0, 0, 0]), Err(DecodeError::Length { .. })));
+    assert!(columns(&[3, 1, 0, 0, 0, 0]).is_ok());
+    assert_eq!(columns(&[3, 0, 0, 0, 0, 0]), Err(DecodeError::Entry(0)), "a first attempt is not stored");
+    assert_eq!(columns(&[3, 1, 0, 0, 0]), Err(DecodeError::Entry(0)), "a column is missing");
+    assert!(matches!(columns(&[3, 1, 0, 0, 0, 0, 0]), Err(DecodeError::Length { .. })));
 }
 
 proptest! {
@@ -192,13 +213,13 @@ proptest! {
     }
 
     #[test]
-    fn attempts_come_back(entries in prop::collection::btree_map(0u32..5_000, (0u32..20, 0u32..1_001, 0u32..12, prop::collection::vec(0usize..8, 0..9)), 0..200)) {
+    fn attempts_come_back(entries in prop::collection::btree_map(0u32..5_000, (0u32..20, 0u32..1_001, 0u32..12, prop::collection::vec(0usize..8, 0..9), 0u32..1_024), 0..200)) {
         let mut attempts = Attempts::default();
-        for (index, (free, own, infrastructure, raises)) in entries {
+        for (index, (free, own, infrastructure, raises, failure_groups)) in entries {
             let memory_raises = raises.iter().fold(Raises::NONE, |all, slot| all.raised(*slot));
             let attempt = Attempt(1 + free + own + infrastructure);
-            prop_assume!(attempt > Attempt::FIRST || memory_raises.is_none());
-            attempts.set(Index(index), Tries { attempt, application: own, infrastructure, memory_raises });
+            prop_assume!(attempt > Attempt::FIRST || memory_raises.is_none() && failure_groups == 0);
+            attempts.set(Index(index), Tries { attempt, application: own, infrastructure, memory_raises, failure_groups });
         }
         prop_assert_eq!(Attempts::decode(&attempts.encode(count(5_000)), count(5_000)), Ok(attempts));
     }

@@ -181,6 +181,31 @@ impl Phases {
         std::iter::successors(first, move |last| self.next_in(phase, Index(last.0 + 1)))
     }
 
+    /// The ranges of items of that phase, first and last included, in order. Looks at 64 items at a time.
+    pub fn ranges_in(&self, phase: ItemPhase) -> impl Iterator<Item = (Index, Index)> + '_ {
+        let range_from = move |from: Index| {
+            let first = self.next_in(phase, from)?;
+            Some((first, self.last_of_range(phase, first)))
+        };
+        std::iter::successors(range_from(Index(0)), move |(_, last)| range_from(last.next()))
+    }
+
+    /// The last item of the range that begins with this one.
+    fn last_of_range(&self, phase: ItemPhase, first: Index) -> Index {
+        let words = (self.count.get() as usize).div_ceil(64);
+        for word in first.offset() / 64..words {
+            let mut others = !self.hits(phase, word);
+            if word == first.offset() / 64 {
+                others &= u64::MAX << (first.offset() % 64);
+            }
+            if others != 0 {
+                let end = u32::try_from(word).unwrap_or(u32::MAX).saturating_mul(64) + others.trailing_zeros();
+                return Index(end.min(self.count.get()) - 1);
+            }
+        }
+        Index(self.count.get().saturating_sub(1))
+    }
+
     /// Which of the 64 items of a word are in that phase.
     fn hits(&self, phase: ItemPhase, word: usize) -> u64 {
         self.planes.iter().enumerate().fold(u64::MAX, |hits, (k, plane)| {
@@ -227,6 +252,10 @@ mod tests {
             let found = phases.next_in(ItemPhase::ALL[phase], Index(from));
             prop_assert_eq!(found.map(Index::offset), plain);
             prop_assert_eq!(phases.iter_in(ItemPhase::ALL[phase]).count(), numbers.iter().filter(|n| **n == phase).count());
+            let in_ranges = phases.ranges_in(ItemPhase::ALL[phase]).flat_map(|(first, last)| first.0..=last.0);
+            prop_assert!(in_ranges.eq(phases.iter_in(ItemPhase::ALL[phase]).map(|index| index.0)));
+            let ranges: Vec<_> = phases.ranges_in(ItemPhase::ALL[phase]).collect();
+            prop_assert!(ranges.windows(2).all(|two| two[0].1.0 + 1 < two[1].0.0), "{ranges:?}");
         }
     }
 }

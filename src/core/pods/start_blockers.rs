@@ -41,7 +41,7 @@ impl StartBlockers {
                 BlockerKind::Gated => WaitingReason::SchedulingGated,
                 _ => WaitingReason::NotStarting,
             };
-            Waiting { reason, message: Some(message.clone()).filter(|m| !m.is_empty()) }
+            Waiting::new(reason, Some(message.clone()).filter(|m| !m.is_empty()))
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What of a task is in the API server: its status, written one at a time.
 
 mod description;
+pub mod progress;
 pub mod status_summary;
 pub mod status_writer;
 

@@ -1,9 +1,10 @@
 //! The part of a status that is not about the items: conditions, times, and words for people.
 
 use crate::api::conditions::{self, ConditionType};
-use crate::api::status::{MapTaskStatus, ReduceStatus, RerunDone, TaskPhase, Waiting};
+use crate::api::status::{ItemCounts, MapTaskStatus, ReduceStatus, RerunDone, TaskPhase, Waiting};
 use crate::core::ids::Time;
-use crate::core::record::meta_time;
+use crate::core::record::progress::Progress;
+use crate::core::record::{meta_time, number};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as MetaTime};
 
@@ -32,10 +33,19 @@ pub struct StatusSummary {
     pub result_text: Option<String>,
     /// By what the templates of the acceptance are known again.
     pub template_hash: Option<String>,
+    /// How many items the list has, of a task that is not accepted, if that is known.
+    pub listed: Option<u32>,
+    /// How fast it goes.
+    pub progress: Progress,
     /// Whether the recorded status tells of items.
     pub has_items: bool,
     /// A status whose items can't be read, and which therefore is left as it is.
     pub unreadable: Option<Box<MapTaskStatus>>,
+}
+
+/// What a wait says in words.
+fn words_of(waiting: Option<&Waiting>) -> Option<&String> {
+    waiting.and_then(|waiting| waiting.message.as_ref())
 }
 
 impl StatusSummary {
@@ -47,12 +57,15 @@ impl StatusSummary {
             completion_time: status.completion_time.clone(),
             conditions: status.conditions.clone(),
             waiting: status.waiting.clone(),
-            message: status.message.clone(),
+            // What the message repeats of a wait goes with the wait.
+            message: status.message.clone().filter(|message| Some(message) != words_of(status.waiting.as_ref())),
             rerun: status.rerun.clone(),
             reduce: status.reduce.clone(),
             result: status.result.clone(),
             result_text: status.result_text.clone(),
             template_hash: status.template_hash.clone(),
+            listed: status.items.and_then(|items| u32::try_from(items).ok()),
+            progress: Progress::from_status(status.progress.as_ref()),
             has_items: status.phases.is_some(),
             unreadable: None,
         }
@@ -79,14 +92,63 @@ impl StatusSummary {
             completion_time: self.completion_time.clone(),
             conditions: self.conditions.clone(),
             reason: self.reason(phase),
+            duration: self.duration(),
             waiting: self.waiting.clone(),
-            message: self.message.clone(),
+            message: self.message.as_ref().or(words_of(self.waiting.as_ref())).cloned(),
             rerun: self.rerun.clone(),
             result: self.result.clone(),
             result_text: self.result_text.clone(),
             template_hash: self.template_hash.clone(),
             ..self.unreadable.as_deref().cloned().unwrap_or_default()
         }
+    }
+
+    /// Says in the conditions what the phase means to those who know neither phases nor ends: kstatus, with the tools that
+    /// are built on it, and whoever waits for a suspension.
+    ///
+    /// kstatus calls a task current that is neither Reconciling nor Stalled. So is one that is suspended and idle: it is as its
+    /// spec wants it, and will be for as long as the spec says so.
+    pub fn set_phase(&mut self, now: Time, phase: TaskPhase, is_idle: bool) {
+        let suspended = phase == TaskPhase::Suspended;
+        if suspended {
+            self.set(now, ConditionType::Suspended, true, "Suspended", "spec.suspend is true");
+        } else {
+            self.unset(now, ConditionType::Suspended, "Resumed", "the task is not suspended any more");
+        }
+        if phase.is_terminal() || suspended && is_idle {
+            self.unset(now, ConditionType::Reconciling, "Idle", "nothing is under way");
+        } else {
+            let (reason, message) = match &self.waiting {
+                Some(waiting) => (waiting.reason.as_str(), waiting.message.clone().unwrap_or_default()),
+                None => (phase.as_str(), "the task is under way".to_owned()),
+            };
+            self.set(now, ConditionType::Reconciling, true, reason, &message);
+        }
+        match conditions::find_true(&self.conditions, ConditionType::Failed).cloned() {
+            Some(why) if phase == TaskPhase::Failed => {
+                self.set(now, ConditionType::Stalled, true, &why.reason, &why.message);
+            }
+            _ => self.unset(now, ConditionType::Stalled, phase.as_str(), "the task has not failed"),
+        }
+    }
+
+    /// The columns of a task that is not accepted, or never was.
+    pub fn describe_unaccepted(&self, status: &mut MapTaskStatus, phase: TaskPhase) {
+        let listed = self.listed.unwrap_or(0);
+        let (pending, cancelled) = if phase.is_terminal() { (0, listed) } else { (listed, 0) };
+        status.items = self.listed.map(number);
+        status.counts =
+            Some(ItemCounts { pending: number(pending), cancelled: number(cancelled), ..ItemCounts::default() });
+        status.done = Some(format!("0/{}", self.listed.map_or("?".to_owned(), |items| items.to_string())));
+        status.ratio = Some("-".to_owned());
+        status.pods = Some(0);
+    }
+
+    /// The time from the start to the end, in words; of a task that was refused none has passed.
+    fn duration(&self) -> Option<String> {
+        let end = self.completion_time.as_ref()?.0.as_second();
+        let start = self.start_time.as_ref().map_or(end, |start| start.0.as_second());
+        Some(crate::text::duration(u64::try_from(end - start).unwrap_or(0)))
     }
 
     /// One word for why the task waits or failed.
@@ -111,7 +173,7 @@ mod tests {
         let mut summary = StatusSummary::default();
         let reason = |summary: &StatusSummary, phase| summary.status(phase).reason;
         assert_eq!(reason(&summary, TaskPhase::Running), None);
-        summary.waiting = Some(Waiting { reason: crate::api::status::WaitingReason::Quota, message: None });
+        summary.waiting = Some(Waiting::new(crate::api::status::WaitingReason::Quota, None));
         assert_eq!(reason(&summary, TaskPhase::Running).as_deref(), Some("Quota"));
         summary.set(now, ConditionType::FailureTarget, true, "TooManyFailures", "");
         assert_eq!(
@@ -122,5 +184,45 @@ mod tests {
         summary.set(now, ConditionType::Failed, true, "DeadlineExceeded", "");
         assert_eq!(reason(&summary, TaskPhase::Failed).as_deref(), Some("DeadlineExceeded"));
         assert_eq!(reason(&summary, TaskPhase::Succeeded), None);
+    }
+
+    #[test]
+    fn kstatus_calls_a_running_task_in_progress_a_failed_one_failed_and_an_idle_suspended_one_current() {
+        let mut summary = StatusSummary { generation: 3, ..StatusSummary::default() };
+        let kstatus = |summary: &StatusSummary| {
+            let is = |type_| conditions::is_true(&summary.conditions, type_);
+            assert!(!is(ConditionType::Reconciling) || !is(ConditionType::Stalled));
+            match (is(ConditionType::Reconciling), is(ConditionType::Stalled)) {
+                (true, _) => "InProgress",
+                (_, true) => "Failed",
+                _ => "Current",
+            }
+        };
+        let at = |summary: &mut StatusSummary, phase, is_idle| {
+            summary.set_phase(Time(0), phase, is_idle);
+            (kstatus(summary), conditions::is_true(&summary.conditions, ConditionType::Suspended))
+        };
+        assert_eq!(at(&mut summary, TaskPhase::Pending, true), ("InProgress", false));
+        assert_eq!(at(&mut summary, TaskPhase::Suspended, false), ("InProgress", true));
+        assert_eq!(at(&mut summary, TaskPhase::Suspended, true), ("Current", true));
+        assert_eq!(at(&mut summary, TaskPhase::Running, false), ("InProgress", false));
+        let mut failed = summary.clone();
+        failed.set(Time(0), ConditionType::Failed, true, "TooManyFailures", "why");
+        assert_eq!(at(&mut failed, TaskPhase::Failed, true), ("Failed", false));
+        failed.unset(Time(0), ConditionType::Failed, "Rerun", "");
+        assert_eq!(at(&mut failed, TaskPhase::Running, true), ("InProgress", false), "a rerun");
+        assert_eq!(at(&mut summary, TaskPhase::Succeeded, true), ("Current", false));
+    }
+
+    #[test]
+    fn a_task_that_was_refused_has_a_value_in_each_column() {
+        let mut summary = StatusSummary { listed: Some(5), ..StatusSummary::default() };
+        summary.completion_time = Some(meta_time(Time(0)));
+        let mut status = summary.status(TaskPhase::Failed);
+        summary.describe_unaccepted(&mut status, TaskPhase::Failed);
+        let counts = status.counts.unwrap();
+        assert_eq!((counts.running, counts.failed, counts.cached, counts.cancelled), (0, 0, 0, 5));
+        assert_eq!((status.done.as_deref(), status.ratio.as_deref()), (Some("0/5"), Some("-")));
+        assert_eq!((status.duration.as_deref(), status.pods), (Some("0s"), Some(0)));
     }
 }

@@ -1,6 +1,7 @@
 //! What of this task is in the API server for certain? One status write at a time, and what follows from its answer.
 
-use crate::api::status::{FailureGroup, MapTaskStatus, ReduceStatus, RerunDone, TaskPhase};
+use crate::api::failures::FailureGroup;
+use crate::api::status::{MapTaskStatus, ReduceStatus, RerunDone, TaskPhase};
 use crate::core::backoff::Backoff;
 use crate::core::ids::Time;
 use crate::core::limits::Limits;

@@ -5,9 +5,6 @@ use crate::core::revision::Revision;
 use crate::core::spec::AcceptedSpec;
 use crate::core::spec::outcome::{FailReason, Outcome, Remainder};
 
-/// What ends a task whatever has become of its items.
-const FROM_OUTSIDE: [FailReason; 2] = [FailReason::DeadlineExceeded, FailReason::Cancelled];
-
 /// How a run was decided, and what happens to the rest of it.
 #[derive(Debug, Default)]
 pub(super) struct Decision {
@@ -93,8 +90,8 @@ impl Decision {
         news
     }
 
-    /// Whether the task fails because of an item, and not because its time is over or it is cancelled.
+    /// Whether the task fails because of an item, and not because its time is over.
     fn is_spoiled(&self) -> bool {
-        self.forced_failure.as_ref().is_some_and(|(reason, _)| !FROM_OUTSIDE.contains(reason))
+        self.forced_failure.as_ref().is_some_and(|(reason, _)| *reason != FailReason::DeadlineExceeded)
     }
 }

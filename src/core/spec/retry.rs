@@ -117,7 +117,13 @@ mod tests {
     use serde_json::json;
 
     fn tries(attempt: u32, own: u32, infrastructure: u32) -> Tries {
-        Tries { attempt: Attempt(attempt), application: own, infrastructure, memory_raises: Raises::NONE }
+        Tries {
+            attempt: Attempt(attempt),
+            application: own,
+            infrastructure,
+            memory_raises: Raises::NONE,
+            failure_groups: 0,
+        }
     }
 
     fn policy(retries: u32, retry_policy: &serde_json::Value) -> Policy {

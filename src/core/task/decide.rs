@@ -65,10 +65,10 @@ impl Task {
         if let Some(reduction) = &self.reduction {
             let too_long = reduction.deadline().is_some_and(|deadline| deadline <= now);
             let reduce_message = || format!("it has run for longer than spec.reduce.activeDeadlineSeconds{waited}");
-            let late =
-                late.then(late_message).or(too_long.then(reduce_message)).or_else(|| self.damage_before_reduce());
-            let late = late.map(|message| (FailReason::DeadlineExceeded, message));
-            return self.decide_reduction(now, self.cancels_reduce().or(late));
+            return self.decide_reduction(
+                now,
+                late.then(late_message).or(too_long.then(reduce_message)).or_else(|| self.damage_before_reduce()),
+            );
         }
         let (Some(run), mut context) = self.context(now) else { return };
         if late {
@@ -110,7 +110,6 @@ impl Task {
             return;
         }
         match (decision, reducer) {
-            (Outcome::Successful, Some(_)) if self.mutable.cancel => self.end_before_reduce(now),
             (Outcome::Successful, Some(reducer)) => self.begin_reduction(now, &reducer, counts),
             (Outcome::Successful, None) => {
                 self.emit_recorded("Succeeded", false, &summary);
@@ -133,8 +132,8 @@ impl Task {
     fn words_of_waiting(&self) -> String {
         match &self.summary.waiting {
             None => String::new(),
-            Some(Waiting { reason, message: None }) => format!(", and waits for {}", reason.as_str()),
-            Some(Waiting { reason, message: Some(message) }) => {
+            Some(Waiting { reason, message: None, .. }) => format!(", and waits for {}", reason.as_str()),
+            Some(Waiting { reason, message: Some(message), .. }) => {
                 format!(", and waits for {}: {}", reason.as_str(), crate::text::cut(message, WAITED_LIMIT))
             }
         }

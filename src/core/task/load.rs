@@ -149,6 +149,7 @@ impl Task {
 
     /// A task of which no pod will be made is accepted as it is: there is no first pod to ask about.
     pub(super) fn check_or_accept(&mut self, now: Time, spec: Arc<AcceptedSpec>) {
+        self.summary.listed = Some(spec.count().get());
         if spec.count().get() == 0 && spec.reduce.is_none() {
             self.accept(now, spec);
         } else {

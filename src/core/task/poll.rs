@@ -5,7 +5,7 @@ use crate::core::ids::{Index, PodRole, Time};
 use crate::core::pod::pod_name;
 use crate::core::port::{Action, Budget, Check, Create, Delete, EmitEvent, Expire, PodId, Write};
 use crate::core::queue::Denial;
-use crate::core::record::describe;
+use crate::core::record::meta_time;
 use crate::core::revision::Revision;
 use crate::core::run::Run;
 use crate::core::task::{PollContext, Stage, Task};
@@ -17,12 +17,7 @@ const WAITING_LIMIT: usize = 512;
 impl Task {
     /// The item to start next, if one may start as far as this task is concerned.
     pub fn peek_startable(&mut self) -> Option<Index> {
-        if self.deleting
-            || self.mutable.suspend
-            || self.mutable.cancel
-            || self.unstored.is_some()
-            || self.templates.problem.is_some()
-        {
+        if self.deleting || self.mutable.suspend || self.unstored.is_some() || self.templates.problem.is_some() {
             return None;
         }
         let limit = self.mutable.concurrency.unwrap_or(usize::MAX);
@@ -42,8 +37,14 @@ impl Task {
     /// Notes why nothing more starts; `denied` is what the queue said.
     /// Answers whether that is news.
     pub fn note_waiting(&mut self, now: Time, denied: Option<Denial>) -> bool {
-        let waiting = self.why_waiting(denied);
-        if waiting == self.summary.waiting {
+        let mut waiting = self.why_waiting(denied);
+        let before = self.summary.waiting.take();
+        if let Some(waiting) = &mut waiting {
+            let same = before.as_ref().filter(|before| before.reason == waiting.reason);
+            waiting.since = same.and_then(|before| before.since.clone()).or_else(|| Some(meta_time(now)));
+        }
+        if waiting == before {
+            self.summary.waiting = before;
             return false;
         }
         if let Some(waiting) = &waiting {
@@ -87,7 +88,7 @@ impl Task {
         } else {
             return None;
         };
-        Some(Waiting { reason, message: message.map(|m| crate::text::cut(&m, WAITING_LIMIT)) })
+        Some(Waiting::new(reason, message.map(|m| crate::text::cut(&m, WAITING_LIMIT))))
     }
 
     /// What a task waits for that is not accepted yet.
@@ -97,7 +98,7 @@ impl Task {
             Stage::Checking { problem, .. } => (WaitingReason::FailedCreate, problem.as_ref()?),
             Stage::Running(_) | Stage::Ended { .. } => return None,
         };
-        Some(Waiting { reason, message: Some(crate::text::cut(message, WAITING_LIMIT)) })
+        Some(Waiting::new(reason, Some(crate::text::cut(message, WAITING_LIMIT))))
     }
 
     /// Puts into `actions` what is to be done for this task now, creates and the status write apart.
@@ -115,7 +116,6 @@ impl Task {
         let now = poll.now;
         self.name_taken.take_if(|(until, _)| *until <= now);
         self.create_failed.take_if(|(until, _)| *until <= now);
-        self.poll_cancel(now);
         self.poll_fetch(now, actions);
         self.poll_lookup(now, actions);
         self.poll_check(now, actions);
@@ -204,12 +204,7 @@ impl Task {
             return;
         }
         let results = self.shards_to_store(now);
-        let mut status = self.summary.status(self.phase());
-        if let Some(run) = self.map() {
-            describe(run.items(), run.spec(), &mut status);
-        }
-        status.reduce = self.reduce_status();
-        status.pending_rerun = self.rerun_ahead();
+        let status = self.compose_status(now);
         let (storing, entries) = match self.map() {
             Some(run) => (run.items().results().clone(), run.items().new_entries(run.spec())),
             None => (BTreeMap::new(), Vec::new()),

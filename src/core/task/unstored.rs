@@ -6,6 +6,7 @@
 use crate::api::status::{Waiting, WaitingReason};
 use crate::core::ids::Time;
 use crate::core::port::{Action, Note};
+use crate::core::record::meta_time;
 use crate::core::task::Task;
 
 /// So many failed writes in a row are told, where the API server has not refused the first: each can be the network's.
@@ -17,6 +18,7 @@ const MESSAGE_LIMIT: usize = 512;
 #[derive(Debug)]
 pub(super) struct Unstored {
     message: String,
+    since: Time,
     /// The status says so, or a note is on its way.
     noted: bool,
 }
@@ -32,7 +34,8 @@ impl Task {
         if self.may_emit_blocked(now) {
             self.emit("Blocked", true, &format!("results or status can't be stored: {message}"));
         }
-        self.unstored = Some(Unstored { message, noted });
+        let since = self.unstored.as_ref().map_or(now, |known| known.since);
+        self.unstored = Some(Unstored { message, since, noted });
     }
 
     /// Puts a note into `actions`, if there is one. One that fails comes again with the next write that does.
@@ -42,13 +45,17 @@ impl Task {
         }
         let Some(unstored) = self.unstored.as_mut().filter(|unstored| !unstored.noted) else { return };
         unstored.noted = true;
-        let message = Some(unstored.message.clone());
+        let waiting = Waiting {
+            reason: WaitingReason::ResultsNotStored,
+            message: Some(unstored.message.clone()),
+            since: Some(meta_time(unstored.since)),
+        };
         self.writer.begin_note();
         actions.push(Action::Note(Box::new(Note {
             key: self.key.clone(),
             uid: self.uid.clone(),
             resource_version: self.writer.resource_version(),
-            waiting: Waiting { reason: WaitingReason::ResultsNotStored, message },
+            waiting,
         })));
     }
 }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::Limits;
 use super::story::{LIMITS, Story, key, lines, new_task, with};
+use crate::api::FailureGroup;
 use crate::api::TaskPhase;
-use crate::api::status::FailureGroup;
 use crate::core::pod::{Deletion, PodSeen};
 use crate::core::port::{Action, CreateOutcome, GetPodOutcome};
 

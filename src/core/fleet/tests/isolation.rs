@@ -128,7 +128,7 @@ fn a_pod_that_no_cluster_accepts_fails_its_item_at_once_with_the_api_servers_mes
     let status = story.written.clone().unwrap().status;
     assert_eq!(status.phase, Some(TaskPhase::Failed));
     let sample = &status.failures[0].sample;
-    assert_eq!((status.failures[0].category.as_str(), status.failures[0].count), ("Refused", 1));
+    assert_eq!((status.failures[0].category.as_str(), status.failures[0].attempts), ("Refused", 1));
     assert!(sample.message.as_deref().unwrap().contains("request is too large"));
 }
 

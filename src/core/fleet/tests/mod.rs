@@ -3,7 +3,6 @@
 mod attempts;
 mod cache;
 mod cache_lookup;
-mod cancel;
 mod completion;
 mod creates;
 mod damage;

@@ -115,7 +115,7 @@ fn never_started(mut story: Story, indexes: &[u32], last: &Value) -> (Vec<(Strin
     story.plan(1_000);
     story.plan(1_000);
     let told = story.status();
-    let groups = told.failures.iter().map(|group| (group.category.clone(), group.count));
+    let groups = told.failures.iter().map(|group| (group.category.clone(), group.attempts));
     (groups.collect(), told.counts.map(|counts| counts.failed))
 }
 
