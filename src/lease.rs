@@ -1,8 +1,7 @@
 //! Who works when several replicas run: the one that holds the lease.
 
-use anyhow::Context;
 use kube::Client;
-use kube_lease_manager::LeaseManagerBuilder;
+use kube_lease_manager::{LeaseManagerBuilder, LeaseManagerError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +14,31 @@ const GRACE_SECONDS: u64 = 10;
 /// How long a release may take.
 const RELEASE: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// Why there is no lease.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// The API server refuses it, or does not answer.
+    #[error(
+        "failed to read or create the lease {name} in namespace {namespace}: {}: the operator needs get, create, update and \
+         patch on leases there (--lease-name, --lease-namespace), or --leader-election=false with one replica",
+        crate::plain::plain_chain(.problem)
+    )]
+    Refused {
+        /// The value of `--lease-name`.
+        name: String,
+        /// The value of `--lease-namespace`.
+        namespace: String,
+        /// What stood in the way.
+        problem: LeaseManagerError,
+    },
+    /// Nobody renews it any more.
+    #[error("the lease {0} is not renewed any more: its watch has ended")]
+    Ended(String),
+    /// Another instance has it.
+    #[error("the lease {0} is lost: another instance takes over")]
+    Lost(String),
+}
+
 /// A lease that this instance holds, or has lost.
 pub struct Lease {
     held: watch::Receiver<bool>,
@@ -22,7 +46,7 @@ pub struct Lease {
 }
 
 /// Waits for the lease; `None` if stopped before.
-pub async fn acquire(client: Client, args: &RunArgs, stop: &CancellationToken) -> anyhow::Result<Option<Lease>> {
+pub async fn acquire(client: Client, args: &RunArgs, stop: &CancellationToken) -> Result<Option<Lease>, LeaseError> {
     let manager = LeaseManagerBuilder::new(client, &args.lease_name)
         .with_namespace(&args.lease_namespace)
         .with_identity(&args.identity)
@@ -31,7 +55,11 @@ pub async fn acquire(client: Client, args: &RunArgs, stop: &CancellationToken) -
         .with_field_manager(crate::apply::FIELD_MANAGER)
         .build()
         .await
-        .with_context(|| format!("lease {} in namespace {}", args.lease_name, args.lease_namespace))?;
+        .map_err(|problem| LeaseError::Refused {
+            name: args.lease_name.clone(),
+            namespace: args.lease_namespace.clone(),
+            problem,
+        })?;
     tracing::info!(
         lease = args.lease_name,
         namespace = args.lease_namespace,
@@ -46,7 +74,9 @@ pub async fn acquire(client: Client, args: &RunArgs, stop: &CancellationToken) -
     });
     tokio::select! {
         () = stop.cancelled() => return Ok(None),
-        result = held.wait_for(|held| *held) => drop(result.context("the lease can't be watched")?),
+        result = held.wait_for(|held| *held) => {
+            drop(result.map_err(|_| LeaseError::Ended(args.lease_name.clone()))?);
+        }
     }
     tracing::info!(lease = args.lease_name, "holding the lease");
     Ok(Some(Lease { held, renewing }))

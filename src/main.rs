@@ -27,5 +27,5 @@ async fn main() -> anyhow::Result<()> {
         }
         stopping.cancel();
     });
-    maptask::operator::run(run, stop).await.map_err(|error| anyhow::anyhow!(maptask::plain::plain_chain(&error)))
+    Ok(maptask::operator::run(run, stop).await?)
 }

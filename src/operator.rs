@@ -1,9 +1,10 @@
 //! The operator at work: watches in, plans out, answers back in, in one loop around the core.
 
+use std::io::ErrorKind::NotFound;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, bail};
+use kube::config::{InferConfigError, KubeconfigError};
 use kube::runtime::watcher;
 use kube::{Api, Client, Config};
 use tokio::sync::mpsc;
@@ -16,9 +17,10 @@ use crate::args::RunArgs;
 use crate::core::fleet::Fleet;
 use crate::core::ids::Time;
 use crate::core::port::Event;
-use crate::lease;
+use crate::lease::{self, LeaseError};
+use crate::plain::plain_chain;
 use crate::serve::events::Events;
-use crate::serve::health::{self, Health};
+use crate::serve::health::{self, Health, ServeError};
 use crate::serve::metrics::Metrics;
 use crate::watch;
 use crate::watch::pods::LeanPod;
@@ -33,14 +35,81 @@ const METRICS_EVERY: Duration = Duration::from_secs(5);
 /// How long a shutdown may take: less than the default grace period of a pod.
 const SHUTDOWN: Duration = Duration::from_secs(20);
 
+/// Why the operator ends by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Its health and metrics can't be served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// Nothing says where the API server is.
+    #[error(
+        "failed to load Kubernetes configuration: not running in a pod and no kubeconfig found: run it in the cluster (helm \
+         install), or set KUBECONFIG"
+    )]
+    NoConfig,
+    /// There is a kubeconfig that can't be used.
+    #[error(
+        "failed to load Kubernetes configuration: not running in a pod, and the kubeconfig can't be used: {0}: set KUBECONFIG \
+         to one that can"
+    )]
+    BadKubeconfig(String),
+    /// What a pod has in place of a kubeconfig can't be used, such as the token of its service account.
+    #[error("failed to load Kubernetes configuration of this pod: {0}")]
+    BadPod(InferConfigError),
+    /// No client can be made of the configuration: a certificate, or a proxy.
+    #[error("failed to set up the client for {url}: {}", plain_chain(.problem))]
+    Client {
+        /// The API server.
+        url: String,
+        /// What is wrong with it.
+        problem: kube::Error,
+    },
+    /// The first request had no good answer.
+    #[error("the API server at {url} does not answer: {}: check that it can be reached from here", plain_chain(.problem))]
+    Unreachable {
+        /// The API server.
+        url: String,
+        /// What came in place of an answer.
+        problem: kube::Error,
+    },
+    /// Another instance works, or this one can't know whether one does.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// Nothing is heard of the cluster any more.
+    #[error("the watches of MapTasks and pods have ended")]
+    WatchesEnded,
+}
+
+impl From<InferConfigError> for RunError {
+    fn from(error: InferConfigError) -> Self {
+        let source = std::error::Error::source(&error);
+        match source.and_then(|source| source.downcast_ref::<KubeconfigError>()) {
+            Some(kubeconfig) if std::env::var_os("KUBERNETES_SERVICE_HOST").is_none() => outside(kubeconfig),
+            _ => Self::BadPod(error),
+        }
+    }
+}
+
+/// Why there is no configuration outside of a pod.
+fn outside(kubeconfig: &KubeconfigError) -> RunError {
+    match kubeconfig {
+        KubeconfigError::ReadConfig(problem, _) if problem.kind() == NotFound => RunError::NoConfig,
+        KubeconfigError::FindPath => RunError::NoConfig,
+        other => RunError::BadKubeconfig(plain_chain(other)),
+    }
+}
+
 /// Runs until stopped. Fails when the API server can't be reached at all, or the lease is lost.
-pub async fn run(args: RunArgs, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError> {
     let (health, metrics) = (Health::default(), Metrics::default());
     let listener = health::listen(args.listen).await?;
     let serving = tokio::spawn(health::serve(listener, health.clone(), metrics.clone(), stop.clone()));
-    let config = Config::infer().await.context("no way to the API server: neither in a pod nor with a kubeconfig")?;
-    let watching = Client::try_from(config.clone())?;
-    let version = watching.apiserver_version().await.context("the API server does not answer")?;
+    let config = Config::infer().await?;
+    let url = config.cluster_url.to_string();
+    let client = |config| Client::try_from(config).map_err(|problem| RunError::Client { url: url.clone(), problem });
+    let watching = client(config.clone())?;
+    let version = watching.apiserver_version().await;
+    let version = version.map_err(|problem| RunError::Unreachable { url: url.clone(), problem })?;
     let minor: u32 = version.minor.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or(0);
     tracing::info!(server = version.git_version, operator = env!("CARGO_PKG_VERSION"), "connected");
     // Standing by counts as ready.
@@ -54,12 +123,12 @@ pub async fn run(args: RunArgs, stop: CancellationToken) -> anyhow::Result<()> {
     metrics.lead(true);
     let mut config = config;
     config.default_retry = false;
-    let working = Client::try_from(config)?;
+    let working = client(config)?;
     let work = Work { args: &args, health, metrics, minor };
     let result = tokio::select! {
         result = work.run(watching, working, stop.clone()) => result,
-        result = serving => result.map_err(anyhow::Error::from).and_then(|served| served),
-        () = lease::lost(lease.as_ref()) => bail!("the lease {} is lost: another instance takes over", args.lease_name),
+        result = serving => Ok(result.map_err(ServeError::Ended)??),
+        () = lease::lost(lease.as_ref()) => return Err(LeaseError::Lost(args.lease_name).into()),
     };
     if let Some(lease) = lease {
         lease.release().await;
@@ -75,7 +144,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn run(&self, watching: Client, working: Client, stop: CancellationToken) -> anyhow::Result<()> {
+    async fn run(&self, watching: Client, working: Client, stop: CancellationToken) -> Result<(), RunError> {
         let (events_in, mut events) = mpsc::channel(watch::QUEUE);
         let (answers_in, mut answers) = mpsc::channel(ANSWERS);
         let watches = self.start_watches(&watching, &events_in, &stop);
@@ -93,7 +162,7 @@ impl Work<'_> {
                 () = stop.cancelled() => break,
                 event = events.recv() => match event {
                     Some(event) => self.event(&mut fleet, clock.now(), event),
-                    None => bail!("the watches have ended"),
+                    None => return Err(RunError::WatchesEnded),
                 },
                 Some(answer) = answers.recv() => fleet.handle_answer(clock.now(), answer),
                 () = tokio::time::sleep(Duration::from_millis(wait)) => {}
@@ -180,4 +249,29 @@ impl Clock {
 fn seed() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::from(since.subsec_nanos()) ^ since.as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_configuration_that_is_missing_and_one_that_is_bad_are_told_apart() {
+        let unread =
+            |kind: io::ErrorKind| KubeconfigError::ReadConfig(io::Error::from(kind), "/home/.kube/config".into());
+        for missing in [unread(NotFound), KubeconfigError::FindPath] {
+            let error = outside(&missing).to_string();
+            assert!(error.contains("not running in a pod and no kubeconfig found: "), "{error}");
+        }
+        for (bad, words) in [
+            (unread(io::ErrorKind::PermissionDenied), "/home/.kube/config"),
+            (KubeconfigError::LoadContext("prod".to_owned()), "prod"),
+        ] {
+            let error = outside(&bad).to_string();
+            assert!(error.contains("the kubeconfig can't be used: ") && error.contains(words), "{error}");
+            assert!(error.ends_with("set KUBECONFIG to one that can"), "{error}");
+        }
+    }
 }

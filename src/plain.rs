@@ -19,10 +19,11 @@ pub fn plain(error: &(dyn Error + 'static)) -> String {
     crate::text::cut(&error.to_string(), LIMIT)
 }
 
-/// The same of an error with its context, outermost first.
-pub fn plain_chain(error: &anyhow::Error) -> String {
+/// The same with what is behind the error, outermost first: of a connection that failed only that tells why.
+pub fn plain_chain(error: &(dyn Error + 'static)) -> String {
     let mut words = Vec::new();
-    for error in error.chain() {
+    let mut next = Some(error);
+    while let Some(error) = next {
         if let Some(kube::Error::Api(status)) = error.downcast_ref::<kube::Error>() {
             words.push(of_status(status));
             break;
@@ -32,6 +33,7 @@ pub fn plain_chain(error: &anyhow::Error) -> String {
         if !words.last().is_some_and(|last: &String| last.ends_with(&word)) {
             words.push(word);
         }
+        next = error.source();
     }
     crate::text::cut(&words.join(": "), LIMIT)
 }
@@ -46,8 +48,6 @@ pub fn of_status(status: &Status) -> String {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::Context;
-
     use super::*;
 
     fn refusal(message: &str) -> kube::Error {
@@ -63,8 +63,9 @@ mod tests {
         assert_eq!(plain(&refusal("")), "the API server answered 403 Forbidden");
         let watch = kube::runtime::watcher::Error::InitialListFailed(refusal(quota));
         assert_eq!(plain(&watch), quota);
-        let started = Err::<(), _>(refusal(quota)).context("the API server does not answer").unwrap_err();
-        assert_eq!(plain_chain(&started), format!("the API server does not answer: {quota}"));
+        let chain = std::io::Error::other(kube::Error::Service(refusal(quota).into()));
+        let chain = plain_chain(&chain);
+        assert!(chain.ends_with(&format!(": {quota}")), "{chain}");
         assert_eq!(plain(&refusal(&"x".repeat(100_000))).chars().count(), LIMIT, "bounded");
     }
 }

@@ -91,6 +91,11 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
         "cache stores results, but results.source is None: set it to TerminationMessage, or remove cache",
         ".cache",
     ));
+    rules.push(rule(
+        "!self.cancel || !has(self.rerun) || (has(oldSelf.rerun) && oldSelf.rerun.id == self.rerun.id)",
+        "cancel is true, so that a rerun would not start: set cancel to false together with rerun",
+        ".rerun",
+    ));
     for field in ["items", "results", "retries", "retryPolicy", "remainingItems", "completion"] {
         rules.push(fixed(&format!("self.{field} == oldSelf.{field}"), field, &format!(".{field}")));
     }
@@ -154,8 +159,8 @@ pub(super) fn fixed(rule_text: &str, field: &str, field_path: &str) -> Value {
     rule(
         rule_text,
         &format!(
-            "{field} can't be changed after creation (concurrency, priority, suspend, suspendPolicy, activeDeadlineSeconds, \
-             ttlSecondsAfterFinished and rerun can): delete the MapTask, or create another under a new name"
+            "{field} can't be changed after creation (concurrency, priority, suspend, suspendPolicy, cancel, \
+             activeDeadlineSeconds, ttlSecondsAfterFinished and rerun can): delete the MapTask, or create another under a new name"
         ),
         field_path,
     )

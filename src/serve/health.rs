@@ -1,11 +1,11 @@
 //! `/livez`, `/readyz` and `/metrics` over HTTP.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::routing::get;
@@ -16,6 +16,25 @@ use super::metrics::Metrics;
 
 /// A main loop that has not come round for so many seconds is stuck.
 const STUCK_SECONDS: i64 = 120;
+
+/// Why there is no `/livez`, `/readyz` and `/metrics`.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is taken, is of another machine, or needs a right.
+    #[error("failed to listen on {address}: {problem}: choose another address with --listen")]
+    Listen {
+        /// The value of `--listen`.
+        address: SocketAddr,
+        /// The system's word.
+        problem: io::Error,
+    },
+    /// The listener broke.
+    #[error("failed to serve /livez, /readyz and /metrics: {0}")]
+    Serve(io::Error),
+    /// A handler panicked.
+    #[error("the server of /livez, /readyz and /metrics has ended: {0}")]
+    Ended(#[from] tokio::task::JoinError),
+}
 
 /// Whether the operator is alive and ready, as told by its parts.
 #[derive(Clone, Default)]
@@ -46,8 +65,8 @@ impl Health {
 }
 
 /// Takes the address, so that one that is taken shows before any work is done.
-pub async fn listen(addr: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(addr).await.with_context(|| format!("--listen {addr} can't be had: choose another address"))
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|problem| ServeError::Listen { address, problem })
 }
 
 /// Serves until stopped.
@@ -56,7 +75,7 @@ pub async fn serve(
     health: Health,
     metrics: Metrics,
     stop: CancellationToken,
-) -> anyhow::Result<()> {
+) -> Result<(), ServeError> {
     let live = health.clone();
     let app = Router::new()
         .route("/livez", get(async move || answer(live.is_alive())))
@@ -68,8 +87,10 @@ pub async fn serve(
                 ([(header::CONTENT_TYPE, kind)], metrics.text())
             }),
         );
-    axum::serve(listener, app).with_graceful_shutdown(async move { stop.cancelled().await }).await?;
-    Ok(())
+    axum::serve(listener, app)
+        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .await
+        .map_err(ServeError::Serve)
 }
 
 fn answer(good: bool) -> (StatusCode, &'static str) {
@@ -79,4 +100,18 @@ fn answer(good: bool) -> (StatusCode, &'static str) {
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_is_taken_is_named_with_the_way_out() {
+        let first = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = first.local_addr().unwrap();
+        let error = listen(address).await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("failed to listen on {address}: ")), "{error}");
+        assert!(error.contains("in use") && error.ends_with("--listen"), "{error}");
+    }
 }

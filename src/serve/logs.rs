@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 
 /// What the client library says by itself: a bare `failed with status 500`, and whole answers that it can't read. What fails is
 /// logged here with the task or pod that it was for.
@@ -21,16 +22,29 @@ pub enum LogFormat {
     Json,
 }
 
+/// A level that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("--log-level is {level:?}: {problem}: give error, warn, info, debug, or a list of target=level")]
+pub struct LogLevelError {
+    level: String,
+    problem: ParseError,
+}
+
 /// Starts logging. `level` is a level or a list of `target=level`.
-pub fn start(format: LogFormat, level: &str) -> anyhow::Result<()> {
-    let silent = !level.contains("kube_client");
-    let filter = EnvFilter::try_new(if silent { format!("{level},{SILENT}") } else { level.to_owned() })?;
+pub fn start(format: LogFormat, level: &str) -> Result<(), LogLevelError> {
+    let filter = filter(level)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Plain(io::stderr()));
     match format {
         LogFormat::Text => builder.with_ansi(false).init(),
         LogFormat::Json => builder.json().init(),
     }
     Ok(())
+}
+
+fn filter(level: &str) -> Result<EnvFilter, LogLevelError> {
+    let silent = !level.contains("kube_client");
+    EnvFilter::try_new(if silent { format!("{level},{SILENT}") } else { level.to_owned() })
+        .map_err(|problem| LogLevelError { level: level.to_owned(), problem })
 }
 
 /// Passes lines on without dumps of Rust types; each is written at once.
@@ -61,6 +75,13 @@ fn without_dump(line: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_level_that_is_none_is_named_with_those_that_are() {
+        let error = filter("maptask=loud").unwrap_err().to_string();
+        assert!(error.starts_with("--log-level is \"maptask=loud\": ") && error.contains("error, warn"), "{error}");
+        assert!(filter("warn,maptask=debug").is_ok());
+    }
 
     #[test]
     fn a_log_line_shows_no_rust_debug_dump() {

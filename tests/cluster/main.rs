@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test that can't go on has failed")]
 
 mod cache;
+mod cancel;
 mod completion;
 mod crash;
 mod endings;

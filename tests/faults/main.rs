@@ -17,7 +17,7 @@ mod kubectl;
 mod profile;
 mod proxy;
 #[path = "../simulation/random.rs"]
-#[allow(clippy::cast_possible_truncation, reason = "small numbers")]
+#[allow(dead_code, clippy::cast_possible_truncation, reason = "shared with tests/simulation; small numbers")]
 mod random;
 mod real;
 mod runs;

@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use maptask::api::TaskPhase;
 use maptask::api::conditions::{ConditionType, find_true, is_true};
 use maptask::api::remaining_items::{OnFailure, OnSuccess};
-use maptask::api::spec::MapTaskSpec;
+use maptask::api::spec::{Completion, MapTaskSpec};
 use maptask::api::status::{MapTaskStatus, ReducePhase};
 use maptask::core::ids::{ItemCount, TaskKey, Time};
 use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
 use maptask::core::port::TaskSeen;
 
 use crate::cache::Caches;
+use crate::cancel::{is_cancelled, may_be_cancelled};
 use crate::names::PodKey;
 use crate::reduce;
 use crate::truth::Truth;
@@ -109,7 +110,10 @@ impl Truth {
             return reduce::check_start(key, task, &record, results);
         }
         // Of a task on its way out, the garbage collector takes pods whose names are still in use.
-        if task.deleting || !starts(&task.spec, &task.status) {
+        // Of one that has ended, the next operator stops pods that live on at once.
+        let ended = task.status.phase.is_some_and(TaskPhase::is_terminal);
+        let stops_all = ended && task.spec.completion == Completion::Container;
+        if task.deleting || stops_all || !starts(&task.spec, &task.status) {
             return Ok(());
         }
         match record.0.get(key.1) {
@@ -204,8 +208,8 @@ fn check_verdict(task: &TaskSeen, phases: &Phases) -> Result<(), String> {
     let is = |type_| is_true(&status.conditions, type_);
     let met = is(ConditionType::SuccessCriteriaMet);
     let reduce_failed = status.reduce.as_ref().is_some_and(|r| r.phase != ReducePhase::Succeeded);
-    let expected =
-        if met && !(task.spec.reduce.is_some() && reduce_failed) { TaskPhase::Succeeded } else { TaskPhase::Failed };
+    let unreduced = task.spec.reduce.is_some() && (reduce_failed || is_cancelled(status));
+    let expected = if met && !unreduced { TaskPhase::Succeeded } else { TaskPhase::Failed };
     let wrong = |what: &str| Err(format!("{key} {what}: {:?} with {counts:?}, {required} required", status.phase));
     if status.phase != Some(expected) || met == is(ConditionType::FailureTarget) {
         return wrong("does not say how it was decided");
@@ -221,7 +225,7 @@ fn check_verdict(task: &TaskSeen, phases: &Phases) -> Result<(), String> {
     {
         return wrong("failed with enough successes");
     }
-    let fresh = task.spec.rerun.is_none() && task.spec.active_deadline_seconds.is_none();
+    let fresh = !may_be_cancelled(&task.spec) && task.spec.active_deadline_seconds.is_none();
     let runs_all = met && task.spec.remaining_items.on_success == OnSuccess::Run
         || by_counts && task.spec.remaining_items.on_failure == OnFailure::Run;
     if fresh && runs_all && counts.cancelled > 0 {

@@ -32,7 +32,7 @@ pub fn check_write(task: &TaskSeen, new: &MapTaskStatus) -> Result<(), String> {
 /// At the end no rerun is left.
 pub fn check_end(task: &TaskSeen) -> Result<(), String> {
     match &task.status.pending_rerun {
-        Some(pending) => Err(format!("{} has ended and {pending:?}", task.key)),
-        None => Ok(()),
+        Some(pending) if !task.spec.cancel => Err(format!("{} has ended and {pending:?}", task.key)),
+        _ => Ok(()),
     }
 }

@@ -134,12 +134,20 @@ impl World {
         let Some(key) = self.pick_task() else { return };
         let ended = self.tasks[&key].status.phase.is_some_and(maptask::api::TaskPhase::is_terminal);
         let version = self.next_version();
+        if self.whims.chance(2) {
+            self.edit(&key, |spec| spec.cancel = true);
+        }
         match self.random.below(20) {
             0..8 if ended || self.random.chance(5) => {
                 let items =
                     ["Failed", "Cancelled", "Failed,Cancelled", "All", "0-2", "1", "Reduce"][self.random.below(7)];
                 let rerun = Rerun { id: version.to_string(), items: items.to_owned() };
-                self.edit(&key, |spec| spec.rerun = Some(rerun));
+                // Who asks for one takes a cancellation back, as the schema wants it; but for some with an older schema.
+                let stays = self.whims.chance(30);
+                self.edit(&key, |spec| {
+                    spec.rerun = Some(rerun);
+                    spec.cancel &= stays;
+                });
             }
             8..12 => {
                 let concurrency = Some(1 + self.random.below(5) as i32);

@@ -10,6 +10,7 @@
 #![allow(clippy::large_enum_variant, clippy::unused_self, reason = "worlds are small and short-lived")]
 
 mod cache;
+mod cancel;
 mod charges;
 mod check;
 mod creates;

@@ -9,6 +9,11 @@ impl Random {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
     }
 
+    /// Another stream. What is drawn from it leaves the rest of a world as it was before that was drawn.
+    pub fn aside(&self) -> Self {
+        Self::new(self.0.rotate_left(32))
+    }
+
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -3,6 +3,7 @@
 use crate::names::{REDUCE, index_of, pod_key};
 use std::collections::BTreeSet;
 
+use maptask::api::MapTaskSpec;
 use maptask::core::cache::{CacheId, Key, Keys};
 use maptask::core::ids::{Index, TaskKey};
 use maptask::core::items::ItemList;
@@ -23,8 +24,9 @@ impl World {
         let Some(task) = known.tasks.get(&id.key).filter(|task| task.uid == create.blueprint.uid) else {
             return Err(format!("{id} is created for a task that is not known"));
         };
-        if task.deleting || task.spec.suspend {
-            return Err(format!("{id} is created, deleting {}, suspend {}", task.deleting, task.spec.suspend));
+        let MapTaskSpec { suspend, cancel, .. } = task.spec;
+        if task.deleting || suspend || cancel {
+            return Err(format!("{id} is created, deleting {}, suspend {suspend}, cancel {cancel}", task.deleting));
         }
         self.truth.check_backoff(self.now, task, index_of(&id), id.role.attempt())?;
         self.check_decided(create)?;
@@ -60,10 +62,13 @@ impl World {
         let pods = pods.filter(|(key, pod)| !self.truth.is_back(pod, key));
         let pods = pods.filter(|(key, _)| self.tasks.get(&key.0).is_some_and(|task| counts(task, key)));
         let pods = pods.filter_map(|((_, index, _), pod)| Some((pod.seen.owner_uid.clone()?, *index)));
-        // A create that is repeated makes nothing where the pod of the attempt has ended in the meantime and is still there.
+        // A create that is repeated makes nothing where the pod of the attempt has ended in the meantime and is still there, and
+        // nothing that counts where that has ended and is gone.
         let has_ended = |create: &Create| {
             let id = create.id();
-            self.pods.get(&pod_key(&id)).is_some_and(|pod| !pod.life.is_open())
+            let item = (create.blueprint.uid.clone(), index_of(&id));
+            let came = self.truth.ends.get(&item).is_some_and(|ends| ends.contains_key(&id.role.attempt()));
+            came || self.pods.get(&pod_key(&id)).is_some_and(|pod| !pod.life.is_open())
         };
         let creates = self.operator.requests.iter().filter_map(|request| match request {
             Action::Create(create) if !has_ended(create) => {

@@ -11,6 +11,7 @@ use maptask::core::port::{Delete, TaskSeen};
 use maptask::core::spec::reduce::SELF;
 use maptask::core::task::Task;
 
+use crate::cancel::may_be_cancelled;
 use crate::check::counts;
 use crate::names::PodKey;
 use crate::specs;
@@ -22,7 +23,7 @@ fn is_stopping(spec: &MapTaskSpec, status: &MapTaskStatus) -> bool {
     let met = is_true(&status.conditions, ConditionType::SuccessCriteriaMet);
     let target = find_true(&status.conditions, ConditionType::FailureTarget);
     let hopeless = target.is_some_and(|target| target.reason == "TooManyFailures");
-    let late = (met || hopeless) && spec.active_deadline_seconds.is_some();
+    let late = (met || hopeless) && (spec.active_deadline_seconds.is_some() || may_be_cancelled(spec));
     late || met && spec.remaining_items.on_success == OnSuccess::Cancel
         || hopeless && spec.remaining_items.on_failure == OnFailure::Cancel
         || target.is_some() && !hopeless
@@ -72,5 +73,6 @@ fn must_go(task: &TaskSeen, key: &PodKey) -> bool {
     let ended = task.status.phase.is_some_and(TaskPhase::is_terminal);
     // The reduce has a deadline of its own.
     let late = key.1 == REDUCE && task.spec.reduce.as_ref().is_some_and(|r| r.active_deadline_seconds.is_some());
-    ended || late || is_stopping(&task.spec, &task.status) || !counts(task, key)
+    let cancelled = key.1 == REDUCE && may_be_cancelled(&task.spec);
+    ended || late || cancelled || is_stopping(&task.spec, &task.status) || !counts(task, key)
 }

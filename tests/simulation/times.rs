@@ -39,6 +39,9 @@ impl World {
             if late && !ended && !task.spec.suspend && !resumed && undecided {
                 return Err(format!("{key} runs on after its deadline"));
             }
+            if task.spec.cancel && !ended && undecided {
+                return Err(format!("{key} runs on though it is cancelled"));
+            }
             let rerun = task.spec.rerun.as_ref().map(|rerun| &rerun.id);
             let is_done = of_core.is_settled() && rerun == task.status.rerun.as_ref().map(|done| &done.id);
             if ended && is_done && expiry(task).is_some_and(|time| time <= self.now) && !self.is_expiring(task) {

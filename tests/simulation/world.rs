@@ -83,6 +83,8 @@ pub struct World {
     /// Checksums and damaged lines of each ConfigMap of results.
     pub marks: BTreeMap<(TaskKey, u32), (String, String)>,
     pub operator: Operator,
+    /// For what users do to few tasks.
+    pub whims: Random,
     version: u64,
     pub steps: usize,
     /// Nothing goes wrong any more.
@@ -91,6 +93,7 @@ pub struct World {
 
 impl World {
     pub fn new(mut random: Random, talk: bool) -> Self {
+        let whims = random.aside();
         let faults = Faults::new(&mut random);
         let operator = Operator::new(&mut random);
         let mut world = Self {
@@ -107,6 +110,7 @@ impl World {
             turns: Turns::new(),
             marks: BTreeMap::new(),
             operator,
+            whims,
             version: 1,
             steps: 0,
             calm: false,
@@ -125,7 +129,8 @@ impl World {
     }
 
     pub fn add_task(&mut self, number: usize) {
-        let spec = specs::random(&mut self.random);
+        let mut spec = specs::random(&mut self.random);
+        spec.cancel = self.whims.chance(2);
         self.add_task_of(number, spec);
     }
 
@@ -166,7 +171,7 @@ impl World {
             if self.steps == REPEATED_STEPS && self.random.chance(40) {
                 let again = self.tasks.values().find(|task| task.spec.cache.is_some()).map(|task| task.spec.clone());
                 if let Some(spec) = again {
-                    self.add_task_of(AGAIN, MapTaskSpec { rerun: None, suspend: false, ..spec });
+                    self.add_task_of(AGAIN, MapTaskSpec { rerun: None, suspend: false, cancel: false, ..spec });
                 }
             }
             if self.steps == FAULTY_STEPS {
@@ -186,9 +191,12 @@ impl World {
     fn is_over(&self) -> bool {
         let over = |task: &TaskSeen| {
             let rerun = task.spec.rerun.as_ref().map(|rerun| &rerun.id);
-            let expires = task.spec.ttl_seconds_after_finished.is_some();
+            let done = rerun == task.status.rerun.as_ref().map(|done| &done.id);
+            // A rerun waits as long as the task is cancelled, and so does its deletion.
+            let waits = !done && task.spec.cancel;
+            let expires = task.spec.ttl_seconds_after_finished.is_some() && !waits;
             task.status.phase.is_some_and(maptask::api::TaskPhase::is_terminal)
-                && rerun == task.status.rerun.as_ref().map(|done| &done.id)
+                && (done || waits)
                 && !expires
                 && !task.deleting
         };
@@ -365,7 +373,12 @@ impl World {
         task.generation += 1;
         task.resource_version = version;
         let task = task.clone();
-        self.say(|| format!("{key}: edited, suspend {}, rerun {:?}", task.spec.suspend, task.spec.rerun));
+        self.say(|| {
+            format!(
+                "{key}: edited, suspend {}, cancel {}, rerun {:?}",
+                task.spec.suspend, task.spec.cancel, task.spec.rerun
+            )
+        });
         self.operator.task_events.push_back(Event::Task(Box::new(task)));
     }
 

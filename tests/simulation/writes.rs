@@ -41,6 +41,7 @@ impl Truth {
         }
         crate::zero::check_write(task, new)?;
         crate::ends::check_write(task, new)?;
+        crate::cancel::check_write(task, new)?;
         let Some(decoded) = decode(new) else {
             return if decode(old).is_some() { Err(format!("{key}: phases are gone")) } else { Ok(()) };
         };

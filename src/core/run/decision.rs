@@ -5,6 +5,9 @@ use crate::core::revision::Revision;
 use crate::core::spec::AcceptedSpec;
 use crate::core::spec::outcome::{FailReason, Outcome, Remainder};
 
+/// What ends a task whatever has become of its items.
+const FROM_OUTSIDE: [FailReason; 2] = [FailReason::DeadlineExceeded, FailReason::Cancelled];
+
 /// How a run was decided, and what happens to the rest of it.
 #[derive(Debug, Default)]
 pub(super) struct Decision {
@@ -90,8 +93,8 @@ impl Decision {
         news
     }
 
-    /// Whether the task fails because of an item, and not because its time is over.
+    /// Whether the task fails because of an item, and not because its time is over or it is cancelled.
     fn is_spoiled(&self) -> bool {
-        self.forced_failure.as_ref().is_some_and(|(reason, _)| *reason != FailReason::DeadlineExceeded)
+        self.forced_failure.as_ref().is_some_and(|(reason, _)| !FROM_OUTSIDE.contains(reason))
     }
 }

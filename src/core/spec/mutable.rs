@@ -11,6 +11,8 @@ pub struct MutableSpec {
     pub suspend: bool,
     /// What becomes of running items in the meantime.
     pub suspend_policy: SuspendPolicy,
+    /// Whether the task is to end with what it has.
+    pub cancel: bool,
     /// Items in flight at most.
     pub concurrency: Option<usize>,
     /// Before which tasks its items start.
@@ -29,6 +31,7 @@ impl MutableSpec {
         let MapTaskSpec {
             suspend,
             suspend_policy,
+            cancel,
             concurrency,
             priority,
             active_deadline_seconds,
@@ -52,6 +55,7 @@ impl MutableSpec {
         Self {
             suspend: *suspend,
             suspend_policy: *suspend_policy,
+            cancel: *cancel,
             concurrency: concurrency.and_then(|n| usize::try_from(n).ok()),
             priority: *priority,
             active_deadline_millis: seconds(*active_deadline_seconds),

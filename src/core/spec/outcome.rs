@@ -25,6 +25,8 @@ pub enum FailReason {
     FailTaskRule,
     /// `spec.activeDeadlineSeconds` has passed.
     DeadlineExceeded,
+    /// `spec.cancel` is true.
+    Cancelled,
     /// Its pods can never fit the namespace's quota or limits.
     NeverFits,
 }
@@ -36,12 +38,13 @@ impl FailReason {
             Self::TooManyFailures => "TooManyFailures",
             Self::FailTaskRule => "FailTaskRule",
             Self::DeadlineExceeded => "DeadlineExceeded",
+            Self::Cancelled => "Cancelled",
             Self::NeverFits => "NeverFits",
         }
     }
 
     fn parse(reason: &str) -> Self {
-        let all = [Self::FailTaskRule, Self::DeadlineExceeded, Self::NeverFits];
+        let all = [Self::FailTaskRule, Self::DeadlineExceeded, Self::Cancelled, Self::NeverFits];
         all.into_iter().find(|known| known.as_str() == reason).unwrap_or(Self::TooManyFailures)
     }
 }
@@ -138,7 +141,9 @@ mod tests {
     fn only_a_decision_by_counts_lets_picked_items_of_a_rerun_run_on() {
         let failed = |reason| Outcome::Failed(reason, String::new()).is_by_counts();
         assert!(Outcome::Successful.is_by_counts() && failed(FailReason::TooManyFailures));
-        for reason in [FailReason::FailTaskRule, FailReason::DeadlineExceeded, FailReason::NeverFits] {
+        for reason in
+            [FailReason::FailTaskRule, FailReason::DeadlineExceeded, FailReason::Cancelled, FailReason::NeverFits]
+        {
             assert!(!failed(reason), "{reason:?}");
         }
     }

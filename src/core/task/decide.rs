@@ -65,10 +65,10 @@ impl Task {
         if let Some(reduction) = &self.reduction {
             let too_long = reduction.deadline().is_some_and(|deadline| deadline <= now);
             let reduce_message = || format!("it has run for longer than spec.reduce.activeDeadlineSeconds{waited}");
-            return self.decide_reduction(
-                now,
-                late.then(late_message).or(too_long.then(reduce_message)).or_else(|| self.damage_before_reduce()),
-            );
+            let late =
+                late.then(late_message).or(too_long.then(reduce_message)).or_else(|| self.damage_before_reduce());
+            let late = late.map(|message| (FailReason::DeadlineExceeded, message));
+            return self.decide_reduction(now, self.cancels_reduce().or(late));
         }
         let (Some(run), mut context) = self.context(now) else { return };
         if late {
@@ -110,6 +110,7 @@ impl Task {
             return;
         }
         match (decision, reducer) {
+            (Outcome::Successful, Some(_)) if self.mutable.cancel => self.end_before_reduce(now),
             (Outcome::Successful, Some(reducer)) => self.begin_reduction(now, &reducer, counts),
             (Outcome::Successful, None) => {
                 self.emit_recorded("Succeeded", false, &summary);

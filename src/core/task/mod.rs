@@ -2,6 +2,7 @@
 
 mod answers;
 pub mod cache_lookup;
+mod cancel;
 mod compose;
 mod damage;
 mod decide;
@@ -147,7 +148,7 @@ impl Task {
     pub fn phase(&self) -> TaskPhase {
         match &self.stage {
             Stage::Fetching(_) | Stage::Checking { .. } => TaskPhase::Pending,
-            Stage::Running(_) if self.mutable.suspend => TaskPhase::Suspended,
+            Stage::Running(_) if self.mutable.suspend && !self.mutable.cancel => TaskPhase::Suspended,
             Stage::Running(_) if self.reduction.is_some() => TaskPhase::Reducing,
             Stage::Running(_) => TaskPhase::Running,
             Stage::Ended { phase, .. } => *phase,

@@ -17,7 +17,12 @@ const WAITING_LIMIT: usize = 512;
 impl Task {
     /// The item to start next, if one may start as far as this task is concerned.
     pub fn peek_startable(&mut self) -> Option<Index> {
-        if self.deleting || self.mutable.suspend || self.unstored.is_some() || self.templates.problem.is_some() {
+        if self.deleting
+            || self.mutable.suspend
+            || self.mutable.cancel
+            || self.unstored.is_some()
+            || self.templates.problem.is_some()
+        {
             return None;
         }
         let limit = self.mutable.concurrency.unwrap_or(usize::MAX);
@@ -116,6 +121,7 @@ impl Task {
         let now = poll.now;
         self.name_taken.take_if(|(until, _)| *until <= now);
         self.create_failed.take_if(|(until, _)| *until <= now);
+        self.poll_cancel(now);
         self.poll_fetch(now, actions);
         self.poll_lookup(now, actions);
         self.poll_check(now, actions);

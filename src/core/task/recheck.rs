@@ -51,8 +51,10 @@ impl Task {
             Stage::Fetching(_) | Stage::Checking { .. } => return None,
             Stage::Running(run) => match super::rerun::problem(rerun, run) {
                 Some(problem) => format!("will be refused once the task has ended: {problem}"),
+                None if self.mutable.cancel => "starts once the task has ended and spec.cancel is false".to_owned(),
                 None => "starts once the task has ended".to_owned(),
             },
+            Stage::Ended { .. } if self.mutable.cancel => "starts once spec.cancel is false".to_owned(),
             Stage::Ended { .. } => "starts now that the task has ended".to_owned(),
         };
         Some(PendingRerun { id: rerun.id.clone(), message: crate::text::cut(&words, 512) })

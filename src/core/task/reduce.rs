@@ -103,11 +103,11 @@ impl Task {
         self.reduction = Some(Box::new(reduction));
     }
 
-    /// Ends the task with its reduce. `late`: why it may not go on.
-    pub(super) fn decide_reduction(&mut self, now: Time, late: Option<String>) {
+    /// Ends the task with its reduce. `stop`: why it may not go on.
+    pub(super) fn decide_reduction(&mut self, now: Time, stop: Option<(FailReason, String)>) {
         let (Some(run), mut context) = self.context(now) else { return };
-        if let Some(message) = late {
-            run.force_end(FailReason::DeadlineExceeded, message);
+        if let Some((reason, message)) = stop {
+            run.force_end(reason, message);
         }
         run.decide();
         if !run.remainder().starts() {
@@ -124,6 +124,10 @@ impl Task {
                 .most_often(false)
                 .map_or(", which was stopped".to_owned(), |words| format!("; {words}")),
         };
+        let (reason, words) = match run.outcome() {
+            Some(Outcome::Failed(FailReason::Cancelled, _)) => (FailReason::Cancelled.as_str(), "was stopped"),
+            _ => ("ReduceFailed", "failed"),
+        };
         let Some(reduction) = self.reduction.take() else { return };
         self.all_indeterminate = self.all_indeterminate.max(reduction.run.pods().indeterminate().until_all());
         let record = reduction.record();
@@ -138,9 +142,9 @@ impl Task {
             self.end(now, TaskPhase::Succeeded, "EnoughSuccesses", &message);
         } else {
             let summary = self.summary();
-            let message = format!("the reduce failed in attempt {attempt}{why}; {summary}");
+            let message = format!("the reduce {words} in attempt {attempt}{why}; {summary}");
             self.emit_recorded("Failed", true, &message);
-            self.end(now, TaskPhase::Failed, "ReduceFailed", &message);
+            self.end(now, TaskPhase::Failed, reason, &message);
         }
     }
 

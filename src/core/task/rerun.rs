@@ -69,7 +69,7 @@ impl Task {
 
     /// Starts the items of a pending rerun, once the end of the task is recorded and its items are at hand.
     pub(super) fn poll_rerun(&mut self, now: Time) {
-        if !matches!(self.stage, Stage::Ended { .. }) || !self.writer.is_clean() {
+        if !matches!(self.stage, Stage::Ended { .. }) || !self.writer.is_clean() || self.mutable.cancel {
             return;
         }
         let Some(rerun) = self.pending_rerun().cloned() else { return };

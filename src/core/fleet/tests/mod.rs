@@ -3,6 +3,7 @@
 mod attempts;
 mod cache;
 mod cache_lookup;
+mod cancel;
 mod completion;
 mod creates;
 mod damage;
