@@ -43,9 +43,12 @@ pub struct RunArgs {
     /// Pods created in a second at most; no limit if 0.
     #[arg(long, env = "MAPTASK_PODS_PER_SECOND", default_value_t = 0, global = true)]
     pub pods_per_second: u32,
-    /// Finished pods that stay for `kubectl logs`, for each task.
+    /// Finished pods that stay for `kubectl logs`, for each task that does not say how many.
     #[arg(long, env = "MAPTASK_KEPT_PODS", default_value_t = 10, global = true)]
     pub kept_pods: u32,
+    /// Finished pods that stay for each task at most, whatever its `spec.finishedPods` says.
+    #[arg(long, env = "MAPTASK_MAX_KEPT_PODS", default_value_t = 100, global = true)]
+    pub max_kept_pods: u32,
     /// Megabytes of each cache at most, in ConfigMaps of its namespace; the oldest entries go first.
     #[arg(long, env = "MAPTASK_CACHE_MEGABYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_024), global = true)]
     pub cache_megabytes: u32,
@@ -81,6 +84,7 @@ impl RunArgs {
             max_pods_per_namespace: limit(self.max_pods_per_namespace).map(|n| n as usize),
             pods_per_second: limit(self.pods_per_second),
             kept_pods: self.kept_pods as usize,
+            max_kept_pods: self.max_kept_pods as usize,
             ..Limits::DEFAULT
         }
     }

@@ -160,7 +160,7 @@ pub(super) fn fixed(rule_text: &str, field: &str, field_path: &str) -> Value {
         rule_text,
         &format!(
             "{field} can't be changed after creation (concurrency, priority, suspend, suspendPolicy, cancel, \
-             activeDeadlineSeconds, ttlSecondsAfterFinished and rerun can): delete the MapTask, or create another under a new name"
+             activeDeadlineSeconds, ttlSecondsAfterFinished, finishedPods and rerun can): delete the MapTask, or create another under a new name"
         ),
         field_path,
     )

@@ -98,6 +98,12 @@ pub struct MapTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0, max = 315_360_000))]
     pub ttl_seconds_after_finished: Option<i32>,
+    /// Number of finished pods that the task keeps for their logs: the newest pod of each kind of failure first, then other failed
+    /// ones, then the newest. All others are deleted a minute after their end. Defaults to the chart's keptPods; more than the
+    /// chart's maxKeptPods counts as that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 0, max = 1_000))]
+    pub finished_pods: Option<i32>,
     /// Tasks of higher priority start their items first, but never stop running items. Defaults to 0.
     #[serde(default)]
     #[schemars(range(min = -1_000_000, max = 1_000_000))]

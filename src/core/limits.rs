@@ -12,6 +12,8 @@ pub struct Limits {
     pub pods_per_second: Option<u32>,
     /// Finished pods that stay for `kubectl logs`, for each task.
     pub kept_pods: usize,
+    /// The same, where the spec of a task asks for more.
+    pub max_kept_pods: usize,
     /// Every other finished pod stays for so many milliseconds after its end was recorded, unless there are too many.
     pub linger_millis: u64,
     /// So many of those may stay, over all tasks.
@@ -33,6 +35,8 @@ impl Limits {
         max_pods_per_namespace: None,
         pods_per_second: None,
         kept_pods: 10,
+        // A few megabytes a task in etcd, and enough for one pod of each of the groups of failures that a status has.
+        max_kept_pods: 100,
         // Deletes are put off for as long as that, so that the API server's time goes to what starts, and there is time to look
         // at the pod.
         linger_millis: 60_000,

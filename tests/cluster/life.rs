@@ -169,6 +169,26 @@ fn few_finished_pods_stay_and_a_deleted_task_takes_all_with_it() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
+fn a_task_keeps_as_many_finished_pods_as_its_spec_says_and_one_of_each_kind_of_failure() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("finished");
+    // The last to fail is one of many; the first fails in another way.
+    let script = r#"echo "no luck with $MAPTASK_INDEX" > /dev/termination-log; test "$MAPTASK_INDEX" -eq 0 && exit 7
+        test "$MAPTASK_INDEX" -lt 3 || exit 9"#;
+    let spec = json!({ "items": { "count": 8 }, "concurrency": 1, "finishedPods": 2, "minSuccesses": 0 });
+    namespace.apply(&real_task("t", &spec, script));
+    let status = namespace.wait_for_end("t");
+    assert_eq!(counts(&status), [2, 6, 0, 0], "{status}");
+    let names = || -> Vec<String> {
+        let pods = namespace.list("pods");
+        pods.iter().map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    };
+    namespace.wait("clean-up of all but 2 pods", || (names().len() == 2).then_some(()));
+    assert_eq!(names(), ["t-0-1", "t-7-1"]);
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
 fn a_foreign_config_map_in_the_place_of_the_results_is_left_alone_and_told() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("foreign");

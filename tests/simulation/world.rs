@@ -131,6 +131,7 @@ impl World {
     pub fn add_task(&mut self, number: usize) {
         let mut spec = specs::random(&mut self.random);
         spec.cancel = self.whims.chance(2);
+        spec.finished_pods = self.whims.chance(20).then(|| self.whims.below(5) as i32);
         self.add_task_of(number, spec);
     }
 

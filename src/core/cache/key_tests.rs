@@ -19,7 +19,7 @@ fn spec() -> Value {
         } },
         "container": "main", "completion": "Pod", "concurrency": 5, "minSuccessRatio": 0.5, "minSuccesses": 1, "remainingItems": { "onSuccess": "Drain" },
         "retries": 1, "retryPolicy": { "backoffSeconds": 1 }, "startDeadlineSeconds": 10,
-        "activeDeadlineSeconds": 10, "ttlSecondsAfterFinished": 10, "priority": 1, "suspend": false, "cancel": false,
+        "activeDeadlineSeconds": 10, "ttlSecondsAfterFinished": 10, "finishedPods": 1, "priority": 1, "suspend": false, "cancel": false,
         "suspendPolicy": "Drain", "rerun": { "id": "1", "items": "All" },
         "results": { "maxBytesPerItem": 100, "onTooLarge": "FailItem" },
         "artifacts": { "volume": "out", "path": "/out" },
@@ -34,7 +34,7 @@ fn key_of(spec: &Value) -> Key {
 }
 
 /// Each field of the spec, a change of it, and whether that makes another item of it.
-const CHANGES: [(&str, &str, bool); 43] = [
+const CHANGES: [(&str, &str, bool); 44] = [
     ("/items", r#"{"values": ["a", "b"]}"#, false),
     ("/template/metadata/labels/team", r#""y""#, false),
     ("/template/spec/nodeSelector/disk", r#""slow""#, false),
@@ -63,6 +63,7 @@ const CHANGES: [(&str, &str, bool); 43] = [
     ("/startDeadlineSeconds", "11", false),
     ("/activeDeadlineSeconds", "11", false),
     ("/ttlSecondsAfterFinished", "11", false),
+    ("/finishedPods", "2", false),
     ("/priority", "2", false),
     ("/suspend", "true", false),
     ("/suspendPolicy", r#""Stop""#, false),

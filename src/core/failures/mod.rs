@@ -3,12 +3,15 @@
 mod pattern;
 pub mod sample;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem::discriminant;
+
 use crate::api::OutcomeCategory;
 use crate::api::failures::{FailureGroup, FailureSample};
 use crate::core::attempt_end::AttemptOutcome;
 use crate::core::ids::Index;
 use crate::core::phases::Tries;
-use crate::core::pod::Detail;
+use crate::core::pod::{Detail, PodEnd};
 use crate::core::ranges::Ranges;
 use pattern::pattern;
 use sample::sample;
@@ -23,6 +26,27 @@ const WORDS_LIMIT: usize = 200;
 const REASON_LIMIT: usize = 64;
 /// The category of the last group.
 const OTHER: &str = "Other";
+
+/// Stands for a kind of failure: pods of the same number failed alike, in the same words but for numbers, paths and the like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alike(u64);
+
+impl Alike {
+    /// That of a pod which ended so.
+    pub fn of(end: &PodEnd, detail: &Detail) -> Self {
+        let (exit_code, container) = match end {
+            PodEnd::Failed { exit_code, container } | PodEnd::OutOfMemory { exit_code, container } => {
+                (Some(*exit_code), Some(container.as_str()))
+            }
+            _ => (None, None),
+        };
+        // What a success says is its result, and no reason why it counts as failed.
+        let message = detail.message.as_deref().filter(|_| !end.is_success()).map(pattern);
+        let mut hasher = DefaultHasher::new();
+        (discriminant(end), exit_code, container, detail.reason.as_deref(), message).hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
 
 /// The failures of a task so far.
 #[derive(Clone, Debug, Default)]

@@ -207,9 +207,10 @@ impl Fleet {
     }
 
     fn poll_context(&self, now: Time) -> PollContext {
-        let Limits { kept_pods: count, linger_millis, lingering_pods, attempted_writes, .. } = self.limits;
+        let Limits { kept_pods: count, max_kept_pods: most, linger_millis, lingering_pods, attempted_writes, .. } =
+            self.limits;
         let excess = self.lingering.saturating_sub(lingering_pods);
-        let keeping = Keeping { count, linger_millis, excess };
+        let keeping = Keeping { count, most: most.max(count), linger_millis, excess };
         PollContext { now, epoch: self.epoch, keeping, attempted_writes, restart: false }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use crate::core::failures::Alike;
 use crate::core::ids::{PodRole, Time};
 use crate::core::pods::news::News;
 use crate::core::revision::Revision;
@@ -18,8 +19,8 @@ pub struct FinishedPod {
     pub version: u64,
     /// Whether it has ended; one that has not should not be alive, or not for long.
     pub ended: bool,
-    /// Whether the attempt failed: such pods are worth more.
-    pub failed: bool,
+    /// How its attempt failed, if it did: such pods are worth more, and those that failed otherwise most.
+    pub failure: Option<Alike>,
     /// Not deleted before: a repeated create could still be on its way and would bring it back.
     pub not_before: Time,
 }
@@ -27,12 +28,22 @@ pub struct FinishedPod {
 /// What stays of the finished pods of a task.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Keeping {
-    /// So many for as long as their task.
+    /// So many for as long as their task, unless its spec says how many.
     pub count: usize,
+    /// No more than so many, whatever the spec says.
+    pub most: usize,
     /// Each of the others for so many milliseconds after its end was recorded: what starts goes first.
     pub linger_millis: u64,
     /// So many of the others are too many: the oldest go at once.
     pub excess: usize,
+}
+
+impl Keeping {
+    /// With the number that a spec asks for.
+    #[must_use]
+    pub fn asked_for(self, count: Option<usize>) -> Self {
+        Self { count: count.map_or(self.count, |count| count.min(self.most)), ..self }
+    }
 }
 
 /// The finished pods of one task.
@@ -122,9 +133,10 @@ impl Retention {
         }
     }
 
-    /// Moves on those whose end is recorded, keeping some of them for good: failed ones first, then the newest.
+    /// Moves on those whose end is recorded, keeping some of them for good: the newest of each kind of failure first, then
+    /// other failed ones, then the newest.
     pub fn sort(&mut self, now: Time, written: Revision, keeping: Keeping) {
-        let Keeping { count, linger_millis, mut excess } = keeping;
+        let Keeping { count, linger_millis, mut excess, .. } = keeping;
         while self.unrecorded.front().is_some_and(|(revision, _)| *revision <= written) {
             let Some((_, pod)) = self.unrecorded.pop_front() else { break };
             if !pod.ended {
@@ -133,19 +145,34 @@ impl Retention {
             }
             self.places.insert(pod.role, Place::Kept);
             self.kept.push_back((now.plus_millis(linger_millis), pod));
+            self.keep(count);
         }
-        while self.kept.len() > count {
-            let oldest_success = self.kept.iter().position(|(_, pod)| !pod.failed);
-            if let Some((time, pod)) = self.kept.remove(oldest_success.unwrap_or(0)) {
-                self.places.insert(pod.role, Place::Lingering(time));
-                self.lingering.insert((time, pod.role), pod);
-            }
-        }
+        self.keep(count);
         while let Some(oldest) = self.lingering.first_entry().filter(|entry| entry.key().0 <= now || excess > 0) {
             excess = excess.saturating_sub(1);
             let pod = oldest.remove();
             self.forced_failure(pod);
         }
+    }
+
+    /// Keeps no more than so many for good.
+    fn keep(&mut self, count: usize) {
+        while self.kept.len() > count {
+            if let Some((time, pod)) = self.kept.remove(self.least_worth()) {
+                self.places.insert(pod.role, Place::Lingering(time));
+                self.lingering.insert((time, pod.role), pod);
+            }
+        }
+    }
+
+    /// The place of the pod that goes first among those that are kept.
+    fn least_worth(&self) -> usize {
+        let oldest_success = self.kept.iter().position(|(_, pod)| pod.failure.is_none());
+        let failure = |place: usize| self.kept[place].1.failure;
+        // A newer one failed in the same way.
+        let is_repeated = |place: &usize| (place + 1..self.kept.len()).any(|newer| failure(newer) == failure(*place));
+        let repeated = || (0..self.kept.len()).find(is_repeated);
+        oldest_success.or_else(repeated).unwrap_or(0)
     }
 
     /// Pods that would stay if there were not too many.

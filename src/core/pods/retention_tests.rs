@@ -2,13 +2,20 @@
 
 use super::*;
 use crate::core::ids::{Attempt, Index};
+use crate::core::pod::{Detail, PodEnd};
 
 fn role(index: u32) -> PodRole {
     PodRole::Item(Index(index), Attempt(1))
 }
 
+fn alike(message: &str) -> Alike {
+    let end = PodEnd::Failed { exit_code: 1, container: "main".to_owned() };
+    Alike::of(&end, &Detail { message: Some(message.to_owned()), ..Detail::default() })
+}
+
 fn pod(index: u32, failed: bool) -> FinishedPod {
-    FinishedPod { role: role(index), uid: index.to_string(), version: 1, ended: true, failed, not_before: Time(0) }
+    let failure = failed.then(|| alike("no luck"));
+    FinishedPod { role: role(index), uid: index.to_string(), version: 1, ended: true, failure, not_before: Time(0) }
 }
 
 const WRITTEN: Revision = Revision(1);
@@ -33,6 +40,33 @@ fn failed_pods_are_kept_before_others_and_newer_ones_before_older() {
     retention.sort(Time(0), WRITTEN, Keeping { count: 1, ..Keeping::default() });
     let gone: Vec<PodRole> = std::iter::from_fn(|| retention.next_delete(Time(0))).map(|p| p.role).collect();
     assert_eq!(gone, [0, 1, 3].map(role), "the failed pod 2 stays");
+}
+
+#[test]
+fn the_newest_pod_of_each_kind_of_failure_is_kept_before_others() {
+    let kept = |count: usize| -> Vec<PodRole> {
+        let mut retention = Retention::default();
+        for (index, message) in ["no file /a/1", "no luck", "no file /b/2", "no luck", "no luck", ""].iter().enumerate()
+        {
+            let failure = (!message.is_empty()).then(|| alike(message));
+            let pod = pod(u32::try_from(index).unwrap(), false);
+            retention.put(Revision(1), FinishedPod { failure, ..pod });
+        }
+        retention.sort(Time(0), WRITTEN, Keeping { count, ..Keeping::default() });
+        retention.kept.iter().map(|(_, pod)| pod.role).collect()
+    };
+    assert_eq!(kept(1), [4].map(role), "the newest");
+    assert_eq!(kept(2), [2, 4].map(role), "one of each");
+    assert_eq!(kept(3), [2, 3, 4].map(role), "then the next failed one");
+    assert_eq!(kept(6).len(), 6);
+}
+
+#[test]
+fn a_spec_asks_for_no_more_finished_pods_than_the_operator_allows() {
+    let keeping = Keeping { count: 10, most: 100, ..Keeping::default() };
+    let counts = [None, Some(0), Some(50), Some(500)].map(|asked| keeping.asked_for(asked).count);
+    assert_eq!(counts, [10, 0, 50, 100]);
+    assert_eq!(Keeping::default().asked_for(Some(5)).count, 0, "a full quota of pods");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A pod is over: its attempts have ended, and it stays for a while, or goes.
 
 use crate::core::attempts::{Circumstances, blame};
+use crate::core::failures::Alike;
 use crate::core::ids::PodRole;
 use crate::core::pod::{Detail, PodEnd, PodSeen, Progress, detail, end_when_gone, lives};
 use crate::core::pods::retention::FinishedPod;
@@ -46,8 +47,9 @@ impl Run {
     /// The pod has ended, and is there to be looked at.
     pub(super) fn finish_seen(&mut self, context: &mut Context<'_>, role: PodRole, end: PodEnd, pod: &PodSeen) {
         let detail = detail(pod, self.spec.blueprint.template.role());
+        let alike = Alike::of(&end, &detail);
         let succeeded = self.finish(context, role, end, detail, Rest { pod_remains: true, may_retry: true });
-        self.retain(context, role, pod, !succeeded);
+        self.retain(context, role, pod, (!succeeded).then_some(alike));
     }
 
     /// The pod is not there any more; as it was last seen, if it was.
@@ -63,23 +65,27 @@ impl Run {
     /// A pod of an attempt that no longer counts: kept if it has ended, else it goes.
     pub(super) fn leave(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen, seen: &Progress) {
         match seen {
-            Progress::Ended(end) => self.retain(context, role, pod, !end.is_success()),
+            Progress::Ended(end) => {
+                let alike = || Alike::of(end, &detail(pod, self.spec.blueprint.template.role()));
+                let failure = (!end.is_success()).then(alike);
+                self.retain(context, role, pod, failure);
+            }
             Progress::Pending(_) | Progress::Started => {
-                let pod = self.finished_pod(context, role, pod, true);
+                let pod = self.finished_pod(context, role, pod, None);
                 context.retention.delete_now(FinishedPod { not_before: context.now, ..pod });
             }
         }
     }
 
-    fn retain(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen, failed: bool) {
-        let finished_pod = self.finished_pod(context, role, pod, failed);
+    fn retain(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen, failure: Option<Alike>) {
+        let finished_pod = self.finished_pod(context, role, pod, failure);
         context.retention.put(context.writer.revision(), finished_pod);
     }
 
-    fn finished_pod(&self, context: &Context<'_>, role: PodRole, pod: &PodSeen, failed: bool) -> FinishedPod {
+    fn finished_pod(&self, context: &Context<'_>, role: PodRole, pod: &PodSeen, failure: Option<Alike>) -> FinishedPod {
         let not_before = self.pods.indeterminate().until(role).unwrap_or(context.now);
         // One whose item's container has ended may live on: it goes with the time that its template gives it.
         let ended = !lives(pod);
-        FinishedPod { role, uid: pod.uid.clone(), version: pod.version, ended, failed, not_before }
+        FinishedPod { role, uid: pod.uid.clone(), version: pod.version, ended, failure, not_before }
     }
 }

@@ -21,6 +21,8 @@ pub struct MutableSpec {
     pub active_deadline_millis: Option<u64>,
     /// How long it stays once it has ended.
     pub ttl_millis: Option<u64>,
+    /// Finished pods that stay as long as it, if it says how many.
+    pub finished_pods: Option<usize>,
     /// The items to be started again.
     pub rerun: Option<Rerun>,
 }
@@ -36,6 +38,7 @@ impl MutableSpec {
             priority,
             active_deadline_seconds,
             ttl_seconds_after_finished,
+            finished_pods,
             rerun,
             items: _,
             template: _,
@@ -60,6 +63,7 @@ impl MutableSpec {
             priority: *priority,
             active_deadline_millis: seconds(*active_deadline_seconds),
             ttl_millis: seconds(*ttl_seconds_after_finished),
+            finished_pods: finished_pods.and_then(|n| usize::try_from(n).ok()),
             rerun: rerun.clone(),
         }
     }

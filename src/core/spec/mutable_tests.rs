@@ -22,6 +22,7 @@ fn fields() -> Vec<(&'static str, [Value; 2], bool)> {
         ("startDeadlineSeconds", [json!(1), json!(2)], false),
         ("activeDeadlineSeconds", [json!(1), json!(2)], true),
         ("ttlSecondsAfterFinished", [json!(1), json!(2)], true),
+        ("finishedPods", [json!(1), json!(2)], true),
         ("priority", [json!(1), json!(2)], true),
         ("suspend", [json!(false), json!(true)], true),
         ("suspendPolicy", [json!("Drain"), json!("Stop")], true),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::{PollContext, Stage, Task};
 use crate::api::conditions::ConditionType;
 use crate::api::status::WaitingReason;
+use crate::core::failures::Alike;
 use crate::core::ids::{PodRole, Time};
-use crate::core::pod::{PodSeen, Progress, lives, progress};
+use crate::core::pod::{PodSeen, Progress, Role, detail, lives, progress};
 use crate::core::pods::Pods;
 use crate::core::pods::indeterminate::INDETERMINATE_MILLIS;
 use crate::core::pods::retention::FinishedPod;
@@ -43,10 +44,14 @@ impl Task {
         };
         let of_item = || spec.as_ref().map(|spec| spec.blueprint.template.role());
         let container = if role.is_reduce() { of_reduce() } else { of_item() };
-        let seen = container.map_or_else(|| progress(pod, ""), |container| progress(pod, container));
-        let failed = !matches!(&seen, Progress::Ended(ending) if ending.is_success());
+        let container = container.unwrap_or_else(|| Role::from(""));
+        let seen = progress(pod, container);
+        let failure = match &seen {
+            Progress::Ended(end) if !end.is_success() => Some(Alike::of(end, &detail(pod, container))),
+            _ => None,
+        };
         let (uid, version) = (pod.uid.clone(), pod.version);
-        let finished_pod = FinishedPod { role, uid, version, ended: false, failed, not_before: poll.now };
+        let finished_pod = FinishedPod { role, uid, version, ended: false, failure, not_before: poll.now };
         match seen {
             // Its other containers live on, and need not wait for what no create can bring back.
             Progress::Ended(_) if lives(pod) => {

@@ -138,7 +138,7 @@ impl Task {
             self.writer.reread_begun(now);
             actions.push(Action::Reread(self.key.clone()));
         }
-        self.retention.sort(now, self.writer.written(), poll.keeping);
+        self.retention.sort(now, self.writer.written(), poll.keeping.asked_for(self.mutable.finished_pods));
         while budget.deletes > 0 {
             let Some(pod) = self.retention.next_delete(now) else { break };
             budget.deletes -= 1;
