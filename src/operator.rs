@@ -1,7 +1,6 @@
 //! The operator at work: watches in, plans out, answers back in, in one loop around the core.
 
 use std::io::ErrorKind::NotFound;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kube::config::{InferConfigError, KubeconfigError};
@@ -11,8 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::labels;
-use crate::apply::cache::ConfigMaps;
-use crate::apply::{ANSWERS, Apply};
+use crate::apply::{ANSWERS, Apply, Stores};
 use crate::args::RunArgs;
 use crate::core::fleet::Fleet;
 use crate::core::ids::Time;
@@ -149,8 +147,8 @@ impl Work<'_> {
         let (answers_in, mut answers) = mpsc::channel(ANSWERS);
         let watches = self.start_watches(&watching, &events_in, &stop);
         let recorder = Events::new(watching, self.args.identity.clone());
-        let cache = ConfigMaps::new(working.clone(), u64::from(self.args.cache_megabytes) << 20);
-        let apply = Apply::new(working, Arc::new(cache), recorder, self.metrics.clone(), answers_in);
+        let stores = Stores::in_config_maps(&working, u64::from(self.args.cache_megabytes) << 20);
+        let apply = Apply::new(working, stores, recorder, self.metrics.clone(), answers_in);
         let clock = Clock::start();
         let mut fleet = Fleet::new(self.args.limits(), seed());
         let mut measured = Instant::now();

@@ -7,14 +7,15 @@ mod explain;
 mod items;
 pub mod pods;
 mod request;
-mod results;
+pub mod results;
 mod status;
+mod stores;
 mod turns;
 
 use std::sync::Arc;
 
-use cache::Store;
 use kube::Client;
+pub use stores::Stores;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use turns::Turns;
@@ -32,7 +33,7 @@ pub const ANSWERS: usize = 4_096;
 #[derive(Clone)]
 pub struct Apply {
     client: Client,
-    cache: Arc<dyn Store>,
+    stores: Stores,
     events: Events,
     metrics: Metrics,
     answers: mpsc::Sender<Answer>,
@@ -44,13 +45,13 @@ impl Apply {
     /// `client` must not repeat requests by itself: how often is for the core to say.
     pub fn new(
         client: Client,
-        cache: Arc<dyn Store>,
+        stores: Stores,
         events: Events,
         metrics: Metrics,
         answers: mpsc::Sender<Answer>,
     ) -> Self {
         let turns = Arc::new(Turns::new());
-        Self { client, cache, events, metrics, answers, running: TaskTracker::new(), turns }
+        Self { client, stores, events, metrics, answers, running: TaskTracker::new(), turns }
     }
 
     /// Starts all of a plan.
@@ -103,7 +104,7 @@ impl Apply {
                 Answer::Explained(explain.id, explain.task_uid, outcome)
             }
             Action::Write(write) => {
-                let outcome = status::write(&self.client, &*self.cache, &write).await;
+                let outcome = status::write(&self.client, &self.stores, &write).await;
                 self.metrics.written(&outcome, &write.status);
                 if let WriteOutcome::Failed(message) | WriteOutcome::NotStored { message, .. } = &outcome {
                     tracing::warn!(task = %write.key, message, "status not written, will try again");
@@ -123,7 +124,7 @@ impl Apply {
                 Answer::Fetched(fetch.task, fetch.uid, outcome)
             }
             Action::CacheLookup(lookup) => {
-                let outcome = cache::lookup(&*self.cache, &lookup).await;
+                let outcome = cache::lookup(&*self.stores.cache, &lookup).await;
                 if let CacheLookupOutcome::Indeterminate(message) = &outcome {
                     tracing::warn!(task = %lookup.task, message, "cache not read, will try again");
                 }
@@ -172,9 +173,9 @@ mod tests {
         });
         let client = Client::new(service, "ns");
         let (answers_in, mut answers) = mpsc::channel(ANSWERS);
-        let cache = Arc::new(cache::ConfigMaps::new(client.clone(), 0));
+        let stores = Stores::in_config_maps(&client, 0);
         let events = Events::new(client.clone(), "test".to_owned());
-        let apply = Apply::new(client, cache, events, Metrics::default(), answers_in);
+        let apply = Apply::new(client, stores, events, Metrics::default(), answers_in);
         let delete = |index| {
             let id = PodId { key: TaskKey::new("ns", "t"), role: PodRole::Item(Index(index), Attempt::FIRST) };
             Action::Delete(Delete { id, uid: "u".to_owned(), task_uid: "t".to_owned(), version: None, ended: true })

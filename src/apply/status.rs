@@ -1,7 +1,7 @@
 //! The one writer of a task's status: first the results it speaks of, then itself, under the version that it knows.
 
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, stream};
+use futures::{StreamExt, stream};
 use http::Method;
 use kube::Client;
 use serde::de::IgnoredAny;
@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use super::FIELD_MANAGER;
 use super::answer::{Meaning, meaning};
-use super::cache::{Store, StoreError};
+use super::cache::StoreError;
 use super::request::{Partial, send};
-use super::results::{self, NotStored};
+use super::results::NotStored;
+use super::stores::Stores;
 use crate::api::MapTask;
 use crate::core::ids::TaskKey;
 use crate::core::port::{Expire, Note, TaskSeen, Write, WriteOutcome};
@@ -23,11 +24,10 @@ const SHARDS_AT_ONCE: usize = 8;
 ///
 /// Results first, then the cache, then what says that both are there. A cache that does not want what it is given stops
 /// nothing; one that can't be reached is tried again with all the rest.
-pub(super) async fn write(client: &Client, store: &dyn Store, write: &Write) -> WriteOutcome {
+pub(super) async fn write(client: &Client, stores: &Stores, write: &Write) -> WriteOutcome {
     let mut rewritten = 0;
     let mut damaged = Vec::new();
-    let shards: Vec<BoxFuture<'_, _>> =
-        write.results.iter().map(|shard| results::store(client, write, shard).boxed()).collect();
+    let shards: Vec<BoxFuture<'_, _>> = write.results.iter().map(|shard| stores.results.put(write, shard)).collect();
     let mut stored = stream::iter(shards).buffer_unordered(SHARDS_AT_ONCE);
     while let Some(answer) = stored.next().await {
         match answer {
@@ -41,7 +41,7 @@ pub(super) async fn write(client: &Client, store: &dyn Store, write: &Write) -> 
     }
     let mut uncached = None;
     if let Some((cache, entries)) = &write.cache {
-        match store.put(cache, entries).await {
+        match stores.cache.put(cache, entries).await {
             Ok(bytes) => rewritten += bytes,
             Err(StoreError::Refused(message)) => uncached = Some(message),
             Err(StoreError::Indeterminate(message)) => {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use maptask::core::cache::{CacheId, Entry, Key, Keys};
-use maptask::core::items::ItemList;
+use maptask::core::items::{ExternalSource, ItemList};
 use maptask::core::phases::{ItemPhase, Phases};
 use maptask::core::port::{CacheLookup, CacheLookupOutcome, TaskSeen};
 
@@ -60,7 +60,7 @@ impl Caches {
         };
         let lines = lines_of(key, results);
         let items = match &task.spec.items.config_map {
-            Some(source) => ItemList::from_text(source, specs::INPUTS.as_bytes()),
+            Some(source) => ExternalSource::ConfigMap(source.clone()).list(specs::INPUTS.as_bytes()),
             None => ItemList::accept(&task.spec.items),
         };
         let items = items.map_err(|error| error.to_string())?;

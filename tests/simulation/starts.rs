@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use maptask::api::MapTaskSpec;
 use maptask::core::cache::{CacheId, Key, Keys};
 use maptask::core::ids::{Index, TaskKey};
-use maptask::core::items::ItemList;
+use maptask::core::items::{ExternalSource, ItemList};
 use maptask::core::port::{Action, Create, TaskSeen};
 
 use crate::check::{counts, is_closed, number};
@@ -151,7 +151,7 @@ fn place(task: &TaskSeen, index: Index) -> Option<(CacheId, Key)> {
     }
     let keys = Keys::of(&task.key, &task.spec).filter(|keys| keys.serialize && index != REDUCE)?;
     let items = match &task.spec.items.config_map {
-        Some(source) => ItemList::from_text(source, crate::specs::INPUTS.as_bytes()),
+        Some(source) => ExternalSource::ConfigMap(source.clone()).list(crate::specs::INPUTS.as_bytes()),
         None => ItemList::accept(&task.spec.items),
     };
     Some((keys.id.clone(), keys.key(&items.ok()?.get(index))))

@@ -2,6 +2,7 @@
 
 mod encoding;
 pub mod env;
+mod external;
 mod survey;
 mod text;
 
@@ -9,10 +10,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::api::json::{Json, MAX_DEPTH};
-use crate::api::spec::{ConfigMapItems, Items, Range};
+use crate::api::spec::{Items, Range};
 use crate::core::ids::{Index, ItemCount, MAX_ITEMS};
 
 pub use env::item_env;
+pub use external::ExternalSource;
 pub use text::hash;
 
 /// Most bytes of `values` or `matrix` as JSON: the object must fit into etcd's 1.5 MB together with its status.
@@ -152,10 +154,8 @@ impl ItemList {
         }
     }
 
-    /// The list in the text of a ConfigMap, as the bytes that it has.
-    pub fn from_text(source: &ConfigMapItems, text: &[u8]) -> Result<Self, ItemsError> {
-        let lines = text::Lines::read(source, text)?;
-        Ok(Self { count: lines.count(), source: Source::Text(Arc::new(lines)) })
+    fn from_lines(lines: text::Lines) -> Self {
+        Self { count: lines.count(), source: Source::Text(Arc::new(lines)) }
     }
 
     /// A list of so many items that has yet to be read again.

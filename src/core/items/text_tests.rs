@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use super::*;
-use crate::core::items::{ItemList, item_env};
+use crate::core::items::{ExternalSource, item_env};
 
 fn read(format: &str, bytes: &[u8]) -> Result<Vec<String>, String> {
     let source = json!({ "name": "inputs", "key": "items", "format": format });
     let source: ConfigMapItems = serde_json::from_value(source).unwrap();
-    let list = ItemList::from_text(&source, bytes).map_err(|error| error.to_string())?;
+    let list = ExternalSource::ConfigMap(source).list(bytes).map_err(|error| error.to_string())?;
     Ok(list.count().indexes().map(|index| item_env(&list.get(index)).remove(0).1).collect())
 }
 

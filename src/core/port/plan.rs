@@ -7,6 +7,7 @@ use crate::api::status::{MapTaskStatus, Waiting};
 use crate::core::blueprint::Blueprint;
 use crate::core::cache::{CacheId, Entry, LookupKeys};
 use crate::core::ids::{PodRole, TaskKey};
+use crate::core::items::ExternalSource;
 use crate::core::phases::Raises;
 use crate::core::pod::pod_name;
 use crate::core::results::Shard;
@@ -46,7 +47,7 @@ pub enum Action {
     Note(Box<Note>),
     /// The object is read again.
     Reread(TaskKey),
-    /// The ConfigMap of a task's items is read.
+    /// The items of a task are read that are not in its spec.
     Fetch(Fetch),
     /// Items are looked up in a cache.
     CacheLookup(CacheLookup),
@@ -105,17 +106,15 @@ pub struct Expire {
     pub resource_version: u64,
 }
 
-/// A ConfigMap to be read.
+/// A list of items to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetch {
-    /// The task whose items it holds; in the same namespace.
+    /// The task whose items they are.
     pub task: TaskKey,
     /// The task's UID.
     pub uid: String,
-    /// The name of the ConfigMap.
-    pub name: String,
-    /// The key in it.
-    pub key: String,
+    /// Where they are.
+    pub source: ExternalSource,
 }
 
 /// Items to be looked up in a cache.
@@ -232,7 +231,7 @@ impl fmt::Display for Action {
             Self::Write(write) => write.fmt(f),
             Self::Note(note) => write!(f, "note {} waiting {}", note.key, note.waiting.reason.as_str()),
             Self::Reread(key) => write!(f, "reread {key}"),
-            Self::Fetch(fetch) => write!(f, "fetch {} for {}", fetch.name, fetch.task),
+            Self::Fetch(fetch) => write!(f, "fetch {} for {}", fetch.source, fetch.task),
             Self::CacheLookup(CacheLookup { task, cache, wanted, from, .. }) => {
                 write!(f, "look up {} items of {task} from {cache} page {from}", wanted.len())
             }

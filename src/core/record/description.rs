@@ -34,7 +34,7 @@ pub fn describe(items: &ItemTable, spec: &AcceptedSpec, status: &mut MapTaskStat
     status.done = Some(format!("{}/{}", counts.ended(), count.get()));
     status.ratio = Some(format!("{}/{}%", success_percent(counts), spec.required_percent));
     status.failures = items.failures().to_status();
-    status.items_hash = spec.config_map.as_ref().and_then(|(_, hash)| hash.clone());
+    status.items_hash = spec.source.as_ref().and_then(|(_, hash)| hash.clone());
     status.results = spec.results.map(|layout| ResultShards {
         config_map_prefix: ResultNames::new(&spec.blueprint.key.name, layout.shards()).prefix().to_owned(),
         shards: number(layout.shards()),

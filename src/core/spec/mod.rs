@@ -10,11 +10,11 @@ pub mod templates;
 use std::sync::Arc;
 
 use crate::api::remaining_items::RemainingItems;
-use crate::api::spec::{ConfigMapItems, MapTaskSpec, Results};
+use crate::api::spec::{MapTaskSpec, Results};
 use crate::core::blueprint::Blueprint;
 use crate::core::cache::Keys;
 use crate::core::ids::{ItemCount, TaskKey};
-use crate::core::items::{self, ItemList, ItemsError};
+use crate::core::items::{self, ExternalSource, ItemList, ItemsError};
 use crate::core::pod::{MessageLimit, PodTemplate, TemplateError};
 use crate::core::results::Layout;
 use crate::core::spec::reduce::Reducer;
@@ -36,8 +36,8 @@ pub struct AcceptedSpec {
     pub policy: Policy,
     /// Milliseconds from the creation of a pod until it must have started.
     pub start_deadline_millis: Option<u64>,
-    /// Where the items come from, if from a ConfigMap, and the hash of its text.
-    pub config_map: Option<(ConfigMapItems, Option<String>)>,
+    /// Where the items are read from, if they are not in the spec, and the hash of what was read.
+    pub source: Option<(ExternalSource, Option<String>)>,
     /// Where results go; `None` when none are kept.
     pub results: Option<Layout>,
     /// Keys of the items that have no variable, in words, if there are any.
@@ -112,8 +112,9 @@ impl AcceptedSpec {
         if let Some(artifacts) = &spec.artifacts {
             template.keep_artifacts(artifacts)?;
         }
-        let (items, hash) = match (&spec.items.config_map, given) {
-            (Some(source), Given::Text(text)) => (ItemList::from_text(source, text)?, Some(items::hash(text))),
+        let source = ExternalSource::of(&spec.items);
+        let (items, hash) = match (&source, given) {
+            (Some(source), Given::Text(text)) => (source.list(text)?, Some(items::hash(text))),
             (Some(_), Given::Awaited(count, hash)) => (ItemList::awaited(count), hash.map(str::to_owned)),
             _ => (ItemList::accept(&spec.items)?, None),
         };
@@ -132,7 +133,7 @@ impl AcceptedSpec {
             remaining_items: spec.remaining_items,
             policy: Policy { growth: template.growth().clone(), ..Policy::of(spec) },
             start_deadline_millis: seconds(spec.start_deadline_seconds),
-            config_map: spec.items.config_map.clone().map(|source| (source, hash)),
+            source: source.map(|source| (source, hash)),
             results,
             nameless_keys,
             template_hash: templates::hash(spec),
@@ -226,9 +227,9 @@ mod tests {
         let spec = json!({ "items": { "configMap": { "name": "inputs", "key": "items" } } });
         let read = accepted(&spec, Given::Text(b"x\ny\nz\n")).unwrap();
         assert_eq!((read.count().get(), read.blueprint.items.is_known()), (3, true));
-        let hash = read.config_map.unwrap().1.expect("the hash of the text");
+        let hash = read.source.unwrap().1.expect("the hash of the text");
         let awaited = accepted(&spec, Given::Awaited(ItemCount::new(3).unwrap(), Some(&hash))).unwrap();
         assert_eq!((awaited.count().get(), awaited.blueprint.items.is_known()), (3, false));
-        assert_eq!(awaited.config_map.unwrap().1, Some(hash));
+        assert_eq!(awaited.source.unwrap().1, Some(hash));
     }
 }

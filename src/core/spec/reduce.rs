@@ -54,7 +54,7 @@ impl Reducer {
             remaining_items: task.remaining_items,
             policy: Policy { retries, rules: Vec::new(), ..Policy::of(task) },
             start_deadline_millis: seconds(reduce.start_deadline_seconds),
-            config_map: None,
+            source: None,
             results: Some(Layout::of_reduce()),
             nameless_keys: None,
             template_hash: String::new(),

@@ -33,7 +33,7 @@ impl Task {
         let revision = self.writer.change_urgently();
         let mut run = Run::new(spec, self.all_indeterminate);
         // Which text the items are of must be recorded before one of them starts: the text may change.
-        if run.spec().config_map.is_some() {
+        if run.spec().source.is_some() {
             run.start_after(revision, now);
         }
         self.stage = Stage::Running(Box::new(run));

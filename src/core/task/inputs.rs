@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::core::backoff::Backoff;
 use crate::core::ids::Time;
-use crate::core::items::ItemList;
+use crate::core::items::{ExternalSource, ItemList};
 use crate::core::port::{Action, Fetch, FetchOutcome};
 use crate::core::spec::{AcceptedSpec, Given};
 use crate::core::task::{Stage, Task};
@@ -41,12 +41,11 @@ impl Task {
     /// The ConfigMap that has to be read.
     fn wanted_items(&self) -> Option<Fetch> {
         let source = match &self.stage {
-            Stage::Fetching(spec) => spec.items.config_map.as_ref()?,
-            Stage::Running(run) if !run.spec().blueprint.items.is_known() => &run.spec().config_map.as_ref()?.0,
+            Stage::Fetching(spec) => ExternalSource::of(&spec.items)?,
+            Stage::Running(run) if !run.spec().blueprint.items.is_known() => run.spec().source.as_ref()?.0.clone(),
             _ => return None,
         };
-        let (name, key) = (source.name.clone(), source.key.clone());
-        Some(Fetch { task: self.key.clone(), uid: self.uid.clone(), name, key })
+        Some(Fetch { task: self.key.clone(), uid: self.uid.clone(), source })
     }
 
     pub(super) fn poll_fetch(&mut self, now: Time, actions: &mut Vec<Action>) {
@@ -68,15 +67,17 @@ impl Task {
     /// The ConfigMap was read, or could not be.
     pub fn handle_fetched(&mut self, now: Time, outcome: FetchOutcome) {
         self.fetching.asked = false;
+        let source = self.wanted_items().map(|fetch| fetch.source);
         let text = match outcome {
             FetchOutcome::Found(text) => text,
             FetchOutcome::Missing(message) | FetchOutcome::Indeterminate(message) => {
+                let field = source.map_or("spec.items", |source| source.field());
                 if let Stage::Fetching(_) = self.stage {
                     self.summary.message =
                         Some(format!("not yet accepted, will try again: {}", crate::text::cut(&message, 400)));
                     self.writer.change();
                 }
-                self.fetching.failed(now, format!("spec.items.configMap: {message}"));
+                self.fetching.failed(now, format!("{field}: {message}"));
                 return;
             }
         };
@@ -99,25 +100,20 @@ impl Task {
 
 /// The items of this text, if it is the text that they were read from at first.
 fn read_again(spec: &AcceptedSpec, text: &[u8]) -> Result<ItemList, String> {
-    let Some((source, known)) = &spec.config_map else { return Ok(spec.blueprint.items.clone()) };
+    let Some((source, known)) = &spec.source else { return Ok(spec.blueprint.items.clone()) };
     let found = crate::core::items::hash(text);
     if known.as_ref().is_some_and(|known| *known != found) {
         return Err(format!(
-            "ConfigMap {} has changed since the task was accepted, and the operator was restarted since: items that wait \
-             can't start; put back what key {} held ({}), or create another MapTask",
-            source.name,
-            source.key,
+            "{source} has changed since the task was accepted, and the operator was restarted since: pending items \
+             can't start; put back what {} held ({}), or create another MapTask",
+            source.part(),
             known.as_deref().unwrap_or_default()
         ));
     }
-    let items = ItemList::from_text(source, text).map_err(|error| error.to_string())?;
+    let items = source.list(text).map_err(|error| error.to_string())?;
     if items.count() != spec.count() {
-        return Err(format!(
-            "ConfigMap {} has {} items instead of {}",
-            source.name,
-            items.count().get(),
-            spec.count().get()
-        ));
+        let (has, had) = (items.count().get(), spec.count().get());
+        return Err(format!("{source} has {has} items instead of {had}"));
     }
     Ok(items)
 }

@@ -13,6 +13,7 @@ use crate::core::attempts::Outcomes;
 use crate::core::backoff::Backoff;
 use crate::core::failures::Failures;
 use crate::core::ids::{ItemCount, Time};
+use crate::core::items::ExternalSource;
 use crate::core::phases::{self, Attempts, Phases};
 use crate::core::pods::Pods;
 use crate::core::pods::indeterminate::INDETERMINATE_MILLIS;
@@ -137,7 +138,7 @@ impl Task {
 
     /// A task that is not yet accepted: its list is read, then its spec checked.
     pub(super) fn accept_spec(&mut self, now: Time, seen: &TaskSeen) {
-        if seen.spec.items.config_map.is_some() {
+        if ExternalSource::of(&seen.spec.items).is_some() {
             self.stage = Stage::Fetching(Box::new(seen.spec.clone()));
             return;
         }

@@ -6,6 +6,7 @@ use crate::api::conditions::ConditionType;
 use crate::api::spec::{MapTaskSpec, Rerun};
 use crate::api::status::{PendingRerun, RerunDone};
 use crate::core::ids::Time;
+use crate::core::items::ExternalSource;
 use crate::core::port::TaskSeen;
 use crate::core::spec::{AcceptedSpec, Given};
 use crate::core::task::{Stage, Task};
@@ -28,7 +29,7 @@ impl Task {
         let message = format!("rerun {} checks the task again", rerun.id);
         self.summary.set(now, ConditionType::Accepted, false, "Rerun", &message);
         self.check_after = self.writer.change_urgently();
-        if spec.items.config_map.is_some() {
+        if ExternalSource::of(&spec.items).is_some() {
             self.stage = Stage::Fetching(spec);
             return;
         }

@@ -50,7 +50,7 @@ impl Task {
         if !std::mem::take(&mut self.templates.stand_in) {
             return;
         }
-        let hash = run.spec().config_map.as_ref().and_then(|(_, hash)| hash.as_deref());
+        let hash = run.spec().source.as_ref().and_then(|(_, hash)| hash.as_deref());
         let Ok(spec) = AcceptedSpec::accept(&self.key, &self.uid, &seen.spec, Given::Awaited(run.spec().count(), hash))
         else {
             self.templates.stand_in = true;

@@ -13,7 +13,7 @@ fn story() -> Story {
 }
 
 fn fetches(plan: &[String]) -> usize {
-    plan.iter().filter(|line| *line == "fetch inputs for ns/t").count()
+    plan.iter().filter(|line| *line == "fetch ConfigMap inputs for ns/t").count()
 }
 
 fn answer(story: &mut Story, text: &str) {
@@ -23,7 +23,7 @@ fn answer(story: &mut Story, text: &str) {
 /// A task that has read its list, and whose first item runs.
 fn running(text: &str) -> Story {
     let mut story = story();
-    assert_eq!(story.plan(0), ["fetch inputs for ns/t"]);
+    assert_eq!(story.plan(0), ["fetch ConfigMap inputs for ns/t"]);
     answer(&mut story, text);
     assert_eq!(story.plan(0), ["check ns/t"]);
     // What it was accepted with is recorded first.

@@ -3,13 +3,14 @@
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 
-use super::config_map;
-use crate::core::port::{Fetch, FetchOutcome};
+use crate::api::spec::ConfigMapItems;
+use crate::apply::config_map;
+use crate::core::port::FetchOutcome;
 
 /// The text of the key.
-pub(super) async fn fetch(client: &Client, fetch: &Fetch) -> FetchOutcome {
-    let Fetch { task, name, key, .. } = fetch;
-    match config_map::get(client, &task.namespace, name).await {
+pub(super) async fn fetch(client: &Client, namespace: &str, source: &ConfigMapItems) -> FetchOutcome {
+    let ConfigMapItems { name, key, .. } = source;
+    match config_map::get(client, namespace, name).await {
         Ok(Some(found)) => match text_of(found, key) {
             Some(text) => FetchOutcome::Found(text),
             None => FetchOutcome::Missing(format!("ConfigMap {name} has no key {key}")),

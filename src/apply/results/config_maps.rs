@@ -1,14 +1,17 @@
 //! Results into ConfigMaps: read, lines put into their places, written back if that changed anything.
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use serde_json::json;
 
-use super::answer::{Meaning, meaning};
-use super::config_map;
-use super::request::Failure;
+use super::{NotStored, Store};
 use crate::api::annotations::{CHECKS, DAMAGED};
 use crate::api::labels::SHARD;
+use crate::apply::answer::{Meaning, meaning};
+use crate::apply::config_map;
+use crate::apply::request::Failure;
 use crate::core::pod::ResultNames;
 use crate::core::pod::template::{owner_labels, owner_reference};
 use crate::core::port::Write;
@@ -20,16 +23,25 @@ const KEY: &str = "results.jsonl";
 /// Tries at a ConfigMap that another writer changes at the same time.
 const TRIES: usize = 5;
 
-/// Why lines are not stored.
-pub(super) enum NotStored {
-    /// Others that were stored before were changed or deleted.
-    Damaged(Damage),
-    /// `refused`: the API server has said no, and will as long as nothing changes.
-    Failed { message: String, refused: bool },
+/// Keeps results in `ConfigMaps` of the task's namespace, one for each shard.
+pub struct ConfigMaps {
+    client: Client,
 }
 
-/// Stores the lines of one shard; the bytes that were there and had to be written again. Idempotent.
-pub(super) async fn store(client: &Client, write: &Write, shard: &Shard) -> Result<u64, NotStored> {
+impl ConfigMaps {
+    /// `client` must not repeat requests by itself.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+}
+
+impl Store for ConfigMaps {
+    fn put<'a>(&'a self, write: &'a Write, shard: &'a Shard) -> BoxFuture<'a, Result<u64, NotStored>> {
+        store(&self.client, write, shard).boxed()
+    }
+}
+
+async fn store(client: &Client, write: &Write, shard: &Shard) -> Result<u64, NotStored> {
     let name = ResultNames::new(&write.key.name, shard.of).name(shard.number);
     let failed = |message, refused| Err(NotStored::Failed { message, refused });
     for _ in 0..TRIES {

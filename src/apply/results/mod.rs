@@ -1,0 +1,32 @@
+//! Where results are kept. One narrow trait, so that they can be kept elsewhere than in `ConfigMaps`.
+
+mod config_maps;
+
+use futures::future::BoxFuture;
+
+use crate::core::port::Write;
+use crate::core::results::Shard;
+use crate::core::results::keeping::Damage;
+
+pub use config_maps::ConfigMaps;
+
+/// Keeps the lines of results.
+pub trait Store: Send + Sync {
+    /// Puts the lines of one shard into their places. Returns the bytes that were there and had to be written again.
+    /// Idempotent. What was stored before and has been changed or deleted by somebody else is damage, and nothing is stored.
+    fn put<'a>(&'a self, write: &'a Write, shard: &'a Shard) -> BoxFuture<'a, Result<u64, NotStored>>;
+}
+
+/// Why lines are not stored.
+#[derive(Debug)]
+pub enum NotStored {
+    /// Others that were stored before were changed or deleted.
+    Damaged(Damage),
+    /// The store does not take them.
+    Failed {
+        /// Why, in words.
+        message: String,
+        /// It will not take them as long as nothing changes.
+        refused: bool,
+    },
+}

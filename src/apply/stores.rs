@@ -1,0 +1,26 @@
+//! The stores that are in use. A new one is a file beside the others and a line here.
+
+use std::sync::Arc;
+
+use kube::Client;
+
+use super::{cache, results};
+
+/// Where results and entries of caches are kept.
+#[derive(Clone)]
+pub struct Stores {
+    /// Keeps results.
+    pub results: Arc<dyn results::Store>,
+    /// Keeps what tasks with a cache have computed.
+    pub cache: Arc<dyn cache::Store>,
+}
+
+impl Stores {
+    /// Both in `ConfigMaps`. The entries of one cache take `cache_bytes` at most.
+    pub fn in_config_maps(client: &Client, cache_bytes: u64) -> Self {
+        Self {
+            results: Arc::new(results::ConfigMaps::new(client.clone())),
+            cache: Arc::new(cache::ConfigMaps::new(client.clone(), cache_bytes)),
+        }
+    }
+}
