@@ -1,5 +1,6 @@
 //! Is this spec good, as far as can be told without the API server? From it, everything that pods are made from.
 
+pub mod main_containers;
 pub mod mutable;
 pub mod outcome;
 pub mod reduce;

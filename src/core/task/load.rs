@@ -24,6 +24,7 @@ use crate::core::record::status_summary::StatusSummary;
 use crate::core::record::status_writer::{Observed, StatusWriter};
 use crate::core::revision::Revision;
 use crate::core::run::Run;
+use crate::core::spec::main_containers::MainContainers;
 use crate::core::spec::mutable::MutableSpec;
 use crate::core::spec::outcome::Outcome;
 use crate::core::spec::{AcceptedSpec, Given};
@@ -59,6 +60,7 @@ impl Task {
             name_taken: None,
             create_failed: None,
             all_indeterminate: None,
+            main_containers: MainContainers::of(&seen.spec),
             outcomes: Outcomes::default(),
             storing: std::collections::BTreeMap::new(),
         };

@@ -32,6 +32,7 @@ use crate::core::record::status_writer::StatusWriter;
 use crate::core::revision::Revision;
 use crate::core::run::{Context, Run};
 use crate::core::spec::AcceptedSpec;
+use crate::core::spec::main_containers::MainContainers;
 use crate::core::spec::mutable::MutableSpec;
 use inputs::Fetching;
 use reduce::Reduction;
@@ -90,6 +91,8 @@ pub struct Task {
     check_after: Revision,
     /// Results that somebody has changed or deleted, as far as is known.
     damage: damage::Known,
+    /// What attempts end with, though the spec is not at hand any more.
+    main_containers: MainContainers,
     /// How attempts ended since they were last asked for.
     outcomes: Outcomes,
     /// The results in the write that is on its way.

@@ -7,7 +7,7 @@ use crate::api::conditions::ConditionType;
 use crate::api::status::WaitingReason;
 use crate::core::failures::Alike;
 use crate::core::ids::{PodRole, Time};
-use crate::core::pod::{PodSeen, Progress, Role, detail, lives, progress};
+use crate::core::pod::{PodSeen, Progress, detail, lives, progress};
 use crate::core::pods::Pods;
 use crate::core::pods::indeterminate::INDETERMINATE_MILLIS;
 use crate::core::pods::retention::FinishedPod;
@@ -38,13 +38,7 @@ impl Task {
     }
 
     fn retain_after_end(&mut self, poll: &PollContext, role: PodRole, pod: &PodSeen) {
-        let spec = self.map().map(|run| Arc::clone(run.spec()));
-        let of_reduce = || {
-            spec.as_ref().and_then(|spec| spec.reduce.as_ref()).map(|reducer| reducer.spec.blueprint.template.role())
-        };
-        let of_item = || spec.as_ref().map(|spec| spec.blueprint.template.role());
-        let container = if role.is_reduce() { of_reduce() } else { of_item() };
-        let container = container.unwrap_or_else(|| Role::from(""));
+        let container = self.main_containers.role(role.is_reduce());
         let seen = progress(pod, container);
         let failure = match &seen {
             Progress::Ended(end) if !end.is_success() => Some(Alike::of(end, &detail(pod, container))),

@@ -85,13 +85,14 @@ fn a_pod_that_lives_on_after_its_item_is_stopped_by_the_next_operator_once_no_cr
     story.restart([outlived(0, 3)]);
     assert_eq!(lines(&story.plan(74_000), "stop"), Vec::<&str>::new());
     assert_eq!(lines(&story.plan(1_000), "stop"), ["stop ns/t-0-1"], "with its grace");
-    // When the task has ended, too, nothing of it is waited for.
+    // Also when the task has ended, and its spec is no longer at hand.
     let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 1 }, "completion": "Container" }));
     story.fleet.handle_pod(story.now, outlived(0, 2));
     story.plan(1_000);
     assert_eq!(story.phase(), TaskPhase::Succeeded);
     story.restart([outlived(0, 3)]);
-    assert_eq!(lines(&story.plan(0), "stop"), ["stop ns/t-0-1"]);
+    assert_eq!(lines(&story.plan(74_000), "stop"), Vec::<&str>::new());
+    assert_eq!(lines(&story.plan(1_000), "stop"), ["stop ns/t-0-1"]);
 }
 
 #[test]

@@ -1,0 +1,62 @@
+//! With which containers do attempts end, of a task whose spec is no longer at hand?
+
+use crate::api::spec::{Completion, MapTaskSpec};
+use crate::core::pod::Role;
+use serde_json::Value;
+
+/// The containers that attempts end with, where that is not their pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MainContainers {
+    item: Option<String>,
+    reduce: Option<String>,
+}
+
+impl MainContainers {
+    /// As the spec says.
+    pub fn of(spec: &MapTaskSpec) -> Self {
+        if spec.completion == Completion::Pod {
+            return Self::default();
+        }
+        let reduce = spec.reduce.as_ref();
+        Self {
+            item: name_of(&spec.template, spec.container.as_deref()),
+            reduce: reduce.and_then(|reduce| name_of(&reduce.template, reduce.container.as_deref())),
+        }
+    }
+
+    /// The container of a pod of the reduce, or else of an item.
+    pub fn role(&self, is_reduce: bool) -> Role<'_> {
+        match if is_reduce { &self.reduce } else { &self.item } {
+            Some(container) => Role { container, ends_attempt: true },
+            None => Role { container: "", ends_attempt: false },
+        }
+    }
+}
+
+fn name_of(template: &Value, container: Option<&str>) -> Option<String> {
+    let first = || template.pointer("/spec/containers/0/name").and_then(Value::as_str);
+    container.or_else(first).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn attempts_end_with_the_named_container_or_the_first_where_they_end_with_one() {
+        let of = |extra: Value| {
+            let template = json!({ "spec": { "containers": [{ "name": "main" }, { "name": "side" }] } });
+            let mut spec = json!({ "items": { "count": 1 }, "template": template, "reduce": { "template": template } });
+            spec.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            let main = MainContainers::of(&serde_json::from_value(spec).unwrap());
+            [false, true].map(|reduce| (main.role(reduce).container.to_owned(), main.role(reduce).ends_attempt))
+        };
+        let role = |name: &str, ends: bool| (name.to_owned(), ends);
+        assert_eq!(of(json!({})), [role("", false), role("", false)]);
+        assert_eq!(of(json!({ "completion": "Container" })), [role("main", true), role("main", true)]);
+        let named = json!({ "completion": "Container", "container": "side" });
+        assert_eq!(of(named), [role("side", true), role("main", true)]);
+    }
+}
