@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What needs no test to be seen: format, clippy, docs, the generated CRD, the chart, the scripts.
+# Checks that need no tests: format, clippy, docs, the generated CRD, the chart, texts, scripts, the workflow.
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -45,16 +45,18 @@ for values in "" watchNamespace=a hostNetwork=true,replicas=2 leaderElection.ena
   "$helm" template release charts/maptask-operator --set "$values" >/dev/null
 done
 for values in maxPods=0 podsPerSecond=-1 unknown=1 logFormat=xml watchNamespace=Bad_Name replicas=2,leaderElection.enabled=false; do
-  if "$helm" template release charts/maptask-operator --set "$values" >/dev/null 2>&1; then die "the chart takes $values"; fi
+  if "$helm" template release charts/maptask-operator --set "$values" >/dev/null 2>&1; then die "the chart accepts $values"; fi
 done
-# A metric that is asked for is one that there is.
+# Every metric that the chart uses exists.
 for metric in $("$helm" template release charts/maptask-operator --set dashboard.enabled=true,alerts.enabled=true |
   grep -o 'maptask_[a-z_]*' | sed -E 's/^maptask_//; s/_(total|bucket)$//' | sort -u); do
   grep -q "\"$metric\"" src/serve/metrics.rs || die "the chart asks for the metric $metric, which src/serve/metrics.rs does not have"
-  grep -q "\`maptask_$metric" docs/metrics.md || die "docs/metrics.md does not tell of maptask_$metric"
+  grep -q "\`maptask_$metric" docs/metrics.md || die "docs/metrics.md does not describe maptask_$metric"
 done
 say "statements of docs/behaviour.md"
 LABEL=lint scripts/statements.sh
+say "prose"
+LABEL=lint scripts/prose.sh
 say "scripts"
 for script in scripts/*.sh cluster/*.sh cluster/lib/*.sh .ci/run; do bash -n "$script"; done
 if command -v shellcheck >/dev/null; then

@@ -183,12 +183,12 @@ impl Work<'_> {
                 self.metrics.set(&fleet.gauges());
             }
         }
-        tracing::info!("stopping: what is on its way is finished, nothing new is started");
+        tracing::info!("stopping: waiting for requests in progress, starting nothing new");
         drop(watches);
         // No answer is read after this point.
         drop(answers);
         if tokio::time::timeout(SHUTDOWN, apply.finish()).await.is_err() {
-            tracing::warn!("not everything was answered in time");
+            tracing::warn!("some requests got no answer in time");
         }
         Ok(())
     }

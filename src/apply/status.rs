@@ -111,7 +111,7 @@ pub(super) async fn expire(client: &Client, expire: &Expire) {
     });
     let answer = send::<IgnoredAny>(client, Method::DELETE, &object(key), "application/json", Some(&options)).await;
     match answer.map_err(|failure| (meaning(&failure), failure)) {
-        Ok(_) => tracing::info!(task = %key, "deleted: spec.ttlSecondsAfterFinished is over"),
+        Ok(_) => tracing::info!(task = %key, "deleted: spec.ttlSecondsAfterFinished has passed"),
         Err((Meaning::NotFound | Meaning::Conflict, _)) => {}
         Err((_, failure)) => tracing::warn!(task = %key, %failure, "not deleted, will try again"),
     }

@@ -23,7 +23,7 @@ fn containers_that_outlive_the_items_are_told_with_their_names() {
         (status["waiting"]["reason"] == "ContainersRunning").then_some(status)
     });
     let message = status["waiting"]["message"].as_str().unwrap();
-    assert!(message.contains("pod t-0-1: container main has ended, but istio-proxy runs on"), "{message}");
+    assert!(message.contains("pod t-0-1: container main has ended, still running: istio-proxy"), "{message}");
     assert_eq!((&status["phase"], &status["reason"]), (&json!("Running"), &json!("ContainersRunning")));
 }
 

@@ -138,7 +138,7 @@ fn the_operator_refuses_the_rest_and_creates_nothing() {
             "matrix",
             json!({ "items": { "matrix": { "a": axis(200), "b": axis(100), "c": axis(100) } } }),
             "False TooManyItems",
-            "makes 2000000 items (200 × 100 × 100); the limit is 1000000",
+            "has 2000000 items (200 × 100 × 100); the limit is 1000000",
         ),
         (
             "always",

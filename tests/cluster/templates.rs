@@ -87,7 +87,7 @@ fn a_task_waits_for_its_changed_template_to_be_restored_even_after_a_restart() {
         })
     };
     let words = waits();
-    assert!(words.contains("spec.template has changed") && words.contains("put it back"), "{words}");
+    assert!(words.contains("spec.template has changed") && words.contains("restore it"), "{words}");
     kubectl_with("", &["-n", "maptask-system", "delete", "pod", "--all", "--wait=true"]);
     std::fs::write(format!("/tmp/maptask-changed-{name}"), "").unwrap();
     namespace.wait("the end of the first item", || (namespace.status(&name)["counts"]["succeeded"] == 1).then_some(()));

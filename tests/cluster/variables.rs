@@ -24,7 +24,10 @@ fn an_item_whose_keys_can_not_become_variables_runs() {
     let status = namespace.wait_for_end("odd");
     assert_eq!(namespace.results("odd"), [items[0].clone(), items[1].clone()]);
     let accepted = condition(&status, "Accepted");
-    assert!(accepted.contains(r#"keys without a variable, which MAPTASK_ITEM has: "", "a-b", "a.b""#), "{accepted}");
+    assert!(
+        accepted.contains(r#"these keys have no variable of their own, only MAPTASK_ITEM has them: "", "a-b", "a.b""#),
+        "{accepted}"
+    );
     namespace.wait_for_end("named");
     assert_eq!(namespace.results("named"), ["ä 1"], "no key has the variable of another");
     let accepted = condition(&namespace.wait_for_end("used"), "Accepted");

@@ -140,7 +140,7 @@ fn rule_message(index: Index, outcome: &AttemptOutcome, detail: &Detail) -> Stri
 fn explain(spec: &AcceptedSpec, outcome: &AttemptOutcome, tries: Tries, detail: &mut Detail) {
     match outcome {
         AttemptOutcome::ResultTooLarge { size, cut: Some(limit) } => {
-            detail.message = Some(format!("the result has {size} bytes and may have lost some: {limit}"));
+            detail.message = Some(format!("the result has {size} bytes and may be truncated: {limit}"));
         }
         AttemptOutcome::ResultTooLarge { size, cut: None } => {
             let most = spec.results.map_or(0, Layout::max_bytes_per_item);

@@ -12,7 +12,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
         [0xff, 0xfe, rest @ ..] => utf_16(rest, u16::from_le_bytes).map(Cow::Owned),
         [0xfe, 0xff, rest @ ..] => utf_16(rest, u16::from_be_bytes).map(Cow::Owned),
         [0x1f, 0x8b, ..] => Err(format!("it is compressed with gzip: unpack it, and {SAVE}")),
-        [b'P', b'K', 3, 4, ..] => Err(format!("it is a zip archive, or a spreadsheet's own file: export it, and {SAVE}")),
+        [b'P', b'K', 3, 4, ..] => Err(format!("it is a zip archive, or a spreadsheet file: export it as text, and {SAVE}")),
         _ => utf_8(bytes).map(Cow::Borrowed),
     }
     .and_then(|text| match text.find('\0') {
@@ -20,7 +20,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
         Some(place) => {
             let line = 1 + text[..place].matches('\n').count();
             Err(format!(
-                "line {line} holds a NUL character, which no environment variable can hold; if this is UTF-16 without a byte \
+                "line {line} contains a NUL character, which environment variables can't contain; if this is UTF-16 without a byte \
                  order mark, {SAVE}"
             ))
         }
@@ -35,7 +35,7 @@ fn utf_8(bytes: &[u8]) -> Result<&str, String> {
         let line = bytes[..place].split(|byte| *byte == b'\n').count();
         let byte = bytes.get(place).copied().unwrap_or_default();
         format!(
-            "line {line} holds the byte 0x{byte:02x}, which is not UTF-8 (byte {place} of the whole): {SAVE}, for instance with \
+            "line {line} contains the byte 0x{byte:02x}, which is not UTF-8 (offset {place} of the text): {SAVE}, for instance with \
              iconv -f WINDOWS-1252 -t UTF-8, if that is what it is"
         )
     })
@@ -44,10 +44,10 @@ fn utf_8(bytes: &[u8]) -> Result<&str, String> {
 fn utf_16(bytes: &[u8], unit: impl Fn([u8; 2]) -> u16) -> Result<String, String> {
     let (pairs, rest) = bytes.as_chunks::<2>();
     if !rest.is_empty() {
-        return Err(format!("it begins as UTF-16 and has an odd number of bytes: {SAVE}"));
+        return Err(format!("it starts as UTF-16 and has an odd number of bytes: {SAVE}"));
     }
     let units = pairs.iter().map(|pair| unit(*pair));
     char::decode_utf16(units).collect::<Result<_, _>>().map_err(|error| {
-        format!("it begins as UTF-16 and holds half of a character, 0x{:04x}: {SAVE}", error.unpaired_surrogate())
+        format!("it starts as UTF-16 and contains half of a character, 0x{:04x}: {SAVE}", error.unpaired_surrogate())
     })
 }

@@ -54,7 +54,7 @@ fn a_list_of_nothing_is_a_list() {
 fn too_many_items_are_refused_with_their_number() {
     let axis = |n: usize| vec![0; n];
     let message = refusal(json!({ "matrix": { "a": axis(200), "b": axis(100), "c": axis(100) } }));
-    assert!(message.contains("makes 2000000 items (200 × 100 × 100); the limit is 1000000"), "{message}");
+    assert!(message.contains("has 2000000 items (200 × 100 × 100); the limit is 1000000"), "{message}");
     let huge: BTreeMap<String, Vec<u8>> = (0..16).map(|i| (format!("k{i}"), vec![0; 100])).collect();
     assert!(refusal(json!({ "matrix": huge })).contains("more than 2^64"));
     assert!(
@@ -79,8 +79,8 @@ fn what_does_not_fit_is_refused_with_its_size() {
     assert!(message.contains("1000100 bytes") && message.contains("1000000"), "{message}");
     let message = refusal(json!({ "values": ["a", "x".repeat(100_000)] }));
     assert!(message.contains("item 1 has 100002 bytes"), "{message}");
-    assert!(refusal(json!({ "values": ["a\u{0}b"] })).contains("item 0 holds a NUL"));
-    assert!(refusal(json!({ "matrix": { "k": [1, "\u{0}"] } })).contains("matrix.k[1] holds a NUL"));
+    assert!(refusal(json!({ "values": ["a\u{0}b"] })).contains("item 0 contains a NUL"));
+    assert!(refusal(json!({ "matrix": { "k": [1, "\u{0}"] } })).contains("matrix.k[1] contains a NUL"));
 }
 
 /// The depth of a value that is this many lists in each other.
@@ -108,9 +108,17 @@ fn what_just_fits_is_accepted_and_one_more_is_not() {
             json!({ "values": ["x".repeat(99_999)] }),
             "item 0 has 100001 bytes",
         ),
-        (json!({ "values": [nested(128)] }), json!({ "values": [nested(129)] }), "item 0 has more than 128 lists"),
-        (json!({ "values": [nested(128)] }), json!({ "values": [nested(130)] }), "item 0 has more than 128 lists"),
-        (json!({ "count": 1_000_000 }), json!({ "count": 1_000_001 }), "makes 1000001 items; the limit is 1000000"),
+        (
+            json!({ "values": [nested(128)] }),
+            json!({ "values": [nested(129)] }),
+            "item 0 has more than 128 nested lists",
+        ),
+        (
+            json!({ "values": [nested(128)] }),
+            json!({ "values": [nested(130)] }),
+            "item 0 has more than 128 nested lists",
+        ),
+        (json!({ "count": 1_000_000 }), json!({ "count": 1_000_001 }), "has 1000001 items; the limit is 1000000"),
     ] {
         assert!(accept(fits).is_ok(), "{words}");
         let message = refusal(does_not);
@@ -148,7 +156,7 @@ fn only_a_value_that_becomes_text_can_not_hold_a_nul_character() {
         assert!(accept(json!({ "values": [fits] })).is_ok(), "{fits}");
     }
     let message = refusal(json!({ "values": [1, { "a": "b", "c": "\0" }] }));
-    assert!(message.contains("item 1 holds a NUL"), "{message}");
+    assert!(message.contains("item 1 contains a NUL"), "{message}");
 }
 
 /// What a template with this command uses.

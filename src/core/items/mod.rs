@@ -53,7 +53,7 @@ pub enum ItemsError {
     #[error("spec.items has {0} sources: give exactly one of values, count, range, matrix, configMap")]
     Sources(usize),
     /// More items than a task may have.
-    #[error("spec.items.{source_name} makes {size}; the limit is {MAX_ITEMS}: split it into several tasks")]
+    #[error("spec.items.{source_name} has {size}; the limit is {MAX_ITEMS}: split it into several tasks")]
     TooMany {
         /// values, count, range, matrix or configMap.
         source_name: &'static str,
@@ -67,7 +67,7 @@ pub enum ItemsError {
     )]
     ListTooLarge(&'static str, usize),
     /// A text that is not what its format says.
-    #[error("spec.items.configMap: {place}: {message}: mend it, or give another spec.items.configMap.format")]
+    #[error("spec.items.configMap: {place}: {message}: correct it, or set another spec.items.configMap.format")]
     Unreadable {
         /// ConfigMap, key and line.
         place: String,
@@ -85,14 +85,12 @@ pub enum ItemsError {
     Bad(&'static str),
     /// An item that can't be an environment variable.
     #[error(
-        "spec.items: {0} holds a NUL character, which no environment variable can hold: encode it, \
+        "spec.items: {0} contains a NUL character, which environment variables can't contain: encode it, \
          for example as base64"
     )]
     Nul(String),
     /// An item of too many levels.
-    #[error(
-        "spec.items: {0} has more than {MAX_DEPTH} lists and objects in each other: pass a reference instead of contents"
-    )]
+    #[error("spec.items: {0} has more than {MAX_DEPTH} nested lists and objects: pass a reference instead of contents")]
     TooDeep(String),
     /// Two keys of an object that become the same variable.
     #[error(
@@ -230,7 +228,9 @@ impl ItemList {
             return Err(ItemsError::Bad("matrix has no keys: give at least one list"));
         }
         if matrix.len() > MAX_KEYS {
-            return Err(ItemsError::Bad("matrix has more than 16 keys: put several into one as a list of objects"));
+            return Err(ItemsError::Bad(
+                "matrix has more than 16 keys: combine several into one, as a list of objects",
+            ));
         }
         let is_empty = matrix.values().any(Vec::is_empty);
         let product = matrix.values().try_fold(1u64, |size, axis| size.checked_mul(axis.len() as u64));

@@ -94,7 +94,7 @@ fn content_that_is_not_text_is_refused_with_advice() {
     assert!(latin.contains("inputs/items") && latin.contains("line 2") && latin.contains("0xe9"), "{latin}");
     assert!(latin.contains("save it as UTF-8") && latin.contains("iconv"), "{latin}");
     let nul = refusal("Lines", b"a\nb\0c\n");
-    assert!(nul.contains("line 2 holds a NUL") && nul.contains("UTF-16"), "{nul}");
+    assert!(nul.contains("line 2 contains a NUL") && nul.contains("UTF-16"), "{nul}");
     for (bytes, word) in [
         (&b"\xff\xfe\0\0a\0\0\0"[..], "UTF-32"),
         (b"\xff\xfea", "odd number of bytes"),

@@ -33,7 +33,7 @@ pub enum DecodeError {
     #[error("it has {0} bytes, fewer than its header of {HEADER}")]
     NoHeader(usize),
     /// Of another task.
-    #[error("it is of {found} items, the task has {expected}")]
+    #[error("it has {found} items, but the task has {expected}")]
     Count {
         /// Items by the header.
         found: u32,
@@ -41,16 +41,16 @@ pub enum DecodeError {
         expected: u32,
     },
     /// Changed since it was written.
-    #[error("its checksum does not fit: it was changed since it was written")]
+    #[error("its checksum does not match: it was changed after it was written")]
     Checksum,
     /// Written by something newer, or by something else.
-    #[error("its version is {0}, this operator reads version {VERSION}")]
+    #[error("its version is {0}, but this operator supports only version {VERSION}")]
     Version(u8),
     /// A form that this version does not have.
-    #[error("its form is {0}, known are 0, 1 and 2")]
+    #[error("its form is {0}, but only 0, 1 and 2 exist")]
     Form(u8),
     /// Too much or too little.
-    #[error("its body has {found} bytes or more, expected are {expected}")]
+    #[error("its body has at least {found} bytes instead of {expected}")]
     Length {
         /// Bytes found, at least.
         found: usize,
@@ -58,10 +58,10 @@ pub enum DecodeError {
         expected: usize,
     },
     /// A broken DEFLATE stream.
-    #[error("its body can't be inflated")]
+    #[error("its body can't be decompressed")]
     Inflate,
     /// Bits that are no phase, or bits beyond the last item.
-    #[error("item {0} has a value that is no phase")]
+    #[error("item {0} has an invalid phase")]
     NoPhase(u32),
     /// An entry of the attempts that can't be.
     #[error("entry {0} of the attempts is out of range")]

@@ -35,7 +35,7 @@ impl Holder {
             [] => String::new(),
             all => {
                 let named: Vec<&str> = all.iter().take(Self::NAMED).map(String::as_str).collect();
-                format!("; it goes once its finalizer {} is removed", named.join(", "))
+                format!("; it is deleted once its finalizer {} is removed", named.join(", "))
             }
         };
         format!("waits for pod {pod}{of} to finish terminating{held}")
@@ -65,7 +65,7 @@ mod tests {
         let finalizers = ["example.com/a", "b", "c", "d"].map(str::to_owned).to_vec();
         assert_eq!(
             words(Holder { terminating: true, finalizers, ..before }),
-            "waits for pod t-0-1 of a MapTask of this name that was deleted to finish terminating; it goes once its finalizer \
+            "waits for pod t-0-1 of a MapTask of this name that was deleted to finish terminating; it is deleted once its finalizer \
              example.com/a, b, c is removed"
         );
     }

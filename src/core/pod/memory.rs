@@ -74,7 +74,7 @@ impl Growth {
         let Container { limit, most, .. } = &self.containers[slot];
         (limit.grown(self.times(raises.of(slot)), *most) >= *most || raises.of(slot) == Raises::MOST).then(|| {
             format!(
-                "the memory of container {container} is at retryPolicy.outOfMemory.maxMemory, {}, already",
+                "the memory of container {container} is already at retryPolicy.outOfMemory.maxMemory, {}",
                 self.most
             )
         })
@@ -193,7 +193,7 @@ mod tests {
         };
         assert!(grow("oops", "1Gi").contains("resources.limits.memory"));
         assert!(grow("2Gi", "1Gi").contains("maxMemory is 1Gi"));
-        assert!(grow("1Gi", "1Gi").contains("begins with a limit of 1Gi"), "it could not grow");
+        assert!(grow("1Gi", "1Gi").contains("starts with a limit of 1Gi"), "it could not grow");
         let mut template =
             PodTemplate::accept(&json!({ "spec": { "containers": [{ "name": "main" }] } }), None).unwrap();
         let mut error = |factor| {

@@ -56,7 +56,7 @@ pub enum TemplateError {
     )]
     RestartPolicy(String),
     /// A field that a template does not have.
-    #[error("spec.template has the unknown field {0:?}: a pod template has metadata and spec")]
+    #[error("spec.template has the unknown field {0:?}: a pod template has only metadata and spec")]
     UnknownField(String),
     /// Labels or annotations of another shape.
     #[error("spec.template.metadata.{0} is not a map of strings")]
@@ -69,7 +69,7 @@ pub enum TemplateError {
     NoMemoryLimit(String),
     /// A cap below what is there.
     #[error(
-        "spec.retryPolicy.outOfMemory.maxMemory is {0}, but container {1:?} begins with a limit of {2}: give more than that"
+        "spec.retryPolicy.outOfMemory.maxMemory is {0}, but container {1:?} starts with a limit of {2}: set a higher value"
     )]
     MaxMemory(String, String, Quantity),
     /// A factor that is none.
@@ -87,7 +87,7 @@ pub enum TemplateError {
     )]
     PathTaken(String, String),
     /// A volume that we add.
-    #[error("spec.template.spec.volumes has one called {0:?}, which is the name of the results' own: give it another")]
+    #[error("spec.template.spec.volumes has one named {0:?}, which is the name of the volume of results: rename it")]
     VolumeTaken(&'static str),
     /// Environment of another shape.
     #[error("env of container {0:?} in spec.template is not a list")]

@@ -19,7 +19,7 @@ pub fn never_fits(message: &str) -> Option<String> {
         never.then_some((name, requested, limit))
     })?;
     Some(format!(
-        "a pod of this task asks for {name}={requested}, but quota {quota} of the namespace has {limit} in all: ask for \
+        "a pod of this task requests {name}={requested}, but quota {quota} of the namespace allows {limit} in total: request \
          less in spec.template, or raise the quota"
     ))
 }
@@ -58,7 +58,10 @@ mod tests {
             "requests.memory=1Gi,pods=3",
         ));
         let why = why.unwrap();
-        assert!(why.contains("requests.memory=2Gi") && why.contains("quota q") && why.contains("1Gi in all"), "{why}");
+        assert!(
+            why.contains("requests.memory=2Gi") && why.contains("quota q") && why.contains("1Gi in total"),
+            "{why}"
+        );
         assert!(never_fits(&message("limits.cpu=1500m", "limits.cpu=0", "limits.cpu=1")).is_some());
     }
 

@@ -58,7 +58,7 @@ impl Task {
             }
             CacheLookupOutcome::Indeterminate(_) => lookup.failed(now),
             CacheLookupOutcome::Refused(message) => {
-                self.emit("CacheUnreadable", true, &format!("items run as if nothing were known: {message}"));
+                self.emit("CacheUnreadable", true, &format!("the cache can't be read, so all items run: {message}"));
                 self.looked_up();
             }
         }
@@ -73,7 +73,7 @@ impl Task {
             self.emit(
                 "CacheDamaged",
                 true,
-                &format!("{damaged} entries of the cache can't be read, or were changed by hand: their items run"),
+                &format!("{damaged} cache entries are damaged or were edited: their items run"),
             );
         }
     }

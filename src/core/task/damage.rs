@@ -44,7 +44,7 @@ impl Task {
             && self.damage.is_empty()
             && is_true(&self.summary.conditions, ConditionType::ResultsDamaged)
         {
-            let words = "all results are there again";
+            let words = "all results are complete again";
             self.summary.set(now, ConditionType::ResultsDamaged, false, "Restored", words);
         }
         shards
@@ -76,7 +76,8 @@ impl Task {
         let restored: Places = restored.into_iter().collect();
         if !restored.is_empty() {
             let items = items_in_words(&restored);
-            let note = format!("results of items {items} were changed or deleted, and are restored from their pods");
+            let note =
+                format!("results of items {items} were changed or deleted, and have been restored from their pods");
             self.emit("ResultsRestored", true, &note);
         }
         if told {

@@ -20,7 +20,8 @@ const WAITED_LIMIT: usize = 200;
 impl Task {
     /// The task's items may start.
     pub(super) fn accept(&mut self, now: Time, spec: Arc<AcceptedSpec>) {
-        let nameless = |keys: &String| format!("; keys without a variable, which MAPTASK_ITEM has: {keys}");
+        let nameless =
+            |keys: &String| format!("; these keys have no variable of their own, only MAPTASK_ITEM has them: {keys}");
         let nameless = spec.nameless_keys.as_ref().map(nameless).unwrap_or_default();
         let note = format!("{} items; {} must succeed{nameless}", spec.count().get(), spec.required);
         self.summary.start_time.get_or_insert_with(|| meta_time(now));
@@ -96,9 +97,11 @@ impl Task {
                 }
             }
             self.summary.message = runs_on.then(|| match &decision {
-                Outcome::Successful => format!("{summary}; the rest runs since spec.remainingItems.onSuccess is Run"),
+                Outcome::Successful => {
+                    format!("{summary}; the remaining items run, since spec.remainingItems.onSuccess is Run")
+                }
                 Outcome::Failed(_, message) => {
-                    format!("{message}; the rest runs since spec.remainingItems.onFailure is Run")
+                    format!("{message}; the remaining items run, since spec.remainingItems.onFailure is Run")
                 }
             });
             let revision = self.writer.change_urgently();
@@ -163,17 +166,17 @@ impl Task {
 
     pub(super) fn emit_blocked(&mut self, now: Time, waiting: &Waiting) {
         let words = match waiting.reason {
-            WaitingReason::Quota => "waits for room in the namespace's quota",
-            WaitingReason::OperatorLimit => "waits for the operator's limit on pods",
-            WaitingReason::NameTaken => "waits for a pod's name that another object has",
-            WaitingReason::NoCapacity => "waits for room on the nodes",
+            WaitingReason::Quota => "waits for the namespace's quota",
+            WaitingReason::OperatorLimit => "waits because the operator's limit on pods is reached",
+            WaitingReason::NameTaken => "waits for the name of a pod, which another object has",
+            WaitingReason::NoCapacity => "waits for capacity on the nodes",
             WaitingReason::NotStarting => "has pods that can't start",
-            WaitingReason::ContainersRunning => "has pods in which containers outlive the item's",
-            WaitingReason::SchedulingGated => "has pods that scheduling gates hold back",
-            WaitingReason::ItemsChanged => "has lost its items",
-            WaitingReason::ItemsMissing => "waits for its items",
+            WaitingReason::ContainersRunning => "has pods whose other containers outlive the item's container",
+            WaitingReason::SchedulingGated => "has pods held back by scheduling gates",
+            WaitingReason::ItemsChanged => "waits because the ConfigMap of its items has changed",
+            WaitingReason::ItemsMissing => "waits for the ConfigMap of its items",
             WaitingReason::FailedCreate => "waits until its pods can be created",
-            WaitingReason::TemplateChanged => "has another template than it was accepted with",
+            WaitingReason::TemplateChanged => "waits because its pod template has changed",
             WaitingReason::Concurrency
             | WaitingReason::Backoff
             | WaitingReason::Throttled

@@ -74,7 +74,7 @@ impl Task {
                 let field = source.map_or("spec.items", |source| source.field());
                 if let Stage::Fetching(_) = self.stage {
                     self.summary.message =
-                        Some(format!("not yet accepted, will try again: {}", crate::text::cut(&message, 400)));
+                        Some(format!("not accepted yet, will retry: {}", crate::text::cut(&message, 400)));
                     self.writer.change();
                 }
                 self.fetching.failed(now, format!("{field}: {message}"));
@@ -104,8 +104,8 @@ fn read_again(spec: &AcceptedSpec, text: &[u8]) -> Result<ItemList, String> {
     let found = crate::core::items::hash(text);
     if known.as_ref().is_some_and(|known| *known != found) {
         return Err(format!(
-            "{source} has changed since the task was accepted, and the operator was restarted since: pending items \
-             can't start; put back what {} held ({}), or create another MapTask",
+            "{source} has changed since the task was accepted, and the operator has restarted since: pending items \
+             can't start; restore the content of {} ({}), or create another MapTask",
             source.part(),
             known.as_deref().unwrap_or_default()
         ));

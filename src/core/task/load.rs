@@ -216,7 +216,7 @@ impl Task {
         let spec = AcceptedSpec::accept(&self.key, &self.uid, &spec, given).map_err(|refusal| refusal.to_string())?;
         let (phases, tries) = match &status.phases {
             Some(text) => phases::decode(text, status.attempts.as_deref(), spec.count())
-                .map_err(|error| format!("status.phases or status.attempts can't be read: {error}"))?,
+                .map_err(|error| format!("status.phases or status.attempts can't be decoded: {error}"))?,
             None => (Phases::new(spec.count()), Attempts::default()),
         };
         let mut run = Run::resume(Arc::new(spec), phases, tries, self.all_indeterminate);

@@ -130,7 +130,7 @@ impl Task {
                 *problem = Some(message.clone());
                 self.summary.set(now, ConditionType::Accepted, false, WaitingReason::FailedCreate.as_str(), &message);
                 self.summary.message =
-                    Some(format!("not yet accepted, will try again: {}", crate::text::cut(&message, 400)));
+                    Some(format!("not accepted yet, will retry: {}", crate::text::cut(&message, 400)));
                 self.writer.change();
             }
         }
@@ -157,7 +157,7 @@ impl Task {
                 self.writer.succeeded(*version, *rewritten);
                 self.unstored = None;
                 if let Some(message) = uncached.as_ref().filter(|_| self.may_emit_blocked(now)) {
-                    self.emit("NotCached", true, &format!("results are kept, but not in the cache: {message}"));
+                    self.emit("NotCached", true, &format!("results are stored, but not in the cache: {message}"));
                 }
                 if let Stage::Running(run) | Stage::Ended { run: Some(run), .. } = &mut self.stage {
                     run.items_mut().results_stored(&storing);

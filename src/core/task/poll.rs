@@ -79,7 +79,8 @@ impl Task {
             let pod = pod_name(&self.key.name, role);
             let own = run.spec().blueprint.template.container();
             let message = format!(
-                "pod {pod}: container {own} has ended, but {names} runs on; with spec.completion: Container the pod ends then"
+                "pod {pod}: container {own} has ended, still running: {names}; with spec.completion: Container the pod \
+                 would end now"
             );
             (WaitingReason::ContainersRunning, Some(message))
         } else if starts && self.mutable.concurrency.is_some_and(|limit| run.items().in_flight() >= limit) {

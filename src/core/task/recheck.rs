@@ -21,7 +21,7 @@ impl Task {
 
     /// Checks the task again. Nothing is asked of the API server before it is recorded that it has not ended any more.
     pub(super) fn check_again(&mut self, now: Time, rerun: &Rerun, spec: Box<MapTaskSpec>) {
-        let words = "the task was never accepted, so that it is checked again from the beginning".to_owned();
+        let words = "the task was never accepted, so it is checked again".to_owned();
         self.summary.rerun =
             Some(RerunDone { id: rerun.id.clone(), items: 0, explicit_selection: false, message: Some(words) });
         self.begin_again(now, rerun, "the check of the task", &[]);

@@ -137,7 +137,7 @@ impl Task {
         if succeeded {
             let line = reduction.run.items().results().get(&SELF);
             (self.summary.result, self.summary.result_text) = line.map(|line| shown(line)).unwrap_or_default();
-            let message = format!("{}; the results are reduced", self.summary());
+            let message = format!("{}; the reduce starts", self.summary());
             self.emit_recorded("Succeeded", false, &message);
             self.end(now, TaskPhase::Succeeded, "EnoughSuccesses", &message);
         } else {

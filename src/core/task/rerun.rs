@@ -40,7 +40,7 @@ impl Selection {
                     Some(range) => selection.ranges.push(range),
                     None => {
                         return Err(format!(
-                            "spec.rerun.items holds {indexes:?}: give Failed, Cancelled, All, indexes such as 3,17-19, or Reduce alone"
+                            "spec.rerun.items contains {indexes:?}: use Failed, Cancelled, All, indexes such as 3,17-19, or only Reduce"
                         ));
                     }
                 },
@@ -85,7 +85,7 @@ impl Task {
                 Selection::parse(&rerun.items, run.spec().count()).map(|selected| selected.items(run.items().phases()))
             }
             // Else it was loaded: see `load_for_rerun`.
-            None => Err("the task's own record can't be read".to_owned()),
+            None => Err("the status of the task can't be decoded".to_owned()),
         };
         let (selected, problem) = match selected {
             Ok(selected) => (selected, None),
@@ -126,9 +126,9 @@ impl Task {
             Some((Some(Outcome::Successful), Some(reducer))) => Ok(reducer),
             Some((_, None)) => Err("the task has no spec.reduce"),
             Some((_, Some(_))) => {
-                Err("there is nothing to reduce, since too few items have succeeded: run these again")
+                Err("there is nothing to reduce, since too few items have succeeded: run the failed items again")
             }
-            None => Err("the task's own record can't be read"),
+            None => Err("the status of the task can't be decoded"),
         };
         let message = reducer.as_ref().err().map(|problem| (*problem).to_owned());
         self.summary.rerun = Some(RerunDone { id: rerun.id.clone(), items: 0, explicit_selection: false, message });

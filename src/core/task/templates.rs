@@ -87,7 +87,7 @@ impl Task {
 fn problem(seen: &TaskSeen) -> String {
     let reduce = if seen.spec.reduce.is_some() { " or spec.reduce.template" } else { "" };
     format!(
-        "spec.template{reduce} has changed since the task was accepted: what runs is left to end, and nothing more starts; put it back \
-         as it was, or create another MapTask"
+        "spec.template{reduce} has changed since the task was accepted: running items finish, and nothing more starts; restore it, \
+         or create another MapTask"
     )
 }

@@ -46,8 +46,7 @@ fn containers_that_outlive_the_items_are_reported_after_ten_seconds() {
     story.plan(8_000);
     story.plan(1_000);
     let told = waiting(&story).expect("it says for what it waits");
-    let words =
-        "pod t-0-1: container main has ended, but proxy runs on; with spec.completion: Container the pod ends then";
+    let words = "pod t-0-1: container main has ended, still running: proxy; with spec.completion: Container the pod would end now";
     assert_eq!((told.reason.as_str(), told.message.as_deref()), ("ContainersRunning", Some(words)));
     story.ends(0, 1, 0);
     story.plan(1_000);

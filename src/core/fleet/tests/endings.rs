@@ -46,7 +46,7 @@ fn a_result_that_is_too_long_is_told_with_its_size_and_what_is_allowed() {
     let mut story = started(&json!({ "results": { "maxBytesPerItem": 4096 } }));
     shows(&mut story, &terminated(0, "Completed", &"x".repeat(4_096)));
     let said = words(&mut story);
-    let cut = "the result has 4098 bytes and may have lost some: the kubelet keeps the last 4096 bytes";
+    let cut = "the result has 4098 bytes and may be truncated: the kubelet keeps the last 4096 bytes";
     assert!(said.starts_with(cut), "{said}");
 }
 

@@ -233,9 +233,9 @@ fn a_rerun_of_a_task_whose_items_can_not_be_read_is_refused_and_changes_none_of_
     assert_eq!((told.phase, told.phases.as_deref()), (Some(TaskPhase::Failed), Some("oops")));
     assert_eq!(
         told.rerun.as_ref().and_then(|done| done.message.as_deref()),
-        Some("the task's own record can't be read")
+        Some("the status of the task can't be decoded")
     );
-    assert!(told.message.as_ref().is_some_and(|message| message.contains("can't be read")), "{told:?}");
-    let words = "rerun 1: the task's own record can't be read";
+    assert!(told.message.as_ref().is_some_and(|message| message.contains("can't be decoded")), "{told:?}");
+    let words = "rerun 1: the status of the task can't be decoded";
     assert!(story.told.iter().any(|tell| tell.reason == "RerunRefused" && tell.note == words), "{:?}", story.told);
 }

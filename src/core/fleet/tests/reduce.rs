@@ -58,7 +58,7 @@ fn a_reduce_starts_once_the_success_of_the_items_is_recorded_and_its_end_is_that
     assert_eq!(story.plan(0), ["write ns/t Succeeded 1/1 running 0 failed 0"]);
     assert_eq!(
         story.plan(0)[1],
-        "tell ns/t Succeeded: 1 of 1 items succeeded, 1 were required, 0 failed; the results are reduced"
+        "tell ns/t Succeeded: 1 of 1 items succeeded, 1 were required, 0 failed; the reduce starts"
     );
     assert_eq!(status(&story).phase, Some(crate::api::TaskPhase::Succeeded));
 }

@@ -215,7 +215,7 @@ fn a_rerun_that_selects_nothing_or_can_not_be_done_is_told_and_changes_nothing()
     let told = story.told.last().unwrap();
     let words = "rerun 1 selects no items; the task stays Succeeded";
     assert_eq!((told.reason, told.warning, told.note.as_str()), ("Rerun", false, words));
-    for (items, words) in [("5", "only 1 items"), ("Reduce", "the task has no spec.reduce"), ("x", "holds \"x\"")] {
+    for (items, words) in [("5", "only 1 items"), ("Reduce", "the task has no spec.reduce"), ("x", "contains \"x\"")] {
         let mut story = ended(&spec, &[0]);
         assert_eq!(rerun(&mut story, "1", items), Vec::<String>::new());
         let told = story.told.last().unwrap();
@@ -231,7 +231,10 @@ fn a_rerun_that_selects_nothing_or_can_not_be_done_is_told_and_changes_nothing()
         story.restart([]);
         assert_eq!(rerun(&mut story, "1", items), Vec::<String>::new());
         let told = story.told.last().unwrap();
-        assert_eq!((told.reason, told.note.as_str()), ("RerunRefused", "rerun 1: the task's own record can't be read"));
+        assert_eq!(
+            (told.reason, told.note.as_str()),
+            ("RerunRefused", "rerun 1: the status of the task can't be decoded")
+        );
     }
 }
 

@@ -39,7 +39,7 @@ fn a_changed_template_starts_nothing_more_until_it_is_put_back() {
         "{plan:?}"
     );
     let words = waiting(&story).unwrap();
-    assert!(words.contains("spec.template has changed") && words.contains("put it back"), "{words}");
+    assert!(words.contains("spec.template has changed") && words.contains("restore it"), "{words}");
     edit(&mut story, "priorityClassName", json!(null));
     assert_eq!(lines(&story.plan(1_000), "create"), ["create ns/t-1-1"]);
     assert_eq!(waiting(&story).as_deref(), Some("Concurrency: "));

@@ -127,7 +127,7 @@ fn a_decided_task_that_runs_on_says_why() {
         story.ends(0, 1, exit_code);
         story.plan(1_000);
         let message = story.status().message.as_deref().unwrap_or_default();
-        assert!(message.ends_with(&format!("; the rest runs since {words}")), "{message}");
+        assert!(message.ends_with(&format!("; the remaining items run, since {words}")), "{message}");
         assert_eq!(story.status().phase, Some(TaskPhase::Running));
         for index in 1..3 {
             story.ends(index, 1, exit_code);
@@ -215,12 +215,12 @@ fn a_task_that_is_blocked_is_told_once_in_ten_minutes() {
     assert_eq!((times.len(), times[1] - times[0]), (2, 600_000), "told at {times:?}");
     let told = held(&story);
     assert!(!told[0].0);
-    assert!(told[0].1.starts_with("waits for room in the namespace's quota: exceeded quota: q"), "{told:?}");
+    assert!(told[0].1.starts_with("waits for the namespace's quota: exceeded quota: q"), "{told:?}");
     let mut taken = Story::new(LIMITS, &json!({ "items": { "count": 3 } }));
     taken.created = Some(CreateOutcome::NameTaken(Holder::default()));
     for _ in 0..6 {
         taken.plan(1_000);
     }
     let told = held(&taken);
-    assert!(told[0].0 && told[0].1.starts_with("waits for a pod's name that another object has: "), "{told:?}");
+    assert!(told[0].0 && told[0].1.starts_with("waits for the name of a pod, which another object has: "), "{told:?}");
 }
