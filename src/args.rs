@@ -1,4 +1,4 @@
-//! What can be set on the command line, or by the environment.
+//! The command line and its environment variables.
 
 use std::net::SocketAddr;
 
@@ -7,19 +7,19 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::core::limits::Limits;
 use crate::serve::logs::LogFormat;
 
-/// Runs one pod per item of a list, on Kubernetes.
+/// Runs one pod for each item of a list on Kubernetes.
 #[derive(Debug, Parser)]
 #[command(name = "maptask-operator", version)]
 pub struct Cli {
-    /// What to do; runs the operator if nothing is said.
+    /// Command to run; defaults to running the operator.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// How to run the operator.
+    /// Options of the operator.
     #[command(flatten)]
     pub run: RunArgs,
 }
 
-/// What to do.
+/// Command to run.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the operator.
@@ -28,40 +28,40 @@ pub enum Command {
     Crd,
 }
 
-/// How to run the operator.
+/// Options of the operator.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
-    /// Watch this namespace alone; all if empty.
+    /// Namespace to watch; empty: all namespaces.
     #[arg(long, env = "MAPTASK_NAMESPACE", default_value = "", global = true)]
     pub namespace: String,
-    /// Items in flight at most, over all tasks.
+    /// Most items in flight at once, over all tasks.
     #[arg(long, env = "MAPTASK_MAX_PODS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..), global = true)]
     pub max_pods: u32,
-    /// Items in flight at most in each namespace; no limit if 0.
+    /// Most items in flight at once in each namespace; 0: no limit.
     #[arg(long, env = "MAPTASK_MAX_PODS_PER_NAMESPACE", default_value_t = 0, global = true)]
     pub max_pods_per_namespace: u32,
-    /// Pods created in a second at most; no limit if 0.
+    /// Most pods created in one second; 0: no limit.
     #[arg(long, env = "MAPTASK_PODS_PER_SECOND", default_value_t = 0, global = true)]
     pub pods_per_second: u32,
-    /// Finished pods that stay for `kubectl logs`, for each task that does not say how many.
+    /// Finished pods that each task keeps for `kubectl logs` if its `spec.finishedPods` is not set.
     #[arg(long, env = "MAPTASK_KEPT_PODS", default_value_t = 10, global = true)]
     pub kept_pods: u32,
-    /// Finished pods that stay for each task at most, whatever its `spec.finishedPods` says.
+    /// Most finished pods that a task may keep with `spec.finishedPods`.
     #[arg(long, env = "MAPTASK_MAX_KEPT_PODS", default_value_t = 100, global = true)]
     pub max_kept_pods: u32,
-    /// Megabytes of each cache at most, in ConfigMaps of its namespace; the oldest entries go first.
+    /// Most megabytes of each cache, in ConfigMaps of its namespace; the oldest entries are deleted first.
     #[arg(long, env = "MAPTASK_CACHE_MEGABYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_024), global = true)]
     pub cache_megabytes: u32,
-    /// Address of /livez, /readyz and /metrics.
+    /// Address to serve /livez, /readyz and /metrics on.
     #[arg(long, env = "MAPTASK_LISTEN", default_value = "0.0.0.0:8080", global = true)]
     pub listen: SocketAddr,
-    /// Form of the log.
+    /// Format of the log.
     #[arg(long, env = "MAPTASK_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
     pub log_format: LogFormat,
-    /// Level of the log: error, warn, info, debug, or a list of target=level.
+    /// Level of the log: error, warn, info, debug, or a comma-separated list of target=level.
     #[arg(long, env = "MAPTASK_LOG_LEVEL", default_value = "info", global = true)]
     pub log_level: String,
-    /// Work only while holding a lease, so that several replicas can stand by.
+    /// Work only while holding a lease, so that other replicas can stand by.
     #[arg(long, env = "MAPTASK_LEADER_ELECTION", default_value_t = true, action = ArgAction::Set, global = true)]
     pub leader_election: bool,
     /// Name of the lease.

@@ -54,7 +54,7 @@ pub(super) async fn create(client: &Client, create: &Create) -> CreateOutcome {
             CreateOutcome::Indeterminate
         }
         Err(Meaning::NotFound) => {
-            CreateOutcome::Failed { message: "the namespace is not there".to_owned(), may_exist: false }
+            CreateOutcome::Failed { message: "the namespace does not exist".to_owned(), may_exist: false }
         }
         Err(Meaning::Failed(message)) => CreateOutcome::Failed { message, may_exist: false },
         // Nobody else writes a pod that is being created: a gateway's doing, which may have passed the request on.

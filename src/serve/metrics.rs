@@ -61,12 +61,16 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("maptask");
         let r = &mut registry;
         r.register("tasks", "MapTasks by phase", metrics.tasks.clone());
-        r.register("item_attempts", "Attempts ended, by how they ended", metrics.attempts.clone());
+        r.register("item_attempts", "Ended attempts by outcome", metrics.attempts.clone());
         r.register("items", "Items of the MapTasks that have not ended, by phase", metrics.items.clone());
-        r.register("create_window", "Pod creates that may be on their way at once", metrics.window.clone());
+        r.register("create_window", "Pod creates that may be in progress at once", metrics.window.clone());
         r.register("held_namespaces", "Namespaces whose quota is used up", metrics.held.clone());
-        r.register("held_tasks", "MapTasks whose pods can't be created", metrics.held_tasks.clone());
-        r.register("cached_items", "Items whose result was found in a cache", metrics.cached.clone());
+        r.register(
+            "held_tasks",
+            "MapTasks that are probed with one pod at a time because their creates fail",
+            metrics.held_tasks.clone(),
+        );
+        r.register("cached_items", "Items with a cached result", metrics.cached.clone());
         r.register("pod_creates", "Pod creates by outcome", metrics.creates.clone());
         r.register("pod_deletes", "Pod deletes by outcome", metrics.deletes.clone());
         r.register("status_writes", "Status writes by outcome", metrics.writes.clone());
@@ -75,7 +79,7 @@ impl Default for Metrics {
             "Bytes of packed phases and attempts in a status write",
             metrics.status_bytes.clone(),
         );
-        r.register("planning_seconds", "Time that a round of planning took", metrics.planning.clone());
+        r.register("planning_seconds", "Duration of a planning round", metrics.planning.clone());
         r.register("leader", "1 while this instance holds the lease", metrics.leader.clone());
         r.register("watch_events", "Events received from the watches", metrics.watch_events.clone());
         Self { registry: Arc::new(Mutex::new(registry)), ..metrics }

@@ -197,7 +197,7 @@ fn items_of_a_configmap_that_is_not_there_are_waited_for() {
     let namespace = Namespace::new("noitems");
     namespace.apply(&short("t", &json!({ "items": { "configMap": { "name": "list", "key": "lines" } } })));
     let words = wait_for_reason(&namespace, "t", "ItemsMissing");
-    assert!(words.contains("ConfigMap list is not there"), "{words}");
+    assert!(words.contains("ConfigMap list does not exist"), "{words}");
     namespace.apply(&json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "list" }, "data": { "lines": "a\nb\n" },
     }));

@@ -52,7 +52,7 @@ fn a_pod_that_can_never_fit_fails_its_task_early_and_says_so() {
     let status = namespace.wait_for_end("large");
     let accepted = condition(&status, "Accepted");
     assert!(accepted.starts_with("False NeverFits") && accepted.contains("quota small"), "{accepted}");
-    assert!(accepted.contains("requests.memory=2Gi") && accepted.contains("1Gi in all"), "{accepted}");
+    assert!(accepted.contains("requests.memory=2Gi") && accepted.contains("1Gi in total"), "{accepted}");
 
     let namespace = Namespace::new("limitrange");
     let mut hang = asking("t", 2, &json!({ "limits": { "memory": "2Gi" } }));
@@ -92,7 +92,7 @@ fn items_of_a_configmap_are_those_that_it_held_when_the_task_was_accepted() {
     // The task may come before its list.
     namespace.apply(&task("lines", "lines", "Lines"));
     namespace.wait("word on the list", || {
-        namespace.status("lines")["message"].as_str()?.contains("ConfigMap inputs is not there").then_some(())
+        namespace.status("lines")["message"].as_str()?.contains("ConfigMap inputs does not exist").then_some(())
     });
     inputs("a\nb b\n\n$c\n", "{\"lr\": 0.1}\n7\n", "[1, \"x\", null]");
     namespace.apply(&task("json", "json", "JsonLines"));

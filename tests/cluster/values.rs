@@ -130,7 +130,7 @@ fn text_files_in_the_encodings_of_common_editors_give_their_items() {
         assert_eq!(result_text(&namespace, name), [r#""ä""#, r#""b""#], "{name}");
     }
     let accepted = condition(&namespace.wait_for_end("latin"), "Accepted");
-    assert!(accepted.contains("line 1 holds the byte 0xe9") && accepted.contains("save it as UTF-8"), "{accepted}");
+    assert!(accepted.contains("line 1 contains the byte 0xe9") && accepted.contains("save it as UTF-8"), "{accepted}");
 }
 
 /// What fills the termination log with this beginning, so many bytes, and this end.

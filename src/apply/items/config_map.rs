@@ -15,7 +15,7 @@ pub(super) async fn fetch(client: &Client, namespace: &str, source: &ConfigMapIt
             Some(text) => FetchOutcome::Found(text),
             None => FetchOutcome::Missing(format!("ConfigMap {name} has no key {key}")),
         },
-        Ok(None) => FetchOutcome::Missing(format!("ConfigMap {name} is not there")),
+        Ok(None) => FetchOutcome::Missing(format!("ConfigMap {name} does not exist")),
         Err(failure) => FetchOutcome::Indeterminate(failure.to_string()),
     }
 }
