@@ -1,10 +1,10 @@
-//! The conditions of a MapTask: a closed list of types and reasons.
+//! The conditions of a MapTask.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-/// Most characters of a condition's message: the API server's own words can be long.
+/// Maximum length of a condition's message in characters: messages of the API server can be long.
 pub const MESSAGE_LIMIT: usize = 1024;
 /// Most conditions: the types below, and room for those of a later version.
 const MAX_CONDITIONS: u32 = 32;
@@ -12,7 +12,7 @@ const MAX_CONDITIONS: u32 = 32;
 /// The types of a MapTask's conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConditionType {
-    /// The spec was found good and its pods creatable.
+    /// The spec is valid and its pods can be created.
     Accepted,
     /// Enough items have succeeded.
     SuccessCriteriaMet,
@@ -22,15 +22,15 @@ pub enum ConditionType {
     Complete,
     /// The task failed and no pod of it runs.
     Failed,
-    /// Results were changed or deleted by somebody else while the task ran, and are not known any more.
+    /// Somebody else changed or deleted results while the task ran, and they are lost.
     ResultsDamaged,
-    /// The task has ended, one way or the other, with the reason of Complete or Failed.
+    /// The task has ended, with success or failure. Its reason is that of Complete or Failed.
     Finished,
-    /// `spec.suspend` holds back its items, as a Job has it.
+    /// `spec.suspend` keeps items from starting; the same type as a Job's.
     Suspended,
-    /// The task is under way, in the words of kstatus.
+    /// The task has not ended; a type of kstatus.
     Reconciling,
-    /// The task has failed and goes on only if somebody changes something, in the words of kstatus.
+    /// The task has failed and continues only after somebody changes it; a type of kstatus.
     Stalled,
 }
 
@@ -106,7 +106,7 @@ pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
                 "status": {
                     "type": "string",
                     "enum": ["True", "False", "Unknown"],
-                    "description": "Whether it is true: True, False or Unknown.",
+                    "description": "Whether the condition holds: True, False or Unknown.",
                 },
                 "reason": text(64, "One word in CamelCase for the cause of the last transition."),
                 "message": text(4_096, "The details of the transition for people; may be empty."),
@@ -114,7 +114,7 @@ pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
                     "type": "integer",
                     "format": "int64",
                     "minimum": 0,
-                    "description": "The metadata.generation that the condition was set upon.",
+                    "description": "The metadata.generation for which the condition was set.",
                 },
                 "lastTransitionTime": {
                     "type": "string",

@@ -1,4 +1,5 @@
-//! The CustomResourceDefinition as it is installed: what kube derives from the types, and what its attributes can't say.
+//! The CustomResourceDefinition as it is installed: what kube derives from the types, and what its attributes can't
+//! say.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps,
@@ -10,8 +11,8 @@ use super::MapTask;
 
 /// The CustomResourceDefinition of MapTasks.
 ///
-/// The status of a new object has a default: until the operator writes one, `observedGeneration` -1 keeps tools that go by
-/// it, such as kstatus, from taking the task for finished, and the table has a phase to show.
+/// The status of a new object has a default: until the operator writes one, `observedGeneration` -1 keeps tools that go
+/// by it, such as kstatus, from taking the task for finished, and the table has a phase to show.
 pub fn crd() -> CustomResourceDefinition {
     let mut crd = MapTask::crd();
     let schemas = crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());

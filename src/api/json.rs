@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 /// Most levels of lists and objects in each other; the JSON library reads no more, either.
 pub const MAX_DEPTH: usize = 128;
 
-/// A JSON value as its text, without white space between the tokens. Numbers, the order of keys and escapes in strings are
-/// as they were written.
+/// A JSON value as its text, without white space between the tokens. Numbers, the order of keys and escapes in strings
+/// are as they were written.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Json(Box<str>);
 
@@ -81,8 +81,8 @@ impl Json {
         tokens(&self.0).filter(|token| token.starts_with(|c: char| c == '-' || c.is_ascii_digit()))
     }
 
-    /// The same text for the same value: keys in order, strings with no more escapes than they need. Numbers stay as they were
-    /// written. Only for values of bounded depth.
+    /// The same text for the same value: keys in order, strings with no more escapes than they need. Numbers stay as
+    /// they were written. Only for values of bounded depth.
     pub fn canonical(&self) -> String {
         if let Some(text) = self.as_string() {
             return Self::string(&text).0.into();

@@ -1,4 +1,4 @@
-//! The contract: what users write and read. `crds/maptasks.yaml` is generated from here.
+//! The API: what users write and read. `crds/maptasks.yaml` is generated from here.
 
 pub mod conditions;
 mod crd;
@@ -22,7 +22,7 @@ pub use retry_policy::{OutcomeCategory, RetryPolicy, RuleAction};
 pub use spec::{Items, MapTask, MapTaskSpec, Range, ResultSource, Results};
 pub use status::{ItemCounts, MapTaskStatus, ResultShards, TaskPhase, Waiting, WaitingReason};
 
-/// Names that the operator puts on the objects it creates.
+/// Labels of the objects that the operator creates.
 pub mod labels {
     /// The task's name, on pods and ConfigMaps of results.
     pub const NAME: &str = "maptask.dev/name";
@@ -38,14 +38,14 @@ pub mod labels {
     pub const ATTEMPT: &str = "maptask.dev/attempt";
     /// The number of the ConfigMap among those of its task, from 0, on ConfigMaps of results.
     pub const SHARD: &str = "maptask.dev/shard";
-    /// The name of the cache, on the ConfigMaps that keep it.
+    /// The name of the cache, on the ConfigMaps that store it.
     pub const CACHE: &str = "maptask.dev/cache";
 }
 
 /// Names of annotations, on the ConfigMaps of results.
 pub mod annotations {
-    /// Checksums of the lines, by which a change of somebody else's is seen.
+    /// Checksums of the lines, which detect changes by others.
     pub const CHECKS: &str = "maptask.dev/checks";
-    /// Lines, from 0, that somebody else has changed or deleted and that are not known any more, such as `3,17-19`.
+    /// Lines, from 0, that others have changed or deleted and that are lost, such as `3,17-19`.
     pub const DAMAGED: &str = "maptask.dev/damaged";
 }

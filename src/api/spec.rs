@@ -114,9 +114,10 @@ pub struct MapTaskSpec {
     /// What happens to running items when the task is suspended. Defaults to Drain.
     #[serde(default)]
     pub suspend_policy: SuspendPolicy,
-    /// If true, ends the task with what it has: running items are stopped, pending items are Cancelled, the results of items that
-    /// succeeded stay, and the reduce does not run. The task is Failed with the reason Cancelled, unless its outcome was already
-    /// decided. Takes precedence over suspend. A rerun starts once this is false again. Defaults to false.
+    /// If true, ends the task with what it has: running items are stopped, pending items are Cancelled, the results of
+    /// items that succeeded stay, and the reduce does not run. The task is Failed with the reason Cancelled, unless its
+    /// outcome was already decided. Takes precedence over suspend. A rerun starts once this is false again. Defaults to
+    /// false.
     #[serde(default)]
     pub cancel: bool,
     /// Runs items of a finished task again, once for each id.

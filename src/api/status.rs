@@ -1,4 +1,4 @@
-//! What the operator tells: `status` of a MapTask, small whatever the number of items.
+//! The observed state: `status` of a MapTask. Its size hardly depends on the number of items.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
@@ -7,15 +7,15 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::failures::FailureGroup;
 use super::progress::Progress;
 
-/// How a MapTask goes. Written by the operator alone, always as a whole: what is absent is left out.
+/// The observed state of a MapTask. Only the operator writes it, always as a whole; absent values are omitted.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = super::values::of_status)]
 pub struct MapTaskStatus {
-    /// Where the task as a whole stands.
+    /// Phase of the task as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<TaskPhase>,
-    /// The generation of the spec that this status speaks of.
+    /// The generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Number of items in the list.
@@ -27,14 +27,14 @@ pub struct MapTaskStatus {
     /// Number of items in each phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<ItemCounts>,
-    /// The phase of every item, packed; docs/phases.md tells how.
+    /// The phase of every item, packed as docs/phases.md describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phases: Option<String>,
-    /// The items beyond their first attempt, packed; docs/phases.md tells how.
+    /// The attempts of items beyond their first, packed as docs/phases.md describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<String>,
-    /// The items in phase Failed as ranges in the form of a Job's failedIndexes, such as `1,3-5,7`: at most 16 KiB. What has no
-    /// room are the highest indexes; failedIndexesOmitted counts them.
+    /// The items in phase Failed as ranges in the form of a Job's failedIndexes, such as `1,3-5,7`: at most 16 KiB.
+    /// What has no room are the highest indexes; failedIndexesOmitted counts them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_indexes: Option<String>,
     /// Number of failed items that failedIndexes has no room for; absent if it lists all.
@@ -43,58 +43,58 @@ pub struct MapTaskStatus {
     /// Pods that are requested, start or run for the task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pods: Option<i32>,
-    /// Items ended of all items, for people: `8123/10000`, and `?` for a number that is not known yet.
+    /// Ended items of all items, for people: `8123/10000`, with `?` for a number that is not known yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<String>,
     /// Share of successes among ended items against the share required, for people: `99.5/98%`; `-` before any end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ratio: Option<String>,
-    /// One word for why the task waits, or why it failed, at most 64 characters: the reason in `waiting`, or that of the condition
-    /// Failed or `FailureTarget`; empty while all is well.
+    /// One word for why the task waits or failed, at most 64 characters: the reason in `waiting`, or that of the
+    /// condition Failed or `FailureTarget`. Empty if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Time from startTime to completionTime, for people: `3m12s`; absent until the task has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<String>,
-    /// How fast the task goes.
+    /// Progress of the task over time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
-    /// Why nothing more starts now.
+    /// Why no more items start at the moment.
     #[serde(default, deserialize_with = "if_known", skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
     /// One sentence about the state of the task: why it ended, or what it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Attempts that did not succeed, in at most 10 groups of like ones.
+    /// Attempts that did not succeed, in at most 10 groups of similar ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub failures: Vec<FailureGroup>,
-    /// SHA-256 of the ConfigMap's text that the items were read from.
+    /// SHA-256 of the ConfigMap text from which the items were read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items_hash: Option<String>,
-    /// SHA-256 of spec.template and spec.reduce.template as they were accepted, without what may be left out of them; before it,
-    /// the number of the rules for that.
+    /// SHA-256 of spec.template and spec.reduce.template at acceptance, in canonical form. A prefix gives the version
+    /// of that form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template_hash: Option<String>,
-    /// The last rerun that was done.
+    /// The last rerun that was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rerun: Option<RerunDone>,
-    /// The rerun that is asked for and has yet to start: once the task has ended.
+    /// The requested rerun that has not started yet. It starts once the task has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_rerun: Option<PendingRerun>,
-    /// ConfigMaps that hold the results, in order; each has a key results.jsonl with one line an item.
+    /// The ConfigMaps with the results. Each has the key results.jsonl with one line for each item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<ResultShards>,
-    /// How it goes with `spec.reduce`.
+    /// State of `spec.reduce`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reduce: Option<ReduceStatus>,
-    /// What the reduce said: any JSON, or else a string. JSON is a string of its text where the API server would make another
-    /// number of one in it (beyond 64 bits, or with more digits than a float has), and a number alone where it would write it in
-    /// another way (3.10 as 3.1).
+    /// Result of the reduce: any JSON, or otherwise a string. If the API server would change a number in it (beyond 64
+    /// bits, or with more digits than a double has), this is a string of the JSON text. A single number is also a
+    /// string if the API server would write it differently (3.10 as 3.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::any_value")]
     pub result: Option<super::Json>,
-    /// The text of what the reduce said, where the API server writes a number of status.result in another way (3.10 as 3.1).
+    /// Text of the result of the reduce, if the API server writes a number in status.result differently (3.10 as 3.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_text: Option<String>,
     /// When the task was accepted.
@@ -106,35 +106,35 @@ pub struct MapTaskStatus {
     #[schemars(schema_with = "super::schema::timestamp")]
     pub completion_time: Option<Time>,
     /// What is true of the task, each with a reason and a message. A type that is absent is not true, or not yet known.
-    /// - Accepted: the spec was found good and its pods can be created.
-    /// - SuccessCriteriaMet: enough items have succeeded; remaining ones may still run.
+    /// - Accepted: the spec is valid and its pods can be created.
+    /// - SuccessCriteriaMet: enough items have succeeded; remaining items may still run.
     /// - `FailureTarget`: the task can't succeed any more; remaining items may still run.
     /// - Complete: the task succeeded, and no pod of it runs.
     /// - Failed: the task failed or was refused, and no pod of it runs.
     /// - Finished: the task has ended either way, with the reason of Complete or Failed.
-    /// - Suspended: spec.suspend holds back its items.
-    /// - Reconciling: the task is under way, for kstatus.
-    /// - Stalled: the task failed or was refused, and goes on only once somebody has changed something, for kstatus.
+    /// - Suspended: spec.suspend keeps items from starting.
+    /// - Reconciling: the task has not ended, for kstatus.
+    /// - Stalled: the task failed or was refused, and continues only after somebody changes it, for kstatus.
     /// - `ResultsDamaged`: somebody else changed or deleted results while the task ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "super::conditions::schema")]
     pub conditions: Vec<Condition>,
 }
 
-/// Where a task stands.
+/// Phase of a task.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 pub enum TaskPhase {
     /// Not yet accepted.
     Pending,
     /// Items run or wait for their turn.
     Running,
-    /// Held back by `spec.suspend`.
+    /// `spec.suspend` keeps items from starting.
     Suspended,
-    /// The map is successful; its results are being reduced.
+    /// Enough items have succeeded, and the reduce runs.
     Reducing,
-    /// Enough items succeeded. Final.
+    /// Enough items have succeeded, and the reduce, if there is one. Final.
     Succeeded,
-    /// Refused, or the success criterion can't be met any more. Final.
+    /// The task was refused, or can no longer succeed. Final.
     Failed,
 }
 
@@ -163,27 +163,27 @@ impl TaskPhase {
 pub struct ItemCounts {
     /// Items that have not started or wait for their next attempt.
     pub pending: i32,
-    /// Items with a pod.
+    /// Items that have a pod.
     pub running: i32,
     /// Items that succeeded.
     pub succeeded: i32,
-    /// Items whose attempts are used up.
+    /// Items that failed and have no attempts left.
     pub failed: i32,
-    /// Items whose result was known before.
+    /// Items with a cached result.
     pub cached: i32,
-    /// Items that were not run to their end, since the task was decided.
+    /// Items that did not run to their end, because the outcome of the task was decided.
     pub cancelled: i32,
-    /// Items beyond their first attempt.
+    /// Items with more than one attempt.
     pub retried: i32,
 }
 
-/// Why nothing more starts now.
+/// Why no more items start at the moment.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Waiting {
-    /// What is short.
+    /// The cause, in one word.
     pub reason: WaitingReason,
-    /// The API server's message, where it gave one; at most 512 characters.
+    /// Details, such as the message of the API server, the scheduler or the kubelet; at most 512 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// Since when this is the reason, to the second.
@@ -205,7 +205,7 @@ fn if_known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Waiting
     Ok(value.and_then(|value| serde_json::from_value(value).ok()))
 }
 
-/// What is short when items wait.
+/// Why items wait.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WaitingReason {
     /// `spec.concurrency` items are in flight.
@@ -214,33 +214,35 @@ pub enum WaitingReason {
     Quota,
     /// The operator's own limit on pods is reached.
     OperatorLimit,
-    /// The items left wait for the time of their next attempt.
+    /// The remaining items wait for the time of their next attempt.
     Backoff,
-    /// Another object has the name that the next pod needs.
+    /// Another object has the name of the next pod.
     NameTaken,
-    /// The API server asks for fewer requests.
+    /// The API server is overloaded and asks for fewer requests.
     Throttled,
-    /// No node has room for pods that exist; with the scheduler's message.
+    /// No node has capacity for existing pods; with the scheduler's message.
     NoCapacity,
-    /// Pods can't start, for want of an image, a volume or of what their template refers to, or have not started for ten seconds.
+    /// Pods can't start because an image, a volume or another object of their template is missing, or have not started
+    /// for ten seconds.
     NotStarting,
-    /// The item's container of a pod has ended, and others of it have run for ten seconds since; see `spec.completion`.
+    /// The item's container has ended, and other containers of its pod have run for ten seconds since; see
+    /// `spec.completion`.
     ContainersRunning,
-    /// Scheduling gates hold back pods that exist: whoever set them has yet to remove them.
+    /// Scheduling gates hold back existing pods. Whatever set the gates must remove them.
     SchedulingGated,
-    /// The ConfigMap of the items, or the key in it, is not there.
+    /// The ConfigMap of the items, or its key, does not exist.
     ItemsMissing,
-    /// The ConfigMap of the items is not what it was at acceptance, and the operator has been restarted since.
+    /// The ConfigMap of the items has changed since acceptance, and the operator has restarted since.
     ItemsChanged,
-    /// `spec.template` or `spec.reduce.template` is not what it was at acceptance.
+    /// `spec.template` or `spec.reduce.template` has changed since acceptance.
     TemplateChanged,
-    /// The items left are being computed by others with the same cache; see `spec.cache.serialize`.
+    /// Other items with the same cache key are being computed; see `spec.cache.serialize`.
     Serialized,
-    /// Results, or the status itself, can't be stored: the rest of the status is older than that. Pods that have ended stay
-    /// until it works again, and nothing new starts.
+    /// The API server does not store results, or the status. The rest of the status is older. Until it does, finished
+    /// pods stay and nothing new starts.
     ResultsNotStored,
-    /// The API server does not create the task's pods, for a reason that the cluster can heal, such as a webhook that is
-    /// down or a `ServiceAccount` that is missing; with its message. Tried again, up to a minute apart.
+    /// The API server can't create the task's pods, for a reason that can be repaired, such as a webhook that is down
+    /// or a missing `ServiceAccount`; with its message. The operator retries up to a minute apart.
     FailedCreate,
 }
 
@@ -268,55 +270,56 @@ impl WaitingReason {
     }
 }
 
-/// A rerun that was done.
+/// A rerun that was started.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct RerunDone {
-    /// Its id.
+    /// The id of the rerun.
     pub id: String,
     /// Number of items that were started again.
     pub items: i32,
-    /// Whether they were picked, so that all of them run whatever the others' counts say; not so for All.
+    /// Whether the items were selected explicitly, that is not by All. They then all run, whatever the counts of the
+    /// other items.
     #[serde(default)]
     pub explicit_selection: bool,
-    /// Why it could not be done.
+    /// Why it could not be started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
-/// A rerun that is yet to start.
+/// A rerun that has not started yet.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingRerun {
-    /// Its id. Another one in the spec takes its place.
+    /// The id of the rerun. A later id in the spec replaces it.
     pub id: String,
     /// What it waits for, or why it will be refused; at most 512 characters.
     pub message: String,
 }
 
-/// How it goes with the reduce.
+/// State of the reduce.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ReduceStatus {
-    /// Where it stands: Pending, Running, Succeeded, Failed, Cancelled.
+    /// Its phase: Pending, Running, Succeeded, Failed or Cancelled.
     pub phase: ReducePhase,
-    /// The attempt that is meant, from 1; its pod is `<task>-reduce-<attempt>`.
+    /// Number of the current attempt, from 1. Its pod is `<task>-reduce-<attempt>`.
     pub attempt: i32,
-    /// Failures of its own.
+    /// Number of application failures.
     pub application_failures: i32,
-    /// Endings by the cluster's fault.
+    /// Number of infrastructure failures.
     pub infrastructure_failures: i32,
-    /// When it began.
+    /// When the reduce started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::timestamp")]
     pub start_time: Option<Time>,
-    /// Its attempts that did not succeed, in groups of like ones.
+    /// Its attempts that did not succeed, in groups of similar ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub failures: Vec<FailureGroup>,
 }
 
-/// Where a reduce stands.
+/// Phase of the reduce.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 pub enum ReducePhase {
     /// It has not started, or waits for its next attempt.
@@ -325,21 +328,23 @@ pub enum ReducePhase {
     Running,
     /// It succeeded.
     Succeeded,
-    /// Its attempts are used up.
+    /// It failed and has no attempts left.
     Failed,
     /// It was stopped.
     Cancelled,
 }
 
-/// Where the results are.
+/// The ConfigMaps with the results.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ResultShards {
-    /// The ConfigMaps are `<configMapPrefix><k>` for k from 0 to shards - 1. Zeros before k give all names the digits of the
-    /// last, so that they sort as their items do: with 11 ConfigMaps from `00` to `10`. The label `maptask.dev/shard` is k.
+    /// The ConfigMaps are `<configMapPrefix><k>` for k from 0 to shards - 1. Zeros before k give all names the digits
+    /// of the last, so that they sort as their items do: with 11 ConfigMaps from `00` to `10`. The label
+    /// `maptask.dev/shard` is k.
     pub config_map_prefix: String,
-    /// Number of ConfigMaps that the whole list takes. Once the task has succeeded all are there; until then, and of a task that
-    /// failed, those that would hold only null may be missing, after the end of a failed task only the last ones.
+    /// Number of ConfigMaps that the whole list takes. Once the task has succeeded all are there; until then, and of a
+    /// task that failed, those that would hold only null may be missing, after the end of a failed task only the last
+    /// ones.
     pub shards: i32,
     /// Item i is line i mod itemsPerShard of shard i div itemsPerShard.
     pub items_per_shard: i32,

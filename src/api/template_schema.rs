@@ -1,8 +1,9 @@
 //! What the CRD's schema says of a pod template: its outside, and what of its containers says which program runs.
 //!
-//! A schema of a whole pod would be 400 KB, and older than the API server's own within months. So the outside is typed, such
-//! that an unknown field is refused there as it is in a Job, and within `spec` all fields are kept as they are: the API server
-//! is asked about them by a dry run. What is typed of a container is what CEL can see, to refuse a change of it.
+//! A schema of a whole pod would be 400 KB, and older than the API server's own within months. So the outside is typed,
+//! such that an unknown field is refused there as it is in a Job, and within `spec` all fields are kept as they are:
+//! the API server is asked about them by a dry run. What is typed of a container is what CEL can see, to refuse a
+//! change of it.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};

@@ -13,8 +13,8 @@ pub(super) fn of_spec(schema: &mut Schema) {
     }
 }
 
-/// A status: its enums are open strings, since the schema in a cluster may be older than the operator that writes. What is
-/// absent is left out: it is never `null`, and no default is put in its place.
+/// A status: its enums are open strings, since the schema in a cluster may be older than the operator that writes. What
+/// is absent is left out: it is never `null`, and no default is put in its place.
 pub(super) fn of_status(schema: &mut Schema) {
     if let Some(object) = schema.as_object_mut() {
         walk(object, Enums::Open);
