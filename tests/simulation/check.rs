@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use maptask::api::TaskPhase;
 use maptask::api::conditions::{ConditionType, find_true, is_true};
 use maptask::api::remaining_items::{OnFailure, OnSuccess};
-use maptask::api::spec::{Completion, MapTaskSpec};
+use maptask::api::spec::MapTaskSpec;
 use maptask::api::status::{MapTaskStatus, ReducePhase};
 use maptask::core::ids::{ItemCount, TaskKey, Time};
 use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
@@ -110,10 +110,7 @@ impl Truth {
             return reduce::check_start(key, task, &record, results);
         }
         // Of a task on its way out, the garbage collector takes pods whose names are still in use.
-        // Of one that has ended, the next operator stops pods that live on at once.
-        let ended = task.status.phase.is_some_and(TaskPhase::is_terminal);
-        let stops_all = ended && task.spec.completion == Completion::Container;
-        if task.deleting || stops_all || !starts(&task.spec, &task.status) {
+        if task.deleting || !starts(&task.spec, &task.status) {
             return Ok(());
         }
         match record.0.get(key.1) {

@@ -49,7 +49,7 @@ impl ItemTable {
         at: &Circumstances,
     ) -> Ended {
         self.assignments.release(index);
-        let AttemptEnd { outcome, mut detail } = end;
+        let AttemptEnd { outcome, detail } = end;
         let outcome = self.take_result(spec, index, outcome);
         step.outcomes.count(&outcome);
         if outcome.is_success() {
@@ -63,23 +63,37 @@ impl ItemTable {
             self.set(step, index, ItemPhase::Cancelled);
             return ended;
         }
+        ended.fails_task = self.fail(step, spec, index, &outcome, detail, at);
+        ended
+    }
+
+    /// The attempt did not succeed, and that counts. Returns why the task fails, if a rule says so.
+    fn fail(
+        &mut self,
+        step: &mut Step<'_>,
+        spec: &AcceptedSpec,
+        index: Index,
+        outcome: &AttemptOutcome,
+        mut detail: Detail,
+        at: &Circumstances,
+    ) -> Option<String> {
         let mut tries = self.tries.get(index);
         if let Some(category) = outcome.category() {
-            explain(spec, &outcome, tries, &mut detail);
-            self.failures.add(index, &mut tries, category, &outcome, &detail);
+            explain(spec, outcome, tries, &mut detail);
+            self.failures.add(index, &mut tries, category, outcome, &detail);
         }
-        match if at.may_retry { spec.policy.next(tries, &outcome) } else { Next::FailItem } {
+        match if at.may_retry { spec.policy.next(tries, outcome) } else { Next::FailItem } {
             Next::Again(again) if at.remainder.starts() => {
-                self.try_again(step, spec, index, &outcome, again, at.clear_at);
+                self.try_again(step, spec, index, outcome, again, at.clear_at);
             }
             Next::Again(_) => self.set(step, index, ItemPhase::Cancelled),
             Next::FailItem => self.set(step, index, ItemPhase::Failed),
             Next::FailTask => {
                 self.set(step, index, ItemPhase::Failed);
-                ended.fails_task = Some(rule_message(index, &outcome, &detail));
+                return Some(rule_message(index, outcome, &detail));
             }
         }
-        ended
+        None
     }
 
     fn try_again(

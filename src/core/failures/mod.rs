@@ -9,7 +9,7 @@ use std::mem::discriminant;
 use crate::api::OutcomeCategory;
 use crate::api::failures::{FailureGroup, FailureSample};
 use crate::core::attempt_end::AttemptOutcome;
-use crate::core::ids::Index;
+use crate::core::ids::{Attempt, Index};
 use crate::core::phases::Tries;
 use crate::core::pod::{Detail, PodEnd};
 use crate::core::ranges::Ranges;
@@ -103,26 +103,18 @@ impl Failures {
         ending: &AttemptOutcome,
         detail: &Detail,
     ) {
-        let message = detail.message.as_deref().filter(|m| !m.trim().is_empty());
-        let pattern = message.map(pattern);
-        let reason = detail.reason.as_deref().map(|reason| crate::text::cut(reason, REASON_LIMIT));
-        let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
-        let new = FailureGroup {
-            category: category.as_str().to_owned(),
-            reason,
-            exit_code: ending.exit_code(),
-            container: ending.container().map(|name| crate::text::cut(name, REASON_LIMIT)),
-            attempts: 0,
-            items: 0,
-            indexes: String::new(),
-            pattern,
-            sample: FailureSample {
-                index: number(index.0),
-                attempt: number(tries.attempt.0),
-                node: detail.node.clone(),
-                message: message.map(|m| sample(m, MESSAGE_LIMIT)),
-            },
-        };
+        let place = self.place_of(group_of(index, tries.attempt, category, ending, detail));
+        let group = &mut self.groups[place];
+        group.shown.attempts = group.shown.attempts.saturating_add(1);
+        if tries.failure_groups & (1 << place) == 0 {
+            tries.failure_groups |= 1 << place;
+            group.shown.items = group.shown.items.saturating_add(1);
+        }
+        group.indexes.insert(index);
+    }
+
+    /// The place of the group that takes a failure like this one, which is made if there is room.
+    fn place_of(&mut self, new: FailureGroup) -> usize {
         let is_alike = |Group { shown, .. }: &Group| {
             shown.category == new.category
                 && shown.exit_code == new.exit_code
@@ -133,7 +125,7 @@ impl Failures {
         let is_other = |group: &Group| group.shown.category == OTHER;
         let place = self.groups.iter().position(is_alike);
         let place = place.or_else(|| self.groups.iter().position(is_other).filter(|_| self.groups.len() == MAX_GROUPS));
-        let place = place.unwrap_or_else(|| {
+        place.unwrap_or_else(|| {
             let is_last = self.groups.len() + 1 == MAX_GROUPS;
             let other = FailureGroup {
                 category: OTHER.to_owned(),
@@ -145,14 +137,35 @@ impl Failures {
             };
             self.groups.push(Group { shown: if is_last { other } else { new }, indexes: Ranges::default() });
             self.groups.len() - 1
-        });
-        let group = &mut self.groups[place];
-        group.shown.attempts = group.shown.attempts.saturating_add(1);
-        if tries.failure_groups & (1 << place) == 0 {
-            tries.failure_groups |= 1 << place;
-            group.shown.items = group.shown.items.saturating_add(1);
-        }
-        group.indexes.insert(index);
+        })
+    }
+}
+
+/// A group of which this is the only failure, not yet counted.
+fn group_of(
+    index: Index,
+    attempt: Attempt,
+    category: OutcomeCategory,
+    outcome: &AttemptOutcome,
+    detail: &Detail,
+) -> FailureGroup {
+    let message = detail.message.as_deref().filter(|m| !m.trim().is_empty());
+    let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+    FailureGroup {
+        category: category.as_str().to_owned(),
+        reason: detail.reason.as_deref().map(|reason| crate::text::cut(reason, REASON_LIMIT)),
+        exit_code: outcome.exit_code(),
+        container: outcome.container().map(|name| crate::text::cut(name, REASON_LIMIT)),
+        attempts: 0,
+        items: 0,
+        indexes: String::new(),
+        pattern: message.map(pattern),
+        sample: FailureSample {
+            index: number(index.0),
+            attempt: number(attempt.0),
+            node: detail.node.clone(),
+            message: message.map(|m| sample(m, MESSAGE_LIMIT)),
+        },
     }
 }
 

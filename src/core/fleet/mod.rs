@@ -239,9 +239,8 @@ impl Fleet {
         }
     }
 
-    /// Starts items, one task after the other in the order of the line, as far as the limits allow.
-    fn launch(&mut self, now: Time, touched: &mut BTreeSet<TaskKey>, plan: &mut Plan) {
-        let poll = self.poll_context(now);
+    /// The tasks that have an item to start. Counts those that have items in flight.
+    fn line_up(&mut self) -> Line {
         let mut line = Line::default();
         self.busy = 0;
         for (key, entry) in &mut self.entries {
@@ -251,6 +250,13 @@ impl Fleet {
                 line.push(task.priority(), task.in_flight(), key.clone());
             }
         }
+        line
+    }
+
+    /// Starts items, one task after the other in the order of the line, as far as the limits allow.
+    fn launch(&mut self, now: Time, touched: &mut BTreeSet<TaskKey>, plan: &mut Plan) {
+        let poll = self.poll_context(now);
+        let mut line = self.line_up();
         let mut denied: BTreeMap<TaskKey, Denial> = BTreeMap::new();
         while let Some(key) = line.pop() {
             let Some(entry) = self.entries.get_mut(&key) else { continue };
@@ -282,6 +288,11 @@ impl Fleet {
             line.push(task.priority(), task.in_flight(), key.clone());
             touched.insert(key);
         }
+        self.note_waiting(now, denied, touched);
+    }
+
+    /// Tells every task why nothing more of it starts.
+    fn note_waiting(&mut self, now: Time, mut denied: BTreeMap<TaskKey, Denial>, touched: &mut BTreeSet<TaskKey>) {
         for (key, entry) in &mut self.entries {
             let Some(task) = entry.task.as_mut() else { continue };
             if task.note_waiting(now, denied.remove(key)) {

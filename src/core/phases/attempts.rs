@@ -118,7 +118,10 @@ impl Attempts {
         let mut body = body.as_slice();
         let entries = take(&mut body).filter(|n| *n > 0 && *n <= count.get()).ok_or(DecodeError::Entry(0))? as usize;
         let columns = codec::inflate(body, ENTRY_BYTES * entries)?;
-        let mut columns = columns.as_slice();
+        Self::read_columns(&columns, entries, count)
+    }
+
+    fn read_columns(mut columns: &[u8], entries: usize, count: ItemCount) -> Result<Self, DecodeError> {
         let mut column = || (0..entries).map(|entry| take(&mut columns).ok_or(DecodeError::Entry(entry))).collect();
         let [gaps, free, own, infrastructure]: [Result<Vec<u32>, _>; 4] = [column(), column(), column(), column()];
         let (gaps, free, own, infrastructure) = (gaps?, free?, own?, infrastructure?);

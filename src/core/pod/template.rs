@@ -213,10 +213,6 @@ impl PodTemplate {
         env: &[(String, String)],
         memory_raises: Raises,
     ) -> Value {
-        let mut labels = self.labels.clone();
-        labels.extend(owner_labels(&task.name, uid));
-        labels.insert(labels::INDEX.to_owned(), json!(role.label()));
-        labels.insert(labels::ATTEMPT.to_owned(), json!(role.attempt().to_string()));
         let mut spec = self.spec.clone();
         spec.insert("restartPolicy".to_owned(), json!("Never"));
         for list in ["initContainers", "containers"] {
@@ -235,30 +231,37 @@ impl PodTemplate {
             spec.insert("hostname".to_owned(), json!(hostname));
         }
         if let Some(wanted) = &self.artifacts {
-            let directory = artifacts::directory(task, uid, role);
-            for container in spec.get_mut("containers").and_then(Value::as_array_mut).into_iter().flatten() {
-                if container.get("name").and_then(Value::as_str) == Some(&self.container) {
-                    add_env(container, &[("MAPTASK_ARTIFACTS".to_owned(), directory.clone())]);
-                    artifacts::mount(wanted, container, &directory);
-                }
-            }
+            self.add_artifacts(wanted, &artifacts::directory(task, uid, role), &mut spec);
         }
         if let Some(view) = &self.results {
             results_view::mount(view, &mut spec);
         }
         self.memory.raise(&mut spec, memory_raises);
+        let metadata = self.metadata(task, uid, role, &name);
+        json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec })
+    }
+
+    fn metadata(&self, task: &TaskKey, uid: &str, role: PodRole, name: &str) -> Value {
+        let mut labels = self.labels.clone();
+        labels.extend(owner_labels(&task.name, uid));
+        labels.insert(labels::INDEX.to_owned(), json!(role.label()));
+        labels.insert(labels::ATTEMPT.to_owned(), json!(role.attempt().to_string()));
         json!({
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {
-                "name": name,
-                "namespace": &*task.namespace,
-                "labels": labels,
-                "annotations": self.annotations,
-                "ownerReferences": [owner_reference(&task.name, uid)],
-            },
-            "spec": spec,
+            "name": name,
+            "namespace": &*task.namespace,
+            "labels": labels,
+            "annotations": self.annotations,
+            "ownerReferences": [owner_reference(&task.name, uid)],
         })
+    }
+
+    fn add_artifacts(&self, wanted: &Artifacts, directory: &str, spec: &mut Map<String, Value>) {
+        for container in spec.get_mut("containers").and_then(Value::as_array_mut).into_iter().flatten() {
+            if container.get("name").and_then(Value::as_str) == Some(&self.container) {
+                add_env(container, &[("MAPTASK_ARTIFACTS".to_owned(), directory.to_owned())]);
+                artifacts::mount(wanted, container, directory);
+            }
+        }
     }
 }
 

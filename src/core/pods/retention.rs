@@ -128,7 +128,7 @@ impl Retention {
             }
             _ => {
                 self.take(id);
-                self.forced_failure(pod);
+                self.make_deletable(pod);
             }
         }
     }
@@ -140,7 +140,7 @@ impl Retention {
         while self.unrecorded.front().is_some_and(|(revision, _)| *revision <= written) {
             let Some((_, pod)) = self.unrecorded.pop_front() else { break };
             if !pod.ended {
-                self.forced_failure(pod);
+                self.make_deletable(pod);
                 continue;
             }
             self.places.insert(pod.role, Place::Kept);
@@ -151,7 +151,7 @@ impl Retention {
         while let Some(oldest) = self.lingering.first_entry().filter(|entry| entry.key().0 <= now || excess > 0) {
             excess = excess.saturating_sub(1);
             let pod = oldest.remove();
-            self.forced_failure(pod);
+            self.make_deletable(pod);
         }
     }
 
@@ -198,7 +198,7 @@ impl Retention {
     /// The deletion did not work and is to be tried again.
     pub fn delete_failed(&mut self, id: PodRole, not_before: Time) {
         if let Some(pod) = self.deleting.remove(&id) {
-            self.forced_failure(FinishedPod { not_before, ..pod });
+            self.make_deletable(FinishedPod { not_before, ..pod });
         }
     }
 
@@ -216,7 +216,7 @@ impl Retention {
         }
     }
 
-    fn forced_failure(&mut self, pod: FinishedPod) {
+    fn make_deletable(&mut self, pod: FinishedPod) {
         self.places.insert(pod.role, Place::Deletable(pod.not_before));
         self.deletable.insert((pod.not_before, pod.role), pod);
     }

@@ -6,6 +6,7 @@ use crate::core::ids::{Attempt, Index, Time};
 use crate::core::phases::ItemPhase;
 use crate::core::pod::{Progress, progress};
 use crate::core::pods::Pods;
+use crate::core::revision::Revision;
 use crate::core::run::Run;
 use crate::core::run::decision::Decision;
 
@@ -60,8 +61,11 @@ impl Run {
         }
     }
 
-    /// These items run again, with full budgets. `explicit_selection`: whatever the counts of the others say.
-    pub fn start_again(&mut self, selected: &BTreeSet<Index>, explicit_selection: bool) {
+    /// These items run again, with full budgets, once the revision is recorded and no create of the run before can come.
+    /// `explicit_selection`: whatever the counts of the others say.
+    pub fn start_again(&mut self, now: Time, selected: &BTreeSet<Index>, explicit_selection: bool, revision: Revision) {
+        let clear_at = self.pods.indeterminate().until_all().map_or(now, |until| until.max(now));
+        self.start_after(revision, clear_at);
         for index in selected {
             self.items.start_again(*index);
         }

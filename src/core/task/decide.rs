@@ -71,48 +71,61 @@ impl Task {
             let late = late.map(|message| (FailReason::DeadlineExceeded, message));
             return self.decide_reduction(now, self.cancels_reduce().or(late));
         }
+        self.decide_map(now, late.then(late_message));
+    }
+
+    /// The same, while the items run. `late`: why nothing may run on.
+    fn decide_map(&mut self, now: Time, late: Option<String>) {
         let (Some(run), mut context) = self.context(now) else { return };
-        if late {
-            let message = late_message();
+        if let Some(message) = late {
             run.force_end(FailReason::DeadlineExceeded, message);
         }
         let news = run.decide();
         if !run.remainder().starts() {
             run.cancel_pending(&mut context);
         }
-        let busy = run.is_busy();
-        let Some(decision) = run.outcome().cloned() else { return };
-        let summary = run.summary();
-        let most_often = run.items().failures().most_often(true).map(|words| format!("; {words}")).unwrap_or_default();
-        let counts = run.items().counts();
-        let reducer = run.spec().reduce.clone();
-        let runs_on = busy && run.remainder() == Remainder::Run;
+        let is_busy = run.is_busy();
+        let Some(outcome) = run.outcome().cloned() else { return };
         if news {
-            match &decision {
-                Outcome::Successful => {
-                    self.summary.set(now, ConditionType::SuccessCriteriaMet, true, "EnoughSuccesses", &summary);
-                }
-                Outcome::Failed(reason, message) => {
-                    self.summary.set(now, ConditionType::FailureTarget, true, reason.as_str(), message);
-                }
+            self.record_decision(now, &outcome);
+        }
+        if !is_busy {
+            self.end_decided(now, outcome);
+        }
+    }
+
+    /// Says how the task was decided, in the write that records what has decided it.
+    fn record_decision(&mut self, now: Time, outcome: &Outcome) {
+        let summary = self.summary();
+        match outcome {
+            Outcome::Successful => {
+                self.summary.set(now, ConditionType::SuccessCriteriaMet, true, "EnoughSuccesses", &summary);
             }
-            self.summary.message = runs_on.then(|| match &decision {
-                Outcome::Successful => {
-                    format!("{summary}; the remaining items run, since spec.remainingItems.onSuccess is Run")
-                }
-                Outcome::Failed(_, message) => {
-                    format!("{message}; the remaining items run, since spec.remainingItems.onFailure is Run")
-                }
-            });
-            let revision = self.writer.change_urgently();
-            if let Some(run) = self.active_mut() {
-                run.decided_with(revision);
+            Outcome::Failed(reason, message) => {
+                self.summary.set(now, ConditionType::FailureTarget, true, reason.as_str(), message);
             }
         }
-        if busy {
-            return;
+        let runs_on = self.active().is_some_and(|run| run.is_busy() && run.remainder() == Remainder::Run);
+        self.summary.message = runs_on.then(|| match outcome {
+            Outcome::Successful => {
+                format!("{summary}; the remaining items run, since spec.remainingItems.onSuccess is Run")
+            }
+            Outcome::Failed(_, message) => {
+                format!("{message}; the remaining items run, since spec.remainingItems.onFailure is Run")
+            }
+        });
+        let revision = self.writer.change_urgently();
+        if let Some(run) = self.active_mut() {
+            run.decided_with(revision);
         }
-        match (decision, reducer) {
+    }
+
+    /// Nothing of the map runs any more: the task ends, or its results are reduced.
+    fn end_decided(&mut self, now: Time, outcome: Outcome) {
+        let Some(run) = self.active() else { return };
+        let (summary, counts, reducer) = (run.summary(), run.items().counts(), run.spec().reduce.clone());
+        let most_often = run.items().failures().most_often(true).map(|words| format!("; {words}")).unwrap_or_default();
+        match (outcome, reducer) {
             (Outcome::Successful, Some(_)) if self.mutable.cancel => self.end_before_reduce(now),
             (Outcome::Successful, Some(reducer)) => self.begin_reduction(now, &reducer, counts),
             (Outcome::Successful, None) => {

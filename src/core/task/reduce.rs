@@ -116,18 +116,7 @@ impl Task {
         if run.is_busy() {
             return;
         }
-        let why = match run.outcome() {
-            Some(Outcome::Failed(reason, message)) if *reason != FailReason::TooManyFailures => format!(": {message}"),
-            _ => run
-                .items()
-                .failures()
-                .most_often(false)
-                .map_or(", which was stopped".to_owned(), |words| format!("; {words}")),
-        };
-        let (reason, words) = match run.outcome() {
-            Some(Outcome::Failed(FailReason::Cancelled, _)) => (FailReason::Cancelled.as_str(), "was stopped"),
-            _ => ("ReduceFailed", "failed"),
-        };
+        let (reason, failed, why) = why_reduce_failed(run);
         let Some(reduction) = self.reduction.take() else { return };
         self.all_indeterminate = self.all_indeterminate.max(reduction.run.pods().indeterminate().until_all());
         let record = reduction.record();
@@ -142,7 +131,7 @@ impl Task {
             self.end(now, TaskPhase::Succeeded, "EnoughSuccesses", &message);
         } else {
             let summary = self.summary();
-            let message = format!("the reduce {words} in attempt {attempt}{why}; {summary}");
+            let message = format!("the reduce {failed} in attempt {attempt}{why}; {summary}");
             self.emit_recorded("Failed", true, &message);
             self.end(now, TaskPhase::Failed, reason, &message);
         }
@@ -151,5 +140,18 @@ impl Task {
     /// How it goes with the reduce, or went.
     pub(super) fn reduce_status(&self) -> Option<ReduceStatus> {
         self.reduction.as_ref().map(|reduction| reduction.record()).or_else(|| self.summary.reduce.clone())
+    }
+}
+
+/// Of a reduce that did not succeed: the reason, what happened to it, and why, in words.
+fn why_reduce_failed(run: &Run) -> (&'static str, &'static str, String) {
+    let most_often = || run.items().failures().most_often(false);
+    let why = match run.outcome() {
+        Some(Outcome::Failed(reason, message)) if *reason != FailReason::TooManyFailures => format!(": {message}"),
+        _ => most_often().map_or(", which was stopped".to_owned(), |words| format!("; {words}")),
+    };
+    match run.outcome() {
+        Some(Outcome::Failed(FailReason::Cancelled, _)) => (FailReason::Cancelled.as_str(), "was stopped", why),
+        _ => ("ReduceFailed", "failed", why),
     }
 }

@@ -73,21 +73,12 @@ impl Task {
             return;
         }
         let Some(rerun) = self.pending_rerun().cloned() else { return };
-        if let Some(spec) = self.unchecked.take() {
-            return self.check_again(now, &rerun, spec);
+        match self.unchecked.take() {
+            Some(spec) => return self.check_again(now, &rerun, spec),
+            None if rerun.items == REDUCE => return self.reduce_again(now, &rerun),
+            None => {}
         }
-        if rerun.items == REDUCE {
-            return self.reduce_again(now, &rerun);
-        }
-        let Stage::Ended { run, phase } = &mut self.stage else { return };
-        let selected = match run {
-            Some(run) => {
-                Selection::parse(&rerun.items, run.spec().count()).map(|selected| selected.items(run.items().phases()))
-            }
-            // Else it was loaded: see `load_for_rerun`.
-            None => Err("the status of the task can't be decoded".to_owned()),
-        };
-        let (selected, problem) = match selected {
+        let (selected, problem) = match self.select(&rerun) {
             Ok(selected) => (selected, None),
             Err(problem) => (BTreeSet::new(), Some(problem)),
         };
@@ -99,24 +90,31 @@ impl Task {
         if let Some(problem) = problem {
             return self.emit_refused(&rerun, &problem);
         }
+        let Stage::Ended { run, phase } = &mut self.stage else { return };
         let phase = *phase;
         // What is empty stays as it is, with its items: they are part of what is written next.
         let taken = if selected.is_empty() { None } else { run.take() };
         let Some(mut run) = taken else {
-            self.emit_recorded(
-                "Rerun",
-                false,
-                &format!("rerun {} selects no items; the task stays {phase:?}", rerun.id),
-            );
-            return;
+            let words = format!("rerun {} selects no items; the task stays {phase:?}", rerun.id);
+            return self.emit_recorded("Rerun", false, &words);
         };
-        run.start_again(&selected, explicit_selection);
-        // Whoever reads the status must know of the rerun before a pod of it is there.
-        let clear_at = run.pods().indeterminate().until_all();
-        run.start_after(revision, clear_at.map_or(now, |until| until.max(now)));
+        // Nothing starts before the status says that it is a rerun.
+        run.start_again(now, &selected, explicit_selection, revision);
         self.stage = Stage::Running(run);
-        let what = format!("{items} items");
-        self.begin_again(now, &rerun, &what, &[ConditionType::SuccessCriteriaMet, ConditionType::FailureTarget]);
+        self.begin_again(
+            now,
+            &rerun,
+            &format!("{items} items"),
+            &[ConditionType::SuccessCriteriaMet, ConditionType::FailureTarget],
+        );
+    }
+
+    /// The items that a rerun selects.
+    fn select(&self, rerun: &Rerun) -> Result<BTreeSet<Index>, String> {
+        // A task without its items was loaded: see `load_for_rerun`.
+        let run = self.map().ok_or("the status of the task can't be decoded")?;
+        let selection = Selection::parse(&rerun.items, run.spec().count())?;
+        Ok(selection.items(run.items().phases()))
     }
 
     /// The map stays as it ended, and its results are reduced again.
