@@ -7,6 +7,7 @@ use maptask::api::MapTaskSpec;
 use maptask::core::cache::{CacheId, Key, Keys};
 use maptask::core::ids::{Index, TaskKey};
 use maptask::core::items::{ExternalSource, ItemList};
+use maptask::core::phases::ItemPhase;
 use maptask::core::port::{Action, Create, TaskSeen};
 
 use crate::check::{counts, is_closed, number};
@@ -48,8 +49,8 @@ impl World {
     }
 
     /// Items that have a live pod of an attempt that counts and that the operator has started or seen, or a create on its
-    /// way, of tasks that stay. What the operator counts is no less: it also counts what has ended or vanished without its having heard of it. What a late create
-    /// brings back of the past is deleted on sight.
+    /// way, of tasks that stay. What the operator counts is no less: it also counts what has ended or vanished without its
+    /// having heard of it. What a late create brings back of the past is deleted on sight.
     fn flying(&self) -> Flying {
         let stays = |uid: &str| {
             let owner = self.tasks.values().find(|task| task.uid == uid && !task.deleting);
@@ -61,6 +62,7 @@ impl World {
         let pods = self.pods.iter().filter(|(key, pod)| pod.life.is_open() && is_known(key));
         let pods = pods.filter(|(key, pod)| !self.truth.is_back(pod, key));
         let pods = pods.filter(|(key, _)| self.tasks.get(&key.0).is_some_and(|task| counts(task, key)));
+        let pods = pods.filter(|(key, _)| !self.is_given_up(key));
         let pods = pods.filter_map(|((_, index, _), pod)| Some((pod.seen.owner_uid.clone()?, *index)));
         // A create that is repeated makes nothing where the pod of the attempt has ended in the meantime and is still there, and
         // nothing that counts where that has ended and is gone.
@@ -77,6 +79,13 @@ impl World {
             _ => None,
         });
         pods.chain(creates).filter(|(uid, _)| stays(uid)).collect()
+    }
+
+    /// Whether the operator has cancelled the item: a pod of it that a late create has made is deleted on sight, also where
+    /// the status that says so is still on its way.
+    fn is_given_up(&self, key: &PodKey) -> bool {
+        let run = self.operator.fleet.task(&key.0).and_then(|task| task.map());
+        run.is_some_and(|run| run.items().phases().get(key.1) == Some(ItemPhase::Cancelled))
     }
 
     /// `concurrency`, `maxPods` and `maxPodsPerNamespace`: an item that is not in flight starts only if it is not one too
