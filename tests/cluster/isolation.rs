@@ -89,7 +89,7 @@ fn a_webhook_that_stops_answering_holds_up_its_namespace_and_no_other() {
         for task in ["running", "new"] {
             let status = namespace.wait_for_end(task);
             assert_eq!(status["phase"], "Succeeded", "{kind} {task}: {status}");
-            assert_eq!(status["failures"], json!([]), "it cost no attempt");
+            assert_eq!(status["failures"], Value::Null, "it cost no attempt");
         }
     }
 }
