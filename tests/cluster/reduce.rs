@@ -53,7 +53,11 @@ fn a_failed_reduce_fails_the_task_and_keeps_the_results_for_a_rerun() {
     let status = namespace.wait_for_end("t");
     assert_eq!((&status["phase"], &status["result"]), (&json!("Failed"), &Value::Null), "{status}");
     assert!(condition(&status, "Failed").starts_with("True ReduceFailed"), "{status}");
-    assert_eq!((&status["reduce"]["attempt"], &status["reduce"]["applicationFailures"]), (&json!(2), &json!(1)), "{status}");
+    assert_eq!(
+        (&status["reduce"]["attempt"], &status["reduce"]["applicationFailures"]),
+        (&json!(2), &json!(1)),
+        "{status}"
+    );
     let message = status["message"].as_str().unwrap();
     assert!(message.contains("failed in attempt 2; most often (2 attempts)") && message.contains("try 1"), "{message}");
     assert_eq!(namespace.results("t"), [0, 1, 2]);
