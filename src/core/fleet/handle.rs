@@ -215,7 +215,7 @@ impl Fleet {
         }
     }
 
-    /// [`Action::Look`](crate::core::port::Action::Look) was answered.
+    /// [`Action::GetPod`](crate::core::port::Action::GetPod) was answered.
     pub fn handle_got_pod(&mut self, now: Time, id: &PodId, uid: &str, outcome: GetPodOutcome) {
         self.gets.end(now, &id.key, id.role);
         let poll = self.poll_context(now);
