@@ -51,7 +51,7 @@ impl ItemTable {
         self.assignments.release(index);
         let AttemptEnd { outcome, detail } = end;
         let outcome = self.take_result(spec, index, outcome);
-        step.outcomes.count(&outcome);
+        step.outcomes.add(&outcome);
         if outcome.is_success() {
             self.set(step, index, ItemPhase::Succeeded);
             return Ended { succeeded: true, fails_task: None };

@@ -25,19 +25,19 @@ pub struct Step<'a> {
     pub outcomes: &'a mut Outcomes,
 }
 
-/// How often each outcome of an attempt was seen.
+/// The outcomes of attempts that are yet to be counted.
 #[derive(Debug, Default)]
-pub struct Outcomes(BTreeMap<&'static str, u64>);
+pub struct Outcomes(Vec<&'static str>);
 
 impl Outcomes {
-    /// Counts one more.
-    pub fn count(&mut self, outcome: &AttemptOutcome) {
-        *self.0.entry(outcome.as_str()).or_default() += 1;
+    /// Adds one.
+    pub fn add(&mut self, outcome: &AttemptOutcome) {
+        self.0.push(outcome.as_str());
     }
 
-    /// Takes all counts out.
-    pub fn take(&mut self) -> BTreeMap<&'static str, u64> {
-        std::mem::take(&mut self.0)
+    /// Takes all out.
+    pub fn drain(&mut self) -> impl Iterator<Item = &'static str> {
+        self.0.drain(..)
     }
 }
 

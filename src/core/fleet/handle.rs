@@ -89,7 +89,7 @@ impl Fleet {
             task.handle_pod(&poll, role, &pod);
         }
         entry.pods.insert(role, pod);
-        self.count_outcomes(&key);
+        self.count_ended_pods(&key);
         self.dirty.insert(key);
     }
 
@@ -104,7 +104,7 @@ impl Fleet {
         }
         // Even one that ended before may have counted as an object against a quota until now.
         self.queue.room(&key.namespace);
-        self.count_outcomes(&key);
+        self.count_ended_pods(&key);
         self.dirty.insert(key);
     }
 
@@ -203,6 +203,7 @@ impl Fleet {
         if let Some(task) = self.task_mut(&id.key).filter(|task| task.uid() == uid) {
             task.handle_created(&poll, id.role, outcome);
         }
+        self.count_outcomes(&id.key);
     }
 
     /// [`Action::Delete`](crate::core::port::Action::Delete) was answered.
@@ -224,7 +225,7 @@ impl Fleet {
         if let Some(task) = task {
             task.handle_got_pod(&poll, id.role, outcome);
         }
-        self.count_outcomes(&id.key);
+        self.count_ended_pods(&id.key);
     }
 
     /// [`Action::Explain`](crate::core::port::Action::Explain) was answered.
@@ -277,14 +278,21 @@ impl Fleet {
         }
     }
 
-    /// Counts how attempts of a task ended. Each end makes room in the namespace.
-    fn count_outcomes(&mut self, key: &TaskKey) {
-        let outcomes = self.task_mut(key).map(Task::take_outcomes).unwrap_or_default();
-        if !outcomes.is_empty() {
-            self.queue.room(&key.namespace);
+    /// Counts how attempts of a task ended. Returns whether any did.
+    fn count_outcomes(&mut self, key: &TaskKey) -> bool {
+        let task = self.entries.get_mut(key).and_then(|entry| entry.task.as_mut());
+        let mut ended = false;
+        for outcome in task.into_iter().flat_map(Task::drain_outcomes) {
+            *self.outcomes.entry(outcome).or_default() += 1;
+            ended = true;
         }
-        for (outcome, count) in outcomes {
-            *self.outcomes.entry(outcome).or_default() += count;
+        ended
+    }
+
+    /// The same. Each pod that ends makes room in the namespace.
+    fn count_ended_pods(&mut self, key: &TaskKey) {
+        if self.count_outcomes(key) {
+            self.queue.room(&key.namespace);
         }
     }
 }

@@ -123,8 +123,8 @@ impl Task {
     }
 
     /// How attempts ended since this was last asked, by the word for the outcome.
-    pub fn take_outcomes(&mut self) -> BTreeMap<&'static str, u64> {
-        self.outcomes.take()
+    pub fn drain_outcomes(&mut self) -> impl Iterator<Item = &'static str> {
+        self.outcomes.drain()
     }
 
     /// Finished pods that are to go later.
