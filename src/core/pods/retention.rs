@@ -76,9 +76,8 @@ impl Retention {
     /// Takes a pod whose end is part of this revision.
     pub fn put(&mut self, revision: Revision, pod: FinishedPod) {
         let id = pod.role;
-        let news = self.news(&pod);
         match self.get(id) {
-            Some(known) if news != News::New || known.ended && known.uid == pod.uid => {}
+            Some(known) if !is_news(&pod, known) || known.ended && known.uid == pod.uid => {}
             // It lives on while it waits for its end to be recorded, or for its deletion, which names the version.
             Some(known) if known.uid == pod.uid && !pod.ended => {
                 let not_before = known.not_before;
@@ -90,10 +89,6 @@ impl Retention {
                 self.unrecorded.push_back((revision, pod));
             }
         }
-    }
-
-    fn news(&self, pod: &FinishedPod) -> News {
-        News::of(pod.version, self.version(pod.role))
     }
 
     /// The newest version that is known of the pod of this name.
@@ -119,9 +114,8 @@ impl Retention {
     /// Condemns a pod at once that should not be alive.
     pub fn delete_now(&mut self, pod: FinishedPod) {
         let id = pod.role;
-        let news = self.news(&pod);
         match self.get(id) {
-            Some(_) if news != News::New => {}
+            Some(known) if !is_news(&pod, known) => {}
             // Sent again if it fails, then of what is known now.
             Some(known) if known.uid == pod.uid && self.deleting.contains_key(&id) => {
                 self.deleting.insert(id, pod);
@@ -241,6 +235,11 @@ impl Retention {
             None => {}
         }
     }
+}
+
+/// Whether this is newer than what is known of the name.
+fn is_news(pod: &FinishedPod, known: &FinishedPod) -> bool {
+    News::of(pod.version, Some(known.version)) == News::New
 }
 
 #[cfg(test)]

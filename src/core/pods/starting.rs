@@ -22,10 +22,10 @@ impl PodTable {
             // What held it up until its end is why it never started.
             Progress::Ended(_) => {}
             Progress::Started => self.show_started(now, role, pod),
-            Progress::Pending(blocker) => self.show_pending(now, role, first, blocker.as_ref()),
-        }
-        if *progress != Progress::Started {
-            self.forget_outlived(role);
+            Progress::Pending(blocker) => {
+                self.forget_outlived(role);
+                self.show_pending(now, role, first, blocker.as_ref());
+            }
         }
     }
 

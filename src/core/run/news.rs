@@ -40,7 +40,7 @@ impl Run {
 
     fn news(&self, context: &Context<'_>, role: PodRole, pod: &PodSeen) -> News {
         let known = self.pods.get(role).and_then(PodState::version);
-        News::of(pod.version, known.max(context.retention.version(role)))
+        News::of(pod.version, known.or_else(|| context.retention.version(role)))
     }
 
     /// A pod is gone, as the watch says; its last state. Unless it was seen to end, it is asked for by name before another
