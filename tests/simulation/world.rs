@@ -196,7 +196,7 @@ impl World {
             // A rerun waits as long as the task is cancelled, and so does its deletion.
             let waits = !done && task.spec.cancel;
             // What ended while results could not be stored has yet to take that back.
-            let is_settled = self.operator.fleet.task(&task.key).is_some_and(|task| task.is_settled());
+            let is_settled = self.operator.fleet.task(&task.key).is_some_and(maptask::core::task::Task::is_settled);
             let expires = task.spec.ttl_seconds_after_finished.is_some() && !waits;
             task.status.phase.is_some_and(maptask::api::TaskPhase::is_terminal)
                 && (done || waits && is_settled)
