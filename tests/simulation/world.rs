@@ -193,9 +193,8 @@ impl World {
         let over = |task: &TaskSeen| {
             let rerun = task.spec.rerun.as_ref().map(|rerun| &rerun.id);
             let done = rerun == task.status.rerun.as_ref().map(|done| &done.id);
-            // A rerun waits as long as the task is cancelled, and so does its deletion.
+            // A rerun waits as long as the task is cancelled, and so does its deletion; its last write does not.
             let waits = !done && task.spec.cancel;
-            // What ended while results could not be stored has yet to take that back.
             let is_settled = self.operator.fleet.task(&task.key).is_some_and(maptask::core::task::Task::is_settled);
             let expires = task.spec.ttl_seconds_after_finished.is_some() && !waits;
             task.status.phase.is_some_and(maptask::api::TaskPhase::is_terminal)
