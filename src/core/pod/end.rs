@@ -1,7 +1,6 @@
 //! How a pod ended, and why the operator stopped one.
 
 use super::message::Message;
-use super::progress::Detail;
 use super::start_blocker::{BlockerKind, StartBlocker};
 
 /// How a pod ended, in its own words.
@@ -56,6 +55,17 @@ impl PodEnd {
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Succeeded { .. })
     }
+}
+
+/// What a pod says about its end, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// The container's or pod's own word for it, such as Error.
+    pub reason: Option<String>,
+    /// The container's or pod's message, uncut: the cause may be anywhere in it.
+    pub message: Option<String>,
+    /// The node that the pod was on.
+    pub node: Option<String>,
 }
 
 /// A pod that is over, as its attempts need to know it.

@@ -18,11 +18,11 @@ mod start_blocker;
 pub mod template;
 pub mod variables;
 
-pub use end::{Departed, PodEnd, StopReason};
+pub use end::{Departed, Detail, PodEnd, StopReason};
 pub use holder::Holder;
 pub use message::{Message, MessageLimit};
 pub use name::{ResultNames, parse_pod_name, pod_name};
-pub use progress::{Detail, Progress, detail, end_when_gone, progress};
+pub use progress::{Progress, detail, end_when_gone, progress};
 pub use role::{Role, lives};
 pub use seen::{Deletion, PodSeen, PodStatus};
 pub use start_blocker::{BlockerKind, StartBlocker};

@@ -1,13 +1,13 @@
 //! How far has an attempt's pod come, and how did it end? Read off its last seen state.
 
-use super::end::PodEnd;
+use super::end::{Detail, PodEnd};
 use super::explain::unschedulable;
 use super::message::{Message, MessageLimit};
 use super::role::Role;
 use super::seen::{ContainerStatus, PodSeen, PodStatus, Terminated};
 use super::start_blocker::{BlockerKind, StartBlocker};
 
-/// Most characters of what holds up a start, which a flight keeps.
+/// Most characters of what holds up a start: it is kept for each pod.
 const MESSAGE_LIMIT: usize = 400;
 
 /// How far an attempt's pod has come.
@@ -19,17 +19,6 @@ pub enum Progress {
     Started,
     /// It has ended.
     Ended(PodEnd),
-}
-
-/// What an ending looked like, for people.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Detail {
-    /// The container's or pod's own word for it, such as Error.
-    pub reason: Option<String>,
-    /// The container's or pod's message, uncut: what tells most may be anywhere in it.
-    pub message: Option<String>,
-    /// The node that the pod was on.
-    pub node: Option<String>,
 }
 
 /// How far a pod has come. The role is of the item's container, whose termination message is the result.
