@@ -28,7 +28,7 @@ const REASON_LIMIT: usize = 64;
 const OTHER: &str = "Other";
 
 /// Stands for a kind of failure: pods of the same number failed alike, in the same words but for numbers, paths and the like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Alike(u64);
 
 impl Alike {

@@ -1,6 +1,6 @@
 //! Which finished pods stay for `kubectl logs`, and which go?
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use crate::core::failures::Alike;
 use crate::core::ids::{PodRole, Time};
@@ -162,10 +162,12 @@ impl Retention {
     /// The place of the pod that goes first among those that are kept.
     fn least_worth(&self) -> usize {
         let oldest_success = self.kept.iter().position(|(_, pod)| pod.failure.is_none());
-        let failure = |place: usize| self.kept[place].1.failure;
-        // A newer one failed in the same way.
-        let is_repeated = |place: &usize| (place + 1..self.kept.len()).any(|newer| failure(newer) == failure(*place));
-        let repeated = || (0..self.kept.len()).find(is_repeated);
+        // The oldest that failed in the same way as a newer one.
+        let repeated = || {
+            let mut newer = HashSet::new();
+            let places = self.kept.iter().enumerate().rev();
+            places.filter(|(_, (_, pod))| !newer.insert(pod.failure)).last().map(|(place, _)| place)
+        };
         oldest_success.or_else(repeated).unwrap_or(0)
     }
 

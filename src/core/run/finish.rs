@@ -46,10 +46,16 @@ impl Run {
 
     /// The pod has ended, and is there to be looked at.
     pub(super) fn finish_seen(&mut self, context: &mut Context<'_>, role: PodRole, end: PodEnd, pod: &PodSeen) {
-        let detail = detail(pod, self.spec.blueprint.template.role());
-        let alike = Alike::of(&end, &detail);
-        let succeeded = self.finish(context, role, end, detail, Rest { pod_remains: true, may_retry: true });
-        self.retain(context, role, pod, (!succeeded).then_some(alike));
+        let words = detail(pod, self.spec.blueprint.template.role());
+        let alike = (!end.is_success()).then(|| Alike::of(&end, &words));
+        let succeeded = self.finish(context, role, end, words, Rest { pod_remains: true, may_retry: true });
+        // A success whose result does not fit has failed.
+        let of_success = || {
+            let words = detail(pod, self.spec.blueprint.template.role());
+            Alike::of(&PodEnd::Succeeded { message: None }, &words)
+        };
+        let failure = (!succeeded).then(|| alike.unwrap_or_else(of_success));
+        self.retain(context, role, pod, failure);
     }
 
     /// The pod is not there any more; as it was last seen, if it was.
