@@ -134,11 +134,11 @@ impl Apply {
                 status::expire(&self.client, &expire).await;
                 return;
             }
-            Action::EmitEvent(tell) => {
-                tracing::info!(task = %tell.key, reason = tell.reason, note = tell.note, "task");
+            Action::EmitEvent(event) => {
+                tracing::info!(task = %event.key, reason = event.reason, note = event.note, "task");
                 // A task is no worse off without.
-                if let Err(error) = request::in_time(self.events.emit(&tell)).await {
-                    tracing::debug!(task = %tell.key, %error, "event not published");
+                if let Err(error) = request::in_time(self.events.emit(&event)).await {
+                    tracing::debug!(task = %event.key, %error, "event not published");
                 }
                 return;
             }

@@ -24,22 +24,22 @@ impl Events {
     /// # Errors
     ///
     /// What the API server or the way to it had against it.
-    pub async fn emit(&self, tell: &EmitEvent) -> Result<(), kube::Error> {
-        let event = Event {
-            type_: if tell.warning { EventType::Warning } else { EventType::Normal },
-            reason: tell.reason.to_owned(),
-            note: Some(tell.note.clone()),
-            action: tell.reason.to_owned(),
+    pub async fn emit(&self, event: &EmitEvent) -> Result<(), kube::Error> {
+        let published = Event {
+            type_: if event.warning { EventType::Warning } else { EventType::Normal },
+            reason: event.reason.to_owned(),
+            note: Some(event.note.clone()),
+            action: event.reason.to_owned(),
             secondary: None,
         };
         let reference = ObjectReference {
             api_version: Some("maptask.dev/v1alpha1".to_owned()),
             kind: Some("MapTask".to_owned()),
-            name: Some(tell.key.name.to_string()),
-            namespace: Some(tell.key.namespace.to_string()),
-            uid: Some(tell.uid.clone()),
+            name: Some(event.key.name.to_string()),
+            namespace: Some(event.key.namespace.to_string()),
+            uid: Some(event.uid.clone()),
             ..ObjectReference::default()
         };
-        self.recorder.publish(&event, &reference).await
+        self.recorder.publish(&published, &reference).await
     }
 }

@@ -1,4 +1,4 @@
-//! What other tools make of a task: `kubectl scale` and `wait`, selectors, Helm, and whoever reads the status.
+//! What other tools make of a task: `kubectl scale` and `wait`, selectors, Helm, and readers of the status.
 
 use std::time::{Duration, Instant};
 
@@ -158,7 +158,7 @@ fn a_status_with_words_of_a_later_version_is_stored_and_selectors_find_a_wait() 
     assert!(select("ItemsMissing").contains("/t") && !select("Quota").contains("/t"));
     let later = r#"{"status":{"waiting":{"reason":"OfALaterVersion","message":"m","of":"later"}}}"#;
     namespace.kubectl(&["patch", "maptask", "t", "--subresource=status", "--type=merge", "-p", later]);
-    // Which the operator does not know, and goes on.
+    // The operator does not know it, and continues.
     let items =
         json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "nobody" }, "data": { "items": "a" } });
     namespace.apply(&items);

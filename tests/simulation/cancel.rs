@@ -25,7 +25,7 @@ pub fn check_write(task: &TaskSeen, new: &MapTaskStatus) -> Result<(), String> {
     let is = |type_| is_true(&new.conditions, type_);
     let decided = is(ConditionType::SuccessCriteriaMet) || is(ConditionType::FailureTarget);
     if task.spec.cancel && !task.deleting && !ended(new) && !decided {
-        return Err(format!("{key} is cancelled and goes on: {:?}", new.phase));
+        return Err(format!("{key} is cancelled and still runs: {:?}", new.phase));
     }
     if task.spec.cancel && ended(&task.status) && !ended(new) {
         return Err(format!("{key} is cancelled and starts again"));

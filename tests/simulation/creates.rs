@@ -55,17 +55,14 @@ impl World {
             node: None,
             status: PodStatus { phase: Some("Pending".to_owned()), ..PodStatus::default() },
         };
-        let task = self
-            .tasks
-            .get(&id.key)
-            .filter(|task| task.uid == create.blueprint.uid && task.status.template_hash.is_some());
+        let task = self.tasks.get(&id.key).filter(|task| task.uid == create.blueprint.uid);
         let pod = create.blueprint.pod(create.role, create.memory_raises);
-        let of_task = self.tasks.get(&id.key).filter(|task| task.uid == create.blueprint.uid);
-        let inputs = of_task.is_some_and(|task| task.spec.items.config_map.is_some());
+        let inputs = task.is_some_and(|task| task.spec.items.config_map.is_some());
         if inputs && !create.role.is_reduce() {
             self.truth.created(create, &pod);
         }
-        if task.is_some_and(|task| specs::is_of_other_templates(task, &pod)) {
+        let hashed = task.filter(|task| task.status.template_hash.is_some());
+        if hashed.is_some_and(|task| specs::is_of_other_templates(task, &pod)) {
             self.truth.problem = Some(format!("{id} is of another template than its task was accepted with"));
         }
         let fate = self.fate_of(create);

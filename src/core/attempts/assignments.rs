@@ -19,11 +19,6 @@ impl Assignments {
         self.0.remove(&index)
     }
 
-    /// The pod that the item is assigned to.
-    pub fn pod_of(&self, index: Index) -> Option<PodRole> {
-        self.0.get(&index).copied()
-    }
-
     /// Whether the item is assigned to a pod.
     pub fn holds(&self, index: Index) -> bool {
         self.0.contains_key(&index)
@@ -56,7 +51,7 @@ mod tests {
         let mut assignments = Assignments::default();
         assert_eq!((assignments.assign(Index(3), pod(1)), assignments.assign(Index(3), pod(1))), (None, None));
         assert_eq!(assignments.assign(Index(3), pod(2)), Some(pod(1)));
-        assert_eq!((assignments.len(), assignments.pod_of(Index(3))), (1, Some(pod(2))));
+        assert_eq!(assignments.len(), 1);
         assert_eq!((assignments.release(Index(3)), assignments.release(Index(3))), (Some(pod(2)), None));
         assert!(assignments.is_empty() && !assignments.holds(Index(3)));
     }

@@ -70,7 +70,7 @@ pub enum StartAgain {
 }
 
 impl ItemTable {
-    /// Items in these phases, none of which is assigned yet. `cached`: they are looked up before one starts.
+    /// Items in these phases, not yet assigned. With a `lookup`, none starts before it is over.
     pub fn new(phases: Phases, tries: Attempts, lookup: Option<LookupState>) -> Self {
         Self {
             phases,

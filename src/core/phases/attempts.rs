@@ -66,7 +66,7 @@ impl Attempts {
         }
     }
 
-    /// The groups of failures begin anew.
+    /// Forgets the groups of failures of all items: a rerun starts with new groups.
     pub fn forget_failure_groups(&mut self) {
         self.0.values_mut().for_each(|tries| tries.failure_groups = 0);
     }

@@ -102,7 +102,7 @@ fn large_phases_and_attempts_come_back() {
     let mut attempts = retried(1_000_000, 50);
     let text = attempts.encode(count(1_000_000));
     attempts.forget_failure_groups();
-    assert_eq!(text, attempts.encode(count(1_000_000)), "of so many the groups are not recorded");
+    assert_eq!(text, attempts.encode(count(1_000_000)), "the groups of this many items are not recorded");
     assert_eq!(Attempts::decode(&attempts.encode(count(1_000_000)), count(1_000_000)), Ok(attempts));
 }
 

@@ -14,8 +14,8 @@ pub struct FinishedPod {
     pub role: PodRole,
     /// Its UID.
     pub uid: String,
-    /// The version of the pod that was seen. A look may be ahead of the watch, which then has old news, also of a pod that
-    /// had the name before.
+    /// The version of the pod that was seen. A GET may be ahead of the watch, which then has stale news, also of a pod
+    /// that had the name before.
     pub version: u64,
     /// Whether it has ended; one that has not should not be alive, or not for long.
     pub ended: bool,
@@ -28,13 +28,13 @@ pub struct FinishedPod {
 /// What stays of the finished pods of a task.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Keeping {
-    /// So many for as long as their task, unless its spec says how many.
+    /// The number that stays as long as its task, unless the spec gives another.
     pub count: usize,
-    /// No more than so many, whatever the spec says.
+    /// The limit for the number that a spec gives.
     pub most: usize,
-    /// Each of the others for so many milliseconds after its end was recorded: what starts goes first.
+    /// Milliseconds that each of the others stays after its end was recorded: creates go first.
     pub linger_millis: u64,
-    /// So many of the others are too many: the oldest go at once.
+    /// The number of the others that are too many: the oldest are deleted at once.
     pub excess: usize,
 }
 
@@ -111,7 +111,7 @@ impl Retention {
         }
     }
 
-    /// Condemns a pod at once that should not be alive.
+    /// Deletes a pod as soon as possible that should not be alive.
     pub fn delete_now(&mut self, pod: FinishedPod) {
         let id = pod.role;
         match self.get(id) {
@@ -149,7 +149,7 @@ impl Retention {
         }
     }
 
-    /// Keeps no more than so many for good.
+    /// Keeps at most this number for good.
     fn keep(&mut self, count: usize) {
         while self.kept.len() > count {
             if let Some((time, pod)) = self.kept.remove(self.least_worth()) {

@@ -236,7 +236,7 @@ impl fmt::Display for Action {
                 write!(f, "look up {} items of {task} from {cache} page {from}", wanted.len())
             }
             Self::Expire(expire) => write!(f, "expire {}", expire.key),
-            Self::EmitEvent(tell) => write!(f, "tell {} {}: {}", tell.key, tell.reason, tell.note),
+            Self::EmitEvent(event) => write!(f, "tell {} {}: {}", event.key, event.reason, event.note),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How fast does a task go? At most 64 samples of what has ended, and the rate of the last minute.
+//! How fast a task proceeds: at most 64 samples of the ended items, and the rate of the last minute.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -42,7 +42,7 @@ impl Default for Progress {
 }
 
 impl Progress {
-    /// Goes on where an earlier status was. What can't be read is dropped: nothing depends on it.
+    /// Continues from an earlier status. Samples that can't be decoded are dropped: nothing depends on them.
     pub fn from_status(shown: Option<&Shown>) -> Self {
         shown.and_then(Self::read).unwrap_or_default()
     }

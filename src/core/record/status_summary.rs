@@ -103,8 +103,8 @@ impl StatusSummary {
         }
     }
 
-    /// Says in the conditions what the phase means to those who know neither phases nor ends: kstatus, with the tools that
-    /// are built on it, and whoever waits for a suspension.
+    /// Sets the conditions that follow from the phase, for tools that do not know phases: kstatus and what is built on it,
+    /// and `kubectl wait` for a suspension.
     ///
     /// kstatus calls a task current that is neither Reconciling nor Stalled. So is one that is suspended and idle: it is as its
     /// spec wants it, and will be for as long as the spec says so.

@@ -122,7 +122,7 @@ fn of_writes_without_an_answer_the_last_ones_are_known_again() {
         writer.failed(Time(time));
     }
     assert_eq!(writer.clone().seen(2, &status("b")), Observed::Own);
-    assert_eq!(writer.seen(2, &status("a")), Observed::External, "the task is loaded anew from it");
+    assert_eq!(writer.seen(2, &status("a")), Observed::External, "the task is loaded from it again");
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod reload;
 use std::sync::Arc;
 
 use crate::core::attempts::lookup_state::LookupState;
-use crate::core::attempts::{ItemTable, Outcomes, StartAgain, Step};
+use crate::core::attempts::{ItemTable, Outcomes, Step};
 use crate::core::cache::{Entry, LookupKeys};
 use crate::core::ids::{Index, PodRole, Time};
 use crate::core::items::ItemList;

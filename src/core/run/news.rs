@@ -1,9 +1,10 @@
 //! What follows from news of a pod: from the watch, or from the answer to a GET.
 
+use crate::core::attempts::StartAgain;
 use crate::core::ids::{PodRole, Time};
 use crate::core::pod::{PodSeen, Progress, progress};
 use crate::core::pods::{Absent, News, PodState};
-use crate::core::run::{Context, Run, StartAgain};
+use crate::core::run::{Context, Run};
 
 /// The time between two GETs of a pod that the watch does not show, in milliseconds: its end is seen within seconds, at the
 /// cost of some requests.

@@ -48,7 +48,7 @@ impl Task {
             deleting: seen.deleting,
             mutable: MutableSpec::of(&seen.spec),
             retention: Retention::default(),
-            tells: std::collections::VecDeque::new(),
+            events: std::collections::VecDeque::new(),
             unstored: None,
             unchecked: None,
             damage: std::collections::BTreeMap::new(),
@@ -84,7 +84,7 @@ impl Task {
         self.mutable = orders;
         if news == Observed::External {
             // What was yet to be recorded here is not what is recorded.
-            self.tells.retain(|(revision, _)| self.writer.is_written(*revision));
+            self.events.retain(|(revision, _)| self.writer.is_written(*revision));
             self.retention.forget_unrecorded();
             // Another operator wrote. Its status is the truth now; all we knew beyond it is in the pods.
             self.summary = StatusSummary::from_status(&seen.status, seen.generation);

@@ -68,8 +68,8 @@ pub struct Task {
     reduction: Option<Box<Reduction>>,
     writer: StatusWriter,
     retention: Retention,
-    /// What is to be told, each not before this revision is recorded.
-    tells: VecDeque<(Revision, EmitEvent)>,
+    /// Events to publish, each not before this revision is recorded.
+    events: VecDeque<(Revision, EmitEvent)>,
     /// Why results or the status can't be stored, as long as that is so.
     unstored: Option<Unstored>,
     /// How it goes with reading the ConfigMap of the items.
@@ -195,18 +195,18 @@ impl Task {
     }
 
     fn emit(&mut self, reason: &'static str, warning: bool, note: &str) {
-        self.tell_after(Revision::default(), reason, warning, note);
+        self.emit_after(Revision::default(), reason, warning, note);
     }
 
     /// Tells of a turn of the task, once the status that says the same is recorded: until then it is not yet true.
     fn emit_recorded(&mut self, reason: &'static str, warning: bool, note: &str) {
         let revision = self.writer.change_urgently();
-        self.tell_after(revision, reason, warning, note);
+        self.emit_after(revision, reason, warning, note);
     }
 
-    fn tell_after(&mut self, revision: Revision, reason: &'static str, warning: bool, note: &str) {
+    fn emit_after(&mut self, revision: Revision, reason: &'static str, warning: bool, note: &str) {
         let note = crate::text::cut(note, 1_000);
-        let tell = EmitEvent { key: self.key.clone(), uid: self.uid.clone(), reason, warning, note };
-        self.tells.push_back((revision, tell));
+        let event = EmitEvent { key: self.key.clone(), uid: self.uid.clone(), reason, warning, note };
+        self.events.push_back((revision, event));
     }
 }

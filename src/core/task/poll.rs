@@ -112,10 +112,10 @@ impl Task {
         if !self.deleting {
             self.poll_life(poll, budget, actions);
         }
-        let (due, later) = self.tells.drain(..).partition(|(revision, _)| self.writer.is_written(*revision));
-        self.tells = later;
+        let (due, later) = self.events.drain(..).partition(|(revision, _)| self.writer.is_written(*revision));
+        self.events = later;
         let due: VecDeque<(Revision, EmitEvent)> = due;
-        actions.extend(due.into_iter().map(|(_, tell)| Action::EmitEvent(tell)));
+        actions.extend(due.into_iter().map(|(_, event)| Action::EmitEvent(event)));
     }
 
     fn poll_life(&mut self, poll: &PollContext, budget: &mut Budget, actions: &mut Vec<Action>) {
@@ -175,7 +175,7 @@ impl Task {
             self.active()
                 .and_then(Run::not_before)
                 .filter(|(revision, _)| self.writer.is_written(*revision))
-                .map(|gate| gate.1),
+                .map(|(_, time)| time),
             self.name_taken.as_ref().map(|(until, _)| *until),
             self.create_failed.as_ref().map(|(until, _)| *until),
             self.next_fetch(),

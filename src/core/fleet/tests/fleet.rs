@@ -205,6 +205,6 @@ fn a_result_is_stored_though_only_the_watch_says_so() {
     story.fleet.handle_task(story.now, TaskSeen { resource_version: version, status: write.status.clone(), ..seen });
     story.fleet.handle_written(story.now, &key(), "u", &WriteOutcome::Failed("timeout".to_owned()));
     let run = story.fleet.task(&key()).unwrap().map().unwrap();
-    assert!(!run.items().needs_claim(Index(0)), "whoever waits for its result need not wait any more");
+    assert!(!run.items().needs_claim(Index(0)), "an item that waits for its result need not wait any more");
     assert!(run.items().needs_claim(Index(1)));
 }
