@@ -52,17 +52,36 @@ impl ConditionType {
     }
 }
 
+/// Whether a condition holds. The operator always knows, so it sets no `Unknown`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConditionStatus {
+    /// It holds.
+    True,
+    /// It does not, or no longer.
+    False,
+}
+
+impl ConditionStatus {
+    /// The word as it stands in the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+        }
+    }
+}
+
 /// Sets a condition; its transition time moves only when the condition's status does.
 pub fn set(
     conditions: &mut Vec<Condition>,
     type_: ConditionType,
-    status: bool,
+    status: ConditionStatus,
     reason: &str,
     message: &str,
     observed_generation: Option<i64>,
     now: Time,
 ) {
-    let status = if status { "True" } else { "False" };
+    let status = status.as_str();
     let old = conditions.iter().position(|c| c.type_ == type_.as_str());
     let last_transition_time = match old.map(|i| &conditions[i]) {
         Some(c) if c.status == status => c.last_transition_time.clone(),
@@ -84,7 +103,7 @@ pub fn set(
 
 /// The condition, if it is there and True.
 pub fn find_true(conditions: &[Condition], type_: ConditionType) -> Option<&Condition> {
-    conditions.iter().find(|c| c.type_ == type_.as_str() && c.status == "True")
+    conditions.iter().find(|c| c.type_ == type_.as_str() && c.status == ConditionStatus::True.as_str())
 }
 
 /// Whether the condition is there and True.

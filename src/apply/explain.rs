@@ -8,6 +8,7 @@ use kube::core::ObjectList;
 
 use super::request::{Failure, send};
 use crate::core::ids::Time;
+use crate::core::pod::EventType;
 use crate::core::pod::explain::Said;
 use crate::core::port::{Explain, ExplainOutcome};
 
@@ -50,7 +51,7 @@ fn said(claim: Option<String>, event: Event) -> Said {
     let at = times.into_iter().flatten().max().map_or(0, Timestamp::as_millisecond);
     Said {
         claim,
-        warning: event.type_.as_deref() == Some("Warning"),
+        type_: if event.type_.as_deref() == Some("Warning") { EventType::Warning } else { EventType::Normal },
         reason: event.reason.unwrap_or_default(),
         message: event.message.unwrap_or_default(),
         at: Time(at),

@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 
+use crate::core::pod;
 use crate::core::port::EmitEvent;
 
 /// Publishes Events.
@@ -26,7 +27,10 @@ impl Events {
     /// What the API server or the way to it had against it.
     pub async fn emit(&self, event: &EmitEvent) -> Result<(), kube::Error> {
         let published = Event {
-            type_: if event.warning { EventType::Warning } else { EventType::Normal },
+            type_: match event.type_ {
+                pod::EventType::Normal => EventType::Normal,
+                pod::EventType::Warning => EventType::Warning,
+            },
             reason: event.reason.to_owned(),
             note: Some(event.note.clone()),
             action: event.reason.to_owned(),

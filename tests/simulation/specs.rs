@@ -4,6 +4,7 @@ use crate::names::REDUCE;
 use k8s_openapi::jiff::Timestamp;
 use maptask::api::spec::{Completion, Items, MapTaskSpec};
 use maptask::core::ids::{Index, Time};
+use maptask::core::pod::EventType;
 use maptask::core::pod::explain::Said;
 use maptask::core::pod::seen::{
     ContainerState, ContainerStatus, PodCondition, PodStatus, Running, Terminated, Waiting,
@@ -119,7 +120,7 @@ pub fn stuck() -> PodStatus {
 /// The Event about a pod whose volume is missing, which its status does not tell of.
 pub fn missing_volume(now: Time) -> Said {
     let message = "MountVolume.SetUp failed for volume \"conf\" : configmap \"nobody\" not found".to_owned();
-    Said { claim: None, warning: true, reason: "FailedMount".to_owned(), message, at: now }
+    Said { claim: None, type_: EventType::Warning, reason: "FailedMount".to_owned(), message, at: now }
 }
 
 /// What its status says.

@@ -16,6 +16,15 @@ const RULE_WORDS_LIMIT: usize = 300;
 /// Most characters of the message of a task that a rule fails.
 const RULE_MESSAGE_LIMIT: usize = 512;
 
+/// Whether another attempt could do better than one that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// It may: the retry policy decides.
+    MayHelp,
+    /// It would end in the same way.
+    IsFutile,
+}
+
 /// What counts besides how the attempt ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances {
@@ -24,7 +33,7 @@ pub struct Circumstances {
     /// Whether the operator has stopped the attempt.
     pub stopped: bool,
     /// Whether another attempt could do better.
-    pub may_retry: bool,
+    pub retry: Retry,
     /// When nothing of this attempt stands in the way of the next one any more.
     pub clear_at: Time,
 }
@@ -82,7 +91,11 @@ impl ItemTable {
             explain(spec, outcome, tries, &mut detail);
             self.failures.add(index, &mut tries, category, outcome, &detail);
         }
-        match if at.may_retry { spec.policy.next(tries, outcome) } else { Next::FailItem } {
+        let next = match at.retry {
+            Retry::MayHelp => spec.policy.next(tries, outcome),
+            Retry::IsFutile => Next::FailItem,
+        };
+        match next {
             Next::Again(again) if at.remainder.starts() => {
                 self.try_again(step, spec, index, outcome, again, at.clear_at);
             }
@@ -131,7 +144,8 @@ impl ItemTable {
             of.template.keeps_artifacts().then(directory)
         };
         // Also nothing is a line: where a success is recorded, its ConfigMap is there, or somebody has deleted it.
-        match layout.line(&said.or_else(files).unwrap_or_default(), cut.is_some()) {
+        let said = said.or_else(files).unwrap_or_default();
+        match if cut.is_some() { layout.line_of_cut(&said) } else { layout.line(&said) } {
             Ok(line) => {
                 self.results.insert(index, line);
                 outcome

@@ -13,5 +13,5 @@ pub mod waitlist;
 
 pub use assignments::Assignments;
 pub use blame::blame;
-pub use end::{Circumstances, Ended};
+pub use end::{Circumstances, Ended, Retry};
 pub use table::{ItemTable, Outcomes, StartAgain, Step};

@@ -54,6 +54,15 @@ pub struct Failures {
     groups: Vec<Group>,
 }
 
+/// What has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// Attempts of items.
+    Items,
+    /// Attempts of the reduce, which is no item.
+    Reduce,
+}
+
 #[derive(Clone, Debug)]
 struct Group {
     shown: FailureGroup,
@@ -68,8 +77,8 @@ impl Failures {
     }
 
     /// The most frequent failure with one sample, in words: `most often (6 attempts): Failed exit 1 in container main: no such
-    /// file (item 4)`. Of a reduce, which is no item, without the item.
-    pub fn most_often(&self, of_items: bool) -> Option<String> {
+    /// file (item 4)`. Of a reduce without the item.
+    pub fn most_often(&self, of: Failed) -> Option<String> {
         let known = self.groups.iter().filter(|group| group.shown.category != OTHER);
         let FailureGroup { category, reason, exit_code, container, attempts: count, sample, .. } =
             &known.rev().max_by_key(|group| group.shown.attempts)?.shown;
@@ -81,7 +90,7 @@ impl Failures {
             reason.filter(|_| exit_code.is_none()).map(|word| format!(" ({word})")),
             container.as_ref().map(|name| format!(" in container {name}")),
             sample.message.as_ref().map(|message| format!(": {}", crate::text::cut(message, WORDS_LIMIT))),
-            of_items.then(|| format!(" (item {})", sample.index)),
+            (of == Failed::Items).then(|| format!(" (item {})", sample.index)),
         ];
         Some(parts.into_iter().flatten().collect())
     }
@@ -215,20 +224,23 @@ mod tests {
     #[test]
     fn the_most_frequent_failure_is_told_with_one_sample() {
         let mut failures = Failures::default();
-        assert_eq!(failures.most_often(true), None);
+        assert_eq!(failures.most_often(Failed::Items), None);
         add(&mut failures, 3, "out of luck");
         let words = "most often (1 attempt): Failed exit 1 in container main: out of luck";
-        assert_eq!(failures.most_often(true), Some(format!("{words} (item 3)")));
-        assert_eq!(failures.most_often(false).as_deref(), Some(words), "of a reduce, which is no item");
+        assert_eq!(failures.most_often(Failed::Items), Some(format!("{words} (item 3)")));
+        assert_eq!(failures.most_often(Failed::Reduce).as_deref(), Some(words), "of a reduce, which is no item");
         add(&mut failures, 4, "no file /b/4.png");
         add(&mut failures, 5, "no file /b/5.png");
         let words = "most often (2 attempts): Failed exit 1 in container main: no file /b/4.png (item 4)";
-        assert_eq!(failures.most_often(true).as_deref(), Some(words));
+        assert_eq!(failures.most_often(Failed::Items).as_deref(), Some(words));
         let detail = Detail { reason: Some("OutOfcpu".to_owned()), ..Detail::default() };
         let mut failures = Failures::default();
         let rejected = AttemptOutcome::Rejected;
         failures.add(Index(0), &mut Tries::default(), OutcomeCategory::Rejected, &rejected, &detail);
-        assert_eq!(failures.most_often(true).as_deref(), Some("most often (1 attempt): Rejected (OutOfcpu) (item 0)"));
+        assert_eq!(
+            failures.most_often(Failed::Items).as_deref(),
+            Some("most often (1 attempt): Rejected (OutOfcpu) (item 0)")
+        );
         // A reason that only says the same is not told twice.
         let told = |reason: &str| {
             let detail = Detail { reason: Some(reason.to_owned()), ..Detail::default() };
@@ -240,7 +252,7 @@ mod tests {
                 &AttemptOutcome::Evicted { started: true },
                 &detail,
             );
-            failures.most_often(true).unwrap()
+            failures.most_often(Failed::Items).unwrap()
         };
         assert_eq!(told("TerminationByKubelet"), "most often (1 attempt): Evicted (TerminationByKubelet) (item 0)");
         assert_eq!(

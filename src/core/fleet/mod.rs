@@ -221,8 +221,8 @@ impl Fleet {
                 let full = self.queue.counts_finished(&key.namespace);
                 let keeping = if full { Keeping { excess: usize::MAX, ..Keeping::default() } } else { poll.keeping };
                 let mut budget = Budget {
-                    deletes: self.deletes.room(key, self.limits.deletes_in_flight, true),
-                    gets: self.gets.room(key, self.limits.gets_in_flight, true),
+                    deletes: self.deletes.room_or_trial(key, self.limits.deletes_in_flight),
+                    gets: self.gets.room_or_trial(key, self.limits.gets_in_flight),
                 };
                 let (before, planned) = (task.lingering(), plan.actions.len());
                 task.poll(&PollContext { keeping, ..poll }, &mut budget, &mut plan.actions);

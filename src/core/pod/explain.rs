@@ -6,13 +6,22 @@ use crate::core::ids::Time;
 /// The ConfigMap that the cluster itself puts into each namespace, a little later: no template is to blame where it is missing.
 const ROOT_CA: &str = "\"kube-root-ca.crt\" not found";
 
+/// The type of a Kubernetes Event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EventType {
+    /// Information.
+    Normal,
+    /// Somebody should look at it.
+    Warning,
+}
+
 /// An Event about a pod, or about a claim of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     /// The claim, if it is not about the pod itself.
     pub claim: Option<String>,
-    /// Whether it is a warning.
-    pub warning: bool,
+    /// Normal or Warning.
+    pub type_: EventType,
     /// One word, such as `FailedMount`.
     pub reason: String,
     /// The same in words.
@@ -44,15 +53,16 @@ fn is_about_volumes(text: &str) -> bool {
 /// what is missing.
 pub fn explain(said: &[Said]) -> Option<StartBlocker> {
     let of_pod = || said.iter().filter(|said| said.claim.is_none() && !is_of_scheduler(&said.reason));
-    let good_news = of_pod().filter(|said| !said.warning).max_by_key(|said| said.at);
-    let warnings = of_pod().filter(|said| said.warning && good_news.is_none_or(|news| said.at >= news.at));
+    let good_news = of_pod().filter(|said| said.type_ == EventType::Normal).max_by_key(|said| said.at);
+    let warnings =
+        of_pod().filter(|said| said.type_ == EventType::Warning && good_news.is_none_or(|news| said.at >= news.at));
     let worst =
         warnings.map(|said| (kind_of(said), said)).max_by_key(|(kind, said)| (*kind == BlockerKind::Config, said.at));
     if let Some((kind, said)) = worst {
         return Some(StartBlocker { kind, message: words(said) });
     }
     let mut claims: Vec<&Said> = said.iter().filter(|said| said.claim.is_some()).collect();
-    claims.sort_by_key(|said| (said.warning, said.at));
+    claims.sort_by_key(|said| (said.type_, said.at));
     if let Some(said) = claims.last() {
         let claim = said.claim.as_deref().unwrap_or_default();
         return Some(StartBlocker { kind: BlockerKind::Volume, message: format!("claim {claim}: {}", words(said)) });
@@ -95,10 +105,11 @@ fn kind_of(said: &Said) -> BlockerKind {
 
 #[cfg(test)]
 mod tests {
+    use super::EventType::{Normal, Warning};
     use super::*;
 
-    fn said(at: i64, warning: bool, reason: &str, message: &str) -> Said {
-        Said { claim: None, warning, reason: reason.to_owned(), message: message.to_owned(), at: Time(at) }
+    fn said(at: i64, type_: EventType, reason: &str, message: &str) -> Said {
+        Said { claim: None, type_, reason: reason.to_owned(), message: message.to_owned(), at: Time(at) }
     }
 
     const MISSING: &str = "MountVolume.SetUp failed for volume \"conf\" : configmap \"nobody\" not found";
@@ -124,24 +135,24 @@ mod tests {
                 BlockerKind::Image,
             ),
         ] {
-            let blocker = explain(&[said(1, true, reason, message)]).unwrap();
+            let blocker = explain(&[said(1, Warning, reason, message)]).unwrap();
             assert_eq!((blocker.kind, blocker.message), (kind, format!("{reason}: {message}")));
         }
     }
 
     #[test]
     fn what_names_the_missing_object_is_told_before_what_is_newer() {
-        let newer = said(9, true, "FailedMount", "Unable to attach or mount volumes: timed out");
-        let blocker = explain(&[said(3, true, "FailedMount", MISSING), newer]).unwrap();
+        let newer = said(9, Warning, "FailedMount", "Unable to attach or mount volumes: timed out");
+        let blocker = explain(&[said(3, Warning, "FailedMount", MISSING), newer]).unwrap();
         assert!(blocker.message.contains("\"nobody\" not found"), "{blocker:?}");
     }
 
     #[test]
     fn good_news_outdates_older_warnings_and_the_schedulers_are_of_the_past() {
-        let (scheduled, pulling) = (said(2, false, "Scheduled", "t-0-1"), said(4, false, "Pulling", "image x"));
-        let before = said(1, true, "FailedScheduling", "0/1 nodes");
+        let (scheduled, pulling) = (said(2, Normal, "Scheduled", "t-0-1"), said(4, Normal, "Pulling", "image x"));
+        let before = said(1, Warning, "FailedScheduling", "0/1 nodes");
         assert_eq!(explain(&[before.clone(), scheduled.clone()]), None);
-        let blocker = explain(&[before, scheduled, said(3, true, "FailedMount", MISSING), pulling]).unwrap();
+        let blocker = explain(&[before, scheduled, said(3, Warning, "FailedMount", MISSING), pulling]).unwrap();
         assert_eq!((blocker.kind, blocker.message.as_str()), (BlockerKind::Silent, "Pulling: image x"));
     }
 
@@ -149,9 +160,9 @@ mod tests {
     fn a_claim_that_is_not_bound_is_told_with_its_own_events() {
         let of_claim = Said {
             claim: Some("data".to_owned()),
-            ..said(5, true, "ProvisioningFailed", "storageclass \"fast\" not found")
+            ..said(5, Warning, "ProvisioningFailed", "storageclass \"fast\" not found")
         };
-        let more = explain(&[said(1, true, "FailedScheduling", "0/1 nodes"), of_claim]).unwrap();
+        let more = explain(&[said(1, Warning, "FailedScheduling", "0/1 nodes"), of_claim]).unwrap();
         let status = StartBlocker {
             kind: BlockerKind::Volume,
             message: "pod has unbound immediate PersistentVolumeClaims".to_owned(),

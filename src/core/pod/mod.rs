@@ -19,6 +19,7 @@ pub mod template;
 pub mod variables;
 
 pub use end::{Departed, Detail, PodEnd, StopReason};
+pub use explain::EventType;
 pub use holder::Holder;
 pub use message::{Message, MessageLimit};
 pub use name::{ResultNames, parse_pod_name, pod_name};

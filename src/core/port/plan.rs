@@ -9,7 +9,7 @@ use crate::core::cache::{CacheId, Entry, LookupKeys};
 use crate::core::ids::{PodRole, TaskKey};
 use crate::core::items::ExternalSource;
 use crate::core::phases::Raises;
-use crate::core::pod::pod_name;
+use crate::core::pod::{EventType, pod_name};
 use crate::core::results::Shard;
 
 /// The actions of one round, each to be answered through `Fleet::handle_answer`, in any order.
@@ -192,10 +192,10 @@ pub struct EmitEvent {
     pub key: TaskKey,
     /// Its UID.
     pub uid: String,
+    /// Normal or Warning.
+    pub type_: EventType,
     /// What happened, from a closed list.
     pub reason: &'static str,
-    /// Whether it calls for attention.
-    pub warning: bool,
     /// The same in words, at most 1,000 characters.
     pub note: String,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::ids::{TaskKey, Time};
-use crate::core::queue::hold::{Hold, MAX_FAILURE_PROBE_MILLIS};
+use crate::core::queue::hold::{Answer, Hold, MAX_FAILURE_PROBE_MILLIS};
 
 /// This many failures in a row put a task on hold: one may be chance, and each item has a backoff of its own.
 const FAILURES_TO_HOLD: u32 = 3;
@@ -45,15 +45,15 @@ impl Failing {
     }
 
     /// A create of the task was answered, and did not fail for itself.
-    pub fn answered(&mut self, task: &TaskKey, created: bool) {
+    pub fn answered(&mut self, task: &TaskKey, answer: Answer) {
         let Some(trouble) = self.0.get_mut(task) else { return };
-        if created {
+        if answer == Answer::Created {
             trouble.in_row = 0;
         }
         if let Some(hold) = &mut trouble.hold {
-            hold.answered(created);
+            hold.answered(answer);
         }
-        if created && trouble.hold.as_ref().is_none_or(Hold::is_over) {
+        if answer == Answer::Created && trouble.hold.as_ref().is_none_or(Hold::is_over) {
             self.0.remove(task);
         }
     }
@@ -66,7 +66,7 @@ impl Failing {
         let again = trouble.in_row >= FAILURES_TO_HOLD;
         match &mut trouble.hold {
             Some(hold) if again => hold.refused(now, message),
-            Some(hold) => hold.answered(false),
+            Some(hold) => hold.answered(Answer::NotCreated),
             None if again => trouble.hold = Some(Hold::new(now, message, MAX_FAILURE_PROBE_MILLIS)),
             None => {}
         }
@@ -90,7 +90,7 @@ mod tests {
     fn a_task_is_held_after_three_failures_in_a_row_and_probed_up_to_a_minute_apart() {
         let mut failing = Failing::default();
         failing.failed(Time(0), &key(), "a");
-        failing.answered(&key(), true);
+        failing.answered(&key(), Answer::Created);
         failing.failed(Time(0), &key(), "b");
         failing.failed(Time(0), &key(), "c");
         assert!(failing.hold(&key()).is_none() && failing.held() == 0);
@@ -117,7 +117,7 @@ mod tests {
         for step in 0..6 {
             assert!(failing.hold(&key()).is_some(), "step {step}");
             failing.begin(&key());
-            failing.answered(&key(), true);
+            failing.answered(&key(), Answer::Created);
         }
         assert!(failing.hold(&key()).is_none());
         assert!(failing.0.is_empty());
@@ -128,7 +128,7 @@ mod tests {
         let mut failing = Failing::default();
         (0..3).for_each(|_| failing.failed(Time(0), &key(), "a"));
         failing.begin(&key());
-        failing.answered(&key(), true);
+        failing.answered(&key(), Answer::Created);
         failing.begin(&key());
         failing.failed(Time(1_000), &key(), "a");
         assert!(failing.hold(&key()).unwrap().is_open(Time(1_000)));
@@ -138,7 +138,7 @@ mod tests {
     fn what_is_no_failure_of_its_own_neither_holds_nor_frees_a_task() {
         let mut failing = Failing::default();
         failing.failed(Time(0), &key(), "a");
-        failing.answered(&key(), false);
+        failing.answered(&key(), Answer::NotCreated);
         (0..2).for_each(|_| failing.failed(Time(0), &key(), "a"));
         assert!(failing.hold(&key()).is_some());
         failing.forget(&key());

@@ -12,6 +12,15 @@ pub const MAX_FAILURE_PROBE_MILLIS: u64 = 60_000;
 /// So many creates in flight at once in a namespace that has room again, and it is no longer held.
 const FREE_AGAIN: u32 = 64;
 
+/// What a create that was not refused has brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A pod.
+    Created,
+    /// Nothing, for another reason than the hold's.
+    NotCreated,
+}
+
 /// The state of a namespace whose quota refused a pod, or of a task whose creates failed.
 #[derive(Clone, Debug)]
 pub struct Hold {
@@ -54,11 +63,11 @@ impl Hold {
     }
 
     /// A create was answered, and not with what the hold is for.
-    pub fn answered(&mut self, created: bool) {
+    pub fn answered(&mut self, answer: Answer) {
         // A create from before the hold says nothing about the room there is now.
         let Some(left) = self.in_flight.checked_sub(1) else { return };
         self.in_flight = left;
-        if created {
+        if answer == Answer::Created {
             self.closed.forget_failures();
             self.allowed = (self.allowed * 2).min(FREE_AGAIN);
         }
@@ -133,7 +142,7 @@ mod tests {
         for round in 0..6 {
             assert!(!hold.is_over(), "round {round}");
             hold.begin();
-            hold.answered(true);
+            hold.answered(Answer::Created);
         }
         assert!(hold.is_over());
     }

@@ -16,7 +16,7 @@ use crate::api::status::WaitingReason;
 use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::limits::Limits;
 use crate::core::queue::failing::Failing;
-use crate::core::queue::hold::{Hold, MAX_QUOTA_PROBE_MILLIS};
+use crate::core::queue::hold::{Answer, Hold, MAX_QUOTA_PROBE_MILLIS};
 use crate::core::queue::on_the_way::OnTheWay;
 use crate::core::queue::pace::Pace;
 use crate::core::queue::window::Window;
@@ -113,7 +113,10 @@ impl Queue {
         if self.window.is_paused(now) {
             return Some(Denial::Waiting(WaitingReason::Throttled, None));
         }
-        (self.creates.room(task, self.window.size(), !self.window.has_complaint(now)) == 0).then_some(Denial::Busy)
+        let most = self.window.size();
+        let may_try = !self.window.has_complaint(now);
+        let room = if may_try { self.creates.room_or_trial(task, most) } else { self.creates.room(task, most) };
+        (room == 0).then_some(Denial::Busy)
     }
 
     /// A create goes out.
@@ -137,23 +140,23 @@ impl Queue {
             self.served.swap(0, 1);
         }
         self.served[0] = Some((task.clone(), now));
-        self.hold_answered(&task.namespace, true);
-        self.failing.answered(task, true);
+        self.hold_answered(&task.namespace, Answer::Created);
+        self.failing.answered(task, Answer::Created);
     }
 
     /// A create was answered well, but made no pod: its name is taken, or another create was faster.
     pub fn passed(&mut self, now: Time, (task, pod): CreateId<'_>) {
         self.creates.end(now, task, pod);
         self.window.on_success();
-        self.hold_answered(&task.namespace, false);
-        self.failing.answered(task, false);
+        self.hold_answered(&task.namespace, Answer::NotCreated);
+        self.failing.answered(task, Answer::NotCreated);
     }
 
     /// The API server refused a create, or failed at it: the trouble is its task's, and says nothing about load.
     pub fn failed(&mut self, now: Time, (task, pod): CreateId<'_>, message: &str) {
         self.creates.end(now, task, pod);
         self.window.neutral();
-        self.hold_answered(&task.namespace, false);
+        self.hold_answered(&task.namespace, Answer::NotCreated);
         self.failing.failed(now, task, message);
     }
 
@@ -161,8 +164,8 @@ impl Queue {
     pub fn throttled(&mut self, now: Time, (task, pod): CreateId<'_>, pause_millis: Option<u64>) {
         self.creates.end(now, task, pod);
         self.window.on_congestion(now, pause_millis);
-        self.hold_answered(&task.namespace, false);
-        self.failing.answered(task, false);
+        self.hold_answered(&task.namespace, Answer::NotCreated);
+        self.failing.answered(task, Answer::NotCreated);
     }
 
     /// A create found no answer. Where other tasks were served in the meantime, that is its task's trouble and not load.
@@ -170,13 +173,13 @@ impl Queue {
     pub fn unanswered(&mut self, now: Time, (task, pod): CreateId<'_>) -> bool {
         let since = self.creates.end(now, task, pod).unwrap_or(now);
         let is_well = self.served.iter().flatten().any(|(other, time)| other != task && *time > since);
-        self.hold_answered(&task.namespace, false);
+        self.hold_answered(&task.namespace, Answer::NotCreated);
         if is_well {
             self.window.neutral();
             self.failing.failed(now, task, "the API server did not answer in time");
         } else {
             self.window.on_congestion(now, None);
-            self.failing.answered(task, false);
+            self.failing.answered(task, Answer::NotCreated);
         }
         is_well
     }
@@ -185,7 +188,7 @@ impl Queue {
     pub fn quota(&mut self, now: Time, (task, pod): CreateId<'_>, message: String) {
         self.creates.end(now, task, pod);
         self.window.on_success();
-        self.failing.answered(task, false);
+        self.failing.answered(task, Answer::NotCreated);
         if let Some(hold) = self.holds.get_mut(&task.namespace) {
             hold.refused(now, message);
         } else {
@@ -229,9 +232,9 @@ impl Queue {
         times.filter(|time| *time > now).chain(self.creates.next_wake(now)).min()
     }
 
-    fn hold_answered(&mut self, namespace: &str, created: bool) {
+    fn hold_answered(&mut self, namespace: &str, answer: Answer) {
         let Some(hold) = self.holds.get_mut(namespace) else { return };
-        hold.answered(created);
+        hold.answered(answer);
         if hold.is_over() {
             self.holds.remove(namespace);
         }

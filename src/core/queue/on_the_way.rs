@@ -50,16 +50,17 @@ impl OnTheWay {
         }
     }
 
-    /// How many more the task may send, where `most` is how many may be on their way. With `trial` a task that has none
-    /// on its way may send one all the same: only its answer tells whether the task is in trouble.
-    pub fn room(&self, task: &TaskKey, most: usize, trial: bool) -> usize {
-        let room = self.room_for_all(task, most);
+    /// How many more the task may send, where `most` is how many may be on their way; one all the same, if it has none on its
+    /// way: only its answer tells whether the task is in trouble.
+    pub fn room_or_trial(&self, task: &TaskKey, most: usize) -> usize {
+        let room = self.room(task, most);
         let is_first = || self.requests.iter().all(|request| request.task != *task);
-        let is_trial = room == 0 && trial && self.requests.len() < most + self.max_beyond && is_first();
+        let is_trial = room == 0 && self.requests.len() < most + self.max_beyond && is_first();
         if is_trial { 1 } else { room }
     }
 
-    fn room_for_all(&self, task: &TaskKey, most: usize) -> usize {
+    /// The same without that one.
+    pub fn room(&self, task: &TaskKey, most: usize) -> usize {
         let all = self.requests.len();
         let is_slow = |request: &&Request| request.slow || self.slow_tasks.contains(&request.task);
         let slow = self.requests.iter().filter(is_slow).count();
@@ -117,7 +118,7 @@ mod tests {
     fn send(requests: &mut OnTheWay, now: Time, task: &str, room: usize) -> usize {
         let before = requests.count();
         requests.advance(now);
-        while requests.room(&key(task), room, false) > 0 {
+        while requests.room(&key(task), room) > 0 {
             let pod = PodRole::Item(Index(u32::try_from(requests.count()).unwrap()), Attempt::FIRST);
             requests.begin(now, &key(task), pod);
         }
@@ -193,12 +194,12 @@ mod tests {
     fn a_task_without_any_on_its_way_may_try_one_where_it_is_a_trial() {
         let mut requests = OnTheWay::new(2);
         send(&mut requests, Time(0), "a", 4);
-        let room = |requests: &OnTheWay, task, trial| requests.room(&key(task), 4, trial);
-        assert_eq!((room(&requests, "b", true), room(&requests, "b", false), room(&requests, "a", true)), (1, 0, 0));
+        let room = |requests: &OnTheWay, task| requests.room_or_trial(&key(task), 4);
+        assert_eq!((room(&requests, "b"), requests.room(&key("b"), 4), room(&requests, "a")), (1, 0, 0));
         requests.begin(Time(0), &key("b"), PodRole::Item(Index(0), Attempt::FIRST));
-        assert_eq!((room(&requests, "b", true), room(&requests, "c", true)), (0, 1));
+        assert_eq!((room(&requests, "b"), room(&requests, "c")), (0, 1));
         requests.begin(Time(0), &key("c"), PodRole::Item(Index(0), Attempt::FIRST));
-        assert_eq!(room(&requests, "d", true), 0, "up to the bound");
+        assert_eq!(room(&requests, "d"), 0, "up to the bound");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The part of a status that is not about the items: conditions, times, and words for people.
 
-use crate::api::conditions::{self, ConditionType};
+use crate::api::conditions::{self, ConditionStatus, ConditionType};
 use crate::api::status::{ItemCounts, MapTaskStatus, ReduceStatus, RerunDone, TaskPhase, Waiting};
 use crate::core::ids::Time;
 use crate::core::record::progress::Progress;
@@ -72,14 +72,14 @@ impl StatusSummary {
     }
 
     /// Sets a condition.
-    pub fn set(&mut self, now: Time, type_: ConditionType, status: bool, reason: &str, message: &str) {
+    pub fn set(&mut self, now: Time, type_: ConditionType, status: ConditionStatus, reason: &str, message: &str) {
         conditions::set(&mut self.conditions, type_, status, reason, message, Some(self.generation), meta_time(now));
     }
 
     /// Takes a condition back, if it was there.
     pub fn unset(&mut self, now: Time, type_: ConditionType, reason: &str, message: &str) {
         if conditions::is_true(&self.conditions, type_) {
-            self.set(now, type_, false, reason, message);
+            self.set(now, type_, ConditionStatus::False, reason, message);
         }
     }
 
@@ -111,7 +111,7 @@ impl StatusSummary {
     pub fn set_phase(&mut self, now: Time, phase: TaskPhase, is_idle: bool) {
         let suspended = phase == TaskPhase::Suspended;
         if suspended {
-            self.set(now, ConditionType::Suspended, true, "Suspended", "spec.suspend is true");
+            self.set(now, ConditionType::Suspended, ConditionStatus::True, "Suspended", "spec.suspend is true");
         } else {
             self.unset(now, ConditionType::Suspended, "Resumed", "the task is not suspended any more");
         }
@@ -122,11 +122,11 @@ impl StatusSummary {
                 Some(waiting) => (waiting.reason.as_str(), waiting.message.clone().unwrap_or_default()),
                 None => (phase.as_str(), "the task is under way".to_owned()),
             };
-            self.set(now, ConditionType::Reconciling, true, reason, &message);
+            self.set(now, ConditionType::Reconciling, ConditionStatus::True, reason, &message);
         }
         match conditions::find_true(&self.conditions, ConditionType::Failed).cloned() {
             Some(why) if phase == TaskPhase::Failed => {
-                self.set(now, ConditionType::Stalled, true, &why.reason, &why.message);
+                self.set(now, ConditionType::Stalled, ConditionStatus::True, &why.reason, &why.message);
             }
             _ => self.unset(now, ConditionType::Stalled, phase.as_str(), "the task has not failed"),
         }
@@ -175,13 +175,13 @@ mod tests {
         assert_eq!(reason(&summary, TaskPhase::Running), None);
         summary.waiting = Some(Waiting::new(crate::api::status::WaitingReason::Quota, None));
         assert_eq!(reason(&summary, TaskPhase::Running).as_deref(), Some("Quota"));
-        summary.set(now, ConditionType::FailureTarget, true, "TooManyFailures", "");
+        summary.set(now, ConditionType::FailureTarget, ConditionStatus::True, "TooManyFailures", "");
         assert_eq!(
             reason(&summary, TaskPhase::Running).as_deref(),
             Some("TooManyFailures"),
             "what is decided counts more"
         );
-        summary.set(now, ConditionType::Failed, true, "DeadlineExceeded", "");
+        summary.set(now, ConditionType::Failed, ConditionStatus::True, "DeadlineExceeded", "");
         assert_eq!(reason(&summary, TaskPhase::Failed).as_deref(), Some("DeadlineExceeded"));
         assert_eq!(reason(&summary, TaskPhase::Succeeded), None);
     }
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(at(&mut summary, TaskPhase::Suspended, true), ("Current", true));
         assert_eq!(at(&mut summary, TaskPhase::Running, false), ("InProgress", false));
         let mut failed = summary.clone();
-        failed.set(Time(0), ConditionType::Failed, true, "TooManyFailures", "why");
+        failed.set(Time(0), ConditionType::Failed, ConditionStatus::True, "TooManyFailures", "why");
         assert_eq!(at(&mut failed, TaskPhase::Failed, true), ("Failed", false));
         failed.unset(Time(0), ConditionType::Failed, "Rerun", "");
         assert_eq!(at(&mut failed, TaskPhase::Running, true), ("InProgress", false), "a rerun");

@@ -88,14 +88,23 @@ impl Layout {
     }
 
     /// The line of a termination message: itself if it is JSON, else a JSON string; its end, if it is too long and may be cut,
-    /// else its size. One that was cut already (`cut`) is too long however much of it is left.
-    pub fn line(self, message: &str, cut: bool) -> Result<String, usize> {
-        let (line, most) = (line_of(message), self.max_bytes_per_item as usize);
-        match line.len() {
-            size if size <= most && !cut => Ok(line),
-            _ if self.truncate => Ok(end_string(whole_characters(message.trim(), cut), most)),
-            size => Err(size),
+    /// else its size.
+    pub fn line(self, message: &str) -> Result<String, usize> {
+        let line = line_of(message);
+        if line.len() <= self.max_bytes_per_item as usize {
+            return Ok(line);
         }
+        self.end_of(message.trim(), line.len())
+    }
+
+    /// The same of a message of which the kubelet kept only the end: it is too long however much of it is left.
+    pub fn line_of_cut(self, message: &str) -> Result<String, usize> {
+        // The halves of characters that this left are read as replacement characters.
+        self.end_of(message.trim().trim_matches(char::REPLACEMENT_CHARACTER), line_of(message).len())
+    }
+
+    fn end_of(self, message: &str, size: usize) -> Result<String, usize> {
+        if self.truncate { Ok(end_string(message, self.max_bytes_per_item as usize)) } else { Err(size) }
     }
 
     fn empty_shard(self, number: u32) -> Shard {
@@ -106,12 +115,18 @@ impl Layout {
         Shard { number, of: self.shards(), lines_in_all, first, lines: BTreeMap::new(), stored, damaged }
     }
 
-    /// The lines by the ConfigMap they belong to. `whole`: with every ConfigMap, so that what is missing is made; also of
-    /// an empty list there is one then.
-    pub fn shard(self, lines: &BTreeMap<Index, String>, whole: bool) -> Vec<Shard> {
+    /// The lines by the ConfigMap they belong to.
+    pub fn shard(self, lines: &BTreeMap<Index, String>) -> Vec<Shard> {
+        self.fill(BTreeMap::new(), lines)
+    }
+
+    /// The same with every ConfigMap, so that what is missing is made; also of an empty list there is one then.
+    pub fn shard_all(self, lines: &BTreeMap<Index, String>) -> Vec<Shard> {
+        self.fill((0..self.shards().max(1)).map(|number| (number, self.empty_shard(number))).collect(), lines)
+    }
+
+    fn fill(self, mut shards: BTreeMap<u32, Shard>, lines: &BTreeMap<Index, String>) -> Vec<Shard> {
         let per_shard = self.items_per_shard();
-        let all = if whole { 0..self.shards().max(1) } else { 0..0 };
-        let mut shards: BTreeMap<u32, Shard> = all.map(|number| (number, self.empty_shard(number))).collect();
         for (index, line) in lines {
             let number = index.0 / per_shard;
             let shard = shards.entry(number).or_insert_with(|| self.empty_shard(number));
@@ -147,11 +162,6 @@ fn line_of(message: &str) -> String {
     }
 }
 
-/// A text that was cut without the halves of characters that this left, which are read as replacement characters.
-fn whole_characters(text: &str, cut: bool) -> &str {
-    if cut { text.trim_matches(char::REPLACEMENT_CHARACTER) } else { text }
-}
-
 /// The longest end of the text that has no more than so many bytes as a JSON string. The end, since that is what a kubelet
 /// keeps of what is too long for it.
 fn end_string(text: &str, most: usize) -> String {
@@ -179,44 +189,48 @@ mod tests {
     fn a_result_that_is_too_long_can_be_truncated_to_a_string() {
         let spec = Results { max_bytes_per_item: 8, on_too_large: OnTooLarge::Truncate, ..Results::default() };
         let layout = Layout::of(&spec, ItemCount::new(1).unwrap()).unwrap();
-        assert_eq!(layout.line("123456789", false).unwrap(), r#""456789""#, "a number that is cut is none");
-        assert_eq!(layout.line("abcdefg\"hi\n", false).unwrap(), r#""fg\"hi""#);
-        assert_eq!(layout.line("ääääää", false).unwrap(), r#""äää""#);
-        assert_eq!(layout.line("€€€", false).unwrap(), r#""€€""#, "three bytes each");
-        assert_eq!(layout.line("12345678", false).unwrap(), "12345678");
+        assert_eq!(layout.line("123456789").unwrap(), r#""456789""#, "a number that is cut is none");
+        assert_eq!(layout.line("abcdefg\"hi\n").unwrap(), r#""fg\"hi""#);
+        assert_eq!(layout.line("ääääää").unwrap(), r#""äää""#);
+        assert_eq!(layout.line("€€€").unwrap(), r#""€€""#, "three bytes each");
+        assert_eq!(layout.line("12345678").unwrap(), "12345678");
     }
 
     #[test]
     fn what_was_cut_is_a_string_or_too_large_however_short_it_is() {
         let spec = Results { max_bytes_per_item: 8, on_too_large: OnTooLarge::Truncate, ..Results::default() };
         let layout = Layout::of(&spec, ItemCount::new(1).unwrap()).unwrap();
-        assert_eq!(layout.line("7", true).unwrap(), r#""7""#);
-        assert_eq!(layout.line("\u{fffd}\u{fffd}äb\u{fffd}", true).unwrap(), r#""äb""#, "without halves of characters");
-        assert_eq!(layout.line("\u{fffd}b", false).unwrap(), "\"\u{fffd}b\"", "what it says itself stays");
-        assert_eq!(Layout { truncate: false, ..layout }.line("7", true), Err(1));
+        assert_eq!(layout.line_of_cut("7").unwrap(), r#""7""#);
+        assert_eq!(
+            layout.line_of_cut("\u{fffd}\u{fffd}äb\u{fffd}").unwrap(),
+            r#""äb""#,
+            "without halves of characters"
+        );
+        assert_eq!(layout.line("\u{fffd}b").unwrap(), "\"\u{fffd}b\"", "what it says itself stays");
+        assert_eq!(Layout { truncate: false, ..layout }.line_of_cut("7"), Err(1));
     }
 
     #[test]
     fn json_stays_as_it_is_and_other_text_becomes_a_string() {
         let layout = layout(100, 1);
-        assert_eq!(layout.line(r#"{"b": 1,  "a": 1.50}"#, false).unwrap(), r#"{"b": 1,  "a": 1.50}"#);
-        assert_eq!(layout.line("{\n\"a\":\n1}\n", false).unwrap(), "{ \"a\": 1}");
-        assert_eq!(layout.line("done: \"3\"\nok", false).unwrap(), r#""done: \"3\"\nok""#);
-        assert_eq!(layout.line(" \n", false).unwrap(), "null");
+        assert_eq!(layout.line(r#"{"b": 1,  "a": 1.50}"#).unwrap(), r#"{"b": 1,  "a": 1.50}"#);
+        assert_eq!(layout.line("{\n\"a\":\n1}\n").unwrap(), "{ \"a\": 1}");
+        assert_eq!(layout.line("done: \"3\"\nok").unwrap(), r#""done: \"3\"\nok""#);
+        assert_eq!(layout.line(" \n").unwrap(), "null");
     }
 
     #[test]
     fn a_result_that_is_too_long_is_reported_with_its_size() {
-        assert_eq!(layout(5, 1).line("123456", false), Err(6));
-        assert_eq!(layout(5, 1).line("abcd", false), Err(6), "the quotes count");
+        assert_eq!(layout(5, 1).line("123456"), Err(6));
+        assert_eq!(layout(5, 1).line("abcd"), Err(6), "the quotes count");
     }
 
     #[test]
     fn a_reduce_has_the_room_that_a_kubelet_gives_a_message() {
         let message = "\u{1}".repeat(4_096);
-        let line = Layout::of_reduce().line(&message, false).unwrap();
+        let line = Layout::of_reduce().line(&message).unwrap();
         assert_eq!(line.len(), 24_578, "six bytes for each, and the quotes");
-        assert_eq!(Layout::of_reduce().line(&format!("{message}a"), false), Err(24_579));
+        assert_eq!(Layout::of_reduce().line(&format!("{message}a")), Err(24_579));
     }
 
     #[test]
@@ -224,7 +238,7 @@ mod tests {
         let layout = layout(1024, 700);
         assert_eq!((layout.items_per_shard(), layout.shards()), (249, 3));
         let lines = [0, 248, 249, 699].map(|i| (Index(i), i.to_string())).into();
-        let shards = layout.shard(&lines, false);
+        let shards = layout.shard(&lines);
         let shape: Vec<_> = shards.iter().map(|s| (s.number, s.lines_in_all, s.lines.len())).collect();
         assert_eq!(shape, [(0, 249, 2), (1, 249, 1), (2, 202, 1)]);
         assert_eq!(shards[2].lines.keys().copied().collect::<Vec<_>>(), [201]);
@@ -232,10 +246,10 @@ mod tests {
 
     #[test]
     fn before_a_reduce_every_shard_is_made_and_one_of_an_empty_list() {
-        let shards = layout(1024, 700).shard(&[(Index(249), "1".to_owned())].into(), true);
+        let shards = layout(1024, 700).shard_all(&[(Index(249), "1".to_owned())].into());
         let shape: Vec<_> = shards.iter().map(|s| (s.number, s.lines_in_all, s.lines.len())).collect();
         assert_eq!(shape, [(0, 249, 0), (1, 249, 1), (2, 202, 0)]);
-        let empty = layout(1024, 0).shard(&BTreeMap::new(), true);
+        let empty = layout(1024, 0).shard_all(&BTreeMap::new());
         assert_eq!(empty.iter().map(|s| s.merge("")).collect::<Vec<_>>(), [""]);
     }
 

@@ -1,6 +1,6 @@
 //! What follows from the answer to a create request: a pod, none, or nobody knows.
 
-use crate::core::attempts::StartAgain;
+use crate::core::attempts::{Retry, StartAgain};
 use crate::core::ids::{PodRole, Time};
 use crate::core::pod::{Detail, PodEnd};
 use crate::core::run::finish::Rest;
@@ -55,8 +55,8 @@ impl Run {
         }
     }
 
-    /// The API server refused the pod. `may_retry`: it may accept another attempt of this item.
-    pub fn create_refused(&mut self, context: &mut Context<'_>, role: PodRole, message: String, may_retry: bool) {
+    /// The API server refused the pod.
+    pub fn create_refused(&mut self, context: &mut Context<'_>, role: PodRole, message: String, retry: Retry) {
         if !self.pods.is_create_pending(role) || self.pods.settle_create(role) {
             return;
         }
@@ -65,7 +65,7 @@ impl Run {
             return self.pods.unconfirm(role, context.now.plus_millis(ASK_MILLIS));
         }
         let detail = Detail { message: Some(message.clone()), ..Detail::default() };
-        self.finish(context, role, PodEnd::Refused { message }, detail, Rest { pod_remains: false, may_retry });
+        self.finish(context, role, PodEnd::Refused { message }, detail, Rest { pod_remains: false, retry });
     }
 
     pub(super) fn wait_again(&mut self, now: Time, role: PodRole, again: StartAgain) {

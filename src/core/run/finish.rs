@@ -1,6 +1,6 @@
 //! A pod is over: its attempts have ended, and it stays for a while, or goes.
 
-use crate::core::attempts::{Circumstances, blame};
+use crate::core::attempts::{Circumstances, Retry, blame};
 use crate::core::failures::Alike;
 use crate::core::ids::PodRole;
 use crate::core::pod::{Detail, PodEnd, PodSeen, Progress, detail, end_when_gone, lives};
@@ -14,7 +14,7 @@ pub(super) struct Rest {
     /// Whether the pod is still there, so that no create can make another one of its name.
     pub pod_remains: bool,
     /// Whether another attempt could do better.
-    pub may_retry: bool,
+    pub retry: Retry,
 }
 
 impl Run {
@@ -32,7 +32,7 @@ impl Run {
         let Some(pod) = self.pods.depart(now, role, end, detail) else { return false };
         // Nothing stands in the way of a late create of a pod that is gone: its time must have passed.
         let clear_at = self.pods.indeterminate().until(role).filter(|_| !rest.pod_remains).unwrap_or(now);
-        let at = Circumstances { remainder, stopped: pod.stop.is_some(), may_retry: rest.may_retry, clear_at };
+        let at = Circumstances { remainder, stopped: pod.stop.is_some(), retry: rest.retry, clear_at };
         let mut succeeded = true;
         for (index, end) in blame(pod, self.suspension.stops, &[index]) {
             let ended = self.items.end(&mut context.step(), &self.spec, index, end, &at);
@@ -48,7 +48,7 @@ impl Run {
     pub(super) fn finish_seen(&mut self, context: &mut Context<'_>, role: PodRole, end: PodEnd, pod: &PodSeen) {
         let words = detail(pod, self.spec.blueprint.template.role());
         let alike = (!end.is_success()).then(|| Alike::of(&end, &words));
-        let succeeded = self.finish(context, role, end, words, Rest { pod_remains: true, may_retry: true });
+        let succeeded = self.finish(context, role, end, words, Rest { pod_remains: true, retry: Retry::MayHelp });
         // A success whose result does not fit has failed.
         let of_success = || {
             let words = detail(pod, self.spec.blueprint.template.role());
@@ -65,7 +65,7 @@ impl Run {
             Some(pod) => (end_when_gone(pod, container), detail(pod, container)),
             None => (PodEnd::Lost, Detail::default()),
         };
-        self.finish(context, role, end, detail, Rest { pod_remains: false, may_retry: true });
+        self.finish(context, role, end, detail, Rest { pod_remains: false, retry: Retry::MayHelp });
     }
 
     /// A pod of an attempt that no longer counts: kept if it has ended, else it goes.

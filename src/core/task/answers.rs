@@ -1,6 +1,6 @@
 //! What follows from the answers to requests about pods: creates, deletes and GETs.
 
-use crate::core::attempts::StartAgain;
+use crate::core::attempts::{Retry, StartAgain};
 use crate::core::ids::{PodRole, Time};
 use crate::core::port::{CreateOutcome, GetPodOutcome};
 use crate::core::queue::quota;
@@ -51,17 +51,17 @@ impl Task {
                 let why = format!("pods of this task can't fit a LimitRange of the namespace: {message}");
                 self.never_fits(now, role, why);
             }
-            CreateOutcome::Refused(message) => self.create_refused(now, role, message, true),
+            CreateOutcome::Refused(message) => self.create_refused(now, role, message, Retry::MayHelp),
             // The next attempt would be the same pod but for its name.
-            CreateOutcome::Invalid(message) => self.create_refused(now, role, message, false),
+            CreateOutcome::Invalid(message) => self.create_refused(now, role, message, Retry::IsFutile),
         }
     }
 
-    fn create_refused(&mut self, now: Time, role: PodRole, message: String, may_retry: bool) {
+    fn create_refused(&mut self, now: Time, role: PodRole, message: String, retry: Retry) {
         let words = format!("pod {} refused: {message}", self.pod_id(role).pod_name());
         self.summary.message = Some(crate::text::cut(&words, REFUSAL_LIMIT));
         let (Some(run), mut context) = self.context(now) else { return };
-        run.create_refused(&mut context, role, message, may_retry);
+        run.create_refused(&mut context, role, message, retry);
         self.create_failed = Some((now.plus_millis(AGAIN_MILLIS), words));
     }
 
@@ -71,7 +71,7 @@ impl Task {
         if !run.has_raised_memory(role) {
             run.force_failure(FailReason::NeverFits, crate::text::cut(&why, REFUSAL_LIMIT));
         }
-        run.create_refused(&mut context, role, why, false);
+        run.create_refused(&mut context, role, why, Retry::IsFutile);
     }
 
     /// A delete did not work. `changed`: the pod is no longer what the delete named.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::core::cache::claims::Claims;
 use crate::core::ids::{Index, TaskKey, Time};
+use crate::core::pod::EventType;
 use crate::core::port::{Action, CacheLookup, CacheLookupOutcome};
 use crate::core::task::{Stage, Task};
 
@@ -58,7 +59,11 @@ impl Task {
             }
             CacheLookupOutcome::Indeterminate(_) => lookup.failed(now),
             CacheLookupOutcome::Refused(message) => {
-                self.emit("CacheUnreadable", true, &format!("the cache can't be read, so all items run: {message}"));
+                self.emit(
+                    "CacheUnreadable",
+                    EventType::Warning,
+                    &format!("the cache can't be read, so all items run: {message}"),
+                );
                 self.looked_up();
             }
         }
@@ -72,7 +77,7 @@ impl Task {
         if damaged > 0 {
             self.emit(
                 "CacheDamaged",
-                true,
+                EventType::Warning,
                 &format!("{damaged} cache entries are damaged or were edited: their items run"),
             );
         }

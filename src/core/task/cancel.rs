@@ -2,6 +2,7 @@
 
 use crate::api::TaskPhase;
 use crate::core::ids::Time;
+use crate::core::pod::EventType;
 use crate::core::spec::outcome::FailReason;
 use crate::core::task::{Stage, Task};
 
@@ -38,7 +39,7 @@ impl Task {
     /// The items have succeeded, and their results are not to be reduced any more.
     pub(super) fn end_before_reduce(&mut self, now: Time) {
         let message = format!("{BEFORE_REDUCE}; {}", self.summary());
-        self.emit_recorded("Failed", true, &message);
+        self.emit_recorded("Failed", EventType::Warning, &message);
         self.end(now, TaskPhase::Failed, FailReason::Cancelled.as_str(), &message);
     }
 }

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::api::TaskPhase;
-use crate::api::conditions::{ConditionType, is_true};
+use crate::api::conditions::{ConditionStatus, ConditionType, is_true};
 use crate::core::ids::{Index, Time};
+use crate::core::pod::EventType;
 use crate::core::pod::ResultNames;
 use crate::core::pods::Pods;
 use crate::core::results::Shard;
@@ -24,7 +25,8 @@ impl Task {
         let reduces = self.reduction.as_ref().is_some_and(|reduction| reduction.run.not_before().is_some());
         let (Stage::Running(run) | Stage::Ended { run: Some(run), .. }) = &self.stage else { return Vec::new() };
         let Some(layout) = run.spec().results else { return Vec::new() };
-        let mut shards = layout.shard(run.items().results(), ends || reduces);
+        let lines = run.items().results();
+        let mut shards = if ends || reduces { layout.shard_all(lines) } else { layout.shard(lines) };
         for shard in &mut shards {
             shard.stored = run.items().stored_places(shard);
             let known = self.damage.remove(&shard.number).unwrap_or_default();
@@ -45,7 +47,7 @@ impl Task {
             && is_true(&self.summary.conditions, ConditionType::ResultsDamaged)
         {
             let words = "all results are complete again";
-            self.summary.set(now, ConditionType::ResultsDamaged, false, "Restored", words);
+            self.summary.set(now, ConditionType::ResultsDamaged, ConditionStatus::False, "Restored", words);
         }
         shards
     }
@@ -78,12 +80,12 @@ impl Task {
             let items = items_in_words(&restored);
             let note =
                 format!("results of items {items} were changed or deleted, and have been restored from their pods");
-            self.emit("ResultsRestored", true, &note);
+            self.emit("ResultsRestored", EventType::Warning, &note);
         }
         if told {
             let message = self.damage_in_words();
-            self.summary.set(now, ConditionType::ResultsDamaged, true, "ChangedOrDeleted", &message);
-            self.emit_recorded("ResultsDamaged", true, &message);
+            self.summary.set(now, ConditionType::ResultsDamaged, ConditionStatus::True, "ChangedOrDeleted", &message);
+            self.emit_recorded("ResultsDamaged", EventType::Warning, &message);
         }
     }
 

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::api::conditions::ConditionType;
+use crate::api::conditions::{ConditionStatus, ConditionType};
 use crate::api::status::{TaskPhase, Waiting, WaitingReason};
+use crate::core::failures::Failed;
 use crate::core::ids::Time;
+use crate::core::pod::EventType;
 use crate::core::record::meta_time;
 use crate::core::run::Run;
 use crate::core::spec::AcceptedSpec;
@@ -29,8 +31,8 @@ impl Task {
         self.summary.has_items = true;
         self.summary.template_hash = Some(spec.template_hash.clone());
         self.summary.rerun = self.summary.rerun.take().or_else(|| self.mutable.rerun_at_acceptance());
-        self.summary.set(now, ConditionType::Accepted, true, "Accepted", &note);
-        self.emit_recorded("Accepted", false, &note);
+        self.summary.set(now, ConditionType::Accepted, ConditionStatus::True, "Accepted", &note);
+        self.emit_recorded("Accepted", EventType::Normal, &note);
         let revision = self.writer.change_urgently();
         let mut run = Run::new(spec, self.all_indeterminate);
         // Which text the items are of must be recorded before one of them starts: the text may change.
@@ -45,14 +47,14 @@ impl Task {
     pub(super) fn refuse(&mut self, now: Time, reason: &str, message: &str) {
         // What was asked for before there was anything to check again counts as done.
         self.summary.rerun = self.summary.rerun.take().or_else(|| self.mutable.rerun_at_acceptance());
-        self.summary.set(now, ConditionType::Accepted, false, reason, message);
-        self.emit_recorded("Refused", true, message);
+        self.summary.set(now, ConditionType::Accepted, ConditionStatus::False, reason, message);
+        self.emit_recorded("Refused", EventType::Warning, message);
         self.end(now, TaskPhase::Failed, reason, message);
     }
 
     /// The task ends since its own record can't be read.
     pub(super) fn give_up(&mut self, now: Time, message: &str) {
-        self.emit_recorded("Failed", true, message);
+        self.emit_recorded("Failed", EventType::Warning, message);
         self.end(now, TaskPhase::Failed, "StatusUnreadable", message);
     }
 
@@ -99,10 +101,16 @@ impl Task {
         let summary = self.summary();
         match outcome {
             Outcome::Successful => {
-                self.summary.set(now, ConditionType::SuccessCriteriaMet, true, "EnoughSuccesses", &summary);
+                self.summary.set(
+                    now,
+                    ConditionType::SuccessCriteriaMet,
+                    ConditionStatus::True,
+                    "EnoughSuccesses",
+                    &summary,
+                );
             }
             Outcome::Failed(reason, message) => {
-                self.summary.set(now, ConditionType::FailureTarget, true, reason.as_str(), message);
+                self.summary.set(now, ConditionType::FailureTarget, ConditionStatus::True, reason.as_str(), message);
             }
         }
         let runs_on = self.active().is_some_and(|run| run.is_busy() && run.remainder() == Remainder::Run);
@@ -124,12 +132,13 @@ impl Task {
     fn end_decided(&mut self, now: Time, outcome: Outcome) {
         let Some(run) = self.active() else { return };
         let (summary, counts, reducer) = (run.summary(), run.items().counts(), run.spec().reduce.clone());
-        let most_often = run.items().failures().most_often(true).map(|words| format!("; {words}")).unwrap_or_default();
+        let most_often =
+            run.items().failures().most_often(Failed::Items).map(|words| format!("; {words}")).unwrap_or_default();
         match (outcome, reducer) {
             (Outcome::Successful, Some(_)) if self.mutable.cancel => self.end_before_reduce(now),
             (Outcome::Successful, Some(reducer)) => self.begin_reduction(now, &reducer, counts),
             (Outcome::Successful, None) => {
-                self.emit_recorded("Succeeded", false, &summary);
+                self.emit_recorded("Succeeded", EventType::Normal, &summary);
                 self.end(now, TaskPhase::Succeeded, "EnoughSuccesses", &summary);
             }
             (Outcome::Failed(reason, message), _) => {
@@ -139,7 +148,7 @@ impl Task {
                     FailReason::FailTaskRule => format!("{message}; {summary}"),
                     _ => format!("{message}; {summary}{most_often}"),
                 };
-                self.emit_recorded("Failed", true, &message);
+                self.emit_recorded("Failed", EventType::Warning, &message);
                 self.end(now, TaskPhase::Failed, reason.as_str(), &message);
             }
         }
@@ -203,15 +212,15 @@ impl Task {
             Some(message) => format!("{words}: {message}"),
             None => words.to_owned(),
         };
-        let warning = matches!(
-            waiting.reason,
+        let type_ = match waiting.reason {
             WaitingReason::NameTaken
-                | WaitingReason::NotStarting
-                | WaitingReason::ItemsChanged
-                | WaitingReason::ItemsMissing
-                | WaitingReason::FailedCreate
-        );
-        self.emit("Blocked", warning, &note);
+            | WaitingReason::NotStarting
+            | WaitingReason::ItemsChanged
+            | WaitingReason::ItemsMissing
+            | WaitingReason::FailedCreate => EventType::Warning,
+            _ => EventType::Normal,
+        };
+        self.emit("Blocked", type_, &note);
     }
 
     /// Whether the user was not told lately; counts as telling now, if so.
@@ -225,8 +234,8 @@ impl Task {
 
     pub(super) fn end(&mut self, now: Time, phase: TaskPhase, reason: &str, message: &str) {
         let type_ = if phase == TaskPhase::Succeeded { ConditionType::Complete } else { ConditionType::Failed };
-        self.summary.set(now, type_, true, reason, message);
-        self.summary.set(now, ConditionType::Finished, true, reason, message);
+        self.summary.set(now, type_, ConditionStatus::True, reason, message);
+        self.summary.set(now, ConditionType::Finished, ConditionStatus::True, reason, message);
         self.summary.completion_time = Some(meta_time(now));
         self.summary.waiting = None;
         self.summary.message = Some(crate::text::cut(message, 512));

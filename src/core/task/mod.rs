@@ -25,6 +25,7 @@ use crate::api::status::{TaskPhase, Waiting};
 use crate::core::attempts::Outcomes;
 use crate::core::backoff::Backoff;
 use crate::core::ids::{Index, TaskKey, Time};
+use crate::core::pod::EventType;
 use crate::core::pods::retention::{Keeping, Retention};
 use crate::core::port::EmitEvent;
 use crate::core::record::status_summary::StatusSummary;
@@ -194,19 +195,19 @@ impl Task {
         (run, Context { now, seed: *seed, writer, retention, outcomes })
     }
 
-    fn emit(&mut self, reason: &'static str, warning: bool, note: &str) {
-        self.emit_after(Revision::default(), reason, warning, note);
+    fn emit(&mut self, reason: &'static str, type_: EventType, note: &str) {
+        self.emit_after(Revision::default(), reason, type_, note);
     }
 
     /// Tells of a turn of the task, once the status that says the same is recorded: until then it is not yet true.
-    fn emit_recorded(&mut self, reason: &'static str, warning: bool, note: &str) {
+    fn emit_recorded(&mut self, reason: &'static str, type_: EventType, note: &str) {
         let revision = self.writer.change_urgently();
-        self.emit_after(revision, reason, warning, note);
+        self.emit_after(revision, reason, type_, note);
     }
 
-    fn emit_after(&mut self, revision: Revision, reason: &'static str, warning: bool, note: &str) {
+    fn emit_after(&mut self, revision: Revision, reason: &'static str, type_: EventType, note: &str) {
         let note = crate::text::cut(note, 1_000);
-        let event = EmitEvent { key: self.key.clone(), uid: self.uid.clone(), reason, warning, note };
+        let event = EmitEvent { key: self.key.clone(), uid: self.uid.clone(), type_, reason, note };
         self.events.push_back((revision, event));
     }
 }

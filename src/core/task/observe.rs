@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::{PollContext, Stage, Task};
-use crate::api::conditions::ConditionType;
+use crate::api::conditions::{ConditionStatus, ConditionType};
 use crate::api::status::WaitingReason;
 use crate::core::failures::Alike;
 use crate::core::ids::{PodRole, Time};
-use crate::core::pod::{PodSeen, Progress, detail, lives, progress};
+use crate::core::pod::{EventType, PodSeen, Progress, detail, lives, progress};
 use crate::core::pods::Pods;
 use crate::core::pods::indeterminate::INDETERMINATE_MILLIS;
 use crate::core::pods::retention::FinishedPod;
@@ -128,7 +128,13 @@ impl Task {
             CheckOutcome::Refused(message) | CheckOutcome::Indeterminate(message) => {
                 again.failed(now);
                 *problem = Some(message.clone());
-                self.summary.set(now, ConditionType::Accepted, false, WaitingReason::FailedCreate.as_str(), &message);
+                self.summary.set(
+                    now,
+                    ConditionType::Accepted,
+                    ConditionStatus::False,
+                    WaitingReason::FailedCreate.as_str(),
+                    &message,
+                );
                 self.summary.message =
                     Some(format!("not accepted yet, will retry: {}", crate::text::cut(&message, 400)));
                 self.writer.change();
@@ -157,7 +163,11 @@ impl Task {
                 self.writer.succeeded(*version, *rewritten);
                 self.unstored = None;
                 if let Some(message) = uncached.as_ref().filter(|_| self.may_emit_blocked(now)) {
-                    self.emit("NotCached", true, &format!("results are stored, but not in the cache: {message}"));
+                    self.emit(
+                        "NotCached",
+                        EventType::Warning,
+                        &format!("results are stored, but not in the cache: {message}"),
+                    );
                 }
                 if let Stage::Running(run) | Stage::Ended { run: Some(run), .. } = &mut self.stage {
                     run.items_mut().results_stored(&storing);
@@ -168,11 +178,11 @@ impl Task {
             WriteOutcome::Damaged(damage) => self.handle_damaged(now, damage, pods),
             WriteOutcome::NotStored { message, refused } => {
                 self.writer.not_sent(now);
-                self.not_stored(now, message, *refused);
+                if *refused { self.not_stored(now, message) } else { self.may_not_be_stored(now, message) }
             }
             WriteOutcome::Failed(message) => {
                 self.writer.failed(now);
-                self.not_stored(now, message, false);
+                self.may_not_be_stored(now, message);
             }
         }
         // The watch may have told before the answer that the write was carried out.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::api::status::{ReducePhase, ReduceStatus, TaskPhase};
-use crate::core::failures::Failures;
+use crate::core::failures::{Failed, Failures};
 use crate::core::ids::{Attempt, ItemCount, Time};
 use crate::core::phases::{Attempts, Counts, ItemPhase, Phases, Raises, Tries};
+use crate::core::pod::EventType;
 use crate::core::record::{meta_time, number};
 use crate::core::results::shown::shown;
 use crate::core::run::Run;
@@ -127,12 +128,12 @@ impl Task {
             let line = reduction.run.items().results().get(&SELF);
             (self.summary.result, self.summary.result_text) = line.map(|line| shown(line)).unwrap_or_default();
             let message = format!("{}; the reduce starts", self.summary());
-            self.emit_recorded("Succeeded", false, &message);
+            self.emit_recorded("Succeeded", EventType::Normal, &message);
             self.end(now, TaskPhase::Succeeded, "EnoughSuccesses", &message);
         } else {
             let summary = self.summary();
             let message = format!("the reduce {failed} in attempt {attempt}{why}; {summary}");
-            self.emit_recorded("Failed", true, &message);
+            self.emit_recorded("Failed", EventType::Warning, &message);
             self.end(now, TaskPhase::Failed, reason, &message);
         }
     }
@@ -145,7 +146,7 @@ impl Task {
 
 /// Of a reduce that did not succeed: the reason, what happened to it, and why, in words.
 fn why_reduce_failed(run: &Run) -> (&'static str, &'static str, String) {
-    let most_often = || run.items().failures().most_often(false);
+    let most_often = || run.items().failures().most_often(Failed::Reduce);
     let why = match run.outcome() {
         Some(Outcome::Failed(reason, message)) if *reason != FailReason::TooManyFailures => format!(": {message}"),
         _ => most_often().map_or(", which was stopped".to_owned(), |words| format!("; {words}")),

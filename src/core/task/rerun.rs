@@ -7,6 +7,7 @@ use crate::api::spec::Rerun;
 use crate::api::status::RerunDone;
 use crate::core::ids::{Index, ItemCount, Time};
 use crate::core::phases::{ItemPhase, Phases};
+use crate::core::pod::EventType;
 use crate::core::ranges::range;
 use crate::core::record::meta_time;
 use crate::core::run::Run;
@@ -96,7 +97,7 @@ impl Task {
         let taken = if selected.is_empty() { None } else { run.take() };
         let Some(mut run) = taken else {
             let words = format!("rerun {} selects no items; the task stays {phase:?}", rerun.id);
-            return self.emit_recorded("Rerun", false, &words);
+            return self.emit_recorded("Rerun", EventType::Normal, &words);
         };
         // Nothing starts before the status says that it is a rerun.
         run.start_again(now, &selected, explicit_selection, revision);
@@ -146,7 +147,7 @@ impl Task {
     }
 
     fn emit_refused(&mut self, rerun: &Rerun, problem: &str) {
-        self.emit_recorded("RerunRefused", true, &format!("rerun {}: {problem}", rerun.id));
+        self.emit_recorded("RerunRefused", EventType::Warning, &format!("rerun {}: {problem}", rerun.id));
     }
 
     /// The task has not ended any more, nor is it what the conditions say that are to be taken back.
@@ -161,7 +162,7 @@ impl Task {
         {
             summary.unset(now, *type_, "Rerun", &format!("rerun {} has started {what} again", rerun.id));
         }
-        self.emit_recorded("Rerun", false, &format!("rerun {} starts {what} again", rerun.id));
+        self.emit_recorded("Rerun", EventType::Normal, &format!("rerun {} starts {what} again", rerun.id));
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::api::status::{Waiting, WaitingReason};
 use crate::core::ids::Time;
+use crate::core::pod::EventType;
 use crate::core::port::{Action, Note};
 use crate::core::record::meta_time;
 use crate::core::task::Task;
@@ -24,15 +25,19 @@ pub(super) struct Unstored {
 }
 
 impl Task {
-    /// A write did not work. `refused`: it will not until something changes.
-    pub(super) fn not_stored(&mut self, now: Time, message: &str, refused: bool) {
-        if !refused && self.unstored.is_none() && self.writer.failures() < FAILURES_TO_TELL {
-            return;
+    /// A write did not work, and the API server has not refused it.
+    pub(super) fn may_not_be_stored(&mut self, now: Time, message: &str) {
+        if self.unstored.is_some() || self.writer.failures() >= FAILURES_TO_TELL {
+            self.not_stored(now, message);
         }
+    }
+
+    /// A write was refused, and will be until something changes; or others have failed before it.
+    pub(super) fn not_stored(&mut self, now: Time, message: &str) {
         let message = crate::text::cut(message, MESSAGE_LIMIT);
         let noted = self.unstored.as_ref().is_some_and(|known| known.noted && known.message == message);
         if self.may_emit_blocked(now) {
-            self.emit("Blocked", true, &format!("results or status can't be stored: {message}"));
+            self.emit("Blocked", EventType::Warning, &format!("results or status can't be stored: {message}"));
         }
         let since = self.unstored.as_ref().map_or(now, |known| known.since);
         self.unstored = Some(Unstored { message, since, noted });

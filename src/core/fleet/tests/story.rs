@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Fleet, Limits};
 use crate::api::{MapTaskStatus, TaskPhase};
 use crate::core::ids::{Attempt, Index, PodRole, TaskKey, Time};
+use crate::core::pod::EventType;
 use crate::core::pod::explain::Said;
 use crate::core::pod::{PodSeen, PodStatus};
 use crate::core::port::{
@@ -63,7 +64,7 @@ pub(crate) fn lines<'a>(plan: &'a [String], start: &str) -> Vec<&'a str> {
 pub(crate) fn missing_config_map() -> ExplainOutcome {
     ExplainOutcome::Said(vec![Said {
         claim: None,
-        warning: true,
+        type_: EventType::Warning,
         reason: "FailedMount".to_owned(),
         message: "MountVolume.SetUp failed for volume \"conf\" : configmap \"nobody\" not found".to_owned(),
         at: Time(1),

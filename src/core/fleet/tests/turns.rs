@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::story::{LIMITS, Story};
 use crate::api::TaskPhase;
+use crate::core::pod::EventType::{self, Normal, Warning};
 use crate::core::pod::Holder;
 use crate::core::port::CreateOutcome;
 
@@ -13,15 +14,15 @@ fn condition<'a>(story: &'a Story, type_: &str) -> Option<(&'a str, &'a str)> {
     found.map(|c| (c.reason.as_str(), c.message.as_str()))
 }
 
-/// The Events of a story, in order: reason, whether it is a warning, and the note.
-fn told(story: &Story) -> Vec<(&str, bool, &str)> {
-    story.told.iter().map(|tell| (tell.reason, tell.warning, tell.note.as_str())).collect()
+/// The Events of a story, in order: reason, type, and the note.
+fn told(story: &Story) -> Vec<(&str, EventType, &str)> {
+    story.told.iter().map(|tell| (tell.reason, tell.type_, tell.note.as_str())).collect()
 }
 
 #[test]
 fn acceptance_is_recorded_and_told_with_how_many_must_succeed() {
     let story = Story::after(3, LIMITS, &json!({ "items": { "count": 3 }, "minSuccessRatio": 0.5 }));
-    assert_eq!(told(&story), [("Accepted", false, "3 items; 2 must succeed")]);
+    assert_eq!(told(&story), [("Accepted", Normal, "3 items; 2 must succeed")]);
     assert_eq!(condition(&story, "Accepted"), Some(("Accepted", "3 items; 2 must succeed")));
     assert!(story.status().start_time.is_some() && story.status().completion_time.is_none());
     assert_eq!((story.status().phase, story.status().message.as_deref()), (Some(TaskPhase::Running), None));
@@ -32,7 +33,7 @@ fn a_spec_that_can_not_be_met_is_refused_by_name_and_told() {
     let story = Story::after(3, LIMITS, &json!({ "items": { "count": 3 }, "minSuccesses": 5 }));
     let (reason, message) = condition(&story, "Failed").expect("it has failed");
     assert!(message.contains("spec.minSuccesses is 5") && message.contains("3 items"), "{message}");
-    assert_eq!(told(&story), [("Refused", true, message)]);
+    assert_eq!(told(&story), [("Refused", Warning, message)]);
     let accepted = story.status().conditions.iter().find(|c| c.type_ == "Accepted").unwrap();
     assert_eq!((accepted.status.as_str(), accepted.reason.as_str()), ("False", reason));
     assert_eq!((accepted.message.as_str(), story.status().phase), (message, Some(TaskPhase::Failed)));
@@ -50,7 +51,7 @@ fn a_record_that_can_not_be_read_ends_the_task_and_stays_as_it_is() {
     story.plan(1_000);
     story.plan(1_000);
     let (reason, message) = condition(&story, "Failed").expect("it has failed");
-    assert_eq!((reason, told(&story)), ("StatusUnreadable", vec![("Failed", true, message)]));
+    assert_eq!((reason, told(&story)), ("StatusUnreadable", vec![("Failed", Warning, message)]));
     assert_eq!(story.status().phases.as_deref(), Some("garbage"), "it is kept for a person to repair");
 }
 
@@ -68,7 +69,7 @@ fn the_end_of_a_task_is_recorded_with_its_time_and_told_in_the_same_words() {
     let words = "1 of 2 items succeeded, 1 were required, 1 failed";
     assert_eq!(condition(&story, "SuccessCriteriaMet").map(|c| c.0), Some("EnoughSuccesses"));
     assert_eq!(condition(&story, "Complete"), Some(("EnoughSuccesses", words)));
-    assert_eq!(told(&story).last(), Some(&("Succeeded", false, words)));
+    assert_eq!(told(&story).last(), Some(&("Succeeded", Normal, words)));
     assert_eq!((story.status().phase, story.status().message.as_deref()), (Some(TaskPhase::Succeeded), Some(words)));
     assert_eq!(story.status().completion_time.as_ref().map(|time| time.0.as_millisecond()), Some(1_000));
     assert_eq!((condition(&story, "Failed"), condition(&story, "FailureTarget")), (None, None));
@@ -80,7 +81,7 @@ fn the_end_of_a_task_is_recorded_with_its_time_and_told_in_the_same_words() {
     story.plan(1_000);
     let (reason, words) = condition(&story, "Failed").expect("it has failed");
     assert!(words.starts_with("0 of 2 items succeeded, 2 were required, 2 failed"), "{words}");
-    assert_eq!((reason, told(&story).last()), ("TooManyFailures", Some(&("Failed", true, words))));
+    assert_eq!((reason, told(&story).last()), ("TooManyFailures", Some(&("Failed", Warning, words))));
     assert_eq!(condition(&story, "FailureTarget"), Some(("TooManyFailures", "2 of 2 items failed, 2 must succeed")));
     assert_eq!(condition(&story, "Complete"), None);
 }
@@ -202,7 +203,7 @@ fn a_task_is_deleted_only_once_its_end_is_recorded() {
 fn a_task_that_is_blocked_is_told_once_in_ten_minutes() {
     let held = |story: &Story| {
         let held = story.told.iter().filter(|tell| tell.reason == "Blocked");
-        held.map(|tell| (tell.warning, tell.note.clone())).collect::<Vec<_>>()
+        held.map(|tell| (tell.type_, tell.note.clone())).collect::<Vec<_>>()
     };
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 3 } }));
     let mut times = Vec::new();
@@ -214,7 +215,7 @@ fn a_task_that_is_blocked_is_told_once_in_ten_minutes() {
     }
     assert_eq!((times.len(), times[1] - times[0]), (2, 600_000), "told at {times:?}");
     let told = held(&story);
-    assert!(!told[0].0);
+    assert_eq!(told[0].0, Normal);
     assert!(told[0].1.starts_with("waits for the namespace's quota: exceeded quota: q"), "{told:?}");
     let mut taken = Story::new(LIMITS, &json!({ "items": { "count": 3 } }));
     taken.created = Some(CreateOutcome::NameTaken(Holder::default()));
@@ -222,5 +223,8 @@ fn a_task_that_is_blocked_is_told_once_in_ten_minutes() {
         taken.plan(1_000);
     }
     let told = held(&taken);
-    assert!(told[0].0 && told[0].1.starts_with("waits for the name of a pod, which another object has: "), "{told:?}");
+    assert!(
+        told[0].0 == Warning && told[0].1.starts_with("waits for the name of a pod, which another object has: "),
+        "{told:?}"
+    );
 }
