@@ -180,7 +180,7 @@ mod tests {
             let id = PodId { key: TaskKey::new("ns", "t"), role: PodRole::Item(Index(index), Attempt::FIRST) };
             Action::Delete(Delete { id, uid: "u".to_owned(), task_uid: "t".to_owned(), version: None, ended: true })
         };
-        apply.start(Plan { actions: (0..2_000).map(delete).collect() });
+        apply.start(Plan { actions: (0..2_000).map(delete).collect(), ..Plan::default() });
         for _ in 0..2_000 {
             assert!(matches!(answers.recv().await, Some(Answer::Deleted(..))));
         }

@@ -4,8 +4,8 @@ use super::{Fleet, TaskEntry};
 use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::pod::{PodSeen, parse_pod_name};
 use crate::core::port::{
-    Answer, CacheLookupOutcome, CheckOutcome, CreateOutcome, DeleteOutcome, Event, ExplainOutcome, FetchOutcome,
-    GetPodOutcome, PodId, TaskSeen, WriteOutcome,
+    Answer, CacheLookupOutcome, CheckOutcome, CreateOutcome, DeleteOutcome, Event, Exchange, ExchangeRefusal,
+    ExplainOutcome, FetchOutcome, GetPodOutcome, PodId, Reply, TaskSeen, WriteOutcome,
 };
 use crate::core::spec::retry::mix;
 use crate::core::task::{PollContext, Task};
@@ -22,6 +22,7 @@ impl Fleet {
             Event::PodGone(pod) => self.handle_pod_gone(now, &pod),
             Event::PodsListing => self.handle_pods_listing(),
             Event::PodsListed => self.handle_pods_listed(now),
+            Event::Exchange(exchange) => self.handle_exchange(&exchange),
         }
     }
 
@@ -133,6 +134,12 @@ impl Fleet {
             self.dirty.insert(key.clone());
         }
         self.load_tasks(now);
+    }
+
+    /// A worker speaks.
+    pub fn handle_exchange(&mut self, exchange: &Exchange) {
+        let refusal = if self.is_synced() { ExchangeRefusal::NotAWorker } else { ExchangeRefusal::NotReady };
+        self.replies.push(Reply { ticket: exchange.ticket, result: Err(refusal) });
     }
 
     /// An action of a plan was answered.

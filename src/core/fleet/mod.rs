@@ -17,7 +17,7 @@ use crate::core::queue::on_the_way::OnTheWay;
 use crate::core::queue::{Denial, Line, Queue};
 use crate::core::task::{PollContext, Task};
 
-use crate::core::port::{Action, Budget, Delete, Plan};
+use crate::core::port::{Action, Budget, Delete, Plan, Reply};
 
 /// Everything is looked at again this often, in milliseconds: heals what was missed.
 const HEAL_MILLIS: u64 = 30_000;
@@ -52,6 +52,8 @@ pub struct Fleet {
     outcomes: BTreeMap<&'static str, u64>,
     claims: Claims,
     cached: u64,
+    /// To workers, with the next plan.
+    replies: Vec<Reply>,
 }
 
 /// The place of one task: its pods may be seen before itself.
@@ -117,6 +119,7 @@ impl Fleet {
             outcomes: BTreeMap::new(),
             claims: Claims::default(),
             cached: 0,
+            replies: Vec::new(),
         }
     }
 
@@ -132,7 +135,7 @@ impl Fleet {
 
     /// What is to be done now. Every action but [`Action::EmitEvent`] is to be answered.
     pub fn poll_plan(&mut self, now: Time) -> Plan {
-        let mut plan = Plan::default();
+        let mut plan = Plan { replies: std::mem::take(&mut self.replies), ..Plan::default() };
         if !self.is_synced() {
             return plan;
         }
@@ -175,7 +178,7 @@ impl Fleet {
         if !self.is_synced() {
             return None;
         }
-        if !self.dirty.is_empty() {
+        if !self.dirty.is_empty() || !self.replies.is_empty() {
             return Some(now);
         }
         let heal = self.healed.map_or(now, |last| last.plus_millis(HEAL_MILLIS));

@@ -4,6 +4,7 @@ use crate::api::spec::MapTaskSpec;
 use crate::api::status::MapTaskStatus;
 use crate::core::ids::TaskKey;
 use crate::core::pod::PodSeen;
+use crate::core::port::exchange::Exchange;
 
 /// What a watch shows.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub enum Event {
     PodsListing,
     /// It is complete.
     PodsListed,
+    /// A worker speaks.
+    Exchange(Box<Exchange>),
 }
 
 /// A MapTask as the watch shows it.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod event;
+mod exchange;
 mod plan;
 
 pub use answer::{
@@ -9,6 +10,7 @@ pub use answer::{
     GetPodOutcome, WriteOutcome,
 };
 pub use event::{Event, TaskSeen};
+pub use exchange::{Exchange, ExchangeRefusal, Reply};
 pub use plan::{
     Action, Budget, CacheLookup, Check, Create, Delete, EmitEvent, Expire, Explain, Fetch, Note, Plan, PodId, Write,
 };

@@ -10,6 +10,7 @@ use crate::core::ids::{PodRole, TaskKey};
 use crate::core::items::ExternalSource;
 use crate::core::phases::Raises;
 use crate::core::pod::{EventType, pod_name};
+use crate::core::port::exchange::Reply;
 use crate::core::results::Shard;
 
 /// The actions of one round, each to be answered through `Fleet::handle_answer`, in any order.
@@ -17,6 +18,8 @@ use crate::core::results::Shard;
 pub struct Plan {
     /// Independent of each other.
     pub actions: Vec<Action>,
+    /// What workers are answered.
+    pub replies: Vec<Reply>,
 }
 
 /// How many actions of each kind a round may still start.
@@ -215,7 +218,8 @@ pub struct Explain {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.actions.iter().try_for_each(|action| writeln!(f, "{action}"))
+        self.actions.iter().try_for_each(|action| writeln!(f, "{action}"))?;
+        self.replies.iter().try_for_each(|reply| writeln!(f, "{reply}"))
     }
 }
 

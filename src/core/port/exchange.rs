@@ -1,0 +1,50 @@
+//! What workers say, and what is answered.
+
+use std::fmt;
+use std::sync::Arc;
+
+use maptask_exchange::{Answer, Request};
+
+/// A request of a worker, whose token names the pod.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// By which the reply finds the request.
+    pub ticket: u64,
+    /// The pod's namespace.
+    pub namespace: Arc<str>,
+    /// The pod's name.
+    pub pod: String,
+    /// The pod's UID.
+    pub pod_uid: String,
+    /// What it says.
+    pub request: Request,
+}
+
+/// What a worker is answered. It may come long after the request.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// Of the request.
+    pub ticket: u64,
+    /// The answer, or why there is none.
+    pub result: Result<Answer, ExchangeRefusal>,
+}
+
+/// Why a worker's request is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExchangeRefusal {
+    /// The pod is no worker of a task that the operator knows: 403. The worker is not wanted and ends.
+    NotAWorker,
+    /// Another process of the same pod has spoken since, or a later request of the same one: 409.
+    Superseded,
+    /// Not yet: the operator has just begun, or is about to end: 503.
+    NotReady,
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.result {
+            Ok(answer) => write!(f, "answer {} with {} grants", self.ticket, answer.grants.len()),
+            Err(refusal) => write!(f, "refuse {}: {refusal:?}", self.ticket),
+        }
+    }
+}
