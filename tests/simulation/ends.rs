@@ -29,8 +29,15 @@ pub fn check_write(task: &TaskSeen, new: &MapTaskStatus) -> Result<(), String> {
     Ok(())
 }
 
-/// At the end no rerun is left.
+/// At the end no rerun is left, and the status is of the newest spec.
 pub fn check_end(task: &TaskSeen) -> Result<(), String> {
+    let observed = task.status.observed_generation;
+    let asked = task.spec.rerun.as_ref().map(|rerun| &rerun.id);
+    // A rerun of a cancelled task is recorded once it may start.
+    let waits = task.spec.cancel && asked != task.status.rerun.as_ref().map(|done| &done.id);
+    if observed != Some(task.generation) && !waits {
+        return Err(format!("{} has generation {}, and its status is of {observed:?}", task.key, task.generation));
+    }
     match &task.status.pending_rerun {
         Some(pending) if !task.spec.cancel => Err(format!("{} has ended and {pending:?}", task.key)),
         _ => Ok(()),

@@ -9,6 +9,7 @@ use maptask::core::ids::{TaskKey, Time};
 use maptask::core::pod::PodSeen;
 use maptask::core::pod::seen::PodStatus;
 use maptask::core::port::{Action, Event, TaskSeen};
+use maptask::core::task::Task;
 
 use crate::cache::Caches;
 use crate::check::Results;
@@ -193,14 +194,12 @@ impl World {
         let over = |task: &TaskSeen| {
             let rerun = task.spec.rerun.as_ref().map(|rerun| &rerun.id);
             let done = rerun == task.status.rerun.as_ref().map(|done| &done.id);
-            // A rerun waits as long as the task is cancelled, and so does its deletion; its last write does not.
+            // A rerun waits as long as the task is cancelled, and so does its deletion; the last write of a task does not.
             let waits = !done && task.spec.cancel;
-            let is_settled = self.operator.fleet.task(&task.key).is_some_and(maptask::core::task::Task::is_settled);
+            let is_settled = self.operator.fleet.task(&task.key).is_some_and(Task::is_settled);
             let expires = task.spec.ttl_seconds_after_finished.is_some() && !waits;
-            task.status.phase.is_some_and(maptask::api::TaskPhase::is_terminal)
-                && (done || waits && is_settled)
-                && !expires
-                && !task.deleting
+            let has_ended = task.status.phase.is_some_and(maptask::api::TaskPhase::is_terminal);
+            has_ended && (done || waits) && is_settled && !(expires || task.deleting)
         };
         self.tasks.values().all(over)
             && self.pods.values().all(|pod| pod.life == Life::Ended && self.owner_is_there(pod))

@@ -29,6 +29,7 @@ const REREAD_MILLIS: u64 = 1_000;
 /// The part of a status by which a write of ours is known again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Fingerprint {
+    observed_generation: Option<i64>,
     phase: Option<TaskPhase>,
     phases: Option<String>,
     attempts: Option<String>,
@@ -42,6 +43,7 @@ struct Fingerprint {
 impl Fingerprint {
     fn of(status: &MapTaskStatus) -> Self {
         Self {
+            observed_generation: status.observed_generation,
             phase: status.phase,
             phases: status.phases.clone(),
             attempts: status.attempts.clone(),

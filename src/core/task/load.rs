@@ -69,6 +69,9 @@ impl Task {
         }
         task.load(poll, seen, pods);
         task.compare_templates(poll.now, seen);
+        if seen.status.observed_generation != Some(seen.generation) {
+            task.warn_of_finished_pods(poll);
+        }
         task
     }
 
@@ -81,6 +84,7 @@ impl Task {
         self.deleting = seen.deleting;
         let orders = MutableSpec::of(&seen.spec);
         let resumed = self.mutable.suspend && !orders.suspend;
+        let keeps_others = self.mutable.finished_pods != orders.finished_pods;
         self.mutable = orders;
         if news == Observed::External {
             // What was yet to be recorded here is not what is recorded.
@@ -99,14 +103,28 @@ impl Task {
         if self.summary.generation != seen.generation || news == Observed::External {
             self.compare_templates(poll.now, seen);
         }
-        if self.summary.generation != seen.generation {
-            self.summary.generation = seen.generation;
-            if !matches!(self.stage, Stage::Ended { .. }) {
-                self.writer.change_urgently();
-            }
+        let is_new_spec = self.summary.generation != seen.generation;
+        self.summary.generation = seen.generation;
+        if keeps_others {
+            self.warn_of_finished_pods(poll);
         }
         self.settle_record();
         self.load_for_rerun(seen);
+        if is_new_spec {
+            self.record_generation(seen);
+        }
+    }
+
+    /// The status says which spec it is about, for tools that wait until it is the newest, also if nothing else changes.
+    fn record_generation(&mut self, seen: &TaskSeen) {
+        if matches!(self.stage, Stage::Ended { .. }) && self.pending_rerun().is_some() {
+            return; // It is recorded with what it does.
+        }
+        if self.summary.has_items && matches!(self.stage, Stage::Ended { run: None, .. }) {
+            // The items are not at hand; all else is written as it was.
+            self.summary.unreadable = Some(Box::new(seen.status.clone()));
+        }
+        self.writer.change_urgently();
     }
 
     /// Rebuilds the stage from the recorded status and the pods.
@@ -136,6 +154,11 @@ impl Task {
             self.handle_pod(poll, *role, pod);
         }
         self.expect_missing(poll, seen, pods);
+        // Changed while no operator ran. What no operator has seen before has another first write.
+        let observed = seen.status.observed_generation.filter(|generation| *generation > 0);
+        if observed.is_some_and(|generation| generation != seen.generation) {
+            self.record_generation(seen);
+        }
     }
 
     /// A task that is not yet accepted: its list is read, then its spec checked.
@@ -257,6 +280,9 @@ impl Task {
             && let Some(run) = run.take()
         {
             self.all_indeterminate = self.all_indeterminate.max(run.pods().indeterminate().until_all());
+        }
+        if self.is_settled() && !kept && self.summary.has_items && self.summary.waiting.is_none() {
+            self.summary.unreadable = None;
         }
     }
 }

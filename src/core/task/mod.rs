@@ -7,6 +7,7 @@ mod compose;
 mod damage;
 mod decide;
 mod explain;
+mod finished_pods;
 mod inputs;
 mod load;
 mod observe;

@@ -26,6 +26,46 @@ fn lists(story: &mut Story, pods: impl IntoIterator<Item = PodSeen>) {
 }
 
 #[test]
+fn a_task_that_asks_for_more_finished_pods_than_are_kept_is_told_the_limit() {
+    let limits = Limits { max_kept_pods: 100, ..LIMITS };
+    let limited = |story: &Story| -> Vec<String> {
+        let told = story.told.iter().filter(|event| event.reason == "FinishedPodsLimited");
+        told.map(|event| event.note.split(':').next().unwrap().to_owned()).collect()
+    };
+    let mut story = Story::after(3, limits, &json!({ "items": { "count": 1 }, "finishedPods": 101 }));
+    assert_eq!(limited(&story), ["spec.finishedPods is 101, and 100 are kept"]);
+    story.edit(|task| task.spec.priority = 1);
+    story.edit(|task| task.spec.finished_pods = Some(100));
+    story.plan(1_000);
+    story.restart([]);
+    story.plan(1_000);
+    assert_eq!(limited(&story).len(), 1, "not for another change, and not for a number that is kept");
+    // While no operator runs.
+    story.version += 1;
+    let task = story.written.as_mut().unwrap();
+    (task.spec.finished_pods, task.generation, task.resource_version) = (Some(500), task.generation + 1, story.version);
+    story.restart([]);
+    story.plan(1_000);
+    story.restart([]);
+    story.plan(1_000);
+    assert_eq!(limited(&story)[1..], ["spec.finishedPods is 500, and 100 are kept"]);
+    story.edit(|task| task.spec.finished_pods = Some(600));
+    story.plan(1_000);
+    assert_eq!(limited(&story).len(), 3);
+    let after_end = |finished_pods: i32| {
+        let mut story = Story::after(3, limits, &json!({ "items": { "count": 1 } }));
+        story.ends(0, 1, 0);
+        story.plan(1_000);
+        story.plan(1_000);
+        assert_eq!(story.phase(), TaskPhase::Succeeded);
+        story.edit(|task| task.spec.finished_pods = Some(finished_pods));
+        story.plan(1_000);
+        limited(&story)
+    };
+    assert_eq!(after_end(500), ["spec.finishedPods is 500, and 100 are kept"]);
+}
+
+#[test]
 fn a_pod_of_another_owner_says_nothing_of_the_item_whose_pods_name_it_has() {
     let mut story = Story::after(3, LIMITS, &json!({ "items": { "count": 1 } }));
     story.fleet.handle_pod(story.now, PodSeen { owner_uid: Some("other".to_owned()), ..Story::ended(0, 1, 0) });
