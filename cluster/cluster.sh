@@ -4,14 +4,14 @@
 #   cluster.sh tools                    install and build what is needed
 #   cluster.sh up [options]             start a cluster, or say that it runs
 #   cluster.sh load FILE.tar [NAME]     import an image archive into the real node
-#   cluster.sh kubeconfig|api-port|status [NAME]
-#   cluster.sh port PURPOSE [NAME]      a free port of the host, the same at each call
+#   cluster.sh kubeconfig|status [NAME]
 #   cluster.sh pid COMPONENT [NAME]     etcd, kube-apiserver, kubelet, containerd, …
 #   cluster.sh restart COMPONENT [NAME [FLAG...]]  end it and start it again, with further flags
 #   cluster.sh down [NAME|--all]        end it and leave nothing running
 #
 # Options of up: --name NAME (default maptask), --fake-nodes N (2), --no-real-node, --unlimited-qps.
-# All state is under target/cluster, sockets under /run/maptask-NAME-CHECKOUT.
+# All state is under target/cluster, sockets and the real node's network namespace under /run/maptask-NAME-CHECKOUT.
+# The API server listens on all addresses of this machine, and lets in only who has its certificates or tokens.
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,6 +26,8 @@ CHECKOUT=$(printf '%s' "$ROOT" | sha256sum | cut -c1-6)
 source "$HERE/lib/common.sh"
 # shellcheck source=lib/tools.sh
 source "$HERE/lib/tools.sh"
+# shellcheck source=lib/network.sh
+source "$HERE/lib/network.sh"
 # shellcheck source=lib/control-plane.sh
 source "$HERE/lib/control-plane.sh"
 # shellcheck source=lib/node.sh
@@ -64,6 +66,7 @@ up() {
     down "$name"
   fi
   mkdir -p "$STATE" "$RUN" "$LOGS"
+  choose_network
   start_control_plane "$unlimited_qps"
   if [[ $real_node == true ]]; then start_node; fi
   if ((fake_nodes > 0)); then start_fake_nodes "$fake_nodes"; fi
@@ -88,13 +91,11 @@ main() {
     up) up "$@" ;;
     load) paths "${2:-maptask}" && load_image "$1" ;;
     kubeconfig) paths "${1:-maptask}" && echo "$KUBECONFIG" ;;
-    api-port) paths "${1:-maptask}" && cat "$STATE/api-port" ;;
-    port) paths "${2:-maptask}" && port_for "$1" ;;
     status) paths "${1:-maptask}" && if is_healthy; then echo "up"; else echo "down" && exit 1; fi ;;
     pid) paths "${2:-maptask}" && component_pid "$1" ;;
     restart) paths "${2:-maptask}" && restart "$1" "${@:3}" ;;
     down) if [[ ${1:-maptask} == --all ]]; then down_all; else down "${1:-maptask}"; fi ;;
-    *) sed -n '2,15p' "$0" && exit 2 ;;
+    *) sed -n '2,16p' "$0" && exit 2 ;;
   esac
 }
 

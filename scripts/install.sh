@@ -10,14 +10,8 @@ settings=()
 if [[ $CLUSTER == local ]]; then
   needs_cargo
   load_image operator maptask-operator
-  # No kube-proxy runs there, so that the operator goes to the API server over the host.
-  settings+=(
-    --set hostNetwork=true --set "port=$(cluster/cluster.sh port operator)"
-    --set "extraEnv[0].name=KUBERNETES_SERVICE_HOST" --set-string "extraEnv[0].value=127.0.0.1"
-    --set "extraEnv[1].name=KUBERNETES_SERVICE_PORT" --set-string "extraEnv[1].value=$(cluster/cluster.sh api-port)"
-    # Another build under the same tag is another pod.
-    --set-string "podAnnotations.image=$(sha256sum "$IMAGES/maptask-operator.tar" | cut -c1-16)"
-  )
+  # Another build under the same tag is another pod.
+  settings+=(--set-string "podAnnotations.image=$(sha256sum "$IMAGES/maptask-operator.tar" | cut -c1-16)")
 else
   settings+=(--set "image.repository=$IMAGE_PREFIX/maptask-operator")
 fi

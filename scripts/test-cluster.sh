@@ -13,13 +13,5 @@ cargo test --quiet --locked --test cluster -- --ignored --test-threads 4 "$@"
 # The demo on a cluster that is given: this one, by its kubeconfig, and the images that its node has.
 if (($# == 0)) && [[ $CLUSTER == local ]]; then
   say "the demo with CLUSTER=current"
-  cat >target/current-values.yaml <<END
-hostNetwork: true
-port: $(cluster/cluster.sh port operator)
-extraEnv:
-- {name: KUBERNETES_SERVICE_HOST, value: "127.0.0.1"}
-- {name: KUBERNETES_SERVICE_PORT, value: "$(cluster/cluster.sh api-port)"}
-END
-  CLUSTER=current PATH=$ROOT/target/cluster/bin:$PATH CHART_VALUES=target/current-values.yaml \
-    IMAGE_PREFIX=docker.io/library scripts/demo.sh
+  CLUSTER=current PATH=$ROOT/target/cluster/bin:$PATH IMAGE_PREFIX=docker.io/library scripts/demo.sh
 fi

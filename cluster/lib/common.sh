@@ -14,9 +14,10 @@ paths() {
   ID=$NAME-$CHECKOUT
   RUN=/run/maptask-$ID # short, since the path of a unix socket has at most 108 bytes
   PKI=$STATE/kwok/clusters/$NAME/pki
-  BRIDGE=mt$(printf '%s' "$ID" | sha256sum | cut -c1-8)
+  LINK=mt$(printf '%s' "$ID" | sha256sum | cut -c1-8)
   export KWOK_WORKDIR=$STATE/kwok
   export KUBECONFIG=$STATE/kwok/clusters/$NAME/kubeconfig.yaml
+  read_network
 }
 
 kubectl() { "$BIN/kubectl" "$@"; }
@@ -43,19 +44,14 @@ free_port() {
   done
 }
 
-# port_for PURPOSE: a free port, kept for later calls.
-port_for() {
-  local file=$STATE/port-$1
-  [[ -f $file ]] || free_port >"$file"
-  cat "$file"
-}
-
 # fill FILE [NAME=VALUE…]: the template with @NAME@ replaced.
 fill() {
   local text pair
   text=$(cat "$HERE/config/$1")
   shift
-  for pair in "NAME=$NAME" "ID=$ID" "STATE=$STATE" "RUN=$RUN" "BIN=$BIN" "PKI=$PKI" "BRIDGE=$BRIDGE" "$@"; do
+  for pair in "NAME=$NAME" "ID=$ID" "STATE=$STATE" "RUN=$RUN" "BIN=$BIN" "PKI=$PKI" \
+    "POD_SUBNET=$POD_SUBNET" "SERVICE_SUBNET=$SERVICE_SUBNET" "HOST_ADDRESS=$HOST_ADDRESS" "NODE_ADDRESS=$NODE_ADDRESS" \
+    "API_ADDRESS=$API_ADDRESS" "DNS_ADDRESS=$DNS_ADDRESS" "$@"; do
     text=${text//@${pair%%=*}@/${pair#*=}}
   done
   printf '%s\n' "$text"
@@ -68,7 +64,7 @@ is_ours() {
   exe=$(readlink "/proc/$1/exe" 2>/dev/null) || return 1
   exe=${exe% (deleted)}
   case ${exe##*/} in
-    etcd | kube-apiserver | kube-controller-manager | kube-scheduler | kwok | kwok-controller | kubelet | containerd | containerd-shim-runc-v2 | runc) ;;
+    etcd | kube-apiserver | kube-controller-manager | kube-scheduler | kwok | kwok-controller | kubelet | kube-proxy | coredns | containerd | containerd-shim-runc-v2 | runc) ;;
     *) return 1 ;;
   esac
   cmdline=$(tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline") || return 1
@@ -94,7 +90,7 @@ component_pid() {
 is_healthy() {
   local component parts=(etcd kube-apiserver kube-controller-manager kube-scheduler kwok-controller)
   [[ -f $KUBECONFIG ]] || return 1
-  if has_node; then parts+=(containerd kubelet); fi
+  if has_node; then parts+=(containerd kubelet kube-proxy coredns); fi
   for component in "${parts[@]}"; do component_pid "$component" >/dev/null || return 1; done
   kubectl get --raw /readyz --request-timeout=3s >/dev/null 2>&1
 }

@@ -5,7 +5,6 @@
 start_control_plane() {
   local port
   port=$(free_port)
-  echo "$port" >"$STATE/api-port"
   fill kwok.yaml "API_PORT=$port" "UNLIMITED_QPS=$1" >"$STATE/kwok.yaml"
   say "starting the control plane on 127.0.0.1:$port"
   if ! "$BIN/kwokctl" create cluster --name "$NAME" --config "$STATE/kwok.yaml" --wait 60s >"$LOGS/kwokctl.log" 2>&1; then

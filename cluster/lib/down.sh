@@ -1,4 +1,4 @@
-# The end of a cluster: every process, mount, bridge and cgroup of it, also after a crash of any part.
+# The end of a cluster: every process, mount, network link and cgroup of it, also after a crash of any part.
 # shellcheck shell=bash
 
 down_all() {
@@ -19,7 +19,7 @@ down() {
   fi
   say "ending cluster $NAME"
   # First who would start others, then what they started.
-  end_processes kubelet
+  end_processes kubelet kube-proxy coredns
   end_containers
   end_processes containerd
   if [[ -d $KWOK_WORKDIR/clusters/$NAME ]]; then
@@ -31,18 +31,22 @@ down() {
   end_rest
   end_cgroup_processes
   remove_shim_sockets
+  # Its other end, the rules of kube-proxy and the pods' links go with the namespace, which is one of the mounts.
+  ip link delete "$LINK" 2>/dev/null || true
   unmount
-  ip link delete "$BRIDGE" 2>/dev/null || true
   remove_cgroups
   # A pod's mounts lead into the host: never delete through one that is still there.
   if [[ -n $(our_mounts) ]]; then die "still mounted: $(our_mounts | tr '\n' ' '); unmount it and call this again"; fi
   rm -rf "$STATE" "$RUN"
 }
 
-# end_processes COMPONENT
+# end_processes COMPONENT…
 end_processes() {
-  local pid
-  if pid=$(component_pid "$1"); then end_pids "$pid"; fi
+  local component pid pids=()
+  for component; do
+    if pid=$(component_pid "$component"); then pids+=("$pid"); fi
+  done
+  end_pids "${pids[@]}"
 }
 
 # end_pids PID…: asks, waits, and insists.

@@ -1,13 +1,14 @@
 # What the cluster is made of: Debian packages, and programs built from the Go module in cluster/tools.
 # shellcheck shell=bash
 
-PACKAGES=(runc containernetworking-plugins busybox-static iproute2)
-PROGRAMS=(etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kubectl kwok kwokctl helm containerd containerd-shim-runc-v2 ctr)
+PACKAGES=(runc containernetworking-plugins busybox-static iproute2 iptables)
+PROGRAMS=(etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl
+  coredns kwok kwokctl helm containerd containerd-shim-runc-v2 ctr busybox-wget)
 
 tools() {
   install_packages
   local stamp wanted program missing=()
-  wanted=$(cat "$HERE/tools/go.mod" "$HERE/tools/go.sum" | sha256sum | cut -d' ' -f1)
+  wanted=$(cat "$HERE"/tools/go.{mod,sum} "$HERE"/tools/*/*.go | sha256sum | cut -d' ' -f1)
   stamp=$(cat "$BIN/stamp" 2>/dev/null || true)
   for program in "${PROGRAMS[@]}"; do
     [[ -x $BIN/$program ]] || missing+=("$program")

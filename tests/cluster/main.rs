@@ -17,6 +17,7 @@ mod kubectl;
 mod life;
 mod limits;
 mod namespaced;
+mod network;
 mod policies;
 mod reduce;
 mod refusals;
