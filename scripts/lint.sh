@@ -41,10 +41,11 @@ say "chart"
 LABEL=lint cluster/cluster.sh tools
 helm=target/cluster/bin/helm
 "$helm" lint --quiet --strict charts/maptask-operator
-for values in "" watchNamespace=a hostNetwork=true,replicas=2 leaderElection.enabled=false,metricsService.enabled=true dashboard.enabled=true,alerts.enabled=true; do
+for values in "" watchNamespace=a hostNetwork=true,replicas=2 leaderElection.enabled=false,metricsService.enabled=true dashboard.enabled=true,alerts.enabled=true \
+  workers.enabled=false workers.tls.secretName=own workers.url=https://10.0.0.1:9443; do
   "$helm" template release charts/maptask-operator --set "$values" >/dev/null
 done
-for values in maxPods=0 podsPerSecond=-1 unknown=1 logFormat=xml watchNamespace=Bad_Name replicas=2,leaderElection.enabled=false; do
+for values in maxPods=0 podsPerSecond=-1 unknown=1 logFormat=xml watchNamespace=Bad_Name replicas=2,leaderElection.enabled=false port=8443 workers.url=http://a; do
   if "$helm" template release charts/maptask-operator --set "$values" >/dev/null 2>&1; then die "the chart accepts $values"; fi
 done
 # Every metric that the chart uses exists.

@@ -18,14 +18,18 @@ use crate::core::port::Event;
 use crate::lease::{self, LeaseError};
 use crate::plain::plain_chain;
 use crate::serve::events::Events;
+use crate::serve::exchange::{ExchangeError, ExchangeServer};
 use crate::serve::health::{self, Health, ServeError};
 use crate::serve::metrics::Metrics;
 use crate::watch;
 use crate::watch::pods::LeanPod;
 use crate::watch::tasks::GuardedTask;
 
-/// What happens within so many milliseconds is planned for together.
+/// Events and answers of so many milliseconds are planned for together.
 const GATHER: Duration = Duration::from_millis(10);
+/// Rounds for requests of workers alone are at least so far apart. The first is answered at once: a worker with an empty stock
+/// waits for it; many that come together share a round.
+const GATHER_EXCHANGES: Duration = Duration::from_millis(1);
 /// Events taken in before the next plan.
 const BATCH: usize = 2_048;
 /// Metrics about the fleet are at most so old.
@@ -39,6 +43,9 @@ pub enum RunError {
     /// Its health and metrics can't be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The exchange with workers can't be served.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
     /// Nothing says where the API server is.
     #[error(
         "failed to load Kubernetes configuration: not running in a pod and no kubeconfig found: run it in the cluster (helm \
@@ -110,6 +117,10 @@ pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError>
     let version = version.map_err(|problem| RunError::Unreachable { url: url.clone(), problem })?;
     let minor: u32 = version.minor.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or(0);
     tracing::info!(server = version.git_version, operator = env!("CARGO_PKG_VERSION"), "connected");
+    // Those who stand by answer workers as well, that they don't lead.
+    let mut exchange =
+        ExchangeServer::start(&args.exchange, &args.lease_namespace, watching.clone(), metrics.exchange.clone())
+            .await?;
     // Standing by counts as ready.
     health.ready();
     let lease = if args.leader_election {
@@ -124,10 +135,15 @@ pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError>
     let working = client(config)?;
     let work = Work { args: &args, health, metrics, minor };
     let result = tokio::select! {
-        result = work.run(watching, working, stop.clone()) => result,
+        result = work.run(watching, working, &mut exchange, stop.clone()) => result,
         result = serving => Ok(result.map_err(ServeError::Ended)??),
-        () = lease::lost(lease.as_ref()) => return Err(LeaseError::Lost(args.lease_name).into()),
+        () = lease::lost(lease.as_ref()) => {
+            // Another instance may lead by now: no worker waits for this one.
+            exchange.end().await;
+            return Err(LeaseError::Lost(args.lease_name).into());
+        }
     };
+    exchange.end().await;
     if let Some(lease) = lease {
         lease.release().await;
     }
@@ -142,7 +158,13 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn run(&self, watching: Client, working: Client, stop: CancellationToken) -> Result<(), RunError> {
+    async fn run(
+        &self,
+        watching: Client,
+        working: Client,
+        exchange: &mut ExchangeServer,
+        stop: CancellationToken,
+    ) -> Result<(), RunError> {
         let (events_in, mut events) = mpsc::channel(watch::QUEUE);
         let (answers_in, mut answers) = mpsc::channel(ANSWERS);
         let watches = self.start_watches(&watching, &events_in, &stop);
@@ -151,7 +173,9 @@ impl Work<'_> {
         let apply = Apply::new(working, stores, recorder, self.metrics.clone(), answers_in);
         let clock = Clock::start();
         let mut fleet = Fleet::new(self.args.limits(), seed());
-        let mut measured = Instant::now();
+        fleet.set_exchange(exchange.address.borrow_and_update().clone());
+        exchange.desk.open();
+        let (mut measured, mut planned) = (Instant::now(), Instant::now());
         loop {
             self.health.beat();
             let now = clock.now();
@@ -163,10 +187,16 @@ impl Work<'_> {
                     None => return Err(RunError::WatchesEnded),
                 },
                 Some(answer) = answers.recv() => fleet.handle_answer(clock.now(), answer),
+                Some(incoming) = exchange.incoming.recv() => fleet.handle_event(clock.now(), incoming.into_event()),
+                Ok(()) = exchange.address.changed() => {
+                    fleet.set_exchange(exchange.address.borrow_and_update().clone());
+                }
                 () = tokio::time::sleep(Duration::from_millis(wait)) => {}
             }
             if !events.is_empty() || !answers.is_empty() {
                 tokio::time::sleep(GATHER).await;
+            } else if let Some(rest) = GATHER_EXCHANGES.checked_sub(planned.elapsed()) {
+                tokio::time::sleep(rest).await;
             }
             for _ in 0..BATCH {
                 let Ok(event) = events.try_recv() else { break };
@@ -175,15 +205,24 @@ impl Work<'_> {
             while let Ok(answer) = answers.try_recv() {
                 fleet.handle_answer(clock.now(), answer);
             }
-            let began = Instant::now();
-            apply.start(fleet.poll_plan(clock.now()));
-            self.metrics.planned(began.elapsed().as_secs_f64());
+            while let Ok(incoming) = exchange.incoming.try_recv() {
+                fleet.handle_event(clock.now(), incoming.into_event());
+            }
+            planned = Instant::now();
+            let mut plan = fleet.poll_plan(clock.now());
+            for reply in plan.replies.drain(..) {
+                tracing::debug!(%reply, "plan");
+                exchange.desk.reply(reply);
+            }
+            apply.start(plan);
+            self.metrics.planned(planned.elapsed().as_secs_f64());
             if measured.elapsed() >= METRICS_EVERY {
                 measured = Instant::now();
                 self.metrics.set(&fleet.gauges());
             }
         }
         tracing::info!("stopping: waiting for requests in progress, starting nothing new");
+        exchange.desk.close();
         drop(watches);
         // No answer is read after this point.
         drop(answers);

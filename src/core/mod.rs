@@ -8,6 +8,7 @@ pub mod attempts;
 pub mod backoff;
 pub mod blueprint;
 pub mod cache;
+pub mod exchange_address;
 pub mod failures;
 pub mod fleet;
 pub mod ids;

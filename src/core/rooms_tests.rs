@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// From the top down. A room imports only rooms that stand further down this list.
-const FLOORS: [&str; 23] = [
+const FLOORS: [&str; 24] = [
     "fleet",
     "task",
     "run",
@@ -25,6 +25,7 @@ const FLOORS: [&str; 23] = [
     "ranges",
     "quantity",
     "limits",
+    "exchange_address",
     "revision",
     "backoff",
     "ids",

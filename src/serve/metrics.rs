@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use super::exchange::ExchangeMetrics;
 use crate::api::MapTaskStatus;
 use crate::core::fleet::Gauges;
 use crate::core::phases::ItemPhase;
@@ -36,6 +37,8 @@ pub struct Metrics {
     leader: Gauge,
     counted: Arc<Mutex<std::collections::BTreeMap<&'static str, u64>>>,
     watch_events: Counter<u64, AtomicU64>,
+    /// Those of the exchange with workers.
+    pub exchange: ExchangeMetrics,
 }
 
 impl Default for Metrics {
@@ -57,6 +60,7 @@ impl Default for Metrics {
             leader: Gauge::default(),
             counted: Arc::default(),
             watch_events: Counter::default(),
+            exchange: ExchangeMetrics::default(),
         };
         let mut registry = Registry::with_prefix("maptask");
         let r = &mut registry;
@@ -82,6 +86,7 @@ impl Default for Metrics {
         r.register("planning_seconds", "Duration of a planning round", metrics.planning.clone());
         r.register("leader", "1 while this instance holds the lease", metrics.leader.clone());
         r.register("watch_events", "Events received from the watches", metrics.watch_events.clone());
+        metrics.exchange.register(r);
         Self { registry: Arc::new(Mutex::new(registry)), ..metrics }
     }
 }

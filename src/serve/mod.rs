@@ -1,6 +1,7 @@
 //! What the operator tells about itself: metrics, health, logs, and Kubernetes Events.
 
 pub mod events;
+pub mod exchange;
 pub mod health;
 pub mod logs;
 pub mod metrics;

@@ -22,3 +22,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "maptask.serviceAccount" -}}
 {{- .Values.serviceAccount.name | default (ternary (include "maptask.fullname" .) "default" .Values.serviceAccount.create) -}}
 {{- end -}}
+
+{{- /* The Service of the exchange, and the Secret with the operator's own certificate. */ -}}
+{{- define "maptask.workers" -}}
+{{- include "maptask.fullname" . -}}-workers
+{{- end -}}

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::core::cache::claims::Claims;
+use crate::core::exchange_address::ExchangeAddress;
 use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::limits::Limits;
 use crate::core::phases::ItemPhase;
@@ -54,6 +55,8 @@ pub struct Fleet {
     cached: u64,
     /// To workers, with the next plan.
     replies: Vec<Reply>,
+    /// Where workers reach this operator.
+    exchange: Option<ExchangeAddress>,
 }
 
 /// The place of one task: its pods may be seen before itself.
@@ -120,7 +123,18 @@ impl Fleet {
             claims: Claims::default(),
             cached: 0,
             replies: Vec::new(),
+            exchange: None,
         }
+    }
+
+    /// Where workers reach this operator from now on; `None`: no pod can become a worker.
+    pub fn set_exchange(&mut self, exchange: Option<ExchangeAddress>) {
+        self.exchange = exchange;
+    }
+
+    /// Where workers reach this operator.
+    pub fn exchange(&self) -> Option<&ExchangeAddress> {
+        self.exchange.as_ref()
     }
 
     /// Whether both watches have shown all there is, without which nothing is planned.
