@@ -47,7 +47,10 @@ fn an_operator_of_one_namespace_needs_no_rights_elsewhere() {
     let rights = kubectl(&["get", "clusterrolebindings", "-o", "name"]);
     // Tokens of workers belong to no namespace.
     let of_team: Vec<&str> = rights.lines().filter(|line| line.contains(&team.0)).collect();
-    assert_eq!(of_team, [format!("clusterrolebinding.rbac.authorization.k8s.io/{}-team-maptask-operator-workers", team.0)]);
+    assert_eq!(
+        of_team,
+        [format!("clusterrolebinding.rbac.authorization.k8s.io/{}-team-maptask-operator-workers", team.0)]
+    );
     // All that it has rights for: items of a ConfigMap, results, a cache, a reduce.
     team.kubectl(&["create", "configmap", "letters", "--from-literal=items=a\nb\n"]);
     let say = r#"echo -n "$MAPTASK_ITEM" > /dev/termination-log"#;
