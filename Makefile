@@ -21,6 +21,7 @@ lint: ## format, clippy, docs, generated CRD, chart, scripts
 
 test-unit: ## unit and property tests, and allocations of the core; no cluster
 	$(CARGO) test --quiet --locked --workspace --lib --bins
+	$(CARGO) test --quiet --locked --package maptask-worker --test exec
 	$(CARGO) test --quiet --locked --test memory
 	$(CARGO) test --quiet --locked --bench hot
 

@@ -34,10 +34,21 @@ say "building $binary as a static binary"
 # glibc linked in; no other C code is, so that this needs no musl toolchain.
 RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --quiet --package "$package" --bin "$binary" --target "$triple"
 
+worker=
+if [[ $1 == operator ]]; then
+  say "building maptask-worker, which pods get from the operator's image"
+  RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile worker --locked --quiet --package maptask-worker --bin maptask-worker --target "$triple"
+  worker=${CARGO_TARGET_DIR:-target}/$triple/worker/maptask-worker
+  # It is copied into each pod that uses it.
+  bytes=$(stat -c %s "$worker")
+  ((bytes < 3000000)) || die "maptask-worker has $bytes bytes, 3,000,000 are too many: look for what it links"
+fi
+
 context=target/image/$package
 rm -rf "$context"
 mkdir -p "$context"
 cp "${CARGO_TARGET_DIR:-target}/$triple/release/$binary" "$dockerfile" "$context/"
+if [[ -n $worker ]]; then cp "$worker" "$context/"; fi
 if [[ -d $(dirname "$dockerfile")/images ]]; then cp -r "$(dirname "$dockerfile")/images" "$context/"; fi
 
 if docker info >/dev/null 2>&1; then

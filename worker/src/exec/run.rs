@@ -1,0 +1,304 @@
+//! How does one item run from its start to its outcome?
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::fs;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use maptask_exchange::{AttemptId, Config, Grant, Outcome};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::files::ResultText;
+use super::output::Output;
+use super::spawn::Started;
+use super::sweep::sweep;
+use super::{CannotRun, Environment, Files, Program, Variables};
+use crate::cgroup::Cgroup;
+use crate::log::{Log, Target};
+use crate::reaper::{Exit, Reaper, signal_group};
+use crate::record::RecordFile;
+
+/// An item ends with its program; what is still in the pipes is read for so long.
+const DRAIN: Duration = Duration::from_secs(1);
+/// Longest time between SIGTERM and SIGKILL.
+const MAX_GRACE: u64 = 30;
+/// How much more likely than the worker the kernel kills a program when memory is short, in thousandths of that memory.
+const OOM_SCORE: i32 = 20;
+/// What a shell answers for a command that it can't execute.
+const NOT_EXECUTABLE: i32 = 126;
+/// The exit code of a program that SIGTERM has ended: never the kernel's doing.
+const TERMINATED: i32 = 128 + 15;
+
+/// What the operator or the system wants of a running program.
+#[derive(Debug, Default)]
+pub struct Orders {
+    kill_at: Cell<Option<Instant>>,
+    changed: Notify,
+}
+
+impl Orders {
+    /// SIGTERM now, SIGKILL later. A second call may only make it sooner.
+    pub fn stop(&self, kill_at: Instant) {
+        self.kill_at.set(Some(self.kill_at.get().map_or(kill_at, |before| before.min(kill_at))));
+        self.changed.notify_one();
+    }
+}
+
+/// A place for one program at a time.
+#[derive(Debug)]
+pub struct Slot {
+    /// The files of the item in it.
+    pub files: Files,
+}
+
+/// What an attempt has come to.
+#[derive(Debug)]
+pub enum Ended {
+    /// It has ended.
+    Outcome(Outcome),
+    /// It could not begin here: its program did not run.
+    NotBegun(String),
+}
+
+/// An attempt that holds its slot no longer.
+#[derive(Debug)]
+pub struct Finished {
+    /// The slot.
+    pub slot: Slot,
+    /// The attempt.
+    pub id: AttemptId,
+    /// How long its program ran.
+    pub micros: u64,
+    /// What it has come to.
+    pub ended: Ended,
+}
+
+/// What all items share.
+#[derive(Debug)]
+pub struct Runner {
+    /// What the operator wants of this worker.
+    pub config: Config,
+    /// The container's variables.
+    pub environment: Environment,
+    /// The container's command.
+    pub program: Program,
+    /// The container's log.
+    pub log: Log,
+    /// Who waits for processes.
+    pub reaper: Rc<Reaper>,
+    /// The container's memory.
+    pub cgroup: Cgroup,
+    /// The container's termination message.
+    pub record: Rc<RefCell<RecordFile>>,
+    /// Attempts whose programs run.
+    pub running: RefCell<BTreeSet<AttemptId>>,
+    /// This process's own `oom_score_adj`.
+    pub oom_score: i32,
+}
+
+struct Run {
+    exit: Exit,
+    expired: bool,
+    stopped: bool,
+    micros: u64,
+    tail: String,
+}
+
+impl Runner {
+    /// How long a program has between SIGTERM and SIGKILL at its deadline.
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.config.grace_seconds.min(MAX_GRACE))
+    }
+
+    /// Runs an item.
+    pub async fn run(self: Rc<Self>, mut slot: Slot, grant: Grant, orders: Rc<Orders>) -> Finished {
+        let id = grant.id;
+        let kills = self.cgroup.oom_kills();
+        let (micros, ended) = match self.start(&mut slot, &grant) {
+            Err(error) => (0, not_run(error)),
+            Ok(started) => {
+                self.running.borrow_mut().insert(id);
+                let run = self.supervise(id, started, &orders).await;
+                self.running.borrow_mut().remove(&id);
+                let text = self.take_result(&mut slot);
+                (run.micros, Ended::Outcome(self.outcome(run, text, kills)))
+            }
+        };
+        if slot.files.has_temporary() {
+            slot = self.clean(slot).await;
+        }
+        Finished { slot, id, micros, ended }
+    }
+
+    fn start(&self, slot: &mut Slot, grant: &Grant) -> Result<Started, CannotRun> {
+        slot.files.prepare().map_err(|error| CannotRun::ThisWorker(format!("files of the item: {error}")))?;
+        let mut variables = Variables::of(&self.config, grant);
+        variables.set("MAPTASK_RESULT", slot.files.result().to_string_lossy().into_owned());
+        if let Some(tmp) = slot.files.tmp() {
+            variables.set("TMPDIR", tmp.to_string_lossy().into_owned());
+        }
+        if let Some(artifacts) = &self.config.artifacts {
+            let name = format!("{}-{}-{}", artifacts.prefix, grant.id.0, grant.id.1);
+            let path = format!("{}/{name}", artifacts.path.trim_end_matches('/'));
+            fs::create_dir_all(&path).map_err(|error| CannotRun::from_io(&error, &format!("directory {path}")))?;
+            variables.set("MAPTASK_ARTIFACTS_PATH", path);
+            variables.set("MAPTASK_ARTIFACTS", name);
+        }
+        let started = self.program.start(&self.environment, &variables)?;
+        if self.oom_score < 1000 - OOM_SCORE {
+            let score = (self.oom_score + OOM_SCORE).to_string();
+            // It may have ended.
+            _ = fs::write(format!("/proc/{}/oom_score_adj", started.leader), score);
+        }
+        Ok(started)
+    }
+
+    async fn supervise(&self, id: AttemptId, started: Started, orders: &Orders) -> Run {
+        let begun = Instant::now();
+        let mut exit = self.reaper.watch(started.leader);
+        let prefix = || if self.config.prefix_log { format!("[{}] ", id.0).into_bytes() } else { Vec::new() };
+        let outputs = Output::new(started.stdout, Target::Stdout, prefix())
+            .and_then(|out| Ok((out, Output::new(started.stderr, Target::Stderr, prefix())?)));
+        let Ok((mut out, mut err)) = outputs else {
+            // No descriptor is left to read its output: without it, it must not run.
+            signal_group(started.leader, Signal::SIGKILL);
+            let exit = (&mut exit).await.unwrap_or(Exit { code: 137 });
+            let tail = "the worker has no descriptor left to read what the program writes".to_owned();
+            return Run { exit, expired: false, stopped: false, micros: 0, tail };
+        };
+        let (run, drained) = {
+            let mut pumps = pin!(async { tokio::join!(out.pump(&self.log), err.pump(&self.log)) });
+            let (mut run, drained) = self.wait(started.leader, begun, &mut exit, orders, pumps.as_mut()).await;
+            run.micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+            if self.reaper.has_children() {
+                let others: Vec<AttemptId> =
+                    self.running.borrow().iter().copied().filter(|other| *other != id).collect();
+                if !sweep(&self.reaper, id, &others).await {
+                    self.log.say(&format!("item {} has left a process that can't be killed", id.0));
+                }
+            }
+            let drained = drained || timeout(DRAIN, pumps).await.is_ok();
+            (run, drained)
+        };
+        if !drained {
+            self.log.say(&format!("item {}: its output was read for a second after its end, and then no longer", id.0));
+        }
+        out.finish(&self.log).await;
+        err.finish(&self.log).await;
+        let tail = if run.exit.code == 0 && !run.expired { String::new() } else { err.tail() };
+        Run { tail: if tail.is_empty() { out.tail() } else { tail }, ..run }
+    }
+
+    /// Waits for the end of a program, and brings it about where that is due. Whether its output has ended as well.
+    async fn wait(
+        &self,
+        leader: Pid,
+        begun: Instant,
+        exit: &mut oneshot::Receiver<Exit>,
+        orders: &Orders,
+        mut pumps: std::pin::Pin<&mut impl Future>,
+    ) -> (Run, bool) {
+        let mut run = Run { exit: Exit { code: 0 }, expired: false, stopped: false, micros: 0, tail: String::new() };
+        let mut deadline = self.config.deadline_seconds.map(|seconds| begun + Duration::from_secs(seconds));
+        let mut kill_at: Option<Instant> = None;
+        let mut drained = false;
+        loop {
+            let wake = kill_at.into_iter().chain(deadline).min();
+            tokio::select! {
+                biased;
+                ended = &mut *exit => {
+                    run.exit = ended.unwrap_or(Exit { code: 137 });
+                    return (run, drained);
+                }
+                () = orders.changed.notified() => {
+                    if !run.stopped && !run.expired {
+                        signal_group(leader, Signal::SIGTERM);
+                    }
+                    run.stopped = true;
+                    kill_at = kill_at.into_iter().chain(orders.kill_at.get()).min();
+                }
+                () = sleep_until(wake.unwrap_or(begun)), if wake.is_some() => {
+                    let now = Instant::now();
+                    if kill_at.is_some_and(|at| at <= now) {
+                        signal_group(leader, Signal::SIGKILL);
+                        kill_at = None;
+                        deadline = None;
+                    } else if deadline.is_some_and(|at| at <= now) {
+                        deadline = None;
+                        run.expired = true;
+                        if !run.stopped {
+                            signal_group(leader, Signal::SIGTERM);
+                        }
+                        kill_at = kill_at.into_iter().chain(Some(now + self.grace())).min();
+                    }
+                }
+                _ = pumps.as_mut(), if !drained => drained = true,
+            }
+        }
+    }
+
+    /// What the program has left as its result, or in place of the worker's record.
+    fn take_result(&self, slot: &mut Slot) -> Option<ResultText> {
+        let limit = self.config.max_result_bytes;
+        let text = slot.files.take_result(limit);
+        if self.config.slots > 1 {
+            return text;
+        }
+        let foreign = self.record.borrow_mut().take_foreign();
+        text.or_else(|| {
+            let bytes = foreign?;
+            let length = bytes.len();
+            let kept = bytes[length.saturating_sub(limit)..].to_vec();
+            (limit > 0).then_some(ResultText { text: kept, bytes: length as u64 })
+        })
+    }
+
+    fn outcome(&self, run: Run, text: Option<ResultText>, kills: u64) -> Outcome {
+        let limit = self.config.max_result_bytes;
+        let exit_code = run.exit.code;
+        // As with a pod's termination message, what a failed program has left there says why.
+        let said = text.as_ref().map(|text| crate::log::end_of(&text.text, maptask_exchange::MAX_MESSAGE_BYTES));
+        let message = said.filter(|said| !said.is_empty()).unwrap_or(run.tail);
+        if run.expired {
+            Outcome::Deadline { message }
+        } else if exit_code == 0 {
+            text.map_or(Outcome::Succeeded { result: None }, |text| text.into_outcome(limit))
+        } else if run.stopped {
+            Outcome::Stopped
+        } else if exit_code != TERMINATED && self.cgroup.oom_kills() > kills {
+            Outcome::OutOfMemory { exit_code, message }
+        } else {
+            Outcome::Failed { exit_code, message }
+        }
+    }
+
+    async fn clean(&self, mut slot: Slot) -> Slot {
+        let cleaned = spawn_blocking(move || {
+            let removed = slot.files.remove_temporary();
+            (slot, removed)
+        })
+        .await;
+        match cleaned {
+            Ok((slot, Ok(()))) => slot,
+            Ok((slot, Err(error))) => {
+                self.log.say(&format!("temporary files of an item can't be removed: {error}"));
+                slot
+            }
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
+
+fn not_run(error: CannotRun) -> Ended {
+    match error {
+        CannotRun::Nobody(message) => Ended::Outcome(Outcome::NotStarted { message }),
+        CannotRun::ThisItem(message) => Ended::Outcome(Outcome::Failed { exit_code: NOT_EXECUTABLE, message }),
+        CannotRun::ThisWorker(message) => Ended::NotBegun(message),
+    }
+}

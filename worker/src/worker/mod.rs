@@ -1,0 +1,362 @@
+//! The loop that joins the rules, the programs and the operator.
+
+mod ending;
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::io;
+use std::os::fd::RawFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use maptask_exchange::{Answer, AttemptId, Config};
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::Signal;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, LocalSet, spawn_local};
+use tokio::time::{Instant, sleep};
+
+use crate::cgroup::Cgroup;
+use crate::client::{Client, Failure};
+use crate::clock::{Jitter, now};
+use crate::exec::{Ended, Environment, Finished, Orders, Program, Runner, Scratch, Slot, inherited};
+use crate::log::Log;
+use crate::reaper::Reaper;
+use crate::record::RecordFile;
+use crate::recycle::Recycle;
+use crate::session::{Backoff, Ledger, Pacer, Taken};
+use crate::settings::Paths;
+
+/// Requests that are open at once: one that reports, and a parked one that it releases.
+const MAX_OPEN: usize = 2;
+
+/// How the worker ends.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// The exit code of the process.
+    pub code: i32,
+    /// Why, if not because its work is done.
+    pub message: Option<String>,
+    /// Whether the operator could not be reached, or did not let it in.
+    pub unreachable: bool,
+}
+
+struct Active {
+    orders: Rc<Orders>,
+    /// The number of attempts that had begun before it, and the OOM kills.
+    begun: u64,
+    oom_kills: u64,
+}
+
+struct Worker {
+    runner: Rc<Runner>,
+    client: Rc<Client>,
+    ledger: Ledger,
+    pacer: Pacer,
+    backoff: Backoff,
+    recycle: Recycle,
+    scratch: Scratch,
+    free: Vec<Slot>,
+    slots: usize,
+    active: HashMap<AttemptId, Active>,
+    open: VecDeque<(u64, AbortHandle)>,
+    finished: mpsc::UnboundedSender<Finished>,
+    replies: mpsc::UnboundedSender<(u64, Result<Answer, Failure>)>,
+    started: Instant,
+    heard: Instant,
+    terminated: Option<Instant>,
+    /// Since when nothing is left to do.
+    settled: Option<Instant>,
+    last_failure: String,
+}
+
+/// Runs items until the operator, the system or a signal ends the worker.
+pub fn work(config: Config, command: &[String], paths: Paths) -> Exit {
+    let inherited = inherited();
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let result = runtime.map(|runtime| LocalSet::new().block_on(&runtime, run(config, command, inherited, paths)));
+    result.unwrap_or_else(|error| failed(format!("the worker can't start: {error}")))
+}
+
+const fn failed(message: String) -> Exit {
+    Exit { code: 1, message: Some(message), unreachable: false }
+}
+
+async fn run(config: Config, command: &[String], inherited: Vec<RawFd>, paths: Paths) -> Exit {
+    let record = Rc::new(RefCell::new(RecordFile::open(&paths.record)));
+    let (finished, mut has_finished) = mpsc::unbounded_channel();
+    let (replies, mut has_answered) = mpsc::unbounded_channel();
+    let program = Program::new(command, inherited);
+    let worker = Worker::new(config, program, paths, Rc::clone(&record), finished, replies);
+    let mut worker = match worker {
+        Ok(worker) => worker,
+        Err(message) => {
+            record.borrow_mut().conclude(Some(&message), false);
+            return failed(message);
+        }
+    };
+    let exit = match worker.serve(&mut has_finished, &mut has_answered).await {
+        Ok(exit) => exit,
+        Err(error) => failed(format!("the worker can't work: {error}")),
+    };
+    worker.kill_all();
+    if let Some(message) = &exit.message {
+        worker.runner.log.say(message);
+    }
+    worker.runner.record.borrow_mut().conclude(exit.message.as_deref(), exit.unreachable);
+    worker.runner.log.flush();
+    exit
+}
+
+impl Worker {
+    fn new(
+        config: Config,
+        program: io::Result<Program>,
+        paths: Paths,
+        record: Rc<RefCell<RecordFile>>,
+        finished: mpsc::UnboundedSender<Finished>,
+        replies: mpsc::UnboundedSender<(u64, Result<Answer, Failure>)>,
+    ) -> Result<Self, String> {
+        let mut jitter = Jitter::new();
+        let session = format!("{:016x}", jitter.next());
+        let client = Rc::new(Client::new(&config.url, &config.server_name, &config.ca, paths.token)?);
+        let environment = Environment::new(std::env::vars_os());
+        let parts = || -> io::Result<_> {
+            if std::process::id() != 1 {
+                set_child_subreaper(true)?;
+            }
+            Ok((Reaper::start()?, program?, Log::start()?, Scratch::new(environment.get("TMPDIR"), &session)?))
+        };
+        let (reaper, program, log, scratch) = parts().map_err(|error| format!("the worker can't start: {error}"))?;
+        let recycle = Recycle::new(config.max_items, config.memory_bytes, scratch.directory().to_owned(), &mut jitter);
+        let ledger = Ledger::new(session, config.slots);
+        let oom_score =
+            std::fs::read_to_string("/proc/self/oom_score_adj").ok().and_then(|text| text.trim().parse().ok());
+        let runner = Rc::new(Runner {
+            config,
+            environment,
+            program,
+            log,
+            reaper,
+            cgroup: Cgroup::new(&paths.cgroup),
+            record,
+            running: RefCell::default(),
+            oom_score: oom_score.unwrap_or(1000),
+        });
+        Ok(Self {
+            runner,
+            client,
+            ledger,
+            pacer: Pacer::default(),
+            backoff: Backoff::new(jitter),
+            recycle,
+            scratch,
+            free: Vec::new(),
+            slots: 0,
+            active: HashMap::new(),
+            open: VecDeque::new(),
+            finished,
+            replies,
+            started: Instant::now(),
+            heard: Instant::now(),
+            terminated: None,
+            settled: None,
+            last_failure: "no answer yet".to_owned(),
+        })
+    }
+
+    async fn serve(
+        &mut self,
+        has_finished: &mut mpsc::UnboundedReceiver<Finished>,
+        has_answered: &mut mpsc::UnboundedReceiver<(u64, Result<Answer, Failure>)>,
+    ) -> io::Result<Exit> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let (mut hangup, mut quit) = (signal(SignalKind::hangup())?, signal(SignalKind::quit())?);
+        let (mut user1, mut user2) = (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
+        self.note();
+        self.runner.record.borrow_mut().conclude(None, false);
+        loop {
+            self.begin_items();
+            if let Some(exit) = self.is_over() {
+                return Ok(exit);
+            }
+            self.send_if_due();
+            self.runner.record.borrow_mut().write_if_due(now());
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => self.terminate(),
+                _ = interrupt.recv() => self.terminate(),
+                Some(finished) = has_finished.recv() => self.finish(finished),
+                Some((number, reply)) = has_answered.recv() => {
+                    if let Some(exit) = self.reply(number, reply) {
+                        return Ok(exit);
+                    }
+                }
+                _ = hangup.recv() => self.forward(Signal::SIGHUP),
+                _ = quit.recv() => self.forward(Signal::SIGQUIT),
+                _ = user1.recv() => self.forward(Signal::SIGUSR1),
+                _ = user2.recv() => self.forward(Signal::SIGUSR2),
+                () = sleep(self.wake()) => {}
+            }
+        }
+    }
+
+    fn begin_items(&mut self) {
+        let time = now();
+        let mut has_begun = false;
+        while let Some(grant) = self.ledger.begin(time) {
+            let slot = self.free.pop().unwrap_or_else(|| {
+                self.slots += 1;
+                Slot { files: self.scratch.files(self.slots) }
+            });
+            let orders = Rc::new(Orders::default());
+            let active = Active {
+                orders: Rc::clone(&orders),
+                begun: self.ledger.begun(),
+                oom_kills: self.runner.cgroup.oom_kills(),
+            };
+            self.active.insert(grant.id, active);
+            let (runner, finished) = (Rc::clone(&self.runner), self.finished.clone());
+            spawn_local(async move {
+                // Nobody receives it if the worker ends.
+                _ = finished.send(runner.run(slot, grant, orders).await);
+            });
+            has_begun = true;
+        }
+        if has_begun {
+            self.note();
+        }
+    }
+
+    fn finish(&mut self, finished: Finished) {
+        let time = now();
+        let Finished { slot, id, micros, ended } = finished;
+        self.free.push(slot);
+        self.active.remove(&id);
+        match ended {
+            Ended::Outcome(outcome) => self.ledger.ended(id, micros, outcome),
+            Ended::NotBegun(message) => {
+                if self.ledger.cannot_start().is_none() {
+                    self.runner.log.say(&format!("item {} could not be started: {message}", id.0));
+                }
+                self.ledger.could_not_start(id, message);
+            }
+        }
+        self.pacer.ended(time);
+        let idle = self.active.is_empty();
+        if let Some(reason) = self.recycle.reason(time, self.ledger.begun(), idle, &self.runner.cgroup) {
+            self.ledger.ask_for_replacement(reason);
+        }
+        self.note();
+    }
+
+    fn note(&self) {
+        let oldest = self.active.values().min_by_key(|active| active.begun);
+        let kills = oldest.map_or(0, |active| active.oom_kills);
+        let running: &BTreeSet<AttemptId> = self.ledger.running();
+        self.runner.record.borrow_mut().note(now(), running.iter().copied(), self.ledger.begun(), kills);
+    }
+
+    fn send_if_due(&mut self) {
+        let time = now();
+        if self.due().is_none_or(|due| due > time) {
+            return;
+        }
+        let request = self.ledger.request(time);
+        self.pacer.said(time);
+        if self.open.len() >= MAX_OPEN
+            && let Some((_, oldest)) = self.open.pop_front()
+        {
+            oldest.abort();
+        }
+        let number = request.number;
+        let body = serde_json::to_vec(&request).unwrap_or_default();
+        let (client, replies) = (Rc::clone(&self.client), self.replies.clone());
+        let task = spawn_local(async move {
+            _ = replies.send((number, client.exchange(body).await));
+        });
+        self.open.push_back((number, task.abort_handle()));
+    }
+
+    fn due(&self) -> Option<Duration> {
+        let time = now();
+        let idle = self.ledger.has_free_slot() && !self.ledger.may_begin(time) || !self.ledger.takes_more();
+        self.pacer.due(self.ledger.is_open(), idle, self.ledger.stock())
+    }
+
+    fn reply(&mut self, number: u64, reply: Result<Answer, Failure>) -> Option<Exit> {
+        self.open.retain(|(open, _)| *open != number);
+        let time = now();
+        let failure = match reply {
+            Ok(answer) => {
+                let was_newest = answer.number == self.ledger.number();
+                match self.ledger.take(answer) {
+                    Taken::Newest(effects) => {
+                        self.heard();
+                        self.pacer.in_time();
+                        let kill_at = Instant::now() + self.runner.grace();
+                        for active in effects.kill.iter().filter_map(|id| self.active.get(id)) {
+                            active.orders.stop(kill_at);
+                        }
+                        if effects.news {
+                            self.pacer.news(time);
+                        }
+                        return None;
+                    }
+                    Taken::Late { granted } => {
+                        self.heard();
+                        self.pacer.overtaken(granted);
+                        return None;
+                    }
+                    Taken::Ignored if was_newest => {
+                        Failure::Unreachable("an operator answered that no longer leads".to_owned())
+                    }
+                    Taken::Ignored => return None,
+                }
+            }
+            Err(failure) => failure,
+        };
+        if number != self.ledger.number() {
+            return None;
+        }
+        self.ledger.failed(number);
+        self.pacer.news(time);
+        let pause = if let Failure::Cut = failure { self.backoff.cut() } else { self.backoff.failed() };
+        self.pacer.pause(time + pause);
+        self.explain(failure)
+    }
+
+    fn heard(&mut self) {
+        self.heard = Instant::now();
+        self.backoff.succeeded();
+    }
+
+    /// Notes why there was no answer; some answers end the worker.
+    fn explain(&mut self, failure: Failure) -> Option<Exit> {
+        let address = self.client.address();
+        match failure {
+            Failure::Cut => None,
+            Failure::Unreachable(message) => {
+                self.last_failure = message;
+                None
+            }
+            Failure::Status(status, text) => {
+                self.client.forget_connections();
+                let text = text.trim();
+                self.last_failure = format!("HTTP status {status}: {text}");
+                let why = match status {
+                    403 => format!("the operator at {address} does not want this pod: {text}"),
+                    409 => format!("another worker has taken the place of this one: {text}"),
+                    400 | 404 | 405 | 431 => {
+                        format!("the operator at {address} does not understand this worker: {text}")
+                    }
+                    _ => return None,
+                };
+                Some(Exit { code: 1, message: Some(why), unreachable: status == 403 })
+            }
+        }
+    }
+}
