@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use maptask_exchange::{AttemptId, Config, Grant, Outcome};
+use maptask_exchange::{AttemptId, Config, Grant, MAX_RESULT_BYTES, Outcome};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use tokio::sync::{Notify, oneshot};
@@ -245,7 +245,7 @@ impl Runner {
 
     /// What the program has left as its result, or in place of the worker's record.
     fn take_result(&self, slot: &mut Slot) -> Option<ResultText> {
-        let limit = self.config.max_result_bytes;
+        let limit = self.config.max_result_bytes.min(MAX_RESULT_BYTES);
         let text = slot.files.take_result(limit);
         if self.config.slots > 1 {
             return text;
@@ -260,7 +260,7 @@ impl Runner {
     }
 
     fn outcome(&self, run: Run, text: Option<ResultText>, kills: u64) -> Outcome {
-        let limit = self.config.max_result_bytes;
+        let limit = self.config.max_result_bytes.min(MAX_RESULT_BYTES);
         let exit_code = run.exit.code;
         // As with a pod's termination message, what a failed program has left there says why.
         let said = text.as_ref().map(|text| crate::log::end_of(&text.text, maptask_exchange::MAX_MESSAGE_BYTES));

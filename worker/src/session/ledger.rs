@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use maptask_exchange::{
-    Answer, AttemptId, BEGIN_WITHIN_MILLIS, Grant, Leaving, MAX_REQUEST_BYTES, MAX_SLOTS, Outcome, Request, State,
+    Answer, AttemptId, BEGIN_WITHIN_MILLIS, Grant, Leaving, MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES, MAX_SLOTS, Outcome,
+    Request, State,
 };
 
 use super::Outbox;
@@ -185,7 +186,8 @@ impl Ledger {
     }
 
     /// An attempt that was begun has ended.
-    pub fn ended(&mut self, id: AttemptId, micros: u64, outcome: Outcome) {
+    pub fn ended(&mut self, id: AttemptId, micros: u64, mut outcome: Outcome) {
+        bound(&mut outcome);
         self.running.remove(&id);
         if !self.revoked.remove(&id) {
             self.outbox.push(id, micros, outcome);
@@ -204,14 +206,14 @@ impl Ledger {
     pub fn leave(&mut self, reason: Leaving, message: String) {
         self.stock.clear();
         if self.takes_more() || reason == Leaving::Terminated {
-            self.state = State::Leaving { reason, message };
+            self.state = State::Leaving { reason, message: bounded(message) };
         }
     }
 
     /// The worker asks to be replaced.
     pub fn ask_for_replacement(&mut self, message: String) {
         if self.state == State::Working {
-            self.state = State::Recycle { message };
+            self.state = State::Recycle { message: bounded(message) };
         }
     }
 
@@ -282,4 +284,20 @@ impl Ledger {
     pub const fn answered(&self) -> Option<Duration> {
         self.answered
     }
+}
+
+/// A report that says too much is refused, and the worker with it.
+fn bound(outcome: &mut Outcome) {
+    match outcome {
+        Outcome::Failed { message, .. }
+        | Outcome::OutOfMemory { message, .. }
+        | Outcome::Deadline { message }
+        | Outcome::NotStarted { message } => *message = bounded(std::mem::take(message)),
+        Outcome::Succeeded { .. } | Outcome::ResultTooLarge { .. } | Outcome::Stopped => {}
+    }
+}
+
+fn bounded(mut message: String) -> String {
+    message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
+    message
 }

@@ -70,7 +70,7 @@ async fn a_program_sees_only_its_own_descriptors() {
     assert_eq!(ends[0].outcome, own);
     let before = count(&worker);
     last.grant(Vec::new());
-    let ends = leader.run(grants(300), 1, 40).await;
+    let ends = leader.run(grants(100), 1, 40).await;
     assert!(ends.iter().all(|end| end.outcome == own), "{ends:?}");
     assert!(count(&worker) <= before + 4, "{} descriptors, {before} at first", count(&worker));
     assert!(worker.end().await.success());

@@ -12,7 +12,7 @@ async fn items_that_each_orphan_a_child_leave_no_process() {
     let mut leader = Leader::start().await;
     let script = "(setsid sleep 600 >/dev/null 2>&1 &) ; (true &)";
     let worker = Worker::sh(&leader, script);
-    let (ends, _last) = leader.run_some(grants(200), 1, 20).await;
+    let (ends, _last) = leader.run_some(grants(60), 1, 20).await;
     assert!(ends.iter().all(|end| end.outcome == SUCCEEDED));
     assert_eq!(children(&worker), "");
 }
@@ -27,7 +27,7 @@ async fn one_reaper_owns_all_waits_and_codes_are_right_among_orphans() {
     let config = Config { slots: 4, ..config(&leader.url) };
     let script = "(true &); (false &); (sleep 0 &); exit $((MAPTASK_INDEX % 7))";
     let _worker = Worker::start(&config, &["sh", "-c", script]);
-    let ends = leader.run(grants(300), 4, 20).await;
+    let ends = leader.run(grants(150), 4, 20).await;
     for end in ends {
         let code = i32::try_from(end.id.0 % 7).unwrap();
         let expected = if code == 0 { SUCCEEDED } else { Outcome::Failed { exit_code: code, message: String::new() } };
