@@ -171,6 +171,8 @@ impl Leader {
             }
             if ends.len() == count {
                 self.acknowledged = answer.acknowledged;
+                // Grants that got lost come again, and later.
+                ends.sort_by_key(|end| end.id);
                 return (ends, call);
             }
             if answer.grants.is_empty() && answer.acknowledged == acknowledged {
