@@ -14,6 +14,9 @@ pub struct Config {
     pub server_name: String,
     /// The certificates to trust, as PEM.
     pub ca: String,
+    /// The epoch of the operator that made the pod: the worker takes nothing from a lower one.
+    #[serde(default)]
+    pub epoch: u64,
     /// Name of the task, for `MAPTASK_NAME`.
     pub task: String,
     /// Number of its items, for `MAPTASK_COUNT`.

@@ -69,7 +69,8 @@ pub struct Request {
     pub session: String,
     /// The number of this request in the session, from 1.
     pub number: u64,
-    /// The highest epoch of an answer that has arrived; 0 before the first.
+    /// The highest epoch of an answer that has arrived; before the first that of the [`Config`]. Whoever leads with a higher
+    /// one takes nothing else of the request, and answers at once.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub epoch: u64,
     /// All attempts whose programs run.
@@ -181,6 +182,14 @@ pub enum Outcome {
     /// Its program could not be started, whoever tries: it is not there, or can't be executed.
     NotStarted {
         /// The system's words.
+        message: String,
+    },
+    /// The program of a stream ended while several of its lines had no answer, this attempt's among them: any of them may have
+    /// ended it. Alone, it would be `Failed` or `OutOfMemory`.
+    Suspect {
+        /// The program's exit code.
+        exit_code: i32,
+        /// The end of what it wrote to stderr.
         message: String,
     },
     /// It was stopped: the worker got SIGTERM, or the operator said so, and the program did not succeed.

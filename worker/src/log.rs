@@ -85,13 +85,18 @@ impl Lines {
         Self { prefix, partial: Vec::new(), tail: Vec::new() }
     }
 
+    /// Another item's lines follow, or those of none.
+    pub fn set_prefix(&mut self, index: Option<u32>) {
+        self.prefix = index.map(|index| format!("[{index}] ").into_bytes()).unwrap_or_default();
+    }
+
     /// Takes what was read, and gives whole lines in writes of at most [`MAX_LINE`] bytes.
     pub fn push(&mut self, mut chunk: &[u8]) -> Vec<Vec<u8>> {
         self.keep(chunk);
         let room = MAX_LINE - self.prefix.len() - 1;
         let mut writes = Vec::new();
         while !chunk.is_empty() {
-            let limit = room - self.partial.len();
+            let limit = room.saturating_sub(self.partial.len()).max(1);
             let end = chunk.iter().take(limit).position(|byte| *byte == b'\n');
             let (taken, skip) = match end {
                 Some(at) => (at, at + 1),

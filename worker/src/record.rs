@@ -11,7 +11,7 @@ use maptask_exchange::{AttemptId, Record};
 const MAX_BYTES: usize = 4096;
 /// Attempts in it; more than run in most workers.
 const MAX_RUNNING: usize = 128;
-/// Bytes of its message.
+/// Characters of its message.
 const MAX_MESSAGE: usize = 1024;
 /// Changes within this time are one write.
 const TOGETHER: Duration = Duration::from_millis(5);
@@ -57,7 +57,7 @@ impl RecordFile {
 
     /// Writes the last word of the worker.
     pub fn conclude(&mut self, message: Option<&str>, unreachable: bool) {
-        self.record.message = message.map(|text| text.chars().take(MAX_MESSAGE / 4).collect());
+        self.record.message = message.map(|text| text.chars().take(MAX_MESSAGE).collect());
         self.record.unreachable = unreachable;
         self.write();
     }
@@ -66,9 +66,8 @@ impl RecordFile {
         self.due = None;
         self.take_foreign_aside();
         let Some(file) = &self.file else { return };
-        let mut text = serde_json::to_vec(&self.record).unwrap_or_default();
-        text.push(b'\n');
-        if text.len() > MAX_BYTES || text == self.written {
+        let text = fitting(&mut self.record);
+        if text == self.written {
             return;
         }
         if file.write_all_at(&text, 0).is_ok() {
@@ -106,6 +105,22 @@ impl RecordFile {
     }
 }
 
+/// The record as a line that the kubelet reads whole: with less of what runs, or of the message, where all is too much.
+fn fitting(record: &mut Record) -> Vec<u8> {
+    loop {
+        let mut text = serde_json::to_vec(record).unwrap_or_default();
+        text.push(b'\n');
+        if text.len() <= MAX_BYTES {
+            return text;
+        }
+        if let Some(message) = record.message.as_mut().filter(|message| message.len() > MAX_MESSAGE / 4) {
+            message.truncate(message.floor_char_boundary(message.len() / 2));
+        } else {
+            record.running.truncate(record.running.len() / 2);
+        }
+    }
+}
+
 /// The part of a file that is not the record: the file was made anew, the text stands behind the record, or over its begin.
 fn foreign<'a>(text: &'a [u8], record: &[u8]) -> &'a [u8] {
     if record.is_empty() {
@@ -124,6 +139,17 @@ fn foreign<'a>(text: &'a [u8], record: &[u8]) -> &'a [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_is_never_longer_than_the_kubelet_reads() {
+        let mut record = Record {
+            running: vec![AttemptId(u32::MAX, u32::MAX); MAX_RUNNING],
+            message: Some("\0".repeat(MAX_MESSAGE)),
+            ..Record::default()
+        };
+        let text = fitting(&mut record);
+        assert!(text.len() <= MAX_BYTES && !record.running.is_empty() && record.message.is_some(), "{}", text.len());
+    }
 
     #[test]
     fn what_a_program_writes_over_the_record_is_told_from_it() {

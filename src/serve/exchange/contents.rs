@@ -37,6 +37,7 @@ fn problem_of_end(end: &End) -> Option<String> {
         Outcome::ResultTooLarge { end, .. } => ("end", end.as_str(), MAX_RESULT_BYTES),
         Outcome::Failed { message, .. }
         | Outcome::OutOfMemory { message, .. }
+        | Outcome::Suspect { message, .. }
         | Outcome::Deadline { message }
         | Outcome::NotStarted { message } => ("message", message.as_str(), MAX_MESSAGE_BYTES),
         Outcome::Stopped => return None,

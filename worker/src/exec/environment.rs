@@ -6,10 +6,11 @@ use std::os::unix::ffi::OsStringExt;
 
 use maptask_exchange::{CONFIG_VARIABLE, Config, Grant};
 
-use super::Template;
+use super::{Slot, Template};
 
 /// Names that the worker sets; what the container has under them is not passed on.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
+    "MAPTASK_SLOT",
     "MAPTASK_ITEM",
     "MAPTASK_INDEX",
     "MAPTASK_ATTEMPT",
@@ -43,12 +44,31 @@ impl Variables {
         variables.set("MAPTASK_ITEM", item);
         variables.set("MAPTASK_INDEX", grant.id.0.to_string());
         variables.set("MAPTASK_ATTEMPT", grant.id.1.to_string());
-        variables.set("MAPTASK_COUNT", config.count.to_string());
-        variables.set("MAPTASK_NAME", config.task.clone());
+        variables.set_task(config);
         for (name, value) in &grant.env {
             variables.set(name, value.clone());
         }
         variables
+    }
+
+    /// Those of a program that reads its items.
+    pub fn of_stream(config: &Config) -> Self {
+        let mut variables = Self::default();
+        variables.set_task(config);
+        variables
+    }
+
+    /// Where the program runs.
+    pub fn set_place(&mut self, slot: &Slot) {
+        self.set("MAPTASK_SLOT", slot.number.to_string());
+        if let Some(tmp) = slot.files.tmp() {
+            self.set("TMPDIR", tmp.to_string_lossy().into_owned());
+        }
+    }
+
+    fn set_task(&mut self, config: &Config) {
+        self.set("MAPTASK_COUNT", config.count.to_string());
+        self.set("MAPTASK_NAME", config.task.clone());
     }
 
     /// Sets a variable, once.

@@ -1,15 +1,16 @@
 //! How does what a program writes get from its pipe into the log?
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use tokio::net::unix::pipe::Receiver;
 
 use crate::log::{Lines, Log, Target};
 
 /// Bytes of one read; a pipe holds as many.
-const READ: usize = 64 << 10;
+pub(super) const READ: usize = 64 << 10;
 
 thread_local! {
     /// Shared by all programs, since nothing waits while it is in use.
@@ -22,12 +23,19 @@ pub(super) struct Output {
     pipe: Receiver,
     target: Target,
     lines: Lines,
+    /// The item that the lines belong to, where it changes.
+    label: Option<Rc<Cell<Option<u32>>>>,
 }
 
 impl Output {
     /// Reads a pipe.
     pub(super) fn new(pipe: OwnedFd, target: Target, prefix: Vec<u8>) -> io::Result<Self> {
-        Ok(Self { pipe: Receiver::from_owned_fd(pipe)?, target, lines: Lines::new(prefix) })
+        Ok(Self { pipe: Receiver::from_owned_fd(pipe)?, target, lines: Lines::new(prefix), label: None })
+    }
+
+    /// Lines belong to the item that is in here when they are read.
+    pub(super) fn label(&mut self, label: Rc<Cell<Option<u32>>>) {
+        self.label = Some(label);
     }
 
     /// Writes lines to the log until nobody can write to the pipe any more. May be stopped and called again.
@@ -35,6 +43,9 @@ impl Output {
         loop {
             if self.pipe.readable().await.is_err() {
                 return;
+            }
+            if let Some(label) = &self.label {
+                self.lines.set_prefix(label.get());
             }
             let read = BUFFER.with_borrow_mut(|buffer| {
                 self.pipe.try_read(buffer).map(|read| (read, self.lines.push(&buffer[..read])))

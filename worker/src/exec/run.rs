@@ -25,7 +25,7 @@ use crate::reaper::{Exit, Reaper, signal_group};
 use crate::record::RecordFile;
 
 /// An item ends with its program; what is still in the pipes is read for so long.
-const DRAIN: Duration = Duration::from_secs(1);
+pub(super) const DRAIN: Duration = Duration::from_secs(1);
 /// Longest time between SIGTERM and SIGKILL.
 const MAX_GRACE: u64 = 30;
 /// How much more likely than the worker the kernel kills a program when memory is short, in thousandths of that memory.
@@ -33,7 +33,7 @@ const OOM_SCORE: i32 = 20;
 /// What a shell answers for a command that it can't execute.
 const NOT_EXECUTABLE: i32 = 126;
 /// The exit code of a program that SIGTERM has ended: never the kernel's doing.
-const TERMINATED: i32 = 128 + 15;
+pub(super) const TERMINATED: i32 = 128 + 15;
 
 /// What the operator or the system wants of a running program.
 #[derive(Debug, Default)]
@@ -53,6 +53,8 @@ impl Orders {
 /// A place for one program at a time.
 #[derive(Debug)]
 pub struct Slot {
+    /// Its number, from 1.
+    pub number: usize,
     /// The files of the item in it.
     pub files: Files,
 }
@@ -96,8 +98,8 @@ pub struct Runner {
     pub cgroup: Cgroup,
     /// The container's termination message.
     pub record: Rc<RefCell<RecordFile>>,
-    /// Attempts whose programs run.
-    pub running: RefCell<BTreeSet<AttemptId>>,
+    /// Slots whose programs run.
+    pub busy: RefCell<BTreeSet<usize>>,
     /// This process's own `oom_score_adj`.
     pub oom_score: i32,
 }
@@ -123,9 +125,9 @@ impl Runner {
         let (micros, ended) = match self.start(&mut slot, &grant) {
             Err(error) => (0, not_run(error)),
             Ok(started) => {
-                self.running.borrow_mut().insert(id);
-                let run = self.supervise(id, started, &orders).await;
-                self.running.borrow_mut().remove(&id);
+                self.busy.borrow_mut().insert(slot.number);
+                let run = self.supervise(id, slot.number, started, &orders).await;
+                self.busy.borrow_mut().remove(&slot.number);
                 let text = self.take_result(&mut slot);
                 (run.micros, Ended::Outcome(self.outcome(run, text, kills)))
             }
@@ -140,9 +142,7 @@ impl Runner {
         slot.files.prepare().map_err(|error| CannotRun::ThisWorker(format!("files of the item: {error}")))?;
         let mut variables = Variables::of(&self.config, grant);
         variables.set("MAPTASK_RESULT", slot.files.result().to_string_lossy().into_owned());
-        if let Some(tmp) = slot.files.tmp() {
-            variables.set("TMPDIR", tmp.to_string_lossy().into_owned());
-        }
+        variables.set_place(slot);
         if let Some(artifacts) = &self.config.artifacts {
             let name = format!("{}-{}-{}", artifacts.prefix, grant.id.0, grant.id.1);
             let path = format!("{}/{name}", artifacts.path.trim_end_matches('/'));
@@ -151,15 +151,20 @@ impl Runner {
             variables.set("MAPTASK_ARTIFACTS", name);
         }
         let started = self.program.start(&self.environment, &variables)?;
-        if self.oom_score < 1000 - OOM_SCORE {
-            let score = (self.oom_score + OOM_SCORE).to_string();
-            // It may have ended.
-            _ = fs::write(format!("/proc/{}/oom_score_adj", started.leader), score);
-        }
+        self.prefer_for_oom(started.leader);
         Ok(started)
     }
 
-    async fn supervise(&self, id: AttemptId, started: Started, orders: &Orders) -> Run {
+    /// Lets the kernel kill the program before the worker when memory is short.
+    pub(super) fn prefer_for_oom(&self, leader: Pid) {
+        if self.oom_score < 1000 - OOM_SCORE {
+            let score = (self.oom_score + OOM_SCORE).to_string();
+            // It may have ended.
+            _ = fs::write(format!("/proc/{leader}/oom_score_adj"), score);
+        }
+    }
+
+    async fn supervise(&self, id: AttemptId, slot: usize, started: Started, orders: &Orders) -> Run {
         let begun = Instant::now();
         let mut exit = self.reaper.watch(started.leader);
         let prefix = || if self.config.prefix_log { format!("[{}] ", id.0).into_bytes() } else { Vec::new() };
@@ -176,13 +181,7 @@ impl Runner {
             let mut pumps = pin!(async { tokio::join!(out.pump(&self.log), err.pump(&self.log)) });
             let (mut run, drained) = self.wait(started.leader, begun, &mut exit, orders, pumps.as_mut()).await;
             run.micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-            if self.reaper.has_children() {
-                let others: Vec<AttemptId> =
-                    self.running.borrow().iter().copied().filter(|other| *other != id).collect();
-                if !sweep(&self.reaper, id, &others).await {
-                    self.log.say(&format!("item {} has left a process that can't be killed", id.0));
-                }
-            }
+            self.sweep(slot).await;
             let drained = drained || timeout(DRAIN, pumps).await.is_ok();
             (run, drained)
         };
@@ -193,6 +192,17 @@ impl Runner {
         err.finish(&self.log).await;
         let tail = if run.exit.code == 0 && !run.expired { String::new() } else { err.tail() };
         Run { tail: if tail.is_empty() { out.tail() } else { tail }, ..run }
+    }
+
+    /// Kills what the program of a slot has left behind.
+    pub(super) async fn sweep(&self, slot: usize) {
+        if !self.reaper.has_children() {
+            return;
+        }
+        let others: Vec<usize> = self.busy.borrow().iter().copied().filter(|other| *other != slot).collect();
+        if !sweep(&self.reaper, slot, &others).await {
+            self.log.say(&format!("the program of slot {slot} has left a process that can't be killed"));
+        }
     }
 
     /// Waits for the end of a program, and brings it about where that is due. Whether its output has ended as well.
@@ -278,7 +288,8 @@ impl Runner {
         }
     }
 
-    async fn clean(&self, mut slot: Slot) -> Slot {
+    /// Removes temporary files.
+    pub(super) async fn clean(&self, mut slot: Slot) -> Slot {
         let cleaned = spawn_blocking(move || {
             let removed = slot.files.remove_temporary();
             (slot, removed)

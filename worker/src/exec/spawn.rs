@@ -69,6 +69,17 @@ pub struct Started {
     pub stderr: OwnedFd,
 }
 
+/// A program that reads its items.
+#[derive(Debug)]
+pub struct Streaming {
+    /// The process and its output.
+    pub started: Started,
+    /// Where its items are written.
+    pub stdin: OwnedFd,
+    /// Where its answers are read if it writes them to descriptor 3.
+    pub answers: OwnedFd,
+}
+
 /// The container's command.
 #[derive(Debug)]
 pub struct Program {
@@ -100,6 +111,24 @@ impl Program {
 
     /// Starts the program for an item.
     pub fn start(&self, environment: &Environment, variables: &Variables) -> Result<Started, CannotRun> {
+        self.launch(environment, variables, self.null.as_raw_fd(), None)
+    }
+
+    /// Starts the program for all items.
+    pub fn start_stream(&self, environment: &Environment, variables: &Variables) -> Result<Streaming, CannotRun> {
+        let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(|errno| CannotRun::from_errno(errno, "pipe"));
+        let ((input, stdin), (answers, out)) = (pipe()?, pipe()?);
+        let started = self.launch(environment, variables, input.as_raw_fd(), Some(out.as_raw_fd()))?;
+        Ok(Streaming { started, stdin, answers })
+    }
+
+    fn launch(
+        &self,
+        environment: &Environment,
+        variables: &Variables,
+        stdin: RawFd,
+        answers: Option<RawFd>,
+    ) -> Result<Started, CannotRun> {
         let rendered = self.command.iter().map(|part| part.render(|name| environment.lookup(variables, name)));
         let arguments: Vec<CString> = rendered
             .map(|text| CString::new(text).map_err(|_| CannotRun::ThisItem("an argument has a zero byte".to_owned())))
@@ -108,19 +137,30 @@ impl Program {
         let environment_lines = environment.join(variables, &lines);
         let name = arguments[0].to_string_lossy().into_owned();
         let path = find(&name, environment.lookup(variables, "PATH"))?;
-        self.spawn(&path, &arguments, &environment_lines)
+        self.spawn(&path, &arguments, &environment_lines, stdin, answers)
             .map_err(|errno| CannotRun::from_errno(errno, &format!("exec {name}")))
     }
 
-    fn spawn(&self, path: &CStr, arguments: &[CString], environment: &[&CStr]) -> Result<Started, Errno> {
+    fn spawn(
+        &self,
+        path: &CStr,
+        arguments: &[CString],
+        environment: &[&CStr],
+        stdin: RawFd,
+        answers: Option<RawFd>,
+    ) -> Result<Started, Errno> {
         let (stdout, out) = pipe2(OFlag::O_CLOEXEC)?;
         let (stderr, err) = pipe2(OFlag::O_CLOEXEC)?;
         let mut actions = PosixSpawnFileActions::init()?;
-        actions.add_dup2(self.null.as_raw_fd(), 0)?;
-        actions.add_dup2(out.as_raw_fd(), 1)?;
-        actions.add_dup2(err.as_raw_fd(), 2)?;
         for descriptor in &self.inherited {
             actions.add_close(*descriptor)?;
+        }
+        // In this order, since one of the pipes may have the number 3 here.
+        actions.add_dup2(stdin, 0)?;
+        actions.add_dup2(out.as_raw_fd(), 1)?;
+        actions.add_dup2(err.as_raw_fd(), 2)?;
+        if let Some(answers) = answers {
+            actions.add_dup2(answers, 3)?;
         }
         let leader = posix_spawn(path, &actions, &self.attributes, arguments, environment)?;
         Ok(Started { leader, stdout, stderr })

@@ -3,7 +3,6 @@
 use std::fs;
 use std::time::Duration;
 
-use maptask_exchange::AttemptId;
 use nix::unistd::Pid;
 use tokio::time::{Instant, timeout};
 
@@ -14,15 +13,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A process that ends between two looks is noticed after this.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Kills what an item has left behind, and waits for its end. `others`: attempts that still run, whose daemons stay. Whether
+/// Kills what an item has left behind, and waits for its end. `slot`: where it ran. `others`: slots in use, whose daemons stay. Whether
 /// nothing is left.
-pub(super) async fn sweep(reaper: &Reaper, id: AttemptId, others: &[AttemptId]) -> bool {
+pub(super) async fn sweep(reaper: &Reaper, slot: usize, others: &[usize]) -> bool {
     let end = Instant::now() + PATIENCE;
     while reaper.has_children() {
         let left: Vec<Pid> = reaper
             .orphans()
             .into_iter()
-            .filter(|pid| others.is_empty() || is_left_by(*pid, id, others, reaper))
+            .filter(|pid| others.is_empty() || is_left_by(*pid, slot, others, reaper))
             .collect();
         if left.is_empty() {
             // Of the only item: ended a moment ago, and the next look finds it.
@@ -45,9 +44,9 @@ pub(super) async fn sweep(reaper: &Reaper, id: AttemptId, others: &[AttemptId]) 
 }
 
 /// Whether an orphan is of this item and of no other that runs.
-fn is_left_by(pid: Pid, id: AttemptId, others: &[AttemptId], reaper: &Reaper) -> bool {
+fn is_left_by(pid: Pid, slot: usize, others: &[usize], reaper: &Reaper) -> bool {
     if let Some(owner) = owner(pid) {
-        return owner == id || !others.contains(&owner);
+        return owner == slot || !others.contains(&owner);
     }
     // It has cleared its environment. It can be another item's only if that began before it.
     let pid = pid.as_raw();
@@ -62,12 +61,9 @@ fn is_left_by(pid: Pid, id: AttemptId, others: &[AttemptId], reaper: &Reaper) ->
     leaders.into_iter().all(|leader| stat_field(leader, 22).is_none_or(|leader| leader > began))
 }
 
-/// The attempt that a process belongs to, by its environment.
-fn owner(pid: Pid) -> Option<AttemptId> {
+/// The slot that a process belongs to, by its environment.
+fn owner(pid: Pid) -> Option<usize> {
     let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
-    let number = |name: &[u8]| {
-        let line = environment.split(|byte| *byte == 0).find_map(|line| line.strip_prefix(name))?;
-        std::str::from_utf8(line).ok()?.parse().ok()
-    };
-    Some(AttemptId(number(b"MAPTASK_INDEX=")?, number(b"MAPTASK_ATTEMPT=")?))
+    let line = environment.split(|byte| *byte == 0).find_map(|line| line.strip_prefix(b"MAPTASK_SLOT="))?;
+    std::str::from_utf8(line).ok()?.parse().ok()
 }

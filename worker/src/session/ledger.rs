@@ -1,6 +1,6 @@
 //! What does this worker hold, and what may it begin?
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
 
 use maptask_exchange::{
@@ -12,6 +12,8 @@ use super::Outbox;
 
 /// Requests without an answer that are remembered; answers to older ones say nothing of use.
 const MAX_OPEN: usize = 8;
+/// Attempts that run at once; the operator accepts no more in a request.
+const MAX_RUNNING: usize = 2 * MAX_SLOTS as usize;
 /// Bytes of a request besides its lists.
 const ENVELOPE: usize = 4 << 10;
 /// Most bytes of `[4294967295,4294967295],`.
@@ -25,7 +27,12 @@ pub struct Ledger {
     epoch: u64,
     slots: usize,
     stock: VecDeque<Grant>,
+    /// What is in stock, since a stream takes thousands of grants a second.
+    stocked: HashSet<AttemptId>,
+    lines: usize,
     running: BTreeSet<AttemptId>,
+    /// Of what runs: answered, and not reported yet.
+    held_back: BTreeSet<AttemptId>,
     revoked: BTreeSet<AttemptId>,
     outbox: Outbox,
     begun: u64,
@@ -70,14 +77,18 @@ pub enum Taken {
 
 impl Ledger {
     /// Nothing is held.
-    pub const fn new(session: String, slots: u32) -> Self {
+    /// `epoch`: nothing is taken from a lower one. `lines`: how many attempts a slot runs at once.
+    pub fn new(session: String, epoch: u64, slots: u32, lines: u32) -> Self {
         Self {
             session,
             number: 0,
-            epoch: 0,
+            epoch,
             slots: slots as usize,
             stock: VecDeque::new(),
+            stocked: HashSet::new(),
+            lines: lines.max(1) as usize,
             running: BTreeSet::new(),
+            held_back: BTreeSet::new(),
             revoked: BTreeSet::new(),
             outbox: Outbox::new(),
             begun: 0,
@@ -139,11 +150,15 @@ impl Ledger {
             };
         }
         self.slots = answer.slots.min(MAX_SLOTS) as usize;
-        self.stock.retain(|grant| !answer.recall.contains(&grant.id) && !answer.revoked.contains(&grant.id));
+        if !answer.recall.is_empty() || !answer.revoked.is_empty() {
+            self.stock.retain(|grant| !answer.recall.contains(&grant.id) && !answer.revoked.contains(&grant.id));
+            self.stocked = self.stock.iter().map(|grant| grant.id).collect();
+        }
         effects.kill = answer.revoked.into_iter().filter(|id| self.running.contains(id)).collect();
         self.revoked.extend(&effects.kill);
         for grant in answer.grants {
             if self.takes_more() && answer.stop.is_none() && !self.holds(grant.id) {
+                self.stocked.insert(grant.id);
                 self.stock.push_back(grant);
             }
         }
@@ -165,7 +180,7 @@ impl Ledger {
     }
 
     fn holds(&self, id: AttemptId) -> bool {
-        self.running.contains(&id) || self.stock.iter().any(|grant| grant.id == id) || self.outbox.holds(id)
+        self.running.contains(&id) || self.stocked.contains(&id) || self.outbox.holds(id)
     }
 
     /// Takes the oldest attempt of the stock to begin it, if one may begin now.
@@ -174,6 +189,7 @@ impl Ledger {
             return None;
         }
         let grant = self.stock.pop_front()?;
+        self.stocked.remove(&grant.id);
         self.running.insert(grant.id);
         self.begun += 1;
         Some(grant)
@@ -202,9 +218,26 @@ impl Ledger {
         self.leave(Leaving::CannotStart, message);
     }
 
+    /// An attempt that was begun is no longer held, and has no end: it was revoked, or is given back.
+    pub fn given_back(&mut self, id: AttemptId) {
+        self.running.remove(&id);
+        self.revoked.remove(&id);
+    }
+
+    /// An attempt is answered, and its end is not known for certain: it takes no place of another.
+    pub fn hold(&mut self, id: AttemptId) {
+        self.held_back.insert(id);
+    }
+
+    /// It takes its place again, or its end is known. Whether it took none.
+    pub fn unhold(&mut self, id: AttemptId) -> bool {
+        self.held_back.remove(&id)
+    }
+
     /// The worker takes nothing more and gives back what has not begun. The first reason stays, but for SIGTERM.
     pub fn leave(&mut self, reason: Leaving, message: String) {
         self.stock.clear();
+        self.stocked.clear();
         if self.takes_more() || reason == Leaving::Terminated {
             self.state = State::Leaving { reason, message: bounded(message) };
         }
@@ -242,7 +275,12 @@ impl Ledger {
 
     /// Whether a program could be started if there were an item.
     pub fn has_free_slot(&self) -> bool {
-        self.running.len() < self.slots
+        self.running.len() - self.held_back.len() < (self.slots * self.lines).min(MAX_RUNNING)
+    }
+
+    /// How many programs may run.
+    pub const fn slots(&self) -> usize {
+        self.slots
     }
 
     /// Whether the newest request is open.
@@ -291,6 +329,7 @@ fn bound(outcome: &mut Outcome) {
     match outcome {
         Outcome::Failed { message, .. }
         | Outcome::OutOfMemory { message, .. }
+        | Outcome::Suspect { message, .. }
         | Outcome::Deadline { message }
         | Outcome::NotStarted { message } => *message = bounded(std::mem::take(message)),
         Outcome::Succeeded { .. } | Outcome::ResultTooLarge { .. } | Outcome::Stopped => {}

@@ -1,6 +1,6 @@
 //! Which ends has the operator yet to record?
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use maptask_exchange::{AttemptId, End, MAX_UNACKNOWLEDGED_BYTES, Outcome};
 
@@ -8,6 +8,7 @@ use maptask_exchange::{AttemptId, End, MAX_UNACKNOWLEDGED_BYTES, Outcome};
 #[derive(Debug, Default)]
 pub struct Outbox {
     ends: VecDeque<(End, usize)>,
+    ids: HashSet<AttemptId>,
     bytes: usize,
     last: u64,
     /// Up to this end, the operator of this epoch has received them.
@@ -16,8 +17,8 @@ pub struct Outbox {
 
 impl Outbox {
     /// Nothing to say.
-    pub const fn new() -> Self {
-        Self { ends: VecDeque::new(), bytes: 0, last: 0, received: 0 }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Adds an end and gives it its number.
@@ -27,6 +28,7 @@ impl Outbox {
         // Its share of a request's body, with the comma.
         let size = serde_json::to_vec(&end).map_or(0, |text| text.len() + 1);
         self.bytes += size;
+        self.ids.insert(id);
         self.ends.push_back((end, size));
     }
 
@@ -35,7 +37,8 @@ impl Outbox {
         let mut through = self.received;
         let mut used = 0;
         let mut ends = Vec::new();
-        for (end, size) in self.ends.iter().filter(|(end, _)| end.sequence > self.received) {
+        let known = self.ends.partition_point(|(end, _)| end.sequence <= self.received);
+        for (end, size) in self.ends.range(known..) {
             used += size;
             if used > room {
                 break;
@@ -62,6 +65,7 @@ impl Outbox {
             && end.sequence <= through
         {
             self.bytes -= size;
+            self.ids.remove(&end.id);
             self.ends.pop_front();
         }
         self.received = self.received.max(through.min(self.last));
@@ -74,7 +78,7 @@ impl Outbox {
 
     /// Whether the end of this attempt is not yet acknowledged.
     pub fn holds(&self, id: AttemptId) -> bool {
-        self.ends.iter().any(|(end, _)| end.id == id)
+        self.ids.contains(&id)
     }
 
     /// Whether everything is acknowledged.

@@ -32,9 +32,7 @@ impl Worker {
         self.terminated = Some(time);
         let grace = Duration::from_secs(self.runner.config.grace_seconds);
         let kill_at = time + grace.saturating_sub(FOR_REPORTS).max(grace / 2);
-        for active in self.active.values() {
-            active.orders.stop(kill_at);
-        }
+        self.stop_programs(kill_at);
         self.ledger.leave(Leaving::Terminated, "SIGTERM".to_owned());
         self.pacer.news(now());
     }

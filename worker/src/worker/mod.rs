@@ -1,6 +1,7 @@
 //! The loop that joins the rules, the programs and the operator.
 
 mod ending;
+mod items;
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -9,7 +10,7 @@ use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use maptask_exchange::{Answer, AttemptId, Config};
+use maptask_exchange::{Answer, AttemptId, Config, Mode};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::Signal;
 use tokio::runtime::Builder;
@@ -21,13 +22,14 @@ use tokio::time::{Instant, sleep};
 use crate::cgroup::Cgroup;
 use crate::client::{Client, Failure};
 use crate::clock::{Jitter, now};
-use crate::exec::{Ended, Environment, Finished, Orders, Program, Runner, Scratch, Slot, inherited};
+use crate::exec::{Environment, Finished, LineEnded, Program as Command, Runner, Scratch, Slot, inherited};
 use crate::log::Log;
 use crate::reaper::Reaper;
 use crate::record::RecordFile;
 use crate::recycle::Recycle;
 use crate::session::{Backoff, Ledger, Pacer, Taken};
 use crate::settings::Paths;
+use items::{Active, Program};
 
 /// Requests that are open at once: one that reports, and a parked one that it releases.
 const MAX_OPEN: usize = 2;
@@ -43,11 +45,26 @@ pub struct Exit {
     pub unreachable: bool,
 }
 
-struct Active {
-    orders: Rc<Orders>,
-    /// The number of attempts that had begun before it, and the OOM kills.
-    begun: u64,
-    oom_kills: u64,
+/// What happens, for the loop.
+struct Senders {
+    finished: mpsc::UnboundedSender<Finished>,
+    lines: mpsc::UnboundedSender<(usize, Vec<LineEnded>)>,
+    replies: mpsc::UnboundedSender<(u64, Result<Answer, Failure>)>,
+}
+
+/// The other ends.
+struct Receivers {
+    finished: mpsc::UnboundedReceiver<Finished>,
+    lines: mpsc::UnboundedReceiver<(usize, Vec<LineEnded>)>,
+    replies: mpsc::UnboundedReceiver<(u64, Result<Answer, Failure>)>,
+}
+
+fn channels() -> (Senders, Receivers) {
+    let (finished, has_finished) = mpsc::unbounded_channel();
+    let (lines, has_lines) = mpsc::unbounded_channel();
+    let (replies, has_answered) = mpsc::unbounded_channel();
+    let receivers = Receivers { finished: has_finished, lines: has_lines, replies: has_answered };
+    (Senders { finished, lines, replies }, receivers)
 }
 
 struct Worker {
@@ -62,8 +79,8 @@ struct Worker {
     slots: usize,
     active: HashMap<AttemptId, Active>,
     open: VecDeque<(u64, AbortHandle)>,
-    finished: mpsc::UnboundedSender<Finished>,
-    replies: mpsc::UnboundedSender<(u64, Result<Answer, Failure>)>,
+    programs: Vec<Program>,
+    to: Senders,
     started: Instant,
     heard: Instant,
     terminated: Option<Instant>,
@@ -86,10 +103,9 @@ const fn failed(message: String) -> Exit {
 
 async fn run(config: Config, command: &[String], inherited: Vec<RawFd>, paths: Paths) -> Exit {
     let record = Rc::new(RefCell::new(RecordFile::open(&paths.record)));
-    let (finished, mut has_finished) = mpsc::unbounded_channel();
-    let (replies, mut has_answered) = mpsc::unbounded_channel();
-    let program = Program::new(command, inherited);
-    let worker = Worker::new(config, program, paths, Rc::clone(&record), finished, replies);
+    let (senders, mut receivers) = channels();
+    let program = Command::new(command, inherited);
+    let worker = Worker::new(config, program, paths, Rc::clone(&record), senders);
     let mut worker = match worker {
         Ok(worker) => worker,
         Err(message) => {
@@ -97,10 +113,11 @@ async fn run(config: Config, command: &[String], inherited: Vec<RawFd>, paths: P
             return failed(message);
         }
     };
-    let exit = match worker.serve(&mut has_finished, &mut has_answered).await {
+    let exit = match worker.serve(&mut receivers).await {
         Ok(exit) => exit,
         Err(error) => failed(format!("the worker can't work: {error}")),
     };
+    worker.close_programs().await;
     worker.kill_all();
     if let Some(message) = &exit.message {
         worker.runner.log.say(message);
@@ -113,11 +130,10 @@ async fn run(config: Config, command: &[String], inherited: Vec<RawFd>, paths: P
 impl Worker {
     fn new(
         config: Config,
-        program: io::Result<Program>,
+        program: io::Result<Command>,
         paths: Paths,
         record: Rc<RefCell<RecordFile>>,
-        finished: mpsc::UnboundedSender<Finished>,
-        replies: mpsc::UnboundedSender<(u64, Result<Answer, Failure>)>,
+        to: Senders,
     ) -> Result<Self, String> {
         let mut jitter = Jitter::new();
         let session = format!("{:016x}", jitter.next());
@@ -131,7 +147,8 @@ impl Worker {
         };
         let (reaper, program, log, scratch) = parts().map_err(|error| format!("the worker can't start: {error}"))?;
         let recycle = Recycle::new(config.max_items, config.memory_bytes, scratch.directory().to_owned(), &mut jitter);
-        let ledger = Ledger::new(session, config.slots);
+        let lines = if let Mode::Stream { pipeline } = config.mode { pipeline } else { 1 };
+        let ledger = Ledger::new(session, config.epoch, config.slots, lines);
         let oom_score =
             std::fs::read_to_string("/proc/self/oom_score_adj").ok().and_then(|text| text.trim().parse().ok());
         let runner = Rc::new(Runner {
@@ -142,7 +159,7 @@ impl Worker {
             reaper,
             cgroup: Cgroup::new(&paths.cgroup),
             record,
-            running: RefCell::default(),
+            busy: RefCell::default(),
             oom_score: oom_score.unwrap_or(1000),
         });
         Ok(Self {
@@ -157,8 +174,8 @@ impl Worker {
             slots: 0,
             active: HashMap::new(),
             open: VecDeque::new(),
-            finished,
-            replies,
+            programs: Vec::new(),
+            to,
             started: Instant::now(),
             heard: Instant::now(),
             terminated: None,
@@ -167,11 +184,7 @@ impl Worker {
         })
     }
 
-    async fn serve(
-        &mut self,
-        has_finished: &mut mpsc::UnboundedReceiver<Finished>,
-        has_answered: &mut mpsc::UnboundedReceiver<(u64, Result<Answer, Failure>)>,
-    ) -> io::Result<Exit> {
+    async fn serve(&mut self, happens: &mut Receivers) -> io::Result<Exit> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let (mut hangup, mut quit) = (signal(SignalKind::hangup())?, signal(SignalKind::quit())?);
@@ -189,8 +202,9 @@ impl Worker {
                 biased;
                 _ = terminate.recv() => self.terminate(),
                 _ = interrupt.recv() => self.terminate(),
-                Some(finished) = has_finished.recv() => self.finish(finished),
-                Some((number, reply)) = has_answered.recv() => {
+                Some(finished) = happens.finished.recv() => self.finish(finished),
+                Some((number, lines)) = happens.lines.recv() => self.finish_lines(number, lines),
+                Some((number, reply)) = happens.replies.recv() => {
                     if let Some(exit) = self.reply(number, reply) {
                         return Ok(exit);
                     }
@@ -202,55 +216,6 @@ impl Worker {
                 () = sleep(self.wake()) => {}
             }
         }
-    }
-
-    fn begin_items(&mut self) {
-        let time = now();
-        let mut has_begun = false;
-        while let Some(grant) = self.ledger.begin(time) {
-            let slot = self.free.pop().unwrap_or_else(|| {
-                self.slots += 1;
-                Slot { files: self.scratch.files(self.slots) }
-            });
-            let orders = Rc::new(Orders::default());
-            let active = Active {
-                orders: Rc::clone(&orders),
-                begun: self.ledger.begun(),
-                oom_kills: self.runner.cgroup.oom_kills(),
-            };
-            self.active.insert(grant.id, active);
-            let (runner, finished) = (Rc::clone(&self.runner), self.finished.clone());
-            spawn_local(async move {
-                // Nobody receives it if the worker ends.
-                _ = finished.send(runner.run(slot, grant, orders).await);
-            });
-            has_begun = true;
-        }
-        if has_begun {
-            self.note();
-        }
-    }
-
-    fn finish(&mut self, finished: Finished) {
-        let time = now();
-        let Finished { slot, id, micros, ended } = finished;
-        self.free.push(slot);
-        self.active.remove(&id);
-        match ended {
-            Ended::Outcome(outcome) => self.ledger.ended(id, micros, outcome),
-            Ended::NotBegun(message) => {
-                if self.ledger.cannot_start().is_none() {
-                    self.runner.log.say(&format!("item {} could not be started: {message}", id.0));
-                }
-                self.ledger.could_not_start(id, message);
-            }
-        }
-        self.pacer.ended(time);
-        let idle = self.active.is_empty();
-        if let Some(reason) = self.recycle.reason(time, self.ledger.begun(), idle, &self.runner.cgroup) {
-            self.ledger.ask_for_replacement(reason);
-        }
-        self.note();
     }
 
     fn note(&self) {
@@ -274,7 +239,7 @@ impl Worker {
         }
         let number = request.number;
         let body = serde_json::to_vec(&request).unwrap_or_default();
-        let (client, replies) = (Rc::clone(&self.client), self.replies.clone());
+        let (client, replies) = (Rc::clone(&self.client), self.to.replies.clone());
         let task = spawn_local(async move {
             _ = replies.send((number, client.exchange(body).await));
         });
@@ -298,8 +263,8 @@ impl Worker {
                         self.heard();
                         self.pacer.in_time();
                         let kill_at = Instant::now() + self.runner.grace();
-                        for active in effects.kill.iter().filter_map(|id| self.active.get(id)) {
-                            active.orders.stop(kill_at);
+                        for id in &effects.kill {
+                            self.revoke(*id, kill_at);
                         }
                         if effects.news {
                             self.pacer.news(time);

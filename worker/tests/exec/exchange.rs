@@ -236,3 +236,22 @@ async fn a_worker_asks_to_be_replaced_after_its_items_and_goes_on_until_it_is_st
     last.answer(&answer);
     assert!(worker.end().await.success());
 }
+
+#[tokio::test]
+async fn a_worker_trusts_the_certificate_that_it_was_given_and_no_other() {
+    let name = "maptask-workers.maptask-system.svc";
+    let (mut leader, ca) = Leader::start_tls(name).await;
+    let good = Config { server_name: name.to_owned(), ca, ..config(&leader.url) };
+    let mut worker = Worker::start(&good, &["true"]);
+    let ends = leader.run(grants(10), 1, 2).await;
+    assert!(ends.iter().all(|end| end.outcome == SUCCEEDED));
+    assert!(worker.end().await.success());
+    let (_, other) = Leader::start_tls(name).await;
+    for (server_name, ca) in [(name, other), ("other.name", good.ca.clone())] {
+        let bad = Config { server_name: server_name.to_owned(), ca, start_deadline_seconds: 1, ..good.clone() };
+        let mut worker = Worker::start(&bad, &["true"]);
+        assert_eq!(worker.end().await.code(), Some(1));
+        let text = worker.text("record");
+        assert!(worker.record().unreachable && text.contains("certificate"), "{text}");
+    }
+}

@@ -1,4 +1,4 @@
-//! Exec mode: real workers run real programs for a leader of the test's own.
+//! Real workers run real programs for a leader of the test's own.
 
 #![allow(clippy::unwrap_used, reason = "a failure of a helper fails its test")]
 #![allow(clippy::needless_raw_string_hashes, clippy::naive_bytecount, reason = "scripts look alike; 20 MB once")]
@@ -11,3 +11,4 @@ mod exchange;
 mod leftovers;
 mod outcomes;
 mod signals;
+mod stream;

@@ -1,11 +1,11 @@
 //! A leader of a test's own, and real workers that speak with it.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its part; a failure here fails its test")]
 
-use std::collections::{BTreeMap, VecDeque};
-use std::convert::Infallible;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -20,6 +20,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// No test waits longer for one thing.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
@@ -72,33 +76,43 @@ pub(crate) struct Leader {
 
 impl Leader {
     pub(crate) async fn start() -> Self {
+        Self::listen(None).await
+    }
+
+    /// One that speaks TLS with a certificate for this name; also gives the certificate to trust.
+    pub(crate) async fn start_tls(name: &str) -> (Self, String) {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        (Self::listen(Some(TlsAcceptor::from(Arc::new(config)))).await, made.cert.pem())
+    }
+
+    async fn listen(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let (send, calls) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             for connection in 1.. {
                 let Ok((stream, _)) = listener.accept().await else { break };
                 stream.set_nodelay(true).unwrap();
-                let send = send.clone();
-                let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-                    let send = send.clone();
-                    async move {
-                        let token = request.headers().get("authorization").unwrap().to_str().unwrap().to_owned();
-                        let body = request.into_body().collect().await.unwrap().to_bytes();
-                        let (reply, replied) = oneshot::channel();
-                        let request = serde_json::from_slice(&body).unwrap();
-                        // The test may be over.
-                        _ = send.send(Call { request, token, connection, reply });
-                        // A call that a test drops cuts its connection.
-                        let (status, body) = replied.await.map_err(|_| std::io::Error::other("cut"))?;
-                        let mut response = Response::new(Full::new(Bytes::from(body)));
-                        *response.status_mut() = status;
-                        Ok::<_, std::io::Error>(response)
+                let (tls, send) = (tls.clone(), send.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, connection, send).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, connection, send).await;
+                            }
+                        }
                     }
                 });
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
             }
-            Ok::<_, Infallible>(())
         });
         Self { url, calls, acknowledged: 0 }
     }
@@ -154,11 +168,8 @@ impl Leader {
                     ends.push(end.clone());
                 }
             }
-            let lost: Vec<AttemptId> = held
-                .keys()
-                .filter(|id| !request.stock.contains(id) && !request.running.contains(id))
-                .copied()
-                .collect();
+            let listed: HashSet<AttemptId> = request.stock.iter().chain(&request.running).copied().collect();
+            let lost: Vec<AttemptId> = held.keys().filter(|id| !listed.contains(id)).copied().collect();
             for id in lost {
                 pool.push_front(held.remove(&id).unwrap());
             }
@@ -183,6 +194,30 @@ impl Leader {
             }
         }
     }
+}
+
+async fn serve<S>(stream: S, connection: u64, send: mpsc::UnboundedSender<Call>)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let send = send.clone();
+        async move {
+            let token = request.headers().get("authorization").unwrap().to_str().unwrap().to_owned();
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            let (reply, replied) = oneshot::channel();
+            let request = serde_json::from_slice(&body).unwrap();
+            // The test may be over.
+            _ = send.send(Call { request, token, connection, reply });
+            // A call that a test drops cuts its connection.
+            let (status, body) = replied.await.map_err(|_| std::io::Error::other("cut"))?;
+            let mut response = Response::new(Full::new(Bytes::from(body)));
+            *response.status_mut() = status;
+            Ok::<_, std::io::Error>(response)
+        }
+    });
+    // The worker may end first.
+    _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// An attempt at an item.
@@ -219,6 +254,7 @@ pub(crate) fn config(url: &str) -> Config {
         url: url.to_owned(),
         server_name: "localhost".to_owned(),
         ca: String::new(),
+        epoch: 0,
         task: "words".to_owned(),
         count: 100,
         mode: Mode::Exec,
