@@ -9,3 +9,6 @@ pub use backoff::{Backoff, PARKED};
 pub use ledger::{Effects, Ledger, Taken};
 pub use outbox::Outbox;
 pub use pacer::Pacer;
+
+#[cfg(test)]
+mod ledger_tests;
