@@ -12,6 +12,7 @@ mod crash;
 mod endings;
 mod endings_elsewhere;
 mod examples;
+mod exchange;
 mod isolation;
 mod kubectl;
 mod life;
