@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use maptask_exchange::MAX_REQUEST_BYTES;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Bounds of the exchange. They are fields, and not constants where they bind, so that tests can draw them small.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +60,30 @@ impl Bounds {
     };
 }
 
+/// Descriptors for all but the exchange: the API server's connections, metrics, logs.
+const OTHER_DESCRIPTORS: usize = 256;
+
+impl Bounds {
+    /// The same with no more connections than there are descriptors: without one, nothing reaches the API server either.
+    pub(super) fn within(self, descriptors: usize) -> Self {
+        let connections = descriptors.saturating_sub(OTHER_DESCRIPTORS);
+        let strangers = self.strangers.min(connections / 4);
+        Self { strangers, workers: self.workers.min(connections - strangers), ..self }
+    }
+}
+
+/// How many descriptors this process may have. Where the limit is a soft one, as in many container runtimes, it is raised.
+pub(super) fn descriptors() -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        let raised = Rlimit { current: limit.maximum, ..limit.clone() };
+        if setrlimit(Resource::Nofile, raised.clone()).is_ok() {
+            limit = raised;
+        }
+    }
+    limit.current.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX)
+}
+
 /// So many in a second, and some at once after a pause.
 #[derive(Debug)]
 pub(super) struct Bucket {
@@ -83,5 +108,32 @@ impl Bucket {
             level.0 -= 1.0;
         }
         some
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_descriptors_for_the_api_server() {
+        let of = |descriptors: usize| {
+            let bounds = Bounds::DEFAULT.within(descriptors);
+            (bounds.strangers, bounds.workers)
+        };
+        assert_eq!(of(usize::MAX), (512, 4_096));
+        assert_eq!(of(1_024), (192, 576));
+        assert_eq!(of(100), (0, 0));
+        assert!(descriptors() >= 100);
+    }
+
+    #[test]
+    fn a_bucket_fills_with_time_and_never_above_its_most() {
+        let bucket = Bucket::new((10, 3));
+        let now = Instant::now();
+        let took = |at: Duration| (0..100).filter(|_| bucket.take(now + at)).count();
+        assert_eq!(took(Duration::ZERO), 3);
+        assert_eq!(took(Duration::from_millis(210)), 2);
+        assert_eq!(took(Duration::from_hours(1)), 3);
     }
 }

@@ -44,7 +44,7 @@ use crate::args::ExchangeArgs;
 use crate::core::exchange_address::ExchangeAddress;
 
 /// How long the last answers may take to leave: those who wait are told that nobody answers them here any more.
-const FAREWELL: Duration = Duration::from_millis(500);
+const FAREWELL: Duration = Duration::from_millis(250);
 
 /// Why the exchange can't be served.
 #[derive(Debug, thiserror::Error)]
@@ -90,10 +90,19 @@ impl ExchangeServer {
         let Some(listen) = args.listen() else { return Ok(server) };
         let listener = TcpListener::bind(listen).await;
         let listener = listener.map_err(|problem| ExchangeError::Listen { address: listen, problem })?;
+        let descriptors = bounds::descriptors();
+        let bounds = Bounds::DEFAULT.within(descriptors);
+        if bounds.workers < Bounds::DEFAULT.workers {
+            tracing::warn!(
+                descriptors,
+                connections = bounds.workers,
+                "the limit of open files leaves fewer connections for workers than 4,096"
+            );
+        }
         let live = Arc::new(LiveCertificate::default());
         let tls = certificate::acceptor(Arc::clone(&live))?;
         let tokens = Tokens::new(client.clone(), metrics.clone());
-        let service = Arc::new(Service { bounds: Bounds::DEFAULT, desk, tokens, metrics });
+        let service = Arc::new(Service { bounds, desk, tokens, metrics });
         let serving = listener::serve(listener, tls, service, server.stop.clone(), server.connections.clone());
         server.connections.spawn(serving);
         server.keeper = Some(tokio::spawn(Keeper::new(client, args, namespace, live, address_in).keep()));

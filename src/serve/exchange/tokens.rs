@@ -134,9 +134,13 @@ impl Tokens {
     }
 
     async fn identify_at(&self, token: &str, now: Instant) -> Verdict {
+        let key = Sha256::digest(token).into();
+        if let Some(verdict) = self.remembered(&key, now) {
+            return verdict;
+        }
         // Most garbage is found out without a review, and so is a token for the API server, which we must not pass on.
         let Some(claims) = Claims::of(token).filter(Claims::is_for_us) else { return Verdict::NotAuthenticated };
-        let entry = self.entry(Sha256::digest(token).into(), now);
+        let entry = self.entry(key, now);
         let known = entry.get_or_init(|| async {
             let verdict = self.review(token, now).await;
             self.metrics.reviewed(verdict.as_str());
@@ -148,6 +152,12 @@ impl Tokens {
             Known { verdict, until: now + kept }
         });
         known.await.verdict.clone()
+    }
+
+    fn remembered(&self, key: &[u8; 32], now: Instant) -> Option<Verdict> {
+        let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.get(key)?.get().filter(|known| known.until > now)?;
+        Some(known.verdict.clone())
     }
 
     /// What is remembered of a token, or an empty cell that is remembered from now on.
