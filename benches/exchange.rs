@@ -45,8 +45,11 @@ fn api() -> Client {
             let (head, body) = request.into_parts();
             let mut body: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap_or_default();
             let answer = if head.uri.path().ends_with("tokenreviews") {
+                let payload = body["spec"]["token"].as_str().unwrap().split('.').nth(1).unwrap();
+                let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+                let pod = claims["iat"].to_string();
                 let extra = json!({
-                    "authentication.kubernetes.io/pod-name": ["t-w-0-1"], "authentication.kubernetes.io/pod-uid": ["u"],
+                    "authentication.kubernetes.io/pod-name": [pod], "authentication.kubernetes.io/pod-uid": [pod],
                 });
                 let user = json!({ "username": "system:serviceaccount:ns:default", "extra": extra });
                 let audiences = body["spec"]["audiences"].clone();
