@@ -144,7 +144,7 @@ async fn serve(port: u16, exchanges: u64, address: mpsc::Sender<ExchangeAddress>
         }
     }
     let (began, not_counted) = before.unwrap();
-    let all = cpu() - began;
+    let all = cpu().saturating_sub(began);
     server.end().await;
     (all.as_secs_f64() * 1e6 / (served - not_counted) as f64, rounds)
 }
