@@ -10,13 +10,9 @@ pub fn is_refused(task: &TaskSeen) -> bool {
     task.status.phase == Some(TaskPhase::Failed) && task.status.phases.is_none()
 }
 
-/// SAFETY: Finished is True at either end and at no other time; a rerun that is yet to start is told of.
+/// SAFETY: a rerun that is yet to start is told of.
 pub fn check_write(task: &TaskSeen, new: &MapTaskStatus) -> Result<(), String> {
     let key = &task.key;
-    let ended = new.phase.is_some_and(TaskPhase::is_terminal);
-    if is_true(&new.conditions, ConditionType::Finished) != ended {
-        return Err(format!("{key}: {:?} and Finished do not agree", new.phase));
-    }
     let wanted = task.spec.rerun.as_ref().map(|rerun| &rerun.id);
     let done = new.rerun.as_ref().map(|done| &done.id);
     let pending = new.pending_rerun.as_ref().map(|pending| &pending.id);

@@ -35,12 +35,10 @@ impl Truth {
                 }
             }
         }
-        let is = |type_| is_true(&new.conditions, type_);
-        if is(ConditionType::SuccessCriteriaMet) && is(ConditionType::FailureTarget) {
-            return Err(format!("{key} is decided both ways"));
-        }
         crate::zero::check_write(task, new)?;
         crate::ends::check_write(task, new)?;
+        crate::conditions::check_write(task, new)?;
+        crate::progress::check_write(task, new, rerun)?;
         crate::cancel::check_write(task, new)?;
         let Some(decoded) = decode(new) else {
             return if decode(old).is_some() { Err(format!("{key}: phases are gone")) } else { Ok(()) };
