@@ -2,6 +2,7 @@
 
 use crate::core::attempt_end::{AttemptEnd, AttemptOutcome};
 use crate::core::attempts::table::{ItemTable, Step};
+use crate::core::failures::Alike;
 use crate::core::failures::sample::sample;
 use crate::core::ids::{Index, PodRole, Time};
 use crate::core::phases::{ItemPhase, Tries};
@@ -41,8 +42,8 @@ pub struct Circumstances {
 /// What an attempt's end has brought about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// Whether the item has succeeded.
-    pub succeeded: bool,
+    /// How the attempt has failed, if it has and that counts.
+    pub failure: Option<Alike>,
     /// Why the task fails, if a rule of the retry policy says so.
     pub fails_task: Option<String>,
 }
@@ -63,20 +64,18 @@ impl ItemTable {
         step.outcomes.add(&outcome);
         if outcome.is_success() {
             self.set(step, index, ItemPhase::Succeeded);
-            return Ended { succeeded: true, fails_task: None };
+            return Ended { failure: None, fails_task: None };
         }
-        let mut ended = Ended { succeeded: false, fails_task: None };
         // An operator that died since may have asked for the deletion.
         let taken = matches!(outcome, AttemptOutcome::Deleted | AttemptOutcome::NodeLost);
         if at.remainder == Remainder::Cancel && (at.stopped || taken) {
             self.set(step, index, ItemPhase::Cancelled);
-            return ended;
+            return Ended { failure: None, fails_task: None };
         }
-        ended.fails_task = self.fail(step, spec, index, &outcome, detail, at);
-        ended
+        self.fail(step, spec, index, &outcome, detail, at)
     }
 
-    /// The attempt did not succeed, and that counts. Returns why the task fails, if a rule says so.
+    /// The attempt did not succeed, and that counts.
     fn fail(
         &mut self,
         step: &mut Step<'_>,
@@ -85,11 +84,12 @@ impl ItemTable {
         outcome: &AttemptOutcome,
         mut detail: Detail,
         at: &Circumstances,
-    ) -> Option<String> {
+    ) -> Ended {
+        let mut ended = Ended { failure: None, fails_task: None };
         let mut tries = self.tries.get(index);
         if let Some(category) = outcome.category() {
             explain(spec, outcome, tries, &mut detail);
-            self.failures.add(index, &mut tries, category, outcome, &detail);
+            ended.failure = Some(self.failures.add(index, &mut tries, category, outcome, &detail));
         }
         let next = match at.retry {
             Retry::MayHelp => spec.policy.next(tries, outcome),
@@ -103,10 +103,10 @@ impl ItemTable {
             Next::FailItem => self.set(step, index, ItemPhase::Failed),
             Next::FailTask => {
                 self.set(step, index, ItemPhase::Failed);
-                return Some(rule_message(index, outcome, &detail));
+                ended.fails_task = Some(rule_message(index, outcome, &detail));
             }
         }
-        None
+        ended
     }
 
     fn try_again(

@@ -4,7 +4,6 @@ mod pattern;
 pub mod sample;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::mem::discriminant;
 
 use crate::api::OutcomeCategory;
 use crate::api::failures::{FailureGroup, FailureSample};
@@ -27,25 +26,56 @@ const REASON_LIMIT: usize = 64;
 /// The category of the last group.
 const OTHER: &str = "Other";
 
-/// Stands for a kind of failure: pods of the same number failed alike, in the same words but for numbers, paths and the like.
+/// What failures have in common that are alike: they are of one group, and one pod of them is worth more than a second.
+#[derive(Debug, Hash)]
+struct Kind {
+    category: &'static str,
+    reason: Option<String>,
+    exit_code: Option<i32>,
+    container: Option<String>,
+    pattern: Option<String>,
+}
+
+impl Kind {
+    fn of(category: OutcomeCategory, outcome: &AttemptOutcome, detail: &Detail) -> Self {
+        Self {
+            category: category.as_str(),
+            reason: detail.reason.as_deref().map(|reason| crate::text::cut(reason, REASON_LIMIT)),
+            exit_code: outcome.exit_code(),
+            container: outcome.container().map(|name| crate::text::cut(name, REASON_LIMIT)),
+            pattern: message_of(detail).map(pattern),
+        }
+    }
+
+    fn alike(&self) -> Alike {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        Alike(hasher.finish())
+    }
+
+    fn is_of(&self, group: &FailureGroup) -> bool {
+        group.category == self.category
+            && group.exit_code == self.exit_code
+            && group.container == self.container
+            && group.reason == self.reason
+            && group.pattern == self.pattern
+    }
+}
+
+/// Stands for a kind of failure: two that have the same number are alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Alike(u64);
 
 impl Alike {
-    /// That of a pod which ended so.
-    pub fn of(end: &PodEnd, detail: &Detail) -> Self {
-        let (exit_code, container) = match end {
-            PodEnd::Failed { exit_code, container } | PodEnd::OutOfMemory { exit_code, container } => {
-                (Some(*exit_code), Some(container.as_str()))
-            }
-            _ => (None, None),
-        };
-        // What a success says is its result, and no reason why it counts as failed.
-        let message = detail.message.as_deref().filter(|_| !end.is_success()).map(pattern);
-        let mut hasher = DefaultHasher::new();
-        (discriminant(end), exit_code, container, detail.reason.as_deref(), message).hash(&mut hasher);
-        Self(hasher.finish())
+    /// That of a pod which ended so, if it has failed: one whose attempt does not count any more, or has been counted before.
+    pub fn of(end: &PodEnd, detail: &Detail) -> Option<Self> {
+        let outcome = AttemptOutcome::from(end.clone());
+        Some(Kind::of(outcome.category()?, &outcome, detail).alike())
     }
+}
+
+fn message_of(detail: &Detail) -> Option<&str> {
+    detail.message.as_deref().filter(|message| !message.trim().is_empty())
 }
 
 /// The failures of a task so far.
@@ -104,6 +134,7 @@ impl Failures {
     }
 
     /// Adds an attempt that did not succeed, and notes its group with the item's tries: each item counts once in a group.
+    /// Returns its kind.
     pub fn add(
         &mut self,
         index: Index,
@@ -111,8 +142,10 @@ impl Failures {
         category: OutcomeCategory,
         ending: &AttemptOutcome,
         detail: &Detail,
-    ) {
-        let place = self.place_of(group_of(index, tries.attempt, category, ending, detail));
+    ) -> Alike {
+        let kind = Kind::of(category, ending, detail);
+        let alike = kind.alike();
+        let place = self.place_of(kind, |kind| group_of(index, tries.attempt, kind, detail));
         let group = &mut self.groups[place];
         group.shown.attempts = group.shown.attempts.saturating_add(1);
         if tries.failure_groups & (1 << place) == 0 {
@@ -120,60 +153,45 @@ impl Failures {
             group.shown.items = group.shown.items.saturating_add(1);
         }
         group.indexes.insert(index);
+        alike
     }
 
-    /// The place of the group that takes a failure like this one, which is made if there is room.
-    fn place_of(&mut self, new: FailureGroup) -> usize {
-        let is_alike = |Group { shown, .. }: &Group| {
-            shown.category == new.category
-                && shown.exit_code == new.exit_code
-                && shown.container == new.container
-                && shown.reason == new.reason
-                && shown.pattern == new.pattern
-        };
+    /// The place of the group that takes a failure of this kind, which is made if there is room.
+    fn place_of(&mut self, kind: Kind, make: impl FnOnce(Kind) -> FailureGroup) -> usize {
         let is_other = |group: &Group| group.shown.category == OTHER;
-        let place = self.groups.iter().position(is_alike);
+        let place = self.groups.iter().position(|group| kind.is_of(&group.shown));
         let place = place.or_else(|| self.groups.iter().position(is_other).filter(|_| self.groups.len() == MAX_GROUPS));
         place.unwrap_or_else(|| {
-            let is_last = self.groups.len() + 1 == MAX_GROUPS;
-            let other = FailureGroup {
-                category: OTHER.to_owned(),
-                reason: None,
-                exit_code: None,
-                container: None,
-                pattern: None,
-                ..new.clone()
-            };
-            self.groups.push(Group { shown: if is_last { other } else { new }, indexes: Ranges::default() });
+            let mut shown = make(kind);
+            if self.groups.len() + 1 == MAX_GROUPS {
+                let (reason, container, pattern) = (None, None, None);
+                shown =
+                    FailureGroup { category: OTHER.to_owned(), reason, exit_code: None, container, pattern, ..shown };
+            }
+            self.groups.push(Group { shown, indexes: Ranges::default() });
             self.groups.len() - 1
         })
     }
 }
 
 /// A group of which this is the only failure, not yet counted.
-fn group_of(
-    index: Index,
-    attempt: Attempt,
-    category: OutcomeCategory,
-    outcome: &AttemptOutcome,
-    detail: &Detail,
-) -> FailureGroup {
-    let message = detail.message.as_deref().filter(|m| !m.trim().is_empty());
+fn group_of(index: Index, attempt: Attempt, kind: Kind, detail: &Detail) -> FailureGroup {
     let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+    let Kind { category, reason, exit_code, container, pattern } = kind;
     FailureGroup {
-        category: category.as_str().to_owned(),
-        reason: detail.reason.as_deref().map(|reason| crate::text::cut(reason, REASON_LIMIT)),
-        exit_code: outcome.exit_code(),
-        container: outcome.container().map(|name| crate::text::cut(name, REASON_LIMIT)),
+        category: category.to_owned(),
+        reason,
+        exit_code,
+        container,
         attempts: 0,
         items: 0,
         indexes: String::new(),
-        pattern: message.map(pattern),
+        pattern,
         sample: FailureSample {
             index: number(index.0),
             attempt: number(attempt.0),
             node: detail.node.clone(),
-            message: message.map(|m| sample(m, MESSAGE_LIMIT)),
+            message: message_of(detail).map(|m| sample(m, MESSAGE_LIMIT)),
         },
     }
 }

@@ -94,6 +94,12 @@ pub enum TemplateError {
     BadEnv(String),
 }
 
+/// The container whose end is that of the attempt: the one that the spec names, or else the first.
+pub fn item_container<'a>(template: &'a Value, named: Option<&'a str>) -> Option<&'a str> {
+    let first = || template.pointer("/spec/containers/0/name").and_then(Value::as_str);
+    named.or_else(first)
+}
+
 impl PodTemplate {
     /// Checks what the API server's dry run can't know: that pods of this template end and have the item's container.
     pub fn accept(template: &Value, container: Option<&str>) -> Result<Self, TemplateError> {
@@ -112,11 +118,10 @@ impl PodTemplate {
             }
         }
         let names = container_names(spec)?;
-        let container = match container {
-            None => names[0].to_owned(),
-            Some(name) if names.contains(&name) => name.to_owned(),
-            Some(name) => return Err(TemplateError::NoSuchContainer(name.to_owned(), names.join(", "))),
-        };
+        let container = item_container(template, container).ok_or(TemplateError::NoContainers)?;
+        if !names.contains(&container) {
+            return Err(TemplateError::NoSuchContainer(container.to_owned(), names.join(", ")));
+        }
         for list in ["containers", "initContainers"] {
             for one in spec.get(list).and_then(Value::as_array).into_iter().flatten() {
                 if one.get("env").is_some_and(|env| !env.is_null() && !env.is_array()) {
@@ -129,7 +134,7 @@ impl PodTemplate {
             labels: string_map(template, "labels")?,
             annotations: string_map(template, "annotations")?,
             spec: spec.clone(),
-            container,
+            container: container.to_owned(),
             completion: Completion::Pod,
             memory: Growth::default(),
             artifacts: None,

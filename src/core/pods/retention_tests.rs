@@ -10,7 +10,7 @@ fn role(index: u32) -> PodRole {
 
 fn alike(message: &str) -> Alike {
     let end = PodEnd::Failed { exit_code: 1, container: "main".to_owned() };
-    Alike::of(&end, &Detail { message: Some(message.to_owned()), ..Detail::default() })
+    Alike::of(&end, &Detail { message: Some(message.to_owned()), ..Detail::default() }).unwrap()
 }
 
 fn pod(index: u32, failed: bool) -> FinishedPod {

@@ -18,7 +18,7 @@ pub(super) struct Rest {
 }
 
 impl Run {
-    /// The pod is over, and with it the attempts that it held. Returns whether they have succeeded.
+    /// The pod is over, and with it the attempts that it held. Returns how one of them has failed, if one has.
     pub(super) fn finish(
         &mut self,
         context: &mut Context<'_>,
@@ -26,35 +26,28 @@ impl Run {
         end: PodEnd,
         detail: Detail,
         rest: Rest,
-    ) -> bool {
+    ) -> Option<Alike> {
         let (now, remainder) = (context.now, self.remainder());
-        let Some(index) = self.index_of(role) else { return false };
-        let Some(pod) = self.pods.depart(now, role, end, detail) else { return false };
+        let index = self.index_of(role)?;
+        let pod = self.pods.depart(now, role, end, detail)?;
         // Nothing stands in the way of a late create of a pod that is gone: its time must have passed.
         let clear_at = self.pods.indeterminate().until(role).filter(|_| !rest.pod_remains).unwrap_or(now);
         let at = Circumstances { remainder, stopped: pod.stop.is_some(), retry: rest.retry, clear_at };
-        let mut succeeded = true;
+        let mut failure = None;
         for (index, end) in blame(pod, self.suspension.stops, &[index]) {
             let ended = self.items.end(&mut context.step(), &self.spec, index, end, &at);
-            succeeded &= ended.succeeded;
+            failure = failure.or(ended.failure);
             if let Some(message) = ended.fails_task {
                 self.decision.force_failure(FailReason::FailTaskRule, message);
             }
         }
-        succeeded
+        failure
     }
 
     /// The pod has ended, and is there to be looked at.
     pub(super) fn finish_seen(&mut self, context: &mut Context<'_>, role: PodRole, end: PodEnd, pod: &PodSeen) {
         let words = detail(pod, self.spec.blueprint.template.role());
-        let alike = (!end.is_success()).then(|| Alike::of(&end, &words));
-        let succeeded = self.finish(context, role, end, words, Rest { pod_remains: true, retry: Retry::MayHelp });
-        // A success whose result does not fit has failed.
-        let of_success = || {
-            let words = detail(pod, self.spec.blueprint.template.role());
-            Alike::of(&PodEnd::Succeeded { message: None }, &words)
-        };
-        let failure = (!succeeded).then(|| alike.unwrap_or_else(of_success));
+        let failure = self.finish(context, role, end, words, Rest { pod_remains: true, retry: Retry::MayHelp });
         self.retain(context, role, pod, failure);
     }
 
@@ -72,8 +65,7 @@ impl Run {
     pub(super) fn leave(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen, seen: &Progress) {
         match seen {
             Progress::Ended(end) => {
-                let alike = || Alike::of(end, &detail(pod, self.spec.blueprint.template.role()));
-                let failure = (!end.is_success()).then(alike);
+                let failure = Alike::of(end, &detail(pod, self.spec.blueprint.template.role()));
                 self.retain(context, role, pod, failure);
             }
             Progress::Pending(_) | Progress::Started => {

@@ -2,7 +2,7 @@
 
 use crate::api::spec::{Completion, MapTaskSpec};
 use crate::core::pod::Role;
-use serde_json::Value;
+use crate::core::pod::template::item_container;
 
 /// The containers that attempts end with, where that is not their pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,8 +19,10 @@ impl MainContainers {
         }
         let reduce = spec.reduce.as_ref();
         Self {
-            item: name_of(&spec.template, spec.container.as_deref()),
-            reduce: reduce.and_then(|reduce| name_of(&reduce.template, reduce.container.as_deref())),
+            item: item_container(&spec.template, spec.container.as_deref()).map(str::to_owned),
+            reduce: reduce
+                .and_then(|reduce| item_container(&reduce.template, reduce.container.as_deref()))
+                .map(str::to_owned),
         }
     }
 
@@ -33,14 +35,9 @@ impl MainContainers {
     }
 }
 
-fn name_of(template: &Value, container: Option<&str>) -> Option<String> {
-    let first = || template.pointer("/spec/containers/0/name").and_then(Value::as_str);
-    container.or_else(first).map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -41,7 +41,7 @@ impl Task {
         let container = self.main_containers.role(role.is_reduce());
         let seen = progress(pod, container);
         let failure = match &seen {
-            Progress::Ended(end) if !end.is_success() => Some(Alike::of(end, &detail(pod, container))),
+            Progress::Ended(end) => Alike::of(end, &detail(pod, container)),
             _ => None,
         };
         let (uid, version) = (pod.uid.clone(), pod.version);
