@@ -13,6 +13,8 @@ pub mod api;
 pub mod apply;
 pub mod args;
 pub mod core;
+#[cfg(test)]
+mod fake_api;
 pub mod lease;
 pub mod operator;
 pub mod plain;

@@ -1,60 +1,11 @@
-use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use http::{Request, Response, StatusCode};
-use http_body_util::BodyExt;
-use kube::client::Body;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
 use crate::core::cache::{Key, Keys};
 use crate::core::ids::{Index, TaskKey};
-
-/// ConfigMaps as an API server keeps them.
-#[derive(Default)]
-struct Objects {
-    by_name: BTreeMap<String, Value>,
-    version: u64,
-    requests: BTreeMap<String, u32>,
-}
-
-fn refuse(code: u16, reason: &str) -> (u16, Value) {
-    (code, json!({ "kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": reason }))
-}
-
-impl Objects {
-    fn answer(&mut self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        *self.requests.entry(method.to_owned()).or_default() += 1;
-        self.version += 1;
-        let version = json!(self.version.to_string());
-        let name = if method == "POST" { body["metadata"]["name"].as_str() } else { path.rsplit('/').next() };
-        let name = name.unwrap().to_owned();
-        match (method, self.by_name.get_mut(&name)) {
-            ("GET", Some(object)) => (200, object.clone()),
-            ("POST", None) => {
-                let mut object = body.clone();
-                object["metadata"]["resourceVersion"] = version;
-                self.by_name.insert(name, object.clone());
-                (201, object)
-            }
-            ("POST", Some(_)) => refuse(409, "AlreadyExists"),
-            ("PATCH", Some(object)) => {
-                if object["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"] {
-                    return refuse(409, "Conflict");
-                }
-                object["data"] = body["data"].clone();
-                for (name, label) in body["metadata"]["labels"].as_object().unwrap() {
-                    object["metadata"]["labels"][name] = label.clone();
-                }
-                object["metadata"]["annotations"] = body["metadata"]["annotations"].clone();
-                object["metadata"]["resourceVersion"] = version;
-                (200, object.clone())
-            }
-            _ => refuse(404, "NotFound"),
-        }
-    }
-}
+use crate::fake_api::{Objects, client};
 
 struct Server(Arc<Mutex<Objects>>);
 
@@ -65,19 +16,7 @@ impl Server {
 
     fn client(&self) -> Client {
         let objects = Arc::clone(&self.0);
-        let service = tower::service_fn(move |request: Request<Body>| {
-            let objects = Arc::clone(&objects);
-            async move {
-                let (head, body) = request.into_parts();
-                let body = body.collect().await.unwrap().to_bytes();
-                let body = serde_json::from_slice(&body).unwrap_or_default();
-                let (code, answer) = objects.lock().unwrap().answer(head.method.as_str(), head.uri.path(), &body);
-                let answer = Body::from(answer.to_string().into_bytes());
-                let status = StatusCode::from_u16(code).unwrap();
-                Ok::<_, Infallible>(Response::builder().status(status).body(answer).unwrap())
-            }
-        });
-        Client::new(service, "ns")
+        client(move |method, path, body| objects.lock().unwrap().answer(method, path, body))
     }
 
     fn store(&self, bytes: usize) -> ConfigMaps {
@@ -85,9 +24,13 @@ impl Server {
     }
 
     fn names(&self) -> Vec<String> {
-        self.0.lock().unwrap().by_name.keys().cloned().collect()
+        let name = |path: &String| path.strip_prefix("/api/v1/namespaces/ns/configmaps/").unwrap().to_owned();
+        self.0.lock().unwrap().by_path.keys().map(name).collect()
     }
 }
+
+/// Where the first ConfigMap of the cache is.
+const FIRST: &str = "/api/v1/namespaces/ns/configmaps/maptask-cache-c-0";
 
 fn cache() -> CacheId {
     CacheId { namespace: "ns".into(), name: "c".into() }
@@ -161,11 +104,11 @@ async fn a_cleared_cache_starts_empty() {
     let server = Server::new();
     let store = server.store(ALL);
     store.put(&cache(), &entries(0..600)).await.unwrap();
-    server.0.lock().unwrap().by_name.clear();
+    server.0.lock().unwrap().by_path.clear();
     assert!(found(&store).await.is_empty());
     store.put(&cache(), &entries(10..12)).await.unwrap();
     assert_eq!((found(&store).await, server.names()), (vec![10, 11], vec!["maptask-cache-c-0".to_owned()]));
-    server.0.lock().unwrap().by_name.clear();
+    server.0.lock().unwrap().by_path.clear();
     store.put(&cache(), &entries(20..21)).await.unwrap();
     assert_eq!((found(&store).await, server.names()), (vec![20], vec!["maptask-cache-c-0".to_owned()]));
 }
@@ -191,16 +134,15 @@ async fn damaged_entries_are_misses_and_somebody_elses_config_map_is_left_alone(
     let server = Server::new();
     let store = server.store(ALL);
     store.put(&cache(), &entries(0..3)).await.unwrap();
-    let text = |server: &Server| {
-        server.0.lock().unwrap().by_name["maptask-cache-c-0"]["data"]["entries"].as_str().unwrap().to_owned()
-    };
+    let text =
+        |server: &Server| server.0.lock().unwrap().by_path[FIRST]["data"]["entries"].as_str().unwrap().to_owned();
     let damaged = text(&server).replacen("000", "111", 1) + "rubbish\n";
-    server.0.lock().unwrap().by_name.get_mut("maptask-cache-c-0").unwrap()["data"]["entries"] = json!(damaged);
+    server.0.lock().unwrap().by_path.get_mut(FIRST).unwrap()["data"]["entries"] = json!(damaged);
     let wanted: LookupKeys = (0..3).map(|item| (key(item), Index(item))).collect();
     let page = store.find(&cache(), &wanted, 0).await.unwrap();
     assert_eq!((page.entries.len(), page.damaged), (2, 2));
     let labels = json!({ "app": "another" });
-    server.0.lock().unwrap().by_name.get_mut("maptask-cache-c-0").unwrap()["metadata"]["labels"] = labels;
+    server.0.lock().unwrap().by_path.get_mut(FIRST).unwrap()["metadata"]["labels"] = labels;
     let refused = store.put(&cache(), &entries(5..6)).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Refused(message) if message.contains("maptask-cache-c-0")), "{refused}");
     assert_eq!(text(&server), damaged);
@@ -212,10 +154,10 @@ async fn a_configmap_of_an_older_operator_gets_the_labels_that_it_lacks_with_the
     let store = server.store(ALL);
     store.put(&cache(), &entries(0..1)).await.unwrap();
     let all = json!({ "maptask.dev/cache": "c", "app.kubernetes.io/managed-by": "maptask-operator" });
-    let labels = |server: &Server| server.0.lock().unwrap().by_name["maptask-cache-c-0"]["metadata"]["labels"].clone();
+    let labels = |server: &Server| server.0.lock().unwrap().by_path[FIRST]["metadata"]["labels"].clone();
     assert_eq!(labels(&server), all);
     let old = json!({ "maptask.dev/cache": "c", "mine": "1" });
-    server.0.lock().unwrap().by_name.get_mut("maptask-cache-c-0").unwrap()["metadata"]["labels"] = old;
+    server.0.lock().unwrap().by_path.get_mut(FIRST).unwrap()["metadata"]["labels"] = old;
     store.put(&cache(), &entries(1..2)).await.unwrap();
     let mut expected = all;
     expected["mine"] = json!("1");

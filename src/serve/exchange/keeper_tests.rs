@@ -83,6 +83,6 @@ async fn a_certificate_that_the_chart_names_is_read_again_when_its_files_change(
     fs::write(directory.join("tls.key"), "rubbish").unwrap();
     let (good, address) = rig.look().await;
     assert!(!good && address.is_some() && rig.keeper.trouble.contains("tls.key"), "{}", rig.keeper.trouble);
-    assert!(rig.api.0.lock().unwrap().by_path.is_empty(), "no Secret and no Service is asked for");
+    assert!(rig.api.0.lock().unwrap().objects.by_path.is_empty(), "no Secret and no Service is asked for");
     fs::remove_dir_all(directory).unwrap();
 }
