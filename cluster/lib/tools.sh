@@ -1,7 +1,7 @@
 # What the cluster is made of: Debian packages, and programs built from the Go module in cluster/tools.
 # shellcheck shell=bash
 
-PACKAGES=(runc containernetworking-plugins busybox-static iproute2 iptables)
+PACKAGES=(runc containernetworking-plugins busybox-static iproute2 iptables python3)
 PROGRAMS=(etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl
   coredns kwok kwokctl helm containerd containerd-shim-runc-v2 ctr busybox-wget)
 

@@ -20,6 +20,7 @@ mod limits;
 mod namespaced;
 mod network;
 mod policies;
+mod readme;
 mod reduce;
 mod refusals;
 mod results;

@@ -58,3 +58,48 @@ fn the_objects_of_a_task_are_selected_by_its_uid_and_not_those_of_the_task_befor
     let all = list("pods,configmaps", "app.kubernetes.io/managed-by=maptask-operator");
     assert_eq!(names(&all), ["t-0-1", "t-1-1", "t-results-0"]);
 }
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn the_guide_tells_apart_items_that_failed_were_cancelled_or_silent_and_results_that_are_lost() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("nulls");
+    let script = r#"case $MAPTASK_INDEX in
+        0|3) echo '"ok"' > /dev/termination-log;;
+        1) ;;
+        2) exit 3;;
+        *) sleep 600;;
+    esac"#;
+    namespace.apply(&real_task("t", &json!({ "items": { "count": 5 }, "minSuccesses": 4 }), script));
+    namespace.wait("all but the last", || {
+        let counts = namespace.status("t")["counts"].clone();
+        (counts["succeeded"] == 3 && counts["failed"] == 1).then_some(())
+    });
+    let damage = || namespace.documented("This prints the condition, or nothing:", "t");
+    assert_eq!(damage(), "");
+    // Its pod can't tell it again.
+    namespace.kubectl(&["delete", "pod", "t-0-1", "--now"]);
+    namespace.kubectl(&["delete", "configmap", "t-results-0"]);
+    namespace.documented("## Cancelling", "t");
+    let status = namespace.wait_for_end("t");
+    let phases = namespace.documented("This prints the phase of every item:", "t");
+    assert_eq!(phases, "0 Succeeded\n1 Succeeded\n2 Failed\n3 Succeeded\n4 Cancelled\n");
+    assert!(damage().starts_with("True: results in ConfigMap t-results-0 (items 0) were changed"), "{}", damage());
+    assert_eq!(status["failedIndexes"], "2");
+    let mut results = namespace.results("t");
+    results.resize(5, Value::Null);
+    assert_eq!(results, [json!(null), json!(null), json!(null), json!("ok"), json!(null)]);
+    let curve = namespace.documented("`status.progress.samples` is a curve", "t");
+    assert!(curve.starts_with("0 0 0\n") && curve.ends_with(" 4 1\n"), "{curve}");
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn the_guide_shows_how_fast_a_task_proceeds() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("rate");
+    let quick = json!({ "fake.maptask.dev/duration": "500ms" });
+    namespace.apply(&fake_task("t", &json!({ "items": { "count": 1000 }, "concurrency": 2 }), &quick));
+    let rate = namespace.wait("the rate", || namespace.documented("The rate of the last minute", "t").parse().ok());
+    assert!((1..=240).contains(&rate), "{rate} items a minute");
+}
