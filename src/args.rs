@@ -53,6 +53,12 @@ pub struct RunArgs {
     /// Most megabytes of each cache, in ConfigMaps of its namespace; the oldest entries are deleted first.
     #[arg(long, env = "MAPTASK_CACHE_MEGABYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_024), global = true)]
     pub cache_megabytes: u32,
+    /// Image that has the worker program, for the pods of workers.
+    #[arg(long, env = "MAPTASK_WORKER_IMAGE", default_value = concat!("maptask-operator:", env!("CARGO_PKG_VERSION")), global = true)]
+    pub worker_image: String,
+    /// When that image is pulled: `Always`, `IfNotPresent` or `Never`.
+    #[arg(long, env = "MAPTASK_WORKER_PULL_POLICY", default_value = "IfNotPresent", global = true)]
+    pub worker_pull_policy: String,
     /// Address to serve /livez, /readyz and /metrics on.
     #[arg(long, env = "MAPTASK_LISTEN", default_value = "0.0.0.0:8080", global = true)]
     pub listen: SocketAddr,

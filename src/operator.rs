@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::labels;
-use crate::apply::{ANSWERS, Apply, Stores};
+use crate::apply::{ANSWERS, Apply, Home, Stores};
 use crate::args::RunArgs;
 use crate::core::fleet::Fleet;
 use crate::core::ids::Time;
@@ -170,7 +170,9 @@ impl Work<'_> {
         let watches = self.start_watches(&watching, &events_in, &stop);
         let recorder = Events::new(watching, self.args.identity.clone());
         let stores = Stores::in_config_maps(&working, u64::from(self.args.cache_megabytes) << 20);
-        let apply = Apply::new(working, stores, recorder, self.metrics.clone(), answers_in);
+        let (image, pull_policy) = (self.args.worker_image.clone(), self.args.worker_pull_policy.clone());
+        let home = Home::new(exchange.address.clone(), image, pull_policy);
+        let apply = Apply::new(working, stores, recorder, self.metrics.clone(), answers_in).with_home(home);
         let clock = Clock::start();
         let mut fleet = Fleet::new(self.args.limits(), seed());
         fleet.set_exchange(exchange.address.borrow_and_update().clone());

@@ -45,6 +45,12 @@ impl Json {
         Self(format!("{{{}}}", entries.join(",")).into())
     }
 
+    /// The same as a value that is written as it is.
+    pub fn into_raw(self) -> Box<RawValue> {
+        // What is in here was read as a value.
+        RawValue::from_string(self.0.into()).unwrap_or_default()
+    }
+
     /// The text.
     pub fn text(&self) -> &str {
         &self.0

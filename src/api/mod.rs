@@ -14,6 +14,8 @@ pub mod spec;
 pub mod status;
 mod template_schema;
 mod values;
+#[allow(unreachable_pub, reason = "what kube's derive makes")]
+pub mod workers;
 
 pub use crd::crd;
 pub use failures::{FailureGroup, FailureSample};

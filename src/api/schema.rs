@@ -92,6 +92,22 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
         ".cache",
     ));
     rules.push(rule(
+        "has(self.workers) || self.results.maxBytesPerItem <= 4096",
+        "without workers a result is a termination message, of which at most 4096 bytes come: give no more than that, or set workers",
+        ".results.maxBytesPerItem",
+    ));
+    rules.push(rule(
+        "!has(self.workers) || !has(self.cache) || !self.cache.serialize",
+        "workers do not wait for the items of other tasks: set cache.serialize to false, or remove workers",
+        ".cache.serialize",
+    ));
+    rules.push(rule(
+        "!has(self.workers) || !has(self.retryPolicy.outOfMemory)",
+        "the memory of workers does not grow yet: give the container the memory that its largest item needs, and remove \
+         retryPolicy.outOfMemory, or remove workers",
+        ".retryPolicy.outOfMemory",
+    ));
+    rules.push(rule(
         "!self.cancel || !has(self.rerun) || (has(oldSelf.rerun) && oldSelf.rerun.id == self.rerun.id)",
         "cancel is true, so that a rerun would not start: set cancel to false together with rerun",
         ".rerun",
@@ -99,7 +115,7 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
     for field in ["items", "results", "retries", "retryPolicy", "remainingItems", "completion"] {
         rules.push(fixed(&format!("self.{field} == oldSelf.{field}"), field, &format!(".{field}")));
     }
-    for field in ["minSuccesses", "startDeadlineSeconds", "artifacts"] {
+    for field in ["minSuccesses", "startDeadlineSeconds", "artifacts", "workers"] {
         rules.push(fixed(&same_or_absent("self", field), field, &format!(".{field}")));
     }
     // The name of a cache is compared where the name of the task is known.

@@ -13,6 +13,7 @@ use super::schema;
 use super::status::MapTaskStatus;
 use super::template_schema;
 use super::values;
+use super::workers::Workers;
 
 /// Runs one pod for each item of a list, and succeeds once enough items have succeeded.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, KubeSchema)]
@@ -56,6 +57,10 @@ pub struct MapTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::dns_label")]
     pub container: Option<String>,
+    /// Pods stay and take one item after another, instead of one pod for each attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Workers")]
+    pub workers: Option<Workers>,
     /// What ends an attempt: the end of its pod, or the end of the item's container (for the reduce: of its container).
     /// In the second case the operator then deletes the pod. Defaults to Pod.
     #[serde(default)]
@@ -326,12 +331,12 @@ pub struct Results {
     /// Where an item's result comes from. Defaults to `TerminationMessage`.
     #[serde(default)]
     pub source: ResultSource,
-    /// Maximum size of one result in bytes, as JSON, 4 to 4096. Defaults to 1024. The kubelet keeps the last 4096 bytes
-    /// of a termination message, and at most 12288 divided by the number of the pod's containers, including init
-    /// containers and sidecars. A larger value is refused. A message of exactly the kubelet's limit counts as too long,
-    /// since it may have been truncated.
+    /// Maximum size of one result in bytes, as JSON, 4 to 4096, or to 65536 with workers. Defaults to 1024. Without
+    /// workers, the kubelet keeps the last 4096 bytes of a termination message, and at most 12288 divided by the number
+    /// of the pod's containers, including init containers and sidecars. A larger value is refused. A message of exactly
+    /// the kubelet's limit counts as too long, since it may have been truncated.
     #[serde(default = "default_max_bytes")]
-    #[schemars(range(min = 4, max = 4096))]
+    #[schemars(range(min = 4, max = 65_536))]
     pub max_bytes_per_item: i32,
     /// What happens to a longer result. Defaults to `FailItem`.
     #[serde(default)]

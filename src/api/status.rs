@@ -43,6 +43,9 @@ pub struct MapTaskStatus {
     /// Pods that are requested, start or run for the task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pods: Option<i32>,
+    /// What an operator that takes over has to know of the workers; only with spec.workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<WorkersStatus>,
     /// Ended items of all items, for people: `8123/10000`, with `?` for a number that is not known yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<String>,
@@ -119,6 +122,16 @@ pub struct MapTaskStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "super::conditions::schema")]
     pub conditions: Vec<Condition>,
+}
+
+/// What an operator that takes over has to know of the workers of a task.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkersStatus {
+    /// How often an operator has taken the task over. Workers take nothing from one with a lower number.
+    pub epoch: i64,
+    /// Items from this index on have not been given to any worker yet.
+    pub granted_below: i32,
 }
 
 /// Phase of a task.
@@ -244,6 +257,8 @@ pub enum WaitingReason {
     /// The API server can't create the task's pods, for a reason that can be repaired, such as a webhook that is down
     /// or a missing `ServiceAccount`; with its message. The operator retries up to a minute apart.
     FailedCreate,
+    /// Pods of spec.workers can't reach the operator, or end without having done anything; with what they say.
+    WorkersUnreachable,
 }
 
 impl WaitingReason {
@@ -266,6 +281,7 @@ impl WaitingReason {
             Self::Serialized => "Serialized",
             Self::ResultsNotStored => "ResultsNotStored",
             Self::FailedCreate => "FailedCreate",
+            Self::WorkersUnreachable => "WorkersUnreachable",
         }
     }
 }

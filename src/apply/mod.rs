@@ -4,6 +4,7 @@ mod answer;
 pub mod cache;
 mod config_map;
 mod explain;
+mod home;
 mod items;
 pub mod pods;
 mod request;
@@ -14,6 +15,7 @@ mod turns;
 
 use std::sync::Arc;
 
+pub use home::Home;
 use kube::Client;
 pub use stores::Stores;
 use tokio::sync::mpsc;
@@ -39,6 +41,8 @@ pub struct Apply {
     answers: mpsc::Sender<Answer>,
     running: TaskTracker,
     turns: Arc<Turns>,
+    /// What pods of workers are told.
+    home: Home,
 }
 
 impl Apply {
@@ -51,7 +55,13 @@ impl Apply {
         answers: mpsc::Sender<Answer>,
     ) -> Self {
         let turns = Arc::new(Turns::new());
-        Self { client, stores, events, metrics, answers, running: TaskTracker::new(), turns }
+        Self { client, stores, events, metrics, answers, running: TaskTracker::new(), turns, home: Home::default() }
+    }
+
+    /// Tells pods of workers where their home is.
+    #[must_use]
+    pub fn with_home(self, home: Home) -> Self {
+        Self { home, ..self }
     }
 
     /// Starts all of a plan.
@@ -75,11 +85,11 @@ impl Apply {
     async fn carry_out(&self, action: Action) {
         let answer = match action {
             Action::Check(check) => {
-                let outcome = pods::check(&self.client, &check).await;
+                let outcome = pods::check(&self.client, &check, self.home.now().as_ref()).await;
                 Answer::Checked(check.key, check.uid, outcome)
             }
             Action::Create(create) => {
-                let outcome = pods::create(&self.client, &create).await;
+                let outcome = pods::create(&self.client, &create, self.home.now().as_ref()).await;
                 self.metrics.created(&outcome);
                 if let CreateOutcome::Refused(message)
                 | CreateOutcome::Invalid(message)

@@ -9,7 +9,7 @@ use super::FIELD_MANAGER;
 use super::answer::{Meaning, meaning};
 use super::request::{Failure, Partial, send};
 use crate::core::phases::Raises;
-use crate::core::pod::Holder;
+use crate::core::pod::{Holder, WorkerHome};
 use crate::core::port::{Check, CheckOutcome, Create, CreateOutcome, Delete, DeleteOutcome, GetPodOutcome, PodId};
 use crate::watch::pods::{LeanPod, is_map_task};
 
@@ -17,11 +17,11 @@ const JSON: &str = "application/json";
 
 /// A dry run of the first pod of each template. Strict about unknown fields, as `kubectl apply` is about those that it
 /// knows.
-pub(super) async fn check(client: &Client, check: &Check) -> CheckOutcome {
+pub(super) async fn check(client: &Client, check: &Check, home: Option<&WorkerHome>) -> CheckOutcome {
     let query = format!("?dryRun=All&fieldValidation=Strict&fieldManager={FIELD_MANAGER}");
     let path = format!("{}{query}", collection(&check.key.namespace));
     for blueprint in &check.blueprints {
-        let (place, pod) = (blueprint.field(), blueprint.pod(blueprint.first(), Raises::NONE));
+        let (place, pod) = (blueprint.field(), blueprint.pod_at(blueprint.first(), Raises::NONE, home, 0));
         match send::<IgnoredAny>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {
             // A name may be free by the time the pod is wanted.
             Ok(_) | Err(Meaning::AlreadyExists) => {}
@@ -37,8 +37,8 @@ pub(super) async fn check(client: &Client, check: &Check) -> CheckOutcome {
 }
 
 /// Creates the pod of an attempt. One that is there already is a success, if the task owns it.
-pub(super) async fn create(client: &Client, create: &Create) -> CreateOutcome {
-    let pod = create.blueprint.pod(create.role, create.memory_raises);
+pub(super) async fn create(client: &Client, create: &Create, home: Option<&WorkerHome>) -> CreateOutcome {
+    let pod = create.blueprint.pod_at(create.role, create.memory_raises, home, create.epoch);
     let path =
         format!("{}?fieldValidation=Ignore&fieldManager={FIELD_MANAGER}", collection(&create.blueprint.key.namespace));
     match send::<IgnoredAny>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {

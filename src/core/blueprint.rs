@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::core::ids::{Attempt, Index, PodRole, TaskKey};
 use crate::core::items::{ItemList, item_env};
 use crate::core::phases::{Counts, Raises};
-use crate::core::pod::PodTemplate;
+use crate::core::pod::{Making, PodTemplate, WorkerHome, WorkerSpec};
 
 /// What the pods of a run are made from.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Blueprint {
     pub template: PodTemplate,
     /// Of a reduce, how the items ended whose results it reduces.
     pub reduces: Option<Counts>,
+    /// What is asked of workers, if pods take one item after another.
+    pub workers: Option<WorkerSpec>,
 }
 
 impl Blueprint {
@@ -35,13 +37,24 @@ impl Blueprint {
 
     /// The role of the pod that is created first.
     pub fn first(&self) -> PodRole {
-        self.role_of(Index(0), Attempt::FIRST)
+        if self.workers.is_some() { PodRole::Worker(1) } else { self.role_of(Index(0), Attempt::FIRST) }
     }
 
-    /// The pod of this role, with its memory raised.
+    /// The pod of this role, with its memory raised. A worker is told where its home is; without one it is no worker.
+    pub fn pod_at(&self, role: PodRole, memory_raises: Raises, home: Option<&WorkerHome>, epoch: u64) -> Value {
+        match (&self.workers, home) {
+            (Some(wanted), Some(home)) if role.is_worker() => {
+                let of = Making { count: self.items.count().get(), epoch };
+                self.template.worker_pod(&self.key, &self.uid, role, of, wanted, home, memory_raises)
+            }
+            _ => self.pod(role, memory_raises),
+        }
+    }
+
+    /// The pod of an attempt at an item, or at the reduce, with its memory raised.
     pub fn pod(&self, role: PodRole, memory_raises: Raises) -> Value {
         let mut env = match role {
-            PodRole::Reduce(_) => reduce_env(&self.reduces.unwrap_or_default()),
+            PodRole::Reduce(_) | PodRole::Worker(_) => reduce_env(&self.reduces.unwrap_or_default()),
             PodRole::Item(index, _) => {
                 let mut env = item_env(&self.items.get(index));
                 env.push(("MAPTASK_INDEX".to_owned(), index.to_string()));

@@ -58,27 +58,38 @@ pub enum PodRole {
     Item(Index, Attempt),
     /// An attempt at the reduce.
     Reduce(Attempt),
+    /// A worker, which takes one item after another; its number, from 1.
+    Worker(u32),
 }
 
+/// What a worker is called in names and labels, where an item has its index.
+const WORKER: &str = "worker";
 /// What the reduce is called in names and labels, where an item has its index.
 const REDUCE: &str = "reduce";
 
 impl PodRole {
-    /// The number of the attempt.
+    /// The number of the attempt; of a worker its own number.
     #[must_use]
     pub fn attempt(self) -> Attempt {
         match self {
             Self::Item(_, attempt) | Self::Reduce(attempt) => attempt,
+            Self::Worker(number) => Attempt(number),
         }
     }
 
-    /// The item that it is an attempt at; `None` for the reduce.
+    /// The item that it is an attempt at; `None` for the reduce and for a worker.
     #[must_use]
     pub fn index(self) -> Option<Index> {
         match self {
             Self::Item(index, _) => Some(index),
-            Self::Reduce(_) => None,
+            Self::Reduce(_) | Self::Worker(_) => None,
         }
+    }
+
+    /// Whether it is a worker.
+    #[must_use]
+    pub fn is_worker(self) -> bool {
+        matches!(self, Self::Worker(_))
     }
 
     /// Whether it is of the reduce.
@@ -87,12 +98,13 @@ impl PodRole {
         matches!(self, Self::Reduce(_))
     }
 
-    /// What the label for the index says: the index of its item, or `reduce`.
+    /// What the label for the index says: the index of its item, `reduce` or `worker`.
     #[must_use]
     pub fn label(self) -> String {
         match self {
             Self::Item(index, _) => index.to_string(),
             Self::Reduce(_) => REDUCE.to_owned(),
+            Self::Worker(_) => WORKER.to_owned(),
         }
     }
 
@@ -101,17 +113,22 @@ impl PodRole {
     pub fn parse(text: &str) -> Option<Self> {
         let (label, attempt) = text.split_once('-')?;
         let attempt = Attempt(canonical(attempt)?);
-        let role = if label == REDUCE { Self::Reduce(attempt) } else { Self::Item(Index(canonical(label)?), attempt) };
+        let role = match label {
+            REDUCE => Self::Reduce(attempt),
+            WORKER => Self::Worker(attempt.0),
+            index => Self::Item(Index(canonical(index)?), attempt),
+        };
         (attempt >= Attempt::FIRST).then_some(role)
     }
 }
 
-/// As in a pod's name: `7-1`, `reduce-2`.
+/// As in a pod's name: `7-1`, `reduce-2`, `worker-3`.
 impl fmt::Display for PodRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Item(index, attempt) => write!(f, "{index}-{attempt}"),
             Self::Reduce(attempt) => write!(f, "{REDUCE}-{attempt}"),
+            Self::Worker(number) => write!(f, "{WORKER}-{number}"),
         }
     }
 }

@@ -27,6 +27,7 @@ pub mod revision;
 pub mod run;
 pub mod spec;
 pub mod task;
+pub mod workers;
 
 #[cfg(test)]
 mod rooms_tests;

@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 
 /// From the top down. A room imports only rooms that stand further down this list.
-const FLOORS: [&str; 24] = [
+const FLOORS: [&str; 25] = [
     "fleet",
     "task",
     "run",
     "record",
     "attempts",
     "pods",
+    "workers",
     "port",
     "spec",
     "blueprint",
@@ -32,8 +33,15 @@ const FLOORS: [&str; 24] = [
 ];
 
 /// Rooms that know nothing of each other though one stands above the other.
-const APART: [(&str, &str); 5] =
-    [("attempts", "pods"), ("pods", "spec"), ("record", "pods"), ("pods", "items"), ("pods", "phases")];
+const APART: [(&str, &str); 7] = [
+    ("attempts", "pods"),
+    ("attempts", "workers"),
+    ("pods", "workers"),
+    ("pods", "spec"),
+    ("record", "pods"),
+    ("pods", "items"),
+    ("pods", "phases"),
+];
 
 /// The files of a room without its tests, with their text.
 fn files(room: &str) -> Vec<(String, String)> {

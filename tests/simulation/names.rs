@@ -12,6 +12,7 @@ pub fn index_of(id: &PodId) -> Index {
     match id.role {
         PodRole::Item(index, _) => index,
         PodRole::Reduce(_) => REDUCE,
+        PodRole::Worker(_) => unreachable!("tasks with workers have a world of their own"),
     }
 }
 

@@ -19,6 +19,11 @@ impl Assignments {
         self.0.remove(&index)
     }
 
+    /// The pod that the item is assigned to.
+    pub fn pod(&self, index: Index) -> Option<PodRole> {
+        self.0.get(&index).copied()
+    }
+
     /// Whether the item is assigned to a pod.
     pub fn holds(&self, index: Index) -> bool {
         self.0.contains_key(&index)

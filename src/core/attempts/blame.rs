@@ -2,7 +2,7 @@
 
 use crate::core::attempt_end::{AttemptEnd, AttemptOutcome};
 use crate::core::ids::Index;
-use crate::core::pod::{Departed, PodEnd, StopReason};
+use crate::core::pod::{Departed, Detail, PodEnd, StopReason};
 
 /// How the attempts ended that a pod held. `suspending`: the task is suspended and stops its pods.
 ///
@@ -32,6 +32,21 @@ pub fn blame(pod: Departed, suspending: bool, held: &[Index]) -> impl Iterator<I
     held.iter().copied().zip(std::iter::repeat_n(AttemptEnd { outcome, detail }, held.len()))
 }
 
+/// How the attempts ended that ran in a worker when its pod did. `None`: nobody knows which of them it was, and each is to run
+/// alone. A worker that has ended by itself, or was stopped, blames nobody.
+pub fn blame_worker(pod: Departed, suspending: bool, running: &[Index]) -> Option<AttemptEnd> {
+    let by_itself = matches!(pod.end, PodEnd::Failed { .. } | PodEnd::OutOfMemory { .. });
+    if pod.end.is_success() {
+        return Some(AttemptEnd { outcome: AttemptOutcome::Stopped, detail: pod.detail });
+    }
+    if by_itself && running.len() > 1 {
+        return None;
+    }
+    // The message is the worker's record, and not for people.
+    let pod = Departed { detail: Detail { message: None, ..pod.detail }, ..pod };
+    blame(pod, suspending, running).next().map(|(_, end)| end)
+}
+
 /// A container may have run that the last state of the pod no longer shows.
 fn outcome_of(end: PodEnd, started: bool) -> AttemptOutcome {
     match end {
@@ -44,7 +59,7 @@ fn outcome_of(end: PodEnd, started: bool) -> AttemptOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::pod::{BlockerKind, Detail, StartBlocker};
+    use crate::core::pod::{BlockerKind, StartBlocker};
 
     fn pod(end: PodEnd, stop: Option<StopReason>) -> Departed {
         let blocker = StartBlocker { kind: BlockerKind::Image, message: "no image".to_owned() };

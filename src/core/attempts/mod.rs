@@ -7,11 +7,13 @@ mod cached;
 mod create_backoff;
 mod end;
 pub mod lookup_state;
+mod reported;
 mod stored;
 mod table;
 pub mod waitlist;
 
 pub use assignments::Assignments;
-pub use blame::blame;
+pub use blame::{blame, blame_worker};
 pub use end::{Circumstances, Ended, Retry};
+pub use reported::reported;
 pub use table::{ItemTable, Outcomes, StartAgain, Step};

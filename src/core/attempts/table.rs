@@ -206,6 +206,23 @@ impl ItemTable {
         }
     }
 
+    /// The item's attempt is given back, and has never begun: it may start again at once, and nothing is lost.
+    pub fn give_back(&mut self, step: &mut Step<'_>, index: Index) {
+        self.assignments.release(index);
+        self.set(step, index, ItemPhase::Pending);
+        self.waitlist.ready(index);
+    }
+
+    /// The item waits until it is made ready.
+    pub fn set_aside(&mut self, index: Index) {
+        self.waitlist.set_aside(index);
+    }
+
+    /// Items before this one that were never touched do not start, until this is called with another item.
+    pub fn begin_at(&mut self, index: Index) {
+        self.waitlist.begin_at(index);
+    }
+
     /// Holds an item that is pending and not held yet, until that time.
     pub fn hold(&mut self, index: Index, until: Time) {
         if self.is_untouched(index) && !self.waitlist.holds(index) {

@@ -94,6 +94,17 @@ impl Waitlist {
         self.held.contains(&index)
     }
 
+    /// The item waits until it is made [`Self::ready`].
+    pub fn set_aside(&mut self, index: Index) {
+        self.take(index);
+        self.held.insert(index);
+    }
+
+    /// What was never touched before this item stays as it is until it is named, or this is called with another item.
+    pub fn begin_at(&mut self, index: Index) {
+        self.cursor = index;
+    }
+
     /// Whether items are held.
     pub fn is_holding(&self) -> bool {
         !self.held.is_empty()

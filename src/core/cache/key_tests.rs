@@ -25,6 +25,7 @@ fn spec() -> Value {
         "artifacts": { "volume": "out", "path": "/out" },
         "cache": { "version": "1", "name": "c", "serialize": false },
         "reduce": { "template": { "spec": {} } },
+        "workers": { "slots": 1 },
     })
 }
 
@@ -34,7 +35,7 @@ fn key_of(spec: &Value) -> Key {
 }
 
 /// Each field of the spec, a change of it, and whether that makes another item of it.
-const CHANGES: [(&str, &str, bool); 44] = [
+const CHANGES: [(&str, &str, bool); 45] = [
     ("/items", r#"{"values": ["a", "b"]}"#, false),
     ("/template/metadata/labels/team", r#""y""#, false),
     ("/template/spec/nodeSelector/disk", r#""slow""#, false),
@@ -70,6 +71,7 @@ const CHANGES: [(&str, &str, bool); 44] = [
     ("/cancel", "true", false),
     ("/rerun", r#"{"id": "2", "items": "All"}"#, false),
     ("/results/maxBytesPerItem", "200", false),
+    ("/workers/slots", "2", false),
     ("/results/onTooLarge", r#""Truncate""#, true),
     ("/artifacts/volume", r#""other""#, true),
     ("/artifacts/path", r#""/elsewhere""#, true),

@@ -1,5 +1,7 @@
 //! What has happened, told by the watches and by the answers to a plan's actions.
 
+use std::sync::Arc;
+
 use super::{Fleet, TaskEntry};
 use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::pod::{PodSeen, parse_pod_name};
@@ -22,7 +24,7 @@ impl Fleet {
             Event::PodGone(pod) => self.handle_pod_gone(now, &pod),
             Event::PodsListing => self.handle_pods_listing(),
             Event::PodsListed => self.handle_pods_listed(now),
-            Event::Exchange(exchange) => self.handle_exchange(&exchange),
+            Event::Exchange(exchange) => self.handle_exchange(now, *exchange),
         }
     }
 
@@ -58,6 +60,8 @@ impl Fleet {
     pub fn handle_task_gone(&mut self, key: &TaskKey) {
         self.forget(key);
         if let Some(entry) = self.entries.get_mut(key) {
+            let replies = entry.task.as_mut().map(Task::close_exchanges).unwrap_or_default();
+            self.replies.extend(replies);
             entry.task = None;
             entry.unloaded = None;
             self.dirty.insert(key.clone());
@@ -137,9 +141,14 @@ impl Fleet {
     }
 
     /// A worker speaks.
-    pub fn handle_exchange(&mut self, exchange: &Exchange) {
+    pub fn handle_exchange(&mut self, now: Time, exchange: Exchange) {
         let refusal = if self.is_synced() { ExchangeRefusal::NotAWorker } else { ExchangeRefusal::NotReady };
-        self.replies.push(Reply { ticket: exchange.ticket, result: Err(refusal) });
+        let poll = self.poll_context(now);
+        let worker = worker_of(&exchange.namespace, &exchange.pod).filter(|_| self.is_synced());
+        match worker.and_then(|(key, role)| Some((self.task_mut(&key)?, role))) {
+            Some((task, role)) => task.handle_exchange(&poll, role, exchange),
+            None => self.replies.push(Reply { ticket: exchange.ticket, result: Err(refusal) }),
+        }
     }
 
     /// An action of a plan was answered.
@@ -302,6 +311,13 @@ impl Fleet {
             self.queue.room(&key.namespace);
         }
     }
+}
+
+/// The task and role of a worker's pod, by its name.
+fn worker_of(namespace: &Arc<str>, pod: &str) -> Option<(TaskKey, PodRole)> {
+    let (task, _) = pod.rsplit_once("-worker-")?;
+    let role = parse_pod_name(task, pod).filter(|role| role.is_worker())?;
+    Some((TaskKey::new(Arc::clone(namespace), task), role))
 }
 
 fn identify(pod: &PodSeen) -> Option<(TaskKey, PodRole)> {

@@ -16,6 +16,7 @@ use crate::core::pods::retention::Keeping;
 use crate::core::port::TaskSeen;
 use crate::core::queue::on_the_way::OnTheWay;
 use crate::core::queue::{Denial, Line, Queue};
+use crate::core::run::Startable;
 use crate::core::task::{PollContext, Task};
 
 use crate::core::port::{Action, Budget, Delete, Plan, Reply};
@@ -228,7 +229,14 @@ impl Fleet {
             self.limits;
         let excess = self.lingering.saturating_sub(lingering_pods);
         let keeping = Keeping { count, most: most.max(count), linger_millis, excess };
-        PollContext { now, epoch: self.epoch, keeping, attempted_writes, restart: false }
+        PollContext {
+            now,
+            epoch: self.epoch,
+            keeping,
+            attempted_writes,
+            restart: false,
+            takes_workers: self.exchange.is_some(),
+        }
     }
 
     fn poll_tasks(&mut self, now: Time, keys: &BTreeSet<TaskKey>, plan: &mut Plan) {
@@ -243,6 +251,7 @@ impl Fleet {
                 };
                 let (before, planned) = (task.lingering(), plan.actions.len());
                 task.poll(&PollContext { keeping, ..poll }, &mut budget, &mut plan.actions);
+                plan.replies.extend(task.take_replies());
                 let gone = before.saturating_sub(task.lingering());
                 poll.keeping.excess = poll.keeping.excess.saturating_sub(gone);
                 for action in &plan.actions[planned..] {
@@ -279,7 +288,7 @@ impl Fleet {
             let Some(entry) = self.entries.get_mut(&key) else { continue };
             let Some(task) = &mut entry.task else { continue };
             let next = task.peek_startable();
-            let slots = next.map_or(1, |index| task.slots_to_start(index));
+            let slots = next.map_or(1, |next| task.slots_to_start(next));
             let here = self.in_namespaces.get(&key.namespace).copied().unwrap_or(0);
             let after = (self.in_flight + slots, here + slots);
             if let Some(denial) = self.queue.denies(now, &key, after) {
@@ -289,13 +298,15 @@ impl Fleet {
                 denied.insert(key, denial);
                 continue;
             }
-            let Some(index) = next else { continue };
-            if let Err((other, at)) = task.claim(&mut self.claims, &key, index) {
+            let Some(next) = next else { continue };
+            if let Startable::Item(index) = next
+                && let Err((other, at)) = task.claim(&mut self.claims, &key, index)
+            {
                 task.block(index, format!("item {at} of MapTask {} computes the same", other.name));
                 line.push(task.priority(), task.in_flight(), key);
                 continue;
             }
-            let Some(create) = task.launch(&poll, index) else { continue };
+            let Some(create) = task.launch(&poll, next) else { continue };
             let id = create.id();
             self.queue.begin(now, (&key, id.role));
             plan.actions.push(Action::Create(create));

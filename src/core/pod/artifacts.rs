@@ -14,6 +14,17 @@ pub fn directory(task: &TaskKey, uid: &str, role: PodRole) -> String {
     format!("{}-{uid}-{role}", task.name)
 }
 
+/// Where the attempts of a worker put their files: all have the volume as it is, and a directory each.
+pub(super) fn of_worker(wanted: &Artifacts, task: &TaskKey, uid: &str) -> maptask_exchange::Artifacts {
+    let uid: String = uid.chars().take(8).collect();
+    maptask_exchange::Artifacts { path: wanted.path.clone(), prefix: format!("{}-{uid}", task.name) }
+}
+
+/// Mounts the volume as it is.
+pub(super) fn mount_all(artifacts: &Artifacts, container: &mut Value) {
+    push_mount(container, json!({ "name": artifacts.volume, "mountPath": artifacts.path }));
+}
+
 /// Whether the template has the volume, and the container room at the path.
 pub(super) fn check(artifacts: &Artifacts, spec: &Map<String, Value>, container: &str) -> Result<(), TemplateError> {
     let volumes = spec.get("volumes").and_then(Value::as_array).into_iter().flatten();
@@ -32,7 +43,10 @@ pub(super) fn check(artifacts: &Artifacts, spec: &Map<String, Value>, container:
 
 /// Mounts the directory into the container.
 pub(super) fn mount(artifacts: &Artifacts, container: &mut Value, directory: &str) {
-    let mount = json!({ "name": artifacts.volume, "mountPath": artifacts.path, "subPath": directory });
+    push_mount(container, json!({ "name": artifacts.volume, "mountPath": artifacts.path, "subPath": directory }));
+}
+
+fn push_mount(container: &mut Value, mount: Value) {
     match container.get_mut("volumeMounts").and_then(Value::as_array_mut) {
         Some(mounts) => mounts.push(mount),
         None => container["volumeMounts"] = json!([mount]),

@@ -92,4 +92,6 @@ pub enum StopReason {
     Suspended,
     /// The task is decided, and what still runs is not to run on.
     Decided,
+    /// It is a worker that has said nothing for too long.
+    Silent,
 }

@@ -19,6 +19,9 @@ pub struct MessageLimit {
 }
 
 impl MessageLimit {
+    /// Of what comes another way than through a kubelet: all of it.
+    pub const NONE: Self = Self { containers: 0 };
+
     /// For a pod of so many containers, init and ephemeral ones included.
     pub fn of(containers: usize) -> Self {
         Self { containers: containers.max(1) }
@@ -26,7 +29,7 @@ impl MessageLimit {
 
     /// Most bytes that are kept. A message with as many may have been longer.
     pub fn bytes(self) -> usize {
-        OF_CONTAINER.min(OF_POD / self.containers)
+        if self == Self::NONE { usize::MAX } else { OF_CONTAINER.min(OF_POD / self.containers) }
     }
 }
 

@@ -17,6 +17,7 @@ pub mod seen;
 mod start_blocker;
 pub mod template;
 pub mod variables;
+pub mod worker;
 
 pub use end::{Departed, Detail, PodEnd, StopReason};
 pub use explain::EventType;
@@ -28,3 +29,4 @@ pub use role::{Role, lives};
 pub use seen::{Deletion, PodSeen, PodStatus};
 pub use start_blocker::{BlockerKind, StartBlocker};
 pub use template::{PodTemplate, TemplateError};
+pub use worker::{Making, WorkerHome, WorkerSpec};

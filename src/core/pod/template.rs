@@ -16,6 +16,7 @@ use crate::core::pod::name::pod_name;
 use crate::core::pod::results_view::{self, ResultsView};
 use crate::core::pod::role::Role;
 use crate::core::pod::variables::{self, Uses};
+use crate::core::pod::worker::{self, Making, WorkerHome, WorkerSpec};
 use crate::core::quantity::Quantity;
 
 /// Claims of a pod that are looked into: each is a request.
@@ -89,6 +90,15 @@ pub enum TemplateError {
     /// A volume that we add.
     #[error("spec.template.spec.volumes has one named {0:?}, which is the name of the volume of results: rename it")]
     VolumeTaken(&'static str),
+    /// A worker can't know what to run.
+    #[error(
+        "container {0:?} of spec.template has no command, and spec.workers runs it once for each item: give command (and args); \
+         what an image runs by itself is in its configuration (Entrypoint and Cmd)"
+    )]
+    NoCommand(String),
+    /// A volume that workers add.
+    #[error("spec.template.spec.volumes has one named {0:?}, which spec.workers adds to the pod: rename it")]
+    WorkerVolumeTaken(String),
     /// Environment of another shape.
     #[error("env of container {0:?} in spec.template is not a list")]
     BadEnv(String),
@@ -165,6 +175,49 @@ impl PodTemplate {
         results_view::check(&self.spec)?;
         self.results = Some(view);
         Ok(())
+    }
+
+    /// Whether workers can be made of it.
+    pub fn check_workers(&self) -> Result<(), TemplateError> {
+        worker::check(&self.spec, &self.container)
+    }
+
+    /// The pod of a worker, with its memory raised.
+    #[expect(clippy::too_many_arguments, reason = "each is another thing that a pod is made from")]
+    pub fn worker_pod(
+        &self,
+        task: &TaskKey,
+        uid: &str,
+        role: PodRole,
+        of: Making,
+        wanted: &WorkerSpec,
+        home: &WorkerHome,
+        memory_raises: Raises,
+    ) -> Value {
+        let mut spec = self.spec.clone();
+        spec.insert("restartPolicy".to_owned(), json!("Never"));
+        let mut config = wanted.config(&task.name, of, home, &self.spec);
+        worker::install(&mut spec, &self.container, wanted.workers.inject, home);
+        self.memory.raise(&mut spec, memory_raises);
+        if let Some(artifacts) = &self.artifacts {
+            config.artifacts = Some(artifacts::of_worker(artifacts, task, uid));
+        }
+        let of_task =
+            [("MAPTASK_NAME".to_owned(), task.name.to_string()), ("MAPTASK_COUNT".to_owned(), of.count.to_string())];
+        for container in spec.get_mut("containers").and_then(Value::as_array_mut).into_iter().flatten() {
+            if container.get("name").and_then(Value::as_str) == Some(&self.container) {
+                add_env(container, &[worker::variable(&config)]);
+                if let Some(artifacts) = &self.artifacts {
+                    artifacts::mount_all(artifacts, container);
+                }
+            } else {
+                add_env(container, &of_task);
+                last_words::keep(container);
+            }
+        }
+        let name = pod_name(&task.name, role);
+        let metadata = self.metadata(task, uid, role, &name);
+        json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec })
     }
 
     /// Whether attempts have directories of their own.

@@ -54,6 +54,13 @@ impl PodTable {
         }
     }
 
+    /// The pod is to be stopped for this reason, unless it is already.
+    pub fn stop(&mut self, role: PodRole, why: StopReason) {
+        if let Some(pod) = self.get_mut(role) {
+            pod.want_stopped(why);
+        }
+    }
+
     /// The pod is asked for by name, unless it is already.
     pub fn suspect(&mut self, now: Time, role: PodRole) {
         if let Some(pod) = self.get_mut(role) {
@@ -118,7 +125,7 @@ fn is_to_stop(pod: &PodState, recorded: Recorded) -> bool {
     let wanted = match pod.stop_reason() {
         None | Some(StopReason::Decided) => recorded.decided,
         Some(StopReason::Suspended) => recorded.decided || recorded.suspended,
-        Some(StopReason::NeverStarted(_)) => true,
+        Some(StopReason::NeverStarted(_) | StopReason::Silent) => true,
     };
     wanted && !pod.is_stop_sent()
 }

@@ -96,6 +96,8 @@ pub struct Create {
     pub role: PodRole,
     /// How often the memory of its containers was raised.
     pub memory_raises: Raises,
+    /// Of a worker, the epoch of the operator that makes it.
+    pub epoch: u64,
 }
 
 /// A task to be deleted. Only this version of it: it may have been asked to run again.

@@ -75,6 +75,11 @@ impl Layout {
         self.max_bytes_per_item
     }
 
+    /// Whether the end of what is too long is kept.
+    pub fn truncates(self) -> bool {
+        self.truncate
+    }
+
     /// Lines in one ConfigMap.
     pub fn items_per_shard(self) -> u32 {
         let lines = |bytes: u32| (bytes / (self.max_bytes_per_item + 1)).max(1);

@@ -12,7 +12,8 @@ const ASK_MILLIS: u64 = 1_000;
 impl Run {
     /// The pod was created.
     pub fn created(&mut self, context: &mut Context<'_>, role: PodRole, epoch: u32) {
-        let Some(index) = self.index_of(role).filter(|_| self.pods.confirm(role, epoch)) else { return };
+        let is_confirmed = self.pods.confirm(role, epoch);
+        let Some(index) = self.index_of(role).filter(|_| is_confirmed) else { return };
         self.items.create_succeeded(index);
         self.items.runs(&mut context.step(), index);
     }
@@ -27,6 +28,9 @@ impl Run {
     /// The API server failed at the create: the item waits for a time that doubles with each failure. Returns until when,
     /// if it waits. `may_exist`: the create may have been carried out all the same.
     pub fn create_failed(&mut self, context: &mut Context<'_>, role: PodRole, may_exist: bool) -> Option<Time> {
+        if role.is_worker() && self.pods.is_requested(role) {
+            return self.worker_create_failed(context, role, may_exist);
+        }
         let index = self.index_of(role).filter(|_| self.pods.is_requested(role))?;
         let now = context.now;
         if may_exist && !self.remainder().starts() {
@@ -47,7 +51,7 @@ impl Run {
             return;
         }
         self.pods.note_indeterminate(now, role);
-        if self.remainder().starts() {
+        if self.remainder().starts() && !role.is_worker() {
             // Sent again under the same name, it finds the pod or makes it.
             self.not_created(now, role, StartAgain::InTurn);
         } else {
@@ -64,11 +68,18 @@ impl Run {
             // The pod may be there all the same, or come: of a create before this one, which got no answer.
             return self.pods.unconfirm(role, context.now.plus_millis(ASK_MILLIS));
         }
+        if role.is_worker() {
+            self.lose_worker(context.now, role, Some(message));
+            return;
+        }
         let detail = Detail { message: Some(message.clone()), ..Detail::default() };
         self.finish(context, role, PodEnd::Refused { message }, detail, Rest { pod_remains: false, retry });
     }
 
     pub(super) fn wait_again(&mut self, now: Time, role: PodRole, again: StartAgain) {
+        if role.is_worker() {
+            return self.drop_worker(now, role, again);
+        }
         let Some(index) = self.index_of(role) else { return };
         self.pods.remove(role);
         // A pod may yet come of a create before this one, which got no answer: until then it counts.

@@ -28,6 +28,12 @@ impl Run {
         rest: Rest,
     ) -> Option<Alike> {
         let (now, remainder) = (context.now, self.remainder());
+        if role.is_worker() && self.workers.is_some() {
+            let failure = Alike::of(&end, &detail);
+            let pod = self.pods.depart(now, role, end, detail)?;
+            self.finish_worker(context, role, pod);
+            return failure;
+        }
         let index = self.index_of(role)?;
         let pod = self.pods.depart(now, role, end, detail)?;
         // Nothing stands in the way of a late create of a pod that is gone: its time must have passed.

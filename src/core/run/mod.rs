@@ -3,8 +3,11 @@
 mod creates;
 mod decision;
 mod finish;
+mod grants;
 mod news;
 mod reload;
+mod worker_end;
+mod workers;
 
 use std::sync::Arc;
 
@@ -24,6 +27,17 @@ use crate::core::spec::AcceptedSpec;
 use crate::core::spec::outcome::{FailReason, Outcome, Remainder};
 use crate::core::spec::reduce::SELF;
 
+pub use workers::Workers;
+
+/// What may start next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Startable {
+    /// A pod for this item.
+    Item(Index),
+    /// This worker.
+    Worker(PodRole),
+}
+
 /// The map or the reduce of a task.
 #[derive(Debug)]
 pub struct Run {
@@ -35,6 +49,10 @@ pub struct Run {
     suspension: Suspension,
     /// Nothing starts before this revision is recorded and this time has come.
     not_before: Option<(Revision, Time)>,
+    /// The workers, if pods take one item after another.
+    workers: Option<Workers>,
+    /// The pods that are there are yet to be shown to it.
+    is_loading: bool,
 }
 
 /// Whether pods are stopped since the task is suspended.
@@ -70,7 +88,9 @@ impl Run {
     /// `all_indeterminate`.
     pub fn new(spec: Arc<AcceptedSpec>, all_indeterminate: Option<Time>) -> Self {
         let phases = Phases::new(spec.count());
-        Self::resume(spec, phases, Attempts::default(), all_indeterminate)
+        let workers = spec.blueprint.workers.is_some().then(|| Workers::new(1, Index(0)));
+        let run = Self::resume(spec, phases, Attempts::default(), all_indeterminate);
+        Self { workers, is_loading: false, ..run }
     }
 
     /// A run from its recorded state; the pods that exist are yet to be shown to it.
@@ -83,6 +103,8 @@ impl Run {
             decision: Decision::default(),
             suspension: Suspension::default(),
             not_before: None,
+            workers: None,
+            is_loading: true,
         }
     }
 
@@ -165,7 +187,7 @@ impl Run {
 
     /// Whether items run, or may yet start.
     pub fn is_busy(&self) -> bool {
-        !self.items.assignments().is_empty() || self.may_start_more()
+        !self.items.assignments().is_empty() || self.may_start_more() || self.awaits_announcements()
     }
 
     /// Whether items are pending that may still start.
@@ -191,23 +213,43 @@ impl Run {
         self.not_before
     }
 
-    /// The item to start next, if fewer than `limit` are in flight.
-    pub fn peek_startable(&mut self, limit: usize) -> Option<Index> {
-        let is_open = self.not_before.is_none()
-            && !self.items.awaits_lookup(&self.spec)
-            && self.remainder().starts()
-            && self.spec.blueprint.items.is_known();
-        if is_open { self.items.peek(limit) } else { None }
+    /// What may start next, if fewer than `limit` items are in flight.
+    pub fn peek_startable(&mut self, limit: usize) -> Option<Startable> {
+        match (self.is_open(), &self.workers) {
+            (false, _) => None,
+            (true, Some(_)) => self.peek_worker().map(Startable::Worker),
+            (true, None) => self.items.peek(limit).map(Startable::Item),
+        }
     }
 
-    /// Assigns the item to a pod, and returns the create request for it.
-    pub fn launch(&mut self, now: Time, index: Index) -> Create {
+    /// Whether items may start, as far as their list and the record are concerned.
+    fn is_open(&self) -> bool {
+        self.not_before.is_none()
+            && !self.items.awaits_lookup(&self.spec)
+            && self.remainder().starts()
+            && self.spec.blueprint.items.is_known()
+    }
+
+    /// What is in flight: pods of workers, else items.
+    pub fn in_flight(&self) -> usize {
+        if self.workers.is_some() { self.pods.len() } else { self.items.in_flight() }
+    }
+
+    /// Requests the pod, and returns the create request for it.
+    pub fn launch(&mut self, now: Time, next: Startable) -> Create {
+        match next {
+            Startable::Item(index) => self.launch_item(now, index),
+            Startable::Worker(role) => self.launch_worker(now, role),
+        }
+    }
+
+    fn launch_item(&mut self, now: Time, index: Index) -> Create {
         let tries = self.items.tries(index);
         let blueprint = Arc::clone(&self.spec.blueprint);
         let role = blueprint.role_of(index, tries.attempt);
         self.assign(index, role);
         self.pods.request(now, role);
-        Create { blueprint, role, memory_raises: tries.memory_raises }
+        Create { blueprint, role, memory_raises: tries.memory_raises, epoch: 0 }
     }
 
     fn assign(&mut self, index: Index, role: PodRole) {
@@ -218,7 +260,7 @@ impl Run {
     /// The item that a pod of this run is for; `None` for a pod that is not of this run.
     fn index_of(&self, role: PodRole) -> Option<Index> {
         let is_reduce = self.spec.blueprint.reduces.is_some();
-        (role.is_reduce() == is_reduce).then(|| role.index().unwrap_or(SELF))
+        (role.is_reduce() == is_reduce && !role.is_worker()).then(|| role.index().unwrap_or(SELF))
     }
 
     /// Carries out what has become due. `stops`: pods are stopped since the task is suspended.
@@ -243,7 +285,12 @@ impl Run {
 
     /// When this run needs attention though nothing happens.
     pub fn next_wake(&self) -> Option<Time> {
-        self.pods.next_wake()
+        let workers = self.workers.as_ref();
+        let again = workers.and_then(|workers| workers.again.until().filter(|_| !workers.may_create));
+        [self.pods.next_wake(), again, workers.and_then(|workers| workers.table.next_wake())]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn suspend(&mut self, stops: bool, revision: Revision) {
@@ -265,7 +312,7 @@ impl Run {
         let mut from = Index(0);
         while let Some(index) = self.items.phases().next_in(ItemPhase::Pending, from) {
             let role = self.spec.blueprint.role_of(index, self.items.attempt(index));
-            if self.pods.probe(context.now, role) {
+            if self.workers.is_none() && self.pods.probe(context.now, role) {
                 self.items.assign(index, role);
             } else if !self.items.assignments().holds(index) {
                 self.items.cancel(&mut context.step(), index);

@@ -13,6 +13,9 @@ const FOLLOW_MILLIS: u64 = 10_000;
 impl Run {
     /// A pod of this task is there. Returns whether it is of this run.
     pub fn observe(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen, epoch: u32) -> bool {
+        if role.is_worker() && self.workers.is_some() {
+            return self.observe_worker(context, role, pod, epoch);
+        }
         let Some(index) = self.index_of(role) else { return false };
         let Some(phase) = self.items.phases().get(index) else { return true };
         let seen = progress(pod, self.spec.blueprint.template.role());
@@ -39,7 +42,7 @@ impl Run {
         true
     }
 
-    fn news(&self, context: &Context<'_>, role: PodRole, pod: &PodSeen) -> News {
+    pub(super) fn news(&self, context: &Context<'_>, role: PodRole, pod: &PodSeen) -> News {
         let known = self.pods.get(role).and_then(PodState::version);
         News::of(pod.version, known.or_else(|| context.retention.version(role)))
     }

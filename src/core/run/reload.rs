@@ -12,8 +12,13 @@ use crate::core::run::decision::Decision;
 
 impl Run {
     /// Keeps the create requests that are on their way, and the items that were read, when the task is reloaded.
-    pub fn take_over_creates(&mut self, old: &mut Self) {
+    pub fn take_over_creates(&mut self, now: Time, old: &mut Self) {
         for (role, pod) in old.pods.take_unlisted() {
+            if role.is_worker() && self.workers.is_some() {
+                self.add_worker(now, role, pod.is_present());
+                self.pods.adopt(role, pod);
+                continue;
+            }
             let Some(index) = self.index_of(role) else { continue };
             if self.items.phases().get(index) == Some(ItemPhase::Pending) && self.items.attempt(index) == role.attempt()
             {
@@ -35,6 +40,10 @@ impl Run {
     /// Asks for pods that the status calls running and that no list shows. `suspended`: a previous operator may have
     /// stopped them because the task is suspended.
     pub fn expect_missing(&mut self, now: Time, suspended: bool) {
+        if self.workers.is_some() {
+            return self.end_loading();
+        }
+        self.is_loading = false;
         let running = self.items.phases().iter_in(ItemPhase::Running);
         let missing: Vec<Index> = running.filter(|index| !self.items.assignments().holds(*index)).collect();
         for index in missing {
@@ -47,7 +56,7 @@ impl Run {
     /// Of an earlier operator's retries: where the pod of the attempt before is gone, nothing stands in the way of a
     /// late create of it, whose time must have passed. One that has not ended is such a late create, or runs out.
     pub fn hold_retries(&mut self, pods: &Pods) {
-        let Some(until) = self.pods.indeterminate().until_all() else { return };
+        let Some(until) = self.pods.indeterminate().until_all().filter(|_| self.workers.is_none()) else { return };
         let blueprint = &self.spec.blueprint;
         let remains = |index: Index, attempt: Attempt| {
             let pod = pods.get(&blueprint.role_of(index, Attempt(attempt.0 - 1)));

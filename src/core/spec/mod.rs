@@ -16,7 +16,7 @@ use crate::core::blueprint::Blueprint;
 use crate::core::cache::Keys;
 use crate::core::ids::{ItemCount, TaskKey};
 use crate::core::items::{self, ExternalSource, ItemList, ItemsError};
-use crate::core::pod::{MessageLimit, PodTemplate, TemplateError};
+use crate::core::pod::{MessageLimit, PodTemplate, TemplateError, WorkerSpec};
 use crate::core::results::Layout;
 use crate::core::spec::reduce::Reducer;
 use crate::core::spec::retry::Policy;
@@ -123,7 +123,10 @@ impl AcceptedSpec {
         let required = criterion.required(items.count())?;
         let results = Layout::of(&spec.results, items.count());
         let nameless_keys = items.survey(&template.uses())?;
-        check_room(results, template.message_limit())?;
+        let workers = accept_workers(spec, &template, results)?;
+        if workers.is_none() {
+            check_room(results, template.message_limit())?;
+        }
         let reduce = match (&spec.reduce, results) {
             (Some(reduce), Some(layout)) => Some(Arc::new(Reducer::accept(key, uid, spec, reduce, layout)?)),
             _ => None,
@@ -140,7 +143,14 @@ impl AcceptedSpec {
             template_hash: templates::hash(spec),
             cache: Keys::of(key, spec).filter(|_| results.is_some()).map(Arc::new),
             reduce,
-            blueprint: Arc::new(Blueprint { key: key.clone(), uid: uid.to_owned(), items, template, reduces: None }),
+            blueprint: Arc::new(Blueprint {
+                key: key.clone(),
+                uid: uid.to_owned(),
+                items,
+                template,
+                reduces: None,
+                workers,
+            }),
         })
     }
 
@@ -168,6 +178,19 @@ impl AcceptedSpec {
 /// Seconds of a spec in milliseconds.
 pub fn seconds(seconds: Option<i32>) -> Option<u64> {
     seconds.map(|seconds| u64::try_from(seconds).unwrap_or(0) * 1_000)
+}
+
+/// What is asked of workers, if pods take one item after another.
+fn accept_workers(
+    spec: &MapTaskSpec,
+    template: &PodTemplate,
+    results: Option<Layout>,
+) -> Result<Option<WorkerSpec>, Refusal> {
+    let Some(workers) = &spec.workers else { return Ok(None) };
+    template.check_workers()?;
+    let line_bytes = results.map_or(0, |layout| layout.max_bytes_per_item() as usize);
+    let start_deadline_seconds = spec.start_deadline_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    Ok(Some(WorkerSpec { workers: workers.clone(), line_bytes, start_deadline_seconds }))
 }
 
 /// Refuses room for results that no kubelet gives. The default may be more than there is: nobody has asked for it, and a

@@ -54,6 +54,7 @@ impl MutableSpec {
             cache: _,
             reduce: _,
             completion: _,
+            workers: _,
         } = spec;
         Self {
             suspend: *suspend,

@@ -12,6 +12,7 @@ fn fields() -> Vec<(&'static str, [Value; 2], bool)> {
         ("items", [json!({ "count": 1 }), json!({ "count": 2 })], false),
         ("template", [template("x:1"), template("x:2")], false),
         ("container", [json!("main"), json!("side")], false),
+        ("workers", [json!({ "slots": 1 }), json!({ "slots": 2 })], false),
         ("completion", [json!("Pod"), json!("Container")], false),
         ("concurrency", [json!(1), json!(2)], true),
         ("minSuccessRatio", [json!(0.5), json!(0.6)], false),

@@ -48,6 +48,7 @@ impl Reducer {
                 items: ItemList::accept(&Items { count: Some(1), ..Items::default() })?,
                 template,
                 reduces: Some(Counts::default()),
+                workers: None,
             }),
             required: 1,
             required_percent: "100".to_owned(),

@@ -25,6 +25,7 @@ impl Task {
         } else if !self.summary.has_items && self.summary.unreadable.is_none() {
             self.summary.describe_unaccepted(&mut status, phase);
         }
+        status.workers = self.workers_status();
         status.reduce = self.reduce_status();
         status.pending_rerun = self.rerun_ahead();
         status

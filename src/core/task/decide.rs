@@ -198,6 +198,7 @@ impl Task {
             WaitingReason::ItemsChanged => "waits because the ConfigMap of its items has changed",
             WaitingReason::ItemsMissing => "waits for the ConfigMap of its items",
             WaitingReason::FailedCreate => "waits until its pods can be created",
+            WaitingReason::WorkersUnreachable => "has workers that can't reach the operator",
             WaitingReason::TemplateChanged => "waits because its pod template has changed",
             WaitingReason::Concurrency
             | WaitingReason::Backoff
@@ -217,7 +218,8 @@ impl Task {
             | WaitingReason::NotStarting
             | WaitingReason::ItemsChanged
             | WaitingReason::ItemsMissing
-            | WaitingReason::FailedCreate => EventType::Warning,
+            | WaitingReason::FailedCreate
+            | WaitingReason::WorkersUnreachable => EventType::Warning,
             _ => EventType::Normal,
         };
         self.emit("Blocked", type_, &note);

@@ -18,7 +18,7 @@ use crate::core::phases::{self, Attempts, Phases};
 use crate::core::pods::Pods;
 use crate::core::pods::indeterminate::INDETERMINATE_MILLIS;
 use crate::core::pods::retention::Retention;
-use crate::core::port::TaskSeen;
+use crate::core::port::{ExchangeRefusal, TaskSeen};
 use crate::core::record::meta_time;
 use crate::core::record::status_summary::StatusSummary;
 use crate::core::record::status_writer::{Observed, StatusWriter};
@@ -63,6 +63,8 @@ impl Task {
             main_containers: MainContainers::of(&seen.spec),
             outcomes: Outcomes::default(),
             storing: std::collections::BTreeMap::new(),
+            replies: Vec::new(),
+            takes_workers: poll.takes_workers,
         };
         if poll.restart {
             task.all_indeterminate = Some(poll.now.plus_millis(INDETERMINATE_MILLIS));
@@ -145,7 +147,7 @@ impl Task {
             self.load_run(poll, seen);
             self.load_reduction(seen.status.reduce.as_ref());
             if let (Some(new), Some(mut old)) = (&mut self.reduction, reduction) {
-                new.run.take_over_creates(&mut old.run);
+                new.run.take_over_creates(poll.now, &mut old.run);
             }
         } else {
             self.accept_spec(poll.now, seen);
@@ -198,8 +200,12 @@ impl Task {
             }
         };
         let mut run = Box::new(run);
+        self.load_workers(&mut run, seen.status.workers);
         if let Stage::Running(old) = &mut self.stage {
-            run.take_over_creates(old);
+            run.take_over_creates(poll.now, old);
+            // They speak again, to whoever leads now.
+            self.replies.extend(old.take_replies());
+            self.replies.extend(old.close_exchanges(ExchangeRefusal::NotReady));
         }
         run.restore_suspension(self.mutable.stops());
         if seen.status.phase == Some(TaskPhase::Suspended) && !self.mutable.suspend {
@@ -277,8 +283,9 @@ impl Task {
         if self.is_settled()
             && let Stage::Ended { run, .. } = &mut self.stage
             && !kept
-            && let Some(run) = run.take()
+            && let Some(mut run) = run.take()
         {
+            self.replies.extend(run.close_exchanges(ExchangeRefusal::NotReady));
             self.all_indeterminate = self.all_indeterminate.max(run.pods().indeterminate().until_all());
         }
         if self.is_settled() && !kept && self.summary.has_items && self.summary.waiting.is_none() {

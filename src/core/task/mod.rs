@@ -17,6 +17,7 @@ pub mod reduce;
 mod rerun;
 pub mod templates;
 mod unstored;
+mod workers;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use crate::core::backoff::Backoff;
 use crate::core::ids::{Index, TaskKey, Time};
 use crate::core::pod::EventType;
 use crate::core::pods::retention::{Keeping, Retention};
-use crate::core::port::EmitEvent;
+use crate::core::port::{EmitEvent, Reply};
 use crate::core::record::status_summary::StatusSummary;
 use crate::core::record::status_writer::StatusWriter;
 use crate::core::revision::Revision;
@@ -54,6 +55,8 @@ pub struct PollContext {
     pub attempted_writes: usize,
     /// Tasks are loaded that an earlier operator may have worked on.
     pub restart: bool,
+    /// Whether workers can reach the operator.
+    pub takes_workers: bool,
 }
 
 /// One task.
@@ -99,6 +102,10 @@ pub struct Task {
     outcomes: Outcomes,
     /// The results in the write that is on its way.
     storing: BTreeMap<Index, String>,
+    /// To workers, with the next plan.
+    replies: Vec<Reply>,
+    /// Whether workers can reach the operator.
+    takes_workers: bool,
 }
 
 #[derive(Debug)]
@@ -121,7 +128,7 @@ impl Task {
 
     /// Items in flight.
     pub fn in_flight(&self) -> usize {
-        self.active().map_or(0, |run| run.items().in_flight())
+        self.active().map_or(0, Run::in_flight)
     }
 
     /// How attempts ended since this was last asked, by the word for the outcome.

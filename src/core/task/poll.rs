@@ -1,13 +1,13 @@
 //! What is to be done for one task now?
 
 use crate::api::status::{Waiting, WaitingReason};
-use crate::core::ids::{Index, PodRole, Time};
+use crate::core::ids::{PodRole, Time};
 use crate::core::pod::pod_name;
 use crate::core::port::{Action, Budget, Check, Create, Delete, EmitEvent, Expire, PodId, Write};
 use crate::core::queue::Denial;
 use crate::core::record::meta_time;
 use crate::core::revision::Revision;
-use crate::core::run::Run;
+use crate::core::run::{Run, Startable};
 use crate::core::task::{PollContext, Stage, Task};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,27 +16,33 @@ const WAITING_LIMIT: usize = 512;
 
 impl Task {
     /// The item to start next, if one may start as far as this task is concerned.
-    pub fn peek_startable(&mut self) -> Option<Index> {
-        if self.deleting
-            || self.mutable.suspend
-            || self.mutable.cancel
-            || self.unstored.is_some()
-            || self.templates.problem.is_some()
-        {
+    pub fn peek_startable(&mut self) -> Option<Startable> {
+        if !self.may_start() {
             return None;
         }
         let limit = self.mutable.concurrency.unwrap_or(usize::MAX);
-        self.active_mut()?.peek_startable(limit)
+        let takes_workers = self.takes_workers;
+        self.active_mut()?.peek_startable(limit).filter(|next| takes_workers || matches!(next, Startable::Item(_)))
     }
 
-    /// How many items more are in flight once this one has started, which [`Self::peek_startable`] named.
-    pub fn slots_to_start(&self, index: Index) -> usize {
-        usize::from(self.active().is_none_or(|run| !run.items().keeps_slot(index)))
+    /// Whether anything may start, as far as the task as a whole is concerned.
+    pub(super) fn may_start(&self) -> bool {
+        !self.deleting
+            && !self.mutable.suspend
+            && !self.mutable.cancel
+            && self.unstored.is_none()
+            && self.templates.problem.is_none()
     }
 
-    /// Starts an item that [`Self::peek_startable`] named.
-    pub fn launch(&mut self, poll: &PollContext, index: Index) -> Option<Create> {
-        Some(self.active_mut()?.launch(poll.now, index))
+    /// How many more are in flight once this has started, which [`Self::peek_startable`] named.
+    pub fn slots_to_start(&self, next: Startable) -> usize {
+        let keeps_slot = |index| self.active().is_some_and(|run| run.items().keeps_slot(index));
+        usize::from(!matches!(next, Startable::Item(index) if keeps_slot(index)))
+    }
+
+    /// Starts what [`Self::peek_startable`] named.
+    pub fn launch(&mut self, poll: &PollContext, next: Startable) -> Option<Create> {
+        Some(self.active_mut()?.launch(poll.now, next))
     }
 
     /// Notes why nothing more starts; `denied` is what the queue said.
@@ -73,6 +79,8 @@ impl Task {
             (WaitingReason::ItemsChanged, Some(message.clone()))
         } else if let Some((_, message)) = self.name_taken.as_ref().filter(|_| starts) {
             (WaitingReason::NameTaken, Some(message.clone()))
+        } else if let Some((reason, message)) = self.why_no_workers(run).filter(|_| starts) {
+            (reason, Some(message))
         } else if let Some(stalled) = run.pods().waiting() {
             (stalled.reason, stalled.message)
         } else if let Some((role, names)) = run.pods().outlived() {
@@ -120,6 +128,7 @@ impl Task {
 
     fn poll_life(&mut self, poll: &PollContext, budget: &mut Budget, actions: &mut Vec<Action>) {
         let now = poll.now;
+        self.takes_workers = poll.takes_workers;
         self.name_taken.take_if(|(until, _)| *until <= now);
         self.create_failed.take_if(|(until, _)| *until <= now);
         self.poll_cancel(now);
@@ -132,6 +141,7 @@ impl Task {
             run.poll(&context, stops, actions);
         }
         self.decide(now);
+        self.poll_workers(now);
         if let (Some(run), context) = self.context(now) {
             run.poll_pods(&context, budget, actions);
         }

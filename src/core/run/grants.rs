@@ -1,0 +1,240 @@
+//! Which workers there are to be, and what each of them gets to do.
+
+use std::sync::Arc;
+
+use maptask_exchange::{AttemptId, Grant};
+
+use crate::core::ids::{Index, PodRole, Time};
+use crate::core::items::item_env;
+use crate::core::phases::Raises;
+use crate::core::pod::StopReason;
+use crate::core::port::Create;
+use crate::core::run::{Context, Run, Workers};
+use crate::core::workers::{Ready, Silence, Stock, Worker};
+
+/// If so many attempts have ended and all have failed, one item at a time runs until one succeeds: a typo is not to burn a list.
+const ALL_FAILED: u32 = 20;
+/// Grants are recorded ahead in steps of at least so many items.
+const MIN_STEP: u32 = 1_000;
+/// Grants are recorded ahead in at most about so many steps over a whole list.
+const STEPS: u32 = 20;
+
+impl Run {
+    /// How many workers there should be.
+    fn wanted_workers(&self, slots: usize) -> usize {
+        let counts = self.items.counts();
+        let open = (counts.pending + counts.running) as usize;
+        let Some(workers) = &self.workers else { return 0 };
+        if workers.failed_first.is_some_and(|failed| failed >= ALL_FAILED) {
+            return open.min(1);
+        }
+        let most = workers.concurrency.map_or(usize::MAX, |most| most.div_ceil(slots));
+        open.div_ceil(slots).min(most)
+    }
+
+    /// The worker to create next, if there are too few.
+    pub(super) fn peek_worker(&self) -> Option<PodRole> {
+        let (workers, wanted) = (self.workers.as_ref()?, self.spec.blueprint.workers.as_ref()?);
+        let staying = workers.table.iter().filter(|(_, worker)| worker.stays()).count();
+        let is_short = workers.may_create && staying < self.wanted_workers(wanted.slots());
+        // A worker that is on its way out may take long: as many again as there should be, and no more.
+        let is_crowded = workers.table.iter().count() >= 2 * self.wanted_workers(wanted.slots());
+        (is_short && !is_crowded).then_some(PodRole::Worker(workers.next))
+    }
+
+    /// Requests the worker that [`Self::peek_worker`] named.
+    pub(super) fn launch_worker(&mut self, now: Time, role: PodRole) -> Create {
+        self.add_worker(now, role, false);
+        self.pods.request(now, role);
+        let epoch = self.workers().map_or(0, Workers::epoch);
+        Create { blueprint: Arc::clone(&self.spec.blueprint), role, memory_raises: Raises::NONE, epoch }
+    }
+
+    /// Answers workers: takes from the silent, gives to the idle, and ends those for which nothing is left. `starts`: whether
+    /// items may start, as far as the task is concerned.
+    pub fn poll_workers(&mut self, context: &mut Context<'_>, starts: bool, concurrency: Option<usize>) {
+        let Some(plan) = self.spec.blueprint.workers.clone() else { return };
+        let now = context.now;
+        let Some(workers) = &mut self.workers else { return };
+        workers.concurrency = concurrency;
+        workers.may_create = workers.again.is_due(now);
+        let breaks = workers.failed_first.is_some_and(|failed| failed >= ALL_FAILED);
+        let in_all = if breaks { 1 } else { concurrency.unwrap_or(usize::MAX) };
+        workers.table.allot(plan.slots(), in_all);
+        self.settle_announcements(context);
+        self.poll_silent(context);
+        let is_open = starts && self.is_open();
+        if is_open {
+            self.extend_mark(context);
+            self.grant_all();
+        }
+        self.recall(is_open);
+        self.stop_idle(now, plan.idle_millis(), is_open);
+        let written = context.writer.written();
+        let is_ready = is_open && self.items.peek(usize::MAX).is_some();
+        let ready = if is_ready { Ready::Some } else { Ready::Nothing };
+        if let Some(workers) = &mut self.workers {
+            workers.table.answer(now, written, ready);
+        }
+    }
+
+    /// What a silent worker has not begun is free; one that stays silent is given up, unless too many are.
+    fn poll_silent(&mut self, context: &mut Context<'_>) {
+        let Some(workers) = &mut self.workers else { return };
+        let is_cut_off = workers.table.is_cut_off(context.now);
+        for (role, silence) in workers.table.silent(context.now) {
+            match silence {
+                Silence::Stock => {
+                    let stock = self.workers.as_mut().map(|workers| workers.table.take_stock(role)).unwrap_or_default();
+                    for (index, attempt) in stock {
+                        self.free(context, role, index, attempt);
+                    }
+                }
+                Silence::Lost if is_cut_off => {}
+                Silence::Lost => self.pods.stop(role, StopReason::Silent),
+            }
+        }
+    }
+
+    /// Records ahead below which index grants are made: an operator that takes over may grant everything from there on.
+    fn extend_mark(&mut self, context: &mut Context<'_>) {
+        if let Some(workers) = self.workers.as_mut().filter(|workers| context.writer.is_written(workers.mark.1)) {
+            workers.recorded = workers.mark.0;
+        }
+        let count = self.spec.count().get();
+        let step = (count / STEPS).max(MIN_STEP);
+        let next = self.items.peek(usize::MAX);
+        let Some(workers) = &mut self.workers else { return };
+        let Some(next) = next.filter(|next| next.0.saturating_add(step / 2) >= workers.mark.0.0) else { return };
+        if workers.mark.0.0 < count {
+            let mark = Index(next.0.saturating_add(step).min(count));
+            if mark > workers.mark.0 {
+                let revision = context.writer.change();
+                workers.mark = (mark, revision);
+            }
+        }
+    }
+
+    /// Gives to each worker that listens what it has room for.
+    fn grant_all(&mut self) {
+        let Some(workers) = &mut self.workers else { return };
+        let micros = workers.table.durations().ninetieth_percentile();
+        let slots: usize = workers.table.iter().map(|(_, worker)| worker.slots()).sum();
+        let breaks = workers.failed_first.is_some_and(|failed| failed >= ALL_FAILED);
+        let open: Vec<PodRole> =
+            workers.table.iter().filter(|(_, worker)| worker.is_open()).map(|(role, _)| role).collect();
+        // First a slot for each, then stock.
+        for with_stock in [false, true] {
+            for role in &open {
+                let unassigned = self.items.counts().pending as usize - self.unbegun();
+                let stock = Stock { micros: micros.filter(|_| with_stock && !breaks), open: unassigned, slots };
+                self.grant_to(*role, stock);
+            }
+        }
+    }
+
+    /// Items that workers hold and have not begun.
+    fn unbegun(&self) -> usize {
+        let counts = self.items.counts();
+        self.items.assignments().len().saturating_sub(counts.running as usize).min(counts.pending as usize)
+    }
+
+    fn grant_to(&mut self, role: PodRole, stock: Stock) {
+        let Some(worker) = self.workers.as_ref().and_then(|workers| workers.table.get(role)) else { return };
+        let (slots, holds) = (worker.slots(), worker.session().holds());
+        let is_fresh = worker.session().begun() == 0 && holds == 0;
+        if worker.is_alone() && holds > 0 {
+            return;
+        }
+        if is_fresh && let Some(index) = self.workers.as_mut().and_then(|workers| workers.aside.pop_first()) {
+            return self.grant(role, index, true);
+        }
+        let most = slots + stock.of(slots);
+        for _ in holds..most {
+            let Some(index) = self.next_grant() else { return };
+            self.grant(role, index, false);
+        }
+    }
+
+    /// The item to grant next. Suspects are put aside for a fresh worker.
+    fn next_grant(&mut self) -> Option<Index> {
+        loop {
+            let index = self.items.peek(usize::MAX)?;
+            let workers = self.workers.as_mut()?;
+            if index >= workers.recorded {
+                return None;
+            }
+            if workers.suspects.contains(&index) {
+                workers.aside.insert(index);
+                self.items.set_aside(index);
+                continue;
+            }
+            return Some(index);
+        }
+    }
+
+    fn grant(&mut self, role: PodRole, index: Index, alone: bool) {
+        let attempt = self.items.attempt(index);
+        let item = self.spec.blueprint.items.get(index);
+        // `MAPTASK_ITEM` is made by the worker.
+        let env = item_env(&item).into_iter().skip(1).collect();
+        let id = AttemptId(index.0, attempt.0);
+        let grant = Grant { id, item: item.into_raw(), env };
+        self.items.assign(index, role);
+        if let Some(workers) = &mut self.workers {
+            workers.table.grant(role, index, attempt, grant, alone);
+        }
+    }
+
+    /// Asks for stock: of all, if nothing may start, else for as much as others could begin at once.
+    fn recall(&mut self, is_open: bool) {
+        let Some(workers) = &mut self.workers else { return };
+        let idle: usize = workers.table.iter().filter(|(_, worker)| worker.is_open()).map(|(_, w)| w.free()).sum();
+        let mut wanted = if is_open { idle } else { usize::MAX };
+        if wanted == 0 || is_open && self.items.peek(usize::MAX).is_some() {
+            return;
+        }
+        // What it begins next stays with it.
+        let excess =
+            |worker: &Worker| worker.session().holds().saturating_sub(if is_open { worker.slots() } else { 0 });
+        let full: Vec<(PodRole, usize)> = workers
+            .table
+            .iter()
+            .map(|(role, worker)| (role, excess(worker)))
+            .filter(|(_, excess)| *excess > 0)
+            .collect();
+        for (role, excess) in full {
+            wanted -= workers.table.recall(role, wanted.min(excess)).min(wanted);
+        }
+    }
+
+    /// Ends workers that have had nothing to do for long enough, and one that stands in the way of a fresh one.
+    fn stop_idle(&mut self, now: Time, idle_millis: u64, is_open: bool) {
+        let surplus = |slots| self.wanted_workers(slots);
+        let wanted = self.spec.blueprint.workers.as_ref().map_or(0, |plan| surplus(plan.slots()));
+        let Some(workers) = &mut self.workers else { return };
+        let is_idle = |since: Option<Time>| since.is_some_and(|since| now.millis_since(since) >= idle_millis);
+        let idle: Vec<PodRole> = workers
+            .table
+            .iter()
+            .filter(|(_, worker)| worker.is_open() && worker.session().holds() == 0 && is_idle(worker.idle_since()))
+            .map(|(role, _)| role)
+            .collect();
+        for role in idle {
+            workers.table.stop(role, "nothing is left for it");
+        }
+        let staying: Vec<(PodRole, bool)> = workers
+            .table
+            .iter()
+            .filter(|(_, worker)| worker.stays())
+            .map(|(role, worker)| (role, worker.session().begun() == 0 && worker.session().holds() == 0))
+            .collect();
+        let needs_fresh = is_open && !workers.aside.is_empty() && staying.iter().all(|(_, is_fresh)| !is_fresh);
+        if needs_fresh
+            && staying.len() >= wanted.max(1)
+            && let Some((role, _)) = staying.first()
+        {
+            workers.table.stop(*role, "an item is to run alone in a fresh worker");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The pod of a worker is over: what becomes of the attempts that it held.
+
+use maptask_exchange::Record;
+
+use crate::core::attempt_end::{AttemptEnd, AttemptOutcome};
+use crate::core::attempts::blame_worker;
+use crate::core::ids::{Attempt, Index, PodRole};
+use crate::core::pod::{Departed, Detail};
+use crate::core::run::{Context, Run};
+use crate::core::spec::outcome::Remainder;
+use crate::core::workers::Session;
+
+impl Run {
+    /// The pod of a worker is over: what it held runs again, or has failed with it.
+    pub(super) fn finish_worker(&mut self, context: &mut Context<'_>, role: PodRole, pod: Departed) {
+        let record: Option<Record> = pod.detail.message.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        let Some(workers) = &mut self.workers else { return };
+        let session = workers.table.remove(role).unwrap_or_default();
+        let running = self.release_held(context, role, session, record.as_ref(), &pod);
+        let by_itself = pod.end.is_success() || pod.stop.is_some();
+        let suspending = self.suspension.stops;
+        if let Some(end) = blame_worker(pod, suspending, &running) {
+            for index in running {
+                let stopped = end.outcome == AttemptOutcome::Stopped;
+                self.end_attempt(context, index, end.clone(), stopped || self.is_stopping());
+            }
+        } else {
+            self.suspect(context, &running);
+        }
+        let Some(workers) = &mut self.workers else { return };
+        if !by_itself && record.as_ref().is_none_or(|record| record.begun == 0) {
+            workers.failed(context.now, record.and_then(|record| record.message));
+        }
+    }
+
+    /// Whether pods are stopped since the task is decided.
+    fn is_stopping(&self) -> bool {
+        self.remainder() == Remainder::Cancel
+    }
+
+    /// Gives back what a worker had not begun. Returns what ran in it.
+    fn release_held(
+        &mut self,
+        context: &mut Context<'_>,
+        role: PodRole,
+        mut session: Session,
+        record: Option<&Record>,
+        pod: &Departed,
+    ) -> Vec<Index> {
+        let mut running = Vec::new();
+        let noted = |index: Index| record.is_some_and(|record| record.running.iter().any(|id| id.0 == index.0));
+        // A record tells what ran at the very end.
+        let knows = record.is_some() || pod.end.is_success();
+        for (index, attempt, runs) in session.take_all() {
+            if !self.holds(role, index, attempt) {
+                continue;
+            }
+            if noted(index) || runs && !knows {
+                running.push(index);
+            } else {
+                // What has ended and was not acknowledged runs again at no cost.
+                self.items.give_back(&mut context.step(), index);
+            }
+        }
+        for id in record.map(|record| record.running.as_slice()).unwrap_or_default() {
+            let (index, attempt) = (Index(id.0), Attempt(id.1));
+            if self.items.assignments().pod(index).is_none() && self.is_open_attempt(role, index, attempt) {
+                self.items.assign(index, role);
+                running.push(index);
+            }
+        }
+        running
+    }
+
+    /// Nobody knows whose fault the end of their worker was: none has lost anything, and each runs alone.
+    pub(super) fn suspect(&mut self, context: &mut Context<'_>, running: &[Index]) {
+        for index in running {
+            let outcome = AttemptOutcome::Stopped;
+            let detail = Detail::default();
+            self.end_attempt(context, *index, AttemptEnd { outcome, detail }, false);
+        }
+        if let Some(workers) = &mut self.workers {
+            workers.suspects.extend(running);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The exchange of a task with its workers.
+
+use maptask_exchange::Answer;
+
+use crate::api::status::{WaitingReason, WorkersStatus};
+use crate::core::ids::{Index, PodRole, Time};
+use crate::core::pods::retention::FinishedPod;
+use crate::core::port::{Exchange, ExchangeRefusal, Reply};
+use crate::core::record::number;
+use crate::core::run::{Context, Run, Workers};
+use crate::core::task::{PollContext, Stage, Task};
+
+/// What workers are told once the task needs them no more.
+const ENDED: &str = "the task has ended";
+/// How long workers have to end by themselves once the task needs them no more, in milliseconds.
+const RETIRE_MILLIS: u64 = 10_000;
+
+impl Task {
+    /// A worker of this task speaks.
+    pub fn handle_exchange(&mut self, poll: &PollContext, role: PodRole, exchange: Exchange) {
+        let Exchange { ticket, pod_uid, request, .. } = exchange;
+        let number = request.number;
+        let epoch = request.epoch;
+        let (deleting, ended) = (self.deleting, matches!(self.stage, Stage::Ended { .. }));
+        let result = match self.map_context(poll.now) {
+            _ if deleting => Err(ExchangeRefusal::NotAWorker),
+            (Some(run), mut context) => run.hear(&mut context, role, &pod_uid, ticket, request),
+            (None, _) if ended => {
+                // Everything is recorded.
+                let stop = Some(ENDED.to_owned());
+                let answer = Answer { number, epoch, acknowledged: u64::MAX, stop, ..Answer::default() };
+                self.replies.push(Reply { ticket, result: Ok(answer) });
+                Ok(())
+            }
+            (None, _) => Err(ExchangeRefusal::NotReady),
+        };
+        if let Err(refusal) = result {
+            self.replies.push(Reply { ticket, result: Err(refusal) });
+        }
+    }
+
+    /// The run of the items, whatever else is under way.
+    fn map_context(&mut self, now: Time) -> (Option<&mut Run>, Context<'_>) {
+        let run = match &mut self.stage {
+            Stage::Running(run) => Some(&mut **run),
+            Stage::Ended { run, .. } => run.as_deref_mut(),
+            Stage::Fetching(_) | Stage::Checking { .. } => None,
+        };
+        let Self { seed, writer, retention, outcomes, .. } = self;
+        (run, Context { now, seed: *seed, writer, retention, outcomes })
+    }
+
+    /// Answers workers, and gives them what may start.
+    pub(super) fn poll_workers(&mut self, now: Time) {
+        let ended = matches!(self.stage, Stage::Ended { .. }) || self.reduction.is_some();
+        let starts = self.may_start() && !ended;
+        let concurrency = self.mutable.concurrency;
+        let (Some(run), mut context) = self.map_context(now) else { return };
+        if ended {
+            run.retire_workers(&mut context, ENDED, now.plus_millis(RETIRE_MILLIS));
+        }
+        run.poll_workers(&mut context, starts, concurrency);
+        let replies = run.take_replies();
+        self.replies.extend(replies);
+    }
+
+    /// What is to be sent to workers.
+    pub fn take_replies(&mut self) -> Vec<Reply> {
+        std::mem::take(&mut self.replies)
+    }
+
+    /// Answers all requests that are kept: the task is gone.
+    pub fn close_exchanges(&mut self) -> Vec<Reply> {
+        let (Some(run), _) = self.map_context(Time(0)) else { return self.take_replies() };
+        let mut replies = run.close_exchanges(ExchangeRefusal::NotAWorker);
+        replies.extend(self.take_replies());
+        replies
+    }
+
+    /// Why workers do nothing, if that is so.
+    pub(super) fn why_no_workers(&self, run: &Run) -> Option<(WaitingReason, String)> {
+        let workers = run.workers()?;
+        if !self.takes_workers {
+            let message = "this operator takes no workers: enable them in its chart (workers.enabled), or see its log";
+            return Some((WaitingReason::WorkersUnreachable, message.to_owned()));
+        }
+        workers.problem().map(|message| (WaitingReason::WorkersUnreachable, message))
+    }
+
+    /// What of its workers is recorded.
+    pub(super) fn workers_status(&self) -> Option<WorkersStatus> {
+        let workers = self.map()?.workers()?;
+        let epoch = i64::try_from(workers.epoch()).unwrap_or(i64::MAX);
+        Some(WorkersStatus { epoch, granted_below: number(workers.mark().0) })
+    }
+
+    /// The workers of a run that is loaded: their leader has another epoch from now on.
+    pub(super) fn load_workers(&mut self, run: &mut Run, recorded: Option<WorkersStatus>) {
+        if run.spec().blueprint.workers.is_none() {
+            return;
+        }
+        let recorded = recorded.unwrap_or(WorkersStatus { epoch: 0, granted_below: 0 });
+        let epoch = u64::try_from(recorded.epoch).unwrap_or(0) + 1;
+        let mark = Index(u32::try_from(recorded.granted_below).unwrap_or(0));
+        run.restore_workers(Some(Workers::new(epoch, mark)));
+        // Nothing is granted before the epoch is recorded: whoever led before then fails at its next write.
+        let revision = self.writer.change_urgently();
+        run.start_after(revision, Time(0));
+    }
+}
+
+impl Run {
+    /// The items need no workers any more: their pods are finished pods that are yet to end.
+    pub(super) fn retire_workers(&mut self, context: &mut Context<'_>, why: &'static str, not_before: Time) {
+        for (role, uid, version) in self.take_workers(why) {
+            let pod = FinishedPod { role, uid, version, ended: false, failure: None, not_before };
+            context.retention.delete_now(pod);
+        }
+    }
+}

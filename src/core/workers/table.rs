@@ -1,0 +1,398 @@
+//! The workers of a run, and what they are answered.
+
+use std::collections::BTreeMap;
+
+use maptask_exchange::{Answer, AttemptId, Grant, HOLD_MILLIS, REGRANT_AFTER_MILLIS, Request, State};
+
+use crate::core::ids::{Attempt, Index, PodRole, Time};
+use crate::core::port::{ExchangeRefusal, Reply};
+use crate::core::revision::Revision;
+use crate::core::workers::durations::Durations;
+use crate::core::workers::session::{Report, Session};
+
+/// A worker that says nothing for so long is given up, in milliseconds.
+const LOST_AFTER_MILLIS: u64 = 300_000;
+/// Where at least so many workers, and a third of all, are silent together, the trouble is ours.
+const MANY_SILENT: usize = 3;
+
+/// The workers of a run.
+#[derive(Debug, Default)]
+pub struct WorkerTable {
+    /// Whoever has loaded the task last; workers take nothing from those before.
+    epoch: u64,
+    workers: BTreeMap<PodRole, Worker>,
+    durations: Durations,
+    replies: Vec<Reply>,
+}
+
+/// One worker.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
+pub struct Worker {
+    session: Session,
+    /// A request that is kept until there is something to say.
+    parked: Option<Parked>,
+    /// When it last spoke, or since when it could have.
+    heard: Time,
+    /// Whether all that it holds is known: it was made by this leader, or has spoken to it.
+    announced: bool,
+    /// How many programs it may run at the same time.
+    slots: usize,
+    /// Why it is to end, once nothing more is for it.
+    stop: Option<&'static str>,
+    /// It takes nothing more.
+    leaving: bool,
+    /// It was silent for so long that it may begin nothing.
+    silent: bool,
+    /// Since when it holds nothing.
+    idle_since: Option<Time>,
+    /// What it holds though it is not its own.
+    revoked: Vec<AttemptId>,
+    /// What it is asked to give back.
+    recalled: Vec<AttemptId>,
+    /// What it gets with the next answer.
+    grants: Vec<Grant>,
+    /// It runs one suspect and nothing else.
+    alone: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Parked {
+    ticket: u64,
+    until: Time,
+}
+
+/// Whether items could start, if workers had room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// Some could.
+    Some,
+    /// None.
+    Nothing,
+}
+
+/// For how long a worker has said nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// So long that what it has not begun can be granted to others.
+    Stock,
+    /// So long that its pod is given up.
+    Lost,
+}
+
+impl Worker {
+    /// What it holds, and what it has reported.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// How many programs it may run at the same time.
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// Whether it takes what is granted to it, now.
+    pub fn is_open(&self) -> bool {
+        self.parked.is_some() && self.stop.is_none() && !self.leaving && self.announced
+    }
+
+    /// Whether it counts for what is to be done: it is not about to end.
+    pub fn stays(&self) -> bool {
+        self.stop.is_none() && !self.leaving
+    }
+
+    /// Whether it has ever spoken.
+    pub fn has_spoken(&self) -> bool {
+        !self.session.name().is_empty()
+    }
+
+    /// Since when it holds nothing.
+    pub fn idle_since(&self) -> Option<Time> {
+        self.idle_since
+    }
+
+    /// When it last spoke, or since when it could have.
+    pub fn heard(&self) -> Time {
+        self.heard
+    }
+
+    /// Whether it runs one suspect and nothing else.
+    pub fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    /// Slots for which it holds nothing.
+    pub fn free(&self) -> usize {
+        self.slots.saturating_sub(self.session.holds())
+    }
+}
+
+impl WorkerTable {
+    /// No workers yet, for the leader of this epoch.
+    pub fn new(epoch: u64) -> Self {
+        Self { epoch, ..Self::default() }
+    }
+
+    /// The epoch.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// How long attempts take.
+    pub fn durations(&mut self) -> &mut Durations {
+        &mut self.durations
+    }
+
+    /// The workers, in the order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (PodRole, &Worker)> {
+        self.workers.iter().map(|(role, worker)| (*role, worker))
+    }
+
+    /// One of them.
+    pub fn get(&self, role: PodRole) -> Option<&Worker> {
+        self.workers.get(&role)
+    }
+
+    /// A worker's pod is to be created, or was found. `announced`: it can hold nothing that is not known here.
+    pub fn add(&mut self, now: Time, role: PodRole, announced: bool) {
+        self.workers.entry(role).or_insert_with(|| Worker {
+            session: Session::default(),
+            parked: None,
+            heard: now,
+            announced,
+            slots: 0,
+            stop: None,
+            leaving: false,
+            silent: false,
+            idle_since: None,
+            revoked: Vec::new(),
+            recalled: Vec::new(),
+            grants: Vec::new(),
+            alone: false,
+        });
+    }
+
+    /// A worker's container has begun to run: from now on it could speak.
+    pub fn started(&mut self, now: Time, role: PodRole) {
+        if let Some(worker) = self.workers.get_mut(&role).filter(|worker| !worker.has_spoken()) {
+            worker.heard = now;
+        }
+    }
+
+    /// A worker's pod is over. Returns the worker, with all that it held.
+    pub fn remove(&mut self, role: PodRole) -> Option<Session> {
+        let worker = self.workers.remove(&role)?;
+        self.refuse(worker.parked, ExchangeRefusal::NotAWorker);
+        Some(worker.session)
+    }
+
+    fn refuse(&mut self, parked: Option<Parked>, refusal: ExchangeRefusal) {
+        self.replies.extend(parked.map(|parked| Reply { ticket: parked.ticket, result: Err(refusal) }));
+    }
+
+    /// Whether there are workers of which it is not known what they hold.
+    pub fn awaits_announcements(&self) -> bool {
+        self.workers.values().any(|worker| !worker.announced)
+    }
+
+    /// A worker speaks. Returns what is news.
+    pub fn hear(&mut self, now: Time, role: PodRole, ticket: u64, request: Request) -> Result<Report, ExchangeRefusal> {
+        let epoch = self.epoch;
+        let Some(worker) = self.workers.get_mut(&role) else { return Err(ExchangeRefusal::NotAWorker) };
+        if request.epoch > epoch {
+            return Err(ExchangeRefusal::NotReady);
+        }
+        let mut left = Vec::new();
+        if worker.session.name() != request.session {
+            // The number of its first request is 1: any other is of a process that was replaced.
+            if worker.has_spoken() && request.number > 1 {
+                return Err(ExchangeRefusal::Superseded);
+            }
+            left = worker.session.take_all().into_iter().map(|(index, attempt, _)| (index, attempt)).collect();
+            worker.session = Session::new(&request.session);
+        } else if request.number <= worker.session.number() {
+            return Err(ExchangeRefusal::Superseded);
+        }
+        let is_known = request.epoch == epoch;
+        let until = if is_known { now.plus_millis(varied(HOLD_MILLIS, ticket)) } else { now };
+        let renounced = worker.parked.replace(Parked { ticket, until });
+        let number = worker.session.number();
+        worker.heard = now;
+        worker.silent = false;
+        worker.announced |= is_known;
+        // Grants of an answer that was not sent are not granted.
+        worker.grants.clear();
+        worker.leaving |= matches!(request.state, State::Leaving { .. });
+        if matches!(request.state, State::Recycle { .. }) {
+            worker.stop.get_or_insert("it asked to be replaced");
+        }
+        // Ends that another leader has heard of are not in it: the worker says all once it knows who leads.
+        let report = if is_known { worker.session.hear(request) } else { worker.session.skip(&request) };
+        let report = Report { left, ..report };
+        let slots = u32::try_from(worker.slots).unwrap_or(u32::MAX);
+        if let Some(parked) = renounced {
+            let answer = Answer { number, epoch, slots, ..Answer::default() };
+            self.replies.push(Reply { ticket: parked.ticket, result: Ok(answer) });
+        }
+        Ok(report)
+    }
+
+    /// All ends that a worker has reported are part of this revision.
+    pub fn recorded_with(&mut self, role: PodRole, revision: Revision) {
+        if let Some(worker) = self.workers.get_mut(&role) {
+            worker.session.recorded_with(revision);
+        }
+    }
+
+    /// The worker holds the attempt, which it says, from now on.
+    pub fn adopt(&mut self, role: PodRole, index: Index, attempt: Attempt, runs: bool) {
+        if let Some(worker) = self.workers.get_mut(&role) {
+            worker.session.adopt(index, attempt, runs);
+        }
+    }
+
+    /// What the worker holds is not its own.
+    pub fn revoke(&mut self, role: PodRole, index: Index, attempt: Attempt) {
+        if let Some(worker) = self.workers.get_mut(&role) {
+            worker.session.drop(index, attempt);
+            worker.grants.retain(|grant| grant.id.0 != index.0);
+            worker.revoked.push(AttemptId(index.0, attempt.0));
+        }
+    }
+
+    /// The worker gets an attempt with the next answer. `alone`: it runs nothing beside it.
+    pub fn grant(&mut self, role: PodRole, index: Index, attempt: Attempt, grant: Grant, alone: bool) {
+        if let Some(worker) = self.workers.get_mut(&role) {
+            worker.session.grant(index, attempt);
+            worker.grants.push(grant);
+            worker.alone = alone;
+        }
+    }
+
+    /// Asks a worker for attempts that wait for a slot. Returns how many it is asked for.
+    pub fn recall(&mut self, role: PodRole, most: usize) -> usize {
+        let Some(worker) = self.workers.get_mut(&role) else { return 0 };
+        let recalled = worker.session.recall(most);
+        let count = recalled.len();
+        worker.recalled.extend(recalled);
+        count
+    }
+
+    /// The worker is to end once it holds nothing.
+    pub fn stop(&mut self, role: PodRole, why: &'static str) {
+        if let Some(worker) = self.workers.get_mut(&role) {
+            worker.stop.get_or_insert(why);
+        }
+    }
+
+    /// All are to end.
+    pub fn stop_all(&mut self, why: &'static str) {
+        for worker in self.workers.values_mut() {
+            worker.stop.get_or_insert(why);
+        }
+    }
+
+    /// Gives each worker its slots, the first first, as long as there are any.
+    pub fn allot(&mut self, each: usize, in_all: usize) {
+        // What still runs in those that are to end takes its slots with it.
+        let ending = self.workers.values().filter(|worker| !worker.stays()).map(|worker| worker.session.holds());
+        let mut in_all = in_all.saturating_sub(ending.sum());
+        for worker in self.workers.values_mut().filter(|worker| worker.stop.is_none() && !worker.leaving) {
+            worker.slots = each.min(in_all);
+            in_all -= worker.slots;
+        }
+    }
+
+    /// Workers that have become silent, and how much. Each is named once for its stock, and again and again once it is lost.
+    pub fn silent(&mut self, now: Time) -> Vec<(PodRole, Silence)> {
+        let mut silent = Vec::new();
+        for (role, worker) in &mut self.workers {
+            let millis = now.millis_since(worker.heard);
+            // A new one may be waiting for its image.
+            let could_speak = worker.has_spoken() || !worker.announced;
+            if could_speak && millis >= LOST_AFTER_MILLIS {
+                silent.push((*role, Silence::Lost));
+            } else if millis >= REGRANT_AFTER_MILLIS && !worker.silent {
+                worker.silent = true;
+                silent.push((*role, Silence::Stock));
+            }
+        }
+        silent
+    }
+
+    /// Takes from a silent worker what it may not begin any more.
+    pub fn take_stock(&mut self, role: PodRole) -> Vec<(Index, Attempt)> {
+        self.workers.get_mut(&role).map(|worker| worker.session.take_stock()).unwrap_or_default()
+    }
+
+    /// Whether so many workers are silent that the trouble is ours.
+    pub fn is_cut_off(&self, now: Time) -> bool {
+        let is_silent = |worker: &&Worker| now.millis_since(worker.heard) >= REGRANT_AFTER_MILLIS;
+        let silent = self.workers.values().filter(is_silent).count();
+        silent >= MANY_SILENT && silent * 3 >= self.workers.len()
+    }
+
+    /// Answers the workers for which there is something, or whose time is over. A worker is idle while nothing is `ready`. Everything up to `written` is recorded.
+    pub fn answer(&mut self, now: Time, written: Revision, ready: Ready) {
+        let epoch = self.epoch;
+        for worker in self.workers.values_mut() {
+            let idle = worker.session.holds() == 0 && (ready == Ready::Nothing || worker.slots == 0);
+            worker.idle_since = worker.idle_since.filter(|_| idle).or_else(|| idle.then_some(now));
+            let Some(parked) = worker.parked else { continue };
+            let has_news = !worker.grants.is_empty()
+                || !worker.recalled.is_empty()
+                || !worker.revoked.is_empty()
+                || worker.session.news(written).is_some()
+                || worker.stop.is_some() && !worker.leaving;
+            if !has_news && parked.until > now {
+                continue;
+            }
+            worker.parked = None;
+            let answer = Answer {
+                number: worker.session.number(),
+                epoch,
+                acknowledged: worker.session.acknowledge(written),
+                slots: u32::try_from(worker.slots).unwrap_or(u32::MAX),
+                grants: std::mem::take(&mut worker.grants),
+                recall: std::mem::take(&mut worker.recalled),
+                revoked: std::mem::take(&mut worker.revoked),
+                stop: worker.stop.map(str::to_owned),
+            };
+            self.replies.push(Reply { ticket: parked.ticket, result: Ok(answer) });
+        }
+    }
+
+    /// What is to be sent to workers.
+    pub fn take_replies(&mut self) -> Vec<Reply> {
+        std::mem::take(&mut self.replies)
+    }
+
+    /// Answers every request that is kept: whoever leads from now on has another epoch, or there is nothing more to do.
+    pub fn close(&mut self, refusal: ExchangeRefusal) -> Vec<Reply> {
+        let parked: Vec<_> = self.workers.values_mut().map(|worker| worker.parked.take()).collect();
+        for parked in parked {
+            self.refuse(parked, refusal);
+        }
+        self.take_replies()
+    }
+
+    /// When a worker needs an answer, or is silent for too long.
+    pub fn next_wake(&self) -> Option<Time> {
+        let of = |worker: &Worker| {
+            let silence = if worker.silent { LOST_AFTER_MILLIS } else { REGRANT_AFTER_MILLIS };
+            let parked = worker.parked.map(|parked| parked.until);
+            [parked, Some(worker.heard.plus_millis(silence))].into_iter().flatten().min()
+        };
+        self.workers.values().filter_map(of).min()
+    }
+}
+
+/// Varied by a fifth, differently for each ticket.
+fn varied(millis: u64, ticket: u64) -> u64 {
+    let spread = millis * 2 / 5;
+    millis - millis / 5 + ticket.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(17) % spread.max(1)
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

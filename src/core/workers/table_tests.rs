@@ -1,0 +1,121 @@
+use super::*;
+
+const A: PodRole = PodRole::Worker(1);
+
+fn request(session: &str, number: u64) -> Request {
+    Request {
+        session: session.to_owned(),
+        number,
+        epoch: 3,
+        running: Vec::new(),
+        stock: Vec::new(),
+        ended: Vec::new(),
+        begun: 0,
+        state: State::Working,
+    }
+}
+
+fn table() -> WorkerTable {
+    let mut table = WorkerTable::new(3);
+    table.add(Time(0), A, true);
+    table
+}
+
+fn grant(index: u32) -> Grant {
+    let item = serde_json::value::RawValue::from_string("1".to_owned()).unwrap();
+    Grant { id: AttemptId(index, 1), item, env: BTreeMap::new() }
+}
+
+#[test]
+fn a_new_request_releases_the_one_before() {
+    let mut table = table();
+    table.hear(Time(0), A, 7, request("s", 1)).unwrap();
+    table.answer(Time(0), Revision(0), Ready::Nothing);
+    assert!(table.take_replies().is_empty(), "nothing to say");
+    table.hear(Time(5), A, 8, request("s", 2)).unwrap();
+    let replies = table.take_replies();
+    assert_eq!(replies.iter().map(|reply| reply.ticket).collect::<Vec<_>>(), [7]);
+    assert_eq!(table.hear(Time(6), A, 9, request("s", 2)).unwrap_err(), ExchangeRefusal::Superseded);
+}
+
+#[test]
+fn a_request_is_kept_until_there_is_something_to_say_or_its_time_is_over() {
+    let mut table = table();
+    table.hear(Time(0), A, 1, request("s", 1)).unwrap();
+    table.allot(2, 5);
+    table.grant(A, Index(4), Attempt(1), grant(4), false);
+    table.answer(Time(1), Revision(0), Ready::Nothing);
+    let replies = table.take_replies();
+    let answer = replies[0].result.as_ref().unwrap();
+    assert_eq!((answer.number, answer.epoch, answer.slots, answer.grants[0].id), (1, 3, 2, AttemptId(4, 1)));
+    table.hear(Time(2), A, 2, request("s", 2)).unwrap();
+    let until = table.next_wake().unwrap();
+    assert!((8_000..=12_010).contains(&until.0), "{until:?}");
+    table.answer(until, Revision(0), Ready::Nothing);
+    assert_eq!(table.take_replies().len(), 1);
+}
+
+#[test]
+fn a_new_process_of_the_same_pod_takes_over_and_the_old_one_is_refused() {
+    let mut table = table();
+    table.hear(Time(0), A, 1, request("old", 1)).unwrap();
+    table.grant(A, Index(4), Attempt(1), grant(4), false);
+    let report = table.hear(Time(1), A, 2, request("new", 1)).unwrap();
+    assert_eq!(report.left, [(Index(4), Attempt(1))]);
+    assert_eq!(table.hear(Time(2), A, 3, request("old", 2)).unwrap_err(), ExchangeRefusal::Superseded);
+}
+
+#[test]
+fn a_third_of_the_workers_silent_together_is_trouble_of_ours() {
+    let mut table = WorkerTable::new(3);
+    (1..=10).for_each(|number| table.add(Time(0), PodRole::Worker(number), true));
+    let speak = |table: &mut WorkerTable, from: u32, at: i64| {
+        for number in from..=10 {
+            let role = PodRole::Worker(number);
+            table.hear(Time(at), role, u64::from(number), request("s", u64::try_from(at + 1).unwrap())).unwrap();
+        }
+    };
+    speak(&mut table, 1, 0);
+    speak(&mut table, 4, 299_000);
+    assert_eq!(table.silent(Time(300_000)).len(), 3);
+    assert!(!table.is_cut_off(Time(300_000)), "three of ten");
+    speak(&mut table, 5, 299_001);
+    assert!(table.is_cut_off(Time(344_001)), "four of ten");
+}
+
+#[test]
+fn stock_is_named_once_and_a_lost_worker_again_and_again() {
+    let mut table = table();
+    table.hear(Time(0), A, 1, request("s", 1)).unwrap();
+    assert_eq!(table.silent(Time(44_999)), []);
+    assert_eq!(table.silent(Time(45_000)), [(A, Silence::Stock)]);
+    assert_eq!(table.silent(Time(50_000)), []);
+    assert_eq!(table.silent(Time(300_000)), [(A, Silence::Lost)]);
+    assert_eq!(table.silent(Time(300_001)), [(A, Silence::Lost)]);
+}
+
+#[test]
+fn slots_go_to_the_first_workers_first() {
+    let mut table = WorkerTable::new(3);
+    (1..=3).for_each(|number| table.add(Time(0), PodRole::Worker(number), true));
+    table.allot(4, 6);
+    assert_eq!(table.iter().map(|(_, worker)| worker.slots()).collect::<Vec<_>>(), [4, 2, 0]);
+    table.stop(PodRole::Worker(1), "idle");
+    table.allot(4, 6);
+    assert_eq!(table.iter().map(|(_, worker)| worker.slots()).collect::<Vec<_>>(), [4, 4, 2]);
+}
+
+#[test]
+fn a_worker_that_does_not_know_who_leads_is_told_and_then_says_everything() {
+    let mut table = WorkerTable::new(3);
+    table.add(Time(0), A, false);
+    let running = vec![AttemptId(5, 1)];
+    let report = table.hear(Time(0), A, 1, Request { epoch: 2, running: running.clone(), ..request("s", 8) }).unwrap();
+    assert!(report == Report::default() && table.awaits_announcements());
+    table.answer(Time(0), Revision(0), Ready::Nothing);
+    assert_eq!(table.take_replies()[0].result.as_ref().unwrap().epoch, 3);
+    let report = table.hear(Time(1), A, 2, Request { running, ..request("s", 9) }).unwrap();
+    assert_eq!((report.unknown.len(), table.awaits_announcements()), (1, false));
+    let later = table.hear(Time(2), A, 3, Request { epoch: 4, ..request("s", 10) });
+    assert_eq!(later.unwrap_err(), ExchangeRefusal::NotReady, "another leads by now");
+}

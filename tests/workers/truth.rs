@@ -1,0 +1,124 @@
+//! What really happened, whatever the operator believes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use maptask::api::status::MapTaskStatus;
+use maptask::core::ids::{Attempt, Index, ItemCount};
+use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
+use maptask_exchange::{AttemptId, End, Outcome};
+
+/// How an attempt ends that is left to itself.
+pub fn fate(id: AttemptId) -> Outcome {
+    let AttemptId(index, attempt) = id;
+    match (u64::from(index) * 7_919 + u64::from(attempt) * 104_729) % 10 {
+        0 => Outcome::Failed { exit_code: 3, message: "no luck".to_owned() },
+        1 => Outcome::OutOfMemory { exit_code: 137, message: String::new() },
+        _ => Outcome::Succeeded { result: Some(result(id)) },
+    }
+}
+
+pub fn result(AttemptId(index, attempt): AttemptId) -> String {
+    format!("{{\"index\":{index},\"attempt\":{attempt}}}")
+}
+
+#[derive(Default)]
+pub struct Truth {
+    /// Which workers run the item now.
+    running: BTreeMap<u32, BTreeSet<u32>>,
+    /// Attempts of it that succeeded, and those that failed by themselves or with their worker.
+    pub succeeded: BTreeMap<u32, BTreeSet<u32>>,
+    pub failed: BTreeMap<u32, u32>,
+    recorded: BTreeMap<u32, ItemPhase>,
+    pub begun: u64,
+}
+
+pub fn decode(status: &MapTaskStatus) -> Option<(Phases, Attempts)> {
+    let count = ItemCount::new(u64::try_from(status.items?).ok()?)?;
+    phases::decode(status.phases.as_ref()?, status.attempts.as_deref(), count).ok()
+}
+
+impl Truth {
+    pub fn began(&mut self, worker: u32, id: AttemptId) -> Result<(), String> {
+        self.begun += 1;
+        if let Some(phase) = self.recorded.get(&id.0) {
+            return Err(format!("item {} begins in worker {worker} after it was recorded as {phase:?}", id.0));
+        }
+        let workers = self.running.entry(id.0).or_default();
+        if !workers.is_empty() {
+            return Err(format!("item {} begins in worker {worker} while it runs in {workers:?}", id.0));
+        }
+        workers.insert(worker);
+        Ok(())
+    }
+
+    pub fn running(&self) -> usize {
+        self.running.values().map(BTreeSet::len).sum()
+    }
+
+    /// It runs no more in this worker, whatever the reason.
+    pub fn gone(&mut self, worker: u32, id: AttemptId) {
+        self.running.entry(id.0).or_default().remove(&worker);
+    }
+
+    pub fn ended(&mut self, worker: u32, end: &End) {
+        self.gone(worker, end.id);
+        match end.outcome {
+            Outcome::Succeeded { .. } => drop(self.succeeded.entry(end.id.0).or_default().insert(end.id.1)),
+            Outcome::Stopped => {}
+            _ => *self.failed.entry(end.id.0).or_default() += 1,
+        }
+    }
+
+    /// Final phases stay.
+    pub fn check_write(&mut self, status: &MapTaskStatus) -> Result<(), String> {
+        let Some((phases, _)) = decode(status) else { return Ok(()) };
+        for index in phases.count().indexes() {
+            let Some(phase) = phases.get(index) else { continue };
+            match self.recorded.get(&index.0) {
+                Some(before) if *before != phase => {
+                    return Err(format!("item {index} was recorded as {before:?} and is now {phase:?}"));
+                }
+                None if phase.is_terminal() => {
+                    if phase == ItemPhase::Succeeded && !self.succeeded.contains_key(&index.0) {
+                        return Err(format!("item {index} is recorded as Succeeded and never did"));
+                    }
+                    self.recorded.insert(index.0, phase);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What is acknowledged is recorded.
+    pub fn check_acknowledged(end: &End, status: &MapTaskStatus) -> Result<(), String> {
+        let Some((phases, tries)) = decode(status) else { return Err("acknowledged without a record".to_owned()) };
+        let index = Index(end.id.0);
+        let is_over = phases.get(index).is_some_and(ItemPhase::is_terminal);
+        if is_over || tries.get(index).attempt > Attempt(end.id.1) {
+            return Ok(());
+        }
+        Err(format!("the end of {:?} is acknowledged and not recorded", end.id))
+    }
+
+    pub fn check_end(&self, status: &MapTaskStatus, lines: &BTreeMap<u32, String>, retries: u32) -> Result<(), String> {
+        let Some((phases, _)) = decode(status) else { return Ok(()) };
+        for index in phases.count().indexes() {
+            let (good, bad) = (self.succeeded.get(&index.0), self.failed.get(&index.0).copied().unwrap_or(0));
+            match phases.get(index) {
+                Some(ItemPhase::Succeeded) => {
+                    let line = lines.get(&index.0).cloned().unwrap_or_default();
+                    let is_one = |attempt: &u32| result(AttemptId(index.0, *attempt)) == line;
+                    if !good.is_some_and(|attempts| attempts.iter().any(is_one)) {
+                        return Err(format!("item {index} has the result {line:?}, attempts {good:?} succeeded"));
+                    }
+                }
+                Some(ItemPhase::Failed) if bad <= retries => {
+                    return Err(format!("item {index} failed after {bad} failures, retries {retries}"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
