@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use random::Random;
 use world::World;
 
-const SEEDS: u64 = 3_000;
+const SEEDS: u64 = 1_000;
 
 fn run(seed: u64, talk: bool) -> Result<(), String> {
     World::new(Random::new(seed ^ 0x00C0_FFEE), talk).run_to_the_end().map_err(|problem| {
