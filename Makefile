@@ -29,8 +29,9 @@ test-unit: ## unit and property tests, and allocations of the core; no cluster
 # thirds of the time.
 test-simulation soak: export MALLOC_TRIM_THRESHOLD_ = 2000000000
 
-test-simulation: ## the core in 10,000 simulated worlds
+test-simulation: ## the core in 10,000 simulated worlds, and in 1,000 with workers
 	$(CARGO) test --quiet --locked --test simulation
+	$(CARGO) test --quiet --locked --test workers
 
 # Covers only lines that differ from main. Without a difference, or without main, it does nothing.
 test-mutants: ## mutation testing of the changed lines of src/core, for at most 10 minutes
@@ -45,8 +46,9 @@ test-cluster: ## the installed operator on a real cluster
 test-faults: ## 30 runs that kill the operator behind a faulty proxy (FAULT_SEED=n: one)
 	@scripts/test-faults.sh
 
-soak: ## 500,000 new simulated worlds and up to 1,000 fault runs within FAULT_MINUTES (120)
+soak: ## 500,000 new simulated worlds, 50,000 with workers, and up to 1,000 fault runs within FAULT_MINUTES (120)
 	SIMULATION_FROM=$$(date +%Y%m%d)000000 SIMULATION_SEEDS=500000 $(CARGO) test --locked --test simulation -- --nocapture
+	SIMULATION_FROM=$$(date +%Y%m%d)000000 SIMULATION_SEEDS=50000 $(CARGO) test --locked --test workers -- --nocapture
 	FAULT_FROM=$$(date +%Y%m%d)000 FAULT_RUNS=$${FAULT_RUNS:-1000} FAULT_MINUTES=$${FAULT_MINUTES:-120} scripts/test-faults.sh
 
 bench: ## compare MapTask, Indexed Job and a bare loop, for docs/benchmarks.md (BENCH_SHAPES, BENCH_ROUNDS)

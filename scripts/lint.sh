@@ -23,7 +23,8 @@ if [[ $("$deny" --version 2>/dev/null) != "cargo-deny $CARGO_DENY" ]]; then
   cargo install --quiet --locked --version "$CARGO_DENY" --root target/tools cargo-deny 2>target/cargo-deny.log ||
     die "cargo-deny can't be built: see target/cargo-deny.log"
 fi
-deny() { "$deny" "$@" >target/cargo-deny.log 2>&1 || die "deny.toml: $(cat target/cargo-deny.log)"; }
+# Without --workspace it checks the operator alone, and not the worker, whose program is in the image as well.
+deny() { "$deny" --workspace "$@" >target/cargo-deny.log 2>&1 || die "deny.toml: $(cat target/cargo-deny.log)"; }
 deny --locked --log-level error check --hide-inclusion-graph --deny unmatched-skip licenses bans sources
 # Never fetched here: a check must not change its mind because the network did.
 if compgen -G "${CARGO_HOME:-$HOME/.cargo}/advisory-dbs/advisory-db-*/" >/dev/null; then
