@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use maptask_exchange::{AttemptId, Grant};
 
-use crate::core::ids::{Index, PodRole, Time};
+use crate::core::ids::{Index, MAX_ITEMS, PodRole, Time};
 use crate::core::items::item_env;
 use crate::core::phases::Raises;
 use crate::core::pod::StopReason;
@@ -16,8 +16,8 @@ use crate::core::workers::{Ready, Silence, Stock, Worker};
 const ALL_FAILED: u32 = 20;
 /// Grants are recorded ahead in steps of at least so many items.
 const MIN_STEP: u32 = 1_000;
-/// Grants are recorded ahead in at most about so many steps over a whole list.
-const STEPS: u32 = 20;
+/// And by what the workers do in this time, in microseconds: a status is written once a second at best.
+const AHEAD_MICROS: u64 = 20_000_000;
 
 impl Run {
     /// How many workers there should be.
@@ -102,9 +102,12 @@ impl Run {
             workers.recorded = workers.mark.0;
         }
         let count = self.spec.count().get();
-        let step = (count / STEPS).max(MIN_STEP);
         let next = self.items.peek(usize::MAX);
         let Some(workers) = &mut self.workers else { return };
+        let slots: usize = workers.table.iter().map(|(_, worker)| worker.slots()).sum();
+        let micros = workers.table.durations().ninetieth_percentile().unwrap_or(AHEAD_MICROS);
+        let by_speed = (AHEAD_MICROS / micros).saturating_mul(slots as u64);
+        let step = u32::try_from(by_speed).unwrap_or(u32::MAX).clamp(MIN_STEP, MAX_ITEMS);
         let Some(next) = next.filter(|next| next.0.saturating_add(step / 2) >= workers.mark.0.0) else { return };
         if workers.mark.0.0 < count {
             let mark = Index(next.0.saturating_add(step).min(count));

@@ -14,6 +14,7 @@ use crate::core::pods::retention::FinishedPod;
 use crate::core::port::{CheckOutcome, WriteOutcome};
 use crate::core::queue::quota;
 use crate::core::spec::outcome::FailReason;
+use crate::core::task::workers::RETIRE_MILLIS;
 
 impl Task {
     /// The watch shows a pod of this task.
@@ -58,7 +59,11 @@ impl Task {
                 let not_before = poll.now.plus_millis(INDETERMINATE_MILLIS);
                 self.retention.put(self.writer.revision(), FinishedPod { ended: true, not_before, ..finished_pod });
             }
-            // Nothing of a task runs after its end.
+            // Nothing of a task runs after its end; workers have been told to end by themselves.
+            Progress::Pending(_) | Progress::Started if role.is_worker() => {
+                let not_before = poll.now.plus_millis(RETIRE_MILLIS);
+                self.retention.delete_now(FinishedPod { not_before, ..finished_pod });
+            }
             Progress::Pending(_) | Progress::Started => self.retention.delete_now(finished_pod),
         }
     }

@@ -13,7 +13,7 @@ use crate::core::task::{PollContext, Stage, Task};
 /// What workers are told once the task needs them no more.
 const ENDED: &str = "the task has ended";
 /// How long workers have to end by themselves once the task needs them no more, in milliseconds.
-const RETIRE_MILLIS: u64 = 10_000;
+pub(super) const RETIRE_MILLIS: u64 = 10_000;
 
 impl Task {
     /// A worker of this task speaks.
