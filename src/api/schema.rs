@@ -97,6 +97,13 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
         ".results.maxBytesPerItem",
     ));
     rules.push(rule(
+        "!has(self.workers) || self.template.spec.containers.exists(c, has(c.command) && size(c.command) > 0 && \
+         c.name == (has(self.container) ? self.container : self.template.spec.containers[0].name))",
+        "workers run the command of the item's container once for each item, and it has none: give command (and args); what an \
+         image runs by itself is in its configuration (Entrypoint and Cmd)",
+        ".template.spec.containers",
+    ));
+    rules.push(rule(
         "!has(self.workers) || !has(self.cache) || !self.cache.serialize",
         "workers do not wait for the items of other tasks: set cache.serialize to false, or remove workers",
         ".cache.serialize",

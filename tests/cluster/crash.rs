@@ -72,7 +72,7 @@ fn operators() -> Vec<String> {
     .collect()
 }
 
-fn kill_operator() -> usize {
+pub fn kill_operator() -> usize {
     let pids = operators();
     for pid in &pids {
         assert!(Command::new("kill").args(["-KILL", pid]).status().unwrap().success());

@@ -33,6 +33,7 @@ mod values;
 mod variables;
 mod waits;
 mod words;
+mod workers;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -50,7 +50,23 @@ fn the_api_server_refuses_what_the_schema_can_tell() {
         (json!({ "items": { "count": 3 }, "container": "No Name" }), "spec.container in body should match"),
         (
             json!({ "items": { "count": 3 }, "results": { "maxBytesPerItem": 5000 } }),
-            "spec.results.maxBytesPerItem in body should be less than or equal to 4096",
+            "without workers a result is a termination message, of which at most 4096 bytes come",
+        ),
+        (
+            json!({ "items": { "count": 3 }, "workers": { "slots": 0 } }),
+            "spec.workers.slots in body should be greater than",
+        ),
+        (
+            json!({ "items": { "count": 3 }, "workers": { "slots": 257 } }),
+            "spec.workers.slots in body should be less than",
+        ),
+        (
+            json!({ "items": { "count": 3 }, "workers": {}, "template": { "spec": { "containers": [{ "name": "m", "image": "x" }] } } }),
+            "workers run the command of the item's container once for each item, and it has none: give command",
+        ),
+        (
+            json!({ "items": { "count": 3 }, "workers": {}, "cache": { "version": "1", "serialize": true } }),
+            "set cache.serialize to false, or remove workers",
         ),
         (
             json!({ "items": { "count": 3 }, "results": { "source": "None" }, "reduce": { "template": { "spec": { "containers": [{ "name": "m" }] } } } }),

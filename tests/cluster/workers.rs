@@ -1,0 +1,102 @@
+//! Many items in a pod: what a user sees of `spec.workers` on a real node.
+
+use serde_json::{Value, json};
+
+use crate::crash::kill_operator;
+use crate::kubectl::{Namespace, real_task};
+use crate::{alone, undisturbed};
+
+fn count(status: &Value, phase: &str) -> i64 {
+    status["counts"][phase].as_i64().unwrap_or(-1)
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn items_that_share_pods_have_retries_results_in_order_and_a_log() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("workers");
+    // Item 13 fails at first, item 77 always; an argument and a variable say which item it is.
+    let script = "echo hello from $(MAPTASK_ITEM); \
+                  if [ $MAPTASK_INDEX = 13 ] && [ $MAPTASK_ATTEMPT = 1 ]; then echo not yet >&2; exit 4; fi; \
+                  if [ $(MAPTASK_ITEM) = 77 ]; then echo never >&2; exit 3; fi; \
+                  echo \"{\\\"item\\\":$MAPTASK_ITEM,\\\"of\\\":$MAPTASK_COUNT}\" > $MAPTASK_RESULT";
+    let spec = json!({
+        "items": { "count": 200 }, "concurrency": 4, "workers": { "slots": 2 }, "retries": 1, "minSuccessRatio": 0.995,
+        "remainingItems": { "onSuccess": "Drain" },
+    });
+    namespace.apply(&real_task("t", &spec, script));
+    let status = namespace.wait_for_end("t");
+    assert_eq!((&status["phase"], count(&status, "succeeded")), (&json!("Succeeded"), 199), "{status}");
+    assert_eq!((count(&status, "failed"), count(&status, "retried")), (1, 2), "{status}");
+    assert_eq!(status["failedIndexes"], "77");
+    let failures = status["failures"].to_string();
+    assert!(failures.contains("never") && failures.contains("not yet"), "{failures}");
+    for (index, line) in namespace.results("t").iter().enumerate() {
+        let expected = if index == 77 { Value::Null } else { json!({ "item": index, "of": 200 }) };
+        assert_eq!(*line, expected, "item {index}");
+    }
+    let pods = namespace.list("pods");
+    let names: Vec<&str> = pods.iter().filter_map(|pod| pod["metadata"]["name"].as_str()).collect();
+    assert!((1..=2).contains(&names.len()) && names.iter().all(|name| name.starts_with("t-worker-")), "{names:?}");
+    let logs: String = names.iter().map(|name| namespace.kubectl(&["logs", name])).collect();
+    assert!(logs.contains("[42] hello from 42"), "each line says of which item it is");
+    // They end by themselves, and can be looked at.
+    namespace.wait("the workers to end", || {
+        let pods = namespace.list("pods");
+        pods.iter().all(|pod| pod["status"]["phase"] == "Succeeded").then_some(())
+    });
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn an_operator_killed_while_workers_run_loses_nothing_and_repeats_nothing() {
+    let _alone = alone();
+    let namespace = Namespace::new("workers-kill");
+    // Each attempt leaves a line in the log of its worker.
+    let spec = json!({ "items": { "count": 3_000 }, "concurrency": 2, "workers": { "slots": 2 } });
+    namespace.apply(&real_task("t", &spec, "echo began; sleep 0.01; echo $MAPTASK_INDEX > $MAPTASK_RESULT"));
+    for done in [100, 500, 900, 1_300, 1_700] {
+        namespace.wait(&format!("{done} successes"), || {
+            let status = namespace.status("t");
+            (count(&status, "succeeded") >= done || status["completionTime"].is_string()).then_some(())
+        });
+        namespace.wait("operator to kill", || (kill_operator() > 0).then_some(()));
+    }
+    let status = namespace.wait_for_end("t");
+    assert_eq!((&status["phase"], count(&status, "succeeded")), (&json!("Succeeded"), 3_000), "{status}");
+    assert_eq!(count(&status, "retried"), 0, "an item was taken for lost: {status}");
+    let indexes: Vec<i64> = namespace.results("t").iter().map(|line| line.as_i64().unwrap()).collect();
+    assert_eq!(indexes, (0..3_000).collect::<Vec<_>>());
+    let logs = namespace.kubectl(&["logs", "-l", "maptask.dev/name=t", "--tail=-1", "--prefix=false"]);
+    assert_eq!(logs.lines().filter(|line| line.ends_with("began")).count(), 3_000, "each item began once");
+    assert!(status["workers"]["epoch"].as_i64() >= Some(2), "{status}");
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_worker_that_somebody_deletes_costs_its_items_no_retry() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("workers-delete");
+    let spec = json!({ "items": { "count": 200 }, "concurrency": 2, "workers": { "slots": 2 } });
+    namespace.apply(&real_task("t", &spec, "sleep 0.05; echo $MAPTASK_INDEX > $MAPTASK_RESULT"));
+    namespace.wait("a few successes", || (count(&namespace.status("t"), "succeeded") >= 20).then_some(()));
+    namespace.kubectl(&["delete", "pod", "-l", "maptask.dev/name=t", "--wait=false"]);
+    let status = namespace.wait_for_end("t");
+    assert_eq!((&status["phase"], count(&status, "succeeded")), (&json!("Succeeded"), 200), "{status}");
+    assert_eq!(status["failures"].as_array().map_or(0, Vec::len), 0, "{status}");
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_program_that_is_not_there_is_named_before_a_list_is_burnt() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("workers-typo");
+    let spec = json!({ "items": { "count": 100_000 }, "concurrency": 2, "workers": {}, "retries": 0 });
+    let mut task = real_task("t", &spec, "true");
+    task["spec"]["template"]["spec"]["containers"][0]["command"] = json!(["/no/such/program"]);
+    namespace.apply(&task);
+    let status = namespace.wait_for_end("t");
+    assert_eq!(status["phase"], "Failed");
+    assert!(count(&status, "failed") < 1_000, "{status}");
+    assert!(status["message"].as_str().unwrap().contains("NeverStarted"), "{status}");
+}
