@@ -46,6 +46,9 @@ pub const HOLD_MILLIS: u64 = 10_000;
 pub const PATIENCE_MILLIS: u64 = 10_000;
 /// How long after it sent the last request that was answered a worker may begin what it holds, in milliseconds.
 pub const BEGIN_WITHIN_MILLIS: u64 = 30_000;
+/// How long after it sent the last request that was answered a worker lets programs run whose begin no answer has confirmed, in
+/// milliseconds: the operator does not know that they run, and may grant their items elsewhere soon.
+pub const CONFIRM_WITHIN_MILLIS: u64 = 33_000;
 /// How long after a worker's last request the operator may grant elsewhere what had not begun, in milliseconds.
 pub const REGRANT_AFTER_MILLIS: u64 = 45_000;
 /// Most bytes of results and messages that are not acknowledged; above it a worker begins nothing more.

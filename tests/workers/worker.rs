@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 
 use maptask::core::ids::Time;
 use maptask_exchange::{
-    Answer, AttemptId, BEGIN_WITHIN_MILLIS, End, Leaving, Outcome, REGRANT_AFTER_MILLIS, Request, State,
+    Answer, AttemptId, BEGIN_WITHIN_MILLIS, CONFIRM_WITHIN_MILLIS, End, Leaving, Outcome, Request, State,
 };
 
 use crate::random::Random;
 use crate::truth::fate;
-
-/// A program whose begin no answer has confirmed for so long is killed: the operator may grant its item elsewhere soon.
-const CONFIRM_WITHIN_MILLIS: u64 = REGRANT_AFTER_MILLIS - 5_000;
 
 pub struct Program {
     pub id: AttemptId,

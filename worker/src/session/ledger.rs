@@ -1,11 +1,11 @@
 //! What does this worker hold, and what may it begin?
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
 
 use maptask_exchange::{
-    Answer, AttemptId, BEGIN_WITHIN_MILLIS, Grant, Leaving, MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES, MAX_SLOTS, Outcome,
-    Request, State,
+    Answer, AttemptId, BEGIN_WITHIN_MILLIS, CONFIRM_WITHIN_MILLIS, Grant, Leaving, MAX_MESSAGE_BYTES,
+    MAX_REQUEST_BYTES, MAX_SLOTS, Outcome, Request, State,
 };
 
 use super::Outbox;
@@ -38,8 +38,12 @@ pub struct Ledger {
     begun: u64,
     state: State,
     open: VecDeque<Sent>,
-    /// When the newest request was sent that has been answered.
+    /// When the newest request was sent that who leads has answered.
     answered: Option<Duration>,
+    /// The same, whoever has answered.
+    heard: Option<Duration>,
+    /// What runs without an answer to a request that says so; with the first request that did, or 0.
+    unconfirmed: BTreeMap<AttemptId, u64>,
     /// Whether the operator has heard that this worker leaves.
     farewell: bool,
 }
@@ -95,6 +99,8 @@ impl Ledger {
             state: State::Working,
             open: VecDeque::new(),
             answered: None,
+            heard: None,
+            unconfirmed: BTreeMap::new(),
             farewell: false,
         }
     }
@@ -102,6 +108,8 @@ impl Ledger {
     /// The next request. It renounces the answer to the one before.
     pub fn request(&mut self, now: Duration) -> Request {
         self.number += 1;
+        let number = self.number;
+        self.unconfirmed.values_mut().filter(|said| **said == 0).for_each(|said| *said = number);
         let held = (self.running.len() + self.stock.len()) * ID_BYTES;
         let (ended, through) = self.outbox.to_send(MAX_REQUEST_BYTES.saturating_sub(ENVELOPE + held));
         self.open.push_back(Sent { number: self.number, at: now, through, leaving: !self.takes_more() });
@@ -132,15 +140,19 @@ impl Ledger {
         let mut effects = Effects::default();
         self.outbox.acknowledge(answer.acknowledged);
         if answer.epoch > self.epoch {
+            // Another leader, which has taken nothing else of the request: it has yet to say which of the stock is still here.
             self.epoch = answer.epoch;
             self.outbox.send_all_again();
-            effects.news = !self.outbox.is_empty();
-        } else {
-            self.outbox.received(sent.through);
-            effects.news = self.outbox.has_after(sent.through);
+            self.heard = self.heard.max(Some(sent.at));
+            self.answered = None;
+            return Taken::Newest(Effects { news: true, ..effects });
         }
+        self.outbox.received(sent.through);
+        effects.news = self.outbox.has_after(sent.through);
         self.farewell |= sent.leaving;
         self.answered = self.answered.max(Some(sent.at));
+        self.heard = self.heard.max(self.answered);
+        self.unconfirmed.retain(|_, said| *said == 0 || *said > sent.number);
         if answer.number != self.number {
             return Taken::Late {
                 granted: !answer.grants.is_empty()
@@ -191,6 +203,7 @@ impl Ledger {
         let grant = self.stock.pop_front()?;
         self.stocked.remove(&grant.id);
         self.running.insert(grant.id);
+        self.unconfirmed.insert(grant.id, 0);
         self.begun += 1;
         Some(grant)
     }
@@ -205,14 +218,27 @@ impl Ledger {
     pub fn ended(&mut self, id: AttemptId, micros: u64, mut outcome: Outcome) {
         bound(&mut outcome);
         self.running.remove(&id);
+        self.unconfirmed.remove(&id);
         if !self.revoked.remove(&id) {
             self.outbox.push(id, micros, outcome);
         }
     }
 
+    /// What is to be killed, since the operator may not know that it runs. It has no end, as what is revoked.
+    pub fn take_unconfirmed(&mut self, now: Duration) -> Vec<AttemptId> {
+        let within = Duration::from_millis(CONFIRM_WITHIN_MILLIS);
+        if self.unconfirmed.is_empty() || self.heard.is_none_or(|at| now.saturating_sub(at) < within) {
+            return Vec::new();
+        }
+        let late: Vec<AttemptId> = std::mem::take(&mut self.unconfirmed).into_keys().collect();
+        self.revoked.extend(&late);
+        late
+    }
+
     /// An attempt could not be begun: it is no longer held, and the worker leaves.
     pub fn could_not_start(&mut self, id: AttemptId, message: String) {
         self.running.remove(&id);
+        self.unconfirmed.remove(&id);
         self.revoked.remove(&id);
         self.begun = self.begun.saturating_sub(1);
         self.leave(Leaving::CannotStart, message);
@@ -221,6 +247,7 @@ impl Ledger {
     /// An attempt that was begun is no longer held, and has no end: it was revoked, or is given back.
     pub fn given_back(&mut self, id: AttemptId) {
         self.running.remove(&id);
+        self.unconfirmed.remove(&id);
         self.revoked.remove(&id);
     }
 
@@ -315,7 +342,7 @@ impl Ledger {
 
     /// Whether the operator was ever heard.
     pub const fn was_answered(&self) -> bool {
-        self.answered.is_some()
+        self.heard.is_some()
     }
 
     /// When the newest request was sent that has been answered.

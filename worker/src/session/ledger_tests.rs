@@ -9,7 +9,7 @@ use super::{Effects, Ledger, Taken};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn ledger() -> Ledger {
-    Ledger::new("00c0ffee00c0ffee".to_owned(), 0, 1, 1)
+    Ledger::new("00c0ffee00c0ffee".to_owned(), 1, 1, 1)
 }
 
 fn grants(count: u32) -> Vec<Grant> {
@@ -117,4 +117,34 @@ fn a_worker_that_leaves_holds_no_stock_and_takes_none() {
     taken(&mut ledger, 2 * SECOND, grants(3));
     assert!(ledger.is_settled() && ledger.has_said_farewell());
     assert!(matches!(ledger.state(), State::Leaving { reason: Leaving::CannotStart, .. }));
+}
+
+#[test]
+fn a_program_that_no_answer_has_confirmed_is_killed_before_its_item_can_be_granted_elsewhere() {
+    let mut ledger = ledger();
+    taken(&mut ledger, SECOND, grants(2));
+    let first = ledger.begin(2 * SECOND).unwrap().id;
+    let number = ledger.request(3 * SECOND).number;
+    ledger.take(Answer { slots: 2, ..answer(number, Vec::new()) });
+    let second = ledger.begin(4 * SECOND).unwrap().id;
+    ledger.request(5 * SECOND);
+    ledger.failed(3);
+    assert_eq!(ledger.take_unconfirmed(35 * SECOND), []);
+    assert_eq!(ledger.take_unconfirmed(36 * SECOND), [second], "what an answer has confirmed runs on");
+    assert_eq!(ledger.take_unconfirmed(37 * SECOND), []);
+    ledger.ended(second, 1, Outcome::Stopped);
+    ledger.ended(first, 1, Outcome::Stopped);
+    assert_eq!(ledger.request(38 * SECOND).ended.len(), 1, "its end is nobody's");
+}
+
+#[test]
+fn after_another_leader_is_heard_nothing_begins_before_its_next_answer() {
+    let mut ledger = ledger();
+    taken(&mut ledger, SECOND, grants(2));
+    let number = ledger.request(2 * SECOND).number;
+    ledger.take(Answer { epoch: 2, ..answer(number, Vec::new()) });
+    assert!(ledger.begin(2 * SECOND).is_none());
+    let number = ledger.request(3 * SECOND).number;
+    ledger.take(Answer { epoch: 2, revoked: vec![AttemptId(0, 1)], ..answer(number, Vec::new()) });
+    assert_eq!(ledger.begin(3 * SECOND).unwrap().id, AttemptId(1, 1));
 }

@@ -193,6 +193,9 @@ impl Worker {
         self.runner.record.borrow_mut().conclude(None, false);
         loop {
             self.begin_items();
+            for id in self.ledger.take_unconfirmed(now()) {
+                self.revoke(id, Instant::now());
+            }
             if let Some(exit) = self.is_over() {
                 return Ok(exit);
             }

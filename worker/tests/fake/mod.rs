@@ -254,7 +254,7 @@ pub(crate) fn config(url: &str) -> Config {
         url: url.to_owned(),
         server_name: "localhost".to_owned(),
         ca: String::new(),
-        epoch: 0,
+        epoch: 1,
         task: "words".to_owned(),
         count: 100,
         mode: Mode::Exec,
