@@ -22,7 +22,7 @@ fn items_that_share_pods_have_retries_results_in_order_and_a_log() {
                   echo \"{\\\"item\\\":$MAPTASK_ITEM,\\\"of\\\":$MAPTASK_COUNT}\" > $MAPTASK_RESULT";
     let spec = json!({
         "items": { "count": 200 }, "concurrency": 4, "workers": { "slots": 2 }, "retries": 1, "minSuccessRatio": 0.995,
-        "remainingItems": { "onSuccess": "Drain" },
+        "remainingItems": { "onSuccess": "Run" },
     });
     namespace.apply(&real_task("t", &spec, script));
     let status = namespace.wait_for_end("t");
@@ -55,7 +55,7 @@ fn an_operator_killed_while_workers_run_loses_nothing_and_repeats_nothing() {
     // Each attempt leaves a line in the log of its worker.
     let spec = json!({ "items": { "count": 3_000 }, "concurrency": 2, "workers": { "slots": 2 } });
     namespace.apply(&real_task("t", &spec, "echo began; sleep 0.01; echo $MAPTASK_INDEX > $MAPTASK_RESULT"));
-    for done in [100, 500, 900, 1_300, 1_700] {
+    for done in [100, 900] {
         namespace.wait(&format!("{done} successes"), || {
             let status = namespace.status("t");
             (count(&status, "succeeded") >= done || status["completionTime"].is_string()).then_some(())
