@@ -6,6 +6,8 @@ use maptask::api::conditions::{ConditionType, find_true, is_true};
 use maptask::api::status::MapTaskStatus;
 use maptask::core::port::TaskSeen;
 
+use crate::world::{Pod, World};
+
 /// SAFETY: no status that is written contradicts itself, or the spec that it is of.
 pub fn check_write(task: &TaskSeen, new: &MapTaskStatus) -> Result<(), String> {
     let wrong = |what: String| Err(format!("{}: {what} in phase {:?}", task.key, new.phase));
@@ -67,4 +69,19 @@ fn check_transition(task: &TaskSeen, new: &MapTaskStatus, condition: &Condition)
         return Err(format!("{}: {condition:?} after {:?}", task.key, task.status.conditions));
     }
     Ok(())
+}
+
+impl World {
+    /// SAFETY: of a suspended task that is called idle no pod is alive that the operator knows.
+    pub fn check_idle(&self, task: &TaskSeen) -> Result<(), String> {
+        let is_idle = task.status.phase == Some(TaskPhase::Suspended)
+            && !is_true(&task.status.conditions, ConditionType::Reconciling);
+        // A late create may bring back a name that the operator has known, after this was written.
+        let is_own = |pod: &Pod| pod.seen.owner_uid.as_ref() == Some(&task.uid) && pod.life.is_open() && !pod.late;
+        let alive = self.pods.iter().find(|(key, pod)| is_own(pod) && self.operator.known.pods.contains(key));
+        match alive.filter(|_| is_idle) {
+            Some((key, _)) => Err(format!("{} is called idle, but {key:?} lives", task.key)),
+            None => Ok(()),
+        }
+    }
 }

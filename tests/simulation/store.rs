@@ -130,6 +130,7 @@ impl World {
 
     /// SAFETY: of a task as it is recorded now, every success has its line.
     pub fn check_stored(&mut self, task: &TaskSeen) -> Result<(), String> {
+        self.check_idle(task)?;
         self.turns.extend(turns(task).map(|turn| (task.uid.clone(), turn)));
         match recorded(&task.status) {
             // Until the next write somebody's hand may be seen; that it is at the end is checked there.
