@@ -52,7 +52,7 @@ pub async fn acquire(client: Client, args: &RunArgs, stop: &CancellationToken) -
         .with_identity(&args.identity)
         .with_duration(DURATION_SECONDS)
         .with_grace(GRACE_SECONDS)
-        .with_field_manager(crate::apply::FIELD_MANAGER)
+        .with_field_manager(crate::api::FIELD_MANAGER)
         .build()
         .await
         .map_err(|problem| LeaseError::Refused {

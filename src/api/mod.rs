@@ -24,6 +24,9 @@ pub use retry_policy::{OutcomeCategory, RetryPolicy, RuleAction};
 pub use spec::{Items, MapTask, MapTaskSpec, Range, ResultSource, Results};
 pub use status::{ItemCounts, MapTaskStatus, ResultShards, TaskPhase, Waiting, WaitingReason};
 
+/// The manager that the API server notes for the fields that the operator writes.
+pub const FIELD_MANAGER: &str = "maptask-operator";
+
 /// Labels of the objects that the operator creates.
 pub mod labels {
     /// The task's name, on pods and ConfigMaps of results.

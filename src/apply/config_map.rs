@@ -6,9 +6,9 @@ use kube::Client;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::FIELD_MANAGER;
 use super::answer::{Meaning, meaning};
 use super::request::{Failure, Partial, get_metadata, send};
+use crate::api::FIELD_MANAGER;
 
 fn collection(namespace: &str) -> String {
     format!("/api/v1/namespaces/{namespace}/configmaps")

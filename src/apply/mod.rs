@@ -26,8 +26,6 @@ use crate::core::port::{Action, Answer, CacheLookupOutcome, CreateOutcome, Plan,
 use crate::serve::events::Events;
 use crate::serve::metrics::Metrics;
 
-/// The manager that the API server notes for our fields.
-pub const FIELD_MANAGER: &str = "maptask-operator";
 /// Answers in the queue to the core at most. While it is full, answered requests keep their turn: backpressure.
 pub const ANSWERS: usize = 4_096;
 /// Carries plans out. Every action runs on its own. How many creates are on their way is for the core's window to say, since

@@ -5,9 +5,9 @@ use kube::Client;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
-use super::FIELD_MANAGER;
 use super::answer::{Meaning, meaning};
 use super::request::{Failure, Partial, send};
+use crate::api::FIELD_MANAGER;
 use crate::core::phases::Raises;
 use crate::core::pod::{Holder, WorkerHome};
 use crate::core::port::{Check, CheckOutcome, Create, CreateOutcome, Delete, DeleteOutcome, GetPodOutcome, PodId};

@@ -7,12 +7,12 @@ use kube::Client;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::FIELD_MANAGER;
 use super::answer::{Meaning, meaning};
 use super::cache::StoreError;
 use super::request::{Partial, send};
 use super::results::NotStored;
 use super::stores::Stores;
+use crate::api::FIELD_MANAGER;
 use crate::api::MapTask;
 use crate::core::ids::TaskKey;
 use crate::core::port::{Expire, Note, TaskSeen, Write, WriteOutcome};

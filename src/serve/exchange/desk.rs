@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::doors::Room;
 use super::metrics::ExchangeMetrics;
-use super::tokens::Identity;
+use super::review::Identity;
 use crate::core::port::{Event, Exchange, ExchangeRefusal, Reply};
 
 /// Requests that wait for the core at most. It takes all of them in at once, at least every few milliseconds.
@@ -147,7 +147,7 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::serve::exchange::tokens::Identity;
+    use crate::serve::exchange::review::Identity;
 
     fn identity() -> Identity {
         Identity { namespace: "ns".into(), pod: "t-w-0-1".into(), pod_uid: "u".into() }

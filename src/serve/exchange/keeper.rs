@@ -11,8 +11,8 @@ use tokio_rustls::rustls::pki_types::UnixTime;
 
 use super::address::{self, Location, NoLocation};
 use super::certificate::{LiveCertificate, Material, Unusable};
+use super::options::ExchangeArgs;
 use super::secret::{OwnSecret, SecretError};
-use crate::args::ExchangeArgs;
 use crate::core::exchange_address::ExchangeAddress;
 
 /// How often it looks.

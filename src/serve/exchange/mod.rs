@@ -15,6 +15,7 @@ mod issue;
 mod keeper;
 mod listener;
 mod metrics;
+mod options;
 mod review;
 mod secret;
 mod service;
@@ -38,9 +39,9 @@ use self::certificate::LiveCertificate;
 pub use self::desk::{Desk, Incoming};
 use self::keeper::Keeper;
 pub use self::metrics::ExchangeMetrics;
+pub use self::options::{ExchangeArgs, ListenAddress};
 use self::service::Service;
 use self::tokens::Tokens;
-use crate::args::ExchangeArgs;
 use crate::core::exchange_address::ExchangeAddress;
 
 /// How long the last answers may take to leave: those who wait are told that nobody answers them here any more.

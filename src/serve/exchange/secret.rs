@@ -75,8 +75,7 @@ impl OwnSecret {
 
     /// Fails with a conflict if another replica was faster.
     async fn write(&self, found: Option<Secret>, issued: &Issued) -> Result<(), kube::Error> {
-        let params =
-            PostParams { field_manager: Some(crate::apply::FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let params = PostParams { field_manager: Some(crate::api::FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let data = Some(data(issued));
         if let Some(secret) = found {
             self.secrets.replace(&self.name, &params, &Secret { data, ..secret }).await?;

@@ -14,7 +14,8 @@ use super::contents;
 use super::desk::{Closed, Desk};
 use super::doors::Place;
 use super::metrics::ExchangeMetrics;
-use super::tokens::{Identity, Tokens, Verdict};
+use super::review::{Identity, Verdict};
+use super::tokens::Tokens;
 use crate::core::port::ExchangeRefusal;
 
 /// Answers requests.

@@ -14,7 +14,7 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::bounds::Bucket;
 use super::metrics::ExchangeMetrics;
-use super::review;
+use super::review::{Verdict, review};
 
 /// Tokens whose review is remembered at most: a worker has one at a time, and a new one every hour or so.
 const REMEMBERED: usize = 8_192;
@@ -31,38 +31,6 @@ const ACCEPTED: (Duration, Duration) = (Duration::from_mins(1), Duration::from_h
 const REJECTED: Duration = Duration::from_secs(10);
 /// The same if the review failed.
 const FAILED: Duration = Duration::from_secs(1);
-
-/// The pod that a token was made for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub(super) namespace: Arc<str>,
-    pub(super) pod: Arc<str>,
-    pub(super) pod_uid: Arc<str>,
-}
-
-/// What the API server says of a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It is of this pod.
-    Pod(Identity),
-    /// It is good, and of no pod.
-    NoPod,
-    /// It is not good, or for somebody else.
-    NotAuthenticated,
-    /// That could not be found out.
-    Failed,
-}
-
-impl Verdict {
-    fn as_str(&self) -> &'static str {
-        match self {
-            Self::Pod(_) => "accepted",
-            Self::NoPod => "no_pod",
-            Self::NotAuthenticated => "rejected",
-            Self::Failed => "failed",
-        }
-    }
-}
 
 struct Known {
     verdict: Verdict,
@@ -188,7 +156,7 @@ impl Tokens {
         }
         let review = async {
             let Ok(_turn) = self.reviews.acquire().await else { return Verdict::Failed };
-            review::review(&self.client, token).await
+            review(&self.client, token).await
         };
         tokio::time::timeout(self.patience, review).await.unwrap_or(Verdict::Failed)
     }

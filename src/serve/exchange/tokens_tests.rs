@@ -2,6 +2,7 @@ use maptask_exchange::AUDIENCE;
 
 use super::*;
 use crate::serve::exchange::fake_api::{FakeApi, good, token};
+use crate::serve::exchange::review::Identity;
 
 /// Tokens, and a clock of their own.
 struct Rig {
