@@ -26,6 +26,7 @@ mod progress;
 mod random;
 mod reasons;
 mod reduce;
+mod seeds;
 mod specs;
 mod starts;
 mod stops;
@@ -35,8 +36,6 @@ mod truth;
 mod world;
 mod writes;
 mod zero;
-
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use random::Random;
 use world::World;
@@ -52,29 +51,5 @@ fn run(seed: u64, talk: bool) -> Result<(), String> {
 
 #[test]
 fn nothing_is_lost_or_done_twice_under_any_seed() {
-    if let Ok(seed) = std::env::var("SIMULATION_SEED") {
-        run(seed.parse().expect("SIMULATION_SEED is a number"), true).unwrap();
-        return;
-    }
-    let number =
-        |name: &str| std::env::var(name).ok().map(|n| n.parse().unwrap_or_else(|_| panic!("{name} is a number")));
-    let first: u64 = number("SIMULATION_FROM").unwrap_or(0);
-    let seeds: u64 = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
-    let threads = std::thread::available_parallelism().map_or(2, |n| n.get() as u64);
-    // Where one seed has failed the others stop: a mutant that is caught costs no more worlds.
-    let failed = AtomicBool::new(false);
-    let part = |thread| {
-        let seeds = (first..first + seeds).filter(|seed| seed % threads == thread);
-        let mut seeds = seeds.take_while(|_| !failed.load(Ordering::Relaxed));
-        let problem = seeds.find_map(|seed| run(seed, false).err());
-        failed.fetch_or(problem.is_some(), Ordering::Relaxed);
-        problem
-    };
-    let problems: Vec<String> = std::thread::scope(|scope| {
-        let part = &part;
-        let running: Vec<_> = (0..threads).map(|thread| scope.spawn(move || part(thread))).collect();
-        running.into_iter().filter_map(|thread| thread.join().expect("a seed panicked: run them one by one")).collect()
-    });
-    assert!(problems.is_empty(), "{}", problems.join("\n"));
-    println!("{seeds} seeds from {first}");
+    seeds::under_every_seed(SEEDS, run);
 }

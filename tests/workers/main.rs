@@ -17,11 +17,11 @@ mod operator;
 mod pods;
 #[path = "../simulation/random.rs"]
 mod random;
+#[path = "../simulation/seeds.rs"]
+mod seeds;
 mod truth;
 mod worker;
 mod world;
-
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use random::Random;
 use world::World;
@@ -36,27 +36,5 @@ fn run(seed: u64, talk: bool) -> Result<(), String> {
 
 #[test]
 fn no_item_is_lost_or_runs_in_two_workers_under_any_seed() {
-    if let Ok(seed) = std::env::var("SIMULATION_SEED") {
-        run(seed.parse().expect("SIMULATION_SEED is a number"), true).unwrap();
-        return;
-    }
-    let number =
-        |name: &str| std::env::var(name).ok().map(|n| n.parse().unwrap_or_else(|_| panic!("{name} is a number")));
-    let first: u64 = number("SIMULATION_FROM").unwrap_or(0);
-    let seeds: u64 = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
-    let failed = AtomicBool::new(false);
-    let part = |thread| {
-        let seeds = (first..first + seeds).filter(|seed| seed % 2 == thread);
-        let mut seeds = seeds.take_while(|_| !failed.load(Ordering::Relaxed));
-        let problem = seeds.find_map(|seed| run(seed, false).err());
-        failed.fetch_or(problem.is_some(), Ordering::Relaxed);
-        problem
-    };
-    let problems: Vec<String> = std::thread::scope(|scope| {
-        let part = &part;
-        let running: Vec<_> = (0..2).map(|thread| scope.spawn(move || part(thread))).collect();
-        running.into_iter().filter_map(|thread| thread.join().expect("a seed panicked: run them one by one")).collect()
-    });
-    assert!(problems.is_empty(), "{}", problems.join("\n"));
-    println!("{seeds} seeds from {first}");
+    seeds::under_every_seed(SEEDS, run);
 }
