@@ -1,8 +1,9 @@
 //! A pod is over: its attempts have ended, and it stays for a while, or goes.
 
+use crate::core::attempt_end::AttemptEnd;
 use crate::core::attempts::{Circumstances, Retry, blame};
 use crate::core::failures::Alike;
-use crate::core::ids::PodRole;
+use crate::core::ids::{Index, PodRole};
 use crate::core::pod::{Detail, PodEnd, PodSeen, Progress, detail, end_when_gone, lives};
 use crate::core::pods::retention::FinishedPod;
 use crate::core::run::{Context, Run};
@@ -28,7 +29,7 @@ impl Run {
         rest: Rest,
     ) -> Option<Alike> {
         let (now, remainder) = (context.now, self.remainder());
-        if role.is_worker() && self.workers.is_some() {
+        if self.is_worker(role) {
             let failure = Alike::of(&end, &detail);
             let pod = self.pods.depart(now, role, end, detail)?;
             self.finish_worker(context, role, pod);
@@ -41,13 +42,24 @@ impl Run {
         let at = Circumstances { remainder, stopped: pod.stop.is_some(), retry: rest.retry, clear_at };
         let mut failure = None;
         for (index, end) in blame(pod, self.suspension.stops, &[index]) {
-            let ended = self.items.end(&mut context.step(), &self.spec, index, end, &at);
-            failure = failure.or(ended.failure);
-            if let Some(message) = ended.fails_task {
-                self.decision.force_failure(FailReason::FailTaskRule, message);
-            }
+            failure = failure.or(self.end_item(context, index, end, &at));
         }
         failure
+    }
+
+    /// An attempt at an item has ended, whatever ran it. Returns how it has failed, if it has.
+    pub(super) fn end_item(
+        &mut self,
+        context: &mut Context<'_>,
+        index: Index,
+        end: AttemptEnd,
+        at: &Circumstances,
+    ) -> Option<Alike> {
+        let ended = self.items.end(&mut context.step(), &self.spec, index, end, at);
+        if let Some(message) = ended.fails_task {
+            self.decision.force_failure(FailReason::FailTaskRule, message);
+        }
+        ended.failure
     }
 
     /// The pod has ended, and is there to be looked at.

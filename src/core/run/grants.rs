@@ -12,8 +12,6 @@ use crate::core::port::Create;
 use crate::core::run::{Context, Run, Workers};
 use crate::core::workers::{Ready, Silence, Stock, Worker};
 
-/// If so many attempts have ended and all have failed, one item at a time runs until one succeeds: a typo is not to burn a list.
-const ALL_FAILED: u32 = 20;
 /// Grants are recorded ahead in steps of at least so many items.
 const MIN_STEP: u32 = 1_000;
 /// And by what the workers do in this time, in microseconds: a status is written once a second at best.
@@ -25,7 +23,7 @@ impl Run {
         let counts = self.items.counts();
         let open = (counts.pending + counts.running) as usize;
         let Some(workers) = &self.workers else { return 0 };
-        if workers.failed_first.is_some_and(|failed| failed >= ALL_FAILED) {
+        if workers.only_fails() {
             return open.min(1);
         }
         let most = workers.concurrency.map_or(usize::MAX, |most| most.div_ceil(slots));
@@ -35,10 +33,11 @@ impl Run {
     /// The worker to create next, if there are too few.
     pub(super) fn peek_worker(&self) -> Option<PodRole> {
         let (workers, wanted) = (self.workers.as_ref()?, self.spec.blueprint.workers.as_ref()?);
+        let wanted = self.wanted_workers(wanted.slots());
         let staying = workers.table.iter().filter(|(_, worker)| worker.stays()).count();
-        let is_short = workers.may_create && staying < self.wanted_workers(wanted.slots());
+        let is_short = workers.may_create && staying < wanted;
         // A worker that is on its way out may take long: as many again as there should be, and no more.
-        let is_crowded = workers.table.iter().count() >= 2 * self.wanted_workers(wanted.slots());
+        let is_crowded = workers.table.iter().count() >= 2 * wanted;
         (is_short && !is_crowded).then_some(PodRole::Worker(workers.next))
     }
 
@@ -53,14 +52,14 @@ impl Run {
     /// Answers workers: takes from the silent, gives to the idle, and ends those for which nothing is left. `starts`: whether
     /// items may start, as far as the task is concerned.
     pub fn poll_workers(&mut self, context: &mut Context<'_>, starts: bool, concurrency: Option<usize>) {
-        let Some(plan) = self.spec.blueprint.workers.clone() else { return };
+        let Some(plan) = &self.spec.blueprint.workers else { return };
+        let (slots, idle_millis) = (plan.slots(), plan.idle_millis());
         let now = context.now;
         let Some(workers) = &mut self.workers else { return };
         workers.concurrency = concurrency;
         workers.may_create = workers.again.is_due(now);
-        let breaks = workers.failed_first.is_some_and(|failed| failed >= ALL_FAILED);
-        let in_all = if breaks { 1 } else { concurrency.unwrap_or(usize::MAX) };
-        workers.table.allot(plan.slots(), in_all);
+        let in_all = if workers.only_fails() { 1 } else { concurrency.unwrap_or(usize::MAX) };
+        workers.table.allot(slots, in_all);
         self.settle_announcements(context);
         self.poll_silent(context);
         let is_open = starts && self.is_open();
@@ -69,7 +68,7 @@ impl Run {
             self.grant_all();
         }
         self.recall(is_open);
-        self.stop_idle(now, plan.idle_millis(), is_open);
+        self.stop_idle(now, idle_millis, self.wanted_workers(slots), is_open);
         let written = context.writer.written();
         let is_ready = is_open && self.items.peek(usize::MAX).is_some();
         let ready = if is_ready { Ready::Some } else { Ready::Nothing };
@@ -104,7 +103,7 @@ impl Run {
         let count = self.spec.count().get();
         let next = self.items.peek(usize::MAX);
         let Some(workers) = &mut self.workers else { return };
-        let slots: usize = workers.table.iter().map(|(_, worker)| worker.slots()).sum();
+        let slots = workers.table.slots();
         let micros = workers.table.durations().ninetieth_percentile().unwrap_or(AHEAD_MICROS);
         let by_speed = (AHEAD_MICROS / micros).saturating_mul(slots as u64);
         let step = u32::try_from(by_speed).unwrap_or(u32::MAX).clamp(MIN_STEP, MAX_ITEMS);
@@ -121,16 +120,16 @@ impl Run {
     /// Gives to each worker that listens what it has room for.
     fn grant_all(&mut self) {
         let Some(workers) = &mut self.workers else { return };
-        let micros = workers.table.durations().ninetieth_percentile();
-        let slots: usize = workers.table.iter().map(|(_, worker)| worker.slots()).sum();
-        let breaks = workers.failed_first.is_some_and(|failed| failed >= ALL_FAILED);
+        let only_fails = workers.only_fails();
+        let micros = workers.table.durations().ninetieth_percentile().filter(|_| !only_fails);
+        let slots = workers.table.slots();
         let open: Vec<PodRole> =
             workers.table.iter().filter(|(_, worker)| worker.is_open()).map(|(role, _)| role).collect();
         // First a slot for each, then stock.
         for with_stock in [false, true] {
             for role in &open {
                 let unassigned = self.items.counts().pending as usize - self.unbegun();
-                let stock = Stock { micros: micros.filter(|_| with_stock && !breaks), open: unassigned, slots };
+                let stock = Stock { micros: micros.filter(|_| with_stock), open: unassigned, slots };
                 self.grant_to(*role, stock);
             }
         }
@@ -145,7 +144,7 @@ impl Run {
     fn grant_to(&mut self, role: PodRole, stock: Stock) {
         let Some(worker) = self.workers.as_ref().and_then(|workers| workers.table.get(role)) else { return };
         let (slots, holds) = (worker.slots(), worker.session().holds());
-        let is_fresh = worker.session().begun() == 0 && holds == 0;
+        let is_fresh = worker.is_fresh();
         if worker.is_alone() && holds > 0 {
             return;
         }
@@ -212,9 +211,7 @@ impl Run {
     }
 
     /// Ends workers that have had nothing to do for long enough, and one that stands in the way of a fresh one.
-    fn stop_idle(&mut self, now: Time, idle_millis: u64, is_open: bool) {
-        let surplus = |slots| self.wanted_workers(slots);
-        let wanted = self.spec.blueprint.workers.as_ref().map_or(0, |plan| surplus(plan.slots()));
+    fn stop_idle(&mut self, now: Time, idle_millis: u64, wanted: usize, is_open: bool) {
         let Some(workers) = &mut self.workers else { return };
         let is_idle = |since: Option<Time>| since.is_some_and(|since| now.millis_since(since) >= idle_millis);
         let idle: Vec<PodRole> = workers
@@ -230,7 +227,7 @@ impl Run {
             .table
             .iter()
             .filter(|(_, worker)| worker.stays())
-            .map(|(role, worker)| (role, worker.session().begun() == 0 && worker.session().holds() == 0))
+            .map(|(role, worker)| (role, worker.is_fresh()))
             .collect();
         let needs_fresh = is_open && !workers.aside.is_empty() && staying.iter().all(|(_, is_fresh)| !is_fresh);
         if needs_fresh

@@ -13,36 +13,45 @@ const FOLLOW_MILLIS: u64 = 10_000;
 impl Run {
     /// A pod of this task is there. Returns whether it is of this run.
     pub fn observe(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen, epoch: u32) -> bool {
-        if role.is_worker() && self.workers.is_some() {
-            return self.observe_worker(context, role, pod, epoch);
+        let index = self.index_of(role);
+        if index.is_none() && !self.is_worker(role) {
+            return false;
         }
-        let Some(index) = self.index_of(role) else { return false };
-        let Some(phase) = self.items.phases().get(index) else { return true };
         let seen = progress(pod, self.spec.blueprint.template.role());
-        if phase.is_terminal() || role.attempt() < self.items.attempt(index) {
-            self.leave(context, role, pod, &seen);
-            return true;
+        if let Some(index) = index {
+            let Some(phase) = self.items.phases().get(index) else { return true };
+            if phase.is_terminal() || role.attempt() < self.items.attempt(index) {
+                self.leave(context, role, pod, &seen);
+                return true;
+            }
         }
         if self.news(context, role, pod) == News::Stale {
             self.pods.listed(role, &pod.uid, epoch);
             return true;
         }
-        // Only a status that was set back can bring about that it is of a later attempt; the pod is the better witness.
-        self.items.advance_to(index, role.attempt());
+        if let Some(index) = index {
+            // Only a status that was set back can bring about that it is of a later attempt; the pod is the better witness.
+            self.items.advance_to(index, role.attempt());
+        }
         if self.pods.get(role).is_none() {
             let since = pod.created.map_or(context.now, |created| created.min(context.now));
-            self.assign(index, role);
+            match index {
+                Some(index) => self.assign(index, role),
+                None => self.add_worker(context.now, role, seen == Progress::Started),
+            }
             self.pods.find(since, role);
         }
         self.pods.show(context.now, role, pod, epoch, &seen);
-        self.items.runs(&mut context.step(), index);
+        if let Some(index) = index {
+            self.items.runs(&mut context.step(), index);
+        }
         if let Progress::Ended(end) = seen {
             self.finish_seen(context, role, end, pod);
         }
         true
     }
 
-    pub(super) fn news(&self, context: &Context<'_>, role: PodRole, pod: &PodSeen) -> News {
+    fn news(&self, context: &Context<'_>, role: PodRole, pod: &PodSeen) -> News {
         let known = self.pods.get(role).and_then(PodState::version);
         News::of(pod.version, known.or_else(|| context.retention.version(role)))
     }

@@ -14,7 +14,7 @@ impl Run {
     /// Keeps the create requests that are on their way, and the items that were read, when the task is reloaded.
     pub fn take_over_creates(&mut self, now: Time, old: &mut Self) {
         for (role, pod) in old.pods.take_unlisted() {
-            if role.is_worker() && self.workers.is_some() {
+            if self.is_worker(role) {
                 self.add_worker(now, role, pod.is_present());
                 self.pods.adopt(role, pod);
                 continue;

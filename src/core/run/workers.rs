@@ -9,18 +9,19 @@ use crate::core::attempts::{Circumstances, Retry, StartAgain, reported};
 use crate::core::backoff::Backoff;
 use crate::core::ids::{Attempt, Index, PodRole, Time};
 use crate::core::phases::ItemPhase;
-use crate::core::pod::{Detail, PodSeen, Progress, progress};
-use crate::core::pods::News;
+use crate::core::pod::Detail;
 use crate::core::port::{ExchangeRefusal, Reply};
 use crate::core::revision::Revision;
 use crate::core::run::{Context, Run};
-use crate::core::spec::outcome::FailReason;
 use crate::core::workers::WorkerTable;
 
 /// The delay before a worker is created after one that has done nothing, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
 const AGAIN_MILLIS: u64 = 1_000;
 /// The longest delay.
 const MAX_AGAIN_MILLIS: u64 = 60_000;
+/// If this number of attempts have ended and all have failed, one item at a time runs until one succeeds: a typo must not
+/// fail a whole list.
+const ALL_FAILED: u32 = 20;
 
 /// The workers of a run, and what they may be granted.
 #[derive(Debug)]
@@ -84,6 +85,11 @@ impl Workers {
         self.problem.clone()
     }
 
+    /// Whether nothing has succeeded, and enough has failed to suspect the template.
+    pub(super) fn only_fails(&self) -> bool {
+        self.failed_first.is_some_and(|failed| failed >= ALL_FAILED)
+    }
+
     /// A worker was made in vain, or has done nothing.
     pub(super) fn failed(&mut self, now: Time, problem: Option<String>) {
         self.again.failed(now);
@@ -101,6 +107,11 @@ impl Run {
     /// Takes workers over from the record: `None` if there is none.
     pub fn restore_workers(&mut self, workers: Option<Workers>) {
         self.workers = workers;
+    }
+
+    /// Whether the pod is a worker of this run.
+    pub(super) fn is_worker(&self, role: PodRole) -> bool {
+        role.is_worker() && self.workers.is_some()
     }
 
     /// A worker's pod is about to be known. It holds nothing, unless another leader may have granted something to it.
@@ -231,16 +242,17 @@ impl Run {
             self.items.assign(index, role);
             return self.suspect(context, &[index]);
         }
-        let end_ = reported(end.outcome, self.spec.blueprint.template.container(), self.spec.results);
-        let is_stopped = end_.outcome == AttemptOutcome::Stopped;
+        let micros = end.micros;
+        let end = reported(end.outcome, self.spec.blueprint.template.container(), self.spec.results);
+        let is_stopped = end.outcome == AttemptOutcome::Stopped;
         if let Some(workers) = &mut self.workers {
             if !is_stopped {
-                workers.table.durations().add(end.micros);
+                workers.table.durations().add(micros);
             }
             workers.suspects.remove(&index);
         }
         self.items.assign(index, role);
-        let is_success = self.end_attempt(context, index, end_, is_stopped);
+        let is_success = self.end_attempt(context, index, end, is_stopped);
         if let Some(workers) = &mut self.workers {
             let first = workers.failed_first.filter(|_| !is_success);
             workers.failed_first = first.map(|count| count.saturating_add(1));
@@ -256,10 +268,7 @@ impl Run {
         stopped: bool,
     ) -> bool {
         let at = Circumstances { remainder: self.remainder(), stopped, retry: Retry::MayHelp, clear_at: context.now };
-        let ended = self.items.end(&mut context.step(), &self.spec, index, end, &at);
-        if let Some(message) = ended.fails_task {
-            self.decision.force_failure(FailReason::FailTaskRule, message);
-        }
+        self.end_item(context, index, end, &at);
         self.items.phases().get(index) == Some(ItemPhase::Succeeded)
     }
 
@@ -295,31 +304,6 @@ impl Run {
             workers.again.wait_until(time);
             workers.may_create = workers.again.is_due(now);
         }
-    }
-
-    /// The pod of a worker is shown. It is of this run.
-    pub(super) fn observe_worker(
-        &mut self,
-        context: &mut Context<'_>,
-        role: PodRole,
-        pod: &PodSeen,
-        epoch: u32,
-    ) -> bool {
-        if self.news(context, role, pod) == News::Stale {
-            self.pods.listed(role, &pod.uid, epoch);
-            return true;
-        }
-        let seen = progress(pod, self.spec.blueprint.template.role());
-        if self.pods.get(role).is_none() {
-            let since = pod.created.map_or(context.now, |created| created.min(context.now));
-            self.add_worker(context.now, role, matches!(seen, Progress::Started));
-            self.pods.find(since, role);
-        }
-        self.pods.show(context.now, role, pod, epoch, &seen);
-        if let Progress::Ended(end) = seen {
-            self.finish_seen(context, role, end, pod);
-        }
-        true
     }
 
     /// Takes out the pods of all workers, which are to end for this reason; those that were seen, with UID and version.

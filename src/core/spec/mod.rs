@@ -105,14 +105,7 @@ pub enum Given<'a> {
 impl AcceptedSpec {
     /// Checks the spec and expands what pods are made from.
     pub fn accept(key: &TaskKey, uid: &str, spec: &MapTaskSpec, given: Given<'_>) -> Result<Self, Refusal> {
-        let mut template = PodTemplate::accept(&spec.template, spec.container.as_deref())?;
-        template.complete_with(spec.completion);
-        if let Some(growth) = &spec.retry_policy.out_of_memory {
-            template.grow_memory(growth)?;
-        }
-        if let Some(artifacts) = &spec.artifacts {
-            template.keep_artifacts(artifacts)?;
-        }
+        let template = accept_template(spec)?;
         let source = ExternalSource::of(&spec.items);
         let (items, hash) = match (&source, given) {
             (Some(source), Given::Text(text)) => (source.list(text)?, Some(items::hash(text))),
@@ -131,26 +124,24 @@ impl AcceptedSpec {
             (Some(reduce), Some(layout)) => Some(Arc::new(Reducer::accept(key, uid, spec, reduce, layout)?)),
             _ => None,
         };
+        let required_percent = criterion.percent(items.count());
+        let policy = Policy { growth: template.growth().clone(), ..Policy::of(spec) };
+        let (key, uid) = (key.clone(), uid.to_owned());
+        let cache = Keys::of(&key, spec).filter(|_| results.is_some()).map(Arc::new);
+        let blueprint = Blueprint { key, uid, items, template, reduces: None, workers };
         Ok(Self {
             required,
-            required_percent: criterion.percent(items.count()),
+            required_percent,
             remaining_items: spec.remaining_items,
-            policy: Policy { growth: template.growth().clone(), ..Policy::of(spec) },
+            policy,
             start_deadline_millis: seconds(spec.start_deadline_seconds),
             source: source.map(|source| (source, hash)),
             results,
             nameless_keys,
             template_hash: templates::hash(spec),
-            cache: Keys::of(key, spec).filter(|_| results.is_some()).map(Arc::new),
+            cache,
             reduce,
-            blueprint: Arc::new(Blueprint {
-                key: key.clone(),
-                uid: uid.to_owned(),
-                items,
-                template,
-                reduces: None,
-                workers,
-            }),
+            blueprint: Arc::new(blueprint),
         })
     }
 
@@ -178,6 +169,19 @@ impl AcceptedSpec {
 /// Seconds of a spec in milliseconds.
 pub fn seconds(seconds: Option<i32>) -> Option<u64> {
     seconds.map(|seconds| u64::try_from(seconds).unwrap_or(0) * 1_000)
+}
+
+/// What the pods of items are made from.
+fn accept_template(spec: &MapTaskSpec) -> Result<PodTemplate, TemplateError> {
+    let mut template = PodTemplate::accept(&spec.template, spec.container.as_deref())?;
+    template.complete_with(spec.completion);
+    if let Some(growth) = &spec.retry_policy.out_of_memory {
+        template.grow_memory(growth)?;
+    }
+    if let Some(artifacts) = &spec.artifacts {
+        template.keep_artifacts(artifacts)?;
+    }
+    Ok(template)
 }
 
 /// What is asked of workers, if pods take one item after another.

@@ -133,18 +133,16 @@ impl Task {
             CheckOutcome::Refused(message) | CheckOutcome::Indeterminate(message) => {
                 again.failed(now);
                 *problem = Some(message.clone());
-                self.summary.set(
-                    now,
-                    ConditionType::Accepted,
-                    ConditionStatus::False,
-                    WaitingReason::FailedCreate.as_str(),
-                    &message,
-                );
-                self.summary.message =
-                    Some(format!("not accepted yet, will retry: {}", crate::text::cut(&message, 400)));
-                self.writer.change();
+                self.not_accepted_yet(now, &message);
             }
         }
+    }
+
+    fn not_accepted_yet(&mut self, now: Time, message: &str) {
+        let reason = WaitingReason::FailedCreate.as_str();
+        self.summary.set(now, ConditionType::Accepted, ConditionStatus::False, reason, message);
+        self.summary.message = Some(format!("not accepted yet, will retry: {}", crate::text::cut(message, 400)));
+        self.writer.change();
     }
 
     /// A note was answered: whatever became of it, the write that it stands for is sent again.

@@ -150,14 +150,7 @@ impl Task {
             actions.push(Action::Reread(self.key.clone()));
         }
         self.retention.sort(now, self.writer.written(), poll.keeping.asked_for(self.mutable.finished_pods));
-        while budget.deletes > 0 {
-            let Some(pod) = self.retention.next_delete(now) else { break };
-            budget.deletes -= 1;
-            let id = self.pod_id(pod.role);
-            let version = (!pod.ended).then_some(pod.version);
-            let task_uid = self.uid.clone();
-            actions.push(Action::Delete(Delete { id, uid: pod.uid, task_uid, version, ended: pod.ended }));
-        }
+        self.poll_finished_pods(now, budget, actions);
         if self.expiry().is_some_and(|time| time <= now) {
             self.expiring = Some(now.plus_millis(EXPIRE_AGAIN_MILLIS));
             actions.push(Action::Expire(Expire {
@@ -165,6 +158,18 @@ impl Task {
                 uid: self.uid.clone(),
                 resource_version: self.writer.resource_version(),
             }));
+        }
+    }
+
+    /// Deletes finished pods that do not stay.
+    fn poll_finished_pods(&mut self, now: Time, budget: &mut Budget, actions: &mut Vec<Action>) {
+        while budget.deletes > 0 {
+            let Some(pod) = self.retention.next_delete(now) else { break };
+            budget.deletes -= 1;
+            let id = self.pod_id(pod.role);
+            let version = (!pod.ended).then_some(pod.version);
+            let task_uid = self.uid.clone();
+            actions.push(Action::Delete(Delete { id, uid: pod.uid, task_uid, version, ended: pod.ended }));
         }
     }
 

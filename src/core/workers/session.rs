@@ -10,8 +10,8 @@ use crate::core::revision::Revision;
 /// How far an attempt has come that a worker holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
-    /// Granted with the answer of this number, which may not have arrived.
-    Granted(u64),
+    /// Granted with an answer that may not have arrived.
+    Granted,
     /// It waits for a slot.
     Stocked {
         /// Whether the worker was asked to give it back.
@@ -72,11 +72,6 @@ impl Session {
     /// Attempts that the process has begun.
     pub fn begun(&self) -> u64 {
         self.begun
-    }
-
-    /// What it holds.
-    pub fn held(&self) -> impl Iterator<Item = (Index, Attempt, Held)> + '_ {
-        self.held.iter().map(|(index, (attempt, held))| (*index, *attempt, *held))
     }
 
     /// How many attempts it holds.
@@ -141,16 +136,14 @@ impl Session {
 
     /// It holds the attempt from now on: granted with the answer to the newest request.
     pub fn grant(&mut self, index: Index, attempt: Attempt) {
-        self.held.insert(index, (attempt, Held::Granted(self.number)));
+        self.held.insert(index, (attempt, Held::Granted));
     }
 
-    /// It holds the attempt no more. Returns whether it did.
-    pub fn drop(&mut self, index: Index, attempt: Attempt) -> bool {
-        let holds = self.held.get(&index).is_some_and(|(known, _)| *known == attempt);
-        if holds {
+    /// It does not hold the attempt any more.
+    pub fn drop(&mut self, index: Index, attempt: Attempt) {
+        if self.held.get(&index).is_some_and(|(known, _)| *known == attempt) {
             self.held.remove(&index);
         }
-        holds
     }
 
     /// It holds an attempt that was granted by another leader.
@@ -183,7 +176,11 @@ impl Session {
 
     /// All ends that have arrived are part of this revision.
     pub fn recorded_with(&mut self, revision: Revision) {
-        self.recording.push_back((self.received, revision));
+        // Of an exchange without an end there is nothing to acknowledge.
+        let noted = self.recording.back().map_or(self.acknowledged, |(sequence, _)| *sequence);
+        if self.received > noted {
+            self.recording.push_back((self.received, revision));
+        }
     }
 
     /// The last end that is recorded, if the worker was not told yet. `written`: everything up to it is recorded.

@@ -7,6 +7,7 @@ use maptask_exchange::{Answer, AttemptId, Grant, HOLD_MILLIS, REGRANT_AFTER_MILL
 use crate::core::ids::{Attempt, Index, PodRole, Time};
 use crate::core::port::{ExchangeRefusal, Reply};
 use crate::core::revision::Revision;
+use crate::core::spec::retry::mix;
 use crate::core::workers::durations::Durations;
 use crate::core::workers::session::{Report, Session};
 
@@ -111,14 +112,14 @@ impl Worker {
         self.idle_since
     }
 
-    /// When it last spoke, or since when it could have.
-    pub fn heard(&self) -> Time {
-        self.heard
-    }
-
     /// Whether it runs one suspect and nothing else.
     pub fn is_alone(&self) -> bool {
         self.alone
+    }
+
+    /// Whether nothing has run in it, and it holds nothing.
+    pub fn is_fresh(&self) -> bool {
+        self.session.begun() == 0 && self.session.holds() == 0
     }
 
     /// Slots for which it holds nothing.
@@ -148,6 +149,11 @@ impl WorkerTable {
         self.workers.iter().map(|(role, worker)| (*role, worker))
     }
 
+    /// Slots of all of them.
+    pub fn slots(&self) -> usize {
+        self.workers.values().map(|worker| worker.slots).sum()
+    }
+
     /// One of them.
     pub fn get(&self, role: PodRole) -> Option<&Worker> {
         self.workers.get(&role)
@@ -170,13 +176,6 @@ impl WorkerTable {
             grants: Vec::new(),
             alone: false,
         });
-    }
-
-    /// A worker's container has begun to run: from now on it could speak.
-    pub fn started(&mut self, now: Time, role: PodRole) {
-        if let Some(worker) = self.workers.get_mut(&role).filter(|worker| !worker.has_spoken()) {
-            worker.heard = now;
-        }
     }
 
     /// A worker's pod is over. Returns the worker, with all that it held.
@@ -390,7 +389,7 @@ impl WorkerTable {
 /// Varied by a fifth, differently for each ticket.
 fn varied(millis: u64, ticket: u64) -> u64 {
     let spread = millis * 2 / 5;
-    millis - millis / 5 + ticket.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(17) % spread.max(1)
+    millis - millis / 5 + mix(ticket) % spread.max(1)
 }
 
 #[cfg(test)]
