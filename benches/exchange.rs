@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench exchange` prints the CPU time of the server's thread. `EXCHANGES=n` makes it another number.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark that can't go on stops")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark that fails stops")]
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -113,7 +113,8 @@ fn cpu() -> Duration {
     Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
 }
 
-/// Serves so many exchanges, in rounds as the operator's; the microseconds of the thread for each, and the number of rounds.
+/// Serves this number of exchanges, in rounds like the operator's. Returns the thread's microseconds for each, and the number
+/// of rounds.
 async fn serve(port: u16, exchanges: u64, address: mpsc::Sender<ExchangeAddress>) -> (f64, u64) {
     let listen = format!("--exchange-listen=127.0.0.1:{port}");
     let url = format!("--exchange-url=https://127.0.0.1:{port}");

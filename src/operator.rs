@@ -25,7 +25,7 @@ use crate::watch;
 use crate::watch::pods::LeanPod;
 use crate::watch::tasks::GuardedTask;
 
-/// Events and answers of so many milliseconds are planned for together.
+/// Events and answers within this time are planned for together.
 const GATHER: Duration = Duration::from_millis(10);
 /// Rounds for requests of workers alone are at least so far apart. The first is answered at once: a worker with an empty stock
 /// waits for it; many that come together share a round.

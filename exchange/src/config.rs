@@ -1,8 +1,8 @@
-//! What a worker is told at its start, in an environment variable of its container.
+//! The configuration of a worker, in an environment variable of its container.
 
 use serde::{Deserialize, Serialize};
 
-/// What a worker is told at its start.
+/// The configuration of a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Config {

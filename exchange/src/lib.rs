@@ -72,8 +72,8 @@ pub struct Request {
     pub session: String,
     /// The number of this request in the session, from 1.
     pub number: u64,
-    /// The highest epoch of an answer that has arrived; before the first that of the [`Config`]. Whoever leads with a higher
-    /// one takes nothing else of the request, and answers at once.
+    /// The highest epoch of an answer that has arrived; before the first that of the [`Config`]. An operator with a
+    /// higher one ignores the rest of the request, and answers at once.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub epoch: u64,
     /// All attempts whose programs run.
@@ -100,7 +100,7 @@ pub enum State {
     /// It does.
     #[default]
     Working,
-    /// It asks to be replaced: it goes on until it is told to stop.
+    /// It asks to be replaced, and continues until an answer stops it.
     Recycle {
         /// Why, in words.
         message: String,
@@ -182,7 +182,7 @@ pub enum Outcome {
         /// The end of it, as much as may be kept.
         end: String,
     },
-    /// Its program could not be started, whoever tries: it is not there, or can't be executed.
+    /// No worker could start its program: it does not exist, or can't be executed.
     NotStarted {
         /// The system's words.
         message: String,
@@ -205,7 +205,7 @@ pub enum Outcome {
 pub struct Answer {
     /// The number of the request.
     pub number: u64,
-    /// The epoch of whoever answers. A worker takes nothing from a lower one than it has seen.
+    /// The epoch of the operator that answers. A worker ignores answers of a lower epoch than it has seen.
     pub epoch: u64,
     /// Ends up to this one are recorded, and the worker may forget them.
     #[serde(default, skip_serializing_if = "is_zero")]

@@ -5,7 +5,7 @@ use tokio::sync::watch;
 use crate::core::exchange_address::ExchangeAddress;
 use crate::core::pod::WorkerHome;
 
-/// What pods of workers are told, which may change while the operator runs.
+/// The address and the image for pods of workers. The address may change while the operator runs.
 #[derive(Clone, Default)]
 pub struct Home {
     address: Option<watch::Receiver<Option<ExchangeAddress>>>,

@@ -39,7 +39,7 @@ pub struct Apply {
     answers: mpsc::Sender<Answer>,
     running: TaskTracker,
     turns: Arc<Turns>,
-    /// What pods of workers are told.
+    /// The address and the image for pods of workers.
     home: Home,
 }
 

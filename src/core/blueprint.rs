@@ -40,7 +40,7 @@ impl Blueprint {
         if self.workers.is_some() { PodRole::Worker(1) } else { self.role_of(Index(0), Attempt::FIRST) }
     }
 
-    /// The pod of this role, with its memory raised. A worker is told where its home is; without one it is no worker.
+    /// The pod of this role, with its memory raised. A worker's pod needs the address of the operator.
     pub fn pod_at(&self, role: PodRole, memory_raises: Raises, home: Option<&WorkerHome>, epoch: u64) -> Value {
         match (&self.workers, home) {
             (Some(wanted), Some(home)) if role.is_worker() => {

@@ -10,7 +10,7 @@ pub fn is_refused(task: &TaskSeen) -> bool {
     task.status.phase == Some(TaskPhase::Failed) && task.status.phases.is_none()
 }
 
-/// SAFETY: a rerun that is yet to start is told of.
+/// SAFETY: the status names a rerun that has not started yet.
 pub fn check_write(task: &TaskSeen, new: &MapTaskStatus) -> Result<(), String> {
     let key = &task.key;
     let wanted = task.spec.rerun.as_ref().map(|rerun| &rerun.id);

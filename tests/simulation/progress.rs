@@ -30,7 +30,7 @@ fn ended(counts: &ItemCounts) -> u32 {
     number(counts.succeeded) + number(counts.cached) + number(counts.failed)
 }
 
-/// SAFETY: each status with items has a curve. It tells of no end that the counts do not, goes on where the last one has stopped
+/// SAFETY: each status with items has a curve. It shows no end that the counts do not, continues the previous one
 /// unless items run again, and at the end of the task has all ends.
 pub fn check_write(task: &TaskSeen, new: &MapTaskStatus, rerun: bool) -> Result<(), String> {
     let wrong = |what: &str| Err(format!("{}: {what}: {:?} after {:?}", task.key, new.progress, task.status.progress));

@@ -4,7 +4,7 @@
 //!
 //! `SIMULATION_SEEDS`, `SIMULATION_FROM` and `SIMULATION_SEED` as in `tests/simulation`.
 
-#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, dead_code, reason = "a test that can't go on has failed")]
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, dead_code, reason = "a test that stops has failed")]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,

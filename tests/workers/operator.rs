@@ -64,7 +64,7 @@ impl World {
                 let mut fleet = Fleet::new(Limits::DEFAULT, self.random.next());
                 fleet.set_exchange(Some(crate::world::address()));
                 let old = std::mem::replace(&mut self.fleet, fleet);
-                // Workers hear nothing more of it, or go on hearing of it.
+                // Workers get no more answers from it, or still do.
                 self.zombie = self.random.chance(40).then_some(old);
                 if self.zombie.is_none() {
                     let kept: Vec<String> = std::mem::take(&mut self.kept).into_values().collect();

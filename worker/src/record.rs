@@ -121,7 +121,7 @@ fn fitting(record: &mut Record) -> Vec<u8> {
     }
 }
 
-/// The part of a file that is not the record: the file was made anew, the text stands behind the record, or over its begin.
+/// The part of a file that is not the record: the file was replaced, or the text follows the record or overwrites its start.
 fn foreign<'a>(text: &'a [u8], record: &[u8]) -> &'a [u8] {
     if record.is_empty() {
         return text;

@@ -69,7 +69,7 @@ impl WorkerSpec {
         }
     }
 
-    /// What a worker is told at its start. `spec`: that of the template.
+    /// The worker's configuration. `spec`: the pod spec of the template.
     pub(super) fn config(&self, task: &str, of: Making, home: &WorkerHome, spec: &Map<String, Value>) -> Config {
         let seconds = |field: &str| spec.get(field).and_then(Value::as_u64);
         Config {
@@ -191,7 +191,7 @@ fn push(object: &mut Map<String, Value>, list: &str, value: Value) {
     }
 }
 
-/// The variable with what a worker is told at its start.
+/// The variable with the worker's configuration.
 pub(super) fn variable(config: &Config) -> (String, String) {
     // A value of plain types can be written.
     (CONFIG_VARIABLE.to_owned(), serde_json::to_string(config).unwrap_or_default())

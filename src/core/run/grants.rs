@@ -12,7 +12,7 @@ use crate::core::port::Create;
 use crate::core::run::{Context, Run, Workers};
 use crate::core::workers::{Ready, Silence, Stock, Worker};
 
-/// Grants are recorded ahead in steps of at least so many items.
+/// Grants are recorded ahead in steps of at least this number of items.
 const MIN_STEP: u32 = 1_000;
 /// And by what the workers do in this time, in microseconds: a status is written once a second at best.
 const AHEAD_MICROS: u64 = 20_000_000;

@@ -1,4 +1,4 @@
-//! What is a user told who asks for more finished pods than the operator keeps?
+//! The Event for a task that asks for more finished pods than the operator keeps.
 
 use super::{PollContext, Task};
 use crate::core::pod::EventType;

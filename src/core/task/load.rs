@@ -203,7 +203,7 @@ impl Task {
         self.load_workers(&mut run, seen.status.workers);
         if let Stage::Running(old) = &mut self.stage {
             run.take_over_creates(poll.now, old);
-            // They speak again, to whoever leads now.
+            // The workers repeat their requests to the current leader.
             self.replies.extend(old.take_replies());
             self.replies.extend(old.close_exchanges(ExchangeRefusal::NotReady));
         }

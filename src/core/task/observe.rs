@@ -59,7 +59,7 @@ impl Task {
                 let not_before = poll.now.plus_millis(INDETERMINATE_MILLIS);
                 self.retention.put(self.writer.revision(), FinishedPod { ended: true, not_before, ..finished_pod });
             }
-            // Nothing of a task runs after its end; workers have been told to end by themselves.
+            // Nothing of a task runs after its end. Workers have been asked to end by themselves.
             Progress::Pending(_) | Progress::Started if role.is_worker() => {
                 let not_before = poll.now.plus_millis(RETIRE_MILLIS);
                 self.retention.delete_now(FinishedPod { not_before, ..finished_pod });

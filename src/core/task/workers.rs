@@ -10,7 +10,7 @@ use crate::core::record::number;
 use crate::core::run::{Context, Run, Workers};
 use crate::core::task::{PollContext, Stage, Task};
 
-/// What workers are told once the task needs them no more.
+/// The reason that workers get once the task does not need them any more.
 const ENDED: &str = "the task has ended";
 /// How long workers have to end by themselves once the task needs them no more, in milliseconds.
 pub(super) const RETIRE_MILLIS: u64 = 10_000;
@@ -103,7 +103,7 @@ impl Task {
         let epoch = u64::try_from(recorded.epoch).unwrap_or(0) + 1;
         let mark = Index(u32::try_from(recorded.granted_below).unwrap_or(0));
         run.restore_workers(Some(Workers::new(epoch, mark)));
-        // Nothing is granted before the epoch is recorded: whoever led before then fails at its next write.
+        // Nothing is granted before the epoch is recorded. The next write of an earlier leader then fails.
         let revision = self.writer.change_urgently();
         run.start_after(revision, Time(0));
     }

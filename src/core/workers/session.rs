@@ -32,7 +32,7 @@ pub struct Session {
     received: u64,
     /// Which revisions tell of them, in order.
     recording: VecDeque<(u64, Revision)>,
-    /// Ends up to this one are recorded, and the worker was told.
+    /// Ends up to this one are acknowledged.
     acknowledged: u64,
     /// Attempts that the process has begun.
     begun: u64,
@@ -183,13 +183,13 @@ impl Session {
         }
     }
 
-    /// The last end that is recorded, if the worker was not told yet. `written`: everything up to it is recorded.
+    /// The last recorded end, if it is not acknowledged yet. `written`: everything up to it is recorded.
     pub fn news(&self, written: Revision) -> Option<u64> {
         let recorded = self.recording.iter().take_while(|(_, revision)| *revision <= written).last();
         recorded.map(|(sequence, _)| *sequence).filter(|sequence| *sequence > self.acknowledged)
     }
 
-    /// The last end that is recorded; the worker is told.
+    /// Acknowledges all recorded ends. Returns the last of them.
     pub fn acknowledge(&mut self, written: Revision) -> u64 {
         while let Some((sequence, _)) = self.recording.front().filter(|(_, revision)| *revision <= written) {
             self.acknowledged = self.acknowledged.max(*sequence);

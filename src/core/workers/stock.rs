@@ -23,7 +23,7 @@ impl Stock {
     /// The most that a worker with this number of slots may hold besides what it runs.
     pub fn of(self, slots: usize) -> usize {
         let Some(micros) = self.micros else { return 0 };
-        // The last items go to whoever is free first.
+        // The last items go to the workers that are free first.
         if self.open < 2 * self.slots {
             return 0;
         }

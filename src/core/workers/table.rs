@@ -13,13 +13,13 @@ use crate::core::workers::session::{Report, Session};
 
 /// A worker that says nothing for so long is given up, in milliseconds.
 const LOST_AFTER_MILLIS: u64 = 300_000;
-/// Where at least so many workers, and a third of all, are silent together, the trouble is ours.
+/// If at least this number of workers, and a third of all, are silent together, the fault is the operator's or the network's.
 const MANY_SILENT: usize = 3;
 
 /// The workers of a run.
 #[derive(Debug, Default)]
 pub struct WorkerTable {
-    /// Whoever has loaded the task last; workers take nothing from those before.
+    /// Grows each time an operator loads the task. Workers ignore answers of a lower epoch.
     epoch: u64,
     workers: BTreeMap<PodRole, Worker>,
     durations: Durations,
@@ -324,7 +324,7 @@ impl WorkerTable {
         self.workers.get_mut(&role).map(|worker| worker.session.take_stock()).unwrap_or_default()
     }
 
-    /// Whether so many workers are silent that the trouble is ours.
+    /// Whether too many workers are silent for the fault to be theirs.
     pub fn is_cut_off(&self, now: Time) -> bool {
         let is_silent = |worker: &&Worker| now.millis_since(worker.heard) >= REGRANT_AFTER_MILLIS;
         let silent = self.workers.values().filter(is_silent).count();
@@ -366,7 +366,7 @@ impl WorkerTable {
         std::mem::take(&mut self.replies)
     }
 
-    /// Answers every request that is kept: whoever leads from now on has another epoch, or there is nothing more to do.
+    /// Answers every parked request: the next leader has another epoch, or there is nothing more to do.
     pub fn close(&mut self, refusal: ExchangeRefusal) -> Vec<Reply> {
         let parked: Vec<_> = self.workers.values_mut().map(|worker| worker.parked.take()).collect();
         for parked in parked {

@@ -106,7 +106,7 @@ fn slots_go_to_the_first_workers_first() {
 }
 
 #[test]
-fn a_worker_that_does_not_know_who_leads_is_told_and_then_says_everything() {
+fn a_worker_that_does_not_know_the_leader_gets_its_epoch_and_then_says_everything() {
     let mut table = WorkerTable::new(3);
     table.add(Time(0), A, false);
     let running = vec![AttemptId(5, 1)];

@@ -84,7 +84,7 @@ pub(super) fn descriptors() -> usize {
     limit.current.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX)
 }
 
-/// So many in a second, and some at once after a pause.
+/// A limit for each second, and a larger one after a pause.
 #[derive(Debug)]
 pub(super) struct Bucket {
     per_second: f64,

@@ -119,7 +119,7 @@ impl Place {
         matches!(&*self.standing(), Standing::Stranger(_))
     }
 
-    /// Room for so many bytes of a request of this pod; `None` if it or all have too much in progress.
+    /// Room for this number of bytes of a request of this pod; `None` if it or all have too much in progress.
     pub(super) fn reserve(&self, pod: &Arc<str>, bytes: usize) -> Option<Room> {
         let Bounds { bytes: most, bytes_of_pod, .. } = self.doors.bounds;
         let fits = self.doors.counts().bytes.add(pod, bytes, most, bytes_of_pod);

@@ -139,7 +139,7 @@ async fn ten_thousand_connections_take_no_place_of_a_worker() {
     worker.post(Some(&mine), &body(2).to_string()).await;
     let exchange = rig.next().await;
     rig.reply(&exchange, Ok(()));
-    assert_eq!(worker.answer().await.unwrap().0, 200, "a worker goes on");
+    assert_eq!(worker.answer().await.unwrap().0, 200, "a worker continues");
     drop(open);
     let next = timeout(Duration::from_secs(10), async {
         loop {

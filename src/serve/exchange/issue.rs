@@ -1,4 +1,4 @@
-//! The operator's own certificates: which are valid now, and which are made anew? Pure but for the randomness of keys.
+//! The operator's own certificates: which are valid, and which are issued again? Pure except for the random keys.
 //!
 //! A pod gets the authorities of its time and keeps them. So the next authority is among them for a year before it signs
 //! anything: a pod of before its first certificate knows it already.
@@ -14,7 +14,7 @@ const DAY: u64 = 86_400;
 const AUTHORITY: u64 = 3_650 * DAY;
 /// How long before its end the next one is made, in seconds.
 const SUCCESSION: u64 = 730 * DAY;
-/// For how long pods are told of an authority before it signs, in seconds: no worker lives longer.
+/// Seconds from the time at which pods trust a new authority until it signs. No worker lives longer.
 const OVERLAP: u64 = 365 * DAY;
 /// How long a serving certificate is valid, in seconds.
 const SERVING: u64 = 365 * DAY;

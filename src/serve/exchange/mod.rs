@@ -44,7 +44,7 @@ use self::service::Service;
 use self::tokens::Tokens;
 use crate::core::exchange_address::ExchangeAddress;
 
-/// How long the last answers may take to leave: those who wait are told that nobody answers them here any more.
+/// How long the last answers may take: parked requests get the answer that this operator does not lead any more.
 const FAREWELL: Duration = Duration::from_millis(250);
 
 /// Why the exchange can't be served.

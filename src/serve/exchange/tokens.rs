@@ -20,7 +20,7 @@ use super::review::{Verdict, review};
 const REMEMBERED: usize = 8_192;
 /// Reviews in progress at most.
 const REVIEWS: usize = 16;
-/// Reviews in a second, and at once after a pause: whoever sends garbage must not load the API server through us.
+/// Reviews in a second, and at once after a pause: invalid tokens must not cause load on the API server.
 const REVIEW_RATE: (u32, u32) = (200, 400);
 /// How long a request waits for its review, and for its turn before.
 const REVIEW_PATIENCE: Duration = Duration::from_secs(5);

@@ -111,5 +111,5 @@ async fn a_flood_of_forged_tokens_is_bounded_in_reviews_and_in_memory() {
     assert!(api.reviews() <= most as usize, "{}", api.reviews());
     assert!(tokens.tokens.known.lock().unwrap().len() <= REMEMBERED);
     let reviews = api.reviews();
-    assert_eq!((tokens.identify(&mine).await, api.reviews()), (pod("mine"), reviews), "known workers go on");
+    assert_eq!((tokens.identify(&mine).await, api.reviews()), (pod("mine"), reviews), "known workers continue");
 }

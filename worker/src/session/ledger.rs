@@ -40,7 +40,7 @@ pub struct Ledger {
     open: VecDeque<Sent>,
     /// When the newest request was sent that who leads has answered.
     answered: Option<Duration>,
-    /// The same, whoever has answered.
+    /// The same, for any leader.
     heard: Option<Duration>,
     /// What runs without an answer to a request that says so; with the first request that did, or 0.
     unconfirmed: BTreeMap<AttemptId, u64>,
@@ -75,7 +75,7 @@ pub enum Taken {
         /// Grants, recalls, revocations or a stop were in it.
         granted: bool,
     },
-    /// Whoever answered no longer leads, or the answer belongs to no open request.
+    /// The operator that answered does not lead any more, or the answer belongs to no open request.
     Ignored,
 }
 

@@ -225,7 +225,7 @@ async fn the_record_says_what_ran_also_after_sigkill() {
 }
 
 #[tokio::test]
-async fn a_worker_asks_to_be_replaced_after_its_items_and_goes_on_until_it_is_stopped() {
+async fn a_worker_asks_to_be_replaced_after_its_items_and_continues_until_it_is_stopped() {
     let mut leader = Leader::start().await;
     let config = Config { max_items: Some(10), ..config(&leader.url) };
     let mut worker = Worker::start(&config, &["true"]);

@@ -26,7 +26,7 @@ fn lists(story: &mut Story, pods: impl IntoIterator<Item = PodSeen>) {
 }
 
 #[test]
-fn a_task_that_asks_for_more_finished_pods_than_are_kept_is_told_the_limit() {
+fn a_task_that_asks_for_more_finished_pods_than_are_kept_gets_the_limit() {
     let limits = Limits { max_kept_pods: 100, ..LIMITS };
     let limited = |story: &Story| -> Vec<String> {
         let told = story.told.iter().filter(|event| event.reason == "FinishedPodsLimited");
