@@ -5,6 +5,7 @@ use crate::names::pod_key;
 use std::collections::{BTreeMap, BTreeSet};
 
 use maptask::core::ids::{TaskKey, Time};
+use maptask::core::pods::indeterminate::INDETERMINATE_MILLIS;
 use maptask::core::port::{Answer, Create, CreateOutcome, Event, PodId, TaskSeen};
 
 use crate::names::PodKey;
@@ -19,6 +20,8 @@ pub struct Known {
     pub creates: Vec<Time>,
     /// When the create of each pod was last planned.
     pub planned: BTreeMap<PodKey, Time>,
+    /// When a create last ended without anybody knowing whether it made a pod.
+    indeterminate: BTreeMap<PodKey, Time>,
     /// A create met the quota, a complaint about load, the name of another's pod.
     pub quota: bool,
     pub throttled: bool,
@@ -49,13 +52,21 @@ impl Known {
             Answer::Reread(task) if self.tasks.get(&task.key).is_some_and(|known| known.uid == task.uid) => {
                 self.task(now, task);
             }
-            Answer::Created(_, _, outcome) => {
+            Answer::Created(id, _, outcome) => {
+                if matches!(outcome, CreateOutcome::Failed { may_exist: true, .. } | CreateOutcome::Indeterminate) {
+                    self.indeterminate.insert(pod_key(id), now);
+                }
                 self.quota |= matches!(outcome, CreateOutcome::Quota(_));
                 self.throttled |= matches!(outcome, CreateOutcome::Throttled(_) | CreateOutcome::Indeterminate);
                 self.name_taken |= matches!(outcome, CreateOutcome::NameTaken(_));
             }
             _ => {}
         }
+    }
+
+    /// Whether a create of this operator may still be carried out, so that the item counts until then.
+    pub fn is_indeterminate(&self, now: Time, pod: &PodKey) -> bool {
+        self.indeterminate.get(pod).is_some_and(|since| now.millis_since(*since) < INDETERMINATE_MILLIS)
     }
 
     pub fn create(&mut self, now: Time, create: &Create) {

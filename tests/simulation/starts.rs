@@ -93,7 +93,8 @@ impl World {
     fn check_limits(&self, task: &TaskSeen, create: &Create) -> Result<(), String> {
         let id = create.id();
         let mut flying = self.flying();
-        if !flying.insert((task.uid.clone(), index_of(&id))) {
+        let is_repeated = self.operator.known.is_indeterminate(self.now, &pod_key(&id));
+        if !flying.insert((task.uid.clone(), index_of(&id))) || is_repeated {
             return Ok(());
         }
         let limits = &self.operator.limits;

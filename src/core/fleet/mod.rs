@@ -23,6 +23,8 @@ use crate::core::port::{Action, Budget, Delete, Plan, Reply};
 
 /// Everything is looked at again this often, in milliseconds: heals what was missed.
 const HEAL_MILLIS: u64 = 30_000;
+/// The time until a wake-up that could not be acted on comes again, in milliseconds.
+const AGAIN_MILLIS: u64 = 20;
 
 /// All tasks and what they share.
 #[derive(Debug)]
@@ -345,8 +347,7 @@ impl Fleet {
         let lingering = entry.task.as_ref().map_or(0, Task::lingering);
         self.lingering = (self.lingering + lingering).saturating_sub(entry.lingering);
         entry.lingering = lingering;
-        // A wake-up that could not be acted on comes again, but does not spin.
-        let wake = entry.task.as_ref().and_then(Task::next_wake).map(|time| time.max(now.plus_millis(20)));
+        let wake = entry.task.as_ref().and_then(Task::next_wake).map(|time| wake_at(now, time, entry.wake));
         if wake != entry.wake {
             if let Some(old) = entry.wake {
                 self.wakes.remove(&(old, key.clone()));
@@ -369,6 +370,16 @@ impl Fleet {
             }
         }
     }
+}
+
+/// When to wake a task that is due at `time`: then. A wake-up that could not be acted on comes again, but does not spin; and
+/// however often the task is settled in the meantime, it is not put off.
+fn wake_at(now: Time, time: Time, set: Option<Time>) -> Time {
+    if time > now {
+        return time;
+    }
+    let again = now.plus_millis(AGAIN_MILLIS);
+    set.filter(|set| *set > now && *set < again).unwrap_or(again)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Limits;
 use super::story::{LIMITS, Story, key, lines};
+use crate::core::fleet::wake_at;
 use crate::core::ids::Time;
 use crate::core::port::{Action, CheckOutcome, CreateOutcome, FetchOutcome, TaskSeen, WriteOutcome};
 
@@ -134,4 +135,20 @@ fn an_object_that_another_has_written_is_read_if_the_watch_does_not_show_it_with
     story.version = 9;
     let plan: Vec<String> = (0..3).flat_map(|_| story.plan(1_000)).collect();
     assert_eq!((lines(&plan, "reread").len(), lines(&plan, "write").len()), (0, 1), "{plan:?}");
+}
+
+#[test]
+fn a_task_that_is_looked_at_often_is_woken_in_time_all_the_same() {
+    let due = Time(1_000);
+    let mut set = None;
+    for millis in [980, 990, 999] {
+        set = Some(wake_at(Time(millis), due, set));
+        assert_eq!(set, Some(due));
+    }
+    // It could not be acted on, and other things happen.
+    for millis in [1_000, 1_005, 1_019] {
+        set = Some(wake_at(Time(millis), due, set));
+        assert_eq!(set, Some(Time(1_020)));
+    }
+    assert_eq!(wake_at(Time(1_020), due, set), Time(1_040));
 }
