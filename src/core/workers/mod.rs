@@ -2,10 +2,14 @@
 
 mod durations;
 mod session;
+mod silence;
 mod stock;
 mod table;
+mod worker;
 
 pub use durations::Durations;
 pub use session::{Held, Report, Session};
+pub use silence::Silence;
 pub use stock::Stock;
-pub use table::{Ready, Silence, Worker, WorkerTable};
+pub use table::{Ready, WorkerTable};
+pub use worker::Worker;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use maptask_exchange::{Answer, AttemptId, Grant, HOLD_MILLIS, REGRANT_AFTER_MILLIS, Request, State};
+use maptask_exchange::{Answer, AttemptId, Grant, HOLD_MILLIS, Request, State};
 
 use crate::core::ids::{Attempt, Index, PodRole, Time};
 use crate::core::port::{ExchangeRefusal, Reply};
@@ -10,57 +10,16 @@ use crate::core::revision::Revision;
 use crate::core::spec::retry::mix;
 use crate::core::workers::durations::Durations;
 use crate::core::workers::session::{Report, Session};
-
-/// A worker that says nothing for so long is given up, in milliseconds.
-const LOST_AFTER_MILLIS: u64 = 300_000;
-/// If at least this number of workers, and a third of all, are silent together, the fault is the operator's or the network's.
-const MANY_SILENT: usize = 3;
+use crate::core::workers::worker::{Parked, Worker};
 
 /// The workers of a run.
 #[derive(Debug, Default)]
 pub struct WorkerTable {
     /// Grows each time an operator loads the task. Workers ignore answers of a lower epoch.
     epoch: u64,
-    workers: BTreeMap<PodRole, Worker>,
+    pub(super) workers: BTreeMap<PodRole, Worker>,
     durations: Durations,
     replies: Vec<Reply>,
-}
-
-/// One worker.
-#[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
-pub struct Worker {
-    session: Session,
-    /// A request that is kept until there is something to say.
-    parked: Option<Parked>,
-    /// When it last spoke, or since when it could have.
-    heard: Time,
-    /// Whether all that it holds is known: it was made by this leader, or has spoken to it.
-    announced: bool,
-    /// How many programs it may run at the same time.
-    slots: usize,
-    /// Why it is to end, once nothing more is for it.
-    stop: Option<&'static str>,
-    /// It takes nothing more.
-    leaving: bool,
-    /// It was silent for so long that it may begin nothing.
-    silent: bool,
-    /// Since when it holds nothing.
-    idle_since: Option<Time>,
-    /// What it holds though it is not its own.
-    revoked: Vec<AttemptId>,
-    /// What it is asked to give back.
-    recalled: Vec<AttemptId>,
-    /// What it gets with the next answer.
-    grants: Vec<Grant>,
-    /// It runs one suspect and nothing else.
-    alone: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Parked {
-    ticket: u64,
-    until: Time,
 }
 
 /// Whether items could start, if workers had room.
@@ -70,62 +29,6 @@ pub enum Ready {
     Some,
     /// None.
     Nothing,
-}
-
-/// For how long a worker has said nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Silence {
-    /// So long that what it has not begun can be granted to others.
-    Stock,
-    /// So long that its pod is given up.
-    Lost,
-}
-
-impl Worker {
-    /// What it holds, and what it has reported.
-    pub fn session(&self) -> &Session {
-        &self.session
-    }
-
-    /// How many programs it may run at the same time.
-    pub fn slots(&self) -> usize {
-        self.slots
-    }
-
-    /// Whether it takes what is granted to it, now.
-    pub fn is_open(&self) -> bool {
-        self.parked.is_some() && self.stop.is_none() && !self.leaving && self.announced
-    }
-
-    /// Whether it counts for what is to be done: it is not about to end.
-    pub fn stays(&self) -> bool {
-        self.stop.is_none() && !self.leaving
-    }
-
-    /// Whether it has ever spoken.
-    pub fn has_spoken(&self) -> bool {
-        !self.session.name().is_empty()
-    }
-
-    /// Since when it holds nothing.
-    pub fn idle_since(&self) -> Option<Time> {
-        self.idle_since
-    }
-
-    /// Whether it runs one suspect and nothing else.
-    pub fn is_alone(&self) -> bool {
-        self.alone
-    }
-
-    /// Whether nothing has run in it, and it holds nothing.
-    pub fn is_fresh(&self) -> bool {
-        self.session.begun() == 0 && self.session.holds() == 0
-    }
-
-    /// Slots for which it holds nothing.
-    pub fn free(&self) -> usize {
-        self.slots.saturating_sub(self.session.holds())
-    }
 }
 
 impl WorkerTable {
@@ -161,21 +64,7 @@ impl WorkerTable {
 
     /// A worker's pod is to be created, or was found. `announced`: it can hold nothing that is not known here.
     pub fn add(&mut self, now: Time, role: PodRole, announced: bool) {
-        self.workers.entry(role).or_insert_with(|| Worker {
-            session: Session::default(),
-            parked: None,
-            heard: now,
-            announced,
-            slots: 0,
-            stop: None,
-            leaving: false,
-            silent: false,
-            idle_since: None,
-            revoked: Vec::new(),
-            recalled: Vec::new(),
-            grants: Vec::new(),
-            alone: false,
-        });
+        self.workers.entry(role).or_insert_with(|| Worker::new(now, announced));
     }
 
     /// A worker's pod is over. Returns the worker, with all that it held.
@@ -302,33 +191,9 @@ impl WorkerTable {
         }
     }
 
-    /// Workers that have become silent, and how much. Each is named once for its stock, and again and again once it is lost.
-    pub fn silent(&mut self, now: Time) -> Vec<(PodRole, Silence)> {
-        let mut silent = Vec::new();
-        for (role, worker) in &mut self.workers {
-            let millis = now.millis_since(worker.heard);
-            // A new one may be waiting for its image.
-            let could_speak = worker.has_spoken() || !worker.announced;
-            if could_speak && millis >= LOST_AFTER_MILLIS {
-                silent.push((*role, Silence::Lost));
-            } else if millis >= REGRANT_AFTER_MILLIS && !worker.silent {
-                worker.silent = true;
-                silent.push((*role, Silence::Stock));
-            }
-        }
-        silent
-    }
-
     /// Takes from a silent worker what it may not begin any more.
     pub fn take_stock(&mut self, role: PodRole) -> Vec<(Index, Attempt)> {
         self.workers.get_mut(&role).map(|worker| worker.session.take_stock()).unwrap_or_default()
-    }
-
-    /// Whether too many workers are silent for the fault to be theirs.
-    pub fn is_cut_off(&self, now: Time) -> bool {
-        let is_silent = |worker: &&Worker| now.millis_since(worker.heard) >= REGRANT_AFTER_MILLIS;
-        let silent = self.workers.values().filter(is_silent).count();
-        silent >= MANY_SILENT && silent * 3 >= self.workers.len()
     }
 
     /// Answers the workers for which there is something, or whose time is over. A worker is idle while nothing is `ready`. Everything up to `written` is recorded.
@@ -377,12 +242,8 @@ impl WorkerTable {
 
     /// When a worker needs an answer, or is silent for too long.
     pub fn next_wake(&self) -> Option<Time> {
-        let of = |worker: &Worker| {
-            let silence = if worker.silent { LOST_AFTER_MILLIS } else { REGRANT_AFTER_MILLIS };
-            let parked = worker.parked.map(|parked| parked.until);
-            [parked, Some(worker.heard.plus_millis(silence))].into_iter().flatten().min()
-        };
-        self.workers.values().filter_map(of).min()
+        let parked = self.workers.values().filter_map(|worker| Some(worker.parked?.until));
+        parked.chain(self.next_silence()).min()
     }
 }
 

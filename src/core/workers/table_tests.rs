@@ -1,4 +1,5 @@
 use super::*;
+use crate::core::workers::Silence;
 
 const A: PodRole = PodRole::Worker(1);
 

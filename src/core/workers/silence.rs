@@ -1,0 +1,56 @@
+//! Which workers say nothing, and for how long.
+
+use maptask_exchange::REGRANT_AFTER_MILLIS;
+
+use crate::core::ids::{PodRole, Time};
+use crate::core::workers::table::WorkerTable;
+use crate::core::workers::worker::Worker;
+
+/// A worker that says nothing for so long is given up, in milliseconds.
+const LOST_AFTER_MILLIS: u64 = 300_000;
+/// If at least this number of workers, and a third of all, are silent together, the fault is the operator's or the network's.
+const MANY_SILENT: usize = 3;
+
+/// For how long a worker has said nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// So long that what it has not begun can be granted to others.
+    Stock,
+    /// So long that its pod is given up.
+    Lost,
+}
+
+impl WorkerTable {
+    /// Workers that have become silent, and how much. Each is named once for its stock, and again and again once it is lost.
+    pub fn silent(&mut self, now: Time) -> Vec<(PodRole, Silence)> {
+        let mut silent = Vec::new();
+        for (role, worker) in &mut self.workers {
+            let millis = now.millis_since(worker.heard);
+            // A new one may be waiting for its image.
+            let could_speak = worker.has_spoken() || !worker.announced;
+            if could_speak && millis >= LOST_AFTER_MILLIS {
+                silent.push((*role, Silence::Lost));
+            } else if millis >= REGRANT_AFTER_MILLIS && !worker.silent {
+                worker.silent = true;
+                silent.push((*role, Silence::Stock));
+            }
+        }
+        silent
+    }
+
+    /// Whether too many workers are silent for the fault to be theirs.
+    pub fn is_cut_off(&self, now: Time) -> bool {
+        let is_silent = |worker: &&Worker| now.millis_since(worker.heard) >= REGRANT_AFTER_MILLIS;
+        let silent = self.workers.values().filter(is_silent).count();
+        silent >= MANY_SILENT && silent * 3 >= self.workers.len()
+    }
+
+    /// When a worker is silent for too long.
+    pub(super) fn next_silence(&self) -> Option<Time> {
+        let of = |worker: &Worker| {
+            let silence = if worker.silent { LOST_AFTER_MILLIS } else { REGRANT_AFTER_MILLIS };
+            worker.heard.plus_millis(silence)
+        };
+        self.workers.values().map(of).min()
+    }
+}

@@ -1,0 +1,110 @@
+//! One worker: how it stands with the exchange.
+
+use maptask_exchange::{AttemptId, Grant};
+
+use crate::core::ids::Time;
+use crate::core::workers::session::Session;
+
+/// One worker.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
+pub struct Worker {
+    pub(super) session: Session,
+    /// A request that is kept until there is something to say.
+    pub(super) parked: Option<Parked>,
+    /// When it last spoke, or since when it could have.
+    pub(super) heard: Time,
+    /// Whether all that it holds is known: it was made by this leader, or has spoken to it.
+    pub(super) announced: bool,
+    /// How many programs it may run at the same time.
+    pub(super) slots: usize,
+    /// Why it is to end, once nothing more is for it.
+    pub(super) stop: Option<&'static str>,
+    /// It takes nothing more.
+    pub(super) leaving: bool,
+    /// It was silent for so long that it may begin nothing.
+    pub(super) silent: bool,
+    /// Since when it holds nothing.
+    pub(super) idle_since: Option<Time>,
+    /// What it holds though it is not its own.
+    pub(super) revoked: Vec<AttemptId>,
+    /// What it is asked to give back.
+    pub(super) recalled: Vec<AttemptId>,
+    /// What it gets with the next answer.
+    pub(super) grants: Vec<Grant>,
+    /// It runs one suspect and nothing else.
+    pub(super) alone: bool,
+}
+
+/// A request that is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parked {
+    pub(super) ticket: u64,
+    pub(super) until: Time,
+}
+
+impl Worker {
+    /// It holds nothing that is known here. `announced`: nor anything else.
+    pub(super) fn new(now: Time, announced: bool) -> Self {
+        Self {
+            session: Session::default(),
+            parked: None,
+            heard: now,
+            announced,
+            slots: 0,
+            stop: None,
+            leaving: false,
+            silent: false,
+            idle_since: None,
+            revoked: Vec::new(),
+            recalled: Vec::new(),
+            grants: Vec::new(),
+            alone: false,
+        }
+    }
+
+    /// What it holds, and what it has reported.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// How many programs it may run at the same time.
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// Whether it takes what is granted to it, now.
+    pub fn is_open(&self) -> bool {
+        self.parked.is_some() && self.stop.is_none() && !self.leaving && self.announced
+    }
+
+    /// Whether it counts for what is to be done: it is not about to end.
+    pub fn stays(&self) -> bool {
+        self.stop.is_none() && !self.leaving
+    }
+
+    /// Whether it has ever spoken.
+    pub fn has_spoken(&self) -> bool {
+        !self.session.name().is_empty()
+    }
+
+    /// Since when it holds nothing.
+    pub fn idle_since(&self) -> Option<Time> {
+        self.idle_since
+    }
+
+    /// Whether it runs one suspect and nothing else.
+    pub fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    /// Whether nothing has run in it, and it holds nothing.
+    pub fn is_fresh(&self) -> bool {
+        self.session.begun() == 0 && self.session.holds() == 0
+    }
+
+    /// Slots for which it holds nothing.
+    pub fn free(&self) -> usize {
+        self.slots.saturating_sub(self.session.holds())
+    }
+}
