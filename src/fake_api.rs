@@ -24,7 +24,8 @@ pub(crate) fn refuse(code: u16, reason: &str) -> (u16, Value) {
     (code, json!({ "kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": reason }))
 }
 
-/// A client all of whose requests this answers: method, path and body; code and body. A request with the code 0 gets none.
+/// A client all of whose requests this answers: method, path and body; code and body. A request with the code 0 gets
+/// none.
 pub(crate) fn client(answer: impl Fn(&str, &str, Value) -> (u16, Value) + Clone + Send + 'static) -> Client {
     let service = tower::service_fn(move |request: Request<Body>| {
         let answer = answer.clone();

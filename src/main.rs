@@ -6,8 +6,8 @@ use maptask::serve::logs;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-// One thread: what the operator does is mostly to pass small messages on, and between threads each would cost more to hand
-// over than to handle (docs/benchmarks.md).
+// One thread: what the operator does is mostly to pass small messages on, and between threads each would cost more to
+// hand over than to handle (docs/benchmarks.md).
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let Cli { command, run } = Cli::parse();

@@ -27,8 +27,8 @@ use crate::watch::tasks::GuardedTask;
 
 /// Events and answers within this time are planned for together.
 const GATHER: Duration = Duration::from_millis(10);
-/// Rounds for requests of workers alone are at least so far apart. The first is answered at once: a worker with an empty stock
-/// waits for it; many that come together share a round.
+/// Rounds for requests of workers alone are at least so far apart. The first is answered at once: a worker with an
+/// empty stock waits for it; many that come together share a round.
 const GATHER_EXCHANGES: Duration = Duration::from_millis(1);
 /// Events taken in before the next plan.
 const BATCH: usize = 2_048;

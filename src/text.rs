@@ -1,7 +1,7 @@
 //! Text from elsewhere, made fit for a status, an event or a log line.
 
-/// At most `limit` characters of `text`, without control characters. A longer text keeps its beginning and, twice as long, its
-/// end, since programs say last what they died of; a cut shows as `…`.
+/// At most `limit` characters of `text`, without control characters. A longer text keeps its beginning and, twice as
+/// long, its end, since programs say last what they died of; a cut shows as `…`.
 pub fn cut(text: &str, limit: usize) -> String {
     let printable = text.trim_matches(|c: char| c.is_whitespace() || c.is_control());
     let clean = |c: char| if c.is_control() { ' ' } else { c };

@@ -118,7 +118,7 @@ fn micros(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
 }
 
-/// The microseconds below which so many percent are.
+/// The microseconds at this percentile.
 fn part(durations: &mut [Duration], percent: usize) -> f64 {
     durations.sort_unstable();
     let place = (durations.len() * percent / 100).min(durations.len().saturating_sub(1));

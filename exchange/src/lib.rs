@@ -175,7 +175,7 @@ pub enum Outcome {
         /// The end of what it wrote to stderr.
         message: String,
     },
-    /// It succeeded with more bytes than may be kept, of which the result has the end.
+    /// It succeeded with more bytes than may be kept. The result has only their end.
     ResultTooLarge {
         /// How many bytes it had.
         bytes: u64,

@@ -103,10 +103,10 @@ pub struct MapTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0, max = 315_360_000))]
     pub ttl_seconds_after_finished: Option<i32>,
-    /// Number of finished pods that the task keeps for their logs: the newest pod of each kind of failure first, then other failed
-    /// ones, then the newest. All others are deleted a minute after their end. Defaults to the operator's --kept-pods
-    /// (keptPods of its chart: 10). At most --max-kept-pods (maxKeptPods of its chart: 100) are kept; if this asks for more, the
-    /// Event `FinishedPodsLimited` says so.
+    /// Number of finished pods that the task keeps for their logs: the newest pod of each kind of failure first, then
+    /// other failed ones, then the newest. All others are deleted a minute after their end. Defaults to the operator's
+    /// --kept-pods (keptPods of its chart: 10). At most --max-kept-pods (maxKeptPods of its chart: 100) are kept; if
+    /// this asks for more, the Event `FinishedPodsLimited` says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0, max = 1_000))]
     pub finished_pods: Option<i32>,

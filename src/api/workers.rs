@@ -41,7 +41,8 @@ pub enum WorkerMode {
     /// The command runs once for each item, with the item in its environment.
     #[default]
     Exec,
-    /// The command runs once for each slot. It reads one JSON line for each item on stdin and answers with one on stdout.
+    /// The command runs once for each slot. It reads one JSON line for each item on stdin and answers with one on
+    /// stdout.
     Stream,
 }
 

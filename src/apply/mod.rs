@@ -28,8 +28,8 @@ use crate::serve::metrics::Metrics;
 
 /// Answers in the queue to the core at most. While it is full, answered requests keep their turn: backpressure.
 pub const ANSWERS: usize = 4_096;
-/// Carries plans out. Every action runs on its own. How many creates are on their way is for the core's window to say, since
-/// those that waited here would be in no order; of all else no more wait here than there are pods and tasks.
+/// Carries plans out. Every action runs on its own. How many creates are on their way is for the core's window to say,
+/// since those that waited here would be in no order; of all else no more wait here than there are pods and tasks.
 #[derive(Clone)]
 pub struct Apply {
     client: Client,

@@ -77,7 +77,7 @@ async fn whose(client: &Client, create: &Create) -> CreateOutcome {
     }
 }
 
-/// What is to be told of the pod that has the name, which is not this task's.
+/// What to report about a pod of another owner that has the name.
 fn holder(pod: &Partial, task: &str) -> Holder {
     let owners = pod.metadata.owner_references.iter().flatten();
     let owner = owners.into_iter().find(|owner| owner.controller == Some(true));

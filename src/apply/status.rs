@@ -66,8 +66,8 @@ pub(super) async fn note(client: &Client, note: &Note) -> WriteOutcome {
     }
 }
 
-/// Puts this status in the place of the one before, as a whole, in this version of a task. A merge would have to name with
-/// `null` all that is no longer there.
+/// Puts this status in the place of the one before, as a whole, in this version of a task. A merge would have to name
+/// with `null` all that is no longer there.
 async fn replace(client: &Client, write: &Write) -> Result<u64, WriteOutcome> {
     let body = json!([
         { "op": "replace", "path": "/metadata/uid", "value": write.uid },

@@ -1,4 +1,5 @@
-//! Who waits for whom: of each kind of request a few are on their way at once, and none waits for long behind slow ones.
+//! Who waits for whom: of each kind of request a few are on their way at once, and none waits for long behind slow
+//! ones.
 
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use crate::core::port::Action;
 
 /// Requests of a kind on their way at once, but creates: a task that is stopped may want thousands of deletes.
 pub(super) const AT_ONCE: usize = 32;
-/// After this time a request makes room for the next one: a webhook of its namespace may be slow, and others' requests are
-/// not to wait for that.
+/// After this time a request makes room for the next one: a webhook of its namespace may be slow, and others' requests
+/// are not to wait for that.
 const SLOW: Duration = Duration::from_secs(1);
 /// Slow requests that have made room, of all kinds; bounds the connections.
 const MAX_SLOW: usize = 256;

@@ -67,7 +67,7 @@ pub enum AttemptOutcome {
         /// Whether a container had run.
         started: bool,
     },
-    /// The pod vanished, or its node did, before it told how it ended.
+    /// The pod vanished, or its node did, before it reported how it ended.
     NodeLost,
     /// Somebody deleted the pod.
     Deleted,

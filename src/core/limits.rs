@@ -1,7 +1,8 @@
-//! How much at once? The operator's own limits: those that its administrator sets, and bounds that are there for the API
-//! server's sake and the operator's own.
+//! How much at once? The operator's own limits: those that its administrator sets, and bounds that are there for the
+//! API server's sake and the operator's own.
 
-/// The operator's own limits. They are fields, and not constants where they bind, so that the simulation can draw them small.
+/// The operator's own limits. They are fields, and not constants where they bind, so that the simulation can draw them
+/// small.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Items in flight at most, over all tasks.
@@ -14,7 +15,7 @@ pub struct Limits {
     pub kept_pods: usize,
     /// The same, where the spec of a task asks for more.
     pub max_kept_pods: usize,
-    /// Every other finished pod stays for so many milliseconds after its end was recorded, unless there are too many.
+    /// Every other finished pod stays for this many milliseconds after its end was recorded, unless there are too many.
     pub linger_millis: u64,
     /// So many of those may stay, over all tasks.
     pub lingering_pods: usize,
@@ -37,11 +38,11 @@ impl Limits {
         kept_pods: 10,
         // A few megabytes a task in etcd, and enough for one pod of each of the groups of failures that a status has.
         max_kept_pods: 100,
-        // Deletes are put off for as long as that, so that the API server's time goes to what starts, and there is time to look
-        // at the pod.
+        // Deletes are put off for as long as that, so that the API server's time goes to what starts, and there is time
+        // to look at the pod.
         linger_millis: 60_000,
-        // 25 MB in etcd and in each watcher of all pods. Kubernetes itself begins to delete finished pods at 12,500 (the
-        // controller manager's terminated-pod-gc-threshold).
+        // 25 MB in etcd and in each watcher of all pods. Kubernetes itself begins to delete finished pods at 12,500
+        // (the controller manager's terminated-pod-gc-threshold).
         lingering_pods: 5_000,
         // More bring no more pods a second, only more connections, and each create takes longer.
         creates_in_flight: 128,
@@ -50,7 +51,7 @@ impl Limits {
         // Looks are rare but after a restart, when nothing that starts should wait behind them.
         gets_in_flight: 16,
         // Each holds a whole status in memory. A task that has more without an answer takes what the watch shows for
-        // another writer's, and is loaded anew from it: slower, and as right.
+        // another writer's, and is loaded from it again: slower, but correct.
         attempted_writes: 8,
     };
 }

@@ -45,8 +45,8 @@ impl Ranges {
     }
 }
 
-/// Ranges in the form of an Indexed Job, `1,3-5,7`: three and more in a row are a range, two are not. As many as `limit` bytes
-/// have room for, the lowest first; answers also how many indexes there were room for.
+/// Ranges in the form of an Indexed Job, `1,3-5,7`: three and more in a row are a range, two are not. As many as
+/// `limit` bytes have room for, the lowest first; answers also how many indexes there were room for.
 pub fn as_a_job(ranges: impl Iterator<Item = (Index, Index)>, limit: usize) -> (String, u32) {
     let (mut text, mut listed) = (String::new(), 0);
     for (first, last) in ranges {

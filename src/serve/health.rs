@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::metrics::Metrics;
 
-/// A main loop that has not come round for so many seconds is stuck.
+/// A main loop that has made no round for this many seconds is stuck.
 const STUCK_SECONDS: i64 = 120;
 
 /// Why there is no `/livez`, `/readyz` and `/metrics`.
@@ -36,7 +36,7 @@ pub enum ServeError {
     Ended(#[from] tokio::task::JoinError),
 }
 
-/// Whether the operator is alive and ready, as told by its parts.
+/// Whether the operator is alive and ready, as its parts report.
 #[derive(Clone, Default)]
 pub struct Health {
     ready: Arc<AtomicI64>,

@@ -7,8 +7,8 @@ use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
-/// What the client library says by itself: a bare `failed with status 500`, and whole answers that it can't read. What fails is
-/// logged here with the task or pod that it was for.
+/// What the client library says by itself: a bare `failed with status 500`, and whole answers that it can't read. What
+/// fails is logged here with the task or pod that it was for.
 const SILENT: &str = "kube_client=off";
 /// Where a library appends an answer of the API server as it looks in Rust, and how that ends.
 const DUMP: (&str, &str) = (" (Status {", "})");

@@ -36,7 +36,7 @@ struct Gate {
     name: String,
 }
 
-/// The scheduler says that there are gates; whoever wonders wants to know which.
+/// The scheduler says that there are gates; a user who wonders wants to know which.
 fn name_gates(status: &mut PodStatus, gates: &[Gate]) {
     let names: Vec<&str> = gates.iter().map(|gate| gate.name.as_str()).collect();
     for condition in status.conditions.iter_mut().flatten() {
@@ -84,8 +84,8 @@ fn lean_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMet
 }
 
 impl LeanPod {
-    /// The pod for the core; `None` if neither its owner nor a label of it names a task. Its owner counts before its label,
-    /// which anybody may change or remove.
+    /// The pod for the core; `None` if neither its owner nor a label of it names a task. Its owner counts before its
+    /// label, which anybody may change or remove.
     pub fn seen(self) -> Option<PodSeen> {
         let Self { metadata, spec, mut status } = self;
         name_gates(&mut status, &spec.scheduling_gates);

@@ -77,7 +77,7 @@ pub fn seen(task: MapTask) -> Option<TaskSeen> {
     })
 }
 
-/// What the watch says, for the core. An object that can't be read is told in the log and otherwise left alone:
+/// What the watch says, for the core. An object that can't be read is logged and otherwise left alone:
 /// the schema lets none in, but one may be older than the schema.
 pub(crate) fn translate(event: watcher::Event<GuardedTask>) -> Option<Event> {
     match event {

@@ -1,4 +1,5 @@
-//! The cache on a real cluster: hits without pods, entries that are damaged or cleared, and tasks that wait for each other.
+//! The cache on a real cluster: hits without pods, entries that are damaged or cleared, and tasks that wait for each
+//! other.
 
 use std::time::Instant;
 

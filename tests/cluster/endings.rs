@@ -8,7 +8,7 @@ use crate::kubectl::{Namespace, kubectl_with, real_task};
 use crate::life::counts;
 use crate::undisturbed;
 
-/// Writes `ready`, runs until it is told to stop, and exits with this code.
+/// Writes `ready`, runs until it is stopped, and exits with this code.
 pub fn until_stopped(code: i32) -> String {
     format!("trap 'exit {code}' TERM; echo ready; sleep 1000 & wait")
 }
@@ -101,7 +101,7 @@ fn an_application_failure_costs_its_item_a_retry() {
         ("code", "exit 3", &none, &none, "Failed", Some(3)),
         ("memory", "tail /dev/zero", &none, &limit, "OutOfMemory", Some(137)),
         ("deadline", "sleep 1000", &deadline, &none, "Deadline", None),
-        // Even if it ends well when it is told to stop: the pod's phase is Failed.
+        // Even if it exits with 0 when it is stopped: the pod's phase is Failed.
         ("politely", &stops, &deadline, &none, "Deadline", None),
         ("program", "", &none, &no_program, "Failed", Some(128)),
         ("init", "exit 0", &init, &none, "Failed", Some(4)),

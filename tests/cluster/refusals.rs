@@ -1,4 +1,5 @@
-//! Bad input, and what the user reads: from the API server where the schema can say it, else from the Accepted condition.
+//! Bad input, and what the user reads: from the API server where the schema can say it, else from the Accepted
+//! condition.
 
 use serde_json::{Value, json};
 

@@ -133,7 +133,7 @@ fn text_files_in_the_encodings_of_common_editors_give_their_items() {
     assert!(accepted.contains("line 1 contains the byte 0xe9") && accepted.contains("save it as UTF-8"), "{accepted}");
 }
 
-/// What fills the termination log with this beginning, so many bytes, and this end.
+/// Fills the termination log with this beginning, this number of bytes, and this end.
 fn says(begin: &str, bytes: usize, character: char, end: &str) -> String {
     format!(
         "(printf '{begin}'; head -c {bytes} /dev/zero | tr '\\0' x | sed 's/x/{character}/g'; printf '{end}') > /dev/termination-log"

@@ -32,7 +32,7 @@ fn events(namespace: &Namespace, task: &str) -> Vec<(String, String)> {
     all.iter().filter(of_task).map(|event| (word(event, "reason"), word(event, "message"))).collect()
 }
 
-/// Waits for the reason; asserts that nothing is told meanwhile which is not so.
+/// Waits for the reason; asserts that nothing untrue is reported meanwhile.
 fn wait_for_room(namespace: &Namespace, task: &str, words: &str) {
     let waiting = namespace.wait("word on the results", || {
         let waiting = namespace.status(task)["waiting"].clone();

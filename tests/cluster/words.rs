@@ -35,8 +35,8 @@ fn tracebacks_of_two_exceptions_are_two_groups_and_the_task_names_one() {
     let namespace = Namespace::new("traceback");
     let spec = json!({ "items": { "count": 5 }, "remainingItems": { "onFailure": "Run" } });
     namespace.apply(&real_task("t", &spec, TRACEBACK));
-    // Eighty lines of log before it: the kubelet keeps 2,048 bytes, which begin somewhere in a line. All of it is of one
-    // stream: of two, a container runtime does not keep the order.
+    // Eighty lines of log before it: the kubelet keeps 2,048 bytes, which begin somewhere in a line. All of it is of
+    // one stream: of two, a container runtime does not keep the order.
     let log = format!(
         "i=0; while [ $i -lt $((70 + MAPTASK_INDEX)) ]; do echo \"2026-01-31T10:20:30Z step $i of item $MAPTASK_INDEX\" >&2; i=$((i+1)); done\n{TRACEBACK}"
     );

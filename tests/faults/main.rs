@@ -1,10 +1,10 @@
 //! The operator as a process, between it and a real API server a proxy that answers wrongly, late or not at all, and
 //! someone who kills it again and again. A witness sees past the proxy what really happens.
 //!
-//! Run by `make test-faults`, which starts a cluster of its own. `FAULT_SEED=n` repeats one run, `FAULT_RUNS=n` is their
-//! number, `FAULT_FROM=n` the first one's seed (1), `FAULT_MINUTES=n` how long new ones are begun. What a run draws from its
-//! seed is the same each time; what the cluster makes of it is not. One run in 30 restarts the API server, and another holds
-//! etcd up, if `FAULT_CLUSTER` names the local cluster.
+//! Run by `make test-faults`, which starts a cluster of its own. `FAULT_SEED=n` repeats one run, `FAULT_RUNS=n` is
+//! their number, `FAULT_FROM=n` the first one's seed (1), `FAULT_MINUTES=n` how long new ones are begun. What a run
+//! draws from its seed is the same each time; what the cluster makes of it is not. One run in 30 restarts the API
+//! server, and another holds etcd up, if `FAULT_CLUSTER` names the local cluster.
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test that can't go on has failed")]
 

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_mins(4);
 const STEP: Duration = Duration::from_millis(100);
 /// When the cluster as a whole is disturbed.
 const DISTURBED_AFTER: Duration = Duration::from_secs(8);
-/// One run of so many restarts the API server, and another pauses etcd.
+/// One run in this many restarts the API server, and another pauses etcd.
 const DISTURB_EVERY: u64 = 30;
 
 /// A namespace with a task in it, operators, the proxy between, and the witness.

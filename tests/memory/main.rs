@@ -1,5 +1,6 @@
-//! What the core allocates, counted: blocks for each item that runs to its end, and bytes at the peak. Counts don't depend
-//! on the machine's speed, so that they may fail a build. What is recorded here was measured; the limit is a tenth above.
+//! What the core allocates, counted: blocks for each item that runs to its end, and bytes at the peak. Counts don't
+//! depend on the machine's speed, so that they may fail a build. What is recorded here was measured; the limit is a
+//! tenth above.
 
 #![allow(missing_docs, clippy::unwrap_used, unreachable_pub, reason = "a test that can't go on has failed")]
 
@@ -17,7 +18,7 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 /// Items that run to their end in each measurement; 5,000 more are in flight then.
 const ENDED: u32 = 5_000;
 
-/// Begins a task of so many items; blocks allocated for each that has ended, and bytes at the peak.
+/// Begins a task with this number of items. Returns blocks allocated for each that has ended, and bytes at the peak.
 fn run(items: u32) -> (u64, usize) {
     let mut cluster = Cluster::new();
     cluster.apply(task(items));

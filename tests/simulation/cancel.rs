@@ -17,8 +17,8 @@ pub fn is_cancelled(status: &MapTaskStatus) -> bool {
     failed.is_some_and(|failed| failed.reason == "Cancelled")
 }
 
-/// SAFETY: a write sees the spec as it is, or it conflicts. So one of a task that is cancelled says that it is decided, and takes
-/// no end back; only a task that may have been cancelled ends so; and its reduce does not succeed.
+/// SAFETY: a write sees the spec as it is, or it conflicts. So one of a task that is cancelled says that it is decided,
+/// and takes no end back; only a task that may have been cancelled ends so; and its reduce does not succeed.
 pub fn check_write(task: &TaskSeen, new: &MapTaskStatus) -> Result<(), String> {
     let key = &task.key;
     let ended = |status: &MapTaskStatus| status.phase.is_some_and(TaskPhase::is_terminal);

@@ -1,4 +1,5 @@
-//! What must hold of budgets and of the digest of failures: each end is charged to whom it belongs, neither more nor less.
+//! What must hold of budgets and of the digest of failures: each end is charged to whom it belongs, neither more nor
+//! less.
 
 use std::collections::BTreeMap;
 
@@ -24,14 +25,15 @@ pub enum End {
     Unsure,
 }
 
-/// How and when the attempts of an item ended, since it was last started anew.
+/// How and when the attempts of an item ended, since its last rerun.
 pub type Ends = BTreeMap<Attempt, (End, Time)>;
 
 impl Truth {
-    /// SAFETY: what an item has spent is what its attempts before the current one cost: one retry for each that failed by
-    /// itself, unless a rule makes it free; an infrastructure retry for each that ran and was lost. What is stopped, by
-    /// the operator or by its start deadline, and what is gone while that was on its way, is not asked for here; nor is it
-    /// known what a pod that vanished has cost, where a suspension may have stopped it (docs/design.md, known gaps).
+    /// SAFETY: what an item has spent is what its attempts before the current one cost: one retry for each that failed
+    /// by itself, unless a rule makes it free; an infrastructure retry for each that ran and was lost. What is stopped,
+    /// by the operator or by its start deadline, and what is gone while that was on its way, is not asked for here; nor
+    /// is it known what a pod that vanished has cost, where a suspension may have stopped it (docs/design.md, known
+    /// gaps).
     pub fn check_charges(&self, task: &TaskSeen, tries: &Attempts) -> Result<(), String> {
         let free = |code: i32| code == specs::IGNORED && !task.spec.retry_policy.rules.is_empty();
         for (index, tries) in tries.iter() {
@@ -62,9 +64,9 @@ impl Truth {
         Ok(())
     }
 
-    /// SAFETY: before any rerun, `failures` add up to the attempts that did not succeed: those before the current one of
-    /// each item, the last of each failed one, and maybe that of a cancelled one. An attempt that a suspension stopped is
-    /// no failure.
+    /// SAFETY: before any rerun, `failures` add up to the attempts that did not succeed: those before the current one
+    /// of each item, the last of each failed one, and maybe that of a cancelled one. An attempt that a suspension
+    /// stopped is no failure.
     pub fn check_failures(
         &self,
         task: &TaskSeen,
@@ -86,8 +88,8 @@ impl Truth {
                 task.key, new.failures
             ));
         }
-        // Each item counts once in a group, whatever came in between: the groups of attempts before the current one are with
-        // its tries, that of the last one is of a failed item or a cancelled one.
+        // Each item counts once in a group, whatever came in between: the groups of attempts before the current one are
+        // with its tries, that of the last one is of a failed item or a cancelled one.
         let items: u32 = new.failures.iter().map(|group| number(group.items)).sum();
         let before: u32 = tries.iter().map(|(_, tries)| tries.failure_groups.count_ones()).sum();
         let most = before + phases.counts().failed + phases.counts().cancelled;

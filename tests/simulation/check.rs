@@ -64,9 +64,9 @@ pub fn counts(task: &TaskSeen, (_, index, attempt): &PodKey) -> bool {
 }
 
 impl Truth {
-    /// SAFETY: no item has two live pods. A pod whose item's container has ended, and with it the attempt, counts no more, though
-    /// others of its containers run on. Of a task on its way out, the garbage collector takes pods whose names are still
-    /// in use, so that a late create can bring one back.
+    /// SAFETY: no item has two live pods. A pod whose item's container has ended, and with it the attempt, counts no
+    /// more, though others of its containers run on. Of a task on its way out, the garbage collector takes pods whose
+    /// names are still in use, so that a late create can bring one back.
     pub fn check_pods(
         &mut self,
         pods: &BTreeMap<PodKey, Pod>,

@@ -1,4 +1,4 @@
-//! What must hold of a task's ends: that they are told, and that a rerun asked for before one is.
+//! What must hold at a task's end: it is reported, and so is a rerun that was asked for before.
 
 use maptask::api::TaskPhase;
 use maptask::api::conditions::{ConditionType, is_true};

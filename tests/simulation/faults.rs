@@ -142,7 +142,8 @@ impl World {
                 let items =
                     ["Failed", "Cancelled", "Failed,Cancelled", "All", "0-2", "1", "Reduce"][self.random.below(7)];
                 let rerun = Rerun { id: version.to_string(), items: items.to_owned() };
-                // Who asks for one takes a cancellation back, as the schema wants it; but for some with an older schema.
+                // Who asks for one takes a cancellation back, as the schema wants it; but for some with an older
+                // schema.
                 let stays = self.whims.chance(30);
                 self.edit(&key, |spec| {
                     spec.rerun = Some(rerun);

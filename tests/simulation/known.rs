@@ -1,4 +1,4 @@
-//! What the operator can know: what its watches and answers have told it since it started, and what it has asked for.
+//! What the operator can know: what it got from watches and answers since it started, and what it has asked for.
 //! A check that speaks of the operator's limits counts what is in the world as far as this goes.
 
 use crate::names::pod_key;

@@ -2,8 +2,8 @@
 //! pods run, fail, vanish and are evicted; requests are refused, delayed, carried out without an answer or answered
 //! without being carried out; watches break off; the operator dies between any two steps.
 //!
-//! `SIMULATION_SEEDS=n` sets the number of seeds and `SIMULATION_FROM=n` the first of them, `SIMULATION_SEED=s` runs one and
-//! prints what happens.
+//! `SIMULATION_SEEDS=n` sets the number of seeds and `SIMULATION_FROM=n` the first of them, `SIMULATION_SEED=s` runs
+//! one and prints what happens.
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test that can't go on has failed")]
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "small numbers")]

@@ -15,8 +15,8 @@ use crate::world::World;
 const INDETERMINATE_MILLIS: u64 = 150_000;
 
 impl World {
-    /// SAFETY: why a task waits, as a status says that is about to be written, is so as far as the operator can know: the
-    /// limit that it names is reached or is that of the operator, and what it says was answered has been.
+    /// SAFETY: why a task waits, as a status says that is about to be written, is so as far as the operator can know:
+    /// the limit that it names is reached or is that of the operator, and what it says was answered has been.
     pub fn check_waiting(&self, write: &Write) -> Result<(), String> {
         let known = &self.operator.known;
         let Some(waiting) = &write.status.waiting else { return Ok(()) };
@@ -53,8 +53,8 @@ impl World {
         Err(format!("{} is about to say {waiting:?}; {may_fly:?} may be in flight of {most:?}", write.key))
     }
 
-    /// Items that may be in flight: they run, as the status says, or a create of theirs was sent lately: it may be on its way,
-    /// or have no answer.
+    /// Items that may be in flight: they run, as the status says, or a create of theirs was sent lately: it may be on
+    /// its way, or have no answer.
     fn may_fly(&self, task: &TaskSeen, status: &MapTaskStatus) -> BTreeSet<Index> {
         let running = recorded(status).map(|(phases, _)| phases.iter_in(ItemPhase::Running).collect::<BTreeSet<_>>());
         let mut items = running.unwrap_or_default();
@@ -62,7 +62,7 @@ impl World {
         let planned =
             planned.filter(|(pod, last)| pod.0 == task.key && self.now.millis_since(**last) <= INDETERMINATE_MILLIS);
         items.extend(planned.map(|(pod, _)| pod.1));
-        // The reduce runs alone, and its phase is told elsewhere.
+        // The reduce runs alone, and its phase is checked elsewhere.
         items.extend(status.reduce.as_ref().map(|_| REDUCE));
         items
     }

@@ -36,8 +36,8 @@ impl World {
         self.check_pace()
     }
 
-    /// Once it is recorded that the task is decided, nothing starts but what its spec, or a rerun of picked items, says.
-    /// What is recorded is what the operator wrote itself, or has read when it started.
+    /// Once it is recorded that the task is decided, nothing starts but what its spec, or a rerun of picked items,
+    /// says. What is recorded is what the operator wrote itself, or has read when it started.
     fn check_decided(&self, create: &Create) -> Result<(), String> {
         let id = create.id();
         let Some(task) = self.tasks.get(&id.key).filter(|task| task.uid == create.blueprint.uid) else { return Ok(()) };
@@ -48,9 +48,9 @@ impl World {
         Ok(())
     }
 
-    /// Items that have a live pod of an attempt that counts and that the operator has started or seen, or a create on its
-    /// way, of tasks that stay. What the operator counts is no less: it also counts what has ended or vanished without its
-    /// having heard of it. What a late create brings back of the past is deleted on sight.
+    /// Items that have a live pod of an attempt that counts and that the operator has started or seen, or a create on
+    /// its way, of tasks that stay. What the operator counts is no less: it also counts what has ended or vanished
+    /// without its having heard of it. What a late create brings back of the past is deleted on sight.
     fn flying(&self) -> Flying {
         let stays = |uid: &str| {
             let owner = self.tasks.values().find(|task| task.uid == uid && !task.deleting);
@@ -64,8 +64,8 @@ impl World {
         let pods = pods.filter(|(key, _)| self.tasks.get(&key.0).is_some_and(|task| counts(task, key)));
         let pods = pods.filter(|(key, _)| !self.is_given_up(key));
         let pods = pods.filter_map(|((_, index, _), pod)| Some((pod.seen.owner_uid.clone()?, *index)));
-        // A create that is repeated makes nothing where the pod of the attempt has ended in the meantime and is still there, and
-        // nothing that counts where that has ended and is gone.
+        // A create that is repeated makes nothing where the pod of the attempt has ended in the meantime and is still
+        // there, and nothing that counts where that has ended and is gone.
         let has_ended = |create: &Create| {
             let id = create.id();
             let item = (create.blueprint.uid.clone(), index_of(&id));
@@ -81,15 +81,15 @@ impl World {
         pods.chain(creates).filter(|(uid, _)| stays(uid)).collect()
     }
 
-    /// Whether the operator has cancelled the item: a pod of it that a late create has made is deleted on sight, also where
-    /// the status that says so is still on its way.
+    /// Whether the operator has cancelled the item: a pod of it that a late create has made is deleted on sight, also
+    /// where the status that says so is still on its way.
     fn is_given_up(&self, key: &PodKey) -> bool {
         let run = self.operator.fleet.task(&key.0).and_then(|task| task.map());
         run.is_some_and(|run| run.items().phases().get(key.1) == Some(ItemPhase::Cancelled))
     }
 
-    /// `concurrency`, `maxPods` and `maxPodsPerNamespace`: an item that is not in flight starts only if it is not one too
-    /// many. One that is has its create repeated, whatever the limit has become since.
+    /// `concurrency`, `maxPods` and `maxPodsPerNamespace`: an item that is not in flight starts only if it is not one
+    /// too many. One that is has its create repeated, whatever the limit has become since.
     fn check_limits(&self, task: &TaskSeen, create: &Create) -> Result<(), String> {
         let id = create.id();
         let mut flying = self.flying();

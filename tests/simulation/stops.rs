@@ -30,9 +30,9 @@ fn is_stopping(spec: &MapTaskSpec, status: &MapTaskStatus) -> bool {
 }
 
 impl World {
-    /// SAFETY: a pod that has not ended is stopped only for what is recorded (the task's course, its end, an attempt that
-    /// counts no more), for a suspension with the policy Stop that the operator has seen, or for its start deadline
-    /// before it has started.
+    /// SAFETY: a pod that has not ended is stopped only for what is recorded (the task's course, its end, an attempt
+    /// that counts no more), for a suspension with the policy Stop that the operator has seen, or for its start
+    /// deadline before it has started.
     pub fn check_stop(&self, delete: &Delete) -> Result<(), String> {
         let key = pod_key(&delete.id);
         let Some(task) = self.owner(&delete.uid, &key) else { return Ok(()) };
@@ -49,8 +49,8 @@ impl World {
         Err(format!("{} is stopped for no reason", delete.id))
     }
 
-    /// Whether the operator has seen the end of the attempt, and not yet recorded it: its pod vanished, and a late create
-    /// has brought it back.
+    /// Whether the operator has seen the end of the attempt, and not yet recorded it: its pod vanished, and a late
+    /// create has brought it back.
     fn believes_over(&self, key: &PodKey) -> bool {
         let task = self.operator.fleet.task(&key.0);
         let (run, index) = match key.1 {

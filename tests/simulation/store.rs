@@ -91,7 +91,7 @@ impl World {
         self.marks.get(&(key.clone(), 0)).is_some_and(|(_, damaged)| Places::parse(damaged).has(index.0))
     }
 
-    /// At the end: every success has its line, or the status tells of it, and the ConfigMap of which.
+    /// At the end: every success has its line, or the status and the ConfigMap report its loss.
     pub fn check_damage(&self) -> Result<(), String> {
         for task in self.tasks.values().filter(|task| self.truth.tampered.contains(&task.uid)) {
             let Some((phases, _)) = recorded(&task.status) else { continue };

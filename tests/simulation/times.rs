@@ -6,7 +6,7 @@ use maptask::core::port::{Action, TaskSeen};
 
 use crate::world::World;
 
-/// After so many milliseconds a deletion of a task that has no answer is sent again.
+/// A deletion of a task that has no answer is sent again after this many milliseconds.
 const EXPIRE_AGAIN_MILLIS: u64 = 30_000;
 
 /// When a task that is recorded as running is to fail for its deadline.
@@ -24,9 +24,9 @@ fn expiry(task: &TaskSeen) -> Option<Time> {
 }
 
 impl World {
-    /// LIVENESS: whenever the operator has planned, each task whose deadline has passed is decided, and each whose time is
-    /// over is being deleted, as far as the operator has seen it as it is now. A task that was resumed counts from then,
-    /// which may not be recorded yet.
+    /// LIVENESS: whenever the operator has planned, each task whose deadline has passed is decided, and each whose time
+    /// is over is being deleted, as far as the operator has seen it as it is now. A task that was resumed counts from
+    /// then, which may not be recorded yet.
     pub fn check_times(&self) -> Result<(), String> {
         let known = &self.operator.known;
         for (key, task) in &self.tasks {

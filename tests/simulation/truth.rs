@@ -14,7 +14,7 @@ use crate::world::{Fate, Life, Pod};
 /// UID of the task, and the item.
 pub type Item = (String, Index);
 
-/// What really happened to an item since it was last started anew, whatever the operator believes.
+/// What really happened to an item since its last rerun, whatever the operator believes.
 #[derive(Clone, Copy, Default)]
 pub struct Tally {
     pub succeeded: u32,
@@ -73,8 +73,8 @@ impl Truth {
         self.ends.get(&item(pod, key)).is_some_and(|ends| ends.contains_key(&key.2))
     }
 
-    /// A pod that vanished may be made again under its name, by a late create or by an operator that knew of none: which
-    /// of the two ends was seen is then for the operator to know.
+    /// A pod that vanished may be made again under its name, by a late create or by an operator that knew of none:
+    /// which of the two ends was seen is then for the operator to know.
     fn end(&mut self, now: Time, item: Item, attempt: Attempt, end: End) {
         if self.since.get(&item).is_some_and(|since| attempt < *since) {
             return;
@@ -129,8 +129,8 @@ impl Truth {
         let tally = self.tally(item(pod, key));
         tally.lost += 1;
         if pod.life == Life::Pending {
-            // By then it may have been too late for its start anyway; one that says nothing counts as held up like another one
-            // of its template.
+            // By then it may have been too late for its start anyway; one that says nothing counts as held up like
+            // another one of its template.
             tally.application += 1;
         }
     }

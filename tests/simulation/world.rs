@@ -44,7 +44,7 @@ pub enum Fate {
     /// With this exit code; what follows is for the task's rules to say.
     Fail(i32),
     OutOfMemory,
-    /// The same of another container than the item's, of which the template need not know.
+    /// The same for another container than the item's, which need not be in the template.
     SideOutOfMemory,
     /// Its image never comes.
     Stuck,
@@ -194,7 +194,7 @@ impl World {
         let over = |task: &TaskSeen| {
             let rerun = task.spec.rerun.as_ref().map(|rerun| &rerun.id);
             let done = rerun == task.status.rerun.as_ref().map(|done| &done.id);
-            // A rerun waits as long as the task is cancelled, and so does its deletion; the last write of a task does not.
+            // A rerun and a deletion wait as long as the task is cancelled; the last write of a task does not.
             let waits = !done && task.spec.cancel;
             let is_settled = self.operator.fleet.task(&task.key).is_some_and(Task::is_settled);
             let expires = task.spec.ttl_seconds_after_finished.is_some() && !waits;
@@ -319,7 +319,8 @@ impl World {
             // Where nothing puts an end to it, the image comes in the end.
             let waits = self.tasks.get(&key.0).is_some_and(|task| specs::start_deadline(&task.spec, key.1).is_some());
             if waits || self.random.chance(95) {
-                // A kubelet tells of it every few seconds; what changed between any two requests would never be stopped.
+                // A kubelet tells of it every few seconds; what changed between any two requests would never be
+                // stopped.
                 if self.random.chance(20) {
                     let status = if self.random.chance(50) { stuck() } else { specs::silent() };
                     self.change_pod(&key, Life::Pending, status);

@@ -1,4 +1,4 @@
-//! What must hold of a task of which no success is required: its items run, all of them.
+//! What must hold for a task that requires no success: all of its items run.
 
 use maptask::api::conditions::{ConditionType, is_true};
 use maptask::api::status::MapTaskStatus;

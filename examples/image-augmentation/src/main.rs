@@ -1,4 +1,5 @@
-//! Makes three augmented images of one: flipped, rotated, brightened. Reports them, and the folder, as its termination message.
+//! Makes three augmented images of one: flipped, rotated, brightened. Reports them, and the folder, as its termination
+//! message.
 //!
 //! `augment IMAGE.png FOLDER`, or `augment make-samples FOLDER` for the five images of the example.
 

@@ -1,5 +1,6 @@
-//! Entries in ConfigMaps of the tasks' own namespace: a ring of them for each cache, numbered from 0. The newest is filled
-//! up; then the next is made, or the oldest written over. They are asked for by name, so that no right to list is needed.
+//! Entries in ConfigMaps of the tasks' own namespace: a ring of them for each cache, numbered from 0. The newest is
+//! filled up; then the next is made, or the oldest written over. They are asked for by name, so that no right to list
+//! is needed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,7 +64,7 @@ impl Store for ConfigMaps {
 }
 
 impl ConfigMaps {
-    /// Caches of so many bytes at most each.
+    /// Caches of at most this many bytes each.
     pub fn new(client: Client, bytes: u64) -> Self {
         let most = u32::try_from(bytes / SLOT_BYTES as u64).unwrap_or(u32::MAX).max(2);
         Self { client, most, newest: Mutex::default() }
@@ -130,7 +131,7 @@ impl ConfigMaps {
     ) -> Result<Option<Newest>, StoreError> {
         let old = self.read(cache, newest.slot).await?;
         if old.is_none() && newest.slots > 0 {
-            // The cache was cleared: it begins anew.
+            // The cache was cleared: it starts from empty.
             return Ok(None);
         }
         let (text, rest) = add(old.as_ref().map_or("", |old| &old.text), entries);

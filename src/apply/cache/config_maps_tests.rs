@@ -42,7 +42,7 @@ fn key(item: u32) -> Key {
     keys.key(&crate::api::Json::integer(item.into()))
 }
 
-/// Entries with results of 1,000 bytes, of which a ConfigMap holds some 250.
+/// Entries with results of 1,000 bytes. A ConfigMap holds about 250 of them.
 fn entries(items: std::ops::Range<u32>) -> Vec<Entry> {
     items.map(|item| Entry { key: key(item), line: format!("\"{item:0>1000}\"") }).collect()
 }

@@ -20,8 +20,8 @@ pub trait Store: Send + Sync {
         from: u64,
     ) -> BoxFuture<'a, Result<Page, StoreError>>;
 
-    /// Keeps these entries, in place of older ones of the same keys; the oldest go where there is no room for all. The bytes
-    /// that were there and had to be written again. Idempotent.
+    /// Keeps these entries, in place of older ones of the same keys; the oldest go where there is no room for all. The
+    /// bytes that were there and had to be written again. Idempotent.
     fn put<'a>(&'a self, cache: &'a CacheId, entries: &'a [Entry]) -> BoxFuture<'a, Result<u64, StoreError>>;
 }
 

@@ -20,7 +20,8 @@ pub(super) async fn fetch(client: &Client, namespace: &str, source: &ConfigMapIt
     }
 }
 
-/// The bytes of the key. What is not UTF-8, such as UTF-16, `kubectl create configmap --from-file` puts into `binaryData`.
+/// The bytes of the key. What is not UTF-8, such as UTF-16, `kubectl create configmap --from-file` puts into
+/// `binaryData`.
 fn text_of(found: ConfigMap, key: &str) -> Option<Vec<u8>> {
     let text = found.data.and_then(|mut data| data.remove(key)).map(String::into_bytes);
     text.or_else(|| found.binary_data.and_then(|mut data| data.remove(key)).map(|bytes| bytes.0))

@@ -13,7 +13,8 @@ pub use config_maps::ConfigMaps;
 /// Keeps the lines of results.
 pub trait Store: Send + Sync {
     /// Puts the lines of one shard into their places. Returns the bytes that were there and had to be written again.
-    /// Idempotent. What was stored before and has been changed or deleted by somebody else is damage, and nothing is stored.
+    /// Idempotent. What was stored before and has been changed or deleted by somebody else is damage, and nothing is
+    /// stored.
     fn put<'a>(&'a self, write: &'a Write, shard: &'a Shard) -> BoxFuture<'a, Result<u64, NotStored>>;
 }
 

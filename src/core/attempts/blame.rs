@@ -32,8 +32,8 @@ pub fn blame(pod: Departed, suspending: bool, held: &[Index]) -> impl Iterator<I
     held.iter().copied().zip(std::iter::repeat_n(AttemptEnd { outcome, detail }, held.len()))
 }
 
-/// How the attempts ended that ran in a worker when its pod did. `None`: nobody knows which of them it was, and each is to run
-/// alone. A worker that has ended by itself, or was stopped, blames nobody.
+/// How the attempts ended that ran in a worker when its pod did. `None`: nobody knows which of them it was, and each is
+/// to run alone. A worker that has ended by itself, or was stopped, blames nobody.
 pub fn blame_worker(pod: Departed, suspending: bool, running: &[Index]) -> Option<AttemptEnd> {
     let by_itself = matches!(pod.end, PodEnd::Failed { .. } | PodEnd::OutOfMemory { .. });
     if pod.end.is_success() {

@@ -30,7 +30,8 @@ impl CreateBackoff {
     }
 }
 
-/// How long an item waits whose creates have failed so often in a row before: doubling, less up to half of it at random.
+/// How long an item waits whose creates have failed so often in a row before: doubling, less up to half of it at
+/// random.
 fn delay_millis(seed: u64, index: Index, failures: u32) -> u64 {
     let delay = doubled(AGAIN_MILLIS, failures, MAX_AGAIN_MILLIS);
     delay - mix(seed ^ (u64::from(index.0) << 32) ^ u64::from(failures)) % (delay / 2)

@@ -187,13 +187,14 @@ impl ItemTable {
         self.creates.succeeded(index);
     }
 
-    /// The API server failed at the create of the item's pod. Returns until when the item waits: longer with each failure.
+    /// The API server failed at the create of the item's pod. Returns until when the item waits: longer with each
+    /// failure.
     pub fn create_failed(&mut self, step: &Step<'_>, index: Index) -> Time {
         self.creates.failed(step.now, step.seed, index)
     }
 
-    /// No pod was created for the item: it waits again. `keep_slot`: until then a create before this one may still be carried
-    /// out, and the item counts as in flight.
+    /// No pod was created for the item: it waits again. `keep_slot`: until then a create before this one may still be
+    /// carried out, and the item counts as in flight.
     pub fn wait_again(&mut self, index: Index, again: StartAgain, keep_slot: Option<Time>) {
         self.assignments.release(index);
         if let Some(until) = keep_slot {

@@ -33,8 +33,8 @@ impl fmt::Display for Key {
     }
 }
 
-/// Fields of a pod that say where, when and under which watch it runs, and not what it does. What is not in these lists is
-/// part of the key: an item that runs once too often is better than a wrong result.
+/// Fields of a pod that say where, when and under which watch it runs, and not what it does. What is not in these lists
+/// is part of the key: an item that runs once too often is better than a wrong result.
 const SCHEDULING: [&str; 16] = [
     "activeDeadlineSeconds",
     "affinity",
@@ -98,8 +98,9 @@ impl Keys {
 
     /// The key of an item.
     ///
-    /// Two that differ in the text of a number only, as 1 and 1.0 do, have two: a program sees the text, and an item that runs
-    /// once too often is better than a wrong result. White space, the order of keys and escapes make no difference.
+    /// Two that differ in the text of a number only, as 1 and 1.0 do, have two: a program sees the text, and an item
+    /// that runs once too often is better than a wrong result. White space, the order of keys and escapes make no
+    /// difference.
     pub fn key(&self, item: &Json) -> Key {
         let digest = self.prefix.clone().chain_update(item.canonical()).finalize();
         let mut key = [0; 16];
@@ -108,7 +109,8 @@ impl Keys {
     }
 }
 
-/// A template without its labels, annotations and scheduling, however it is written. Keys of objects are in order, as `serde_json` keeps them.
+/// A template without its labels, annotations and scheduling, however it is written. Keys of objects are in order, as
+/// `serde_json` keeps them.
 fn essence(template: &Value) -> Value {
     let mut spec = canonical(template)["spec"].take();
     if let Value::Object(spec) = &mut spec {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::api::MapTask;
 
-/// A spec that gives each field, so that a change of one can be told from its appearing.
+/// A spec that sets each field, so that a changed value differs from a field that was added.
 fn spec() -> Value {
     json!({
         "items": { "values": ["a"] },

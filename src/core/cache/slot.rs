@@ -9,7 +9,7 @@ use flate2::Crc;
 use super::key::{KEY_CHARACTERS, Key};
 use super::{Entry, LookupKeys};
 
-/// Most bytes of a text: it is written anew with each second of successes.
+/// Most bytes of a text. The whole text is written again for each second of successes.
 pub const SLOT_BYTES: usize = 256 * 1_024;
 /// Characters before the result: the key, a space, the checksum, a space.
 const HEAD: usize = KEY_CHARACTERS + 1 + 8 + 1;
@@ -36,8 +36,8 @@ pub fn find(text: &str, wanted: &LookupKeys) -> Found {
     found
 }
 
-/// The text with these entries, and the entries that it has no room for. Entries of a key that is there already take its
-/// place; damaged lines go.
+/// The text with these entries, and the entries that it has no room for. Entries of a key that is there already take
+/// its place; damaged lines go.
 pub fn add(text: &str, entries: &[Entry]) -> (String, Vec<Entry>) {
     let mut new: BTreeMap<Key, &str> = entries.iter().map(|entry| (entry.key, entry.line.as_str())).collect();
     let mut out = String::with_capacity(text.len() + entries.len() * 128);

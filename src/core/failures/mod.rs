@@ -67,7 +67,8 @@ impl Kind {
 pub struct Alike(u64);
 
 impl Alike {
-    /// That of a pod which ended so, if it has failed: one whose attempt does not count any more, or has been counted before.
+    /// That of a pod which ended so, if it has failed: one whose attempt does not count any more, or has been counted
+    /// before.
     pub fn of(end: &PodEnd, detail: &Detail) -> Option<Self> {
         let outcome = AttemptOutcome::from(end.clone());
         Some(Kind::of(outcome.category()?, &outcome, detail).alike())
@@ -100,14 +101,14 @@ struct Group {
 }
 
 impl Failures {
-    /// What an earlier status told.
+    /// What an earlier status recorded.
     pub fn from_status(groups: &[FailureGroup]) -> Self {
         let group = |shown: &FailureGroup| Group { indexes: Ranges::parse(&shown.indexes), shown: shown.clone() };
         Self { groups: groups.iter().take(MAX_GROUPS).map(group).collect() }
     }
 
-    /// The most frequent failure with one sample, in words: `most often (6 attempts): Failed exit 1 in container main: no such
-    /// file (item 4)`. Of a reduce without the item.
+    /// The most frequent failure with one sample, in words: `most often (6 attempts): Failed exit 1 in container main:
+    /// no such file (item 4)`. Of a reduce without the item.
     pub fn most_often(&self, of: Failed) -> Option<String> {
         let known = self.groups.iter().filter(|group| group.shown.category != OTHER);
         let FailureGroup { category, reason, exit_code, container, attempts: count, sample, .. } =
@@ -133,8 +134,8 @@ impl Failures {
             .collect()
     }
 
-    /// Adds an attempt that did not succeed, and notes its group with the item's tries: each item counts once in a group.
-    /// Returns its kind.
+    /// Adds an attempt that did not succeed, and notes its group with the item's tries: each item counts once in a
+    /// group. Returns its kind.
     pub fn add(
         &mut self,
         index: Index,
@@ -174,7 +175,7 @@ impl Failures {
     }
 }
 
-/// A group of which this is the only failure, not yet counted.
+/// A group whose only failure is this one, not yet counted.
 fn group_of(index: Index, attempt: Attempt, kind: Kind, detail: &Detail) -> FailureGroup {
     let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
     let Kind { category, reason, exit_code, container, pattern } = kind;
@@ -259,7 +260,7 @@ mod tests {
             failures.most_often(Failed::Items).as_deref(),
             Some("most often (1 attempt): Rejected (OutOfcpu) (item 0)")
         );
-        // A reason that only says the same is not told twice.
+        // A reason that only repeats the message is left out.
         let told = |reason: &str| {
             let detail = Detail { reason: Some(reason.to_owned()), ..Detail::default() };
             let mut failures = Failures::default();

@@ -3,8 +3,8 @@
 /// Most characters of a pattern: ten of them go into a status.
 const PATTERN_LIMIT: usize = 200;
 
-/// The message without its numbers, addresses, UUIDs and paths, and without the places in the code of a stack trace. It is
-/// made before the message is cut, so that two that differ at their end are not alike.
+/// The message without its numbers, addresses, UUIDs and paths, and without the places in the code of a stack trace. It
+/// is made before the message is cut, so that two that differ at their end are not alike.
 pub(crate) fn pattern(message: &str) -> String {
     let shape = |line: &str| line.split_whitespace().map(word).collect::<Vec<_>>().join(" ");
     crate::text::cut(&crate::core::failures::sample::gist(message, PATTERN_LIMIT, shape), PATTERN_LIMIT)

@@ -1,19 +1,20 @@
 //! Which lines of a long message tell what went wrong?
 //!
-//! Since kubelets fall back to the end of the log, a message may be eighty lines of it. What tells is near a stack trace or
-//! says so itself; Python and Java say it last, Node and Rust first.
+//! Since kubelets fall back to the end of the log, a message may be eighty lines of it. What tells is near a stack
+//! trace or says so itself; Python and Java say it last, Node and Rust first.
 
 use std::borrow::Cow;
 
 /// Most bytes of a message that are looked at, half from each end: a kubelet keeps 4,096, the API server may send more.
 const LOOK_LIMIT: usize = 8_192;
-/// Messages of these lengths in bytes begin in the middle of a line, most likely: a kubelet keeps the last 2,048 bytes of a log and
-/// 4,096 of a termination message, and may have replaced broken characters.
+/// Messages of these lengths in bytes begin in the middle of a line, most likely: a kubelet keeps the last 2,048 bytes
+/// of a log and 4,096 of a termination message, and may have replaced broken characters.
 const CUT_BYTES: [std::ops::RangeInclusive<usize>; 2] = [2_040..=2_060, 4_090..=4_110];
 /// Stands for lines that are left out.
 const GAP: &str = "…";
 
-/// A message for people in at most `limit` characters: as it is if it fits, else the lines that tell and those nearest to them.
+/// A message for people in at most `limit` characters: as it is if it fits, else the lines that tell and those nearest
+/// to them.
 pub fn sample(message: &str, limit: usize) -> String {
     let message = both_ends(message);
     if message.trim().chars().nth(limit).is_none() {
@@ -41,8 +42,8 @@ pub fn sample(message: &str, limit: usize) -> String {
     crate::text::cut(&join(&lines, |at| wanted[at], str::to_owned), limit)
 }
 
-/// What a message says apart from where, in at most `limit` characters, each line as `shape` makes it: without the frames of
-/// stack traces; where that is too long, the lines that tell; of these both ends.
+/// What a message says apart from where, in at most `limit` characters, each line as `shape` makes it: without the
+/// frames of stack traces; where that is too long, the lines that tell; of these both ends.
 pub fn gist(message: &str, limit: usize, shape: impl Fn(&str) -> String) -> String {
     let message = both_ends(message);
     let lines = lines_of(&message);
@@ -152,8 +153,8 @@ fn calls_itself_error(line: &str) -> bool {
     })
 }
 
-/// A line without the time at its beginning, such as `2026-01-31T10:20:30.5Z` or `[31/Jan/2026 10:20:30,123]`; what follows keeps
-/// its indentation.
+/// A line without the time at its beginning, such as `2026-01-31T10:20:30.5Z` or `[31/Jan/2026 10:20:30,123]`; what
+/// follows keeps its indentation.
 fn without_time(line: &str) -> &str {
     let mut rest = line;
     while let Some((_, after)) = rest.split_once(' ').filter(|(word, _)| is_time(word)) {

@@ -1,4 +1,4 @@
-//! What has happened, told by the watches and by the answers to a plan's actions.
+//! What has happened: events of the watches, and answers to a plan's actions.
 
 use std::sync::Arc;
 
@@ -48,8 +48,8 @@ impl Fleet {
         }
     }
 
-    /// A task was read again that somebody else had written. What became of its name since is for the watch to tell, which
-    /// may be behind the answer or ahead of it.
+    /// A task was read again that somebody else had written. What became of its name since is for the watch to tell,
+    /// which may be behind the answer or ahead of it.
     pub fn handle_reread(&mut self, now: Time, seen: TaskSeen) {
         if self.task(&seen.key).is_some_and(|task| task.uid() == seen.uid) {
             self.handle_task(now, seen);

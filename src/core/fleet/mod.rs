@@ -372,8 +372,8 @@ impl Fleet {
     }
 }
 
-/// When to wake a task that is due at `time`: then. A wake-up that could not be acted on comes again, but does not spin; and
-/// however often the task is settled in the meantime, it is not put off.
+/// When to wake a task that is due at `time`: then. A wake-up that could not be acted on comes again, but does not
+/// spin; and however often the task is settled in the meantime, it is not put off.
 fn wake_at(now: Time, time: Time, set: Option<Time>) -> Time {
     if time > now {
         return time;

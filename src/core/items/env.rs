@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::MAX_KEY_BYTES;
 use crate::api::json::Json;
 
-/// `MAPTASK_ITEM`, and for an object one `MAPTASK_ITEM_<KEY>` for each key that has a variable of its own: a string as it is,
-/// anything else as JSON.
+/// `MAPTASK_ITEM`, and for an object one `MAPTASK_ITEM_<KEY>` for each key that has a variable of its own: a string as
+/// it is, anything else as JSON.
 pub fn item_env(item: &Json) -> Vec<(String, String)> {
     let mut env = vec![("MAPTASK_ITEM".to_owned(), text(item))];
     if let Some(entries) = item.entries() {

@@ -156,7 +156,7 @@ impl ItemList {
         Self { count: lines.count(), source: Source::Text(Arc::new(lines)) }
     }
 
-    /// A list of so many items that has yet to be read again.
+    /// A list with this number of items, whose values are not read yet.
     pub fn awaited(count: ItemCount) -> Self {
         Self { count, source: Source::Awaited }
     }

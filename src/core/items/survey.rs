@@ -14,8 +14,8 @@ const SHOWN: usize = 5;
 const SHOWN_CHARACTERS: usize = 40;
 
 impl ItemList {
-    /// The keys that have no variable of their own, in words for people, if there are any. Refuses a list whose items do not
-    /// have what the template uses.
+    /// The keys that have no variable of their own, in words for people, if there are any. Refuses a list whose items
+    /// do not have what the template uses.
     pub fn survey(&self, uses: &Uses) -> Result<Option<String>, ItemsError> {
         let mut missing = uses.expanded.clone();
         let mut without = BTreeSet::new();

@@ -107,8 +107,8 @@ impl Lines {
     }
 }
 
-/// The lines of a text: their numbers from 1, where they begin, and what they say. A line ends with LF, CR LF or CR, as the
-/// editors of all systems write it, and with nothing else: U+2028, U+2029 and NEL are characters like others.
+/// The lines of a text: their numbers from 1, where they begin, and what they say. A line ends with LF, CR LF or CR, as
+/// the editors of all systems write it, and with nothing else: U+2028, U+2029 and NEL are characters like others.
 fn lines_of(text: &str) -> impl Iterator<Item = (usize, usize, &str)> {
     let mut start = 0;
     let mut number = 0;

@@ -9,8 +9,8 @@ use crate::core::ids::{Attempt, Index, ItemCount};
 /// Most bytes of one entry before compression: five varints of 32 bits and one of 64.
 const ENTRY_BYTES: usize = 5 * 5 + 10;
 
-/// Most items whose groups of failures are recorded: at ten groups their column has at most 170 KB. Where more are beyond their
-/// first attempt, an item that fails on after a restart may count again in its group.
+/// Most items whose groups of failures are recorded: at ten groups their column has at most 170 KB. Where more are
+/// beyond their first attempt, an item that fails on after a restart may count again in its group.
 const MAX_WITH_GROUPS: usize = 100_000;
 
 /// Where an item stands with its attempts.

@@ -139,7 +139,7 @@ impl Phases {
         Ok(phases)
     }
 
-    /// Counts the planes anew and finds bits that are no phase.
+    /// Counts the planes again and finds bits that are no phase.
     fn recount(mut self) -> Result<Self, DecodeError> {
         let [_, b, c] = &self.planes;
         for (word, (b, c)) in b.as_raw_slice().iter().zip(c.as_raw_slice()).enumerate() {

@@ -1,14 +1,15 @@
 //! How often was the memory of each container of an item raised?
 
-/// How often the memory of each container was raised. A slot is a container that can grow, in the order that its template gives; all
-/// slots together are one number, so that a million items stay small.
+/// How often the memory of each container was raised. A slot is a container that can grow, in the order that its
+/// template gives; all slots together are one number, so that a million items stay small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Raises(u64);
 
 impl Raises {
     /// Containers of a template that can grow.
     pub const SLOTS: usize = 8;
-    /// Most raises of one container: at the smallest factor, 1.01, twelve times its memory; at 1.1, more than any node has.
+    /// Most raises of one container: at the smallest factor, 1.01, twelve times its memory; at 1.1, more than any node
+    /// has.
     pub const MOST: u32 = 255;
     /// None.
     pub const NONE: Self = Self(0);

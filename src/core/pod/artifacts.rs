@@ -7,8 +7,8 @@ use crate::core::ids::{PodRole, TaskKey};
 use crate::core::pod::TemplateError;
 
 /// The directory on the volume. The UID keeps a task from the files of one that had its name before, the attempt an
-/// attempt from what a failed one has left. One name, not a path: of nested directories the kubelet gives only the first
-/// to the pod's fsGroup.
+/// attempt from what a failed one has left. One name, not a path: of nested directories the kubelet gives only the
+/// first to the pod's fsGroup.
 pub fn directory(task: &TaskKey, uid: &str, role: PodRole) -> String {
     let uid: String = uid.chars().take(8).collect();
     format!("{}-{uid}-{role}", task.name)

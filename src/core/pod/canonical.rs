@@ -1,5 +1,5 @@
-//! Do two templates mean the same? A template without what may be left out: nulls, empty maps and lists, and defaults that a
-//! client may write out or not.
+//! Do two templates mean the same? A template without what may be left out: nulls, empty maps and lists, and defaults
+//! that a client may write out or not.
 
 use serde_json::{Map, Value, json};
 
@@ -17,8 +17,8 @@ const OWN_KEYS: [&str; 9] = [
     "requests",
     "volumeAttributes",
 ];
-/// Objects that mean something though they are empty: a selector of everything is not the lack of one, and in a volume the key
-/// says of which kind it is.
+/// Objects that mean something though they are empty: a selector of everything is not the lack of one, and in a volume
+/// the key says which kind it is.
 const MEANINGFUL: [&str; 7] =
     ["downwardAPI", "labelSelector", "namespaceSelector", "preference", "projected", "selector", "volumeClaimTemplate"];
 

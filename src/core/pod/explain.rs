@@ -3,7 +3,8 @@
 use super::start_blocker::{BlockerKind, StartBlocker};
 use crate::core::ids::Time;
 
-/// The ConfigMap that the cluster itself puts into each namespace, a little later: no template is to blame where it is missing.
+/// The ConfigMap that the cluster itself puts into each namespace, a little later: no template is to blame where it is
+/// missing.
 const ROOT_CA: &str = "\"kube-root-ca.crt\" not found";
 
 /// The type of a Kubernetes Event.
@@ -49,8 +50,8 @@ fn is_about_volumes(text: &str) -> bool {
         .any(|words| text.contains(words))
 }
 
-/// What the Events about a pod say that has not started: the warnings since the last good news, first of all those that name
-/// what is missing.
+/// What the Events about a pod say that has not started: the warnings since the last good news, first of all those that
+/// name what is missing.
 pub fn explain(said: &[Said]) -> Option<StartBlocker> {
     let of_pod = || said.iter().filter(|said| said.claim.is_none() && !is_of_scheduler(&said.reason));
     let good_news = of_pod().filter(|said| said.type_ == EventType::Normal).max_by_key(|said| said.at);

@@ -5,8 +5,8 @@ use crate::core::ids::PodRole;
 /// Most characters of a host's name: a DNS label.
 const MAX: usize = 63;
 
-/// The name of the host of an attempt's pod, where the pod's own does not do: a kubelet would cut it, so that all pods of the
-/// task had the same. The UID keeps apart tasks whose names begin alike.
+/// The name of the host of an attempt's pod, where the pod's own does not do: a kubelet would cut it, so that all pods
+/// of the task had the same. The UID keeps apart tasks whose names begin alike.
 pub(super) fn hostname(task: &str, uid: &str, role: PodRole, pod: &str) -> Option<String> {
     if pod.len() <= MAX {
         return None;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-/// Where a container that failed has said nothing, the end of its log is its message. Of one that succeeded it never is, so
-/// that no log becomes a result.
+/// Where a container that failed has said nothing, the end of its log is its message. Of one that succeeded it never
+/// is, so that no log becomes a result.
 pub(super) fn keep(container: &mut Value) {
     let Some(container) = container.as_object_mut() else { return };
     let policy = container.entry("terminationMessagePolicy").or_insert(Value::Null);

@@ -1,9 +1,9 @@
 //! How much of a termination message does a kubelet keep, and is this one whole?
 //!
-//! Of the file it reads the last 4,096 bytes (`MaxContainerTerminationMessageLength` in `pkg/kubelet/container/runtime.go`), and
-//! of those it reports the first 12 KiB divided by the number of the pod's containers, init and ephemeral ones included
-//! (`MaxPodTerminationMessageLogLength`, `normalizeStatus` in `pkg/kubelet/status/status_manager.go`). It does not say that it
-//! has cut anything.
+//! Of the file it reads the last 4,096 bytes (`MaxContainerTerminationMessageLength` in
+//! `pkg/kubelet/container/runtime.go`), and of those it reports the first 12 KiB divided by the number of the pod's
+//! containers, init and ephemeral ones included (`MaxPodTerminationMessageLogLength`, `normalizeStatus` in
+//! `pkg/kubelet/status/status_manager.go`). It does not say that it has cut anything.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ impl MessageLimit {
     /// Of what comes another way than through a kubelet: all of it.
     pub const NONE: Self = Self { containers: 0 };
 
-    /// For a pod of so many containers, init and ephemeral ones included.
+    /// For a pod with this number of containers, init and ephemeral ones included.
     pub fn of(containers: usize) -> Self {
         Self { containers: containers.max(1) }
     }
@@ -59,8 +59,8 @@ pub struct Message {
 }
 
 impl Message {
-    /// Whether some of it may be missing: it is as long as messages are kept, or longer, since halves of characters that the
-    /// cut leaves become replacement characters of three bytes.
+    /// Whether some of it may be missing: it is as long as messages are kept, or longer, since halves of characters
+    /// that the cut leaves become replacement characters of three bytes.
     pub fn may_be_cut(&self) -> bool {
         self.text.len() >= self.limit.bytes()
     }

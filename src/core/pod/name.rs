@@ -2,8 +2,8 @@
 
 use crate::core::ids::PodRole;
 
-/// `<task>-<index>-<attempt>`, or `<task>-reduce-<attempt>`: the same attempt always gets the same name, so that the API server
-/// refuses to run it twice.
+/// `<task>-<index>-<attempt>`, or `<task>-reduce-<attempt>`: the same attempt always gets the same name, so that the
+/// API server refuses to run it twice.
 pub fn pod_name(task: &str, role: PodRole) -> String {
     format!("{task}-{role}")
 }
@@ -13,8 +13,9 @@ pub fn parse_pod_name(task: &str, name: &str) -> Option<PodRole> {
     PodRole::parse(name.strip_prefix(task)?.strip_prefix('-')?)
 }
 
-/// The names of the ConfigMaps that hold a task's results: a prefix and the ConfigMap's number, with zeros before it so that
-/// all have the same number of digits. Their order as text, in which the API server lists them, is then that of the items.
+/// The names of the ConfigMaps that hold a task's results: a prefix and the ConfigMap's number, with zeros before it so
+/// that all have the same number of digits. Their order as text, in which the API server lists them, is then that of
+/// the items.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResultNames {
     prefix: String,

@@ -36,7 +36,7 @@ pub fn progress<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> Progress {
     }
 }
 
-/// How the attempt of a pod ended that somebody deleted, and of which this was the last state.
+/// How an attempt ended whose pod was deleted by somebody else, judged by the pod's last state.
 pub fn end_when_gone<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> PodEnd {
     let role = role.into();
     match progress(pod, role) {

@@ -22,8 +22,8 @@ impl<'a> From<&'a str> for Role<'a> {
 }
 
 impl Role<'_> {
-    /// The end of the item's container, where the attempt ends with it, if nothing from outside brought it about. It stays the
-    /// same whatever becomes of the pod: another operator may see no more than what is left of it.
+    /// The end of the item's container, where the attempt ends with it, if nothing from outside brought it about. It
+    /// stays the same whatever becomes of the pod: another operator may see no more than what is left of it.
     pub(super) fn own_end<'p>(&self, pod: &'p PodSeen) -> Option<(PodEnd, &'p Terminated)> {
         let status = &pod.status;
         let terminated = self.terminated(status).filter(|_| self.ends_attempt)?;
@@ -36,7 +36,7 @@ impl Role<'_> {
         let since = target.map(|target| target.last_transition_time);
         let disrupted =
             since.is_some_and(|since| terminated.finished_at.zip(since).is_none_or(|(end, since)| end >= since));
-        // The deadline of a pod has no time of its own: a container that was told to stop has the exit code of that.
+        // The deadline of a pod has no time of its own: a container that was stopped has the exit code of the signal.
         let late = status.reason.as_deref() == Some("DeadlineExceeded") && matches!(terminated.exit_code, 137 | 143);
         if disrupted || late || pod.deleted.is_some_and(|deletion| deletion.brought_about(terminated)) {
             return None;
@@ -54,8 +54,8 @@ impl Role<'_> {
         item.terminated().filter(|terminated| !terminated.is_unknown())
     }
 
-    /// The containers that still run though the item's has ended, and since when, if that is told. Sidecars of the new kind, which are
-    /// init containers, end with the others by themselves.
+    /// The containers that still run though the item's has ended, and since when, if that is known. Sidecars of the new
+    /// kind, which are init containers, end with the others by themselves.
     pub fn outlived(&self, pod: &PodSeen) -> Option<(Option<Time>, Vec<String>)> {
         let ended = self.terminated(&pod.status)?;
         let running = pod.status.containers().filter(|container| container.is_running());
@@ -80,7 +80,8 @@ mod tests {
 
     const ENDS: Role<'_> = Role { container: "main", ends_attempt: true };
 
-    /// A pod that runs on though the item's container has ended at second 10, with these fields of its end and of its status.
+    /// A pod that runs on though the item's container has ended at second 10, with these fields of its end and of its
+    /// status.
     fn pod(end: &Value, status: &Value) -> PodSeen {
         let mut terminated = json!({ "exitCode": 3, "finishedAt": "1970-01-01T00:00:10Z" });
         terminated.as_object_mut().unwrap().extend(end.as_object().unwrap().clone());

@@ -37,7 +37,7 @@ pub struct PodSeen {
 
 #[cfg(test)]
 impl PodSeen {
-    /// The pod `ns/t-0-1` in this state, of which nothing else is known.
+    /// The pod `ns/t-0-1` in this state, with nothing else known.
     pub(crate) fn in_state(status: PodStatus) -> Self {
         Self {
             namespace: "ns".into(),
@@ -60,8 +60,8 @@ impl PodSeen {
 pub struct Deletion {
     /// When it was asked for, to the second.
     pub asked: Time,
-    /// Whether no grace is left. The kubelet asks once more in this way when the pod has ended, so that nothing tells any
-    /// more when the deletion was asked for at first.
+    /// Whether no grace is left. The kubelet asks once more in this way when the pod has ended, so that nothing tells
+    /// any more when the deletion was asked for at first.
     pub last: bool,
 }
 

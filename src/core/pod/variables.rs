@@ -40,8 +40,8 @@ pub(super) fn fill_in(container: &mut Value) {
     }
 }
 
-/// The variables that Kubernetes would put into this container's texts and which the template does not set itself. Where it has
-/// `envFrom`, nobody knows what else there is.
+/// The variables that Kubernetes would put into this container's texts and which the template does not set itself.
+/// Where it has `envFrom`, nobody knows what else there is.
 fn expanded_in(container: &Value) -> BTreeSet<String> {
     let sets = container.get("envFrom").and_then(Value::as_array).is_some_and(|from| !from.is_empty());
     if sets {

@@ -9,8 +9,8 @@ use crate::core::pod::StartBlocker;
 
 /// A pod may take this many milliseconds to start before it is looked into.
 pub(super) const PATIENCE_MILLIS: u64 = 10_000;
-/// The delay between two looks of a task in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`]: what is wrong with one pod is mostly
-/// wrong with all, and each look has the API server read the Events of a namespace.
+/// The delay between two looks of a task in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`]: what is wrong with one
+/// pod is mostly wrong with all, and each look has the API server read the Events of a namespace.
 const AGAIN_MILLIS: u64 = 5_000;
 /// The longest delay.
 const MAX_AGAIN_MILLIS: u64 = 30_000;

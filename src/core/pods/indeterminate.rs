@@ -32,8 +32,8 @@ impl Indeterminate {
         self.own_until(pod).is_some_and(|until| until > now)
     }
 
-    /// Whether another create than the one on its way may have made a pod of this item: one of ours, however long ago, or one of
-    /// an operator before this one.
+    /// Whether another create than the one on its way may have made a pod of this item: one of ours, however long ago,
+    /// or one of an operator before this one.
     pub fn may_have_made(&self, now: Time, pod: PodRole) -> bool {
         self.of.contains_key(&pod.index()) || self.all.is_some_and(|all| all > now)
     }

@@ -127,8 +127,8 @@ impl Retention {
         }
     }
 
-    /// Moves on those whose end is recorded, keeping some of them for good: the newest of each kind of failure first, then
-    /// other failed ones, then the newest.
+    /// Moves on those whose end is recorded, keeping some of them for good: the newest of each kind of failure first,
+    /// then other failed ones, then the newest.
     pub fn sort(&mut self, now: Time, written: Revision, keeping: Keeping) {
         let Keeping { count, linger_millis, mut excess, .. } = keeping;
         while self.unrecorded.front().is_some_and(|(revision, _)| *revision <= written) {

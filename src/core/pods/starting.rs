@@ -195,8 +195,8 @@ impl PodTable {
         }
     }
 
-    /// What held up a pod until its time was over. One that never said so is taken to be like one of the same template that
-    /// did.
+    /// What held up a pod until its time was over. One that never said so is taken to be like one of the same template
+    /// that did.
     fn last_blocker(&mut self, role: PodRole) -> BlockerKind {
         let known = self.get(role).and_then(|pod| pod.start().blocker.as_ref()).map(|blocker| blocker.kind);
         match (known, self.explaining.of_template.clone()) {

@@ -68,8 +68,8 @@ impl PodTable {
         }
     }
 
-    /// Stops what is not to run any more, and asks for pods that may be gone. Each pod that has had its look is left alone from
-    /// then on, unless it waits for a time or for a record.
+    /// Stops what is not to run any more, and asks for pods that may be gone. Each pod that has had its look is left
+    /// alone from then on, unless it waits for a time or for a record.
     pub fn poll(&mut self, now: Time, recorded: Recorded, budget: &mut Budget, actions: &mut Vec<Action>) {
         if recorded.decided && !self.stopping {
             self.restless.extend(self.pods.keys());

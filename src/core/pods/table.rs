@@ -1,4 +1,5 @@
-//! The pods of a run, and which of them need a look in the next round: a round costs what has changed, and not what exists.
+//! The pods of a run, and which of them need a look in the next round: a round costs what has changed, and not what
+//! exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -121,12 +122,14 @@ impl PodTable {
         self.insert(role, PodState::found(since));
     }
 
-    /// The record says that the pod runs, and no list has shown it. `suspended`: it may have been stopped for a suspension.
+    /// The record says that the pod runs, and no list has shown it. `suspended`: it may have been stopped for a
+    /// suspension.
     pub fn expect(&mut self, now: Time, role: PodRole, suspended: bool) {
         self.insert(role, PodState::recorded(now, suspended));
     }
 
-    /// Whether the pod has to be asked for by name before its item is cancelled: a create of it got no answer. Asks once.
+    /// Whether the pod has to be asked for by name before its item is cancelled: a create of it got no answer. Asks
+    /// once.
     pub fn probe(&mut self, now: Time, role: PodRole) -> bool {
         let is_new = self.indeterminate.holds(now, role) && self.probed.insert(role.index());
         if is_new && !self.pods.contains_key(&role) {
@@ -178,8 +181,8 @@ impl PodTable {
         self.iter_mut().for_each(|(_, pod)| pod.suspect_before(now, epoch));
     }
 
-    /// Pods that an answer, but not the watch, has reported are asked for again. The two come in any order, so an answer
-    /// can be older than the list that did not show the pod.
+    /// Pods that an answer, but not the watch, has reported are asked for again. The two come in any order, so an
+    /// answer can be older than the list that did not show the pod.
     pub fn suspect_unseen(&mut self, now: Time, shown: &Pods) {
         self.iter_mut().filter(|(role, _)| !shown.contains_key(role)).for_each(|(_, pod)| pod.suspect(now));
     }
@@ -213,14 +216,15 @@ impl PodTable {
     /// Takes out a pod that is over, with all that is noted about its start.
     pub fn depart(&mut self, now: Time, role: PodRole, end: PodEnd, detail: Detail) -> Option<Departed> {
         let pod = self.remove(role)?;
-        // Another create made the pod, or may have: the one that has no answer yet may be carried out once the pod is gone.
+        // Another create made the pod, or may have: the one that has no answer yet may be carried out once the pod is
+        // gone.
         if pod.is_create_pending() && self.indeterminate.may_have_made(now, role) {
             self.indeterminate.add(now, role);
         }
         Some(pod.depart(end, detail))
     }
 
-    /// Takes out a pod of which nothing is known any more.
+    /// Removes a pod that nothing is known about any more.
     pub fn remove(&mut self, role: PodRole) -> Option<PodState> {
         let pod = self.pods.remove(&role)?;
         self.restless.remove(&role);

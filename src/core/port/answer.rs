@@ -120,8 +120,8 @@ pub enum WriteOutcome {
     Conflict,
     /// The object is gone.
     Gone,
-    /// Nothing of the status was recorded, since results that were stored before were changed or deleted by somebody else; they
-    /// were left as they were found.
+    /// Nothing of the status was recorded, since results that were stored before were changed or deleted by somebody
+    /// else; they were left as they were found.
     Damaged(Vec<Damage>),
     /// Certainly not: nothing of the status was recorded, and maybe not all results are stored.
     NotStored {

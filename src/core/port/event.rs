@@ -44,6 +44,6 @@ pub struct TaskSeen {
     pub deleting: bool,
     /// What is asked for.
     pub spec: MapTaskSpec,
-    /// What was last told.
+    /// What was last reported.
     pub status: MapTaskStatus,
 }

@@ -176,8 +176,8 @@ pub struct Write {
     pub status: MapTaskStatus,
 }
 
-/// Why results or status can't be stored, for `status.waiting`. All else of the status stays as it is recorded: it must not
-/// tell of ends whose results are not stored.
+/// Why results or status can't be stored, for `status.waiting`. All else of the status stays as it is recorded: it must
+/// not tell of ends whose results are not stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     /// The task.

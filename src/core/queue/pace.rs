@@ -2,7 +2,7 @@
 
 use crate::core::ids::Time;
 
-/// Lets so many creates a second pass, and after a quiet time a second's worth of them at once.
+/// Limits creates to a number a second. After a quiet time, a second's worth of them may pass at once.
 #[derive(Clone, Debug)]
 pub struct Pace {
     per_second: u32,

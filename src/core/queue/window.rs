@@ -4,7 +4,7 @@ use crate::core::ids::Time;
 
 /// Creates in flight at the start and after a while without any: the first pod of many waits for all that set out with it.
 const START: u32 = 4;
-/// After so many milliseconds without a create the next ones begin as at the start.
+/// After this many milliseconds without a create, the window is that of the start.
 const IDLE_MILLIS: u64 = 1_000;
 /// Good answers for one more create in flight, once there was a complaint about as many.
 const GOOD_FOR_ONE: u32 = 50;

@@ -103,11 +103,11 @@ impl StatusSummary {
         }
     }
 
-    /// Sets the conditions that follow from the phase, for tools that do not know phases: kstatus and what is built on it,
-    /// and `kubectl wait` for a suspension.
+    /// Sets the conditions that follow from the phase, for tools that do not know phases: kstatus and what is built on
+    /// it, and `kubectl wait` for a suspension.
     ///
-    /// kstatus calls a task current that is neither Reconciling nor Stalled. So is one that is suspended and idle: it is as its
-    /// spec wants it, and will be for as long as the spec says so.
+    /// kstatus calls a task current that is neither Reconciling nor Stalled. So is one that is suspended and idle: it
+    /// is as its spec wants it, and will be for as long as the spec says so.
     pub fn set_phase(&mut self, now: Time, phase: TaskPhase, is_idle: bool) {
         let suspended = phase == TaskPhase::Suspended;
         if suspended {

@@ -9,13 +9,15 @@ use crate::core::revision::{Changes, Revision};
 
 /// Least time between two status writes of a task, in milliseconds.
 const INTERVAL_MILLIS: u64 = 1_000;
-/// Each task that has items in flight adds so many milliseconds to it, so that many tasks write no more than a few do…
+/// Each task that has items in flight adds this many milliseconds to it, so that many tasks write no more than a few
+/// do…
 const SHARE_MILLIS: u64 = 100;
 /// …up to this: a further attempt waits until the last one is recorded.
 const MAX_SHARED_MILLIS: u64 = 5_000;
 /// Bytes of status that a task may write a second on average: larger ones are written less often.
 const BYTES_PER_SECOND: u64 = 50_000;
-/// Bytes of ConfigMaps that it may write again a second on average: each is written whole, however few of its lines are new.
+/// Bytes of ConfigMaps that it may write again a second on average: each is written whole, however few of its lines are
+/// new.
 const REWRITTEN_BYTES_PER_SECOND: u64 = 100_000;
 /// The longest time that ConfigMaps alone put a write off, in milliseconds: what has ended waits for it.
 const MAX_REWRITTEN_MILLIS: u64 = 10_000;
@@ -65,7 +67,7 @@ pub struct StatusWriter {
     revision: Revision,
     /// Every change up to here is in the API server.
     written: Revision,
-    /// The status that the API server has at `resource_version`, if a write of ours or the watch told.
+    /// The status that the API server has at `resource_version`, if known from a write or from the watch.
     stored: Option<Fingerprint>,
     /// The write that is on its way, last, and before it those whose fate is not known.
     attempted: Vec<(Revision, Fingerprint)>,
@@ -126,7 +128,7 @@ impl StatusWriter {
         }
     }
 
-    /// Remembers so many writes without an answer, at least the one on its way.
+    /// The number of unanswered writes that are remembered, at least the one on its way.
     #[must_use]
     pub fn remembering(self, writes: usize) -> Self {
         Self { remembered: writes.max(1), ..self }
@@ -210,7 +212,7 @@ impl StatusWriter {
         self.attempted.push((self.revision, Fingerprint::of(status)));
     }
 
-    /// The write was carried out, and with it so many bytes of ConfigMaps.
+    /// The write was carried out, together with this many bytes of ConfigMaps.
     pub fn succeeded(&mut self, resource_version: u64, rewritten: u64) {
         self.in_flight = false;
         self.last_rewritten = rewritten;
@@ -257,8 +259,8 @@ impl StatusWriter {
         !self.in_flight && self.stale_since.is_none()
     }
 
-    /// A note goes out: a write that changes nothing of what is recorded, and confirms nothing. It is one of the writes of
-    /// which there is one at a time, under the version that is known.
+    /// A note goes out: a write that changes nothing of what is recorded, and confirms nothing. It is one of the writes
+    /// of which there is one at a time, under the version that is known.
     pub fn begin_note(&mut self) {
         self.in_flight = true;
         self.named = self.resource_version;

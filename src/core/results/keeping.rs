@@ -1,5 +1,5 @@
-//! Has somebody changed a ConfigMap of results since it was written? It carries checksums of its lines, and which of them are
-//! known to be damaged: so a deletion or an edit is seen by whoever reads it next, also after a restart.
+//! Has somebody changed a ConfigMap of results since it was written? It carries checksums of its lines, and which of
+//! them are known to be damaged: so the next reader sees a deletion or an edit, also after a restart.
 
 use std::fmt::Write;
 
@@ -8,8 +8,8 @@ use flate2::Crc;
 use crate::core::results::places::Places;
 use crate::core::results::{NO_RESULT, Shard};
 
-/// Blocks of lines that have a checksum of their own, at most: eight characters each in an annotation. A ConfigMap of the
-/// default size has fewer lines than that, so that a change is told to the item.
+/// Blocks of lines that have a checksum of their own, at most: eight characters each in an annotation. A ConfigMap of
+/// the default size has fewer lines than that, so that a change is traced to its item.
 const BLOCKS: u32 = 512;
 
 /// A ConfigMap of results as it was found.
@@ -19,7 +19,7 @@ pub struct Kept<'a> {
     pub text: &'a str,
     /// The checksums; empty if there are none.
     pub checks: &'a str,
-    /// The damage that was told before; empty if there is none.
+    /// The damage that was reported before; empty if there is none.
     pub damaged: &'a str,
 }
 
@@ -44,8 +44,8 @@ pub struct Damage {
 }
 
 impl Shard {
-    /// What the ConfigMap is to hold, if that is not what it holds. An error where it was changed or deleted in a way that the
-    /// core does not know of: nothing is to be written over that before it does.
+    /// What the ConfigMap is to hold, if that is not what it holds. An error where it was changed or deleted in a way
+    /// that the core does not know of: nothing is to be written over that before it does.
     pub fn keep(&self, old: Option<Kept<'_>>) -> Result<Option<Keep>, Damage> {
         let damaged: Places = match old {
             None => self.stored.iter().filter(|place| !self.lines.contains_key(place)).collect(),

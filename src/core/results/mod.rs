@@ -14,14 +14,15 @@ use crate::core::results::places::Places;
 
 /// The line of an item that has no result.
 pub const NO_RESULT: &str = "null";
-/// Bytes of lines in one ConfigMap, of which a round of results writes the whole, however few they are.
+/// Bytes of lines in one ConfigMap. A round of results writes the whole ConfigMap, however few lines are new.
 const SHARD_BYTES: u32 = 256_000;
 /// Where that would make more ConfigMaps than this, they are larger.
 const MANY_SHARDS: u32 = 1_000;
-/// Bytes of lines in one of many ConfigMaps: an object may have about a megabyte, and this leaves room for its metadata.
+/// Bytes of lines in one of many ConfigMaps: an object may have about a megabyte, and this leaves room for its
+/// metadata.
 const LARGE_SHARD_BYTES: u32 = 900_000;
 
-/// Most bytes of what a reduce says: less than 4096 come whole, each of which takes up to six in a JSON string.
+/// Most bytes of a reduce's result: less than 4096 arrive whole, and each takes up to six in a JSON string.
 const REDUCE_BYTES: u32 = 6 * 4_096 + 2;
 
 /// How the results of a task are cut into ConfigMaps by index range.
@@ -92,8 +93,8 @@ impl Layout {
         self.count.get().div_ceil(self.items_per_shard())
     }
 
-    /// The line of a termination message: itself if it is JSON, else a JSON string; its end, if it is too long and may be cut,
-    /// else its size.
+    /// The line of a termination message: itself if it is JSON, else a JSON string; its end, if it is too long and may
+    /// be cut, else its size.
     pub fn line(self, message: &str) -> Result<String, usize> {
         let line = line_of(message);
         if line.len() <= self.max_bytes_per_item as usize {
@@ -102,7 +103,7 @@ impl Layout {
         self.end_of(message.trim(), line.len())
     }
 
-    /// The same of a message of which the kubelet kept only the end: it is too long however much of it is left.
+    /// The same for a message that the kubelet cut to its end: it is too long, whatever is left of it.
     pub fn line_of_cut(self, message: &str) -> Result<String, usize> {
         // The halves of characters that this left are read as replacement characters.
         self.end_of(message.trim().trim_matches(char::REPLACEMENT_CHARACTER), line_of(message).len())
@@ -167,8 +168,8 @@ fn line_of(message: &str) -> String {
     }
 }
 
-/// The longest end of the text that has no more than so many bytes as a JSON string. The end, since that is what a kubelet
-/// keeps of what is too long for it.
+/// The longest end of the text that has no more than so many bytes as a JSON string. The end, since that is what a
+/// kubelet keeps of what is too long for it.
 fn end_string(text: &str, most: usize) -> String {
     let (mut start, mut bytes) = (text.len(), 2);
     for (place, character) in text.char_indices().rev() {

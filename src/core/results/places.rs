@@ -5,8 +5,8 @@ use std::fmt;
 
 use crate::core::ranges::range;
 
-/// Ranges that are written down at most, some 14 bytes each: an annotation has 256 KB for all. Where there are more, pairs of
-/// neighbours become one with what lies between them.
+/// Ranges that are written down at most, some 14 bytes each: an annotation has 256 KB for all. Where there are more,
+/// pairs of neighbours become one with what lies between them.
 const MOST_RANGES: usize = 4_000;
 
 /// A set of places as ranges, in order, that don't touch.
@@ -35,7 +35,7 @@ impl Places {
         self.iter().all(|place| other.has(place))
     }
 
-    /// Each moved up by so many.
+    /// Each moved up by this many.
     #[must_use]
     pub fn moved(&self, by: u32) -> Self {
         Self(self.0.iter().map(|(first, last)| (first + by, last + by)).collect())

@@ -1,12 +1,12 @@
 //! A reduce's JSON in `status.result`: does the API server keep its numbers?
 //!
-//! In objects it reads a number as an integer of 64 bits, or else as a float of 64 bits, and writes that. What is another
-//! number then is not shown as one.
+//! In objects it reads a number as an integer of 64 bits, or else as a float of 64 bits, and writes that. What is
+//! another number then is not shown as one.
 
 use crate::api::Json;
 
-/// What `status.result` and `status.resultText` say of a line: the JSON, where the API server keeps every number in it, else
-/// a string of its text; and its text, where that does not show it.
+/// What `status.result` and `status.resultText` say of a line: the JSON, where the API server keeps every number in it,
+/// else a string of its text; and its text, where that does not show it.
 pub fn shown(line: &str) -> (Option<Json>, Option<String>) {
     let Ok(json) = Json::parse(line) else { return (None, None) };
     let is_number = json.numbers().next() == Some(json.text());
@@ -37,8 +37,8 @@ fn kept(number: &str) -> Option<String> {
     Some(if size >= 1e21 { text.replace('e', "e+") } else { text })
 }
 
-/// The number that the text means: its sign, its digits from the first to the last that is not 0, and the power of ten of the
-/// last; `None` for an exponent beyond counting.
+/// The number that the text means: its sign, its digits from the first to the last that is not 0, and the power of ten
+/// of the last; `None` for an exponent beyond counting.
 fn decimal(number: &str) -> Option<(bool, String, i64)> {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (negative, mantissa) = mantissa.strip_prefix('-').map_or((false, mantissa), |rest| (true, rest));

@@ -1,4 +1,4 @@
-//! Is this spec good, as far as can be told without the API server? From it, everything that pods are made from.
+//! Is this spec valid, as far as is known without the API server? From it comes everything that pods are made from.
 
 pub mod main_containers;
 pub mod mutable;
@@ -197,8 +197,8 @@ fn accept_workers(
     Ok(Some(WorkerSpec { workers: workers.clone(), line_bytes, start_deadline_seconds }))
 }
 
-/// Refuses room for results that no kubelet gives. The default may be more than there is: nobody has asked for it, and a
-/// result that is cut is told when it comes.
+/// Refuses room for results that no kubelet gives. The default may be more than there is: nobody has asked for it, and
+/// a result that is cut is reported when it comes.
 fn check_room(results: Option<Layout>, limit: MessageLimit) -> Result<(), Refusal> {
     let wanted = results.map_or(0, Layout::max_bytes_per_item);
     let is_default = i32::try_from(wanted) == Ok(Results::default().max_bytes_per_item);

@@ -81,8 +81,8 @@ impl Outcome {
 
     /// What the counts say; `idle` when nothing is left to run.
     ///
-    /// Where no success is required, it is not enough that none is missing: whoever asks for that wants every item to run,
-    /// however many fail, and not none of them.
+    /// Where no success is required, it is not enough that none is missing: a user who asks for that wants every item
+    /// to run, however many fail, and not none of them.
     pub fn of_counts(counts: Counts, spec: &AcceptedSpec, idle: bool) -> Option<Self> {
         if spec.required == 0 {
             return idle.then_some(Self::Successful);

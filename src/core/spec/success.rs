@@ -60,7 +60,7 @@ impl Ratio {
         }
     }
 
-    /// Successes needed of so many items: the share rounded up.
+    /// Successes needed among this number of items: the share rounded up.
     pub fn required(self, count: ItemCount) -> u32 {
         let required = (u128::from(self.digits) * u128::from(count.get())).div_ceil(10u128.pow(self.scale));
         u32::try_from(required).unwrap_or(count.get())
@@ -92,7 +92,7 @@ pub enum Criterion {
 }
 
 impl Criterion {
-    /// Successes needed of so many items.
+    /// Successes needed among this number of items.
     pub fn required(self, count: ItemCount) -> Result<u32, SuccessError> {
         match self {
             Self::Ratio(ratio) => Ok(ratio.required(count)),
@@ -128,8 +128,8 @@ pub enum CriterionState {
     Unreachable,
 }
 
-/// The state of the success criterion. `succeeded` includes cached items. Both can't be true at once; neither is ever taken back, since
-/// successes and failures only grow.
+/// The state of the success criterion. `succeeded` includes cached items. Both can't be true at once; neither is ever
+/// taken back, since successes and failures only grow.
 pub fn criterion_state(succeeded: u32, failed: u32, required: u32, count: ItemCount) -> CriterionState {
     if succeeded >= required {
         CriterionState::Met

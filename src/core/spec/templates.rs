@@ -13,9 +13,9 @@ pub fn hash(spec: &MapTaskSpec) -> String {
     format!("{RULES}{digest}")
 }
 
-/// The version of the rules about what a template may leave out, a prefix of each hash. A hash of another version is never
-/// compared. Change this number with the rules in `core/pod/canonical`: without it, the templates of running tasks would look
-/// changed.
+/// The version of the rules about what a template may leave out, a prefix of each hash. A hash of another version is
+/// never compared. Change this number with the rules in `core/pod/canonical`: without it, the templates of running
+/// tasks would look changed.
 const RULES: &str = "1-";
 
 /// Whether the hash may be that of the spec's templates. A hash of another version of the rules always may.

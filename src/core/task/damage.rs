@@ -1,5 +1,5 @@
-//! What becomes of results that somebody has changed or deleted while the task runs? They are restored from what is still
-//! known, or told: in a condition, an Event and the ConfigMap itself.
+//! What becomes of results that somebody has changed or deleted while the task runs? They are restored from what is
+//! still known, or reported: in a condition, an Event and the ConfigMap itself.
 
 use std::collections::BTreeMap;
 

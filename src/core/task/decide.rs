@@ -13,7 +13,7 @@ use crate::core::spec::AcceptedSpec;
 use crate::core::spec::outcome::{FailReason, Outcome, Remainder};
 use crate::core::task::{Stage, Task};
 
-/// The user is told at most this often that a task is held back, in milliseconds.
+/// The shortest time between two Events that say that a task is held back, in milliseconds.
 const BLOCKED_EVENT_MILLIS: u64 = 600_000;
 
 /// Most characters of what a task waited for in the message of its deadline.
@@ -225,7 +225,7 @@ impl Task {
         self.emit("Blocked", type_, &note);
     }
 
-    /// Whether the user was not told lately; counts as telling now, if so.
+    /// Whether no such Event was written lately. If so, one counts as written now.
     pub(super) fn may_emit_blocked(&mut self, now: Time) -> bool {
         let recently = self.last_blocked.is_some_and(|last| now.millis_since(last) < BLOCKED_EVENT_MILLIS);
         if !recently {

@@ -4,8 +4,8 @@ use super::{PollContext, Task};
 use crate::core::pod::EventType;
 
 impl Task {
-    /// The spec is new, or asks for another number of finished pods. The spec itself is not refused: its schema can't know
-    /// the limit, and a task does not fail for want of logs.
+    /// The spec is new, or asks for another number of finished pods. The spec itself is not refused: its schema can't
+    /// know the limit, and a task does not fail for want of logs.
     pub(super) fn warn_of_finished_pods(&mut self, poll: &PollContext) {
         let most = poll.keeping.most;
         let Some(asked) = self.mutable.finished_pods.filter(|asked| *asked > most) else { return };

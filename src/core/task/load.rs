@@ -29,7 +29,8 @@ use crate::core::spec::mutable::MutableSpec;
 use crate::core::spec::outcome::Outcome;
 use crate::core::spec::{AcceptedSpec, Given};
 
-/// The delay before a dry run that found fault with the cluster is repeated, in milliseconds, doubling up to [`MAX_CHECK_MILLIS`].
+/// The delay before a dry run that found fault with the cluster is repeated, in milliseconds, doubling up to
+/// [`MAX_CHECK_MILLIS`].
 const CHECK_MILLIS: u64 = 1_000;
 /// The longest delay.
 const MAX_CHECK_MILLIS: u64 = 60_000;
@@ -117,7 +118,8 @@ impl Task {
         }
     }
 
-    /// The status says which spec it is about, for tools that wait until it is the newest, also if nothing else changes.
+    /// The status says which spec it is about, for tools that wait until it is the newest, also if nothing else
+    /// changes.
     fn record_generation(&mut self, seen: &TaskSeen) {
         if matches!(self.stage, Stage::Ended { .. }) && self.pending_rerun().is_some() {
             return; // It is recorded with what it does.
@@ -175,7 +177,7 @@ impl Task {
         }
     }
 
-    /// A task of which no pod will be made is accepted as it is: there is no first pod to ask about.
+    /// A task that will make no pod is accepted as it is: there is no first pod to check.
     pub(super) fn check_or_accept(&mut self, now: Time, spec: Arc<AcceptedSpec>) {
         self.summary.listed = Some(spec.count().get());
         if spec.count().get() == 0 && spec.reduce.is_none() {
@@ -194,7 +196,7 @@ impl Task {
         let run = match self.recorded_run(seen) {
             Ok(run) => run,
             Err(message) => {
-                // What can't be read stays as it is, for whoever comes to mend it.
+                // What can't be read stays as it is, so that somebody can repair it.
                 self.summary.unreadable = Some(Box::new(seen.status.clone()));
                 return self.give_up(poll.now, &message);
             }
@@ -266,7 +268,8 @@ impl Task {
         }
     }
 
-    /// Once all is written, so are all results, whether an answer told of it or the watch; others may wait for them.
+    /// Once all is written, so are all results, whether that is known from an answer or from the watch. Others may
+    /// wait.
     pub(super) fn settle_record(&mut self) {
         if self.writer.is_clean() {
             self.unstored = None;

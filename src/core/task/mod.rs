@@ -82,7 +82,7 @@ pub struct Task {
     templates: Templates,
     /// The deletion of the task itself, at the end of its time: on its way, or not to be sent before.
     expiring: Option<Time>,
-    /// When the user was last told that the task is held back.
+    /// When an Event last said that the task is held back.
     last_blocked: Option<Time>,
     /// Until when another object has the name of a pod, as far as is known.
     name_taken: Option<(Time, String)>,

@@ -1,4 +1,4 @@
-//! What has happened to a task, told by the watches and by the answers to its actions.
+//! What has happened to a task: events of the watches, and answers to its actions.
 
 use std::sync::Arc;
 
@@ -188,7 +188,7 @@ impl Task {
                 self.may_not_be_stored(now, message);
             }
         }
-        // The watch may have told before the answer that the write was carried out.
+        // The watch may have shown the write before its answer came.
         self.settle_record();
     }
 }

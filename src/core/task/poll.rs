@@ -218,7 +218,7 @@ impl Task {
         }
     }
 
-    /// Puts a status write into `actions`, if one is due among so many tasks that have items in flight.
+    /// Puts a status write into `actions`, if one is due, given the number of tasks that have items in flight.
     pub fn poll_write(&mut self, now: Time, busy: u32, actions: &mut Vec<Action>) {
         self.writer.share(busy);
         self.poll_note(actions);
@@ -250,5 +250,5 @@ impl Task {
     }
 }
 
-/// The deletion of a task whose time is over is sent again after so many milliseconds, if the task is still there.
+/// If the task is still there after this many milliseconds, its deletion is sent again.
 const EXPIRE_AGAIN_MILLIS: u64 = 30_000;

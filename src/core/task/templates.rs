@@ -1,5 +1,5 @@
-//! The templates of a task are those that it was accepted with. The API server refuses what it can see of a change; the rest
-//! is noticed here: nothing more starts until the template is put back.
+//! The templates of a task are those that it was accepted with. The API server refuses what it can see of a change; the
+//! rest is noticed here: nothing more starts until the template is put back.
 
 use super::{Stage, Task};
 use crate::api::spec::MapTaskSpec;
@@ -65,8 +65,8 @@ impl Task {
         run.set_spec(spec.with_blueprint(|blueprint| blueprint.items = items));
     }
 
-    /// The spec to go by: that of the API server, or where its templates are others than those of the acceptance, one with as much
-    /// of them as it takes to know what the pods that are there say.
+    /// The spec to go by: that of the API server, or where its templates are others than those of the acceptance, one
+    /// with as much of them as it takes to know what the pods that are there say.
     pub(super) fn spec_to_load(&mut self, seen: &TaskSeen) -> MapTaskSpec {
         self.templates.stand_in = !self.has_its_templates(&seen.spec);
         if !self.templates.stand_in {

@@ -1,7 +1,7 @@
 //! What does a task say whose results, or whose status, can't be stored?
 //!
-//! A status that records an end comes after the end's result. So it can't be what tells that results are not stored: that is
-//! a note, which changes `status.waiting` and nothing else.
+//! A status that records an end comes after the end's result. So it can't be what tells that results are not stored:
+//! that is a note, which changes `status.waiting` and nothing else.
 
 use crate::api::status::{Waiting, WaitingReason};
 use crate::core::ids::Time;
@@ -10,7 +10,7 @@ use crate::core::port::{Action, Note};
 use crate::core::record::meta_time;
 use crate::core::task::Task;
 
-/// So many failed writes in a row are told, where the API server has not refused the first: each can be the network's.
+/// Failed writes in a row before they are reported, unless the API server refused the first: each may be the network's.
 const FAILURES_TO_TELL: u32 = 3;
 /// Most characters of the message: as many as of others in `status.waiting`.
 const MESSAGE_LIMIT: usize = 512;

@@ -39,11 +39,13 @@ impl Bounds {
     pub(super) const DEFAULT: Self = Self {
         // An outsider can take these, and none of the places of those who are known.
         strangers: 512,
-        // Workers share an address where traffic within the cluster is translated, or with hostNetwork: as many as a node has.
+        // Workers share an address where traffic within the cluster is translated, or with hostNetwork: as many as a
+        // node has.
         strangers_of_address: 128,
         // Two for each of 2,000 workers; one that rests after its handshake takes 18 KB.
         workers: 4_096,
-        // A worker has two: one is parked, ends go by the other. After a cut network it may have twice that for a while.
+        // A worker has two: one is parked, ends go by the other. After a cut network it may have twice that for a
+        // while.
         connections_of_pod: 8,
         // A quarter of the memory that the chart gives the operator.
         bytes: 64 << 20,
@@ -64,7 +66,8 @@ impl Bounds {
 const OTHER_DESCRIPTORS: usize = 256;
 
 impl Bounds {
-    /// The same with no more connections than there are descriptors: without one, nothing reaches the API server either.
+    /// The same with no more connections than there are descriptors: without one, nothing reaches the API server
+    /// either.
     pub(super) fn within(self, descriptors: usize) -> Self {
         let connections = descriptors.saturating_sub(OTHER_DESCRIPTORS);
         let strangers = self.strangers.min(connections / 4);
@@ -72,7 +75,8 @@ impl Bounds {
     }
 }
 
-/// How many descriptors this process may have. Where the limit is a soft one, as in many container runtimes, it is raised.
+/// How many descriptors this process may have. Where the limit is a soft one, as in many container runtimes, it is
+/// raised.
 pub(super) fn descriptors() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {

@@ -1,5 +1,5 @@
-//! Where is the request that a reply is for? Requests wait here, each under a ticket, from the queue into the core until the
-//! core's reply, however that takes.
+//! Where is the request that a reply is for? Requests wait here, each under a ticket, from the queue into the core
+//! until the core's reply, however that takes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,5 @@
-//! Who has a place? Connections and bytes are counted for those who have shown a token by pod, for all others by address, so
-//! that an outsider takes nothing from workers, and one pod nothing from the others.
+//! Who has a place? Connections and bytes are counted for those who have shown a token by pod, for all others by
+//! address, so that an outsider takes nothing from workers, and one pod nothing from the others.
 
 use std::collections::HashMap;
 use std::hash::Hash;

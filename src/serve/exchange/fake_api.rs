@@ -1,4 +1,5 @@
-//! An API server for tests: Secrets and Services as it keeps them, and reviews of tokens that say themselves what they are.
+//! An API server for tests: Secrets and Services as it keeps them, and reviews of tokens that say themselves what they
+//! are.
 
 use std::sync::{Arc, Mutex};
 

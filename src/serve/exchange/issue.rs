@@ -1,7 +1,7 @@
 //! The operator's own certificates: which are valid, and which are issued again? Pure except for the random keys.
 //!
-//! A pod gets the authorities of its time and keeps them. So the next authority is among them for a year before it signs
-//! anything: a pod of before its first certificate knows it already.
+//! A pod gets the authorities of its time and keeps them. So the next authority is among them for a year before it
+//! signs anything: a pod of before its first certificate knows it already.
 
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,

@@ -46,7 +46,8 @@ impl Verdict {
     }
 }
 
-/// Asks the API server. An answer that is none says nothing of the token: it could as well be our own token that is bad.
+/// Asks the API server. An answer that is none says nothing of the token: it could as well be our own token that is
+/// bad.
 pub(super) async fn review(client: &Client, token: &str) -> Verdict {
     let spec = TokenReviewSpec { audiences: Some(vec![AUDIENCE.to_owned()]), token: Some(token.to_owned()) };
     let review = TokenReview { spec, ..TokenReview::default() };

@@ -24,8 +24,8 @@ const REVIEWS: usize = 16;
 const REVIEW_RATE: (u32, u32) = (200, 400);
 /// How long a request waits for its review, and for its turn before.
 const REVIEW_PATIENCE: Duration = Duration::from_secs(5);
-/// Bounds of how long an accepted token is not reviewed again. The lower one is for clocks that differ: the API server has
-/// just said that the token is good, whatever our clock says of its end.
+/// Bounds of how long an accepted token is not reviewed again. The lower one is for clocks that differ: the API server
+/// has just said that the token is good, whatever our clock says of its end.
 const ACCEPTED: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(1));
 /// How long a token that was not accepted is not reviewed again.
 const REJECTED: Duration = Duration::from_secs(10);

@@ -213,7 +213,8 @@ fn a_deletion_after_the_last_write_of_a_configmap_is_seen_at_the_end() {
     store.story.ends(0, 1, 0);
     store.rounds(5);
     assert_eq!(store.text(), "7\nnull\n");
-    // Another operator takes over, which knows nothing of it. The last item has no result, so that nothing is to be stored.
+    // Another operator takes over, which knows nothing of it. The last item has no result, so that nothing is to be
+    // stored.
     store.story.restart([Story::pod(1, 1, &json!({ "phase": "Running" }))]);
     store.kept.clear();
     store.rounds(2);

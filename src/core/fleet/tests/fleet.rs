@@ -26,7 +26,7 @@ fn a_task_from_its_check_to_its_end() {
     story.ends(2, 1, 0);
     story.ends(1, 2, 0);
     assert_eq!(story.plan(100), ["write ns/t Succeeded 3/3 running 0 failed 0 +2 results"]);
-    // What is not recorded is not told.
+    // What is not recorded is not reported.
     assert_eq!(
         story.plan(0),
         [

@@ -1,4 +1,5 @@
-//! What another operator, or this one before its restart, has written: the status is the truth, and what is known beyond it stays.
+//! What another operator, or this one before its restart, has written: the status is the truth, and what is known
+//! beyond it stays.
 
 use serde_json::{Value, json};
 
@@ -133,8 +134,8 @@ fn after_a_restart_a_retry_waits_for_late_creates_unless_the_pod_before_it_keeps
     assert_eq!(lines(&story.plan(80_000), "create"), ["create ns/t-1-2"]);
 }
 
-/// What becomes of an item that the record calls running and whose pod is gone when another operator takes over; failures of the
-/// cluster cost it all it has.
+/// What becomes of an item that the record calls running and whose pod is gone when another operator takes over;
+/// failures of the cluster cost it all it has.
 fn pod_lost_over_a_restart(spec: &Value, suspended: bool, resumed: bool) -> (u32, u32) {
     let mut spec = spec.clone();
     spec["items"] = json!({ "count": 1 });

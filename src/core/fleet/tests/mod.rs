@@ -1,4 +1,4 @@
-//! What a fleet does, told as stories of its plans: a file for each part of its rules.
+//! Scenarios of a fleet, checked by its plans: a file for each group of rules.
 
 mod attempts;
 mod cache;

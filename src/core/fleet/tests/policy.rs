@@ -83,7 +83,7 @@ fn success_is_reported_once_the_criteria_are_met_and_the_end_once_nothing_runs()
     assert!(!plan.iter().any(|line| line.starts_with("stop")), "not before it is recorded why: {plan:?}");
     let plan = story.plan(0);
     assert!(plan.contains(&"stop ns/t-1-1".to_owned()) && plan.contains(&"stop ns/t-2-1".to_owned()), "{plan:?}");
-    // One of them ends well although it was told to stop.
+    // One of them succeeds although it was stopped.
     story.ends(1, 1, 0);
     story.ends(2, 1, 143);
     let plan = story.plan(1_000);
@@ -183,7 +183,8 @@ fn a_pod_whose_stop_came_too_late_runs_on_once_its_task_is_resumed() {
     let plan = story.fleet.poll_plan(story.now.plus_millis(1_000));
     let stop =
         plan.actions.iter().find_map(|a| if let Action::Delete(delete) = a { Some(delete.clone()) } else { None });
-    // As under seed 2739 of the simulation: it is resumed while the stop is on its way, and the pod has changed by then.
+    // As under seed 2739 of the simulation: it is resumed while the stop is on its way, and the pod has changed by
+    // then.
     suspend(&mut story, false);
     story.plan(2_000);
     story.fleet.handle_deleted(story.now, &stop.expect("it is stopped").id, "u", DeleteOutcome::Changed);

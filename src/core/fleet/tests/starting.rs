@@ -1,4 +1,5 @@
-//! Pods that are slow to start or to end: which requests are sent, what the status reports, and which budget is charged.
+//! Pods that are slow to start or to end: which requests are sent, what the status reports, and which budget is
+//! charged.
 
 use serde_json::{Value, json};
 

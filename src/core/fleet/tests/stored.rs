@@ -1,4 +1,4 @@
-//! Results and status that can't be stored: what is told, and that nothing is recorded before its result is there.
+//! Results and status that can't be stored: what is reported, and that no item is recorded before its result.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ fn refused() -> WriteOutcome {
     WriteOutcome::NotStored { message: FULL.to_owned(), refused: true }
 }
 
-/// What is planned after so many milliseconds; writes are answered so, notes well, and nothing else at all.
+/// What is planned after these milliseconds. Writes get this answer, notes succeed, and nothing else is answered.
 fn round(story: &mut Story, millis: u64, outcome: &WriteOutcome) -> Vec<String> {
     story.now = story.now.plus_millis(millis);
     let plan = story.fleet.poll_plan(story.now);

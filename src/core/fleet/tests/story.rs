@@ -151,8 +151,8 @@ impl Story {
         self.fleet.handle_explained(self.now, &Self::id(index, 1), "u", outcome);
     }
 
-    /// What is planned after a number of milliseconds; writes and deletes are answered well at once, and so are creates unless
-    /// it is said otherwise.
+    /// What is planned after a number of milliseconds; writes and deletes are answered well at once, and so are creates
+    /// unless it is said otherwise.
     pub(crate) fn plan(&mut self, millis: u64) -> Vec<String> {
         self.now = self.now.plus_millis(millis);
         let plan = self.fleet.poll_plan(self.now);

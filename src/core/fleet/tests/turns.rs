@@ -1,4 +1,4 @@
-//! The turns of a task: what is recorded of each, when, and what its user is told.
+//! The turns of a task: what is recorded of each, when, and what its user sees.
 
 use serde_json::json;
 
