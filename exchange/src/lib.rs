@@ -4,6 +4,7 @@
 //! and which attempts have ended; an answer says which ends are recorded, and grants, recalls and stops.
 
 mod config;
+pub mod variables;
 
 pub use config::{Artifacts, Config, Mode};
 

@@ -7,10 +7,20 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
+/// Where a kubelet looks for a container's message if the container does not say.
+const DEFAULT_PATH: &str = "/dev/termination-log";
 /// Most bytes of one container's message.
 const OF_CONTAINER: usize = 4_096;
 /// Most bytes of the messages of all containers of a pod.
 const OF_POD: usize = 12 * 1_024;
+
+/// The file of a container's termination message.
+pub(super) fn path(container: &Value) -> &str {
+    let own = container.get("terminationMessagePath").and_then(Value::as_str);
+    own.filter(|path| !path.is_empty()).unwrap_or(DEFAULT_PATH)
+}
 
 /// How much of each container's message a kubelet keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

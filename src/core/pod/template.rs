@@ -1,5 +1,6 @@
 //! From the task's template to the pod of one attempt.
 
+use maptask_exchange::variables::{ARTIFACTS, ARTIFACTS_PATH, RESULT};
 use serde_json::{Map, Value, json};
 
 use crate::api::labels;
@@ -11,7 +12,7 @@ use crate::core::pod::artifacts;
 use crate::core::pod::hostname::hostname;
 use crate::core::pod::last_words;
 use crate::core::pod::memory::Growth;
-use crate::core::pod::message::MessageLimit;
+use crate::core::pod::message::{self, MessageLimit};
 use crate::core::pod::name::pod_name;
 use crate::core::pod::results_view::{self, ResultsView};
 use crate::core::pod::role::Role;
@@ -288,9 +289,7 @@ impl PodTemplate {
         {
             spec.insert("hostname".to_owned(), json!(hostname));
         }
-        if let Some(wanted) = &self.artifacts {
-            self.add_artifacts(wanted, &artifacts::directory(task, uid, role), &mut spec);
-        }
+        self.name_outputs(&artifacts::directory(task, uid, role), &mut spec);
         if let Some(view) = &self.results {
             results_view::mount(view, &mut spec);
         }
@@ -313,12 +312,19 @@ impl PodTemplate {
         })
     }
 
-    fn add_artifacts(&self, wanted: &Artifacts, directory: &str, spec: &mut Map<String, Value>) {
+    /// Says to the item's container where its result and its files go, under the names that a worker has for them.
+    fn name_outputs(&self, directory: &str, spec: &mut Map<String, Value>) {
         for container in spec.get_mut("containers").and_then(Value::as_array_mut).into_iter().flatten() {
-            if container.get("name").and_then(Value::as_str) == Some(&self.container) {
-                add_env(container, &[("MAPTASK_ARTIFACTS".to_owned(), directory.to_owned())]);
+            if container.get("name").and_then(Value::as_str) != Some(&self.container) {
+                continue;
+            }
+            let mut env = vec![(RESULT.to_owned(), message::path(container).to_owned())];
+            if let Some(wanted) = &self.artifacts {
+                env.push((ARTIFACTS.to_owned(), directory.to_owned()));
+                env.push((ARTIFACTS_PATH.to_owned(), wanted.path.clone()));
                 artifacts::mount(wanted, container, directory);
             }
+            add_env(container, &env);
         }
     }
 }

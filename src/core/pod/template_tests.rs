@@ -27,8 +27,28 @@ fn a_pod_carries_its_name_labels_owner_and_item() {
     assert_eq!(pod["metadata"]["ownerReferences"][0]["uid"], "u-1");
     assert_eq!(pod["spec"]["restartPolicy"], "Never");
     let names: Vec<_> = pod["spec"]["containers"][0]["env"].as_array().unwrap().iter().map(|e| &e["value"]).collect();
-    assert_eq!(names, ["3", "mine"], "the user's own variable wins and comes last");
+    assert_eq!(names, ["/dev/termination-log", "3", "mine"], "the user's own variable wins and comes last");
     assert_eq!(pod["spec"]["containers"][1]["env"][0]["value"], "7");
+}
+
+#[test]
+fn maptask_result_is_the_termination_message_of_the_items_container() {
+    let result = |path: Value, env: Value| {
+        let mut template = template();
+        template["spec"]["containers"][1]["terminationMessagePath"] = path;
+        template["spec"]["containers"][1]["env"] = env;
+        let template = PodTemplate::accept(&template, Some("side")).unwrap();
+        let pod =
+            template.pod(&TaskKey::new("ns", "t"), "u-1", PodRole::Item(Index(0), Attempt::FIRST), &[], Raises::NONE);
+        assert_eq!(pod["spec"]["containers"][0]["env"].as_array().unwrap().len(), 1, "another container's is no result");
+        pod["spec"]["containers"][1]["env"][0]["value"].clone()
+    };
+    for absent in [json!(null), json!("")] {
+        assert_eq!(result(absent, json!(null)), "/dev/termination-log");
+    }
+    assert_eq!(result(json!("/tmp/message"), json!(null)), "/tmp/message");
+    let own = json!([{ "name": "MAPTASK_RESULT", "value": "/tmp/own" }]);
+    assert_eq!(result(json!("/tmp/message"), own), "/tmp/own", "the user's own variable wins");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ffi::{CStr, CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 
+use maptask_exchange::variables::{ARTIFACTS, ARTIFACTS_PATH, RESULT};
 use maptask_exchange::{CONFIG_VARIABLE, Config, Grant};
 
 use super::{Slot, Template};
@@ -16,9 +17,9 @@ const OWN: [&str; 9] = [
     "MAPTASK_ATTEMPT",
     "MAPTASK_COUNT",
     "MAPTASK_NAME",
-    "MAPTASK_RESULT",
-    "MAPTASK_ARTIFACTS",
-    "MAPTASK_ARTIFACTS_PATH",
+    RESULT,
+    ARTIFACTS,
+    ARTIFACTS_PATH,
 ];
 
 /// The container's own variables.

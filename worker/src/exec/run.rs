@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use maptask_exchange::variables::{ARTIFACTS, ARTIFACTS_PATH, RESULT};
 use maptask_exchange::{AttemptId, Config, Grant, MAX_RESULT_BYTES, Outcome};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -48,6 +49,15 @@ impl Orders {
         self.kill_at.set(Some(self.kill_at.get().map_or(kill_at, |before| before.min(kill_at))));
         self.changed.notify_one();
     }
+}
+
+/// A directory for the files of one attempt.
+#[derive(Debug)]
+pub(super) struct Directory {
+    /// Its name on the volume.
+    pub(super) name: String,
+    /// Its path in the container.
+    pub(super) path: String,
 }
 
 /// A place for one program at a time.
@@ -141,18 +151,24 @@ impl Runner {
     fn start(&self, slot: &mut Slot, grant: &Grant) -> Result<Started, CannotRun> {
         slot.files.prepare().map_err(|error| CannotRun::ThisWorker(format!("files of the item: {error}")))?;
         let mut variables = Variables::of(&self.config, grant);
-        variables.set("MAPTASK_RESULT", slot.files.result().to_string_lossy().into_owned());
+        variables.set(RESULT, slot.files.result().to_string_lossy().into_owned());
         variables.set_place(slot);
-        if let Some(artifacts) = &self.config.artifacts {
-            let name = format!("{}-{}-{}", artifacts.prefix, grant.id.0, grant.id.1);
-            let path = format!("{}/{name}", artifacts.path.trim_end_matches('/'));
-            fs::create_dir_all(&path).map_err(|error| CannotRun::from_io(&error, &format!("directory {path}")))?;
-            variables.set("MAPTASK_ARTIFACTS_PATH", path);
-            variables.set("MAPTASK_ARTIFACTS", name);
+        if let Some(directory) = self.make_artifacts(grant.id)? {
+            variables.set(ARTIFACTS_PATH, directory.path);
+            variables.set(ARTIFACTS, directory.name);
         }
         let started = self.program.start(&self.environment, &variables)?;
         self.prefer_for_oom(started.leader);
         Ok(started)
+    }
+
+    /// Makes the directory for the files of an attempt, if it is to have one.
+    pub(super) fn make_artifacts(&self, AttemptId(index, attempt): AttemptId) -> Result<Option<Directory>, CannotRun> {
+        let Some(artifacts) = &self.config.artifacts else { return Ok(None) };
+        let name = format!("{}-{index}-{attempt}", artifacts.prefix);
+        let path = format!("{}/{name}", artifacts.path.trim_end_matches('/'));
+        fs::create_dir_all(&path).map_err(|error| CannotRun::from_io(&error, &format!("directory {path}")))?;
+        Ok(Some(Directory { name, path }))
     }
 
     /// Lets the kernel kill the program before the worker when memory is short.

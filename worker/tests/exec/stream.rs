@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use maptask_exchange::{Answer, AttemptId, Config, Mode, Outcome};
+use maptask_exchange::{Answer, Artifacts, AttemptId, Config, Mode, Outcome};
 use nix::sys::signal::Signal;
 
 use crate::fake::{Leader, SUCCEEDED, Worker, config, grants, succeeded};
@@ -230,5 +230,31 @@ async fn a_stream_whose_program_is_not_there_says_so() {
     let ends = leader.run(grants(2), 1, 2).await;
     for end in ends {
         assert!(matches!(&end.outcome, Outcome::NotStarted { message } if message.contains("not found in $PATH")));
+    }
+}
+
+#[tokio::test]
+async fn a_line_names_the_directory_for_its_artifacts() {
+    let mut leader = Leader::start().await;
+    let directory = crate::fake::directory();
+    let artifacts = Artifacts { path: directory.display().to_string(), prefix: "words".to_owned() };
+    let config = Config { artifacts: Some(artifacts), ..stream(&leader, 2) };
+    let body = r#"d=${line##*artifacts\":\"}; d=${d%\"*}; echo $i > "$d/file"; echo "{\"index\":$i,\"result\":1}""#;
+    let _worker = start(&config, body);
+    let ends = leader.run(grants(3), 1, 0).await;
+    assert!(ends.iter().all(|end| end.outcome == succeeded("1")), "{ends:?}");
+    assert_eq!(std::fs::read_to_string(directory.join("words-2-1/file")).unwrap(), "2\n");
+}
+
+#[tokio::test]
+async fn a_line_whose_directory_cannot_be_made_is_not_given_to_the_program() {
+    let mut leader = Leader::start().await;
+    let artifacts = Artifacts { path: "/proc/self".to_owned(), prefix: "words".to_owned() };
+    let config = Config { artifacts: Some(artifacts), ..stream(&leader, 1) };
+    let _worker = start(&config, r#"echo "{\"index\":$i,\"result\":1}""#);
+    let ends = leader.run(grants(2), 1, 0).await;
+    for end in ends {
+        let named = format!("/proc/self/words-{}-1", end.id.0);
+        assert!(matches!(&end.outcome, Outcome::NotStarted { message } if message.contains(&named)), "{end:?}");
     }
 }

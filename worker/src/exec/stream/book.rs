@@ -6,6 +6,7 @@ use maptask_exchange::{AttemptId, Grant, MAX_RESULT_BYTES, Mode, Outcome};
 use tokio::time::Instant;
 
 use super::{Line, LineEnd, LineEnded, Order, Stream, Why};
+use crate::exec::CannotRun;
 use crate::exec::answers::{Answer, Reply, Said};
 use crate::exec::run::TERMINATED;
 use crate::log::{self, Target, end_of};
@@ -25,8 +26,13 @@ impl Stream {
                 self.kills = self.runner.cgroup.oom_kills();
             }
             line.since = Instant::now();
-            feed(&mut self.to_write, &line.grant);
-            self.open.push_back(line);
+            match self.runner.make_artifacts(line.grant.id) {
+                Ok(directory) => {
+                    feed(&mut self.to_write, &line.grant, directory.as_ref().map(|directory| directory.path.as_str()));
+                    self.open.push_back(line);
+                }
+                Err(error) => self.end(&line, not_fed(&error)),
+            }
         }
         self.set_label();
     }
@@ -241,10 +247,24 @@ const fn failed(exit_code: i32, message: String) -> LineEnd {
     LineEnd::Outcome(Outcome::Failed { exit_code, message })
 }
 
-fn feed(lines: &mut Vec<u8>, grant: &Grant) {
+/// What becomes of a line that no program gets.
+pub(super) fn not_fed(error: &CannotRun) -> LineEnd {
+    match error {
+        CannotRun::Nobody(message) | CannotRun::ThisItem(message) => {
+            LineEnd::Outcome(Outcome::NotStarted { message: message.clone() })
+        }
+        CannotRun::ThisWorker(message) => LineEnd::NotBegun(message.clone()),
+    }
+}
+
+/// One line: index, attempt and item, and the directory for the attempt's files if it has one.
+fn feed(lines: &mut Vec<u8>, grant: &Grant, artifacts: Option<&str>) {
     let AttemptId(index, attempt) = grant.id;
     lines.extend_from_slice(format!("{{\"index\":{index},\"attempt\":{attempt},\"item\":").as_bytes());
     // White space between tokens may be a line end, inside of strings it can't.
     lines.extend(grant.item.get().bytes().map(|byte| if byte == b'\n' || byte == b'\r' { b' ' } else { byte }));
+    if let Some(path) = artifacts {
+        lines.extend_from_slice(format!(",\"artifacts\":{}", serde_json::Value::from(path)).as_bytes());
+    }
     lines.extend_from_slice(b"}\n");
 }

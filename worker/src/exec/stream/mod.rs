@@ -208,13 +208,7 @@ impl Stream {
     fn not_started(&mut self, error: &CannotRun) {
         let open = std::mem::take(&mut self.open);
         for line in open.into_iter().chain(std::mem::take(&mut self.queue)) {
-            let end = match error {
-                CannotRun::Nobody(message) | CannotRun::ThisItem(message) => {
-                    LineEnd::Outcome(Outcome::NotStarted { message: message.clone() })
-                }
-                CannotRun::ThisWorker(message) => LineEnd::NotBegun(message.clone()),
-            };
-            self.ended.push(LineEnded { id: line.grant.id, micros: 0, end });
+            self.ended.push(LineEnded { id: line.grant.id, micros: 0, end: book::not_fed(error) });
         }
     }
 
@@ -240,6 +234,7 @@ impl Stream {
             stderr.label(Rc::clone(&self.label));
         }
         self.begin_program();
+        self.report();
         let (mut stdin, mut buffer, mut said) = (Some(stdin), vec![0; READ], Vec::new());
         let mut is_terminated = false;
         let ended = {
