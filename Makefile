@@ -51,7 +51,7 @@ soak: ## 500,000 new simulated worlds, 50,000 with workers, and up to 1,000 faul
 	SIMULATION_FROM=$$(date +%Y%m%d)000000 SIMULATION_SEEDS=50000 $(CARGO) test --locked --test workers -- --nocapture
 	FAULT_FROM=$$(date +%Y%m%d)000 FAULT_RUNS=$${FAULT_RUNS:-1000} FAULT_MINUTES=$${FAULT_MINUTES:-120} scripts/test-faults.sh
 
-bench: ## compare MapTask, Indexed Job and a bare loop, for docs/benchmarks.md (BENCH_SHAPES, BENCH_ROUNDS)
+bench: ## compare MapTask, Indexed Job and others, for docs/benchmarks.md (BENCH_SHAPES, BENCH_ROUNDS)
 	@scripts/bench.sh
 	$(CARGO) bench --quiet --locked --bench growth
 

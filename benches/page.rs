@@ -25,10 +25,10 @@ pub fn svg(width: f64, height: f64, body: &str) -> String {
     )
 }
 
-/// Writes a plot that pages link to.
-pub fn plot(name: &str, svg: &str) {
+/// Writes a plot or figures that pages link to.
+pub fn file(name: &str, text: &str) {
     std::fs::create_dir_all(format!("{DOCS}/benchmarks")).unwrap();
-    std::fs::write(format!("{DOCS}/benchmarks/{name}.svg"), svg).unwrap();
+    std::fs::write(format!("{DOCS}/benchmarks/{name}"), text).unwrap();
 }
 
 /// Date, version and machine.

@@ -65,7 +65,7 @@ fn main() {
         .into_iter()
         .map(|i| (QUANTITIES[i], found.iter().map(|(size, values)| (*size, values[i])).collect()))
         .collect();
-    page::plot("growth", &plot::lines(&lines));
+    page::file("growth.svg", &plot::lines(&lines));
     page::replace("scale.md", "growth", &text);
 }
 

@@ -1,6 +1,7 @@
 //! Who runs the items: each in a namespace of its own, which is gone before the next one's turn.
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use kube::{Client, Config};
@@ -21,7 +22,7 @@ use crate::shapes::Shape;
 const AT_ONCE: usize = 32;
 /// Finished pods that the operator keeps for each task.
 const KEPT_PODS: usize = 10;
-const PATIENCE: Duration = Duration::from_hours(1);
+pub const PATIENCE: Duration = Duration::from_hours(1);
 
 pub struct Bench {
     client: Client,
@@ -42,7 +43,8 @@ impl Bench {
         config.default_retry = false;
         let client = Client::try_from(config).unwrap();
         let kubeconfig = flood::kubeconfig(&client).await;
-        Self { client, operator: Operator::start(kubeconfig), runs: 0 }
+        let host = host(&client).await;
+        Self { client, operator: Operator::start(kubeconfig, host), runs: 0 }
     }
 
     async fn send(&self, method: &str, path: &str, body: &Value) -> Result<Value, kube::Error> {
@@ -55,6 +57,10 @@ impl Bench {
 
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    pub fn operator(&self) -> &Operator {
+        &self.operator
     }
 
     /// A new namespace.
@@ -280,6 +286,18 @@ impl Bench {
         // What is cleaned up in the background is no part of the next one's turn.
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
+}
+
+/// The address by which the pods of the real node reach this machine, if there is such a node.
+async fn host(client: &Client) -> Option<IpAddr> {
+    let node = send(client, "GET", "/api/v1/nodes/localhost", &Value::Null).await.ok()?;
+    let addresses = node["status"]["addresses"].as_array()?;
+    let inside = addresses.iter().find(|address| address["type"] == "InternalIP")?;
+    let node: IpAddr = inside["address"].as_str()?.parse().ok()?;
+    // Nothing is sent: the system says from which address it would be.
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect((node, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 fn restart_manager(qps: u32, burst: u32) {

@@ -22,6 +22,7 @@ mod requests;
 #[path = "../resident.rs"]
 mod resident;
 mod shapes;
+mod workers;
 
 use std::collections::BTreeMap;
 
@@ -45,13 +46,18 @@ async fn measure() {
     let wanted = std::env::var("BENCH_SHAPES").unwrap_or_else(|_| shapes::DEFAULT.to_owned());
     let rounds: usize = std::env::var("BENCH_ROUNDS").map_or(3, |n| n.parse().expect("BENCH_ROUNDS is a number"));
     let mut bench = Bench::start().await;
+    let names: Vec<&str> = wanted.split(',').collect();
+    workers::measure(&mut bench, &names, rounds).await;
+    if names.iter().all(|name| workers::NAMES.contains(name)) {
+        return;
+    }
     // A cluster that has just started is slower than it will be.
     let warm = Shape { items: 300, ..shapes::ALL[0] };
     println!("warm-up: {}", bench.run(&warm, Contender::Bare).await);
-    if wanted.split(',').any(|name| name == neighbour::NAME) {
+    if names.contains(&neighbour::NAME) {
         neighbour::measure(&mut bench, rounds).await;
     }
-    for shape in shapes::ALL.iter().filter(|shape| wanted.split(',').any(|name| name == shape.name)) {
+    for shape in shapes::ALL.iter().filter(|shape| names.contains(&shape.name)) {
         let mut figures: BTreeMap<Contender, Vec<Figures>> = BTreeMap::new();
         for round in 1..=rounds.min(shape.rounds) {
             for contender in shape.contenders {

@@ -40,13 +40,42 @@ pub fn pid(component: &str) -> u32 {
     cluster("pid", component, &[]).trim().parse().unwrap_or_else(|_| panic!("no pid of {component}"))
 }
 
+/// Linux counts 100 ticks a second for user space on every architecture.
+const TICKS: f64 = 100.0;
+
 /// CPU seconds of a process.
 pub fn cpu(pid: u32) -> f64 {
+    let [own, _] = cpu_and_children(pid);
+    own
+}
+
+/// CPU seconds of a process, and of its children that have ended.
+pub fn cpu_and_children(pid: u32) -> [f64; 2] {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |place: usize| fields.get(place).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
-    // Linux counts 100 ticks a second for user space on every architecture.
-    (ticks(11) + ticks(12)) / 100.0
+    [ticks(11) + ticks(12), ticks(13) + ticks(14)].map(|all| all / TICKS)
+}
+
+/// CPU seconds that this machine has spent on anything.
+pub fn busy() -> f64 {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = stat.lines().next().unwrap_or_default();
+    let ticks: Vec<f64> = line.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
+    // Not idle, not waiting for a disk; guests are part of the first two.
+    ticks.iter().take(8).enumerate().filter(|(place, _)| ![3, 4].contains(place)).map(|(_, n)| n).sum::<f64>() / TICKS
+}
+
+/// CPU seconds of all pods of the real node, also of those that are gone.
+pub fn pods_cpu() -> f64 {
+    let group = std::env::var("BENCH_CGROUP").unwrap_or_default();
+    let nanos = std::fs::read_to_string(format!("/sys/fs/cgroup/cpuacct/{group}/cpuacct.usage"));
+    if let Ok(nanos) = nanos {
+        return nanos.trim().parse::<f64>().unwrap_or(0.0) / 1e9;
+    }
+    let text = std::fs::read_to_string(format!("/sys/fs/cgroup/{group}/cpu.stat")).unwrap_or_default();
+    let micros = text.lines().find_map(|line| line.strip_prefix("usage_usec "));
+    micros.and_then(|micros| micros.parse::<f64>().ok()).unwrap_or(0.0) / 1e6
 }
 
 /// Bytes that a process has written to files.

@@ -1,6 +1,8 @@
 //! The operator as a process of the benchmark's own.
 
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{IpAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -12,14 +14,23 @@ use serde_json::Value;
 use crate::figures::Restart;
 use crate::meter;
 use crate::requests::{follow_from, listed, send};
-use crate::resident::resident;
+use crate::resident::{megabytes, resident};
 
 const LOG: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/bench-operator.log");
 
 /// Ends with the benchmark, however that ends.
 pub struct Operator {
-    kubeconfig: PathBuf,
+    setting: Setting,
     state: Mutex<State>,
+}
+
+/// How it is started.
+struct Setting {
+    kubeconfig: PathBuf,
+    /// Where it serves its metrics, here.
+    metrics: u16,
+    /// Where pods reach it, if there is a node with real ones.
+    exchange: Option<(IpAddr, u16)>,
 }
 
 struct State {
@@ -41,13 +52,27 @@ fn end(process: &mut Child) {
     let _ = process.wait();
 }
 
-fn start(kubeconfig: &PathBuf) -> Child {
+fn free_port() -> u16 {
+    TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
+}
+
+fn start(setting: &Setting) -> Child {
     let log = std::fs::OpenOptions::new().append(true).open(LOG).unwrap();
     // Another version of the operator, to compare with.
     let program = std::env::var("BENCH_OPERATOR").unwrap_or_else(|_| env!("CARGO_BIN_EXE_maptask-operator").to_owned());
-    Command::new(program)
-        .args(["run", "--leader-election=false", "--listen=127.0.0.1:0", "--log-level=warn"])
-        .env("KUBECONFIG", kubeconfig)
+    let mut command = Command::new(program);
+    if let Some((address, port)) = setting.exchange {
+        command
+            .args([format!("--exchange-listen={address}:{port}"), format!("--exchange-url=https://{address}:{port}")]);
+    }
+    command
+        .args([
+            "run",
+            "--leader-election=false",
+            "--log-level=warn",
+            &format!("--listen=127.0.0.1:{}", setting.metrics),
+        ])
+        .env("KUBECONFIG", &setting.kubeconfig)
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)
@@ -56,10 +81,38 @@ fn start(kubeconfig: &PathBuf) -> Child {
 }
 
 impl Operator {
-    pub fn start(kubeconfig: PathBuf) -> Self {
+    /// `host`: this machine's address for pods of a real node, if there is one.
+    pub fn start(kubeconfig: PathBuf, host: Option<IpAddr>) -> Self {
         std::fs::write(LOG, "").unwrap();
-        let state = Mutex::new(State { process: start(&kubeconfig), earlier: 0.0 });
-        Self { kubeconfig, state }
+        let exchange = host.map(|address| (address, free_port()));
+        let setting = Setting { kubeconfig, metrics: free_port(), exchange };
+        let state = Mutex::new(State { process: start(&setting), earlier: 0.0 });
+        Self { setting, state }
+    }
+
+    /// The sum of a metric over all of its labels.
+    pub fn metric(&self, name: &str) -> f64 {
+        let mut text = String::new();
+        let connected = TcpStream::connect(("127.0.0.1", self.setting.metrics)).and_then(|mut stream| {
+            stream.write_all(b"GET /metrics HTTP/1.0\r\nhost: operator\r\n\r\n")?;
+            stream.read_to_string(&mut text)
+        });
+        if connected.is_err() {
+            return 0.0;
+        }
+        let of = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        let lines = text.lines().filter(|line| of(line));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// Forgets how much memory it has had so far.
+    pub fn forget_peak(&self) {
+        let _ = std::fs::write(format!("/proc/{}/clear_refs", self.state.lock().unwrap().process.id()), "5");
+    }
+
+    /// The most megabytes that it has had since.
+    pub fn peak_megabytes(&self) -> f64 {
+        megabytes(self.state.lock().unwrap().process.id(), "VmHWM:")
     }
 
     /// CPU seconds so far.
@@ -96,7 +149,7 @@ impl Operator {
         let name = |pod: &Value| pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let known: BTreeSet<String> = pods.iter().map(name).collect();
         let began = Instant::now();
-        self.state.lock().unwrap().process = start(&self.kubeconfig);
+        self.state.lock().unwrap().process = start(&self.setting);
         follow_from(client.clone(), path, version, |pod| known.contains(&name(&pod))).await;
         Restart { megabytes, seconds: began.elapsed().as_secs_f64() }
     }

@@ -106,6 +106,6 @@ pub fn write(shape: &str, title: &str, figures: &BTreeMap<Contender, Vec<Figures
         "{heading}\n\n`BENCH_SHAPES={shape} BENCH_ROUNDS={rounds} make bench` {}.\n\n![items a second](benchmarks/{shape}.svg)\n\n{rest}",
         page::stamp(),
     );
-    page::plot(shape, &plot::bars(title, figures));
+    page::file(&format!("{shape}.svg"), &plot::bars(title, figures));
     page::replace("benchmarks.md", shape, &text);
 }
