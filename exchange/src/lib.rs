@@ -38,6 +38,8 @@ pub const MAX_RESULT_BYTES: usize = 64 << 10;
 pub const MAX_MESSAGE_BYTES: usize = 2 << 10;
 /// Most programs that one worker runs at the same time.
 pub const MAX_SLOTS: u32 = 256;
+/// Most attempts that one worker runs at the same time: programs, or lines of programs that have no answer yet.
+pub const MAX_RUNNING: u32 = 2 * MAX_SLOTS;
 /// Most attempts that a worker holds without having begun them, for each slot.
 pub const MAX_STOCK: u32 = 40;
 

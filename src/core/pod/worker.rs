@@ -57,6 +57,14 @@ impl WorkerSpec {
         usize::try_from(self.workers.slots).unwrap_or(1).max(1)
     }
 
+    /// Lines that a program of mode Stream may have unanswered; 1 in mode Exec.
+    pub fn lines(&self) -> usize {
+        match self.workers.mode {
+            WorkerMode::Exec => 1,
+            WorkerMode::Stream => usize::try_from(self.workers.pipeline).unwrap_or(1).max(1),
+        }
+    }
+
     /// How long a worker stays that has nothing to do, in milliseconds.
     pub fn idle_millis(&self) -> u64 {
         u64::try_from(self.workers.idle_seconds).unwrap_or(0) * 1_000

@@ -7,7 +7,7 @@ use maptask_exchange::{AttemptId, Grant};
 use crate::core::ids::{Index, MAX_ITEMS, PodRole, Time};
 use crate::core::items::item_env;
 use crate::core::phases::Raises;
-use crate::core::pod::StopReason;
+use crate::core::pod::{StopReason, WorkerSpec};
 use crate::core::port::Create;
 use crate::core::run::{Context, Run, Workers};
 use crate::core::workers::{Ready, Silence, Stock, Worker};
@@ -123,13 +123,14 @@ impl Run {
         let only_fails = workers.only_fails();
         let micros = workers.table.durations().ninetieth_percentile().filter(|_| !only_fails);
         let slots = workers.table.slots();
+        let lines = self.spec.blueprint.workers.as_ref().map_or(1, WorkerSpec::lines);
         let open: Vec<PodRole> =
             workers.table.iter().filter(|(_, worker)| worker.is_open()).map(|(role, _)| role).collect();
         // First a slot for each, then stock.
         for with_stock in [false, true] {
             for role in &open {
                 let unassigned = self.items.counts().pending as usize - self.unbegun();
-                let stock = Stock { micros: micros.filter(|_| with_stock), open: unassigned, slots };
+                let stock = Stock { micros: micros.filter(|_| with_stock), open: unassigned, slots, lines };
                 self.grant_to(*role, stock);
             }
         }

@@ -1,6 +1,8 @@
 //! Is a request as the protocol says? What is too much is refused before the core sees it.
 
-use maptask_exchange::{End, MAX_MESSAGE_BYTES, MAX_RESULT_BYTES, MAX_SLOTS, MAX_STOCK, Outcome, Request, State};
+use maptask_exchange::{
+    End, MAX_MESSAGE_BYTES, MAX_RESULT_BYTES, MAX_RUNNING, MAX_SLOTS, MAX_STOCK, Outcome, Request, State,
+};
 
 /// Digits of a session's name.
 const SESSION_DIGITS: usize = 16;
@@ -15,10 +17,10 @@ pub(super) fn problem(request: &Request) -> Option<String> {
     if *number == 0 {
         return Some("number must be at least 1".to_owned());
     }
-    let (slots, most) = (MAX_SLOTS as usize, (MAX_SLOTS * MAX_STOCK) as usize);
+    let (running_at_most, most) = (MAX_RUNNING as usize, (MAX_SLOTS * MAX_STOCK) as usize);
     // Programs of a slot that was taken away run on.
-    if running.len() > 2 * slots {
-        return Some(format!("running has {} attempts, at most {} are allowed", running.len(), 2 * slots));
+    if running.len() > running_at_most {
+        return Some(format!("running has {} attempts, at most {running_at_most} are allowed", running.len()));
     }
     if stock.len() > most {
         return Some(format!("stock has {} attempts, at most {most} are allowed", stock.len()));

@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use maptask_exchange::{
     Answer, AttemptId, BEGIN_WITHIN_MILLIS, CONFIRM_WITHIN_MILLIS, Grant, Leaving, MAX_MESSAGE_BYTES,
-    MAX_REQUEST_BYTES, MAX_SLOTS, Outcome, Request, State,
+    MAX_REQUEST_BYTES, MAX_RUNNING, MAX_SLOTS, Outcome, Request, State,
 };
 
 use super::Outbox;
 
 /// Requests without an answer that are remembered; answers to older ones say nothing of use.
 const MAX_OPEN: usize = 8;
-/// Attempts that run at once; the operator accepts no more in a request.
-const MAX_RUNNING: usize = 2 * MAX_SLOTS as usize;
 /// Bytes of a request besides its lists.
 const ENVELOPE: usize = 4 << 10;
 /// Most bytes of `[4294967295,4294967295],`.
@@ -302,7 +300,7 @@ impl Ledger {
 
     /// Whether a program could be started if there were an item.
     pub fn has_free_slot(&self) -> bool {
-        self.running.len() - self.held_back.len() < (self.slots * self.lines).min(MAX_RUNNING)
+        self.running.len() - self.held_back.len() < (self.slots * self.lines).min(MAX_RUNNING as usize)
     }
 
     /// How many programs may run.
