@@ -36,6 +36,7 @@ use super::workers::Workers;
     printcolumn(name = "Cached", type_ = "integer", json_path = ".status.counts.cached", priority = 1),
     printcolumn(name = "Ratio", type_ = "string", json_path = ".status.ratio", priority = 1),
     printcolumn(name = "Duration", type_ = "string", json_path = ".status.duration", priority = 1),
+    printcolumn(name = "Rate", type_ = "integer", json_path = ".status.progress.itemsPerMinute", priority = 1),
     printcolumn(name = "Pods", type_ = "integer", json_path = ".status.pods", priority = 1),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.message", priority = 1),
     scale(spec_replicas_path = ".spec.concurrency", status_replicas_path = ".status.counts.running"),

@@ -183,6 +183,6 @@ fn a_column_says_in_one_word_why_a_task_failed_or_waits() {
     assert!(row("good").contains("Succeeded 1/1 0 0 "), "{table}");
     let wide = namespace.kubectl(&["get", "maptasks", "-o", "wide"]);
     let columns: Vec<&str> = wide.lines().next().unwrap_or_default().split_whitespace().collect();
-    assert_eq!(columns[7..], ["CACHED", "RATIO", "DURATION", "PODS", "MESSAGE"], "{wide}");
+    assert_eq!(columns[7..], ["CACHED", "RATIO", "DURATION", "RATE", "PODS", "MESSAGE"], "{wide}");
     assert!(wide.contains("exit 3 in container main"), "{wide}");
 }

@@ -1,0 +1,237 @@
+//! `logs`: of an item, whatever ran it, or of all failed ones.
+
+use futures::{StreamExt, stream};
+use kube::api::LogParams;
+use maptask::core::ids::Index;
+use maptask::core::phases::ItemPhase;
+
+use super::log_follow;
+use crate::app::App;
+use crate::cluster::Session;
+use crate::error::{Exit, Failure, code};
+use crate::read::logs::{Lines, LogPod, Whose, container, item_of, pods};
+use crate::read::selection::Selection;
+use crate::read::task::{Task, name_of};
+use crate::terminal::words::counted;
+
+/// Logs that are read at the same time.
+const AT_ONCE: usize = 8;
+/// Lines of each failed attempt, if --tail does not say.
+const FAILED_TAIL: i64 = 20;
+/// Most bytes of a failed attempt's log that are read.
+const FAILED_BYTES: i64 = 1 << 20;
+
+/// The log of an item, or of all failed ones
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// Name of the task
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// The item's index
+    #[arg(value_name = "INDEX", required_unless_present = "failed")]
+    index: Option<u32>,
+    /// The logs of all failed items
+    #[arg(long, conflicts_with_all = ["index", "follow", "attempt"])]
+    failed: bool,
+    /// Follow the log until the item has ended
+    #[arg(short, long)]
+    pub(super) follow: bool,
+    /// Only this attempt, from 1
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) attempt: Option<u32>,
+    /// Only the last lines of each log
+    #[arg(long, value_name = "LINES")]
+    pub(super) tail: Option<i64>,
+    /// Another container than that of the item
+    #[arg(short, long, value_name = "NAME")]
+    pub(super) container: Option<String>,
+    /// Lines without the index and the attempt
+    #[arg(long)]
+    no_prefix: bool,
+}
+
+/// Runs it.
+pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
+    let name = name_of(&args.name)?;
+    let task = Task::get(&app.session, &name).await?;
+    let shared = task.spec.workers.as_ref();
+    if shared.is_some_and(|workers| !workers.prefix_log) {
+        return Err(Failure::new(
+            "the lines of its workers do not say which item they are of (workers.prefixLog: false)",
+        )
+        .hint(format!("read the whole logs: kubectl logs -l maptask.dev/name={name} --tail=-1")));
+    }
+    let Some(index) = args.index else { return failed(app, args, &task).await };
+    if task.count().is_some_and(|count| index >= count) {
+        let last = task.count().unwrap_or(0).saturating_sub(1);
+        return Err(Failure::new(format!("{name} has no item {index}")).hint(format!("its items are 0 to {last}")));
+    }
+    if args.follow {
+        return log_follow::run(app, args, task, index).await;
+    }
+    app.page();
+    let found = pods(&app.session, &task, Some(index)).await?;
+    let mut shown = 0_usize;
+    let mut problem = None;
+    for pod in found.iter().filter(|pod| args.wants(pod)) {
+        match Lines::open(&app.session, &pod.name, &args.params(&task, pod)).await {
+            Ok(mut lines) => shown += usize::from(one(app, args, pod, index, &mut lines).await?),
+            Err(error) => problem = Some((pod.name.clone(), error)),
+        }
+    }
+    app.out.flush()?;
+    if shown > 0 {
+        return Ok(Exit::Done);
+    }
+    Err(gone(&task, index, problem))
+}
+
+/// Writes the lines of a pod that are of the item; whether there were any, or the pod is the item's own.
+async fn one(app: &mut App, args: &Args, pod: &LogPod, index: u32, lines: &mut Lines) -> Result<bool, Failure> {
+    let mut any = matches!(pod.of, Whose::Attempt(..));
+    let mut kept = std::collections::VecDeque::new();
+    // Of a worker the server can't count the lines of one item.
+    let limit = args.tail.filter(|_| !any).map(|tail| usize::try_from(tail).unwrap_or(usize::MAX));
+    while let Some(line) = lines.next().await? {
+        let Some((of, line)) = line_of(pod, &line) else { continue };
+        if of != index {
+            continue;
+        }
+        any = true;
+        let Some(limit) = limit else {
+            app.out.log(&args.prefix(pod, index, 0), line)?;
+            continue;
+        };
+        kept.push_back(line.to_vec());
+        if kept.len() > limit {
+            kept.pop_front();
+        }
+    }
+    kept.iter().try_for_each(|line| app.out.log(&args.prefix(pod, index, 0), line))?;
+    Ok(any)
+}
+
+/// Why there is no log, with what the task knows instead.
+fn gone(task: &Task, index: u32, problem: Option<(String, kube::Error)>) -> Failure {
+    if let Some((pod, error)) = problem
+        && code(&error) != Some(404)
+    {
+        return Failure::from(error).at(&format!("pod {pod}"));
+    }
+    let name = task.name();
+    let phase = task.decode().ok().flatten().and_then(|(phases, _)| phases.get(Index(index)));
+    let failure = Failure::new(format!("no log of item {index} of {name}"));
+    match phase {
+        Some(ItemPhase::Pending) => failure.hint(format!("it has not started: kubectl maptask status {name}")),
+        Some(ItemPhase::Cached) => failure.hint("its result came from the cache, so that nothing ran"),
+        Some(ItemPhase::Failed) => failure.hint(format!(
+            "its pod is gone; the failures have a message of each group: kubectl maptask failures {name}"
+        )),
+        _ => failure.hint("its pod is gone: finished pods stay for a minute, some longer (spec.finishedPods)"),
+    }
+}
+
+impl Args {
+    /// Whether the pod's log is asked for.
+    pub(super) fn wants(&self, pod: &LogPod) -> bool {
+        match pod.of {
+            Whose::Attempt(_, attempt) => self.attempt.is_none_or(|wanted| wanted == attempt),
+            Whose::Worker(_) => true,
+        }
+    }
+
+    /// What is asked of the API server for this pod's log.
+    pub(super) fn params(&self, task: &Task, pod: &LogPod) -> LogParams {
+        let whole = matches!(pod.of, Whose::Worker(_));
+        let container = self.container.clone().or_else(|| container(task));
+        LogParams { container, tail_lines: self.tail.filter(|_| !whole), ..LogParams::default() }
+    }
+
+    /// What stands before a line: nothing before those of a single item.
+    pub(super) fn prefix(&self, pod: &LogPod, item: u32, width: usize) -> String {
+        if self.no_prefix || width == 0 { String::new() } else { format!("{:>width$} | ", pod.of.label(item)) }
+    }
+}
+
+/// The item of a line, and the line without the mark of its worker.
+pub(super) fn line_of<'a>(pod: &LogPod, line: &'a [u8]) -> Option<(u32, &'a [u8])> {
+    match pod.of {
+        Whose::Attempt(index, _) => Some((index, line)),
+        Whose::Worker(_) => item_of(line),
+    }
+}
+
+/// The log of one pod, as far as it is of failed items.
+type Found = (LogPod, Vec<(u32, Vec<u8>)>);
+
+/// The logs of all failed items that are still there, in the order of the items.
+async fn failed(app: &mut App, args: &Args, task: &Task) -> Result<Exit, Failure> {
+    let Some((phases, _)) = task.decode()? else {
+        app.talk.say(format!("{} has not been accepted: no item has failed", task.name()));
+        return Ok(Exit::Done);
+    };
+    let selection = Selection::new(&[], &[ItemPhase::Failed]);
+    let count = phases.counts().failed;
+    let is_failed = |index: u32| phases.get(Index(index)).is_some_and(|phase| selection.has(Index(index), phase));
+    let wanted = |pod: &LogPod| match pod.of {
+        Whose::Attempt(index, _) => is_failed(index),
+        Whose::Worker(_) => true,
+    };
+    let found: Vec<LogPod> = pods(&app.session, task, None).await?.into_iter().filter(wanted).collect();
+    let width = phases.count().get().to_string().len() + 3;
+    app.page();
+    let (session, tail) = (app.session.clone(), args.tail.unwrap_or(FAILED_TAIL));
+    let read = |pod: LogPod| read_failed(&session, args, task, tail, pod, &is_failed);
+    let mut logs = stream::iter(found).map(read).buffered(AT_ONCE);
+    let mut items = std::collections::BTreeSet::new();
+    while let Some((pod, lines)) = logs.next().await.transpose()? {
+        for (index, line) in lines {
+            app.out.log(&args.prefix(&pod, index, width), &line)?;
+            items.insert(index);
+        }
+        if let Whose::Attempt(index, _) = pod.of {
+            items.insert(index);
+        }
+    }
+    app.out.flush()?;
+    let exist = items.len();
+    app.talk.say(format!("logs of {exist} of {} exist", counted(count, "failed item", "failed items")));
+    if count > 0 && exist == 0 {
+        let hint = format!("the failures have a message of each group: kubectl maptask failures {}", task.name());
+        return Err(Failure::new("the pods of the failed items are gone").hint(hint));
+    }
+    Ok(Exit::Done)
+}
+
+/// The last lines of each failed item in a pod's log. A pod that is gone has none.
+async fn read_failed(
+    session: &Session,
+    args: &Args,
+    task: &Task,
+    tail: i64,
+    pod: LogPod,
+    is_failed: &(dyn Fn(u32) -> bool + Sync),
+) -> Result<Found, Failure> {
+    let mut params = args.params(task, &pod);
+    if matches!(pod.of, Whose::Attempt(..)) {
+        params = LogParams { tail_lines: Some(tail), limit_bytes: Some(FAILED_BYTES), ..params };
+    }
+    let mut lines = match Lines::open(session, &pod.name, &params).await {
+        Ok(lines) => lines,
+        Err(error) if matches!(code(&error), Some(400 | 404)) => return Ok((pod, Vec::new())),
+        Err(error) => return Err(Failure::from(error).at(&format!("pod {}", pod.name))),
+    };
+    let mut by_item: std::collections::BTreeMap<u32, std::collections::VecDeque<Vec<u8>>> =
+        std::collections::BTreeMap::new();
+    while let Some(line) = lines.next().await? {
+        let Some((index, line)) = line_of(&pod, &line).filter(|(index, _)| is_failed(*index)) else { continue };
+        let kept = by_item.entry(index).or_default();
+        kept.push_back(line.to_vec());
+        if kept.len() > usize::try_from(tail).unwrap_or(usize::MAX) {
+            kept.pop_front();
+        }
+    }
+    let lines =
+        by_item.into_iter().flat_map(|(index, lines)| lines.into_iter().map(move |line| (index, line))).collect();
+    Ok((pod, lines))
+}

@@ -1,0 +1,94 @@
+//! `kubectl maptask`: run, watch, explain and read MapTasks, with the user's own kubeconfig and rights.
+//!
+//! - [`read`] reads tasks, items, results and logs; it knows no terminal, so that another client can use it.
+//! - [`terminal`] is what reaches the terminal or a pipe.
+//! - [`commands`] has a file for each command; [`follow`] follows a task to its end.
+//! - [`cluster`] is the kubeconfig, [`error`] what went wrong and the exit codes.
+
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+pub mod app;
+pub mod cluster;
+pub mod commands;
+pub mod csv;
+pub mod error;
+pub mod follow;
+pub mod read;
+pub mod terminal;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+use app::{App, OutputOptions, streams};
+use cluster::ClusterOptions;
+use commands::Command;
+use error::{Exit, Failure};
+
+/// Runs, watches, explains and reads MapTasks
+#[derive(Parser, Clone, Debug)]
+#[command(name = "kubectl-maptask", bin_name = "kubectl maptask", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    cluster: ClusterOptions,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+/// Runs the program with these arguments, the name of the program first; its exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help is what was asked for; a wrong command line is an error of use. Both go where clap says.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    let (_, talk) = streams(&cli.output);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => {
+            let result = runtime.block_on(main(&cli));
+            // A read of standard input must not keep the process.
+            runtime.shutdown_background();
+            result
+        }
+        Err(error) => Err(Failure::from(error)),
+    };
+    result.unwrap_or_else(|failure| {
+        talk.failure(&failure);
+        failure.exit
+    })
+}
+
+async fn main(cli: &Cli) -> Result<Exit, Failure> {
+    let mut app = App::open(&cli.cluster, cli.output.clone()).await?;
+    let result = cli.command.run(&mut app).await;
+    let finished = app.out.finish();
+    let exit = result?;
+    finished?;
+    Ok(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed_and_options_come_after_the_name() {
+        Cli::command().debug_assert();
+        for line in ["status a -n b", "list -A -w", "items a --phase failed -o wide", "logs a 17 -f", "logs a --failed"]
+        {
+            let words = ["kubectl-maptask"].into_iter().chain(line.split(' ')).map(OsString::from);
+            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        }
+        for line in ["logs a", "logs a 1 --failed", "items a --phase lost", "items a --index x", "nothing"] {
+            let words = ["kubectl-maptask"].into_iter().chain(line.split(' ')).map(OsString::from);
+            assert!(Cli::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+}

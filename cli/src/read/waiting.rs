@@ -1,0 +1,70 @@
+//! What to do when a task waits: one sentence for each reason, for all clients and the docs.
+
+use maptask::api::WaitingReason;
+use serde_json::Value;
+
+/// What to do about a reason of this word; `None` for one that this version does not know.
+pub fn to_do(reason: &str) -> Option<&'static str> {
+    serde_json::from_value::<WaitingReason>(Value::from(reason)).ok().map(sentence)
+}
+
+/// Whether items end and start all the time while a task waits for this, so that its rate tells when it ends.
+pub fn is_steady(reason: &str) -> bool {
+    matches!(reason, "Concurrency" | "Quota" | "OperatorLimit")
+}
+
+/// What to do about a reason.
+pub fn sentence(reason: WaitingReason) -> &'static str {
+    match reason {
+        WaitingReason::Concurrency => {
+            "nothing: items start as others end. Faster: kubectl maptask scale NAME --concurrency N"
+        }
+        WaitingReason::Quota => "nothing: items start as others end. Faster: a larger quota, or smaller requests",
+        WaitingReason::OperatorLimit => {
+            "nothing: items start as others end. Faster: a higher spec.priority, or maxPods of the operator's chart"
+        }
+        WaitingReason::Backoff => "nothing: the next attempts start by themselves (spec.retryPolicy)",
+        WaitingReason::NameTaken => "delete or rename the object that has the name of the next pod",
+        WaitingReason::Throttled => "nothing: the operator slows down until the API server has room again",
+        WaitingReason::NoCapacity => "free capacity, add nodes or request less (kubectl describe pod shows why)",
+        WaitingReason::NotStarting => "create or correct what the message names: an image, a volume, another object",
+        WaitingReason::ContainersRunning => "set completion: Container, or end the pod's other containers",
+        WaitingReason::SchedulingGated => "whatever set the scheduling gates of the pods must remove them",
+        WaitingReason::ItemsMissing => "create the ConfigMap that spec.items.configMap names, or its key",
+        WaitingReason::ItemsChanged => "restore the ConfigMap of the items, or run the new list as another task",
+        WaitingReason::TemplateChanged => "restore the template, or run the new one as another task",
+        WaitingReason::Serialized => "nothing: another task with the same cache computes the remaining items",
+        WaitingReason::ResultsNotStored => "correct what the message names: a quota, a webhook, the operator's rights",
+        WaitingReason::FailedCreate => "correct what the message names: a webhook, a ServiceAccount, a policy",
+        WaitingReason::WorkersUnreachable => {
+            "let pods reach the operator: look at NetworkPolicies, and at workers.enabled of the chart"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_of_the_operator_has_a_sentence_and_a_row_in_the_reference() {
+        let reference = include_str!("../../../docs/reference.md");
+        let (_, reference) = reference.split_once("## Why a task waits").unwrap();
+        let crd = serde_json::to_value(maptask::api::crd()).unwrap();
+        let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/waiting/properties/reason";
+        // Enums of the status are open strings: their words are in the description.
+        let text = crd.pointer(&format!("{schema}/description")).and_then(Value::as_str).unwrap();
+        let words: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("- ")?.split_once(':'))
+            .map(|(word, _)| word.trim_matches('`'))
+            .collect();
+        assert!(words.len() >= 17, "{words:?} of {text}");
+        for word in words {
+            let sentence = to_do(word).unwrap_or_else(|| panic!("nothing to do about {word}"));
+            assert!(sentence.len() > 20 && sentence.len() <= 110 && !sentence.contains('\n'), "{word}: {sentence}");
+            assert!(reference.contains(&format!("| `{word}` |")), "{word} in docs/reference.md");
+        }
+        assert_eq!(to_do("Eclipse"), None);
+    }
+}
