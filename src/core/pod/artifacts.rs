@@ -89,11 +89,14 @@ mod tests {
         assert_eq!(mount(pod(3, 1)), json!({ "name": "data", "mountPath": "/out", "subPath": "t-01234567-3-1" }));
         assert_eq!(mount(pod(3, 2))["subPath"], "t-01234567-3-2");
         let variables = pod(3, 2)["spec"]["containers"][0]["env"].clone();
-        assert_eq!(variables, json!([
-            { "name": "MAPTASK_RESULT", "value": "/dev/termination-log" },
-            { "name": "MAPTASK_ARTIFACTS", "value": "t-01234567-3-2" },
-            { "name": "MAPTASK_ARTIFACTS_PATH", "value": "/out" },
-        ]));
+        assert_eq!(
+            variables,
+            json!([
+                { "name": "MAPTASK_RESULT", "value": "/dev/termination-log" },
+                { "name": "MAPTASK_ARTIFACTS", "value": "t-01234567-3-2" },
+                { "name": "MAPTASK_ARTIFACTS_PATH", "value": "/out" },
+            ])
+        );
         assert_eq!(pod(3, 1)["spec"]["containers"][1]["volumeMounts"], Value::Null, "the item's container alone");
     }
 

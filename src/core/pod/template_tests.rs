@@ -40,7 +40,11 @@ fn maptask_result_is_the_termination_message_of_the_items_container() {
         let template = PodTemplate::accept(&template, Some("side")).unwrap();
         let pod =
             template.pod(&TaskKey::new("ns", "t"), "u-1", PodRole::Item(Index(0), Attempt::FIRST), &[], Raises::NONE);
-        assert_eq!(pod["spec"]["containers"][0]["env"].as_array().unwrap().len(), 1, "another container's is no result");
+        assert_eq!(
+            pod["spec"]["containers"][0]["env"].as_array().unwrap().len(),
+            1,
+            "another container's is no result"
+        );
         pod["spec"]["containers"][1]["env"][0]["value"].clone()
     };
     for absent in [json!(null), json!("")] {

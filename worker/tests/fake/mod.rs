@@ -345,6 +345,20 @@ impl Drop for Worker {
             _ = child.kill();
             _ = child.wait();
         }
+        end_programs(&self.directory);
+    }
+}
+
+/// Ends the programs of a worker that was killed. In a pod they would end with it, since it is their container's first
+/// process.
+fn end_programs(directory: &std::path::Path) {
+    let variable = format!("DIR={}", directory.display()).into_bytes();
+    for process in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let variables = fs::read(process.path().join("environ")).unwrap_or_default();
+        if variables.split(|byte| *byte == 0).any(|one| one == variable) {
+            _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
     }
 }
 
