@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds an image with docker, podman or buildah, whichever is there.
 #
-#   image.sh operator|image-augmentation [--archive FILE.tar]
+#   image.sh operator|image-augmentation|stream-model [--archive FILE.tar]
 #
 # --archive writes a docker-archive instead of leaving the image in the builder's own store.
 set -euo pipefail
@@ -12,6 +12,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 case ${1:-} in
   operator) package=maptask-operator binary=maptask-operator dockerfile=Dockerfile ;;
   image-augmentation) package=image-augmentation binary=augment dockerfile=examples/image-augmentation/Dockerfile ;;
+  # A Python program: nothing is compiled.
+  stream-model) package=stream-model binary='' dockerfile=examples/stream-model/Dockerfile ;;
   *) sed -n '2,6p' "$0" && exit 2 ;;
 esac
 
@@ -26,13 +28,45 @@ case ${2:-} in
   *) say "error: $2 is no option: use --archive FILE.tar" && exit 2 ;;
 esac
 
+# inputs_of FOLDER: what the image of a Python program is made from, as a hash.
+inputs_of() {
+  { python3 --version && cat "$1"/*; } | sha256sum
+}
+
+# make_root FOLDER: the example's Python and packages.
+make_root() {
+  local log=target/image/pip.log
+  if ! python3 -m pip --version >/dev/null 2>&1; then
+    { ((EUID == 0)) && command -v apt-get >/dev/null; } || die "python3 with pip is missing: install it"
+    say "installing pip"
+    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3-pip; } >/dev/null 2>&1
+  fi
+  say "packing Python and scikit-learn, and training the model"
+  python3 examples/stream-model/bundle.py "$1/root" >"$log" 2>&1 || die "the image's root can't be made; see $log"
+}
+
+if [[ -z $binary && -n $archive && -f $archive && $(cat "$archive.inputs" 2>/dev/null) == "$(inputs_of "examples/$1")" ]]; then
+  say "$(basename "$archive") is up to date"
+  exit
+fi
+
 triple=$(rustc -vV | sed -n 's/^host: //p')
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 image=docker.io/library/$package:$version
 
-say "building $binary as a static binary"
-# glibc linked in; no other C code is, so that this needs no musl toolchain.
-RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --quiet --package "$package" --bin "$binary" --target "$triple"
+context=target/image/$package
+rm -rf "$context"
+mkdir -p "$context"
+cp "$dockerfile" "$context/"
+
+if [[ -n $binary ]]; then
+  say "building $binary as a static binary"
+  # glibc linked in; no other C code is, so that this needs no musl toolchain.
+  RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --quiet --package "$package" --bin "$binary" --target "$triple"
+  cp "${CARGO_TARGET_DIR:-target}/$triple/release/$binary" "$context/"
+else
+  make_root "$context"
+fi
 
 worker=
 if [[ $1 == operator ]]; then
@@ -44,10 +78,6 @@ if [[ $1 == operator ]]; then
   ((bytes < 3000000)) || die "maptask-worker has $bytes bytes, 3,000,000 are too many: look for what it links"
 fi
 
-context=target/image/$package
-rm -rf "$context"
-mkdir -p "$context"
-cp "${CARGO_TARGET_DIR:-target}/$triple/release/$binary" "$dockerfile" "$context/"
 if [[ -n $worker ]]; then cp "$worker" "$context/"; fi
 if [[ -d $(dirname "$dockerfile")/images ]]; then cp -r "$(dirname "$dockerfile")/images" "$context/"; fi
 
@@ -77,4 +107,5 @@ else
     buildah push --quiet "$image" "docker-archive:$archive:$image"
   fi
 fi
+if [[ -z $binary && -n $archive ]]; then inputs_of "examples/$1" >"$archive.inputs"; fi
 say "$image is built${archive:+ into $archive}"

@@ -7,6 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 scripts/install.sh
 use_cluster
 load_image image-augmentation image-augmentation
+load_image stream-model stream-model
 say "running the tests on the cluster"
 cargo test --quiet --locked --test cluster -- --ignored --test-threads 4 "$@"
 

@@ -19,6 +19,26 @@ fn run(namespace: &Namespace, example: &str) -> (Value, Vec<Value>) {
     (status, namespace.results(&name))
 }
 
+/// Applies an example with `workers: {}` and these further fields, and waits for its success; its status, and its results
+/// byte for byte.
+fn run_in_workers(namespace: &Namespace, example: &str, further: &Value) -> (Value, String) {
+    let file = format!("{}/examples/{example}/maptask.yaml", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(file).unwrap();
+    let mut objects: Vec<Value> = text.split("\n---\n").map(|object| serde_yaml::from_str(object).unwrap()).collect();
+    let spec = &mut objects.last_mut().unwrap()["spec"];
+    spec["workers"] = json!({});
+    for (field, value) in further.as_object().unwrap() {
+        spec[field] = value.clone();
+    }
+    objects.iter().for_each(|object| namespace.apply(object));
+    let status = namespace.wait_for_end(example);
+    assert_eq!(status["phase"], "Succeeded", "{example}: {status}");
+    let pods = namespace.kubectl(&["get", "pods", "-o", "name"]);
+    let of_an_item = |name: &&str| !name.contains("-worker-") && !name.contains("-reduce-");
+    assert_eq!(pods.lines().find(of_an_item), None, "{pods}");
+    (status, namespace.results_text(example))
+}
+
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn hello_says_hello_in_order() {
@@ -65,6 +85,15 @@ fn image_augmentation_gives_fifteen_images_in_the_order_of_the_items() {
     assert_eq!((&status["counts"]["cached"], &again), (&json!(5), &results), "all is known: {status}");
     assert!(namespace.list("pods").is_empty(), "and no pod was started");
     assert_eq!(files_on_the_volume(&namespace, &task, &results), outputs_of(&results));
+    let workers = Namespace::new("images-workers");
+    let (status, text) = run_in_workers(&workers, "image-augmentation", &json!({}));
+    assert_eq!((&status["counts"]["cached"], &status["counts"]["succeeded"]), (&json!(0), &json!(5)), "{status}");
+    let others = workers.results("image-augmentation");
+    assert_eq!(files_on_the_volume(&workers, &task, &others), outputs_of(&others));
+    // A directory has the name of its task, and of its task's UID.
+    let folder = |results: &[Value]| results[0]["folder"].as_str().unwrap().trim_end_matches("-0-1").to_owned();
+    let plain = namespace.results_text("image-augmentation").replace(&folder(&results), "");
+    assert_eq!(text.replace(&folder(&others), ""), plain, "with a pod for each item and with workers");
 }
 
 /// Folder, name and size of every image that the results tell of, in order.
@@ -128,6 +157,16 @@ fn the_sweep_succeeds_although_some_items_fail() {
     let best = results.iter().filter(|result| !result.is_null()).min_by(|a, b| loss(a).total_cmp(&loss(b)));
     // The API server writes 0.0 as 0.
     assert_eq!(status["result"]["loss"].as_f64(), best.map(|best| best["loss"].as_f64().unwrap()), "{status}");
+    // Which item is cancelled at the end is a matter of time, so that all run here.
+    let workers = Namespace::new("sweep-workers");
+    let all = json!({ "remainingItems": { "onSuccess": "Run" } });
+    let (other, text) = run_in_workers(&workers, "hyperparameter-sweep", &all);
+    let plain = namespace.results_text("hyperparameter-sweep");
+    assert_eq!(text.lines().count(), results.len());
+    for (index, (plain, line)) in plain.lines().zip(text.lines()).enumerate() {
+        assert!(plain == line || plain == "null", "item {index}: {plain} in a pod of its own, {line} in a worker");
+    }
+    assert_eq!((count("failed"), other["counts"]["succeeded"].as_u64()), (3, Some(21)), "{other}");
 }
 
 #[test]
@@ -146,4 +185,51 @@ fn the_word_count_is_that_of_the_same_text_counted_plainly() {
     let mut top: Vec<(&str, i64)> = counts.into_iter().collect();
     top.sort_by_key(|(word, count)| (-count, *word));
     assert_eq!(status["result"], json!(&top[..10]), "{status}");
+    let workers = Namespace::new("words-workers");
+    let (other, text) = run_in_workers(&workers, "word-count", &json!({}));
+    assert_eq!(text, namespace.results_text("word-count"), "with a pod for each item and with workers");
+    assert_eq!(other["result"], status["result"]);
+}
+
+/// How many lines of the logs of a task's pods contain this.
+fn lines_of_the_logs(namespace: &Namespace, task: &str, text: &str) -> usize {
+    let logs = namespace.kubectl(&["logs", "-l", &format!("maptask.dev/name={task}"), "--tail=-1"]);
+    logs.lines().filter(|line| line.contains(text)).count()
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_shell_program_starts_once_and_answers_two_thousand_items() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("stream-shell");
+    let (_, results) = run(&namespace, "stream-shell");
+    let steps = |number: u64| {
+        std::iter::successors(Some(number), |n| Some(if n % 2 == 0 { n / 2 } else { 3 * n + 1 }))
+            .take_while(|n| *n > 1)
+            .count()
+    };
+    let expected: Vec<usize> = (1..=2_000).map(steps).collect();
+    assert_eq!(results, expected);
+    let starts = lines_of_the_logs(&namespace, "stream-shell", "the program starts");
+    assert!((1..=2).contains(&starts), "{starts} starts in two slots");
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_model_is_loaded_once_for_thousands_of_images() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("stream-model");
+    let (status, results) = run(&namespace, "stream-model");
+    assert_eq!(results.len(), 4_495);
+    let moves = ["none", "left", "right", "up", "down"];
+    for (index, result) in results.iter().enumerate() {
+        assert_eq!(result["move"], moves[index % moves.len()], "item {index}");
+    }
+    let unmoved: Vec<&Value> = results.iter().step_by(moves.len()).collect();
+    let right = unmoved.iter().filter(|result| result["digit"] == result["label"]).count();
+    let share = f64::from(u32::try_from(right).unwrap()) / 899.0;
+    let reported = status["result"]["none"].as_f64().unwrap();
+    assert!(share > 0.95 && (share - reported).abs() < 0.001, "{right} of {}: {status}", unmoved.len());
+    let loads = lines_of_the_logs(&namespace, "stream-model", "the model is loaded");
+    assert!((1..=2).contains(&loads), "{loads} loads in two workers");
 }

@@ -101,8 +101,12 @@ impl Namespace {
 
     /// The lines of the task's results.
     pub fn results(&self, task: &str) -> Vec<Value> {
-        let text = self.documented("This prints the whole list:", task);
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        self.results_text(task).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The same, byte for byte.
+    pub fn results_text(&self, task: &str) -> String {
+        self.documented("This prints the whole list:", task)
     }
 
     /// What the commands that follow this text in docs/guide.md print, for a task.

@@ -1,5 +1,4 @@
-//! Makes three augmented images of one: flipped, rotated, brightened. Reports them, and the folder, as its termination
-//! message.
+//! Makes three augmented images of one: flipped, rotated, brightened. Reports them, and the folder, as its result.
 //!
 //! `augment IMAGE.png FOLDER`, or `augment make-samples FOLDER` for the five images of the example.
 
@@ -39,8 +38,8 @@ fn augment(input: &Path, folder: &Path) -> anyhow::Result<()> {
     let image = input.file_name().unwrap_or_default().to_string_lossy();
     let folder = std::env::var("MAPTASK_ARTIFACTS").unwrap_or_else(|_| folder.display().to_string());
     let result = json!({ "image": image, "folder": folder, "outputs": outputs });
-    let message = std::env::var("TERMINATION_LOG").unwrap_or_else(|_| "/dev/termination-log".to_owned());
-    std::fs::write(&message, result.to_string()).with_context(|| format!("can't write {message}"))
+    let file = std::env::var("MAPTASK_RESULT").unwrap_or_else(|_| "/dev/stdout".to_owned());
+    std::fs::write(&file, result.to_string()).with_context(|| format!("can't write {file}"))
 }
 
 fn variants(original: &RgbImage) -> [(&'static str, RgbImage); 3] {
