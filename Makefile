@@ -46,9 +46,10 @@ test-cluster: ## the installed operator on a real cluster
 test-faults: ## 30 runs that kill the operator behind a faulty proxy (FAULT_SEED=n: one)
 	@scripts/test-faults.sh
 
-soak: ## 500,000 new simulated worlds, 50,000 with workers, and up to 1,000 fault runs within FAULT_MINUTES (120)
+soak: ## 500,000 new worlds, 50,000 with workers, 20 kills in 20,000 items, up to 1,000 fault runs in FAULT_MINUTES (120)
 	SIMULATION_FROM=$$(date +%Y%m%d)000000 SIMULATION_SEEDS=500000 $(CARGO) test --locked --test simulation -- --nocapture
 	SIMULATION_FROM=$$(date +%Y%m%d)000000 SIMULATION_SEEDS=50000 $(CARGO) test --locked --test workers -- --nocapture
+	WORKERS_KILLS=20 WORKERS_ITEMS=20000 scripts/test-cluster.sh an_operator_killed_while_workers_run
 	FAULT_FROM=$$(date +%Y%m%d)000 FAULT_RUNS=$${FAULT_RUNS:-1000} FAULT_MINUTES=$${FAULT_MINUTES:-120} scripts/test-faults.sh
 
 bench: ## compare MapTask, Indexed Job and others, for docs/benchmarks.md (BENCH_SHAPES, BENCH_ROUNDS)
