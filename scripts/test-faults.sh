@@ -9,6 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 needs_cargo
 say "building the tests"
 cargo test --quiet --locked --test faults --no-run
+cargo build --quiet --locked --package maptask-worker
 export FAULT_CLUSTER=faults
 own_cluster "$FAULT_CLUSTER" --fake-nodes 4
 # Who the proxy says it is: an ordinary user, since administrators are exempt from priority and fairness.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::profile::{Counters, Profile};
 use crate::random::Random;
+use crate::wire::Wire;
 
 /// The lease that the operators of a run share.
 const LEASE: &str = "op";
@@ -26,6 +27,8 @@ pub struct Chaos {
     random: Random,
     folder: PathBuf,
     slots: Vec<Slot>,
+    /// Where workers find the operators, and each operator's own address.
+    exchange: Option<(SocketAddr, Vec<SocketAddr>)>,
     /// Operators started so far, for their names.
     started: usize,
     next_kill: Option<Instant>,
@@ -68,12 +71,18 @@ impl Chaos {
             profile,
             random,
             folder: folder.to_owned(),
+            exchange: None,
             started: 0,
             next_kill: None,
             next_theft,
         };
         chaos.plan_kill();
         chaos
+    }
+
+    /// Operators take workers.
+    pub fn take_workers(&mut self, wire: &Wire) {
+        self.exchange = Some((wire.address, wire.operators.clone()));
     }
 
     fn plan_kill(&mut self) {
@@ -121,6 +130,10 @@ impl Chaos {
         command.args(["--namespace", &self.namespace, "--listen", "127.0.0.1:0"]);
         command.args(["--lease-namespace", &self.namespace, "--lease-name", LEASE, "--identity", &slot.identity]);
         command.args(["--log-level", "info,maptask=debug"]);
+        if let Some((service, operators)) = &self.exchange {
+            command.arg(format!("--exchange-listen={}", operators[number]));
+            command.arg(format!("--exchange-url=https://{service}"));
+        }
         command.env("KUBECONFIG", self.folder.join("kubeconfig")).env("NO_COLOR", "1");
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         slot.child = Some(command.spawn().unwrap());

@@ -25,6 +25,11 @@ pub struct LookupKeys {
 pub struct Problem(Option<u32>, String);
 
 impl Problem {
+    /// The item that it is about.
+    pub fn item(&self) -> Option<u32> {
+        self.0
+    }
+
     /// The problem, with all that is known of its item.
     pub fn emit(&self, log: &Log) -> String {
         let mut text = self.1.clone();
@@ -47,11 +52,11 @@ impl Problem {
     }
 }
 
-fn problem<T>(item: impl Into<Option<u32>>, text: String) -> Result<T, Problem> {
+pub fn problem<T>(item: impl Into<Option<u32>>, text: String) -> Result<T, Problem> {
     Err(Problem(item.into(), text))
 }
 
-fn decode(status: &MapTaskStatus) -> Option<(Phases, Attempts)> {
+pub fn decode(status: &MapTaskStatus) -> Option<(Phases, Attempts)> {
     let count = ItemCount::new(u64::try_from(status.items?).ok()?)?;
     Some(phases::decode(status.phases.as_deref()?, status.attempts.as_deref(), count).unwrap())
 }
@@ -101,7 +106,7 @@ fn reduced_once(log: &Log, status: &MapTaskStatus) -> Result<(), Problem> {
 }
 
 /// No item lost: the counts are those of the phases, and all have ended.
-fn counts_add_up(status: &MapTaskStatus, phases: &Phases, wanted: &LookupKeys) -> Result<(), Problem> {
+pub fn counts_add_up(status: &MapTaskStatus, phases: &Phases, wanted: &LookupKeys) -> Result<(), Problem> {
     let counts = phases.counts();
     let shown = status.counts.map(|c| (c.pending, c.running, c.succeeded, c.failed, c.cancelled));
     let own = [counts.pending, counts.running, counts.succeeded, counts.failed, counts.cancelled];
@@ -121,7 +126,7 @@ fn counts_add_up(status: &MapTaskStatus, phases: &Phases, wanted: &LookupKeys) -
 }
 
 /// When each item's success was recorded. What is final stays so.
-fn successes(log: &Log) -> Result<BTreeMap<u32, u64>, Problem> {
+pub fn successes(log: &Log) -> Result<BTreeMap<u32, u64>, Problem> {
     let mut recorded = BTreeMap::new();
     let mut before: Option<Phases> = None;
     for task in &log.tasks {

@@ -4,7 +4,9 @@
 //! Run by `make test-faults`, which starts a cluster of its own. `FAULT_SEED=n` repeats one run, `FAULT_RUNS=n` is
 //! their number, `FAULT_FROM=n` the first one's seed (1), `FAULT_MINUTES=n` how long new ones are begun. What a run
 //! draws from its seed is the same each time; what the cluster makes of it is not. One run in 30 restarts the API
-//! server, and another holds etcd up, if `FAULT_CLUSTER` names the local cluster.
+//! server, and another holds etcd up, if `FAULT_CLUSTER` names the local cluster. One run in four has workers: real
+//! worker programs as the pods of a node of its own, which are killed as well, and speak to the operators over
+//! connections that break.
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test that can't go on has failed")]
 
@@ -14,6 +16,7 @@ mod cluster;
 #[path = "../cluster/kubectl.rs"]
 #[allow(dead_code, reason = "shared with tests/cluster")]
 mod kubectl;
+mod kubelet;
 mod profile;
 mod proxy;
 #[path = "../simulation/random.rs"]
@@ -21,7 +24,9 @@ mod proxy;
 mod random;
 mod real;
 mod runs;
+mod wire;
 mod witness;
+mod workers;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

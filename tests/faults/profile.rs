@@ -39,6 +39,10 @@ pub struct Profile {
     pub fail_every: usize,
     /// Items of the task. Many: a run so long that finished pods are deleted while things go wrong.
     pub items: u32,
+    /// Seconds from one SIGKILL of a worker to the next, at most; 0 for none.
+    pub kill_workers: u64,
+    /// A worker's connection is refused, breaks off or stalls.
+    pub connections: u64,
     /// Shortest and longest life of a pod, in ms.
     pub life: (usize, usize),
 }
@@ -63,8 +67,13 @@ impl Profile {
             calm_after: Duration::from_secs(if long { 110 } else { 20 } + random.below(10) as u64),
             fail_every: [3, 5, 7, 11][random.below(4)],
             items: if long { 1_200 } else { 300 },
+            kill_workers: 0,
+            connections: 0,
             life: [(100, 400), (300, 2_000), (1_000, 4_000)][random.below(3)],
         };
+        // Last, so that they change nothing else of a seed.
+        profile.kill_workers = pick(random, &[0, 2, 4, 10]);
+        profile.connections = pick(random, &[0, 10, 30, 60]);
         if long {
             // Finished pods are deleted 75 s after a start at the earliest.
             profile.kill_every *= 20;

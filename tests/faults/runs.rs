@@ -13,10 +13,13 @@ use crate::chaos::Chaos;
 use crate::check::{self, LookupKeys};
 use crate::cluster::{self, Disturbance};
 use crate::kubectl::{Namespace, fake_task};
+use crate::kubelet::{self, Kubelet};
 use crate::profile::Profile;
 use crate::proxy::Proxy;
 use crate::random::Random;
+use crate::wire::Wire;
 use crate::witness::{Witness, list};
+use crate::workers;
 
 /// The name of the task.
 pub const TASK: &str = "t";
@@ -32,6 +35,8 @@ const STEP: Duration = Duration::from_millis(100);
 const DISTURBED_AFTER: Duration = Duration::from_secs(8);
 /// One run in this many restarts the API server, and another pauses etcd.
 const DISTURB_EVERY: u64 = 30;
+/// One run of so many has workers.
+const WORKERS_EVERY: u64 = 4;
 
 /// A namespace with a task in it, operators, the proxy between, and the witness.
 pub struct Run {
@@ -39,6 +44,9 @@ pub struct Run {
     pub witness: Witness,
     pub folder: PathBuf,
     pub profile: Profile,
+    /// Of a run with workers.
+    pub kubelet: Option<Kubelet>,
+    wire: Option<Wire>,
     proxy: Arc<Proxy>,
     chaos: Chaos,
     client: Client,
@@ -59,7 +67,8 @@ impl Run {
         let _steady = cluster::STEADY.read().unwrap_or_else(PoisonError::into_inner);
         let namespace = Namespace::new(&format!("{name}-{seed}"));
         let chance = |part: u64| Random::new(seed.wrapping_mul(8) + part);
-        let (client, witness, proxy, chaos) = runtime.block_on(async {
+        let has_workers = task["spec"]["workers"].is_object();
+        let (client, witness, proxy, wire, mut chaos) = runtime.block_on(async {
             let mut config = Config::infer().await.unwrap();
             config.default_retry = false;
             let client = Client::try_from(config.clone()).unwrap();
@@ -67,11 +76,39 @@ impl Run {
             let witness = Witness::start(&client, &namespace.0).await;
             let (proxy, address) = Proxy::start(forwarding, profile.clone(), chance(1)).await;
             let chaos = Chaos::new(client.clone(), &namespace.0, address, &folder, profile.clone(), chance(2));
-            (client, witness, proxy, chaos)
+            let wire = if has_workers {
+                let counters = Arc::clone(&proxy.counters);
+                Some(Wire::start(profile.operators, profile.connections, chance(3), counters))
+            } else {
+                None
+            };
+            (client, witness, proxy, wire, chaos)
         });
-        namespace.apply(task);
+        let mut task = task.clone();
+        let kubelet = wire.as_ref().map(|wire| {
+            chaos.take_workers(wire);
+            task["spec"]["template"]["spec"]["nodeSelector"] =
+                json!({ "kubernetes.io/hostname": kubelet::node_of(&namespace.0) });
+            Kubelet::start(&namespace.0, &folder, profile.kill_workers, chance(4), &proxy.counters)
+        });
+        namespace.apply(&task);
         let began = Instant::now();
-        Self { namespace, witness, folder, profile, proxy, chaos, client, began, ended: None, disturbance, runtime }
+        let ended = None;
+        Self {
+            namespace,
+            witness,
+            folder,
+            profile,
+            kubelet,
+            wire,
+            proxy,
+            chaos,
+            client,
+            began,
+            ended,
+            disturbance,
+            runtime,
+        }
     }
 
     /// Goes on for a moment.
@@ -83,6 +120,10 @@ impl Run {
             std::thread::spawn(move || cluster::disturb(what));
         }
         let calm = self.proxy.is_calm();
+        if calm {
+            self.kubelet.iter().for_each(Kubelet::be_calm);
+            self.wire.iter().for_each(Wire::be_calm);
+        }
         self.runtime.block_on(self.chaos.step(calm, &self.proxy.counters));
         std::thread::sleep(STEP);
     }
@@ -116,7 +157,8 @@ impl Run {
         self.go_on("the witness has seen all", |run| {
             let pods = run.list("/api/v1", "pods?labelSelector=maptask.dev/name")?;
             let last = pods.iter().filter_map(|pod| pod["metadata"]["resourceVersion"].as_str()?.parse().ok()).max();
-            let seen = run.witness.log().pods.iter().map(|pod| pod.version).max();
+            let log = run.witness.log();
+            let seen = log.pods.iter().chain(&log.workers).map(|pod| pod.version).max();
             (Instant::now() > settled && seen >= last).then_some(())
         })?;
         self.results()
@@ -156,7 +198,7 @@ impl Run {
             "{:3} s, ended after {:3} s, {} pod versions, {} status writes, {} gaps; {}",
             self.began.elapsed().as_secs(),
             self.ended.unwrap_or_default().as_secs(),
-            log.pods.len(),
+            log.pods.len() + log.workers.len(),
             log.tasks.len(),
             log.gaps,
             self.proxy.counters.text()
@@ -182,6 +224,9 @@ impl Run {
 
 /// A run under this seed; its summary.
 pub fn run(seed: u64) -> Result<String, String> {
+    if seed % WORKERS_EVERY == WORKERS_EVERY - 1 {
+        return workers::run(seed);
+    }
     let profile = Profile::draw(&mut Random::new(seed));
     let disturbance = match seed % DISTURB_EVERY {
         10 => Some(Disturbance::RestartApiServer),

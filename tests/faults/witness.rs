@@ -12,10 +12,13 @@ use maptask::api::status::MapTaskStatus;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
+use crate::kubelet::now_nanos;
 use crate::runs::TASK;
 
 /// Stands for the reduce where an item has its index.
 pub const REDUCE: u32 = u32::MAX;
+/// Stands for a worker in the same place.
+const WORKER: u32 = u32::MAX - 1;
 
 /// How a version came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,8 @@ impl PodVersion {
 #[derive(Clone, Debug)]
 pub struct TaskVersion {
     pub version: u64,
+    /// When it was seen, in nanoseconds since 1970.
+    pub seen: u128,
     pub status: MapTaskStatus,
     pub gone: bool,
 }
@@ -59,6 +64,8 @@ pub struct TaskVersion {
 #[derive(Default)]
 pub struct Log {
     pub pods: Vec<PodVersion>,
+    /// Those of workers.
+    pub workers: Vec<PodVersion>,
     pub tasks: Vec<TaskVersion>,
     /// Pods of another task, which is to have none.
     pub strays: Vec<String>,
@@ -201,9 +208,10 @@ fn note_pod(log: &mut Log, change: Change, version: u64, object: &Value) {
     }
     let number = |label: &str| match labels[label].as_str() {
         Some("reduce") => Some(REDUCE),
+        Some("worker") => Some(WORKER),
         text => text.and_then(|n| n.parse().ok()),
     };
-    log.pods.push(PodVersion {
+    let pod = PodVersion {
         version,
         change,
         name,
@@ -213,7 +221,8 @@ fn note_pod(log: &mut Log, change: Change, version: u64, object: &Value) {
         phase: status["phase"].as_str().unwrap_or_default().to_owned(),
         deleting: metadata["deletionTimestamp"].is_string(),
         message: status["containerStatuses"][0]["state"]["terminated"]["message"].as_str().map(str::to_owned),
-    });
+    };
+    if pod.index == WORKER { log.workers.push(pod) } else { log.pods.push(pod) }
 }
 
 fn note_task(log: &mut Log, change: Change, version: u64, object: &Value) {
@@ -221,5 +230,5 @@ fn note_task(log: &mut Log, change: Change, version: u64, object: &Value) {
         return;
     }
     let status = serde_json::from_value(object["status"].clone()).unwrap_or_default();
-    log.tasks.push(TaskVersion { version, status, gone: change == Change::Deleted });
+    log.tasks.push(TaskVersion { version, seen: now_nanos(), status, gone: change == Change::Deleted });
 }
