@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use maptask::core::ids::Index;
+use maptask::core::phases::{ItemPhase, Tries};
 use serde_json::{Value, json};
 
 use crate::check::{LookupKeys, Problem, counts_add_up, decode, problem, successes};
@@ -84,9 +85,10 @@ fn to_the_end(run: &mut Run, wanted: &LookupKeys) -> Result<(), String> {
     let results = run.wait_for_end()?;
     run.delete()?;
     let diary = std::fs::read_to_string(run.folder.join("diary")).map_err(|error| error.to_string())?;
-    let programs = read(&diary, &run.kubelet.as_ref().expect("a run with workers has a kubelet").ends())?;
+    let ends = run.kubelet.as_ref().expect("a run with workers has a kubelet").ends();
+    let programs = read(&diary, &ends)?;
     let log = run.witness.log();
-    check(&log, wanted, &programs, &results).map_err(|problem| {
+    check(&log, wanted, &programs, ends.len(), &results).map_err(|problem| {
         let of_item = programs.iter().filter(|program| problem.item() == Some(program.index));
         format!("{}\n  {:?}", problem.emit(&log), of_item.collect::<Vec<_>>())
     })
@@ -120,7 +122,13 @@ fn read(diary: &str, ends: &BTreeMap<String, u128>) -> Result<Vec<Program>, Stri
     Ok(programs)
 }
 
-fn check(log: &Log, wanted: &LookupKeys, programs: &[Program], results: &[Value]) -> Result<(), Problem> {
+fn check(
+    log: &Log,
+    wanted: &LookupKeys,
+    programs: &[Program],
+    ended_pods: usize,
+    results: &[Value],
+) -> Result<(), Problem> {
     let last = log.tasks.iter().rfind(|task| !task.gone).expect("the task was seen");
     let Some((phases, attempts)) = decode(&last.status) else {
         return problem(None, format!("no record: {:?}", last.status));
@@ -133,27 +141,35 @@ fn check(log: &Log, wanted: &LookupKeys, programs: &[Program], results: &[Value]
     }
     for index in 0..wanted.items {
         let of_item: Vec<&Program> = programs.iter().filter(|program| program.index == index).collect();
-        let ended = |end: End| of_item.iter().filter(move |p| p.end.is_some_and(|(is, _)| is == end));
         let result = &results[index as usize];
-        let said = |p: &&&Program| *result == json!({ "index": index, "attempt": p.attempt });
-        if ended(End::Done).find(said).is_none() {
+        let said = |program: &Program| {
+            matches!(program.end, Some((End::Done, _)))
+                && *result == json!({ "index": index, "attempt": program.attempt })
+        };
+        if !of_item.iter().copied().any(said) {
             return problem(index, format!("the result of item {index} is {result}, and no program of it said so"));
         }
-        // An attempt that ended and whose worker died with the report runs again under its number, at no cost.
-        let failed: BTreeSet<u32> = ended(End::Failed).map(|program| program.attempt).collect();
-        let lost = ended(End::Killed).chain(ended(End::Stopped)).count();
-        let (failed, lost) = (u32::try_from(failed.len()).unwrap(), u32::try_from(lost).unwrap());
-        let tries = attempts.get(Index(index));
-        let least = if lost == 0 { failed } else { 0 };
-        let most = failed + lost;
-        if tries.application < least || tries.application + tries.infrastructure > most {
-            return problem(
-                index,
-                format!("item {index} is recorded with {tries:?}, and failed {failed} and lost {lost}"),
-            );
-        }
+        charged_for_what_ran(index, attempts.get(Index(index)), &of_item, ended_pods)?;
     }
     worker_pods(log)
+}
+
+/// Each program but the one that succeeded costs its item one attempt at most, and a failure that was reported costs one. A
+/// program that was killed before it could say that it had begun is known only by its pod's end.
+fn charged_for_what_ran(index: u32, tries: Tries, programs: &[&Program], ended_pods: usize) -> Result<(), Problem> {
+    let attempts: BTreeSet<u32> = programs.iter().map(|program| program.attempt).collect();
+    let failed = programs.iter().filter(|program| matches!(program.end, Some((End::Failed, _)))).count();
+    let charged = (tries.application + tries.infrastructure) as usize;
+    // What ended, and whose worker died with the report, runs again under its number.
+    let least = if attempts.len() == programs.len() { failed } else { 0 };
+    if charged < least || charged > programs.len() - 1 + ended_pods {
+        let ran = programs.len();
+        return problem(
+            index,
+            format!("item {index} is recorded with {tries:?}, {ran} programs ran and {failed} failed"),
+        );
+    }
+    Ok(())
 }
 
 /// No item in two workers at once, and nothing after its success was recorded and seen.
@@ -166,7 +182,7 @@ fn one_at_a_time(log: &Log, programs: &[Program]) -> Result<(), Problem> {
     let mut recorded: BTreeMap<u32, u128> = BTreeMap::new();
     for task in &log.tasks {
         let Some((phases, _)) = decode(&task.status) else { continue };
-        for index in phases.iter_in(maptask::core::phases::ItemPhase::Succeeded) {
+        for index in phases.iter_in(ItemPhase::Succeeded) {
             recorded.entry(index.0).or_insert(task.seen);
         }
     }
