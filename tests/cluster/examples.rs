@@ -30,7 +30,9 @@ fn run_in_workers(namespace: &Namespace, example: &str, further: &Value) -> (Val
     for (field, value) in further.as_object().unwrap() {
         spec[field] = value.clone();
     }
-    objects.iter().for_each(|object| namespace.apply(object));
+    for object in &objects {
+        namespace.apply(object);
+    }
     let status = namespace.wait_for_end(example);
     assert_eq!(status["phase"], "Succeeded", "{example}: {status}");
     let pods = namespace.kubectl(&["get", "pods", "-o", "name"]);

@@ -10,8 +10,8 @@ use crate::life::counts;
 use crate::undisturbed;
 
 /// A task with a directory for the files of each attempt, a deadline of 3 s, and no further attempts.
-fn task(name: &str, spec: Value, script: &str) -> Value {
-    let mut task = real_task(name, &spec, script);
+fn task(name: &str, spec: &Value, script: &str) -> Value {
+    let mut task = real_task(name, spec, script);
     for (field, value) in [
         ("retries", json!(0)),
         ("minSuccessRatio", json!(0)),
@@ -87,8 +87,8 @@ fn a_program_that_misbehaves_fails_its_own_item_and_no_other() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("workers-bad");
     let spec = |mode: &str| json!({ "items": { "count": 24 }, "concurrency": 1, "workers": { "mode": mode } });
-    namespace.apply(&task("exec", spec("Exec"), EXEC));
-    namespace.apply(&task("stream", spec("Stream"), STREAM));
+    namespace.apply(&task("exec", &spec("Exec"), EXEC));
+    namespace.apply(&task("stream", &spec("Stream"), STREAM));
 
     let status = namespace.wait_for_end("exec");
     assert_eq!(counts(&status), [21, 3, 0, 0], "{status}");
@@ -131,10 +131,10 @@ fn an_item_that_is_out_of_memory_fails_alone_in_one_slot_and_in_several() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("workers-memory");
     let script =
-        r#"if [ $MAPTASK_INDEX = 5 ]; then exec tail /dev/zero; fi; sleep 0.1; echo $MAPTASK_INDEX > $MAPTASK_RESULT"#;
+        "if [ $MAPTASK_INDEX = 5 ]; then exec tail /dev/zero; fi; sleep 0.1; echo $MAPTASK_INDEX > $MAPTASK_RESULT";
     for slots in [1, 4] {
         let spec = json!({ "items": { "count": 40 }, "concurrency": slots, "workers": { "slots": slots } });
-        let mut task = task(&format!("slots-{slots}"), spec, script);
+        let mut task = task(&format!("slots-{slots}"), &spec, script);
         task["spec"]["template"]["spec"]["activeDeadlineSeconds"] = json!(60);
         task["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({ "limits": { "memory": "64Mi" } });
         namespace.apply(&task);
