@@ -51,5 +51,7 @@ own_cluster() {
   KUBECONFIG=$(cluster/cluster.sh kubeconfig "$1")
   export KUBECONFIG KUBECTL=$ROOT/target/cluster/bin/kubectl
   "$KUBECTL" apply -f crds/maptasks.yaml >/dev/null
-  "$KUBECTL" wait --for=condition=Established crd/maptasks.maptask.dev --timeout=60s >/dev/null
+  # kubectl takes it for an error if there are no conditions yet.
+  local established=(wait --for=condition=Established crd/maptasks.maptask.dev --timeout=60s)
+  "$KUBECTL" "${established[@]}" >/dev/null 2>&1 || { sleep 1 && "$KUBECTL" "${established[@]}" >/dev/null; }
 }
