@@ -19,8 +19,8 @@ fn run(namespace: &Namespace, example: &str) -> (Value, Vec<Value>) {
     (status, namespace.results(&name))
 }
 
-/// Applies an example with `workers: {}` and these further fields, and waits for its success; its status, and its results
-/// byte for byte.
+/// Applies an example with `workers: {}` and these further fields, and waits for its success; its status, and its
+/// results byte for byte.
 fn run_in_workers(namespace: &Namespace, example: &str, further: &Value) -> (Value, String) {
     let file = format!("{}/examples/{example}/maptask.yaml", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(file).unwrap();

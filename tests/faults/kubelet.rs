@@ -1,7 +1,7 @@
 //! A kubelet for workers: the pods of a node of its own are real processes on this machine, which somebody kills.
 //!
-//! It keeps to what the operator relies on: a pod is reported as ended, and goes, only when its processes are gone. Each worker
-//! has a PID namespace of its own, as in a container, so that SIGKILL takes its programs as well.
+//! It keeps to what the operator relies on: a pod is reported as ended, and goes, only when its processes are gone.
+//! Each worker has a PID namespace of its own, as in a container, so that SIGKILL takes its programs as well.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -54,7 +54,8 @@ pub struct Kubelet {
 }
 
 impl Kubelet {
-    /// For the pods of a namespace that are assigned to its node. A worker is killed every so many seconds at most; 0: none.
+    /// For the pods of a namespace that are assigned to its node. The seconds from one SIGKILL to the next are at most
+    /// `kill_every`; 0: none.
     pub fn start(namespace: &str, folder: &Path, kill_every: u64, random: Random, counters: &Arc<Counters>) -> Self {
         let shared: Arc<Shared> = Arc::default();
         let node = Node {

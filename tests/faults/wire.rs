@@ -1,4 +1,5 @@
-//! The Service of the exchange, and the network before it: connections go to any of the operators, and some of them break.
+//! The Service of the exchange, and the network before it: connections go to any of the operators, and some of them
+//! break.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,4 +1,5 @@
-//! The same with workers: real worker programs, which are killed too, speak to the operators over a network that breaks.
+//! The same with workers: real worker programs, which are killed too, speak to the operators over a network that
+//! breaks.
 //!
 //! What the witness can't see in pods, programs write down: each of them when it begins and when it ends.
 
@@ -154,8 +155,8 @@ fn check(
     worker_pods(log)
 }
 
-/// Each program but the one that succeeded costs its item one attempt at most, and a failure that was reported costs one. A
-/// program that was killed before it could say that it had begun is known only by its pod's end.
+/// Each program but the one that succeeded costs its item one attempt at most, and a failure that was reported costs
+/// one. A program that was killed before it could say that it had begun is known only by its pod's end.
 fn charged_for_what_ran(index: u32, tries: Tries, programs: &[&Program], ended_pods: usize) -> Result<(), Problem> {
     let attempts: BTreeSet<u32> = programs.iter().map(|program| program.attempt).collect();
     let failed = programs.iter().filter(|program| matches!(program.end, Some((End::Failed, _)))).count();
