@@ -55,6 +55,7 @@ fn pod(id: &PodId, phase: &str) -> PodSeen {
         owner_uid: Some("u".to_owned()),
         created: None,
         deleted: None,
+        memory_raises: maptask::core::phases::Raises::NONE,
         node: None,
         status: serde_json::from_value::<PodStatus>(status).unwrap(),
     }

@@ -41,6 +41,8 @@ pub mod labels {
     pub const INDEX: &str = "maptask.dev/index";
     /// The number of the attempt, from 1, on pods.
     pub const ATTEMPT: &str = "maptask.dev/attempt";
+    /// How often the memory of its containers was raised, on pods of workers where it was.
+    pub const MEMORY_RAISES: &str = "maptask.dev/memory-raises";
     /// The number of the ConfigMap among those of its task, from 0, on ConfigMaps of results.
     pub const SHARD: &str = "maptask.dev/shard";
     /// The name of the cache, on the ConfigMaps that store it.

@@ -24,7 +24,8 @@ pub struct RetryPolicy {
     #[serde(default = "default_infrastructure_retries")]
     #[schemars(range(min = 0, max = 1_000))]
     pub infrastructure_retries: i32,
-    /// Gives a container more memory after it ran out of memory.
+    /// Gives a container more memory after it ran out of memory. With workers, the item then runs in a worker that has
+    /// this memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "OutOfMemory")]
     pub out_of_memory: Option<OutOfMemory>,

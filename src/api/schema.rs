@@ -104,17 +104,6 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
         ".template.spec.containers",
     ));
     rules.push(rule(
-        "!has(self.workers) || !has(self.cache) || !self.cache.serialize",
-        "workers do not wait for the items of other tasks: set cache.serialize to false, or remove workers",
-        ".cache.serialize",
-    ));
-    rules.push(rule(
-        "!has(self.workers) || !has(self.retryPolicy.outOfMemory)",
-        "the memory of workers does not grow yet: give the container the memory that its largest item needs, and remove \
-         retryPolicy.outOfMemory, or remove workers",
-        ".retryPolicy.outOfMemory",
-    ));
-    rules.push(rule(
         "!self.cancel || !has(self.rerun) || (has(oldSelf.rerun) && oldSelf.rerun.id == self.rerun.id)",
         "cancel is true, so that a rerun would not start: set cancel to false together with rerun",
         ".rerun",

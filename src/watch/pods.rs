@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::api::labels;
 use crate::core::ids;
+use crate::core::phases::Raises;
 use crate::core::pod::{Deletion, PodSeen, PodStatus};
 use crate::core::port::Event;
 
@@ -66,6 +67,8 @@ fn lean_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMet
     struct Labels {
         #[serde(rename = "maptask.dev/name")]
         name: Option<String>,
+        #[serde(rename = "maptask.dev/memory-raises")]
+        memory_raises: Option<String>,
     }
     let lean = Lean::deserialize(deserializer)?;
     let Lean { name, namespace, uid, resource_version, creation_timestamp, labels, owner_references, .. } = lean;
@@ -77,7 +80,12 @@ fn lean_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMet
         creation_timestamp,
         deletion_timestamp: lean.deletion_timestamp,
         deletion_grace_period_seconds: lean.deletion_grace_period_seconds,
-        labels: labels.name.map(|task| [(labels::NAME.to_owned(), task)].into()),
+        labels: Some(
+            [(labels::NAME, labels.name), (labels::MEMORY_RAISES, labels.memory_raises)]
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+                .collect(),
+        ),
         owner_references,
         ..ObjectMeta::default()
     })
@@ -89,7 +97,9 @@ impl LeanPod {
     pub fn seen(self) -> Option<PodSeen> {
         let Self { metadata, spec, mut status } = self;
         name_gates(&mut status, &spec.scheduling_gates);
-        let label = metadata.labels.and_then(|mut labels| labels.remove(labels::NAME));
+        let mut labels = metadata.labels.unwrap_or_default();
+        let label = labels.remove(labels::NAME);
+        let raises = labels.remove(labels::MEMORY_RAISES).and_then(|raises| raises.parse().ok());
         let owner = metadata.owner_references.into_iter().flatten().find(|owner| owner.controller == Some(true));
         let labelled = label.is_some();
         let task = owner.as_ref().filter(|owner| is_map_task(owner)).map(|owner| owner.name.clone()).or(label)?;
@@ -108,6 +118,7 @@ impl LeanPod {
                 let asked = ids::Time(time.0.as_millisecond() - grace * 1_000);
                 Deletion { asked, last: grace == 0 }
             }),
+            memory_raises: raises.map_or(Raises::NONE, Raises::from_bits),
             node: spec.node_name.map(Into::into),
             status,
         })

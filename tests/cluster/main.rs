@@ -34,6 +34,7 @@ mod variables;
 mod waits;
 mod words;
 mod workers;
+mod workers_memory;
 mod workers_node;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -66,10 +66,6 @@ fn the_api_server_refuses_what_the_schema_can_tell() {
             "workers run the command of the item's container once for each item, and it has none: give command",
         ),
         (
-            json!({ "items": { "count": 3 }, "workers": {}, "cache": { "version": "1", "serialize": true } }),
-            "set cache.serialize to false, or remove workers",
-        ),
-        (
             json!({ "items": { "count": 3 }, "results": { "source": "None" }, "reduce": { "template": { "spec": { "containers": [{ "name": "m" }] } } } }),
             "reduce reads the results, but results.source is None",
         ),

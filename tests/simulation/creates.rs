@@ -52,6 +52,7 @@ impl World {
             owner_uid: Some(create.blueprint.uid.clone()),
             created: Some(self.now),
             deleted: None,
+            memory_raises: maptask::core::phases::Raises::NONE,
             node: None,
             status: PodStatus { phase: Some("Pending".to_owned()), ..PodStatus::default() },
         };

@@ -6,7 +6,8 @@ use maptask::core::limits::Limits;
 use maptask::core::pod::PodSeen;
 use maptask::core::pod::seen::PodStatus;
 use maptask::core::port::{
-    Action, Answer, CheckOutcome, Create, CreateOutcome, DeleteOutcome, Event, GetPodOutcome, Write, WriteOutcome,
+    Action, Answer, CacheLookupOutcome, CheckOutcome, Create, CreateOutcome, DeleteOutcome, Event, GetPodOutcome,
+    Write, WriteOutcome,
 };
 
 use crate::world::{Pod, World};
@@ -151,7 +152,13 @@ impl World {
                 };
                 Answer::Noted(note.key, note.uid, outcome)
             }
-            Action::Fetch(_) | Action::CacheLookup(_) | Action::Expire(_) | Action::EmitEvent(_) => {
+            Action::CacheLookup(lookup) => {
+                let entries = self.cache.iter().filter(|entry| lookup.wanted.has(&entry.key)).cloned().collect();
+                let found = CacheLookupOutcome::Found { from: lookup.from, entries, damaged: 0, next: None };
+                let outcome = if is_lost { CacheLookupOutcome::Indeterminate("timeout".to_owned()) } else { found };
+                Answer::CacheLookedUp(lookup.task, lookup.uid, outcome)
+            }
+            Action::Fetch(_) | Action::Expire(_) | Action::EmitEvent(_) => {
                 return Ok(());
             }
         };
@@ -186,6 +193,7 @@ impl World {
             owner_uid: Some(self.task.uid.clone()),
             created: Some(self.now),
             deleted: None,
+            memory_raises: create.memory_raises,
             node: None,
             status: PodStatus { phase: Some("Pending".to_owned()), ..PodStatus::default() },
         };
@@ -213,6 +221,10 @@ impl World {
             for (place, line) in &shard.lines {
                 self.lines.insert(shard.first + place, line.clone());
             }
+        }
+        for entry in write.cache.into_iter().flat_map(|(_, entries)| entries) {
+            self.cache.retain(|old| old.key != entry.key);
+            self.cache.push(entry);
         }
         if write.resource_version != self.task.resource_version {
             return Ok(Answer::Written(write.key, write.uid, WriteOutcome::Conflict));

@@ -4,6 +4,7 @@ use maptask::core::pod::seen::{ContainerState, ContainerStatus, PodStatus, Runni
 use maptask::core::port::Event;
 use maptask_exchange::Record;
 
+use crate::truth::Truth;
 use crate::worker::Worker;
 use crate::world::{Message, World};
 
@@ -35,7 +36,8 @@ impl World {
         } else {
             pod.seen.status =
                 status("Running", ContainerState { running: Some(Running {}), ..ContainerState::default() });
-            pod.worker = Some(Worker::new(&mut self.random, pod.epoch, pod.slots));
+            let memory = self.grows.then(|| pod.seen.memory_raises.of(0));
+            pod.worker = Some(Worker::new(&mut self.random, pod.epoch, pod.slots, memory));
         }
         self.pod_events.push_back(Event::Pod(self.pods[&number].seen.clone()));
     }
@@ -44,6 +46,7 @@ impl World {
     pub fn worker_lives(&mut self) -> Result<(), String> {
         let Some(number) = self.pick(|pod| pod.worker.is_some() && !pod.ended) else { return Ok(()) };
         let known_to_zombie = self.pods[&number].known_to_zombie;
+        let memory = self.pods[&number].seen.memory_raises;
         let pod = &self.pods[&number];
         let (uid, is_deleted, cut_off) = (pod.seen.uid.clone(), pod.seen.deleted.is_some(), pod.cut_off);
         let choice = self.random.below(10);
@@ -64,6 +67,7 @@ impl World {
                 for id in worker.begin(now) {
                     self.say(|| format!("worker {number} begins {id:?}"));
                     self.truth.began(number, id)?;
+                    Truth::check_memory(&self.task.status, id, memory)?;
                 }
             }
             6..9 if !worker.running.is_empty() => {
@@ -71,8 +75,9 @@ impl World {
                 let ends_well = self.random.chance(60);
                 let (worker, _) = self.worker(number).unwrap();
                 let end = if is_deleted && !ends_well { worker.stop(place) } else { worker.end(place) };
+                let begun = worker.begun;
                 self.say(|| format!("worker {number}: {end:?}"));
-                self.truth.ended(number, &end);
+                self.truth.ended(number, &end, begun);
             }
             _ => {
                 let is_done = worker.is_done();
@@ -108,7 +113,13 @@ impl World {
         }
         for id in running {
             self.truth.gone(number, id);
+            // Memory may have been short for what ran beside it or before.
+            let is_short = reason == Some("OOMKilled");
+            if is_short && begun > 1 {
+                continue;
+            }
             if phase == "Failed" && exit_code != 143 {
+                *self.truth.short.entry(id.0).or_default() += u32::from(is_short);
                 *self.truth.failed.entry(id.0).or_default() += 1;
             }
         }

@@ -33,6 +33,8 @@ pub struct Worker {
     answered: Option<Time>,
     confirmed: Option<Time>,
     pub begun: u64,
+    /// How often its memory was raised, where items differ in what they need.
+    memory: Option<u32>,
     pub leaving: Option<Leaving>,
     /// A request has no answer yet.
     pub waits: bool,
@@ -41,7 +43,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn new(random: &mut Random, epoch: u64, slots: usize) -> Self {
+    pub fn new(random: &mut Random, epoch: u64, slots: usize, memory: Option<u32>) -> Self {
         Self {
             session: format!("{:016x}", random.next()),
             number: 0,
@@ -56,6 +58,7 @@ impl Worker {
             answered: None,
             confirmed: None,
             begun: 0,
+            memory,
             leaving: None,
             waits: false,
             news: true,
@@ -162,7 +165,7 @@ impl Worker {
     /// A program ends.
     pub fn end(&mut self, place: usize) -> End {
         let Program { id, .. } = self.running.remove(place);
-        self.report(id, fate(id))
+        self.report(id, fate(id, self.memory))
     }
 
     /// All programs are asked to end; some succeed.

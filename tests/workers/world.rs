@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use maptask::api::TaskPhase;
 use maptask::api::status::MapTaskStatus;
+use maptask::core::cache::Entry;
 use maptask::core::exchange_address::ExchangeAddress;
 use maptask::core::fleet::Fleet;
 use maptask::core::ids::{PodRole, TaskKey, Time};
@@ -18,7 +19,7 @@ use crate::truth::Truth;
 use crate::worker::Worker;
 
 const FAULTY_STEPS: usize = 1_500;
-const MAX_STEPS: usize = 100_000;
+const MAX_STEPS: usize = 200_000;
 
 pub struct Pod {
     pub seen: PodSeen,
@@ -55,6 +56,7 @@ pub struct World {
     pub wire: Vec<Message>,
     /// The requests that operators keep, by ticket: the worker's pod, and whose it is.
     pub kept: BTreeMap<u64, String>,
+    pub cache: Vec<Entry>,
     pub truth: Truth,
     /// To whom each attempt was granted last, and those that were granted to more than one.
     granted: BTreeMap<AttemptId, String>,
@@ -63,6 +65,8 @@ pub struct World {
     pub version: u64,
     pub faults: u64,
     pub retries: u32,
+    /// Items differ in the memory that they need, and get it.
+    pub grows: bool,
     steps: usize,
 }
 
@@ -75,7 +79,7 @@ impl World {
     pub fn new(mut random: Random, talk: bool) -> Self {
         let count = [0, 1, 3, 8, 20, 40, 1_200][random.below(7)];
         let retries = random.below(4) as u32;
-        let spec = json!({
+        let mut spec = json!({
             "items": { "count": count },
             "template": { "spec": { "containers": [{ "name": "main", "image": "x", "command": ["run"] }] } },
             "workers": { "slots": 1 + random.below(3), "idleSeconds": random.below(40) },
@@ -86,6 +90,19 @@ impl World {
             "retries": retries,
             "retryPolicy": { "backoffSeconds": random.below(2), "infrastructureRetries": 50 },
         });
+        // An item that is short of memory costs a pod or two.
+        let grows = count < 100 && random.chance(50);
+        if grows {
+            spec["template"]["spec"]["containers"][0]["resources"] = json!({ "limits": { "memory": "100Mi" } });
+            spec["retryPolicy"]["outOfMemory"] = json!({ "factor": 2, "maxMemory": "400Mi" });
+        }
+        // Equal items wait for each other.
+        let equals = (0 < count && count < 100 && random.chance(40)).then_some(count / 2 + 1);
+        if let Some(different) = equals {
+            let values: Vec<u32> = (0..count).map(|index| index % different).collect();
+            spec["items"] = json!({ "values": values });
+            spec["cache"] = json!({ "version": "1", "serialize": true });
+        }
         let task = TaskSeen {
             key: TaskKey::new("ns", "t"),
             uid: "uid".to_owned(),
@@ -112,13 +129,15 @@ impl World {
             answers: Vec::new(),
             wire: Vec::new(),
             kept: BTreeMap::new(),
-            truth: Truth::default(),
+            cache: Vec::new(),
+            truth: Truth::of(equals),
             granted: BTreeMap::new(),
             regranted: BTreeSet::new(),
             ticket: 0,
             version: 1,
             faults,
             retries,
+            grows,
             steps: 0,
             random,
         };

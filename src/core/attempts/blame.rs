@@ -32,14 +32,24 @@ pub fn blame(pod: Departed, suspending: bool, held: &[Index]) -> impl Iterator<I
     held.iter().copied().zip(std::iter::repeat_n(AttemptEnd { outcome, detail }, held.len()))
 }
 
-/// How the attempts ended that ran in a worker when its pod did. `None`: nobody knows which of them it was, and each is
-/// to run alone. A worker that has ended by itself, or was stopped, blames nobody.
-pub fn blame_worker(pod: Departed, suspending: bool, running: &[Index]) -> Option<AttemptEnd> {
+/// What had run in a worker before the attempts that it held at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// Nothing, as far as is known.
+    Nothing,
+    /// Others, which may have left memory in use.
+    Others,
+}
+
+/// How the attempts ended that ran in a worker when its pod did. `None`: nobody knows whose fault it was, and each is
+/// to run alone in a fresh worker. A worker that has ended by itself, or was stopped, blames nobody.
+pub fn blame_worker(pod: Departed, suspending: bool, running: &[Index], before: Before) -> Option<AttemptEnd> {
     let by_itself = matches!(pod.end, PodEnd::Failed { .. } | PodEnd::OutOfMemory { .. });
     if pod.end.is_success() {
         return Some(AttemptEnd { outcome: AttemptOutcome::Stopped, detail: pod.detail });
     }
-    if by_itself && running.len() > 1 {
+    let is_short = matches!(pod.end, PodEnd::OutOfMemory { .. });
+    if by_itself && running.len() > 1 || is_short && before == Before::Others {
         return None;
     }
     // The message is the worker's record, and not for people.

@@ -113,6 +113,11 @@ impl ItemTable {
         self.duplicates.free(index);
     }
 
+    /// Number of items that wait for others that compute the same.
+    pub fn blocked(&self) -> usize {
+        self.duplicates.len()
+    }
+
     /// What all pending items wait for, where each of them waits for another that computes the same.
     pub fn blocked_behind(&self) -> Option<&str> {
         self.duplicates.behind().filter(|_| self.duplicates.len() == self.counts().pending as usize)

@@ -13,7 +13,7 @@ mod table;
 pub mod waitlist;
 
 pub use assignments::Assignments;
-pub use blame::{blame, blame_worker};
+pub use blame::{Before, blame, blame_worker};
 pub use end::{Circumstances, Ended, Retry};
 pub use reported::reported;
 pub use table::{ItemTable, Outcomes, StartAgain, Step};

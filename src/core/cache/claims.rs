@@ -16,6 +16,8 @@ pub struct Claims {
     held: BTreeMap<TaskKey, BTreeMap<Index, Place>>,
     /// They wait for what another one holds.
     waiting: BTreeMap<Place, BTreeSet<(TaskKey, Index)>>,
+    /// Tasks of which it is not known yet which items of their cache run.
+    unknown: BTreeMap<TaskKey, CacheId>,
 }
 
 impl Claims {
@@ -35,6 +37,20 @@ impl Claims {
                 Ok(())
             }
         }
+    }
+
+    /// Notes whether it is known which items of a task run; if not, with its cache. Returns whether a cache is open
+    /// again for that.
+    pub fn note_unknown(&mut self, task: &TaskKey, cache: Option<&CacheId>) -> bool {
+        match cache {
+            Some(cache) => self.unknown.insert(task.clone(), cache.clone()).is_some_and(|before| before != *cache),
+            None => self.unknown.remove(task).is_some(),
+        }
+    }
+
+    /// The task for which all others of this cache have to wait: items of it may run that nobody has claimed.
+    pub fn waits_for(&self, cache: &CacheId) -> Option<&TaskKey> {
+        self.unknown.iter().find(|(_, of)| *of == cache).map(|(task, _)| task)
     }
 
     /// Whether the item holds a key.
@@ -64,6 +80,19 @@ mod tests {
     use crate::api::Json;
     use crate::core::cache::Keys;
     use serde_json::json;
+
+    #[test]
+    fn nothing_of_a_cache_starts_while_it_is_not_known_what_of_it_runs() {
+        let cache = |name: &str| CacheId { namespace: "ns".into(), name: name.into() };
+        let (a, b) = (TaskKey::new("ns", "a"), TaskKey::new("ns", "b"));
+        let mut claims = Claims::default();
+        assert!(!claims.note_unknown(&a, Some(&cache("c"))) && !claims.note_unknown(&b, Some(&cache("c"))));
+        assert_eq!((claims.waits_for(&cache("c")), claims.waits_for(&cache("d"))), (Some(&a), None));
+        assert!(claims.note_unknown(&a, None), "others may start");
+        assert_eq!(claims.waits_for(&cache("c")), Some(&b));
+        assert!(claims.note_unknown(&b, None) && !claims.note_unknown(&b, None));
+        assert_eq!(claims.waits_for(&cache("c")), None);
+    }
 
     #[test]
     fn one_computes_and_the_others_wait_until_it_lets_go() {

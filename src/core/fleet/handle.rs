@@ -267,6 +267,15 @@ impl Fleet {
         }
     }
 
+    /// Notes whether it is known which items of a task run.
+    pub(super) fn note_unknown_claims(&mut self, key: &TaskKey) {
+        let task = self.entries.get(key).and_then(|entry| entry.task.as_ref());
+        if self.claims.note_unknown(key, task.and_then(Task::unknown_claims)) {
+            // Others of its cache have waited for that.
+            self.dirty.extend(self.entries.keys().cloned());
+        }
+    }
+
     /// What was learnt of the task's requests says nothing of the next one of its name.
     fn forget(&mut self, key: &TaskKey) {
         self.queue.forget(key);

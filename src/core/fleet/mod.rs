@@ -17,6 +17,7 @@ use crate::core::port::TaskSeen;
 use crate::core::queue::on_the_way::OnTheWay;
 use crate::core::queue::{Denial, Line, Queue};
 use crate::core::run::Startable;
+use crate::core::task::cache_lookup::words as words_of_claim;
 use crate::core::task::{PollContext, Task};
 
 use crate::core::port::{Action, Budget, Delete, Plan, Reply};
@@ -176,6 +177,9 @@ impl Fleet {
         self.deletes.advance(now);
         self.gets.advance(now);
         let mut touched = std::mem::take(&mut self.dirty);
+        for key in &touched {
+            self.note_unknown_claims(key);
+        }
         self.poll_tasks(now, &touched, &mut plan);
         for key in &touched {
             self.settle(now, key);
@@ -252,7 +256,7 @@ impl Fleet {
                     gets: self.gets.room_or_trial(key, self.limits.gets_in_flight),
                 };
                 let (before, planned) = (task.lingering(), plan.actions.len());
-                task.poll(&PollContext { keeping, ..poll }, &mut budget, &mut plan.actions);
+                task.poll(&PollContext { keeping, ..poll }, &mut self.claims, &mut budget, &mut plan.actions);
                 plan.replies.extend(task.take_replies());
                 let gone = before.saturating_sub(task.lingering());
                 poll.keeping.excess = poll.keeping.excess.saturating_sub(gone);
@@ -293,7 +297,8 @@ impl Fleet {
             let slots = next.map_or(1, |next| task.slots_to_start(next));
             let here = self.in_namespaces.get(&key.namespace).copied().unwrap_or(0);
             let after = (self.in_flight + slots, here + slots);
-            if let Some(denial) = self.queue.denies(now, &key, after) {
+            let denial = task.denied_by_claims(&self.claims, next).or_else(|| self.queue.denies(now, &key, after));
+            if let Some(denial) = denial {
                 if denial == Denial::Busy {
                     self.queue.window.is_limit();
                 }
@@ -302,9 +307,9 @@ impl Fleet {
             }
             let Some(next) = next else { continue };
             if let Startable::Item(index) = next
-                && let Err((other, at)) = task.claim(&mut self.claims, &key, index)
+                && let Err(other) = task.claim(&mut self.claims, &key, index)
             {
-                task.block(index, format!("item {at} of MapTask {} computes the same", other.name));
+                task.block(index, words_of_claim(&other));
                 line.push(task.priority(), task.in_flight(), key);
                 continue;
             }
@@ -358,6 +363,8 @@ impl Fleet {
         if let Some(task) = &entry.task {
             task.claim_assigned(&mut self.claims, key);
         }
+        self.note_unknown_claims(key);
+        let Some(entry) = self.entries.get_mut(key) else { return };
         let task = entry.task.as_ref();
         let freed = self.claims.release(key, |index| !task.is_some_and(|task| task.needs_claim(index)));
         if entry.is_empty() {

@@ -2,7 +2,7 @@
 
 /// How often the memory of each container was raised. A slot is a container that can grow, in the order that its
 /// template gives; all slots together are one number, so that a million items stay small.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Raises(u64);
 
 impl Raises {
@@ -35,11 +35,12 @@ impl Raises {
     }
 
     /// As one number: eight counts of eight bits, that of the first slot lowest.
-    pub(super) fn bits(self) -> u64 {
+    pub fn bits(self) -> u64 {
         self.0
     }
 
-    pub(super) fn from_bits(bits: u64) -> Self {
+    /// From the number that [`Self::bits`] gives.
+    pub fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
 }

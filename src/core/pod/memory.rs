@@ -59,6 +59,16 @@ impl Growth {
         self.containers.iter().position(|known| known.name == container)
     }
 
+    /// The same after an attempt with so much memory that was short; `None` too if it has as much as there may be.
+    pub fn slot_to_raise(&self, container: &str, raises: Raises) -> Option<usize> {
+        let slot = self.slot(container)?;
+        let Container { request, limit, most, .. } = &self.containers[slot];
+        let times = self.times(raises.of(slot));
+        let has_most = |amount: &Quantity| amount.grown(times, *most) >= *most;
+        let is_all = has_most(limit) && request.as_ref().is_none_or(has_most) || raises.of(slot) == Raises::MOST;
+        (!is_all).then_some(slot)
+    }
+
     /// Why the memory of a container that was short is not raised after an attempt with so much of it, if it is not.
     pub fn why_not(&self, container: &str, raises: Raises) -> Option<String> {
         if self.containers.is_empty() {

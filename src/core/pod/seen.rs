@@ -7,6 +7,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 use crate::core::ids::Time;
+use crate::core::phases::Raises;
 
 /// A pod as the watch last showed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct PodSeen {
     pub created: Option<Time>,
     /// Its deletion, if it has been asked for.
     pub deleted: Option<Deletion>,
+    /// Of a worker, how often the memory of its containers was raised.
+    pub memory_raises: Raises,
     /// The node that it was given to.
     pub node: Option<Arc<str>>,
     /// What its status says.
@@ -49,6 +52,7 @@ impl PodSeen {
             owner_uid: None,
             created: None,
             deleted: None,
+            memory_raises: Raises::NONE,
             node: None,
             status,
         }

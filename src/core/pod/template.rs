@@ -217,7 +217,11 @@ impl PodTemplate {
             }
         }
         let name = pod_name(&task.name, role);
-        let metadata = self.metadata(task, uid, role, &name);
+        let mut metadata = self.metadata(task, uid, role, &name);
+        if !memory_raises.is_none() {
+            // An operator that takes over reads from it which items the worker can take.
+            metadata["labels"][labels::MEMORY_RAISES] = json!(memory_raises.bits().to_string());
+        }
         json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec })
     }
 

@@ -1,6 +1,7 @@
 //! What follows from the answer to a create request: a pod, none, or nobody knows.
 
-use crate::core::attempts::{Retry, StartAgain};
+use crate::core::attempt_end::{AttemptEnd, AttemptOutcome};
+use crate::core::attempts::{Circumstances, Retry, StartAgain};
 use crate::core::ids::{PodRole, Time};
 use crate::core::pod::{Detail, PodEnd};
 use crate::core::run::finish::Rest;
@@ -68,11 +69,19 @@ impl Run {
             // The pod may be there all the same, or come: of a create before this one, which got no answer.
             return self.pods.unconfirm(role, context.now.plus_millis(ASK_MILLIS));
         }
+        let detail = Detail { message: Some(message.clone()), ..Detail::default() };
         if role.is_worker() {
-            self.lose_worker(context.now, role, Some(message));
+            let Some(index) = self.take_waiting(role) else {
+                self.lose_worker(context.now, role, Some(message));
+                return;
+            };
+            // Of raised memory a worker is made for an item that waits for it.
+            self.drop_worker(context.now, role, StartAgain::InTurn);
+            let end = AttemptEnd { outcome: AttemptOutcome::Refused { message }, detail };
+            let at = Circumstances { remainder: self.remainder(), stopped: false, retry, clear_at: context.now };
+            self.end_item(context, index, end, &at);
             return;
         }
-        let detail = Detail { message: Some(message.clone()), ..Detail::default() };
         self.finish(context, role, PodEnd::Refused { message }, detail, Rest { pod_remains: false, retry });
     }
 

@@ -55,7 +55,9 @@ impl Run {
         end: AttemptEnd,
         at: &Circumstances,
     ) -> Option<Alike> {
+        let was_raised = self.counts_as_raised(index);
         let ended = self.items.end(&mut context.step(), &self.spec, index, end, at);
+        self.recount_size(index, was_raised);
         if let Some(message) = ended.fails_task {
             self.decision.force_failure(FailReason::FailTaskRule, message);
         }

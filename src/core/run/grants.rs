@@ -1,5 +1,6 @@
 //! Which workers there are to be, and what each of them gets to do.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use maptask_exchange::{AttemptId, Grant};
@@ -9,8 +10,13 @@ use crate::core::items::item_env;
 use crate::core::phases::Raises;
 use crate::core::pod::{StopReason, WorkerSpec};
 use crate::core::port::Create;
+use crate::core::run::sizes::Need;
 use crate::core::run::{Context, Run, Workers};
-use crate::core::workers::{Ready, Silence, Stock, Worker};
+use crate::core::spec::AcceptedSpec;
+use crate::core::workers::{Silence, Stock, Worker};
+
+/// Takes the key of an item whose equals wait for it, or says which of them is computed.
+pub type Claim<'a> = dyn FnMut(&AcceptedSpec, Index) -> Result<(), String> + 'a;
 
 /// Grants are recorded ahead in steps of at least this number of items.
 const MIN_STEP: u32 = 1_000;
@@ -18,40 +24,33 @@ const MIN_STEP: u32 = 1_000;
 const AHEAD_MICROS: u64 = 20_000_000;
 
 impl Run {
-    /// How many workers there should be.
-    fn wanted_workers(&self, slots: usize) -> usize {
-        let counts = self.items.counts();
-        let open = (counts.pending + counts.running) as usize;
-        let Some(workers) = &self.workers else { return 0 };
-        if workers.only_fails() {
-            return open.min(1);
-        }
-        let most = workers.concurrency.map_or(usize::MAX, |most| most.div_ceil(slots));
-        open.div_ceil(slots).min(most)
-    }
-
     /// The worker to create next, if there are too few.
     pub(super) fn peek_worker(&self) -> Option<PodRole> {
-        let (workers, wanted) = (self.workers.as_ref()?, self.spec.blueprint.workers.as_ref()?);
-        let wanted = self.wanted_workers(wanted.slots());
-        let staying = workers.table.iter().filter(|(_, worker)| worker.stays()).count();
-        let is_short = workers.may_create && staying < wanted;
-        // A worker that is on its way out may take long: as many again as there should be, and no more.
-        let is_crowded = workers.table.iter().count() >= 2 * wanted;
-        (is_short && !is_crowded).then_some(PodRole::Worker(workers.next))
+        self.missing_worker()?;
+        self.workers.as_ref().map(|workers| PodRole::Worker(workers.next))
     }
 
     /// Requests the worker that [`Self::peek_worker`] named.
     pub(super) fn launch_worker(&mut self, now: Time, role: PodRole) -> Create {
+        let memory_raises = self.missing_worker().unwrap_or(Raises::NONE);
         self.add_worker(now, role, false);
+        if let Some(workers) = &mut self.workers {
+            workers.table.make(role, memory_raises);
+        }
         self.pods.request(now, role);
         let epoch = self.workers().map_or(0, Workers::epoch);
-        Create { blueprint: Arc::clone(&self.spec.blueprint), role, memory_raises: Raises::NONE, epoch }
+        Create { blueprint: Arc::clone(&self.spec.blueprint), role, memory_raises, epoch }
     }
 
     /// Answers workers: takes from the silent, gives to the idle, and ends those for which nothing is left. `starts`: whether
-    /// items may start, as far as the task is concerned.
-    pub fn poll_workers(&mut self, context: &mut Context<'_>, starts: bool, concurrency: Option<usize>) {
+    /// items may start, as far as the task is concerned. Without a `claim` nothing is granted for now.
+    pub fn poll_workers(
+        &mut self,
+        context: &mut Context<'_>,
+        starts: bool,
+        concurrency: Option<usize>,
+        claim: Option<&mut Claim<'_>>,
+    ) {
         let Some(plan) = &self.spec.blueprint.workers else { return };
         let (slots, idle_millis) = (plan.slots(), plan.idle_millis());
         let now = context.now;
@@ -65,15 +64,20 @@ impl Run {
         let is_open = starts && self.is_open();
         if is_open {
             self.extend_mark(context);
-            self.grant_all();
+            self.set_aside();
+        }
+        if let Some(claim) = claim.filter(|_| is_open) {
+            self.grant_all(claim);
         }
         self.recall(is_open);
-        self.stop_idle(now, idle_millis, self.wanted_workers(slots), is_open);
+        let ready = if is_open { self.ready_sizes() } else { BTreeSet::new() };
+        self.stop_idle(now, idle_millis);
+        if is_open {
+            self.make_room(&ready);
+        }
         let written = context.writer.written();
-        let is_ready = is_open && self.items.peek(usize::MAX).is_some();
-        let ready = if is_ready { Ready::Some } else { Ready::Nothing };
         if let Some(workers) = &mut self.workers {
-            workers.table.answer(now, written, ready);
+            workers.table.answer(now, written, &ready);
         }
     }
 
@@ -118,20 +122,21 @@ impl Run {
     }
 
     /// Gives to each worker that listens what it has room for.
-    fn grant_all(&mut self) {
+    fn grant_all(&mut self, claim: &mut Claim<'_>) {
         let Some(workers) = &mut self.workers else { return };
         let only_fails = workers.only_fails();
         let micros = workers.table.durations().ninetieth_percentile().filter(|_| !only_fails);
         let slots = workers.table.slots();
         let lines = self.spec.blueprint.workers.as_ref().map_or(1, WorkerSpec::lines);
+        let raised = workers.sizes.raised();
         let open: Vec<PodRole> =
             workers.table.iter().filter(|(_, worker)| worker.is_open()).map(|(role, _)| role).collect();
         // First a slot for each, then stock.
         for with_stock in [false, true] {
             for role in &open {
-                let unassigned = self.items.counts().pending as usize - self.unbegun();
+                let unassigned = (self.items.counts().pending as usize - self.unbegun()).saturating_sub(raised);
                 let stock = Stock { micros: micros.filter(|_| with_stock), open: unassigned, slots, lines };
-                self.grant_to(*role, stock);
+                self.grant_to(*role, stock, claim);
             }
         }
     }
@@ -142,37 +147,31 @@ impl Run {
         self.items.assignments().len().saturating_sub(counts.running as usize).min(counts.pending as usize)
     }
 
-    fn grant_to(&mut self, role: PodRole, stock: Stock) {
+    fn grant_to(&mut self, role: PodRole, stock: Stock, claim: &mut Claim<'_>) {
         let Some(worker) = self.workers.as_ref().and_then(|workers| workers.table.get(role)) else { return };
-        let (slots, holds) = (worker.slots(), worker.session().holds());
+        let (slots, holds, memory) = (worker.slots(), worker.session().holds(), worker.memory());
         let is_fresh = worker.is_fresh();
-        if worker.is_alone() && holds > 0 {
+        if worker.runs_alone() || !worker.has_memory(memory) {
             return;
         }
-        if is_fresh && let Some(index) = self.workers.as_mut().and_then(|workers| workers.aside.pop_first()) {
+        if is_fresh && let Some(index) = self.next_grant(Need { memory, fresh: true }, claim) {
             return self.grant(role, index, true);
         }
-        let most = slots + stock.of(slots);
-        for _ in holds..most {
-            let Some(index) = self.next_grant() else { return };
+        let stock = if memory.is_none() { stock.of(slots) } else { 0 };
+        for _ in holds..slots + stock {
+            let Some(index) = self.next_grant(Need { memory, fresh: false }, claim) else { return };
             self.grant(role, index, false);
         }
     }
 
-    /// The item to grant next. Suspects are put aside for a fresh worker.
-    fn next_grant(&mut self) -> Option<Index> {
+    /// The item to grant next to a worker that offers this. Those whose equals are computed wait for them.
+    fn next_grant(&mut self, need: Need, claim: &mut Claim<'_>) -> Option<Index> {
         loop {
-            let index = self.items.peek(usize::MAX)?;
-            let workers = self.workers.as_mut()?;
-            if index >= workers.recorded {
-                return None;
+            let index = self.first_waiting(need)?;
+            match claim(&self.spec, index) {
+                Ok(()) => return Some(index),
+                Err(behind) => self.block(index, behind),
             }
-            if workers.suspects.contains(&index) {
-                workers.aside.insert(index);
-                self.items.set_aside(index);
-                continue;
-            }
-            return Some(index);
         }
     }
 
@@ -183,7 +182,7 @@ impl Run {
         let env = item_env(&item).into_iter().skip(1).collect();
         let id = AttemptId(index.0, attempt.0);
         let grant = Grant { id, item: item.into_raw(), env };
-        self.items.assign(index, role);
+        self.assign_to_worker(index, role);
         if let Some(workers) = &mut self.workers {
             workers.table.grant(role, index, attempt, grant, alone);
         }
@@ -192,7 +191,10 @@ impl Run {
     /// Asks for stock: of all, if nothing may start, else for as much as others could begin at once.
     fn recall(&mut self, is_open: bool) {
         let Some(workers) = &mut self.workers else { return };
-        let idle: usize = workers.table.iter().filter(|(_, worker)| worker.is_open()).map(|(_, w)| w.free()).sum();
+        let idle: usize = {
+            let open = workers.table.iter().filter(|(_, worker)| worker.is_open() && worker.memory().is_none());
+            open.map(|(_, worker)| worker.free()).sum()
+        };
         let mut wanted = if is_open { idle } else { usize::MAX };
         if wanted == 0 || is_open && self.items.peek(usize::MAX).is_some() {
             return;
@@ -211,8 +213,8 @@ impl Run {
         }
     }
 
-    /// Ends workers that have had nothing to do for long enough, and one that stands in the way of a fresh one.
-    fn stop_idle(&mut self, now: Time, idle_millis: u64, wanted: usize, is_open: bool) {
+    /// Ends workers that have had nothing to do for long enough.
+    fn stop_idle(&mut self, now: Time, idle_millis: u64) {
         let Some(workers) = &mut self.workers else { return };
         let is_idle = |since: Option<Time>| since.is_some_and(|since| now.millis_since(since) >= idle_millis);
         let idle: Vec<PodRole> = workers
@@ -223,19 +225,6 @@ impl Run {
             .collect();
         for role in idle {
             workers.table.stop(role, "nothing is left for it");
-        }
-        let staying: Vec<(PodRole, bool)> = workers
-            .table
-            .iter()
-            .filter(|(_, worker)| worker.stays())
-            .map(|(role, worker)| (role, worker.is_fresh()))
-            .collect();
-        let needs_fresh = is_open && !workers.aside.is_empty() && staying.iter().all(|(_, is_fresh)| !is_fresh);
-        if needs_fresh
-            && staying.len() >= wanted.max(1)
-            && let Some((role, _)) = staying.first()
-        {
-            workers.table.stop(*role, "an item is to run alone in a fresh worker");
         }
     }
 }

@@ -6,6 +6,7 @@ mod finish;
 mod grants;
 mod news;
 mod reload;
+mod sizes;
 mod worker_end;
 mod workers;
 
@@ -27,6 +28,7 @@ use crate::core::spec::AcceptedSpec;
 use crate::core::spec::outcome::{FailReason, Outcome, Remainder};
 use crate::core::spec::reduce::SELF;
 
+pub use grants::Claim;
 pub use workers::Workers;
 
 /// What may start next.
@@ -309,6 +311,7 @@ impl Run {
     /// Cancels every item that has not started. Where a create got no answer, the pod is asked for first.
     pub fn cancel_pending(&mut self, context: &mut Context<'_>) {
         self.items.stop_waiting();
+        self.forget_sizes();
         let mut from = Index(0);
         while let Some(index) = self.items.phases().next_in(ItemPhase::Pending, from) {
             let role = self.spec.blueprint.role_of(index, self.items.attempt(index));
@@ -323,12 +326,14 @@ impl Run {
 
     /// Whether the memory of the containers of this pod was raised.
     pub fn has_raised_memory(&self, role: PodRole) -> bool {
-        self.index_of(role).is_some_and(|index| !self.items.tries(index).memory_raises.is_none())
+        let of_item = self.index_of(role).map(|index| self.items.tries(index).memory_raises);
+        !of_item.unwrap_or_else(|| self.memory_of(role)).is_none()
     }
 
     /// Items whose result is known are Cached.
     pub fn apply_entries(&mut self, context: &mut Context<'_>, wanted: &LookupKeys, entries: &[Entry]) {
         self.items.apply_entries(&mut context.step(), &self.spec, wanted, entries);
+        self.count_raised();
     }
 
     /// Lets an item start that waits for nothing but a time, if this attempt is its next one and no late create is in the way.

@@ -16,6 +16,9 @@ impl Run {
         for (role, pod) in old.pods.take_unlisted() {
             if self.is_worker(role) {
                 self.add_worker(now, role, pod.is_present());
+                if let Some(workers) = &mut self.workers {
+                    workers.table.make(role, old.memory_of(role));
+                }
                 self.pods.adopt(role, pod);
                 continue;
             }
@@ -79,6 +82,11 @@ impl Run {
             self.items.start_again(*index);
         }
         self.items.forget_past();
+        if let Some(workers) = &mut self.workers {
+            workers.suspects.clear();
+        }
+        self.forget_sizes();
+        self.count_raised();
         self.decision = Decision::recorded(None, explicit_selection);
     }
 

@@ -3,23 +3,29 @@
 use maptask_exchange::Record;
 
 use crate::core::attempt_end::{AttemptEnd, AttemptOutcome};
-use crate::core::attempts::blame_worker;
+use crate::core::attempts::{Before, blame_worker};
 use crate::core::ids::{Attempt, Index, PodRole};
-use crate::core::pod::{Departed, Detail};
+use crate::core::pod::{Departed, Detail, StopReason};
 use crate::core::run::{Context, Run};
 use crate::core::spec::outcome::Remainder;
-use crate::core::workers::Session;
+use crate::core::workers::{Session, Worker};
 
 impl Run {
     /// The pod of a worker is over: what it held runs again, or has failed with it.
     pub(super) fn finish_worker(&mut self, context: &mut Context<'_>, role: PodRole, pod: Departed) {
         let record: Option<Record> = pod.detail.message.as_deref().and_then(|text| serde_json::from_str(text).ok());
         let Some(workers) = &mut self.workers else { return };
+        let before = before(workers.table.get(role), record.as_ref());
+        // Of raised memory a worker is made for an item that waits for it.
+        let never_started = matches!(pod.stop, Some(StopReason::NeverStarted(_)));
+        let waiting = if never_started { self.take_waiting(role) } else { None };
+        let Some(workers) = &mut self.workers else { return };
         let session = workers.table.remove(role).unwrap_or_default();
-        let running = self.release_held(context, role, session, record.as_ref(), &pod);
+        let mut running = self.release_held(context, role, session, record.as_ref(), &pod);
+        running.extend(waiting);
         let by_itself = pod.end.is_success() || pod.stop.is_some();
         let suspending = self.suspension.stops;
-        if let Some(end) = blame_worker(pod, suspending, &running) {
+        if let Some(end) = blame_worker(pod, suspending, &running, before) {
             for index in running {
                 let stopped = end.outcome == AttemptOutcome::Stopped;
                 self.end_attempt(context, index, end.clone(), stopped || self.is_stopping());
@@ -65,7 +71,7 @@ impl Run {
         for id in record.map(|record| record.running.as_slice()).unwrap_or_default() {
             let (index, attempt) = (Index(id.0), Attempt(id.1));
             if self.items.assignments().pod(index).is_none() && self.is_open_attempt(role, index, attempt) {
-                self.items.assign(index, role);
+                self.assign_to_worker(index, role);
                 running.push(index);
             }
         }
@@ -83,4 +89,11 @@ impl Run {
             workers.suspects.extend(running);
         }
     }
+}
+
+/// What had run in a worker besides what its record says to run.
+fn before(worker: Option<&Worker>, record: Option<&Record>) -> Before {
+    let begun = record.map(|record| record.begun).or_else(|| Some(worker?.session().begun()));
+    let is_alone = worker.is_some_and(Worker::is_alone);
+    if !is_alone && begun.is_some_and(|begun| begun > 1) { Before::Others } else { Before::Nothing }
 }

@@ -12,8 +12,9 @@ use crate::core::phases::ItemPhase;
 use crate::core::pod::Detail;
 use crate::core::port::{ExchangeRefusal, Reply};
 use crate::core::revision::Revision;
+use crate::core::run::sizes::Sizes;
 use crate::core::run::{Context, Run};
-use crate::core::workers::WorkerTable;
+use crate::core::workers::{Worker, WorkerTable};
 
 /// The delay before a worker is created after one that has done nothing, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
 const AGAIN_MILLIS: u64 = 1_000;
@@ -41,8 +42,8 @@ pub struct Workers {
     pub(super) recorded: Index,
     /// Items that ran beside others when their worker died: each is to run alone in a fresh worker.
     pub(super) suspects: BTreeSet<Index>,
-    /// Those of them that wait for one.
-    pub(super) aside: BTreeSet<Index>,
+    /// The items that not every worker can take.
+    pub(super) sizes: Sizes,
     /// What another leader has granted is not known yet.
     pub(super) awaits: bool,
     /// Items at most at the same time.
@@ -63,7 +64,7 @@ impl Workers {
             mark: (mark, Revision::default()),
             recorded: mark,
             suspects: BTreeSet::new(),
-            aside: BTreeSet::new(),
+            sizes: Sizes::default(),
             awaits: false,
             concurrency: None,
             failed_first: Some(0),
@@ -107,6 +108,7 @@ impl Run {
     /// Takes workers over from the record: `None` if there is none.
     pub fn restore_workers(&mut self, workers: Option<Workers>) {
         self.workers = workers;
+        self.count_raised();
     }
 
     /// Whether the pod is a worker of this run.
@@ -147,6 +149,11 @@ impl Run {
             let end = AttemptEnd { outcome: AttemptOutcome::NodeLost, detail: Detail::default() };
             self.end_attempt(context, index, end, false);
         }
+    }
+
+    /// Whether workers have yet to say what they hold.
+    pub fn awaits_workers(&self) -> bool {
+        self.workers.as_ref().is_some_and(|workers| workers.awaits)
     }
 
     /// Whether items may run of which it is not known where.
@@ -195,6 +202,11 @@ impl Run {
         Ok(())
     }
 
+    /// Whether nothing but the attempt that has just ended can have taken memory in this worker.
+    fn ran_one(&self, role: PodRole) -> bool {
+        self.workers.as_ref().and_then(|workers| workers.table.get(role)).is_none_or(Worker::ran_one)
+    }
+
     pub(super) fn holds(&self, role: PodRole, index: Index, attempt: Attempt) -> bool {
         self.items.assignments().pod(index) == Some(role) && self.items.attempt(index) == attempt
     }
@@ -216,7 +228,7 @@ impl Run {
             return workers.table.revoke(role, index, attempt);
         }
         workers.table.adopt(role, index, attempt, runs);
-        self.items.assign(index, role);
+        self.assign_to_worker(index, role);
         if runs {
             self.items.runs(&mut context.step(), index);
         }
@@ -238,8 +250,10 @@ impl Run {
         if !self.is_open_attempt(role, index, attempt) {
             return;
         }
-        if let Outcome::Suspect { .. } = end.outcome {
-            self.items.assign(index, role);
+        let is_short = matches!(end.outcome, Outcome::OutOfMemory { .. });
+        let is_doubtful = is_short && !self.ran_one(role) || matches!(end.outcome, Outcome::Suspect { .. });
+        if is_doubtful {
+            self.assign_to_worker(index, role);
             return self.suspect(context, &[index]);
         }
         let micros = end.micros;
@@ -251,9 +265,12 @@ impl Run {
             }
             workers.suspects.remove(&index);
         }
-        self.items.assign(index, role);
+        self.assign_to_worker(index, role);
+        let memory = self.items.tries(index).memory_raises;
         let is_success = self.end_attempt(context, index, end, is_stopped);
-        if let Some(workers) = &mut self.workers {
+        let is_larger = self.items.tries(index).memory_raises != memory;
+        // More memory is what helps: not each item of a list that lacks it is to run by itself.
+        if let Some(workers) = self.workers.as_mut().filter(|_| !is_larger) {
             let first = workers.failed_first.filter(|_| !is_success);
             workers.failed_first = first.map(|count| count.saturating_add(1));
         }

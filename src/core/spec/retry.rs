@@ -70,7 +70,7 @@ impl Policy {
             Cost::Free => {}
         }
         if let AttemptOutcome::OutOfMemory { container, .. } = ending
-            && let Some(slot) = self.growth.slot(container)
+            && let Some(slot) = self.growth.slot_to_raise(container, tries.memory_raises)
         {
             tries.memory_raises = tries.memory_raises.raised(slot);
         }

@@ -2,11 +2,35 @@
 
 use std::sync::Arc;
 
+use crate::api::status::WaitingReason;
+use crate::core::cache::CacheId;
 use crate::core::cache::claims::Claims;
 use crate::core::ids::{Index, TaskKey, Time};
 use crate::core::pod::EventType;
 use crate::core::port::{Action, CacheLookup, CacheLookupOutcome};
+use crate::core::queue::Denial;
+use crate::core::run::Startable;
+use crate::core::spec::AcceptedSpec;
 use crate::core::task::{Stage, Task};
+
+/// Takes the key of an item, if it is one that others with the same cache wait for. Answers who has it.
+pub(super) fn take_claim(
+    claims: &mut Claims,
+    spec: &AcceptedSpec,
+    task: &TaskKey,
+    index: Index,
+) -> Result<(), (TaskKey, Index)> {
+    let items = &spec.blueprint.items;
+    match spec.cache.as_ref().filter(|keys| keys.serialize && items.is_known()) {
+        Some(keys) => claims.take(&keys.id, keys.key(&items.get(index)), task, index),
+        None => Ok(()),
+    }
+}
+
+/// What is said of an item that waits for another one that computes the same.
+pub fn words((task, index): &(TaskKey, Index)) -> String {
+    format!("item {index} of MapTask {} computes the same", task.name)
+}
 
 impl Task {
     pub(super) fn poll_lookup(&mut self, now: Time, actions: &mut Vec<Action>) {
@@ -86,11 +110,26 @@ impl Task {
     /// Takes the item's key, if it is one that others with the same cache wait for. Answers who has it.
     pub fn claim(&self, claims: &mut Claims, task: &TaskKey, index: Index) -> Result<(), (TaskKey, Index)> {
         let Some(run) = self.map().filter(|_| self.reduction.is_none()) else { return Ok(()) };
-        let items = &run.spec().blueprint.items;
-        match run.spec().cache.as_ref().filter(|keys| keys.serialize && items.is_known()) {
-            Some(keys) => claims.take(&keys.id, keys.key(&items.get(index)), task, index),
-            None => Ok(()),
-        }
+        take_claim(claims, run.spec(), task, index)
+    }
+
+    /// The cache of which nothing else may start, since workers have yet to say which items of this task they run.
+    pub fn unknown_claims(&self) -> Option<&CacheId> {
+        let run = self.map().filter(|run| self.reduction.is_none() && run.awaits_workers())?;
+        run.spec().cache.as_ref().filter(|keys| keys.serialize).map(|keys| &keys.id)
+    }
+
+    /// The task for which this one has to wait before anything of its cache starts.
+    pub(super) fn waits_for_claims_of<'a>(&self, claims: &'a Claims) -> Option<&'a TaskKey> {
+        let run = self.map().filter(|_| self.reduction.is_none())?;
+        claims.waits_for(&run.spec().cache.as_ref().filter(|keys| keys.serialize)?.id)
+    }
+
+    /// Why this can't start, if items of its cache may run of which nothing is known yet.
+    pub fn denied_by_claims(&self, claims: &Claims, next: Option<Startable>) -> Option<Denial> {
+        let other = self.waits_for_claims_of(claims).filter(|_| matches!(next, Some(Startable::Item(_))))?;
+        let words = format!("workers have yet to say which items of MapTask {} they run", other.name);
+        Some(Denial::Waiting(WaitingReason::Serialized, Some(words)))
     }
 
     /// Takes the keys of items that are in flight already, as after a restart.
@@ -113,7 +152,7 @@ impl Task {
     /// The item waits for another one that computes the same.
     pub fn block(&mut self, index: Index, behind: String) {
         if let Some(run) = self.active_mut() {
-            run.items_mut().block_on_duplicate(index, behind);
+            run.block(index, behind);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is to be done for one task now?
 
 use crate::api::status::{Waiting, WaitingReason};
+use crate::core::cache::claims::Claims;
 use crate::core::ids::{PodRole, Time};
 use crate::core::pod::pod_name;
 use crate::core::port::{Action, Budget, Check, Create, Delete, EmitEvent, Expire, PodId, Write};
@@ -116,9 +117,9 @@ impl Task {
     }
 
     /// Puts into `actions` what is to be done for this task now, creates and the status write apart.
-    pub fn poll(&mut self, poll: &PollContext, budget: &mut Budget, actions: &mut Vec<Action>) {
+    pub fn poll(&mut self, poll: &PollContext, claims: &mut Claims, budget: &mut Budget, actions: &mut Vec<Action>) {
         if !self.deleting {
-            self.poll_life(poll, budget, actions);
+            self.poll_life(poll, claims, budget, actions);
         }
         let (due, later) = self.events.drain(..).partition(|(revision, _)| self.writer.is_written(*revision));
         self.events = later;
@@ -126,7 +127,7 @@ impl Task {
         actions.extend(due.into_iter().map(|(_, event)| Action::EmitEvent(event)));
     }
 
-    fn poll_life(&mut self, poll: &PollContext, budget: &mut Budget, actions: &mut Vec<Action>) {
+    fn poll_life(&mut self, poll: &PollContext, claims: &mut Claims, budget: &mut Budget, actions: &mut Vec<Action>) {
         let now = poll.now;
         self.takes_workers = poll.takes_workers;
         self.name_taken.take_if(|(until, _)| *until <= now);
@@ -141,7 +142,7 @@ impl Task {
             run.poll(&context, stops, actions);
         }
         self.decide(now);
-        self.poll_workers(now);
+        self.poll_workers(now, claims);
         if let (Some(run), context) = self.context(now) {
             run.poll_pods(&context, budget, actions);
         }

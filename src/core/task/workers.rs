@@ -3,11 +3,14 @@
 use maptask_exchange::Answer;
 
 use crate::api::status::{WaitingReason, WorkersStatus};
+use crate::core::cache::claims::Claims;
 use crate::core::ids::{Index, PodRole, Time};
 use crate::core::pods::retention::FinishedPod;
 use crate::core::port::{Exchange, ExchangeRefusal, Reply};
 use crate::core::record::number;
-use crate::core::run::{Context, Run, Workers};
+use crate::core::run::{Claim, Context, Run, Workers};
+use crate::core::spec::AcceptedSpec;
+use crate::core::task::cache_lookup::{take_claim, words};
 use crate::core::task::{PollContext, Stage, Task};
 
 /// The reason that workers get once the task does not need them any more.
@@ -51,15 +54,20 @@ impl Task {
     }
 
     /// Answers workers, and gives them what may start.
-    pub(super) fn poll_workers(&mut self, now: Time) {
+    pub(super) fn poll_workers(&mut self, now: Time, claims: &mut Claims) {
         let ended = matches!(self.stage, Stage::Ended { .. }) || self.reduction.is_some();
         let starts = self.may_start() && !ended;
         let concurrency = self.mutable.concurrency;
+        let key = self.key.clone();
+        let may_claim = self.waits_for_claims_of(claims).is_none();
+        let mut claim =
+            |spec: &AcceptedSpec, index| take_claim(claims, spec, &key, index).map_err(|other| words(&other));
         let (Some(run), mut context) = self.map_context(now) else { return };
         if ended {
             run.retire_workers(&mut context, ENDED, now.plus_millis(RETIRE_MILLIS));
         }
-        run.poll_workers(&mut context, starts, concurrency);
+        let claim: &mut Claim<'_> = &mut claim;
+        run.poll_workers(&mut context, starts, concurrency, may_claim.then_some(claim));
         let replies = run.take_replies();
         self.replies.extend(replies);
     }

@@ -11,5 +11,5 @@ pub use durations::Durations;
 pub use session::{Held, Report, Session};
 pub use silence::Silence;
 pub use stock::Stock;
-pub use table::{Ready, WorkerTable};
+pub use table::WorkerTable;
 pub use worker::Worker;

@@ -1,10 +1,11 @@
 //! The workers of a run, and what they are answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use maptask_exchange::{Answer, AttemptId, Grant, HOLD_MILLIS, Request, State};
 
 use crate::core::ids::{Attempt, Index, PodRole, Time};
+use crate::core::phases::Raises;
 use crate::core::port::{ExchangeRefusal, Reply};
 use crate::core::revision::Revision;
 use crate::core::spec::retry::mix;
@@ -20,15 +21,6 @@ pub struct WorkerTable {
     pub(super) workers: BTreeMap<PodRole, Worker>,
     durations: Durations,
     replies: Vec<Reply>,
-}
-
-/// Whether items could start, if workers had room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ready {
-    /// Some could.
-    Some,
-    /// None.
-    Nothing,
 }
 
 impl WorkerTable {
@@ -65,6 +57,20 @@ impl WorkerTable {
     /// A worker's pod is to be created, or was found. `announced`: it can hold nothing that is not known here.
     pub fn add(&mut self, now: Time, role: PodRole, announced: bool) {
         self.workers.entry(role).or_insert_with(|| Worker::new(now, announced));
+    }
+
+    /// The pod of a worker is to have this memory.
+    pub fn make(&mut self, role: PodRole, memory: Raises) {
+        if let Some(worker) = self.workers.get_mut(&role) {
+            worker.memory = memory;
+        }
+    }
+
+    /// The pod of a worker says that it has this memory.
+    pub fn show_memory(&mut self, role: PodRole, memory: Raises) {
+        if let Some(worker) = self.workers.get_mut(&role) {
+            (worker.memory, worker.memory_is_shown) = (memory, true);
+        }
     }
 
     /// A worker's pod is over. Returns the worker, with all that it held.
@@ -180,12 +186,14 @@ impl WorkerTable {
         }
     }
 
-    /// Gives each worker its slots, the first first, as long as there are any.
+    /// Gives each worker its slots, the first first, as long as there are any. One of raised memory runs one program at
+    /// a time.
     pub fn allot(&mut self, each: usize, in_all: usize) {
         // What still runs in those that are to end takes its slots with it.
         let ending = self.workers.values().filter(|worker| !worker.stays()).map(|worker| worker.session.holds());
         let mut in_all = in_all.saturating_sub(ending.sum());
         for worker in self.workers.values_mut().filter(|worker| worker.stop.is_none() && !worker.leaving) {
+            let each = if worker.memory.is_none() { each } else { 1 };
             worker.slots = each.min(in_all);
             in_all -= worker.slots;
         }
@@ -196,11 +204,12 @@ impl WorkerTable {
         self.workers.get_mut(&role).map(|worker| worker.session.take_stock()).unwrap_or_default()
     }
 
-    /// Answers the workers for which there is something, or whose time is over. A worker is idle while nothing is `ready`. Everything up to `written` is recorded.
-    pub fn answer(&mut self, now: Time, written: Revision, ready: Ready) {
+    /// Answers the workers for which there is something, or whose time is over. A worker is idle while nothing is
+    /// `ready` for its memory. Everything up to `written` is recorded.
+    pub fn answer(&mut self, now: Time, written: Revision, ready: &BTreeSet<Raises>) {
         let epoch = self.epoch;
         for worker in self.workers.values_mut() {
-            let idle = worker.session.holds() == 0 && (ready == Ready::Nothing || worker.slots == 0);
+            let idle = worker.session.holds() == 0 && (!ready.contains(&worker.memory) || worker.slots == 0);
             worker.idle_since = worker.idle_since.filter(|_| idle).or_else(|| idle.then_some(now));
             let Some(parked) = worker.parked else { continue };
             let has_news = !worker.grants.is_empty()

@@ -31,7 +31,7 @@ fn grant(index: u32) -> Grant {
 fn a_new_request_releases_the_one_before() {
     let mut table = table();
     table.hear(Time(0), A, 7, request("s", 1)).unwrap();
-    table.answer(Time(0), Revision(0), Ready::Nothing);
+    table.answer(Time(0), Revision(0), &BTreeSet::new());
     assert!(table.take_replies().is_empty(), "nothing to say");
     table.hear(Time(5), A, 8, request("s", 2)).unwrap();
     let replies = table.take_replies();
@@ -45,14 +45,14 @@ fn a_request_is_kept_until_there_is_something_to_say_or_its_time_is_over() {
     table.hear(Time(0), A, 1, request("s", 1)).unwrap();
     table.allot(2, 5);
     table.grant(A, Index(4), Attempt(1), grant(4), false);
-    table.answer(Time(1), Revision(0), Ready::Nothing);
+    table.answer(Time(1), Revision(0), &BTreeSet::new());
     let replies = table.take_replies();
     let answer = replies[0].result.as_ref().unwrap();
     assert_eq!((answer.number, answer.epoch, answer.slots, answer.grants[0].id), (1, 3, 2, AttemptId(4, 1)));
     table.hear(Time(2), A, 2, request("s", 2)).unwrap();
     let until = table.next_wake().unwrap();
     assert!((8_000..=12_010).contains(&until.0), "{until:?}");
-    table.answer(until, Revision(0), Ready::Nothing);
+    table.answer(until, Revision(0), &BTreeSet::new());
     assert_eq!(table.take_replies().len(), 1);
 }
 
@@ -113,7 +113,7 @@ fn a_worker_that_does_not_know_the_leader_gets_its_epoch_and_then_says_everythin
     let running = vec![AttemptId(5, 1)];
     let report = table.hear(Time(0), A, 1, Request { epoch: 2, running: running.clone(), ..request("s", 8) }).unwrap();
     assert!(report == Report::default() && table.awaits_announcements());
-    table.answer(Time(0), Revision(0), Ready::Nothing);
+    table.answer(Time(0), Revision(0), &BTreeSet::new());
     assert_eq!(table.take_replies()[0].result.as_ref().unwrap().epoch, 3);
     let report = table.hear(Time(1), A, 2, Request { running, ..request("s", 9) }).unwrap();
     assert_eq!((report.unknown.len(), table.awaits_announcements()), (1, false));

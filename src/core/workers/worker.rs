@@ -3,6 +3,7 @@
 use maptask_exchange::{AttemptId, Grant};
 
 use crate::core::ids::Time;
+use crate::core::phases::Raises;
 use crate::core::workers::session::Session;
 
 /// One worker.
@@ -34,6 +35,10 @@ pub struct Worker {
     pub(super) grants: Vec<Grant>,
     /// It runs one suspect and nothing else.
     pub(super) alone: bool,
+    /// How often the memory of its containers was raised: as its create said, then as its pod says.
+    pub(super) memory: Raises,
+    /// Whether its pod has said so: under its name there may be one that an earlier leader has made.
+    pub(super) memory_is_shown: bool,
 }
 
 /// A request that is kept.
@@ -60,6 +65,8 @@ impl Worker {
             recalled: Vec::new(),
             grants: Vec::new(),
             alone: false,
+            memory: Raises::NONE,
+            memory_is_shown: false,
         }
     }
 
@@ -73,9 +80,9 @@ impl Worker {
         self.slots
     }
 
-    /// Whether it takes what is granted to it, now.
+    /// Whether it takes what is granted to it, now. One that was silent first has to say what it still holds.
     pub fn is_open(&self) -> bool {
-        self.parked.is_some() && self.stop.is_none() && !self.leaving && self.announced
+        self.parked.is_some() && self.stop.is_none() && !self.leaving && self.announced && !self.silent
     }
 
     /// Whether it counts for what is to be done: it is not about to end.
@@ -93,14 +100,34 @@ impl Worker {
         self.idle_since
     }
 
-    /// Whether it runs one suspect and nothing else.
+    /// Whether what it was granted last is a suspect, which runs alone.
     pub fn is_alone(&self) -> bool {
         self.alone
+    }
+
+    /// Whether it holds a suspect, and runs nothing beside it.
+    pub fn runs_alone(&self) -> bool {
+        self.alone && self.session.holds() > 0
     }
 
     /// Whether nothing has run in it, and it holds nothing.
     pub fn is_fresh(&self) -> bool {
         self.session.begun() == 0 && self.session.holds() == 0
+    }
+
+    /// How often the memory of its containers was raised.
+    pub fn memory(&self) -> Raises {
+        self.memory
+    }
+
+    /// Whether it certainly has this memory. More than that of the template can't be too little.
+    pub fn has_memory(&self, memory: Raises) -> bool {
+        self.memory == memory && (memory.is_none() || self.memory_is_shown)
+    }
+
+    /// Whether nothing but the attempt that it runs, or has just run, can have taken memory in it.
+    pub fn ran_one(&self) -> bool {
+        self.alone || self.session.begun() <= 1
     }
 
     /// Slots for which it holds nothing.

@@ -6,6 +6,7 @@ mod cache_lookup;
 mod cancel;
 mod completion;
 mod creates;
+mod crew;
 mod damage;
 mod endings;
 mod fleet;
@@ -29,6 +30,8 @@ mod template;
 mod turns;
 mod vanished;
 mod words;
+mod worker_cache;
+mod worker_memory;
 mod zero;
 
 use super::Fleet;

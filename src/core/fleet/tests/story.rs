@@ -164,19 +164,25 @@ impl Story {
         plan.to_string().lines().map(str::to_owned).collect()
     }
 
-    fn answer(&mut self, action: &Action) -> Option<Answer> {
-        let uid = "u".to_owned();
+    /// The answer to an action, if it has one.
+    pub(crate) fn answer(&mut self, action: &Action) -> Option<Answer> {
         match action {
-            Action::Create(create) => Some(Answer::Created(create.id(), uid, self.created.clone()?)),
+            Action::Create(create) => {
+                Some(Answer::Created(create.id(), create.blueprint.uid.clone(), self.created.clone()?))
+            }
             Action::Write(write) => {
                 self.version += 1;
-                let (resource_version, status) = (self.version, write.status.clone());
-                self.written = Some(TaskSeen { resource_version, status, ..self.task.clone() });
+                if write.key == key() {
+                    let (resource_version, status) = (self.version, write.status.clone());
+                    self.written = Some(TaskSeen { resource_version, status, ..self.task.clone() });
+                }
                 let written = WriteOutcome::Written { version: self.version, rewritten: 0, uncached: None };
-                Some(Answer::Written(key(), uid, written))
+                Some(Answer::Written(write.key.clone(), write.uid.clone(), written))
             }
             Action::Delete(delete) => Some(Answer::Deleted(delete.id.clone(), delete.task_uid.clone(), self.deleted?)),
-            Action::Check(_) if self.checks => Some(Answer::Checked(key(), uid, CheckOutcome::Good)),
+            Action::Check(check) if self.checks => {
+                Some(Answer::Checked(check.key.clone(), check.uid.clone(), CheckOutcome::Good))
+            }
             Action::EmitEvent(tell) => {
                 self.told.push(tell.clone());
                 None
