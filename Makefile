@@ -6,7 +6,7 @@
 export CLUSTER ?= local
 CARGO ?= cargo
 
-.PHONY: help bench demo test lint test-unit test-simulation test-mutants mutants test-cluster test-faults soak cluster clean-cluster install image crds
+.PHONY: help bench cli demo test lint test-unit test-simulation test-mutants mutants test-cluster test-faults soak cluster clean-cluster install image crds
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 18
@@ -67,6 +67,9 @@ install: ## build the image and install the chart
 
 image: ## build the operator's image with docker, podman or buildah
 	@scripts/image.sh operator
+
+cli: ## build kubectl-maptask as a static binary, with an archive and a manifest for krew
+	@scripts/cli.sh
 
 crds: ## generate the CRD into crds/ and the chart
 	$(CARGO) run --quiet --locked --bin maptask-operator -- crd > target/maptasks.yaml

@@ -8,6 +8,10 @@ scripts/install.sh
 use_cluster
 load_image image-augmentation image-augmentation
 load_image stream-model stream-model
+say "building kubectl-maptask"
+cargo build --quiet --locked --package maptask-cli
+KUBECTL_MAPTASK=$(realpath "${CARGO_TARGET_DIR:-target}")/debug/kubectl-maptask
+export KUBECTL_MAPTASK
 say "running the tests on the cluster"
 cargo test --quiet --locked --test cluster -- --ignored --test-threads 4 "$@"
 

@@ -3,6 +3,7 @@
 //! - [`read`] reads tasks, items, results and logs; it knows no terminal, so that another client can use it.
 //! - [`terminal`] is what reaches the terminal or a pipe.
 //! - [`commands`] has a file for each command; [`follow`] follows a task to its end.
+//! - [`run`] makes manifests of options.
 //! - [`cluster`] is the kubeconfig, [`error`] what went wrong and the exit codes.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
@@ -14,6 +15,7 @@ pub mod csv;
 pub mod error;
 pub mod follow;
 pub mod read;
+pub mod run;
 pub mod terminal;
 
 use std::ffi::OsString;
@@ -38,7 +40,12 @@ pub struct Cli {
 }
 
 /// Runs the program with these arguments, the name of the program first; its exit code.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+pub fn start(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let program = arguments.first().map(std::path::Path::new).and_then(std::path::Path::file_name);
+    if program.is_some_and(|name| name == commands::completion::PROGRAM) {
+        return commands::completion::answer(&arguments[1..]);
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -65,6 +72,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 }
 
 async fn main(cli: &Cli) -> Result<Exit, Failure> {
+    if let Command::Completion(args) = &cli.command {
+        return commands::completion::run(args, &cli.output);
+    }
     let mut app = App::open(&cli.cluster, cli.output.clone()).await?;
     let result = cli.command.run(&mut app).await;
     let finished = app.out.finish();
@@ -86,7 +96,16 @@ mod tests {
             let words = ["kubectl-maptask"].into_iter().chain(line.split(' ')).map(OsString::from);
             assert!(Cli::try_parse_from(words).is_ok(), "{line}");
         }
-        for line in ["logs a", "logs a 1 --failed", "items a --phase lost", "items a --index x", "nothing"] {
+        for line in [
+            "logs a",
+            "logs a 1 --failed",
+            "items a --phase lost",
+            "items a --index x",
+            "nothing",
+            "run --count 3",
+            "scale a",
+            "cancel",
+        ] {
             let words = ["kubectl-maptask"].into_iter().chain(line.split(' ')).map(OsString::from);
             assert!(Cli::try_parse_from(words).is_err(), "{line}");
         }

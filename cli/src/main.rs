@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ExitCode::from(maptask_cli::run(std::env::args_os()).code())
+    ExitCode::from(maptask_cli::start(std::env::args_os()).code())
 }

@@ -7,6 +7,10 @@
 
 mod cache;
 mod cancel;
+mod cli;
+mod cli_changes;
+mod cli_elsewhere;
+mod cli_run;
 mod completion;
 mod crash;
 mod endings;
@@ -19,6 +23,7 @@ mod life;
 mod limits;
 mod namespaced;
 mod network;
+mod plugin;
 mod policies;
 mod readme;
 mod reduce;

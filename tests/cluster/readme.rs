@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use crate::kubectl::{Namespace, program};
+use crate::plugin::maptask;
 use crate::undisturbed;
 
 /// Commands of the README with the lines that it shows after each.
@@ -49,6 +50,11 @@ fn the_readme_shows_what_its_commands_print() {
     let [apply, watch, wait, results] = shown.as_slice() else { panic!("{shown:?}") };
     let run = |command: &str| {
         let command = command.replace('\'', "");
+        if let Some(plugin) = command.strip_prefix("maptask ") {
+            let answer = maptask(&namespace, "", &plugin.split_whitespace().collect::<Vec<_>>());
+            assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{answer:?}");
+            return answer.out;
+        }
         namespace.kubectl(&command.split_whitespace().collect::<Vec<_>>())
     };
     assert_eq!(run(apply.0).lines().collect::<Vec<_>>(), apply.1);

@@ -1,11 +1,19 @@
 //! One file for each command: its options, and what it does.
 
+pub mod cache;
+pub mod change;
+pub mod checks;
+pub mod completion;
+pub mod delete;
+pub mod doctor;
 pub mod failures;
 pub mod items;
 pub mod list;
 mod log_follow;
 pub mod logs;
+pub mod rerun;
 pub mod results;
+pub mod run;
 pub mod status;
 pub mod wait;
 
@@ -18,6 +26,8 @@ use maptask::core::phases::ItemPhase;
 /// A command.
 #[derive(clap::Subcommand, Clone, Debug)]
 pub enum Command {
+    /// Makes a task: one run of the command for each item
+    Run(Box<run::Args>),
     /// Tasks: done, failed, rate, time left, reason
     List(list::Args),
     /// How a task is: counts, rate, time left, what it waits for and what to do, failures
@@ -32,12 +42,31 @@ pub enum Command {
     Logs(logs::Args),
     /// Waits for the end of a task; the exit code says how it ended
     Wait(wait::Args),
+    /// Ends a task with what it has; results stay
+    Cancel(change::Target),
+    /// Starts no more items until `resume`
+    Suspend(change::Target),
+    /// Goes on after `suspend`
+    Resume(change::Target),
+    /// Sets how many items run at the same time
+    Scale(change::ScaleArgs),
+    /// Runs items of a task that has ended again: by default the failed ones
+    Rerun(rerun::Args),
+    /// Deletes tasks, with their pods and results
+    Delete(delete::Args),
+    /// What is cached in a namespace
+    Cache(cache::Args),
+    /// Checks the cluster, the operator, your rights, and what blocks
+    Doctor(doctor::Args),
+    /// Completion in the shell
+    Completion(completion::Args),
 }
 
 impl Command {
     /// Runs it.
     pub async fn run(&self, app: &mut App) -> Result<Exit, Failure> {
         match self {
+            Self::Run(args) => Box::pin(run::run(app, args)).await,
             Self::List(args) => list::run(app, args).await,
             Self::Status(args) => status::run(app, args).await,
             Self::Items(args) => items::run(app, args).await,
@@ -45,6 +74,15 @@ impl Command {
             Self::Results(args) => results::run(app, args).await,
             Self::Logs(args) => logs::run(app, args).await,
             Self::Wait(args) => wait::run(app, args).await,
+            Self::Cancel(target) => change::cancel(app, target).await,
+            Self::Suspend(target) => change::suspend(app, target).await,
+            Self::Resume(target) => change::resume(app, target).await,
+            Self::Scale(args) => change::scale(app, args).await,
+            Self::Rerun(args) => rerun::run(app, args).await,
+            Self::Delete(args) => delete::run(app, args).await,
+            Self::Cache(args) => cache::run(app, args).await,
+            Self::Doctor(args) => doctor::run(app, args).await,
+            Self::Completion(args) => completion::run(args, &app.options),
         }
     }
 }

@@ -1,0 +1,158 @@
+//! `run`: makes a task, or prints its manifest, and may follow it.
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::ResourceExt;
+use kube::api::{DeleteParams, DynamicObject, PostParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Api, api::Preconditions};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::change::{DryRun, FIELD_MANAGER};
+use crate::app::{App, Format};
+use crate::error::{Exit, Failure, code};
+use crate::follow::{self, Follow};
+use crate::run::manifest::generated;
+use crate::run::{Input, ItemsOptions, Manifest, TaskOptions, braces};
+use crate::terminal::words::{counted, size};
+
+/// Makes a task: one run of the command for each item
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// Name of the task
+    #[arg(value_name = "NAME", required_unless_present = "generate_name")]
+    name: Option<String>,
+    /// A name of this and five random characters
+    #[arg(long, value_name = "PREFIX", conflicts_with = "name")]
+    generate_name: Option<String>,
+    #[command(flatten)]
+    items: ItemsOptions,
+    #[command(flatten)]
+    task: TaskOptions,
+    /// Follow it to its end; Ctrl-C leaves it running
+    #[arg(short, long, conflicts_with = "dry_run")]
+    follow: bool,
+    /// Make nothing: print the manifest, or with `server` let the API server check it
+    #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "client")]
+    dry_run: Option<DryRun>,
+    /// Format: yaml, json or name
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    output: Option<Format>,
+    /// The command of each item: {} is the item, {key} a key of it
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// Runs it.
+pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
+    Format::check(args.output, &[Format::Yaml, Format::Json, Format::Name])?;
+    let prefix = args.generate_name.as_deref();
+    let name = args.name.clone().or_else(|| prefix.map(generated)).unwrap_or_default();
+    if let Some(warning) = braces::empty_argument(&args.command) {
+        app.talk.say(format!("warning: {warning}"));
+    }
+    let input = args.items.read()?;
+    let manifest = Manifest::new(&name, &args.task, &input, &args.command)?;
+    if args.dry_run == Some(DryRun::Client) {
+        return print(app, &manifest, args.output.unwrap_or(Format::Yaml), &name);
+    }
+    let dry_run = args.dry_run == Some(DryRun::Server);
+    let made = create(app, &manifest, dry_run).await.map_err(|failure| taken(failure, &name))?;
+    match args.output {
+        Some(Format::Name) => app.out.data(&format!("maptask.maptask.dev/{name}"))?,
+        Some(format) => write(app, format, &made)?,
+        None => app.out.line(created(&name, &input, dry_run))?,
+    }
+    app.out.flush()?;
+    if !args.follow {
+        if !dry_run {
+            app.talk.say(format!("follow it: kubectl maptask status {name} --watch"));
+        }
+        return Ok(Exit::Done);
+    }
+    Box::pin(follow::task(app, &name, &Follow { explain: true, ..Follow::default() })).await
+}
+
+fn created(name: &str, input: &Input, dry_run: bool) -> String {
+    let place = if input.text.is_some() { " in a ConfigMap" } else { "" };
+    let bytes = input.bytes.map(|(bytes, most)| format!(", {} of {}{place}", size(bytes as u64), size(most as u64)));
+    let dry_run = if dry_run { " (server dry run)" } else { "" };
+    let items = counted(input.list.count().get(), "item", "items");
+    format!("maptask.maptask.dev/{name} created ({items}{}){dry_run}", bytes.unwrap_or_default())
+}
+
+fn taken(failure: Failure, name: &str) -> Failure {
+    if failure.message.contains("already exists") {
+        let ways = format!("--generate-name {name}-, kubectl maptask rerun {name}, or kubectl maptask delete {name}");
+        return failure.hint(ways);
+    }
+    failure
+}
+
+/// The manifests, as they can be applied: the items before the task that needs them.
+fn print(app: &mut App, manifest: &Manifest, format: Format, name: &str) -> Result<Exit, Failure> {
+    let objects: Vec<&Value> = manifest.config_map.iter().chain([&manifest.task]).collect();
+    match (format, objects.as_slice()) {
+        (Format::Name, _) => app.out.data(&format!("maptask.maptask.dev/{name}"))?,
+        (Format::Json, [one]) => write(app, format, one)?,
+        (Format::Json, all) => write(app, format, &json!({ "apiVersion": "v1", "kind": "List", "items": all }))?,
+        (_, all) => {
+            for (place, object) in all.iter().enumerate() {
+                if place > 0 {
+                    app.out.data("---")?;
+                }
+                write(app, Format::Yaml, object)?;
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn write(app: &mut App, format: Format, object: &Value) -> Result<(), Failure> {
+    let text = match format {
+        Format::Yaml => serde_yaml::to_string(object).map_err(|error| Failure::new(error.to_string()))?,
+        _ => serde_json::to_string_pretty(object).map_err(|error| Failure::new(error.to_string()))?,
+    };
+    app.out.document(&text)
+}
+
+/// Makes the task, and then the ConfigMap of its items, which it owns from the beginning. A task without its items waits and
+/// says so; if they can't be made, it is taken back.
+async fn create(app: &App, manifest: &Manifest, dry_run: bool) -> Result<Value, Failure> {
+    let session = &app.session;
+    let params = PostParams { dry_run, field_manager: Some(FIELD_MANAGER.to_owned()) };
+    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("maptask.dev", "v1alpha1", "MapTask"));
+    let tasks: Api<DynamicObject> = Api::namespaced_with(session.client.clone(), &session.namespace, &kind);
+    let made = match tasks.create(&params, &parse(&manifest.task)?).await {
+        Ok(made) => made,
+        Err(error) => {
+            if code(&error) == Some(404) {
+                session.check_namespace().await?;
+            }
+            return Err(error.into());
+        }
+    };
+    let mut answer = serde_json::to_value(&made).map_err(|error| Failure::new(error.to_string()))?;
+    if let Some(fields) = answer["metadata"].as_object_mut() {
+        fields.remove("managedFields");
+    }
+    let Some(map) = &manifest.config_map else { return Ok(answer) };
+    let mut map = map.clone();
+    if !dry_run {
+        map["metadata"]["ownerReferences"] = json!([{ "apiVersion": "maptask.dev/v1alpha1", "kind": "MapTask",
+            "name": made.name_any(), "uid": made.uid(), "controller": true }]);
+    }
+    let api = session.api::<ConfigMap>();
+    if let Err(error) = api.create(&params, &parse(&map)?).await {
+        let preconditions = Preconditions { uid: made.uid(), resource_version: None };
+        let gone = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+        let taken_back = dry_run || tasks.delete(&made.name_any(), &gone).await.is_ok();
+        let rest = if taken_back { "nothing was made" } else { "the task is there and waits for it: delete it" };
+        return Err(Failure::from(error).at("the ConfigMap of the items").hint(rest));
+    }
+    Ok(answer)
+}
+
+fn parse<T: DeserializeOwned>(value: &Value) -> Result<T, Failure> {
+    serde_json::from_value(value.clone()).map_err(|error| Failure::new(error.to_string()))
+}
