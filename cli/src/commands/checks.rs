@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use maptask::core::quantity::Quantity;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -97,7 +98,7 @@ pub async fn cluster(session: &Session) -> Result<Check, Failure> {
     })
 }
 
-/// The CRD knows every field of this client. Read from the OpenAPI description, which every user may read.
+/// The CRD knows every field of this client. Read from the API's own description, which every user may read.
 pub async fn crd(session: &Session) -> Check {
     let found: Value = match session.get("/openapi/v3/apis/maptask.dev/v1alpha1", JSON).await {
         Ok(found) => found,
@@ -235,7 +236,7 @@ pub async fn rights(session: &Session) -> Check {
             match post(session, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", &review).await {
                 Ok(answer) if answer["status"]["allowed"] == true => {}
                 Ok(_) => {
-                    denied[place].push(format!("{verb} {}", [*resource, *subresource].join("/").trim_end_matches('/')))
+                    denied[place].push(format!("{verb} {}", [*resource, *subresource].join("/").trim_end_matches('/')));
                 }
                 Err(error) => return not_seen("rights", "ask for your rights", error),
             }
@@ -279,7 +280,7 @@ fn full(quota: &Value) -> Vec<String> {
     let name = quota["metadata"]["name"].as_str().unwrap_or("?");
     let hard = quota["status"]["hard"].as_object().cloned().unwrap_or_default();
     let is_full = |resource: &String, hard: &Value| {
-        let amount = |value: &Value| value.as_str().and_then(|text| maptask::core::quantity::Quantity::parse(text));
+        let amount = |value: &Value| value.as_str().and_then(Quantity::parse);
         match (amount(&quota["status"]["used"][resource]), amount(hard)) {
             (Some(used), Some(hard)) => used >= hard,
             _ => false,

@@ -15,6 +15,7 @@ const MOST_BYTES: usize = 4_096;
 
 /// Runs items of a task that has ended again: by default the failed ones
 #[derive(clap::Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "options of a command line")]
 pub struct Args {
     #[command(flatten)]
     target: Target,

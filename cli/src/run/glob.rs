@@ -87,8 +87,11 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
+/// What fits one character.
+type Fits = Box<dyn Fn(char) -> bool>;
+
 /// What fits the pattern here, and where it goes on.
-fn one(pattern: &[char], place: usize) -> Option<(Box<dyn Fn(char) -> bool>, usize)> {
+fn one(pattern: &[char], place: usize) -> Option<(Fits, usize)> {
     let character = *pattern.get(place)?;
     if character == '?' {
         return Some((Box::new(|_| true), place + 1));

@@ -189,7 +189,7 @@ fn text_of(values: &[Json]) -> (ItemFormat, String) {
     let lines: Option<Vec<String>> = values.iter().map(line).collect();
     match lines {
         Some(lines) => (ItemFormat::Lines, lines.into_iter().map(|line| line + "\n").collect()),
-        None => (ItemFormat::JsonLines, values.iter().map(|value| format!("{}\n", value.text())).collect()),
+        None => (ItemFormat::JsonLines, values.iter().map(|value| value.text().to_owned() + "\n").collect()),
     }
 }
 
@@ -200,8 +200,12 @@ fn is_line(text: &str) -> bool {
 /// Whether the API server keeps a number as it was written.
 fn is_plain(number: &str) -> bool {
     number.parse::<i64>().is_ok_and(|n| n.to_string() == number)
-        || serde_json::from_str::<f64>(number)
-            .is_ok_and(|n| serde_json::Value::from(n).to_string() == number && number.contains('.'))
+        || serde_json::from_str::<f64>(number).is_ok_and(|n| number.contains('.') && number_text(n) == number)
+}
+
+/// As the API server writes it.
+fn number_text(number: f64) -> String {
+    serde_json::Value::from(number).to_string()
 }
 
 fn bytes_of(file: &str) -> Result<Vec<u8>, Failure> {

@@ -127,7 +127,7 @@ impl TaskOptions {
         set("activeDeadlineSeconds", self.deadline.map(Value::from));
         set("ttlSecondsAfterFinished", self.ttl.map(Value::from));
         set("priority", self.priority.map(Value::from));
-        set("suspend", self.suspend.then(|| json!(true)));
+        set("suspend", self.suspend.then_some(json!(true)));
         set("cache", self.cache.as_ref().map(|version| json!({ "version": version })));
         set("workers", self.workers());
         Ok(spec)
@@ -197,7 +197,9 @@ fn template_of(file: &PathBuf) -> Result<Value, Failure> {
         fields.retain(|name, _| name == "metadata" || name == "spec");
         // Those of an object that exists are no part of a template.
         let metadata = fields.get_mut("metadata").and_then(Value::as_object_mut);
-        metadata.into_iter().for_each(|metadata| metadata.retain(|name, _| name == "labels" || name == "annotations"));
+        if let Some(metadata) = metadata {
+            metadata.retain(|name, _| name == "labels" || name == "annotations");
+        }
     }
     Ok(value)
 }
