@@ -75,6 +75,11 @@ async fn main(cli: &Cli) -> Result<Exit, Failure> {
     if let Command::Completion(args) = &cli.command {
         return commands::completion::run(args, &cli.output);
     }
+    if let Command::Run(args) = &cli.command
+        && args.is_offline()
+    {
+        return commands::run::offline(args, &cli.output);
+    }
     let mut app = App::open(&cli.cluster, cli.output.clone()).await?;
     let result = cli.command.run(&mut app).await;
     let finished = app.out.finish();

@@ -9,11 +9,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::change::{DryRun, FIELD_MANAGER};
-use crate::app::{App, Format};
+use crate::app::{App, Format, OutputOptions, streams};
 use crate::error::{Exit, Failure, code};
 use crate::follow::{self, Follow};
 use crate::run::manifest::generated;
 use crate::run::{Input, ItemsOptions, Manifest, TaskOptions, braces};
+use crate::terminal::Out;
 use crate::terminal::words::{counted, size};
 
 /// Makes a task: one run of the command for each item
@@ -43,24 +44,45 @@ pub struct Args {
     command: Vec<String>,
 }
 
+impl Args {
+    /// Whether only the manifest is printed, which needs no cluster.
+    pub fn is_offline(&self) -> bool {
+        self.dry_run == Some(DryRun::Client)
+    }
+
+    fn task_name(&self) -> Result<String, Failure> {
+        Format::check(self.output, &[Format::Yaml, Format::Json, Format::Name])?;
+        let prefix = self.generate_name.as_deref();
+        Ok(self.name.clone().or_else(|| prefix.map(generated)).unwrap_or_default())
+    }
+}
+
+/// Prints the manifest.
+pub fn offline(args: &Args, options: &OutputOptions) -> Result<Exit, Failure> {
+    let name = args.task_name()?;
+    let (mut out, talk) = streams(options);
+    if let Some(warning) = braces::empty_argument(&args.command) {
+        talk.say(format!("warning: {warning}"));
+    }
+    let manifest = Manifest::new(&name, &args.task, &args.items.read()?, &args.command)?;
+    print(&mut out, &manifest, args.output.unwrap_or(Format::Yaml), &name)?;
+    out.finish()?;
+    Ok(Exit::Done)
+}
+
 /// Runs it.
 pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
-    Format::check(args.output, &[Format::Yaml, Format::Json, Format::Name])?;
-    let prefix = args.generate_name.as_deref();
-    let name = args.name.clone().or_else(|| prefix.map(generated)).unwrap_or_default();
+    let name = args.task_name()?;
     if let Some(warning) = braces::empty_argument(&args.command) {
         app.talk.say(format!("warning: {warning}"));
     }
     let input = args.items.read()?;
     let manifest = Manifest::new(&name, &args.task, &input, &args.command)?;
-    if args.dry_run == Some(DryRun::Client) {
-        return print(app, &manifest, args.output.unwrap_or(Format::Yaml), &name);
-    }
     let dry_run = args.dry_run == Some(DryRun::Server);
     let made = create(app, &manifest, dry_run).await.map_err(|failure| taken(failure, &name))?;
     match args.output {
         Some(Format::Name) => app.out.data(&format!("maptask.maptask.dev/{name}"))?,
-        Some(format) => write(app, format, &made)?,
+        Some(format) => write(&mut app.out, format, &made)?,
         None => app.out.line(created(&name, &input, dry_run))?,
     }
     app.out.flush()?;
@@ -90,30 +112,30 @@ fn taken(failure: Failure, name: &str) -> Failure {
 }
 
 /// The manifests, as they can be applied: the items before the task that needs them.
-fn print(app: &mut App, manifest: &Manifest, format: Format, name: &str) -> Result<Exit, Failure> {
+fn print(out: &mut Out, manifest: &Manifest, format: Format, name: &str) -> Result<(), Failure> {
     let objects: Vec<&Value> = manifest.config_map.iter().chain([&manifest.task]).collect();
     match (format, objects.as_slice()) {
-        (Format::Name, _) => app.out.data(&format!("maptask.maptask.dev/{name}"))?,
-        (Format::Json, [one]) => write(app, format, one)?,
-        (Format::Json, all) => write(app, format, &json!({ "apiVersion": "v1", "kind": "List", "items": all }))?,
+        (Format::Name, _) => out.data(&format!("maptask.maptask.dev/{name}"))?,
+        (Format::Json, [one]) => write(out, format, one)?,
+        (Format::Json, all) => write(out, format, &json!({ "apiVersion": "v1", "kind": "List", "items": all }))?,
         (_, all) => {
             for (place, object) in all.iter().enumerate() {
                 if place > 0 {
-                    app.out.data("---")?;
+                    out.data("---")?;
                 }
-                write(app, Format::Yaml, object)?;
+                write(out, Format::Yaml, object)?;
             }
         }
     }
-    Ok(Exit::Done)
+    Ok(())
 }
 
-fn write(app: &mut App, format: Format, object: &Value) -> Result<(), Failure> {
+fn write(out: &mut Out, format: Format, object: &Value) -> Result<(), Failure> {
     let text = match format {
         Format::Yaml => serde_yaml::to_string(object).map_err(|error| Failure::new(error.to_string()))?,
         _ => serde_json::to_string_pretty(object).map_err(|error| Failure::new(error.to_string()))?,
     };
-    app.out.document(&text)
+    out.document(&text)
 }
 
 /// Makes the task, and then the ConfigMap of its items, which it owns from the beginning. A task without its items waits and
