@@ -46,8 +46,12 @@ pub fn answer(command: &mut Command, input: &str) -> Answer {
 
 /// The text with lengths of time replaced: `12 s`, `3 min`, `45s`, `3m12s` are all TIME.
 pub fn timeless(text: &str) -> String {
+    text.split_inclusive('\n').map(timeless_line).collect()
+}
+
+fn timeless_line(line: &str) -> String {
     let mut words: Vec<String> = Vec::new();
-    for word in text.split(' ') {
+    for word in line.split(' ') {
         let bare = word.trim_end_matches([',', '\n', ':']);
         let is_unit = ["s", "min", "h"].contains(&bare);
         if is_unit && words.last().is_some_and(|last| last.parse::<u32>().is_ok()) {
