@@ -13,6 +13,12 @@ fn run(namespace: &Namespace, input: &str, options: &str, command: &[&str]) -> c
     maptask(namespace, input, &words.chain(command.iter().copied()).collect::<Vec<_>>())
 }
 
+/// So many lines of six digits.
+fn numbered(count: u32) -> String {
+    let lines: Vec<String> = (0..count).map(|n| format!("{n:06}")).collect();
+    lines.join("\n") + "\n"
+}
+
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn lines_of_standard_input_become_items_and_the_exit_code_says_how_it_ended() {
@@ -75,7 +81,7 @@ fn a_matrix_csv_and_names_of_files_become_arguments_of_the_command() {
 fn a_list_that_does_not_fit_into_the_spec_is_a_configmap_that_goes_with_its_task() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("cli-map");
-    let lines: String = (0..130_000).map(|n| format!("{n:06}\n")).collect();
+    let lines = numbered(130_000);
     let made = run(&namespace, &lines, "t --image busybox:1.36 --items - --suspend", &["--", "true"]).good();
     assert_eq!(made, "maptask.maptask.dev/t created (130,000 items, 910 KB of 1.0 MB in a ConfigMap)\n");
     namespace.wait("its items", || (namespace.status("t")["items"] == 130_000).then_some(()));
@@ -85,7 +91,7 @@ fn a_list_that_does_not_fit_into_the_spec_is_a_configmap_that_goes_with_its_task
     assert!(item.contains(r#""value":"129999""#), "{item}");
     assert_eq!(maptask(&namespace, "", &["delete", "t"]).good(), "maptask.maptask.dev/t deleted\n");
     namespace.wait("its end", || namespace.get("configmap", "t-items").is_none().then_some(()));
-    let too_many: String = (0..200_000).map(|n| format!("{n:06}\n")).collect();
+    let too_many = numbered(200_000);
     let refused = run(&namespace, &too_many, "t --image busybox:1.36 --items -", &["--", "true"]);
     assert_eq!(refused.code, 2, "{refused:?}");
     assert!(refused.err.starts_with("error: items: 1.4 MB of items, at most 1.0 MB fit\nhint: split"), "{refused:?}");
