@@ -2,7 +2,7 @@
 
 const LEVELS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
 /** Pixels that the map of a whole list is high at most. */
-const HEIGHT = 330;
+const HEIGHT = 340;
 const SINGLE = [24, 16, 12, 8, 6, 5, 4], TILE = [9, 8, 7, 6];
 /** Sizes to zoom to, once a square is one item. From 14 pixels on, a square has a letter. */
 const CLOSER = [6, 10, 16, 24];
@@ -16,14 +16,16 @@ function columns(most) {
 /** The gutter with numbers, the rug, and the room between them. */
 function frame(width) {
   const compact = width < 640;
-  const gutter = compact ? 0 : 58, rug = compact ? 10 : 16;
+  const gutter = compact ? 0 : 54, rug = compact ? 10 : 16;
   return { compact, gutter, rug, inner: Math.max(24, width - gutter - rug) };
 }
 
 function shape(n, width, k, pitch) {
   const room = frame(width);
   const tiles = Math.ceil(n / k);
-  let cols = columns(Math.floor(room.inner / pitch));
+  const most = Math.floor(room.inner / pitch);
+  // Without numbers at the rows, columns need not be round.
+  const cols = room.compact ? Math.max(1, most) : columns(most);
   const rows = Math.ceil(tiles / cols);
   return { n, k, pitch, cols, rows, tiles, ...room };
 }

@@ -16,6 +16,9 @@ import { clock, counted, number, percent, since, span, spaced } from './words.js
 /** Least time between two reads of the planes. */
 const PLANES = 250;
 
+/** What to do, as a sentence. */
+const advice = (todo) => `${todo.charAt(0).toUpperCase()}${todo.slice(1)}.`.replace(/^Nothing:/, 'Nothing to do:');
+
 export class TaskView {
   constructor(about, namespace, name) {
     this.name = { namespace, name };
@@ -85,7 +88,8 @@ export class TaskView {
     this.item.show(index, this.task);
     if (index === null) return;
     if (this.phases.length) this.map.go(index);
-    if (matchMedia('(max-width: 1180px)').matches) this.item.element.scrollIntoView({ block: 'nearest' });
+    // In one column the item is out of sight. At first the page stays at its top.
+    if (this.settled && matchMedia('(max-width: 1180px)').matches) this.item.element.scrollIntoView({ block: 'nearest' });
     this.map.mark();
   }
 
@@ -136,6 +140,7 @@ export class TaskView {
     this.item.task = task;
     if (task.phases !== this.fetched) this.fetch();
     if (this.wanted !== undefined && this.item.index !== this.wanted) this.open(this.wanted);
+    this.settled = true;
     const share = task.items === null ? '' : `${percent(task.ended, task.items, 0)} % · `;
     document.title = `${hasEnded(task) ? `${task.phase} · ` : share}${task.name} · MapTask`;
   }
@@ -187,7 +192,7 @@ export class TaskView {
     if (drawn === this.waited) return;
     this.waited = drawn;
     set(this.waiting, h('h2', { id: 'wait-title' }, glass, `Waiting: ${spaced(w.reason)}`, w.since ? h('span', {}, `since ${clock(w.since)}`) : null),
-      w.todo ? h('p', {}, w.todo.charAt(0).toUpperCase() + w.todo.slice(1), '.') : null, w.message ? h('code', {}, w.message) : null);
+      w.todo ? h('p', {}, advice(w.todo)) : null, w.message ? h('code', {}, w.message) : null);
   }
 
   plot() {

@@ -95,7 +95,8 @@ impl Phases {
         }
     }
 
-    fn plane_bytes(&self) -> Vec<u8> {
+    /// The body of the plain form: three planes of bits, one after the other, each of a byte for eight items.
+    pub fn plane_bytes(&self) -> Vec<u8> {
         let plane_len = (self.count.get() as usize).div_ceil(8);
         let words = self.planes.iter().map(|plane| plane.as_raw_slice().iter().flat_map(|word| word.to_le_bytes()));
         words.flat_map(|bytes| bytes.take(plane_len)).collect()
