@@ -4,6 +4,7 @@
 //! - [`terminal`] is what reaches the terminal or a pipe.
 //! - [`commands`] has a file for each command; [`follow`] follows a task to its end.
 //! - [`run`] makes manifests of options.
+//! - [`ui`] serves a page.
 //! - [`cluster`] is the kubeconfig, [`error`] what went wrong and the exit codes.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
@@ -17,6 +18,7 @@ pub mod follow;
 pub mod read;
 pub mod run;
 pub mod terminal;
+pub mod ui;
 
 use std::ffi::OsString;
 

@@ -60,6 +60,8 @@ pub enum Command {
     Doctor(doctor::Args),
     /// Completion in the shell
     Completion(completion::Args),
+    /// A page on 127.0.0.1 that shows tasks live
+    Ui(crate::ui::Args),
 }
 
 impl Command {
@@ -83,6 +85,7 @@ impl Command {
             Self::Cache(args) => cache::run(app, args).await,
             Self::Doctor(args) => doctor::run(app, args).await,
             Self::Completion(args) => completion::run(args, &app.options),
+            Self::Ui(args) => crate::ui::run(app, args).await,
         }
     }
 }

@@ -39,9 +39,10 @@ pub struct Listed {
     pub message: String,
 }
 
-#[derive(Deserialize)]
+/// A page of the API server's table of tasks, or what one event of its watch has.
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Table {
+pub struct Table {
     #[serde(default)]
     metadata: Meta,
     #[serde(default)]
@@ -50,22 +51,85 @@ struct Table {
     rows: Vec<Row>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Meta {
     #[serde(default, rename = "continue")]
     next: String,
+    #[serde(default)]
+    resource_version: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Column {
     name: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Row {
     cells: Vec<Value>,
     #[serde(default)]
     object: Value,
+}
+
+impl Table {
+    /// A page of the list; what goes into the query beside the limit begins with `&`.
+    pub async fn page(session: &Session, scope: Scope, query: &str) -> Result<Self, kube::Error> {
+        session.get(&format!("{}?limit={PAGE}{query}", path(session, scope)), TABLE).await
+    }
+
+    /// Asks for all changes since this version, for at most these seconds.
+    pub fn watch(
+        session: &Session,
+        scope: Scope,
+        version: &str,
+        seconds: u32,
+    ) -> Result<http::Request<Vec<u8>>, kube::Error> {
+        let path = path(session, scope);
+        let query = format!("watch=true&resourceVersion={}&timeoutSeconds={seconds}", encoded(version));
+        let request = http::Request::get(format!("{path}?{query}")).header(http::header::ACCEPT, TABLE);
+        request.body(Vec::new()).map_err(kube::Error::HttpError)
+    }
+
+    /// The tasks of its rows.
+    pub fn tasks(&self) -> Vec<Listed> {
+        self.rows.iter().map(|row| listed(&self.column_definitions, row)).collect()
+    }
+
+    /// The version of the whole list.
+    pub fn version(&self) -> &str {
+        &self.metadata.resource_version
+    }
+
+    /// Where the next page begins; empty on the last.
+    pub fn next(&self) -> &str {
+        &self.metadata.next
+    }
+
+    /// The version of the last of its objects.
+    pub fn row_version(&self) -> Option<&str> {
+        self.rows.last()?.object["metadata"]["resourceVersion"].as_str()
+    }
+
+    /// Of a watch only the first table has columns: keeps them for the others.
+    pub fn keep_columns(&mut self, known: &mut Columns) {
+        if self.column_definitions.is_empty() {
+            self.column_definitions.clone_from(&known.0);
+        } else {
+            known.0.clone_from(&self.column_definitions);
+        }
+    }
+}
+
+/// The columns of a watch.
+#[derive(Default)]
+pub struct Columns(Vec<Column>);
+
+fn path(session: &Session, scope: Scope) -> String {
+    match scope {
+        Scope::Namespace => format!("/apis/maptask.dev/v1alpha1/namespaces/{}/maptasks", session.namespace),
+        Scope::All => "/apis/maptask.dev/v1alpha1/maptasks".to_owned(),
+    }
 }
 
 /// Whose tasks are listed.
@@ -79,19 +143,14 @@ pub enum Scope {
 
 /// All tasks, in pages, in the order of the API server: namespace, then name.
 pub async fn list(session: &Session, scope: Scope, selector: Option<&str>) -> Result<Vec<Listed>, Failure> {
-    let namespace = match scope {
-        Scope::Namespace => format!("namespaces/{}/", session.namespace),
-        Scope::All => String::new(),
-    };
     let mut tasks = Vec::new();
     let mut next = String::new();
     loop {
         let selector = selector.map(|text| format!("&labelSelector={}", encoded(text))).unwrap_or_default();
         let from = if next.is_empty() { String::new() } else { format!("&continue={}", encoded(&next)) };
-        let path = format!("/apis/maptask.dev/v1alpha1/{namespace}maptasks?limit={PAGE}{selector}{from}");
-        let table: Table = session.get(&path, TABLE).await?;
-        tasks.extend(table.rows.iter().map(|row| listed(&table.column_definitions, row)));
-        next = table.metadata.next;
+        let table = Table::page(session, scope, &format!("{selector}{from}")).await?;
+        tasks.extend(table.tasks());
+        table.next().clone_into(&mut next);
         if next.is_empty() {
             return Ok(tasks);
         }

@@ -43,7 +43,8 @@ pub fn spec(task: &Task) -> Value {
         let end = (0..=SPEC_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         let all = text.len();
         text.truncate(end);
-        text = format!("{text}\n… {} of {all} bytes are left out: kubectl get maptask {} -o yaml", all - end, task.name());
+        text =
+            format!("{text}\n… {} of {all} bytes are left out: kubectl get maptask {} -o yaml", all - end, task.name());
     }
     json!({ "text": text })
 }
@@ -108,7 +109,8 @@ mod tests {
     #[test]
     fn a_long_spec_is_cut_and_says_so() {
         let values: Vec<String> = (0..40_000).map(|n| format!("värde {n}")).collect();
-        let text = spec(&task(&json!({ "items": { "values": values } }), &json!({})))["text"].as_str().unwrap().to_owned();
+        let text =
+            spec(&task(&json!({ "items": { "values": values } }), &json!({})))["text"].as_str().unwrap().to_owned();
         assert!(text.len() < SPEC_BYTES + 200);
         assert!(text.ends_with("bytes are left out: kubectl get maptask t -o yaml"), "{}", &text[text.len() - 100..]);
     }

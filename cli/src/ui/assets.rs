@@ -63,7 +63,8 @@ mod tests {
     fn no_script_makes_markup_code_or_styles_of_texts() {
         for (path, kind, content) in FILES {
             let content = text(content);
-            let bad = ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "cssText"];
+            let bad =
+                ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "cssText"];
             if kind == SCRIPT {
                 assert_eq!(bad.iter().find(|word| content.contains(**word)), None, "{path}");
                 assert!(!content.contains("'style'") && !content.contains("style:"), "{path} has an inline style");

@@ -25,7 +25,8 @@ pub fn open(url: &str) -> Option<Opened> {
         return None;
     }
     let file = write(url).ok()?;
-    let quiet = |command: &mut Command| command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let quiet =
+        |command: &mut Command| command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     quiet(Command::new(program).arg(&file.0)).ok()?;
     Some(file)
 }
@@ -37,7 +38,9 @@ fn write(url: &str) -> std::io::Result<Opened> {
     // Never a file or link that somebody else has put there.
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     let opened = Opened(path);
-    let page = format!("<!doctype html><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0;url={url}\"><title>MapTask</title>\n");
+    let page = format!(
+        "<!doctype html><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0;url={url}\"><title>MapTask</title>\n"
+    );
     file.write_all(page.as_bytes())?;
     Ok(opened)
 }

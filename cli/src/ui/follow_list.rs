@@ -11,7 +11,7 @@ use super::outbox::Outbox;
 use super::wire;
 use crate::cluster::Session;
 use crate::error::Failure;
-use crate::read::list::{Listed, Scope, Table, encoded};
+use crate::read::list::{Columns, Listed, Scope, Table, encoded};
 
 /// Seconds after which the API server ends a watch; it is opened again.
 const WATCH: u32 = 290;
@@ -37,15 +37,15 @@ pub struct Tasks {
 impl Tasks {
     /// Reads the list.
     pub async fn read(&self) -> Result<Snapshot, kube::Error> {
-        let (mut tasks, mut version, mut next) = (Vec::new(), String::new(), String::new());
+        let (mut tasks, mut next) = (Vec::new(), String::new());
         loop {
             let more = if next.is_empty() { String::new() } else { format!("&continue={}", encoded(&next)) };
             let page = Table::page(&self.session, self.scope, &more).await?;
             tasks.extend(page.tasks());
-            version = page.version().to_owned();
-            next = page.next().to_owned();
+            page.next().clone_into(&mut next);
             if next.is_empty() {
-                return Ok(Snapshot { tasks, version });
+                // All pages are of the same version.
+                return Ok(Snapshot { tasks, version: page.version().to_owned() });
             }
         }
     }
@@ -76,7 +76,7 @@ impl Tasks {
     async fn watch(&self, version: &mut String, outbox: &Outbox, wait: &mut Duration) -> Result<(), kube::Error> {
         let request = Table::watch(&self.session, self.scope, version, WATCH)?;
         let mut events = std::pin::pin!(self.session.client.request_events::<Table>(request).await?);
-        let mut columns = None;
+        let mut columns = Columns::default();
         while let Some(event) = events.try_next().await? {
             *wait = FIRST_WAIT;
             let (mut table, is_gone) = match event {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use jiff::Timestamp;
-use kube::runtime::watcher::{self, Config, Event, watcher};
 use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Config, Event, watcher};
 use serde_json::json;
 
 use super::outbox::Outbox;

@@ -23,7 +23,8 @@ impl Token {
     pub fn new() -> std::io::Result<Self> {
         let mut bytes = [0; TOKEN];
         std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        let digit = |four: u8| char::from_digit(u32::from(four), 16);
+        Ok(Self(bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(digit).collect()))
     }
 
     /// As it stands in the address.

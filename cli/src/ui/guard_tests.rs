@@ -74,7 +74,9 @@ fn a_name_of_somebody_else_that_leads_here_is_refused_whatever_it_sends() {
 fn another_site_is_refused_by_its_origin() {
     let host = "127.0.0.1:4000";
     assert_eq!(from(host, &[("origin", "http://127.0.0.1:4000")]), 200);
-    for origin in ["null", "http://evil.com", "http://127.0.0.1:4001", "http://localhost:4000", "https://127.0.0.1:4000", ""] {
+    for origin in
+        ["null", "http://evil.com", "http://127.0.0.1:4001", "http://localhost:4000", "https://127.0.0.1:4000", ""]
+    {
         assert_eq!(from(host, &[("origin", origin)]), 403, "{origin}");
     }
     assert_eq!(from(host, &[("origin", "http://127.0.0.1:4000"), ("origin", "null")]), 403);
@@ -135,7 +137,9 @@ fn without_the_token_there_are_no_data() {
     let (right, wrong) = (bearer(), format!("Bearer {}", "0".repeat(64)));
     assert_eq!(ask("GET", "/api/about", &[host]), 401);
     assert_eq!(ask("GET", "/api/about", &[host, ("authorization", &wrong)]), 401);
-    for text in ["", "Bearer", "Bearer ", &right[..right.len() - 1], &format!("{right}0"), &right[7..], &right.to_uppercase()] {
+    for text in
+        ["", "Bearer", "Bearer ", &right[..right.len() - 1], &format!("{right}0"), &right[7..], &right.to_uppercase()]
+    {
         assert_eq!(ask("GET", "/api/about", &[host, ("authorization", text)]), 401, "{text}");
     }
     let twice = [host, ("authorization", right.as_str()), ("authorization", right.as_str())];

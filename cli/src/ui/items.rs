@@ -29,7 +29,13 @@ const WORKER_BYTES: i64 = 4 * 1024 * 1024;
 const PODS: u32 = 50;
 
 /// Items from an index on, in these phases (all, if there are none).
-pub async fn page(session: &Session, task: &Task, from: u32, limit: usize, phases: &[ItemPhase]) -> Result<Value, Problem> {
+pub async fn page(
+    session: &Session,
+    task: &Task,
+    from: u32,
+    limit: usize,
+    phases: &[ItemPhase],
+) -> Result<Value, Problem> {
     let items = Items::read(session, task).await?;
     let wanted = Selection::new(&[(from, u32::MAX)], phases);
     let mut found: Vec<u32> =
@@ -64,7 +70,11 @@ pub async fn one(session: &Session, task: &Task, index: u32) -> Result<Value, Pr
     let mut item = wire::item(&row, Extent::Whole);
     item["unknown"] = json!(items.unknown());
     // Of a worker's pod nobody knows which items it has had.
-    let pods = if task.spec.workers.is_some() { Vec::new() } else { pods(session, task, &index.to_string()).await.unwrap_or_default() };
+    let pods = if task.spec.workers.is_some() {
+        Vec::new()
+    } else {
+        pods(session, task, &index.to_string()).await.unwrap_or_default()
+    };
     item["pods"] = pods.iter().map(ItemPod::json).collect();
     Ok(item)
 }
@@ -125,7 +135,9 @@ fn nothing(note: &str) -> Value {
 async fn own_lines(session: &Session, task: &Task, index: u32) -> Result<Value, Problem> {
     let pods = pods(session, task, &index.to_string()).await?;
     let Some(pod) = pods.last() else {
-        return Ok(nothing("No pod of this item exists. Finished pods go a minute after their end (spec.finishedPods)."));
+        return Ok(nothing(
+            "No pod of this item exists. Finished pods go a minute after their end (spec.finishedPods).",
+        ));
     };
     let container = container(task);
     let params = LogParams {
@@ -153,7 +165,7 @@ async fn worker_lines(session: &Session, task: &Task, index: u32) -> Result<Valu
             limit_bytes: Some(WORKER_BYTES),
             ..LogParams::default()
         };
-        let of_item = |line: &[u8]| item_of(line).filter(|(item, _)| *item == index).is_some();
+        let of_item = |line: &[u8]| item_of(line).is_some_and(|(item, _)| item == index);
         let found = lines(session, &pod.name, &params, |line| of_item(line).then(|| strip(line))).await;
         let Ok(mut lines) = found else { continue };
         if !lines.is_empty() {

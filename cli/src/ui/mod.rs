@@ -4,21 +4,21 @@
 //! - [`follow_list`] and [`follow_task`] watch, [`outbox`] is what a page has yet to read, [`wire`] the shapes.
 //! - [`items`], [`about`] and [`verbs`] are single requests; [`assets`] the files.
 
-mod about;
-mod assets;
-mod browser;
-mod follow_list;
-mod follow_task;
-mod guard;
-mod items;
-mod outbox;
-mod page;
+pub mod about;
+pub mod assets;
+pub mod browser;
+pub mod follow_list;
+pub mod follow_task;
+pub mod guard;
+pub mod items;
+pub mod outbox;
+pub mod page;
 #[cfg(test)]
 mod palette;
-mod reply;
-mod server;
-mod verbs;
-mod wire;
+pub mod reply;
+pub mod server;
+pub mod verbs;
+pub mod wire;
 
 use std::sync::Arc;
 
@@ -50,7 +50,8 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
     let changes = if args.read_only { Changes::None } else { Changes::Allowed };
     let token = guard::Token::new().map_err(|error| Failure::from(error).at("/dev/urandom"))?;
     let taken = |error: std::io::Error| {
-        Failure::new(format!("127.0.0.1:{}: {error}", args.port)).hint("choose another port, or --port 0 for a free one")
+        Failure::new(format!("127.0.0.1:{}: {error}", args.port))
+            .hint("choose another port, or --port 0 for a free one")
     };
     let listener = server::listen(args.port).await.map_err(taken)?;
     let address = listener.local_addr()?;

@@ -39,7 +39,8 @@ impl Outbox {
         self.news.notify_one();
     }
 
-    fn take(&self) -> Option<Bytes> {
+    /// The oldest event that was not read yet.
+    pub fn take(&self) -> Option<Bytes> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let key = waiting.order.pop_front()?;
         waiting.frames.remove(&key)

@@ -267,7 +267,14 @@ impl Page {
         }
     }
 
-    async fn read(&self, session: &Session, name: &str, of: Of, text: Option<&str>, headers: &HeaderMap) -> Result<Reply, Problem> {
+    async fn read(
+        &self,
+        session: &Session,
+        name: &str,
+        of: Of,
+        text: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Result<Reply, Problem> {
         let task = self.task(session, name).await?;
         let value = match of {
             Of::Planes => return planes(&task, headers),
@@ -287,7 +294,14 @@ impl Page {
         Ok(reply_json(&value))
     }
 
-    async fn change<B>(&self, session: &Session, name: &str, verb: Verb, headers: &HeaderMap, body: B) -> Result<Reply, Problem>
+    async fn change<B>(
+        &self,
+        session: &Session,
+        name: &str,
+        verb: Verb,
+        headers: &HeaderMap,
+        body: B,
+    ) -> Result<Reply, Problem>
     where
         B: HttpBody<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -311,7 +325,8 @@ impl Page {
 fn planes(task: &Task, headers: &HeaderMap) -> Result<Reply, Problem> {
     let (phases, _) = task.decode()?.ok_or_else(|| Problem::not_found("the task has no items yet"))?;
     let plain = phases.plane_bytes();
-    let takes_gzip = headers.get(ACCEPT_ENCODING).and_then(|text| text.to_str().ok()).is_some_and(|text| text.contains("gzip"));
+    let takes_gzip =
+        headers.get(ACCEPT_ENCODING).and_then(|text| text.to_str().ok()).is_some_and(|text| text.contains("gzip"));
     let packed = takes_gzip.then(|| gzip(&plain)).and_then(Result::ok);
     let is_packed = packed.is_some();
     let mut reply = bytes("application/octet-stream", packed.unwrap_or(plain));

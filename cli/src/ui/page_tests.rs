@@ -36,7 +36,9 @@ fn get(path: &str, page: &Page) -> String {
 async fn every_answer_has_the_headers_that_protect_the_page() {
     let page = page(Changes::Allowed);
     let refused = "GET / HTTP/1.1\r\nHost: evil.com\r\nConnection: close\r\n\r\n".to_owned();
-    for (request, status) in [(get("/", &page), 200), (get("/api/about", &page), 200), (get("/api/x", &page), 404), (refused, 403)] {
+    for (request, status) in
+        [(get("/", &page), 200), (get("/api/about", &page), 200), (get("/api/x", &page), 404), (refused, 403)]
+    {
         let answer = raw(&page, &request).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
         let head = answer.split_once("\r\n\r\n").unwrap().0.to_lowercase();
@@ -78,7 +80,8 @@ async fn a_request_line_with_another_address_and_a_websocket_are_refused_by_the_
     let page = page(Changes::Allowed);
     let absolute = raw(&page, &get("http://evil.com/api/about", &page)).await;
     assert!(absolute.starts_with("HTTP/1.1 400"), "{absolute}");
-    let upgrade = "Upgrade: websocket\r\nConnection: Upgrade, close\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let upgrade =
+        "Upgrade: websocket\r\nConnection: Upgrade, close\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n";
     let upgraded = raw(&page, &get("/api/events", &page).replace("Connection: close\r\n\r\n", upgrade)).await;
     assert!(upgraded.starts_with("HTTP/1.1 400"), "{upgraded}");
     let head = raw(&page, &get("/", &page).replace("GET", "HEAD")).await;
@@ -149,9 +152,19 @@ fn paths_are_plain_names_and_nothing_passes_through() {
     let route = |path| route(&Method::GET, path);
     assert_eq!(route("/api/tasks/ns/a.b-c/items/17/log"), Some(Route::Task("ns", "a.b-c", Of::Log(17))));
     let wrong = [
-        "/api/tasks/ns/../x/events", "/api/tasks/ns//events", "/api/tasks/ns/t%2fx/events", "/api/tasks/ns/T/events",
-        "/api/tasks/ns/t/items/-1", "/api/tasks/ns/t/items/17/exec", "/api/tasks/ns/t/secrets", "/api/tasks/ns/-t/spec",
-        "/api/v1/namespaces/ns/secrets", "/apis/maptask.dev", "/api/", "/api/events/", "/api/tasks/ns/t/suspend",
+        "/api/tasks/ns/../x/events",
+        "/api/tasks/ns//events",
+        "/api/tasks/ns/t%2fx/events",
+        "/api/tasks/ns/T/events",
+        "/api/tasks/ns/t/items/-1",
+        "/api/tasks/ns/t/items/17/exec",
+        "/api/tasks/ns/t/secrets",
+        "/api/tasks/ns/-t/spec",
+        "/api/v1/namespaces/ns/secrets",
+        "/apis/maptask.dev",
+        "/api/",
+        "/api/events/",
+        "/api/tasks/ns/t/suspend",
     ];
     for path in wrong {
         assert_eq!(route(path), None, "{path}");

@@ -1,5 +1,7 @@
 //! Can the colours of the page be told apart? Computed from its style sheet, for normal and other colour vision.
 
+#![allow(clippy::many_single_char_names, reason = "the formulas' own letters")]
+
 /// The colours of the phases, by the names of the style sheet.
 const PHASES: [&str; 6] = ["succeeded", "cached", "running", "failed", "pending", "cancelled"];
 /// Least contrast of a shape to what it is on (WCAG 1.4.11), and of text (WCAG 1.4.3).
@@ -31,9 +33,18 @@ fn contrast(a: Linear, b: Linear) -> f64 {
 /// How a colour looks without one kind of cones (Machado, Oliveira and Fernandes 2009, severity 1).
 const VISIONS: [(&str, [[f64; 3]; 3]); 4] = [
     ("normal", [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
-    ("protanopia", [[0.152_286, 1.052_583, -0.204_868], [0.114_503, 0.786_281, 0.099_216], [-0.003_882, -0.048_116, 1.051_998]]),
-    ("deuteranopia", [[0.367_322, 0.860_646, -0.227_968], [0.280_085, 0.672_501, 0.047_413], [-0.011_820, 0.042_940, 0.968_881]]),
-    ("tritanopia", [[1.255_528, -0.076_749, -0.178_779], [-0.078_411, 0.930_809, 0.147_602], [0.004_733, 0.691_367, 0.303_900]]),
+    (
+        "protanopia",
+        [[0.152_286, 1.052_583, -0.204_868], [0.114_503, 0.786_281, 0.099_216], [-0.003_882, -0.048_116, 1.051_998]],
+    ),
+    (
+        "deuteranopia",
+        [[0.367_322, 0.860_646, -0.227_968], [0.280_085, 0.672_501, 0.047_413], [-0.011_820, 0.042_940, 0.968_881]],
+    ),
+    (
+        "tritanopia",
+        [[1.255_528, -0.076_749, -0.178_779], [-0.078_411, 0.930_809, 0.147_602], [0.004_733, 0.691_367, 0.303_900]],
+    ),
 ];
 
 fn seen(c: Linear, vision: [[f64; 3]; 3]) -> Linear {
@@ -72,10 +83,18 @@ fn distance(one: [f64; 3], two: [f64; 3]) -> f64 {
     let (l, c) = (f64::midpoint(l1, l2), f64::midpoint(c1, c2));
     let mut h = h1 + h2;
     if c1 * c2 != 0.0 {
-        h = if (h1 - h2).abs() <= 180.0 { h / 2.0 } else if h < 360.0 { (h + 360.0) / 2.0 } else { (h - 360.0) / 2.0 };
+        h = if (h1 - h2).abs() <= 180.0 {
+            h / 2.0
+        } else if h < 360.0 {
+            f64::midpoint(h, 360.0)
+        } else {
+            f64::midpoint(h, -360.0)
+        };
     }
-    let t = 1.0 - 0.17 * (h - 30.0).to_radians().cos() + 0.24 * (2.0 * h).to_radians().cos()
-        + 0.32 * (3.0 * h + 6.0).to_radians().cos() - 0.20 * (4.0 * h - 63.0).to_radians().cos();
+    let t = 1.0 - 0.17 * (h - 30.0).to_radians().cos()
+        + 0.24 * (2.0 * h).to_radians().cos()
+        + 0.32 * (3.0 * h + 6.0).to_radians().cos()
+        - 0.20 * (4.0 * h - 63.0).to_radians().cos();
     let (dl, dc) = (l2 - l1, c2 - c1);
     let sl = 1.0 + 0.015 * (l - 50.0).powi(2) / (20.0 + (l - 50.0).powi(2)).sqrt();
     let (sc, sh) = (1.0 + 0.045 * c, 1.0 + 0.015 * c * t);
@@ -113,9 +132,21 @@ fn every_phase_stands_out_from_its_card() {
 #[test]
 fn every_text_can_be_read_on_what_it_is_on() {
     let pairs = [
-        ("ink", "page"), ("ink", "card"), ("ink", "sunk"), ("soft", "page"), ("soft", "card"), ("soft", "sunk"),
-        ("soft", "amber-card"), ("ink", "amber-card"), ("amber-text", "amber-card"), ("amber-text", "page"),
-        ("red-text", "card"), ("red-text", "page"), ("card", "ink"), ("term-text", "term"), ("term-soft", "term"),
+        ("ink", "page"),
+        ("ink", "card"),
+        ("ink", "sunk"),
+        ("soft", "page"),
+        ("soft", "card"),
+        ("soft", "sunk"),
+        ("soft", "amber-card"),
+        ("ink", "amber-card"),
+        ("amber-text", "amber-card"),
+        ("amber-text", "page"),
+        ("red-text", "card"),
+        ("red-text", "page"),
+        ("card", "ink"),
+        ("term-text", "term"),
+        ("term-soft", "term"),
     ];
     for theme in Theme::both() {
         for (text, on) in pairs {

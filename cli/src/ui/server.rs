@@ -31,13 +31,10 @@ pub async fn serve(listener: TcpListener, page: Arc<Page>) {
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let Ok(permit) = room.clone().acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(_) => {
-                // Out of files: until some are closed.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of files: until some are closed.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
         };
         let page = page.clone();
         connections.spawn(async move {

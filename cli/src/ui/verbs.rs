@@ -131,7 +131,9 @@ fn done(task: &Task, verb: Verb, wanted: &Wanted) -> String {
     match verb {
         Verb::Suspend => format!("Suspended. {} run to their end.", counted(counts.running, "item", "items")),
         Verb::Resume => format!("Resumed. {} may start.", counted(counts.pending, "item", "items")),
-        Verb::Scale => format!("At most {} at once from now on.", counted(wanted.concurrency.unwrap_or(0), "item", "items")),
+        Verb::Scale => {
+            format!("At most {} at once from now on.", counted(wanted.concurrency.unwrap_or(0), "item", "items"))
+        }
         Verb::Rerun => format!("The rerun of {name} is requested."),
         Verb::Cancel => {
             let rest = counted(counts.pending.saturating_add(counts.running), "item", "items");

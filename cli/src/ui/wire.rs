@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Timestamp;
-use maptask::api::{FailureGroup, Items, ItemCounts};
+use maptask::api::{FailureGroup, ItemCounts, Items};
 use serde_json::{Value, json};
 
 use crate::read::left::{Left, left, rate};
@@ -38,7 +38,8 @@ pub fn phases_key(task: &Task) -> Option<String> {
 /// One task.
 pub fn task(task: &Task, now: Timestamp) -> Value {
     let (status, spec) = (&task.status, &task.spec);
-    let time = |time: Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>| time.map(|time| time.0.to_string());
+    let time =
+        |time: Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>| time.map(|time| time.0.to_string());
     let (seconds, unknown) = match left(task, now) {
         Left::About(seconds) => (Some(seconds), None),
         Left::Unknown(why) => (None, Some(why)),
@@ -116,7 +117,8 @@ fn progress(task: &Task) -> Option<Value> {
         }
         samples.push(sums);
     }
-    let time = |time: &Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>| time.as_ref().map(|t| t.0.to_string());
+    let time =
+        |time: &Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>| time.as_ref().map(|t| t.0.to_string());
     Some(json!({ "start": time(&progress.start_time), "time": time(&progress.time), "samples": samples }))
 }
 
@@ -153,7 +155,8 @@ mod tests {
 
     #[test]
     fn samples_become_sums_from_the_start_on() {
-        let progress = json!({ "startTime": "2026-03-01T14:00:00Z", "strideSeconds": 1, "samples": "0,0,0;60,500,2;60,480,0" });
+        let progress =
+            json!({ "startTime": "2026-03-01T14:00:00Z", "strideSeconds": 1, "samples": "0,0,0;60,500,2;60,480,0" });
         let sent = task(&of(&json!({}), &json!({ "progress": progress })), now());
         assert_eq!(sent["progress"]["samples"], json!([[0, 0, 0], [60, 500, 2], [120, 980, 2]]));
         assert_eq!(sent["progress"]["start"], "2026-03-01T14:00:00Z");
@@ -191,7 +194,8 @@ mod tests {
     fn a_long_value_is_cut_in_the_table_and_whole_in_the_item() {
         let long = "ä".repeat(1000);
         let value = serde_json::from_value(json!(long)).unwrap();
-        let row = ItemRow { index: 7, phase: ItemPhase::Failed, attempts: 3, value: Some(value), result: None, why: None };
+        let row =
+            ItemRow { index: 7, phase: ItemPhase::Failed, attempts: 3, value: Some(value), result: None, why: None };
         let length = |extent| item(&row, extent)["value"].as_str().unwrap().chars().count();
         assert_eq!((length(Extent::Cell), length(Extent::Whole)), (CELL + 1, 1002));
     }
