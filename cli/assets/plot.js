@@ -78,10 +78,12 @@ function label(at, y, words, width) {
 function sums(task, samples, now, end, span, x, width, start) {
   const high = 92, base = high - 18, all = Math.max(1, task.items ?? samples.at(-1)[1]);
   const y = (v) => base - (base - 8) * v / all;
-  const path = samples.map(([t, e], i) => `${i ? 'L' : 'M'}${x(t).toFixed(1)} ${y(e).toFixed(1)}`).join('');
-  const ended = samples.at(-1)[1], at = x(now), parts = [axis(x, steps(all), y, short, width)];
+  const ended = Math.max(samples.at(-1)[1], task.ended);
+  const known = task.completed ? samples : [...samples, [now, ended]];
+  const path = known.map(([t, e], i) => `${i ? 'L' : 'M'}${x(t).toFixed(1)} ${y(e).toFixed(1)}`).join('');
+  const at = x(now), parts = [axis(x, steps(all), y, short, width)];
   const first = x(samples[0][0]).toFixed(1);
-  parts.push(s('path', { d: `${path}L${x(samples.at(-1)[0]).toFixed(1)} ${base}L${first} ${base}Z`, fill: 'var(--fill)' }),
+  parts.push(s('path', { d: `${path}L${x(known.at(-1)[0]).toFixed(1)} ${base}L${first} ${base}Z`, fill: 'var(--fill)' }),
     s('path', { d: path, fill: 'none', stroke: 'var(--succeeded)', 'stroke-width': 1.8, 'stroke-linejoin': 'round' }));
   if (!task.completed && end > now) {
     const seen = Math.min(end, span), goal = ended + (all - ended) * (seen - now) / (end - now);
