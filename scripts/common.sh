@@ -36,6 +36,16 @@ needs_cargo() {
   command -v cargo >/dev/null || die "Rust is missing: install it with rustup (1.95 or newer)"
 }
 
+# needs_browser: the browser of the page's tests; CHROMIUM names another one.
+needs_browser() {
+  command -v "${CHROMIUM:-chromium}" >/dev/null && return
+  [[ -z ${CHROMIUM:-} ]] || die "CHROMIUM=$CHROMIUM is no program"
+  { ((EUID == 0)) && command -v apt-get >/dev/null; } || die "chromium is missing: install it, or set CHROMIUM"
+  say "installing chromium, for the tests of the page"
+  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium; } >/dev/null 2>&1 ||
+    die "chromium can't be installed: apt-get install chromium"
+}
+
 # load_image NAME PACKAGE: built, and where the local cluster's node finds it. A cluster that is given pulls what was pushed.
 load_image() {
   [[ $CLUSTER == local ]] || return 0

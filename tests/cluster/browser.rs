@@ -1,4 +1,4 @@
-//! A real browser without a window, driven by its DevTools protocol over two pipes.
+//! A real browser without a window, driven by its debugging protocol over two pipes.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -44,7 +44,10 @@ impl Browser {
         let mut command = program("chromium", "CHROMIUM");
         let chromium = command.get_program().to_owned();
         let found = command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        assert!(found.is_ok_and(|status| status.success()), "chromium is missing: apt-get install chromium, or set CHROMIUM");
+        assert!(
+            found.is_ok_and(|status| status.success()),
+            "chromium is missing: apt-get install chromium, or set CHROMIUM"
+        );
         // The browser reads its commands from descriptor 3 and answers on 4.
         let script = r#"exec "$0" --headless=new --no-sandbox --disable-gpu --no-first-run --remote-debugging-pipe \
             --user-data-dir="$1/profile" about:blank 3<"$1/to" 4>"$1/from""#;
@@ -65,8 +68,9 @@ impl Browser {
         let (session, complaints) = (String::new(), Vec::new());
         let mut browser = Self { child, folder, to, from: receive, session, number: 0, complaints };
         let target = browser.call("Target.createTarget", &json!({ "url": "about:blank" }));
-        let attached = browser.call("Target.attachToTarget", &json!({ "targetId": target["targetId"], "flatten": true }));
-        browser.session = attached["sessionId"].as_str().unwrap().to_owned();
+        let attached =
+            browser.call("Target.attachToTarget", &json!({ "targetId": target["targetId"], "flatten": true }));
+        attached["sessionId"].as_str().unwrap().clone_into(&mut browser.session);
         for domain in ["Page", "Runtime", "Log"] {
             browser.call(&format!("{domain}.enable"), &json!({}));
         }
@@ -150,7 +154,13 @@ impl Browser {
 
     /// Presses a key, for whatever has the focus.
     pub fn key(&mut self, key: &str) {
-        let text = if key.chars().count() == 1 { key } else if key == "Enter" { "\r" } else { "" };
+        let text = if key.chars().count() == 1 {
+            key
+        } else if key == "Enter" {
+            "\r"
+        } else {
+            ""
+        };
         let code = match key {
             "Enter" => 13,
             "Tab" => 9,
@@ -168,7 +178,10 @@ impl Browser {
             event["text"] = json!(text);
         }
         self.call("Input.dispatchKeyEvent", &event);
-        self.call("Input.dispatchKeyEvent", &json!({ "type": "keyUp", "key": key, "code": key, "windowsVirtualKeyCode": code }));
+        self.call(
+            "Input.dispatchKeyEvent",
+            &json!({ "type": "keyUp", "key": key, "code": key, "windowsVirtualKeyCode": code }),
+        );
     }
 
     /// Clicks an element, as a mouse does.
@@ -190,8 +203,12 @@ impl Browser {
         let answer = self.call("Page.captureScreenshot", &json!({ "format": "png" }));
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/page");
         std::fs::create_dir_all(&folder).unwrap();
-        let mut base64 = Command::new("base64").arg("-d").stdin(Stdio::piped())
-            .stdout(File::create(folder.join(format!("{name}.png"))).unwrap()).spawn().unwrap();
+        let mut base64 = Command::new("base64")
+            .arg("-d")
+            .stdin(Stdio::piped())
+            .stdout(File::create(folder.join(format!("{name}.png"))).unwrap())
+            .spawn()
+            .unwrap();
         base64.stdin.take().unwrap().write_all(answer["data"].as_str().unwrap().as_bytes()).unwrap();
         assert!(base64.wait().unwrap().success());
     }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test that can't go on has failed")]
 
+mod browser;
 mod cache;
 mod cancel;
 mod cli;
@@ -23,6 +24,7 @@ mod life;
 mod limits;
 mod namespaced;
 mod network;
+mod page;
 mod plugin;
 mod policies;
 mod readme;

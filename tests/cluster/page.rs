@@ -229,7 +229,9 @@ fn the_page_fits_a_phone_and_a_large_screen_in_light_and_dark() {
     for (width, height) in [(400, 900), (1600, 1000)] {
         for theme in [Theme::Light, Theme::Dark] {
             browser.look(width, height, theme);
-            for (name, address, ready) in [("list", page.url.clone(), "tbody"), ("task", page.at(&namespace, "t/3"), "pre.log")] {
+            for (name, address, ready) in
+                [("list", page.url.clone(), "tbody"), ("task", page.at(&namespace, "t/3"), "pre.log")]
+            {
                 browser.open("about:blank");
                 browser.open(&address);
                 browser.wait(&format!("document.querySelector('{ready}')"));
