@@ -99,7 +99,8 @@ export class Actions {
     const dialog = byId('dialog'), task = this.task, form = {}, shown = command('', null);
     const error = h('p', { class: 'error', role: 'alert' });
     const draw = () => text(shown.code, this.commandOf(offer, form));
-    const run = h('button', { class: `btn${offer.warn ? ' warn' : ''}`, type: 'submit' }, 'Run');
+    const plain = !offer.warn && offer.key !== 'scale' && offer.key !== 'rerun';
+    const run = h('button', { class: `btn${offer.warn ? ' warn' : ''}`, type: 'submit', autofocus: plain }, 'Run');
     const back = h('button', { class: 'btn', type: 'button', autofocus: offer.warn }, 'Back');
     back.addEventListener('click', () => dialog.close());
     const body = h('form', { method: 'dialog' }, h('h2', { id: 'dialog-title' }, offer.title), h('p', { class: 'soft' }, offer.effect),
@@ -117,6 +118,8 @@ export class Actions {
         run.disabled = false;
       }
     });
+    // The button may be another one by then: Resume stands where Suspend was.
+    dialog.addEventListener('close', () => this.row.querySelector(`[data-key=do-${offer.key}]`)?.focus(), { once: true });
     draw();
     set(dialog, body);
     dialog.showModal();

@@ -14,7 +14,7 @@ function place() {
 
 function crumbs({ namespace, name }) {
   const slash = () => h('i', { 'aria-hidden': 'true' }, '/');
-  const parts = [h('span', { class: 'wide', title: 'API server' }, about.server.replace(/^https?:\/\//, '')), h('i', { class: 'wide', 'aria-hidden': 'true' }, '/')];
+  const parts = [h('span', { class: 'wide', title: 'API server' }, about.server.replace(/^https?:\/\/|\/$/g, '')), h('i', { class: 'wide', 'aria-hidden': 'true' }, '/')];
   const scope = about.scope === 'all' ? 'all namespaces' : about.namespace;
   if (!name) parts.push(h('span', {}, scope));
   else parts.push(h('span', {}, namespace), slash(), h('a', { href: '#/' }, 'all tasks'));

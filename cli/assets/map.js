@@ -206,7 +206,10 @@ export class ItemMap {
     c.fillStyle = style.getPropertyValue('--line');
     c.fillRect(0, 4 * r, canvas.width, 6 * r);
     const colours = [null, style.getPropertyValue('--succeeded'), style.getPropertyValue('--failed')];
-    overview(this.phases, parts).forEach((state, i) => {
+    // Of the whole list, so only once for each version of it.
+    if (this.seenPhases !== this.phases || this.states?.length !== parts) this.states = overview(this.phases, parts);
+    this.seenPhases = this.phases;
+    this.states.forEach((state, i) => {
       if (!state) return;
       c.fillStyle = colours[state];
       c.fillRect(i * w, 4 * r, Math.ceil(w), 6 * r);

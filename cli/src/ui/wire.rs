@@ -86,9 +86,9 @@ fn source(items: &Items) -> String {
     }
     let words = [
         (items.values.is_some(), "spec.items.values"),
-        (items.count.is_some(), "a count"),
-        (items.range.is_some(), "a range"),
-        (items.matrix.is_some(), "a matrix"),
+        (items.count.is_some(), "spec.items.count"),
+        (items.range.is_some(), "spec.items.range"),
+        (items.matrix.is_some(), "spec.items.matrix"),
     ];
     words.into_iter().find(|(has, _)| *has).map_or_else(|| "no source".to_owned(), |(_, words)| words.to_owned())
 }
@@ -168,7 +168,7 @@ mod tests {
         for field in ["items", "required", "phases", "rate", "waiting", "progress", "started", "result", "rerun"] {
             assert_eq!(sent[field], Value::Null, "{field}");
         }
-        assert_eq!((sent["phase"].as_str(), sent["source"].as_str()), (Some("Pending"), Some("a matrix")));
+        assert_eq!((sent["phase"].as_str(), sent["source"].as_str()), (Some("Pending"), Some("spec.items.matrix")));
         assert_eq!(sent["leftUnknown"], "no item has ended yet");
     }
 
