@@ -212,7 +212,7 @@ fn a_page_without_rights_or_with_read_only_changes_nothing_and_says_why() {
 
 /// Widths, and whether anything sticks out of the window or is too small to hit.
 const FITS: &str = "(() => { \
-    const wide = document.documentElement.scrollWidth - innerWidth; \
+    const wide = Math.max(0, document.documentElement.scrollWidth - innerWidth); \
     const small = [...document.querySelectorAll('button, a, input, select, summary')].filter((e) => { \
         const b = e.getBoundingClientRect(); return b.width && !e.classList.contains('skip') && (b.height < 24 || b.width < 20); \
     }).map((e) => e.outerHTML.slice(0, 80)); return { wide, small }; })()";
