@@ -100,7 +100,7 @@ export class ItemMap {
     this.glyphs = new Glyphs(this.colours, this.p, ratio);
     this.left = Math.round(v.gutter * ratio);
     this.top = Math.round(TOP * ratio);
-    const height = this.top + v.seen * this.p + Math.round(2 * ratio);
+    const height = this.top + v.seen * this.p + Math.round(5 * ratio);
     for (const canvas of [this.squares, this.over]) {
       canvas.width = Math.round(width * ratio);
       canvas.height = height;
