@@ -10,9 +10,9 @@ use maptask::core::limits::Limits;
 use maptask::core::pod::{PodSeen, PodStatus};
 use maptask::core::port::{
     Action, Answer, CacheLookupOutcome, CheckOutcome, CreateOutcome, DeleteOutcome, Event, ExplainOutcome,
-    GetPodOutcome, PodId, TaskSeen, WriteOutcome,
+    GetPodOutcome, Plan, PodId, TaskSeen, WriteOutcome,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 const LIMITS: Limits = Limits::DEFAULT;
 
@@ -27,14 +27,18 @@ pub struct Cluster {
 /// A task of so many items.
 pub fn task(items: u32) -> TaskSeen {
     let template = json!({ "spec": { "containers": [{ "name": "main", "image": "x" }] } });
-    let spec = json!({ "items": { "count": items }, "template": template, "results": { "maxBytesPerItem": 64 } });
+    task_of(&json!({ "items": { "count": items }, "template": template, "results": { "maxBytesPerItem": 64 } }))
+}
+
+/// A task with this spec.
+pub fn task_of(spec: &Value) -> TaskSeen {
     TaskSeen {
         key: TaskKey::new("ns", "t"),
         uid: "u".to_owned(),
         resource_version: 1,
         generation: 1,
         deleting: false,
-        spec: serde_json::from_value(spec).unwrap(),
+        spec: serde_json::from_value(spec.clone()).unwrap(),
         status: MapTaskStatus::default(),
     }
 }
@@ -96,6 +100,26 @@ impl Cluster {
         let began = Instant::now();
         let plan = self.fleet.poll_plan(self.now);
         (began.elapsed(), plan.actions)
+    }
+
+    /// The same with what workers are answered.
+    pub fn whole_plan(&mut self) -> Plan {
+        self.fleet.poll_plan(self.now)
+    }
+
+    /// Takes in an event.
+    pub fn hear(&mut self, event: Event) {
+        self.fleet.handle_event(self.now, event);
+    }
+
+    /// The time goes on.
+    pub fn wait(&mut self, millis: u64) {
+        self.now = self.now.plus_millis(millis);
+    }
+
+    /// The pods that run, in the order of their creation.
+    pub fn pods(&self) -> impl Iterator<Item = PodId> {
+        self.running.iter().cloned()
     }
 
     /// The pod that runs for the longest time succeeds: how long it took to take that in. The time goes on.

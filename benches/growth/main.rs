@@ -6,6 +6,7 @@
 #![allow(missing_docs, clippy::unwrap_used, unreachable_pub, reason = "a benchmark that can't go on stops")]
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
+#[allow(dead_code, reason = "shared with benches/grants")]
 #[path = "../cluster.rs"]
 mod cluster;
 #[path = "../page.rs"]
