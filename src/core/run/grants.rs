@@ -106,10 +106,13 @@ impl Run {
         }
         let count = self.spec.count().get();
         let next = self.items.peek(usize::MAX);
+        let lines = self.lines();
         let Some(workers) = &mut self.workers else { return };
         let slots = workers.table.slots();
         let micros = workers.table.durations().ninetieth_percentile().unwrap_or(AHEAD_MICROS);
-        let by_speed = (AHEAD_MICROS / micros).saturating_mul(slots as u64);
+        // Lines of a program wait for each other: in the time that one takes, all of them end.
+        let at_once = slots.saturating_mul(lines) as u64;
+        let by_speed = (AHEAD_MICROS / micros).saturating_mul(at_once);
         let step = u32::try_from(by_speed).unwrap_or(u32::MAX).clamp(MIN_STEP, MAX_ITEMS);
         let Some(next) = next.filter(|next| next.0.saturating_add(step / 2) >= workers.mark.0.0) else { return };
         if workers.mark.0.0 < count {
@@ -123,11 +126,11 @@ impl Run {
 
     /// Gives to each worker that listens what it has room for.
     fn grant_all(&mut self, claim: &mut Claim<'_>) {
+        let lines = self.lines();
         let Some(workers) = &mut self.workers else { return };
         let only_fails = workers.only_fails();
         let micros = workers.table.durations().ninetieth_percentile().filter(|_| !only_fails);
         let slots = workers.table.slots();
-        let lines = self.spec.blueprint.workers.as_ref().map_or(1, WorkerSpec::lines);
         let raised = workers.sizes.raised();
         let open: Vec<PodRole> =
             workers.table.iter().filter(|(_, worker)| worker.is_open()).map(|(role, _)| role).collect();
@@ -139,6 +142,11 @@ impl Run {
                 self.grant_to(*role, stock, claim);
             }
         }
+    }
+
+    /// Items that a slot runs at once.
+    fn lines(&self) -> usize {
+        self.spec.blueprint.workers.as_ref().map_or(1, WorkerSpec::lines)
     }
 
     /// Items that workers hold and have not begun.
