@@ -9,7 +9,7 @@ use super::answer::{Meaning, meaning};
 use super::request::{Failure, Partial, send};
 use crate::api::FIELD_MANAGER;
 use crate::core::phases::Raises;
-use crate::core::pod::{Holder, WorkerHome};
+use crate::core::pod::{Holder, WorkerHome, prefer_other_nodes};
 use crate::core::port::{Check, CheckOutcome, Create, CreateOutcome, Delete, DeleteOutcome, GetPodOutcome, PodId};
 use crate::watch::pods::{LeanPod, is_map_task};
 
@@ -38,7 +38,8 @@ pub(super) async fn check(client: &Client, check: &Check, home: Option<&WorkerHo
 
 /// Creates the pod of an attempt. One that is there already is a success, if the task owns it.
 pub(super) async fn create(client: &Client, create: &Create, home: Option<&WorkerHome>) -> CreateOutcome {
-    let pod = create.blueprint.pod_at(create.role, create.memory_raises, home, create.epoch);
+    let mut pod = create.blueprint.pod_at(create.role, create.memory_raises, home, create.epoch);
+    prefer_other_nodes(&mut pod, &create.avoid);
     let path =
         format!("{}?fieldValidation=Ignore&fieldManager={FIELD_MANAGER}", collection(&create.blueprint.key.namespace));
     match send::<IgnoredAny>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {

@@ -132,3 +132,87 @@ fn a_program_that_is_not_there_is_named_before_a_list_is_burnt() {
     assert!(count(&status, "failed") < 1_000, "{status}");
     assert!(status["message"].as_str().unwrap().contains("NeverStarted"), "{status}");
 }
+
+/// The Service that workers speak to leads nowhere, until this is dropped.
+struct CutOff {
+    namespace: String,
+    service: String,
+}
+
+impl CutOff {
+    fn new() -> Self {
+        let label = "app.kubernetes.io/name=maptask-operator";
+        let all = kubectl(&["get", "services", "--all-namespaces", "-l", label, "-o", "json"]);
+        let all: Value = serde_json::from_str(&all).unwrap();
+        let text = |service: &Value, field: &str| service["metadata"][field].as_str().unwrap().to_owned();
+        let services = all["items"].as_array().unwrap();
+        let service = services.iter().find(|service| text(service, "name").ends_with("-workers")).unwrap();
+        let cut = Self { namespace: text(service, "namespace"), service: text(service, "name") };
+        cut.select(&json!("here"));
+        cut
+    }
+
+    fn select(&self, nobody: &Value) {
+        let patch = json!({ "spec": { "selector": { "nobody": nobody } } }).to_string();
+        kubectl(&["-n", &self.namespace, "patch", "service", &self.service, "--type", "merge", "-p", &patch]);
+    }
+}
+
+impl Drop for CutOff {
+    fn drop(&mut self) {
+        self.select(&Value::Null);
+    }
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn workers_that_can_not_reach_the_operator_are_reported_and_work_once_they_can() {
+    let _alone = alone();
+    let namespace = Namespace::new("workers-unreachable");
+    let cut = CutOff::new();
+    let spec = json!({ "items": { "count": 10 }, "concurrency": 1, "workers": {} });
+    namespace.apply(&real_task("t", &spec, "echo $MAPTASK_INDEX > $MAPTASK_RESULT"));
+    namespace.wait("the worker to run", || {
+        namespace.list("pods").iter().any(|pod| pod["status"]["phase"] == "Running").then_some(())
+    });
+    let since = std::time::Instant::now();
+    let message = namespace.wait("the report", || {
+        let waiting = &namespace.status("t")["waiting"];
+        (waiting["reason"] == "WorkersUnreachable").then(|| waiting["message"].as_str().unwrap().to_owned())
+    });
+    assert!(since.elapsed().as_secs() < 60, "{:?}", since.elapsed());
+    assert!(message.contains("t-worker-1") && message.contains("https://"), "{message}");
+    drop(cut);
+    let status = namespace.wait_for_end("t");
+    assert_eq!((&status["phase"], count(&status, "succeeded")), (&json!("Succeeded"), 10), "{status}");
+    assert_eq!(namespace.list("pods").len(), 1, "the same worker");
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_task_with_all_pods_of_a_quota_gives_workers_up_for_another_task_and_loses_nothing() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("workers-share");
+    let quota = json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "two" },
+                        "spec": { "hard": { "pods": "2" } } });
+    namespace.apply(&quota);
+    namespace.wait("the quota", || {
+        let quota = namespace.get("resourcequota", "two")?;
+        quota["status"]["hard"]["pods"].is_string().then_some(())
+    });
+    let spec = json!({ "items": { "count": 100_000 }, "workers": {}, "retries": 0 });
+    namespace.apply(&real_task("long", &spec, "sleep 0.2"));
+    let pods = |task: &str| {
+        let prefix = format!("{task}-worker-");
+        let is_of = |pod: &&Value| pod["metadata"]["name"].as_str().unwrap().starts_with(&prefix);
+        namespace.list("pods").iter().filter(is_of).filter(|pod| pod["status"]["phase"] == "Running").count()
+    };
+    namespace.wait("both pods", || (pods("long") == 2).then_some(()));
+    let spec = json!({ "items": { "count": 20 }, "workers": {} });
+    namespace.apply(&real_task("short", &spec, "sleep 0.2"));
+    let status = namespace.wait_for_end("short");
+    assert_eq!((&status["phase"], count(&status, "succeeded")), (&json!("Succeeded"), 20), "{status}");
+    let long = namespace.status("long");
+    assert!(long["completionTime"].is_null() && count(&long, "failed") == 0 && count(&long, "retried") == 0, "{long}");
+    namespace.wait("both pods again", || (pods("long") == 2).then_some(()));
+}

@@ -17,6 +17,7 @@ mod operator;
 mod pods;
 #[path = "../simulation/random.rs"]
 mod random;
+mod reach;
 #[path = "../simulation/seeds.rs"]
 mod seeds;
 mod truth;

@@ -10,6 +10,7 @@ use maptask::core::port::{
     Write, WriteOutcome,
 };
 
+use crate::reach::Reach;
 use crate::world::{Pod, World};
 
 fn number(role: PodRole) -> u32 {
@@ -34,6 +35,7 @@ impl World {
         let (a, b) = (&mut self.task_events, &mut self.pod_events);
         let (first, second) = if tasks_first { (a, b) } else { (b, a) };
         if let Some(event) = first.pop_front().or_else(|| second.pop_front()) {
+            self.reach.shown(self.now, &event);
             self.fleet.handle_event(self.now, event);
         }
     }
@@ -65,6 +67,7 @@ impl World {
                 let mut fleet = Fleet::new(Limits::DEFAULT, self.random.next());
                 fleet.set_exchange(Some(crate::world::address()));
                 let old = std::mem::replace(&mut self.fleet, fleet);
+                self.reach = Reach::default();
                 // Workers get no more answers from it, or still do.
                 self.zombie = self.random.chance(40).then_some(old);
                 if self.zombie.is_none() {
@@ -194,7 +197,7 @@ impl World {
             created: Some(self.now),
             deleted: None,
             memory_raises: create.memory_raises,
-            node: None,
+            node: Some(format!("node-{}", number % 3).into()),
             status: PodStatus { phase: Some("Pending".to_owned()), ..PodStatus::default() },
         };
         self.pod_events.push_back(Event::Pod(seen.clone()));

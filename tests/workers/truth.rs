@@ -43,6 +43,8 @@ pub struct Truth {
     /// Items whose indexes leave the same rest by this number are equal, and never run at the same time.
     pub different: Option<u32>,
     pub begun: u64,
+    /// Workers that were rightly reported as never heard.
+    pub unheard: u32,
 }
 
 pub fn decode(status: &MapTaskStatus) -> Option<(Phases, Attempts)> {

@@ -40,6 +40,8 @@ pub struct Worker {
     pub waits: bool,
     /// Something has happened that the operator does not know.
     pub news: bool,
+    /// Everything fails on its node.
+    pub broken: bool,
 }
 
 impl Worker {
@@ -62,6 +64,7 @@ impl Worker {
             leaving: None,
             waits: false,
             news: true,
+            broken: random.chance(8),
         }
     }
 
@@ -165,7 +168,8 @@ impl Worker {
     /// A program ends.
     pub fn end(&mut self, place: usize) -> End {
         let Program { id, .. } = self.running.remove(place);
-        self.report(id, fate(id, self.memory))
+        let broken = Outcome::Failed { exit_code: 5, message: "no disk".to_owned() };
+        self.report(id, if self.broken { broken } else { fate(id, self.memory) })
     }
 
     /// All programs are asked to end; some succeed.

@@ -15,6 +15,7 @@ use maptask_exchange::{AttemptId, End, Request};
 use serde_json::json;
 
 use crate::random::Random;
+use crate::reach::Reach;
 use crate::truth::Truth;
 use crate::worker::Worker;
 
@@ -54,6 +55,8 @@ pub struct World {
     pub requests: Vec<Action>,
     pub answers: Vec<Answer>,
     pub wire: Vec<Message>,
+    /// What the operator has been shown and told about each worker.
+    pub reach: Reach,
     /// The requests that operators keep, by ticket: the worker's pod, and whose it is.
     pub kept: BTreeMap<u64, String>,
     pub cache: Vec<Entry>,
@@ -128,6 +131,7 @@ impl World {
             requests: Vec::new(),
             answers: Vec::new(),
             wire: Vec::new(),
+            reach: Reach::default(),
             kept: BTreeMap::new(),
             cache: Vec::new(),
             truth: Truth::of(equals),
@@ -249,6 +253,8 @@ impl World {
             }
         }
         let plan = self.fleet.poll_plan(self.now);
+        self.check_unheard()?;
+        self.check_refusals(&plan.replies)?;
         self.reply(plan.replies);
         for action in plan.actions {
             self.say(|| format!("plan: {action}"));
@@ -326,6 +332,9 @@ impl World {
                 let ticket = self.ticket;
                 self.say(|| format!("request {ticket} of worker {worker}, zombie {to_zombie}: {request:?}"));
                 self.kept.insert(ticket, uid.clone());
+                if self.zombie.is_none() || !to_zombie {
+                    self.reach.spoke(self.now, &uid);
+                }
                 let pod = format!("t-{}", PodRole::Worker(worker));
                 let exchange = Exchange { ticket, namespace: "ns".into(), pod, pod_uid: uid, request };
                 let event = Event::Exchange(Box::new(exchange));

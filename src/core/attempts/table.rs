@@ -135,6 +135,11 @@ impl ItemTable {
         self.phases.get(index) == Some(ItemPhase::Pending) && !self.assignments.holds(index)
     }
 
+    /// Whether the item has yet to end, and is with no pod.
+    pub fn still_waits(&self, index: Index) -> bool {
+        self.phases.get(index).is_some_and(|phase| !phase.is_terminal()) && !self.assignments.holds(index)
+    }
+
     /// The item to start next, if fewer than `limit` others are in flight.
     pub fn peek(&mut self, limit: usize) -> Option<Index> {
         let assignments = &self.assignments;

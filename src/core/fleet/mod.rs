@@ -1,6 +1,7 @@
 //! All tasks. The only part of the core that the outside talks to: `handle_*` for what happened,
 //! [`Fleet::poll_plan`] for what is to be done, [`Fleet::next_wake`] for when to ask again.
 
+mod fair_share;
 mod handle;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -272,14 +273,14 @@ impl Fleet {
     }
 
     /// The tasks that have an item to start. Counts those that have items in flight.
-    fn line_up(&mut self) -> Line {
+    fn line_up(&mut self, now: Time) -> Line {
         let mut line = Line::default();
         self.busy = 0;
         for (key, entry) in &mut self.entries {
             self.busy += u32::from(entry.in_flight > 0);
             let Some(task) = &mut entry.task else { continue };
             if task.peek_startable().is_some() {
-                line.push(task.priority(), task.in_flight(), key.clone());
+                line.push(task.priority(), task.place_in_line(now), key.clone());
             }
         }
         line
@@ -288,7 +289,7 @@ impl Fleet {
     /// Starts items, one task after the other in the order of the line, as far as the limits allow.
     fn launch(&mut self, now: Time, touched: &mut BTreeSet<TaskKey>, plan: &mut Plan) {
         let poll = self.poll_context(now);
-        let mut line = self.line_up();
+        let mut line = self.line_up(now);
         let mut denied: BTreeMap<TaskKey, Denial> = BTreeMap::new();
         while let Some(key) = line.pop() {
             let Some(entry) = self.entries.get_mut(&key) else { continue };
@@ -310,7 +311,7 @@ impl Fleet {
                 && let Err(other) = task.claim(&mut self.claims, &key, index)
             {
                 task.block(index, words_of_claim(&other));
-                line.push(task.priority(), task.in_flight(), key);
+                line.push(task.priority(), task.place_in_line(now), key);
                 continue;
             }
             let Some(create) = task.launch(&poll, next) else { continue };
@@ -320,17 +321,19 @@ impl Fleet {
             self.in_flight = after.0;
             self.in_namespaces.insert(key.namespace.clone(), after.1);
             entry.in_flight += slots;
-            line.push(task.priority(), task.in_flight(), key.clone());
+            line.push(task.priority(), task.place_in_line(now), key.clone());
             touched.insert(key);
         }
+        self.share_pods(now, &denied);
         self.note_waiting(now, denied, touched);
     }
 
     /// Tells every task why nothing more of it starts.
     fn note_waiting(&mut self, now: Time, mut denied: BTreeMap<TaskKey, Denial>, touched: &mut BTreeSet<TaskKey>) {
+        let exchange = self.exchange.as_ref().map(|exchange| exchange.url.as_str());
         for (key, entry) in &mut self.entries {
             let Some(task) = entry.task.as_mut() else { continue };
-            if task.note_waiting(now, denied.remove(key)) {
+            if task.note_waiting(now, denied.remove(key), exchange) {
                 touched.insert(key.clone());
             }
         }

@@ -1,6 +1,7 @@
 //! The pods of a task: their names, how they are made from the template, and what their state means.
 
 pub mod artifacts;
+mod avoid;
 pub mod canonical;
 mod end;
 pub mod explain;
@@ -19,6 +20,7 @@ pub mod template;
 pub mod variables;
 pub mod worker;
 
+pub use avoid::prefer_other_nodes;
 pub use end::{Departed, Detail, PodEnd, StopReason};
 pub use explain::EventType;
 pub use holder::Holder;

@@ -54,6 +54,11 @@ impl Role<'_> {
         item.terminated().filter(|terminated| !terminated.is_unknown())
     }
 
+    /// Whether the item's container runs.
+    pub fn runs(&self, pod: &PodSeen) -> bool {
+        pod.status.containers().any(|container| container.name == self.container && container.is_running())
+    }
+
     /// The containers that still run though the item's has ended, and since when, if that is known. Sidecars of the new
     /// kind, which are init containers, end with the others by themselves.
     pub fn outlived(&self, pod: &PodSeen) -> Option<(Option<Time>, Vec<String>)> {

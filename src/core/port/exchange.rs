@@ -36,7 +36,7 @@ pub enum ExchangeRefusal {
     NotAWorker,
     /// Another process of the same pod has spoken since, or a later request of the same one: 409.
     Superseded,
-    /// Not yet: the operator has just begun, or is about to end: 503.
+    /// Not yet: the operator has just begun, is about to end, or was not shown the pod yet: 503.
     NotReady,
 }
 

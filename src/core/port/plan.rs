@@ -98,6 +98,8 @@ pub struct Create {
     pub memory_raises: Raises,
     /// Of a worker, the epoch of the operator that makes it.
     pub epoch: u64,
+    /// Nodes that it is to avoid if it can.
+    pub avoid: Vec<String>,
 }
 
 /// A task to be deleted. Only this version of it: it may have been asked to run again.

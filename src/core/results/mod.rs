@@ -22,6 +22,10 @@ const MANY_SHARDS: u32 = 1_000;
 /// metadata.
 const LARGE_SHARD_BYTES: u32 = 900_000;
 
+/// Most bytes that the results of a task may take: half of what etcd holds by default. A million items have
+/// that with the default of `maxBytesPerItem`.
+pub const MAX_TOTAL_BYTES: u64 = 1 << 30;
+
 /// Most bytes of a reduce's result: less than 4096 arrive whole, and each takes up to six in a JSON string.
 const REDUCE_BYTES: u32 = 6 * 4_096 + 2;
 
@@ -74,6 +78,11 @@ impl Layout {
     /// Most bytes of a line.
     pub fn max_bytes_per_item(self) -> u32 {
         self.max_bytes_per_item
+    }
+
+    /// The bytes that the results of all items may take, with the end of each line.
+    pub fn total_bytes(self) -> u64 {
+        u64::from(self.count.get()) * u64::from(self.max_bytes_per_item + 1)
     }
 
     /// Whether the end of what is too long is kept.

@@ -13,7 +13,7 @@ use crate::core::port::Create;
 use crate::core::run::sizes::Need;
 use crate::core::run::{Context, Run, Workers};
 use crate::core::spec::AcceptedSpec;
-use crate::core::workers::{Silence, Stock, Worker};
+use crate::core::workers::{Silence, Stock, Trust, Worker};
 
 /// Takes the key of an item whose equals wait for it, or says which of them is computed.
 pub type Claim<'a> = dyn FnMut(&AcceptedSpec, Index) -> Result<(), String> + 'a;
@@ -39,7 +39,8 @@ impl Run {
         }
         self.pods.request(now, role);
         let epoch = self.workers().map_or(0, Workers::epoch);
-        Create { blueprint: Arc::clone(&self.spec.blueprint), role, memory_raises, epoch }
+        let avoid = self.workers.as_ref().map(|workers| workers.elsewhere.nodes()).unwrap_or_default();
+        Create { blueprint: Arc::clone(&self.spec.blueprint), role, memory_raises, epoch, avoid }
     }
 
     /// Answers workers: takes from the silent, gives to the idle, and ends those for which nothing is left. `starts`: whether
@@ -61,13 +62,15 @@ impl Run {
         workers.table.allot(slots, in_all);
         self.settle_announcements(context);
         self.poll_silent(context);
+        self.poll_trust();
+        self.note_stragglers(now);
         let is_open = starts && self.is_open();
         if is_open {
             self.extend_mark(context);
             self.set_aside();
         }
         if let Some(claim) = claim.filter(|_| is_open) {
-            self.grant_all(claim);
+            self.grant_all(now, claim);
         }
         self.recall(is_open);
         let ready = if is_open { self.ready_sizes() } else { BTreeSet::new() };
@@ -84,7 +87,9 @@ impl Run {
     /// What a silent worker has not begun is free; one that stays silent is given up, unless too many are.
     fn poll_silent(&mut self, context: &mut Context<'_>) {
         let Some(workers) = &mut self.workers else { return };
+        workers.table.note_unheard(context.now);
         let is_cut_off = workers.table.is_cut_off(context.now);
+        workers.cut_off = is_cut_off;
         for (role, silence) in workers.table.silent(context.now) {
             match silence {
                 Silence::Stock => {
@@ -125,7 +130,7 @@ impl Run {
     }
 
     /// Gives to each worker that listens what it has room for.
-    fn grant_all(&mut self, claim: &mut Claim<'_>) {
+    fn grant_all(&mut self, now: Time, claim: &mut Claim<'_>) {
         let lines = self.lines();
         let Some(workers) = &mut self.workers else { return };
         let only_fails = workers.only_fails();
@@ -139,7 +144,7 @@ impl Run {
             for role in &open {
                 let unassigned = (self.items.counts().pending as usize - self.unbegun()).saturating_sub(raised);
                 let stock = Stock { micros: micros.filter(|_| with_stock), open: unassigned, slots, lines };
-                self.grant_to(*role, stock, claim);
+                self.grant_to(now, *role, stock, claim);
             }
         }
     }
@@ -155,27 +160,30 @@ impl Run {
         self.items.assignments().len().saturating_sub(counts.running as usize).min(counts.pending as usize)
     }
 
-    fn grant_to(&mut self, role: PodRole, stock: Stock, claim: &mut Claim<'_>) {
+    fn grant_to(&mut self, now: Time, role: PodRole, stock: Stock, claim: &mut Claim<'_>) {
         let Some(worker) = self.workers.as_ref().and_then(|workers| workers.table.get(role)) else { return };
         let (slots, holds, memory) = (worker.slots(), worker.session().holds(), worker.memory());
         let is_fresh = worker.is_fresh();
         if worker.runs_alone() || !worker.has_memory(memory) {
             return;
         }
-        if is_fresh && let Some(index) = self.next_grant(Need { memory, fresh: true }, claim) {
+        if is_fresh && let Some(index) = self.next_grant(now, role, Need { memory, fresh: true }, claim) {
             return self.grant(role, index, true);
         }
+        let is_trusted = self.workers.as_ref().is_some_and(|workers| workers.table.trust(role) == Trust::Full);
         let stock = if memory.is_none() { stock.of(slots) } else { 0 };
-        for _ in holds..slots + stock {
-            let Some(index) = self.next_grant(Need { memory, fresh: false }, claim) else { return };
+        let most = if is_trusted { slots + stock } else { slots.min(1) };
+        for _ in holds..most {
+            let Some(index) = self.next_grant(now, role, Need { memory, fresh: false }, claim) else { return };
             self.grant(role, index, false);
         }
     }
 
     /// The item to grant next to a worker that offers this. Those whose equals are computed wait for them.
-    fn next_grant(&mut self, need: Need, claim: &mut Claim<'_>) -> Option<Index> {
+    fn next_grant(&mut self, now: Time, role: PodRole, need: Need, claim: &mut Claim<'_>) -> Option<Index> {
         loop {
-            let index = self.first_waiting(need)?;
+            let next = if need == Need::NOTHING { self.next_plain(now, role) } else { self.first_waiting(need) };
+            let index = next?;
             match claim(&self.spec, index) {
                 Ok(()) => return Some(index),
                 Err(behind) => self.block(index, behind),
@@ -192,6 +200,7 @@ impl Run {
         let grant = Grant { id, item: item.into_raw(), env };
         self.assign_to_worker(index, role);
         if let Some(workers) = &mut self.workers {
+            workers.elsewhere.granted(index);
             workers.table.grant(role, index, attempt, grant, alone);
         }
     }

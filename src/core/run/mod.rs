@@ -2,11 +2,15 @@
 
 mod creates;
 mod decision;
+mod elsewhere;
+mod fair_share;
 mod finish;
 mod grants;
 mod news;
+mod notices;
 mod reload;
 mod sizes;
+mod stragglers;
 mod worker_end;
 mod workers;
 
@@ -28,7 +32,9 @@ use crate::core::spec::AcceptedSpec;
 use crate::core::spec::outcome::{FailReason, Outcome, Remainder};
 use crate::core::spec::reduce::SELF;
 
+pub use fair_share::TURN_MILLIS;
 pub use grants::Claim;
+pub use notices::{Notice, Trouble};
 pub use workers::Workers;
 
 /// What may start next.
@@ -251,7 +257,7 @@ impl Run {
         let role = blueprint.role_of(index, tries.attempt);
         self.assign(index, role);
         self.pods.request(now, role);
-        Create { blueprint, role, memory_raises: tries.memory_raises, epoch: 0 }
+        Create { blueprint, role, memory_raises: tries.memory_raises, epoch: 0, avoid: Vec::new() }
     }
 
     fn assign(&mut self, index: Index, role: PodRole) {
@@ -289,7 +295,8 @@ impl Run {
     pub fn next_wake(&self) -> Option<Time> {
         let workers = self.workers.as_ref();
         let again = workers.and_then(|workers| workers.again.until().filter(|_| !workers.may_create));
-        [self.pods.next_wake(), again, workers.and_then(|workers| workers.table.next_wake())]
+        let late = workers.and_then(|workers| workers.stragglers.next_wake());
+        [self.pods.next_wake(), again, late, workers.and_then(|workers| workers.table.next_wake())]
             .into_iter()
             .flatten()
             .min()

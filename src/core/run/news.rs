@@ -42,9 +42,7 @@ impl Run {
             self.pods.find(since, role);
         }
         self.pods.show(context.now, role, pod, epoch, &seen);
-        if let Some(workers) = &mut self.workers {
-            workers.table.show_memory(role, pod.memory_raises);
-        }
+        self.show_worker(context.now, role, pod);
         if let Some(index) = index {
             self.items.runs(&mut context.step(), index);
         }

@@ -23,7 +23,7 @@ pub(super) struct Need {
 
 impl Need {
     /// Of most items: any worker that has the memory of the template.
-    const NOTHING: Self = Self { memory: Raises::NONE, fresh: false };
+    pub(super) const NOTHING: Self = Self { memory: Raises::NONE, fresh: false };
 }
 
 /// The items that not every worker can take.
@@ -57,6 +57,11 @@ impl Sizes {
     /// The first that needs this.
     fn first(&self, need: Need) -> Option<Index> {
         self.aside.get(&need)?.first().copied()
+    }
+
+    /// Whether the item waits for a fresh worker.
+    pub(super) fn waits_for_fresh(&self, index: Index) -> bool {
+        self.needs.get(&index).is_some_and(|need| need.fresh)
     }
 
     /// Number of items that are not over and whose memory was raised.
@@ -138,7 +143,8 @@ impl Run {
 
     /// For which memory of a worker items could start.
     pub(super) fn ready_sizes(&mut self) -> BTreeSet<Raises> {
-        let plain = self.items.peek(usize::MAX).map(|_| Raises::NONE);
+        let waits = self.workers.as_ref().is_some_and(|workers| workers.elsewhere.is_waiting());
+        let plain = (waits || self.items.peek(usize::MAX).is_some()).then_some(Raises::NONE);
         let aside = self.workers.iter().flat_map(|workers| workers.sizes.aside.keys());
         aside.filter(|need| !need.fresh).map(|need| need.memory).chain(plain).collect()
     }
@@ -219,6 +225,11 @@ impl Run {
             standing.wanted = standing.wanted.min(most);
         }
         standings
+    }
+
+    /// How many workers are missing.
+    pub(super) fn missing_workers(&self) -> usize {
+        self.standings().values().map(|standing| standing.wanted.saturating_sub(standing.staying)).sum()
     }
 
     /// How many items could run beside those for which there are workers.

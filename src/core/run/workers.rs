@@ -9,11 +9,13 @@ use crate::core::attempts::{Circumstances, Retry, StartAgain, reported};
 use crate::core::backoff::Backoff;
 use crate::core::ids::{Attempt, Index, PodRole, Time};
 use crate::core::phases::ItemPhase;
-use crate::core::pod::Detail;
+use crate::core::pod::{Detail, PodSeen};
 use crate::core::port::{ExchangeRefusal, Reply};
 use crate::core::revision::Revision;
+use crate::core::run::elsewhere::Elsewhere;
 use crate::core::run::sizes::Sizes;
-use crate::core::run::{Context, Run};
+use crate::core::run::stragglers::Stragglers;
+use crate::core::run::{Context, Notice, Run};
 use crate::core::workers::{Worker, WorkerTable};
 
 /// The delay before a worker is created after one that has done nothing, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
@@ -36,6 +38,16 @@ pub struct Workers {
     pub(super) may_create: bool,
     /// What the last worker said that has done nothing.
     pub(super) problem: Option<String>,
+    /// What should run elsewhere.
+    pub(super) elsewhere: Elsewhere,
+    /// When it last gave up a worker for another task.
+    pub(super) gave_up: Option<Time>,
+    /// What takes long.
+    pub(super) stragglers: Stragglers,
+    /// What people are to be told.
+    pub(super) notices: Vec<Notice>,
+    /// So many workers are silent that the fault is not theirs.
+    pub(super) cut_off: bool,
     /// Grants are recorded below this index, once this revision is.
     pub(super) mark: (Index, Revision),
     /// Grants are recorded below this index.
@@ -61,6 +73,11 @@ impl Workers {
             again: Backoff::new(AGAIN_MILLIS, MAX_AGAIN_MILLIS),
             may_create: true,
             problem: None,
+            elsewhere: Elsewhere::default(),
+            gave_up: None,
+            stragglers: Stragglers::default(),
+            notices: Vec::new(),
+            cut_off: false,
             mark: (mark, Revision::default()),
             recorded: mark,
             suspects: BTreeSet::new(),
@@ -79,11 +96,6 @@ impl Workers {
     /// Below which index grants are recorded.
     pub fn mark(&self) -> Index {
         self.mark.0
-    }
-
-    /// Why workers do nothing, in words.
-    pub fn problem(&self) -> Option<String> {
-        self.problem.clone()
     }
 
     /// Whether nothing has succeeded, and enough has failed to suspect the template.
@@ -122,6 +134,14 @@ impl Run {
         if let (PodRole::Worker(number), Some(workers)) = (role, &mut self.workers) {
             workers.next = workers.next.max(number.saturating_add(1));
             workers.table.add(now, role, !(is_found && is_loading));
+        }
+    }
+
+    /// The pod of a worker is shown.
+    pub(super) fn show_worker(&mut self, now: Time, role: PodRole, pod: &PodSeen) {
+        let running = self.spec.blueprint.template.role().runs(pod).then_some(now);
+        if let Some(workers) = &mut self.workers {
+            workers.table.show(role, pod, running);
         }
     }
 
@@ -170,11 +190,8 @@ impl Run {
         ticket: u64,
         request: Request,
     ) -> Result<(), ExchangeRefusal> {
-        let known = self.pods.get(role);
-        let is_other = known.is_some_and(|pod| pod.uid().is_some_and(|uid| uid != pod_uid));
-        let Some(workers) = self.workers.as_mut().filter(|_| !is_other) else {
-            return Err(ExchangeRefusal::NotAWorker);
-        };
+        let workers = self.workers.as_mut().ok_or(ExchangeRefusal::NotAWorker)?;
+        workers.table.admit(context.now, role, pod_uid)?;
         let report = workers.table.hear(context.now, role, ticket, request)?;
         workers.again.reset();
         workers.problem = None;
@@ -186,7 +203,7 @@ impl Run {
         }
         for (index, attempt) in report.began {
             if self.holds(role, index, attempt) {
-                self.items.runs(&mut context.step(), index);
+                self.run_in_worker(context, index);
             }
         }
         for (index, attempt) in report.freed {
@@ -215,6 +232,9 @@ impl Run {
     pub(super) fn free(&mut self, context: &mut Context<'_>, role: PodRole, index: Index, attempt: Attempt) {
         if self.holds(role, index, attempt) {
             self.items.give_back(&mut context.step(), index);
+            if let Some(workers) = &mut self.workers {
+                workers.stragglers.ended(index);
+            }
         }
     }
 
@@ -224,13 +244,22 @@ impl Run {
         let may_be_anothers = !runs && self.workers.as_ref().is_some_and(|w| w.table.awaits_announcements());
         let is_open = self.is_open_attempt(role, index, attempt) && !may_be_anothers;
         let Some(workers) = &mut self.workers else { return };
-        if !is_open {
+        // A suspect begins in a fresh worker, and not beside others.
+        if !is_open || !runs && workers.sizes.waits_for_fresh(index) {
             return workers.table.revoke(role, index, attempt);
         }
         workers.table.adopt(role, index, attempt, runs);
         self.assign_to_worker(index, role);
         if runs {
-            self.items.runs(&mut context.step(), index);
+            self.run_in_worker(context, index);
+        }
+    }
+
+    /// The program of an item runs.
+    fn run_in_worker(&mut self, context: &mut Context<'_>, index: Index) {
+        self.items.runs(&mut context.step(), index);
+        if let Some(workers) = &mut self.workers {
+            workers.stragglers.began(context.now, index);
         }
     }
 
@@ -269,10 +298,22 @@ impl Run {
         let memory = self.items.tries(index).memory_raises;
         let is_success = self.end_attempt(context, index, end, is_stopped);
         let is_larger = self.items.tries(index).memory_raises != memory;
-        // More memory is what helps: not each item of a list that lacks it is to run by itself.
-        if let Some(workers) = self.workers.as_mut().filter(|_| !is_larger) {
-            let first = workers.failed_first.filter(|_| !is_success);
-            workers.failed_first = first.map(|count| count.saturating_add(1));
+        let is_retried = self.items.phases().get(index) == Some(ItemPhase::Pending);
+        let Some(workers) = &mut self.workers else { return };
+        // More memory is what helps: that is no fault of the worker, and not each item of a list that lacks it is to run by
+        // itself.
+        if is_larger {
+            return;
+        }
+        let first = workers.failed_first.filter(|_| !is_success);
+        workers.failed_first = first.map(|count| count.saturating_add(1));
+        if is_success {
+            workers.table.succeeded_in(role);
+        } else if !is_stopped {
+            workers.table.failed_in(role);
+            if is_retried {
+                workers.elsewhere.failed(index, role);
+            }
         }
     }
 
@@ -284,6 +325,9 @@ impl Run {
         end: AttemptEnd,
         stopped: bool,
     ) -> bool {
+        if let Some(workers) = &mut self.workers {
+            workers.stragglers.ended(index);
+        }
         let at = Circumstances { remainder: self.remainder(), stopped, retry: Retry::MayHelp, clear_at: context.now };
         self.end_item(context, index, end, &at);
         self.items.phases().get(index) == Some(ItemPhase::Succeeded)

@@ -17,7 +17,7 @@ use crate::core::cache::Keys;
 use crate::core::ids::{ItemCount, TaskKey};
 use crate::core::items::{self, ExternalSource, ItemList, ItemsError};
 use crate::core::pod::{MessageLimit, PodTemplate, TemplateError, WorkerSpec};
-use crate::core::results::Layout;
+use crate::core::results::{Layout, MAX_TOTAL_BYTES};
 use crate::core::spec::reduce::Reducer;
 use crate::core::spec::retry::Policy;
 use crate::core::spec::success::{Criterion, Ratio, SuccessError};
@@ -74,6 +74,20 @@ pub enum Refusal {
         /// What there is.
         limit: MessageLimit,
     },
+    /// More bytes for all results than a task may have.
+    #[error(
+        "spec.results.maxBytesPerItem is {wanted}: the results of {items} items could take {total} bytes, and those of a task may \
+         take {MAX_TOTAL_BYTES}; give at most {}, or write what is longer to files (spec.artifacts)",
+        MAX_TOTAL_BYTES / u64::from((*items).max(1)) - 1
+    )]
+    ResultTotal {
+        /// Bytes asked for.
+        wanted: u32,
+        /// Number of items.
+        items: u32,
+        /// The bytes that all could take.
+        total: u64,
+    },
     /// The success criterion.
     #[error(transparent)]
     Success(#[from] SuccessError),
@@ -85,7 +99,7 @@ impl Refusal {
         match self {
             Self::Items(error) => error.reason(),
             Self::Template(_) | Self::Reduce(_) => "InvalidTemplate",
-            Self::ResultRoom { .. } => "InvalidResults",
+            Self::ResultRoom { .. } | Self::ResultTotal { .. } => "InvalidResults",
             Self::Success(_) => "InvalidSuccessCriterion",
         }
     }
@@ -115,6 +129,7 @@ impl AcceptedSpec {
         let criterion = criterion(spec)?;
         let required = criterion.required(items.count())?;
         let results = Layout::of(&spec.results, items.count());
+        check_total(results, items.count())?;
         let nameless_keys = items.survey(&template.uses())?;
         let workers = accept_workers(spec, &template, results)?;
         if workers.is_none() {
@@ -208,6 +223,16 @@ fn check_room(results: Option<Layout>, limit: MessageLimit) -> Result<(), Refusa
     Ok(())
 }
 
+/// Refuses more than etcd could hold. It is known before anything runs, so that no result is lost for it.
+fn check_total(results: Option<Layout>, count: ItemCount) -> Result<(), Refusal> {
+    match results.map(|layout| (layout.max_bytes_per_item(), layout.total_bytes())) {
+        Some((wanted, total)) if total > MAX_TOTAL_BYTES => {
+            Err(Refusal::ResultTotal { wanted, items: count.get(), total })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn criterion(spec: &MapTaskSpec) -> Result<Criterion, SuccessError> {
     Ok(match (spec.min_successes, spec.min_success_ratio) {
         (Some(count), _) => Criterion::Count(u32::try_from(count).unwrap_or(0)),
@@ -248,6 +273,29 @@ mod tests {
             assert!(words.starts_with(&format!("spec.results.maxBytesPerItem is {bytes}, but")), "{words}");
             assert_eq!(refusal.reason(), "InvalidResults");
         }
+    }
+
+    #[test]
+    fn the_results_of_a_task_may_take_a_gibibyte_which_is_known_before_anything_runs() {
+        let spec = |items: u32, bytes: u32| {
+            let template = json!({ "spec": { "containers": [{ "name": "main", "image": "x", "command": ["run"] }] } });
+            let results = json!({ "maxBytesPerItem": bytes });
+            json!({ "items": { "count": items }, "results": results, "workers": {}, "template": template })
+        };
+        for (items, bytes) in [(1_000_000, 1_024), (1_000_000, 1_072), (16_383, 65_536), (0, 65_536)] {
+            assert!(accepted(&spec(items, bytes), Given::Inline).is_ok(), "{items} of {bytes}");
+        }
+        for (items, bytes, most) in [(1_000_000, 1_073, 1_072), (16_384, 65_536, 65_535)] {
+            let refusal = accepted(&spec(items, bytes), Given::Inline).unwrap_err();
+            let words = refusal.to_string();
+            assert!(words.starts_with(&format!("spec.results.maxBytesPerItem is {bytes}: ")), "{words}");
+            assert!(words.contains("may take 1073741824") && words.contains(&format!("at most {most},")), "{words}");
+            assert_eq!(refusal.reason(), "InvalidResults");
+            assert!(accepted(&spec(items, most), Given::Inline).is_ok());
+        }
+        let mut unkept = spec(1_000_000, 65_536);
+        unkept["results"]["source"] = json!("None");
+        assert!(accepted(&unkept, Given::Inline).is_ok());
     }
 
     #[test]

@@ -46,10 +46,10 @@ impl Task {
         Some(self.active_mut()?.launch(poll.now, next))
     }
 
-    /// Notes why nothing more starts; `denied` is what the queue said.
-    /// Answers whether that is news.
-    pub fn note_waiting(&mut self, now: Time, denied: Option<Denial>) -> bool {
-        let mut waiting = self.why_waiting(denied);
+    /// Notes why nothing more starts; `denied` is what the queue said, and `exchange` is the URL where workers reach the
+    /// operator. Answers whether that is news.
+    pub fn note_waiting(&mut self, now: Time, denied: Option<Denial>, exchange: Option<&str>) -> bool {
+        let mut waiting = self.why_waiting(denied, exchange);
         let before = self.summary.waiting.take();
         if let Some(waiting) = &mut waiting {
             let same = before.as_ref().filter(|before| before.reason == waiting.reason);
@@ -67,11 +67,15 @@ impl Task {
         true
     }
 
-    fn why_waiting(&self, denied: Option<Denial>) -> Option<Waiting> {
+    fn why_waiting(&self, denied: Option<Denial>, exchange: Option<&str>) -> Option<Waiting> {
         let Some(run) = self.active() else { return self.why_not_accepted() };
         let starts = !self.mutable.suspend && run.may_start_more();
+        let runs = run.items().counts().running > 0;
         let (reason, message) = if let Some(problem) = self.templates.problem.as_ref().filter(|_| starts) {
             (WaitingReason::TemplateChanged, Some(problem.clone()))
+        } else if let Some((reason, message)) = self.why_no_workers(run, exchange).filter(|_| starts || runs) {
+            // Whatever keeps more of them from starting, those that there are do nothing.
+            (reason, Some(message))
         } else if let Some(Denial::Waiting(reason, message)) = denied.filter(|_| starts) {
             (reason, message)
         } else if let Some(message) =
@@ -80,8 +84,6 @@ impl Task {
             (WaitingReason::ItemsChanged, Some(message.clone()))
         } else if let Some((_, message)) = self.name_taken.as_ref().filter(|_| starts) {
             (WaitingReason::NameTaken, Some(message.clone()))
-        } else if let Some((reason, message)) = self.why_no_workers(run).filter(|_| starts) {
-            (reason, Some(message))
         } else if let Some(stalled) = run.pods().waiting() {
             (stalled.reason, stalled.message)
         } else if let Some((role, names)) = run.pods().outlived() {

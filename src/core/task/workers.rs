@@ -5,10 +5,11 @@ use maptask_exchange::Answer;
 use crate::api::status::{WaitingReason, WorkersStatus};
 use crate::core::cache::claims::Claims;
 use crate::core::ids::{Index, PodRole, Time};
+use crate::core::pod::{EventType, pod_name};
 use crate::core::pods::retention::FinishedPod;
 use crate::core::port::{Exchange, ExchangeRefusal, Reply};
 use crate::core::record::number;
-use crate::core::run::{Claim, Context, Run, Workers};
+use crate::core::run::{Claim, Context, Notice, Run, Trouble, Workers};
 use crate::core::spec::AcceptedSpec;
 use crate::core::task::cache_lookup::{take_claim, words};
 use crate::core::task::{PollContext, Stage, Task};
@@ -68,8 +69,21 @@ impl Task {
         }
         let claim: &mut Claim<'_> = &mut claim;
         run.poll_workers(&mut context, starts, concurrency, may_claim.then_some(claim));
-        let replies = run.take_replies();
+        let (replies, notices) = (run.take_replies(), run.take_notices());
         self.replies.extend(replies);
+        for Notice { reason, message } in notices {
+            self.emit(reason, EventType::Normal, &message);
+        }
+    }
+
+    /// Its place among tasks of its priority that have something to start: the fewer pods, the earlier.
+    pub fn place_in_line(&self, now: Time) -> usize {
+        self.in_flight() + usize::from(self.active().is_some_and(|run| run.lets_others_go_first(now)))
+    }
+
+    /// Drains a worker of at least this age for another task. Returns whether there is one.
+    pub fn give_up_worker(&mut self, now: Time, min_age_millis: u64) -> bool {
+        self.active_mut().is_some_and(|run| run.give_up_worker(now, min_age_millis))
     }
 
     /// What is to be sent to workers.
@@ -86,13 +100,25 @@ impl Task {
     }
 
     /// Why workers do nothing, if that is so.
-    pub(super) fn why_no_workers(&self, run: &Run) -> Option<(WaitingReason, String)> {
+    pub(super) fn why_no_workers(&self, run: &Run, exchange: Option<&str>) -> Option<(WaitingReason, String)> {
         let workers = run.workers()?;
-        if !self.takes_workers {
+        let Some(url) = exchange else {
             let message = "this operator takes no workers: enable them in its chart (workers.enabled), or see its log";
             return Some((WaitingReason::WorkersUnreachable, message.to_owned()));
-        }
-        workers.problem().map(|message| (WaitingReason::WorkersUnreachable, message))
+        };
+        let remedy = format!(
+            "pods of namespace {} must be allowed to reach {url} by TCP: look for a NetworkPolicy",
+            self.key.namespace
+        );
+        let message = match workers.trouble()? {
+            Trouble::Ended(words) => words.to_owned(),
+            Trouble::Unheard(role) => {
+                let pod = pod_name(&self.key.name, role);
+                format!("pod {pod} runs, and the operator has not heard from it; {remedy}, and at the pod's log")
+            }
+            Trouble::CutOff => format!("many workers are silent together; {remedy}"),
+        };
+        Some((WaitingReason::WorkersUnreachable, message))
     }
 
     /// What of its workers is recorded.

@@ -1,6 +1,8 @@
 //! The workers of a run: what each holds, what it has said, and how much it gets. Knows neither items nor pods.
 
 mod durations;
+mod luck;
+mod reach;
 mod session;
 mod silence;
 mod stock;
@@ -8,6 +10,7 @@ mod table;
 mod worker;
 
 pub use durations::Durations;
+pub use luck::Trust;
 pub use session::{Held, Report, Session};
 pub use silence::Silence;
 pub use stock::Stock;

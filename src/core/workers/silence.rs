@@ -29,6 +29,7 @@ impl WorkerTable {
             // A new one may be waiting for its image.
             let could_speak = worker.has_spoken() || !worker.announced;
             if could_speak && millis >= LOST_AFTER_MILLIS {
+                worker.lost = true;
                 silent.push((*role, Silence::Lost));
             } else if millis >= REGRANT_AFTER_MILLIS && !worker.silent {
                 worker.silent = true;
@@ -51,6 +52,7 @@ impl WorkerTable {
             let silence = if worker.silent { LOST_AFTER_MILLIS } else { REGRANT_AFTER_MILLIS };
             worker.heard.plus_millis(silence)
         };
-        self.workers.values().map(of).min()
+        // One that is lost is looked at whenever the task is: nothing else happens to it at a time.
+        self.workers.values().filter(|worker| !worker.lost).map(of).min()
     }
 }

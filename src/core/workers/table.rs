@@ -10,6 +10,7 @@ use crate::core::port::{ExchangeRefusal, Reply};
 use crate::core::revision::Revision;
 use crate::core::spec::retry::mix;
 use crate::core::workers::durations::Durations;
+use crate::core::workers::luck::Ends;
 use crate::core::workers::session::{Report, Session};
 use crate::core::workers::worker::{Parked, Worker};
 
@@ -20,6 +21,9 @@ pub struct WorkerTable {
     epoch: u64,
     pub(super) workers: BTreeMap<PodRole, Worker>,
     durations: Durations,
+    pub(super) ends: Ends,
+    /// Pods that have spoken and are not known, and since when.
+    pub(super) strangers: BTreeMap<PodRole, Time>,
     replies: Vec<Reply>,
 }
 
@@ -56,6 +60,7 @@ impl WorkerTable {
 
     /// A worker's pod is to be created, or was found. `announced`: it can hold nothing that is not known here.
     pub fn add(&mut self, now: Time, role: PodRole, announced: bool) {
+        self.strangers.remove(&role);
         self.workers.entry(role).or_insert_with(|| Worker::new(now, announced));
     }
 
@@ -63,13 +68,6 @@ impl WorkerTable {
     pub fn make(&mut self, role: PodRole, memory: Raises) {
         if let Some(worker) = self.workers.get_mut(&role) {
             worker.memory = memory;
-        }
-    }
-
-    /// The pod of a worker says that it has this memory.
-    pub fn show_memory(&mut self, role: PodRole, memory: Raises) {
-        if let Some(worker) = self.workers.get_mut(&role) {
-            (worker.memory, worker.memory_is_shown) = (memory, true);
         }
     }
 
@@ -112,7 +110,7 @@ impl WorkerTable {
         let renounced = worker.parked.replace(Parked { ticket, until });
         let number = worker.session.number();
         worker.heard = now;
-        worker.silent = false;
+        (worker.silent, worker.lost) = (false, false);
         worker.announced |= is_known;
         // Grants of an answer that was not sent are not granted.
         worker.grants.clear();
@@ -252,7 +250,7 @@ impl WorkerTable {
     /// When a worker needs an answer, or is silent for too long.
     pub fn next_wake(&self) -> Option<Time> {
         let parked = self.workers.values().filter_map(|worker| Some(worker.parked?.until));
-        parked.chain(self.next_silence()).min()
+        parked.chain(self.next_silence()).chain(self.next_unheard()).min()
     }
 }
 

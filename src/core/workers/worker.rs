@@ -4,6 +4,7 @@ use maptask_exchange::{AttemptId, Grant};
 
 use crate::core::ids::Time;
 use crate::core::phases::Raises;
+use crate::core::workers::luck::Row;
 use crate::core::workers::session::Session;
 
 /// One worker.
@@ -11,6 +12,16 @@ use crate::core::workers::session::Session;
 #[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub struct Worker {
     pub(super) session: Session,
+    /// The UID of its pod, once that was shown.
+    pub(super) uid: Option<String>,
+    /// The node of its pod, once that was shown.
+    pub(super) node: Option<String>,
+    /// When it was requested, or found.
+    pub(super) since: Time,
+    /// Its failures since the last success.
+    pub(super) row: Row,
+    /// Since when its program runs, as far as was shown.
+    pub(super) runs_since: Option<Time>,
     /// A request that is kept until there is something to say.
     pub(super) parked: Option<Parked>,
     /// When it last spoke, or since when it could have.
@@ -25,6 +36,10 @@ pub struct Worker {
     pub(super) leaving: bool,
     /// It was silent for so long that it may begin nothing.
     pub(super) silent: bool,
+    /// It has run for so long without a word that it is reported.
+    pub(super) unheard: bool,
+    /// It was silent for so long that its pod is given up.
+    pub(super) lost: bool,
     /// Since when it holds nothing.
     pub(super) idle_since: Option<Time>,
     /// What it holds though it is not its own.
@@ -53,6 +68,11 @@ impl Worker {
     pub(super) fn new(now: Time, announced: bool) -> Self {
         Self {
             session: Session::default(),
+            uid: None,
+            node: None,
+            since: now,
+            row: Row::default(),
+            runs_since: None,
             parked: None,
             heard: now,
             announced,
@@ -60,6 +80,8 @@ impl Worker {
             stop: None,
             leaving: false,
             silent: false,
+            unheard: false,
+            lost: false,
             idle_since: None,
             revoked: Vec::new(),
             recalled: Vec::new(),
@@ -73,6 +95,16 @@ impl Worker {
     /// What it holds, and what it has reported.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// The node of its pod, once that was shown.
+    pub fn node(&self) -> Option<&str> {
+        self.node.as_deref()
+    }
+
+    /// When it was requested, or found.
+    pub fn since(&self) -> Time {
+        self.since
     }
 
     /// How many programs it may run at the same time.

@@ -132,7 +132,7 @@ fn refused(refusal: ExchangeRefusal) -> Refusal {
     match refusal {
         ExchangeRefusal::NotAWorker => Refusal::new(StatusCode::FORBIDDEN, "the pod is no worker of a MapTask"),
         ExchangeRefusal::Superseded => Refusal::new(StatusCode::CONFLICT, "a later request has come"),
-        ExchangeRefusal::NotReady => busy("the operator has just begun"),
+        ExchangeRefusal::NotReady => busy("the operator has just begun, or was not shown this pod yet"),
     }
 }
 

@@ -45,7 +45,8 @@ fn created(story: &mut Story) -> Vec<Value> {
     let creates = plan.actions.iter().filter_map(|a| if let Action::Create(create) = a { Some(create) } else { None });
     creates
         .map(|create| create.blueprint.pod(create.role, create.memory_raises))
-        .map(|pod| pod["spec"]["containers"][0]["env"][0].clone())
+        .flat_map(|pod| pod["spec"]["containers"][0]["env"].as_array().unwrap().clone())
+        .filter(|variable| variable["name"] == "MAPTASK_ITEM")
         .collect()
 }
 

@@ -32,6 +32,7 @@ mod vanished;
 mod words;
 mod worker_cache;
 mod worker_memory;
+mod workers;
 mod zero;
 
 use super::Fleet;

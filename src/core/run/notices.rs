@@ -1,0 +1,42 @@
+//! What people are told about workers: why they do nothing, and what is worth an Event.
+
+use crate::core::ids::PodRole;
+use crate::core::run::{Run, Workers};
+
+/// What people are to be told, as an Event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The reason of the Event.
+    pub reason: &'static str,
+    /// One sentence.
+    pub message: String,
+}
+
+/// Why workers do nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble<'a> {
+    /// One has ended without having done anything, and said this.
+    Ended(&'a str),
+    /// This one runs and was never heard.
+    Unheard(PodRole),
+    /// Many have become silent together.
+    CutOff,
+}
+
+impl Workers {
+    /// Why workers do nothing, as far as is known.
+    pub fn trouble(&self) -> Option<Trouble<'_>> {
+        if self.cut_off {
+            return Some(Trouble::CutOff);
+        }
+        let ended = self.problem.as_deref().map(Trouble::Ended);
+        ended.or_else(|| self.table.unheard().map(Trouble::Unheard))
+    }
+}
+
+impl Run {
+    /// What people are to be told.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        self.workers.as_mut().map(|workers| std::mem::take(&mut workers.notices)).unwrap_or_default()
+    }
+}
