@@ -72,7 +72,8 @@ impl Profile {
             life: [(100, 400), (300, 2_000), (1_000, 4_000)][random.below(3)],
         };
         // Last, so that they change nothing else of a seed.
-        profile.kill_workers = pick(random, &[0, 2, 4, 10]);
+        // What ran in a worker that was killed runs alone next, one item after another: few kills make long runs.
+        profile.kill_workers = pick(random, &[0, 6, 12, 20]);
         profile.connections = pick(random, &[0, 10, 30, 60]);
         if long {
             // Finished pods are deleted 75 s after a start at the earliest.
