@@ -243,9 +243,11 @@ impl Run {
         // What has not begun may be another worker's by now, which has yet to speak.
         let may_be_anothers = !runs && self.workers.as_ref().is_some_and(|w| w.table.awaits_announcements());
         let is_open = self.is_open_attempt(role, index, attempt) && !may_be_anothers;
+        // Its equal may have been granted since it was given up.
+        let has_equals = self.spec.cache.as_ref().is_some_and(|keys| keys.serialize);
         let Some(workers) = &mut self.workers else { return };
         // A suspect begins in a fresh worker, and not beside others.
-        if !is_open || !runs && workers.sizes.waits_for_fresh(index) {
+        if !is_open || !runs && (has_equals || workers.sizes.waits_for_fresh(index)) {
             return workers.table.revoke(role, index, attempt);
         }
         workers.table.adopt(role, index, attempt, runs);
