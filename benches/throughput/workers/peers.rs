@@ -105,7 +105,7 @@ pub async fn hyperqueue(bench: &Bench, items: usize) -> Row {
     let absent = |why: &str| Row::new(format!("{HYPERQUEUE} ({why})"));
     let Ok(directory) = std::env::var("BENCH_HYPERQUEUE") else { return absent("not here: no wheel for this machine") };
     let version = directory.rsplit('-').next().unwrap_or_default().to_owned();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/throughput/hyperqueue.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/throughput/run_hyperqueue.py");
     let turn = Turn::begin(bench).await;
     let mut command = Command::new("python3");
     command.arg(script).args([&items.to_string(), "2"]).arg(program()).env("PYTHONPATH", &directory);

@@ -6,6 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::page;
 
+/// What changes a shape, and belongs to its command.
+const CHANGES: [&str; 4] = ["BENCH_ITEMS", "BENCH_PODS", "BENCH_SLOTS", "BENCH_PIPELINE"];
+
 /// One turn of one contender.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -101,7 +104,9 @@ impl Rows {
     pub fn write(&self, shape: &str, what: &str, rounds: usize, goals: &str) {
         let table = self.table();
         println!("\n### {shape}: {what}\n\n{table}\n{goals}");
-        let command = format!("`BENCH_SHAPES={shape} BENCH_ROUNDS={rounds} make bench` {}.", page::stamp());
+        let changes: String =
+            CHANGES.iter().filter_map(|name| Some(format!("{name}={} ", std::env::var(name).ok()?))).collect();
+        let command = format!("`{changes}BENCH_SHAPES={shape} BENCH_ROUNDS={rounds} make bench` {}.", page::stamp());
         let all = format!("All turns: [{shape}.json](benchmarks/{shape}.json).");
         page::replace("benchmarks.md", shape, &format!("### {shape}: {what}\n\n{command} {all}\n\n{table}\n{goals}"));
         let turns: Vec<Value> = self

@@ -1,6 +1,7 @@
 """How long does HyperQueue take for so many runs of a program on this machine? Its server and one worker, by its Python API.
 
-hyperqueue.py ITEMS CORES PROGRAM prints seconds. The client asks once a second whether all are done: up to a second is its own.
+run_hyperqueue.py ITEMS CORES PROGRAM prints seconds.
+The client asks once a second whether all are done: up to a second is its own.
 """
 
 import sys
