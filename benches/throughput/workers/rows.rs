@@ -106,9 +106,9 @@ impl Rows {
         println!("\n### {shape}: {what}\n\n{table}\n{goals}");
         let changes: String =
             CHANGES.iter().filter_map(|name| Some(format!("{name}={} ", std::env::var(name).ok()?))).collect();
-        let command = format!("`{changes}BENCH_SHAPES={shape} BENCH_ROUNDS={rounds} make bench` {}.", page::stamp());
+        let command = format!("`{changes}BENCH_SHAPES={shape} BENCH_ROUNDS={rounds} make bench`\n{}.", page::stamp());
         let all = format!("All turns: [{shape}.json](benchmarks/{shape}.json).");
-        page::replace("benchmarks.md", shape, &format!("### {shape}: {what}\n\n{command} {all}\n\n{table}\n{goals}"));
+        page::replace("benchmarks.md", shape, &format!("### {shape}: {what}\n\n{command}\n{all}\n\n{table}\n{goals}"));
         let turns: Vec<Value> = self
             .0
             .iter()
