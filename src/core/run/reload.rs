@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::ids::{Attempt, Index, Time};
+use crate::core::ids::{Attempt, Index, PodRole, Time};
 use crate::core::phases::ItemPhase;
 use crate::core::pod::{Progress, progress};
 use crate::core::pods::Pods;
 use crate::core::revision::Revision;
-use crate::core::run::Run;
 use crate::core::run::decision::Decision;
+use crate::core::run::{Run, Workers};
 
 impl Run {
     /// Keeps the create requests that are on their way, and the items that were read, when the task is reloaded.
@@ -38,6 +38,23 @@ impl Run {
     /// Takes over whether pods were being stopped for a suspension, which is recorded.
     pub fn restore_suspension(&mut self, stops: bool) {
         self.suspension.stops = stops;
+    }
+
+    /// Takes workers over from the record: `None` if there is none.
+    pub fn restore_workers(&mut self, workers: Option<Workers>) {
+        self.workers = workers;
+        self.count_raised();
+    }
+
+    /// Begins with no worker. Names of pods that are there are not given again.
+    pub fn begin_workers(&mut self, mut workers: Workers, taken: impl Iterator<Item = PodRole>) {
+        for role in taken {
+            if let PodRole::Worker(number) = role {
+                workers.next = workers.next.max(number.saturating_add(1));
+            }
+        }
+        self.is_loading = false;
+        self.restore_workers(Some(workers));
     }
 
     /// Asks for pods that the status calls running and that no list shows. `suspended`: a previous operator may have

@@ -117,12 +117,6 @@ impl Run {
         self.workers.as_ref()
     }
 
-    /// Takes workers over from the record: `None` if there is none.
-    pub fn restore_workers(&mut self, workers: Option<Workers>) {
-        self.workers = workers;
-        self.count_raised();
-    }
-
     /// Whether the pod is a worker of this run.
     pub(super) fn is_worker(&self, role: PodRole) -> bool {
         role.is_worker() && self.workers.is_some()

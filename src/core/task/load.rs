@@ -112,7 +112,7 @@ impl Task {
             self.warn_of_finished_pods(poll);
         }
         self.settle_record();
-        self.load_for_rerun(seen);
+        self.load_for_rerun(seen, pods);
         if is_new_spec {
             self.record_generation(seen);
         }
@@ -141,7 +141,7 @@ impl Task {
             self.writer.forget_changes();
             // A wait that was noted before its end is taken back, and with that all else is written as it was.
             self.summary.unreadable = seen.status.waiting.is_some().then(|| Box::new(seen.status.clone()));
-            self.load_for_rerun(seen);
+            self.load_for_rerun(seen, pods);
         } else if self.deleting {
             self.stage = Stage::Ended { phase: TaskPhase::Failed, run: None };
             return;
@@ -217,7 +217,7 @@ impl Task {
     }
 
     /// The items of an ended task, if they are to be started again and are not at hand.
-    fn load_for_rerun(&mut self, seen: &TaskSeen) {
+    fn load_for_rerun(&mut self, seen: &TaskSeen, pods: &Pods) {
         self.keep_for_check(seen);
         let loaded = match &self.stage {
             Stage::Ended { run: None, .. } if self.pending_rerun().is_some() && self.summary.has_items => {
@@ -226,7 +226,10 @@ impl Task {
             _ => return,
         };
         match (loaded, &mut self.stage) {
-            (Ok(loaded), Stage::Ended { run, .. }) => *run = Some(Box::new(loaded)),
+            (Ok(mut loaded), Stage::Ended { run, .. }) => {
+                loaded.renew_workers(seen.status.workers, pods);
+                *run = Some(Box::new(loaded));
+            }
             (Err(message), _) => {
                 self.summary.unreadable = Some(Box::new(seen.status.clone()));
                 self.summary.has_items = false;

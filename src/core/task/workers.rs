@@ -6,6 +6,7 @@ use crate::api::status::{WaitingReason, WorkersStatus};
 use crate::core::cache::claims::Claims;
 use crate::core::ids::{Index, PodRole, Time};
 use crate::core::pod::{EventType, pod_name};
+use crate::core::pods::Pods;
 use crate::core::pods::retention::FinishedPod;
 use crate::core::port::{Exchange, ExchangeRefusal, Reply};
 use crate::core::record::number;
@@ -133,17 +134,29 @@ impl Task {
         if run.spec().blueprint.workers.is_none() {
             return;
         }
-        let recorded = recorded.unwrap_or(WorkersStatus { epoch: 0, granted_below: 0 });
-        let epoch = u64::try_from(recorded.epoch).unwrap_or(0) + 1;
-        let mark = Index(u32::try_from(recorded.granted_below).unwrap_or(0));
-        run.restore_workers(Some(Workers::new(epoch, mark)));
+        run.restore_workers(Some(next_workers(recorded)));
         // Nothing is granted before the epoch is recorded. The next write of an earlier leader then fails.
         let revision = self.writer.change_urgently();
         run.start_after(revision, Time(0));
     }
 }
 
+/// Those of the next leader.
+fn next_workers(recorded: Option<WorkersStatus>) -> Workers {
+    let recorded = recorded.unwrap_or(WorkersStatus { epoch: 0, granted_below: 0 });
+    let epoch = u64::try_from(recorded.epoch).unwrap_or(0) + 1;
+    Workers::new(epoch, Index(u32::try_from(recorded.granted_below).unwrap_or(0)))
+}
+
 impl Run {
+    /// The workers of an ended run that is loaded so that items start again: none of before works for it. The new epoch
+    /// is recorded together with the rerun, before anything starts.
+    pub(super) fn renew_workers(&mut self, recorded: Option<WorkersStatus>, pods: &Pods) {
+        if self.spec().blueprint.workers.is_some() {
+            self.begin_workers(next_workers(recorded), pods.keys().copied());
+        }
+    }
+
     /// The items need no workers any more: their pods are finished pods that are yet to end.
     pub(super) fn retire_workers(&mut self, context: &mut Context<'_>, why: &'static str, not_before: Time) {
         for (role, uid, version) in self.take_workers(why) {

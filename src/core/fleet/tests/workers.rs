@@ -6,7 +6,7 @@ use maptask_exchange::{Answer, AttemptId, End, Leaving, Outcome, Request, State}
 use serde_json::{Value, json};
 
 use super::Fleet;
-use super::story::{LIMITS, empty_fleet, new_task, pod_of};
+use super::story::{LIMITS, empty_fleet, new_task, pod_of, with};
 use crate::api::MapTaskStatus;
 use crate::api::status::WaitingReason;
 use crate::core::exchange_address::ExchangeAddress;
@@ -15,18 +15,27 @@ use crate::core::limits::Limits;
 use crate::core::pod::PodSeen;
 use crate::core::port::{
     Action, Answer as Answered, CheckOutcome, CreateOutcome, DeleteOutcome, EmitEvent, Event, Exchange, PodId,
-    WriteOutcome,
+    TaskSeen, WriteOutcome,
 };
 
 /// A worker that holds to the exchange.
 struct Speaker {
     pod: PodSeen,
+    epoch: u64,
     number: u64,
     sequence: u64,
     held: Vec<AttemptId>,
     ended: Vec<End>,
     stopped: bool,
     waits: bool,
+}
+
+fn task(name: &str, items: u32, extra: &Value) -> TaskSeen {
+    let container = json!({ "name": "main", "image": "x", "command": ["run"] });
+    let spec = json!({ "items": { "count": items }, "workers": { "idleSeconds": 1 }, "retries": 1,
+                       "retryPolicy": { "backoffSeconds": 0 },
+                       "template": { "spec": { "containers": [container] } } });
+    new_task(TaskKey::new("ns", name), name, 1, &with(spec, extra))
 }
 
 struct Cluster {
@@ -64,18 +73,19 @@ impl Cluster {
     }
 
     fn add(&mut self, name: &str, items: u32, extra: &Value) -> TaskKey {
-        let container = json!({ "name": "main", "image": "x", "command": ["run"] });
-        let mut spec = json!({ "items": { "count": items }, "workers": { "idleSeconds": 1 }, "retries": 1,
-                               "retryPolicy": { "backoffSeconds": 0 },
-                               "template": { "spec": { "containers": [container] } } });
-        for (field, value) in extra.as_object().unwrap() {
-            spec[field] = value.clone();
-        }
-        let key = TaskKey::new("ns", name);
-        self.fleet.handle_task(self.now, new_task(key.clone(), name, 1, &spec));
+        let task = task(name, items, extra);
+        let key = task.key.clone();
+        self.fleet.handle_task(self.now, task);
         key
     }
 
+    /// Another operator, which finds the task as it is recorded.
+    fn find(&mut self, task: TaskSeen) {
+        let before = std::mem::replace(self, Self::new(10));
+        (self.now, self.version, self.statuses) = (before.now, before.version, before.statuses);
+        let status = self.statuses[&task.key].clone();
+        self.fleet.handle_task(self.now, TaskSeen { status, resource_version: self.version, ..task });
+    }
     /// One round; `fate` says how an attempt ends that a worker holds, if it ends now.
     fn round(&mut self, millis: u64, fate: impl Fn(&PodId, AttemptId) -> Option<Outcome>) {
         self.now = self.now.plus_millis(millis);
@@ -138,8 +148,8 @@ impl Cluster {
         let (running, ended) = (speaker.held.clone(), speaker.ended.clone());
         let session = format!("{:016x}", 1);
         let begun = speaker.sequence + running.len() as u64;
-        let request =
-            Request { session, number: speaker.number, epoch: 1, running, stock: vec![], ended, begun, state };
+        let (number, epoch) = (speaker.number, speaker.epoch);
+        let request = Request { session, number, epoch, running, stock: vec![], ended, begun, state };
         self.ticket += 1;
         self.tickets.insert(self.ticket, id.clone());
         let (namespace, pod, pod_uid) = (id.key.namespace.clone(), id.pod_name(), speaker.pod.uid.clone());
@@ -153,7 +163,7 @@ impl Cluster {
             Action::Create(create) => {
                 let id = create.id();
                 self.avoided.clone_from(&create.avoid);
-                self.start(&id, &create.blueprint.uid);
+                self.start(&id, &create.blueprint.uid, create.epoch);
                 Answered::Created(id, create.blueprint.uid.clone(), CreateOutcome::Created)
             }
             Action::Write(write) => {
@@ -174,7 +184,7 @@ impl Cluster {
         self.fleet.handle_answer(self.now, answer);
     }
 
-    fn start(&mut self, id: &PodId, uid: &str) {
+    fn start(&mut self, id: &PodId, uid: &str, epoch: u64) {
         self.version += 1;
         let status =
             json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] });
@@ -186,7 +196,7 @@ impl Cluster {
         };
         self.fleet.handle_pod(self.now, pod.clone());
         let (held, ended) = (Vec::new(), Vec::new());
-        let speaker = Speaker { pod, number: 0, sequence: 0, held, ended, stopped: false, waits: false };
+        let speaker = Speaker { pod, epoch, number: 0, sequence: 0, held, ended, stopped: false, waits: false };
         self.speakers.insert(id.clone(), speaker);
     }
 
@@ -333,4 +343,19 @@ fn a_worker_that_never_speaks_is_reported_within_a_minute_with_the_address_to_op
     cluster.mute = false;
     cluster.rounds(60, |_, _| good());
     assert_eq!(cluster.counts(&task), (3, 0));
+}
+
+#[test]
+fn items_that_run_again_after_a_restart_run_in_new_workers() {
+    let spec = json!({ "retries": 0, "minSuccessRatio": 0.0 });
+    let mut cluster = Cluster::new(10);
+    let key = cluster.add("t", 5, &spec);
+    cluster.rounds(100, |_, attempt| if attempt.0 == 3 { bad() } else { good() });
+    assert_eq!(cluster.counts(&key), (4, 1));
+    let before = cluster.statuses[&key].workers.unwrap();
+    let rerun = json!({ "rerun": { "id": "1", "items": "Failed" } });
+    cluster.find(TaskSeen { generation: 2, ..task("t", 5, &with(spec, &rerun)) });
+    cluster.rounds(20, |id, _| if id.role.is_worker() { good() } else { None });
+    assert_eq!(cluster.counts(&key), (5, 0));
+    assert_eq!(cluster.statuses[&key].workers.unwrap().epoch, before.epoch + 1);
 }
