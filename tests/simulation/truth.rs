@@ -61,10 +61,12 @@ impl Truth {
 
     /// The pod of an item has its item: what the list held when the task was accepted.
     pub fn created(&mut self, create: &Create, pod: &serde_json::Value) {
-        let env = &pod["spec"]["containers"][0]["env"][0];
+        let env = pod["spec"]["containers"][0]["env"].as_array();
+        let item = env.into_iter().flatten().find(|variable| variable["name"] == "MAPTASK_ITEM");
+        let value = item.and_then(|variable| variable["value"].as_str());
         let line = specs::INPUTS.lines().nth(index_of(&create.id()).offset());
-        if line.is_none() || env["value"].as_str() != line {
-            self.problem = Some(format!("{} has the item {env}", create.id()));
+        if line.is_none() || value != line {
+            self.problem = Some(format!("{} has the item {value:?}", create.id()));
         }
     }
 
