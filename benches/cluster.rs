@@ -24,7 +24,7 @@ pub struct Cluster {
     running: VecDeque<PodId>,
 }
 
-/// A task of so many items.
+/// A task with this number of items.
 pub fn task(items: u32) -> TaskSeen {
     let template = json!({ "spec": { "containers": [{ "name": "main", "image": "x" }] } });
     task_of(&json!({ "items": { "count": items }, "template": template, "results": { "maxBytesPerItem": 64 } }))
@@ -122,7 +122,7 @@ impl Cluster {
         self.running.iter().cloned()
     }
 
-    /// The pod that runs for the longest time succeeds: how long it took to take that in. The time goes on.
+    /// The pod that runs for the longest time succeeds: how long it took to take that in. The clock advances.
     pub fn end_oldest(&mut self, millis: u64) -> Option<Duration> {
         self.now = self.now.plus_millis(millis);
         let pod = pod(&self.running.pop_front()?, "Succeeded");

@@ -1,5 +1,5 @@
-//! What does an exchange with a worker cost the operator? Its server as it runs, over TLS with connections that stay, and a
-//! core that only answers: 100,000 exchanges, each with ten ends and ten grants.
+//! What does an exchange with a worker cost the operator? Its server as it runs, over TLS with connections that stay,
+//! and a core that only answers: 100,000 exchanges, each with ten ends and ten grants.
 //!
 //! `cargo bench --bench exchange` prints the CPU time of the server's thread. `EXCHANGES=n` makes it another number.
 
@@ -113,8 +113,8 @@ fn cpu() -> Duration {
     Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
 }
 
-/// Serves this number of exchanges, in rounds like the operator's. Returns the thread's microseconds for each, and the number
-/// of rounds.
+/// Serves this number of exchanges, in rounds like the operator's. Returns the thread's microseconds for each, and the
+/// number of rounds.
 async fn serve(port: u16, exchanges: u64, address: mpsc::Sender<ExchangeAddress>) -> (f64, u64) {
     let listen = format!("--exchange-listen=127.0.0.1:{port}");
     let url = format!("--exchange-url=https://127.0.0.1:{port}");

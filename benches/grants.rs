@@ -1,7 +1,8 @@
-//! What do the rules cost for an item that a worker runs? A million of them by 4 workers in the core alone, with an API server
-//! that answers at once: each exchange reports what has ended since the last one, and takes as many new ones.
+//! What do the rules cost for an item that a worker runs? A million of them by 4 workers in the core alone, with an API
+//! server that answers at once: each exchange reports what has ended since the last one, and takes as many new ones.
 //!
-//! `cargo bench --bench grants` prints the time for an item. `ITEMS=n` makes it another number, `ENDS=n` that of an exchange.
+//! `cargo bench --bench grants` prints the time for an item. `ITEMS=n` makes it another number, `ENDS=n` that of an
+//! exchange.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark that fails stops")]
 #![allow(unreachable_pub, reason = "shared with other benchmarks")]

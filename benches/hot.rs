@@ -1,4 +1,5 @@
-//! What is done for every pod, on its own: reading a watch's event, planning, making a pod's body, and the status's codec.
+//! What is done for every pod, on its own: reading a watch's event, planning, making a pod's body, and the status's
+//! codec.
 //!
 //! `cargo bench --bench hot` measures; `cargo test --bench hot` runs each once, so that they stay whole.
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the form of the documentation: no line of prose over 120 characters, and a README of at most 150 lines. Tables,
-# code blocks, and lines that are only a link may be longer.
+# Checks the form of the documentation: no line of prose or comment over 120 characters, and a README of at most 150
+# lines. Tables, code blocks, and lines that are only a link may be longer.
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -23,4 +23,8 @@ for file in *.md docs/*.md examples/*.md; do
     wrong=1
   done <"$file"
 done
+while IFS= read -r line; do
+  say "${line%%: *}: a comment may have at most 120 characters: wrap the line"
+  wrong=1
+done < <(git ls-files '*.rs' | xargs grep -nE '^.{121,}$' | sed -E 's/^([^:]+:[0-9]+):/\1: /' | grep -E '^[^ ]+: +//')
 exit "$wrong"

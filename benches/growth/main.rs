@@ -1,7 +1,8 @@
 //! What grows with the number of items, and how: the core alone, with a cluster that answers at once.
 //!
-//! `cargo bench --bench growth` writes a table and a plot for 1,000 to 1,000,000 items of one task, 5,000 of them in flight,
-//! into docs/scale.md; each size is measured in a process of its own. `cargo bench --bench growth -- N` measures one.
+//! `cargo bench --bench growth` writes a table and a plot for 1,000 to 1,000,000 items of one task, 5,000 of them in
+//! flight, into docs/scale.md; each size is measured in a process of its own. `cargo bench --bench growth -- N`
+//! measures one.
 
 #![allow(missing_docs, clippy::unwrap_used, unreachable_pub, reason = "a benchmark that can't go on stops")]
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]

@@ -1,4 +1,5 @@
-//! What grows, as lines over the number of items; both axes are logarithmic, so that what grows as the items do is a diagonal.
+//! What grows, as lines over the number of items; both axes are logarithmic, so that what grows as the items do is a
+//! diagonal.
 
 use std::fmt::Write;
 

@@ -126,8 +126,8 @@ impl Bench {
         Figures { restart, left, ..figures }
     }
 
-    /// Follows the pods of a namespace: until the first is there, or for the bare loop until the end, since that is how it
-    /// works. The others have watches of their own.
+    /// Follows the pods of a namespace: until the first is there, or for the bare loop until the end, since that is how
+    /// it works. The others have watches of their own.
     fn watch(&self, namespace: &str, contender: Contender, watching: &mut JoinSet<()>) -> watch::Receiver<Seen> {
         let (into, seen) = watch::channel(Seen::default());
         let to_the_end = contender == Contender::Bare;
@@ -243,7 +243,7 @@ impl Bench {
         largest
     }
 
-    /// What is left to be done once the end is told: finished pods, until only those are there that stay.
+    /// Work after the end is reported: finished pods go, until only those are left that stay.
     async fn left(&self, namespace: &str, shape: &Shape, contender: Contender, items: f64) -> Left {
         let pods = async || {
             let list = self.get(&format!("/api/v1/namespaces/{namespace}/pods?limit=1")).await.unwrap_or_default();

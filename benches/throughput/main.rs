@@ -1,8 +1,8 @@
-//! How fast, and at what cost: MapTask next to an Indexed Job and to the ceiling of any controller, a bare loop that creates,
-//! watches and deletes pods. In turn, on one cluster with fake nodes; run by `make bench`, which starts it.
+//! How fast, and at what cost: MapTask next to an Indexed Job and to the ceiling of any controller, a bare loop that
+//! creates, watches and deletes pods. In turn, on one cluster with fake nodes; run by `make bench`, which starts it.
 //!
-//! `BENCH_SHAPES=a,b` picks shapes by name, `BENCH_ROUNDS=n` says how often each contender has its turn. What was measured
-//! goes to standard output and, with a plot, into docs/benchmarks.md; no figure decides anything.
+//! `BENCH_SHAPES=a,b` picks shapes by name, `BENCH_ROUNDS=n` says how often each contender has its turn. What was
+//! measured goes to standard output and, with a plot, into docs/benchmarks.md; no figure decides anything.
 
 #![allow(missing_docs, clippy::unwrap_used, unreachable_pub, reason = "a benchmark that can't go on stops")]
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "figures for people")]

@@ -15,11 +15,11 @@ pub enum Exit {
     Usage = 2,
     /// The task failed or was cancelled, or a check of `doctor` failed.
     Failed = 3,
-    /// The time is over; the task goes on.
+    /// The time is over; the task runs on.
     Timeout = 4,
     /// The task was deleted while it was waited for.
     Deleted = 5,
-    /// Ctrl-C; the task goes on.
+    /// Ctrl-C; the task runs on.
     Interrupted = 130,
 }
 

@@ -1,7 +1,7 @@
 //! The exchange between a worker and the operator: one request does all. docs/exchange.md describes it for people.
 //!
-//! A worker posts a [`Request`] as JSON to [`PATH`] and gets an [`Answer`]. A request says everything that the worker holds
-//! and which attempts have ended; an answer says which ends are recorded, and grants, recalls and stops.
+//! A worker posts a [`Request`] as JSON to [`PATH`] and gets an [`Answer`]. A request says everything that the worker
+//! holds and which attempts have ended; an answer says which ends are recorded, and grants, recalls and stops.
 
 mod config;
 pub mod variables;
@@ -49,8 +49,8 @@ pub const HOLD_MILLIS: u64 = 10_000;
 pub const PATIENCE_MILLIS: u64 = 10_000;
 /// How long after it sent the last request that was answered a worker may begin what it holds, in milliseconds.
 pub const BEGIN_WITHIN_MILLIS: u64 = 30_000;
-/// How long after it sent the last request that was answered a worker lets programs run whose begin no answer has confirmed, in
-/// milliseconds: the operator does not know that they run, and may grant their items elsewhere soon.
+/// How long after it sent the last request that was answered a worker lets programs run whose begin no answer has
+/// confirmed, in milliseconds: the operator does not know that they run, and may grant their items elsewhere soon.
 pub const CONFIRM_WITHIN_MILLIS: u64 = 33_000;
 /// How long after a worker's last request the operator may grant elsewhere what had not begun, in milliseconds.
 pub const REGRANT_AFTER_MILLIS: u64 = 45_000;
@@ -161,7 +161,8 @@ pub enum Outcome {
     },
     /// Its program failed, or answered with an error, or with what is no answer.
     Failed {
-        /// Its exit code; 128 and the signal's number if a signal ended it; 1 where a stream's answer said that it failed.
+        /// Its exit code; 128 and the signal's number if a signal ended it; 1 where a stream's answer said that it
+        /// failed.
         exit_code: i32,
         /// The end of what it wrote to stderr, or the error in the answer.
         message: String,
@@ -190,8 +191,8 @@ pub enum Outcome {
         /// The system's words.
         message: String,
     },
-    /// The program of a stream ended while several of its lines had no answer, this attempt's among them: any of them may have
-    /// ended it. Alone, it would be `Failed` or `OutOfMemory`.
+    /// The program of a stream ended while several of its lines had no answer, this attempt's among them: any of them
+    /// may have ended it. Alone, it would be `Failed` or `OutOfMemory`.
     Suspect {
         /// The program's exit code.
         exit_code: i32,
@@ -242,8 +243,8 @@ pub struct Grant {
     pub env: BTreeMap<String, String>,
 }
 
-/// What a worker leaves in its container's termination message: rewritten in place, so that it also tells of a worker that was
-/// killed together with its programs.
+/// What a worker leaves in its container's termination message: rewritten in place, so that it also tells of a worker
+/// that was killed together with its programs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
@@ -255,7 +256,8 @@ pub struct Record {
     /// Attempts that the process had begun.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub begun: u64,
-    /// Processes of the container that the kernel had killed for their memory before the oldest of these attempts began.
+    /// Processes of the container that the kernel had killed for their memory before the oldest of these attempts
+    /// began.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub oom_kills: u64,
     /// Why it has ended, or can't work, in words.

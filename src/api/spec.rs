@@ -335,7 +335,8 @@ pub struct Results {
     /// Maximum size of one result in bytes, as JSON, 4 to 4096, or to 65536 with workers. Defaults to 1024. Without
     /// workers, the kubelet keeps the last 4096 bytes of a termination message, and at most 12288 divided by the number
     /// of the pod's containers, including init containers and sidecars. A larger value is refused. A message of exactly
-    /// the kubelet's limit counts as too long, since it may have been truncated. Times the number of items, at most 1 GiB.
+    /// the kubelet's limit counts as too long, since it may have been truncated. Times the number of items, at most 1
+    /// GiB.
     #[serde(default = "default_max_bytes")]
     #[schemars(range(min = 4, max = 65_536))]
     pub max_bytes_per_item: i32,

@@ -6,7 +6,7 @@ use crate::kubectl::{Namespace, real_task};
 use crate::plugin::{maptask, timeless};
 use crate::undisturbed;
 
-/// Three items, of which the second fails.
+/// Three items; the second fails.
 fn one_of_three_fails(namespace: &Namespace) {
     let items = json!({ "values": [{ "k": "a" }, { "k": "b" }, { "k": "c" }] });
     // One stream only: of two, a container runtime does not keep the order.

@@ -35,7 +35,7 @@ const STEP: Duration = Duration::from_millis(100);
 const DISTURBED_AFTER: Duration = Duration::from_secs(8);
 /// One run in this many restarts the API server, and another pauses etcd.
 const DISTURB_EVERY: u64 = 30;
-/// One run of so many has workers.
+/// One run in this many has workers.
 const WORKERS_EVERY: u64 = 4;
 
 /// A namespace with a task in it, operators, the proxy between, and the witness.

@@ -34,7 +34,7 @@ pub struct Pod {
     /// How it will end once it runs.
     pub fate: Fate,
     pub life: Life,
-    /// A create that nobody waited for any more has made it: it may be of the past, and goes on sight.
+    /// A create that nobody waited for any more has made it: it may be of the past, and is deleted on sight.
     pub late: bool,
 }
 

@@ -1,6 +1,6 @@
-//! Does the core keep its promises to items that share pods, whatever happens? A simulated world of one task with workers:
-//! exchanges are lost, delayed and reordered; workers die between any two steps, are stopped, go silent and come back; two
-//! leaders overlap; the operator dies; writes conflict or lose their answers.
+//! Does the core keep its promises to items that share pods, whatever happens? A simulated world of one task with
+//! workers: exchanges are lost, delayed and reordered; workers die between any two steps, are stopped, go silent and
+//! come back; two leaders overlap; the operator dies; writes conflict or lose their answers.
 //!
 //! `SIMULATION_SEEDS`, `SIMULATION_FROM` and `SIMULATION_SEED` as in `tests/simulation`.
 

@@ -1,4 +1,5 @@
-//! Who reaches the operator: a worker that never does is reported, and none that exists is sent away before it was shown.
+//! Who reaches the operator: a worker that never does is reported, and none that exists is sent away before it was
+//! shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +9,7 @@ use maptask::core::port::{Event, ExchangeRefusal, Reply};
 
 use crate::world::World;
 
-/// What the operator that leads has been shown and told of the pods, by UID.
+/// What the leading operator knows of the pods, by UID.
 #[derive(Default)]
 pub struct Reach {
     /// Since when it has known that their containers run.

@@ -55,7 +55,7 @@ pub struct World {
     pub requests: Vec<Action>,
     pub answers: Vec<Answer>,
     pub wire: Vec<Message>,
-    /// What the operator has been shown and told about each worker.
+    /// What the operator knows about each worker.
     pub reach: Reach,
     /// The requests that operators keep, by ticket: the worker's pod, and whose it is.
     pub kept: BTreeMap<u64, String>,

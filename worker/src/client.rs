@@ -1,4 +1,5 @@
-//! How does a request get to the operator? Over connections of its own: the newest request never waits behind a parked one.
+//! How does a request get to the operator? Over connections of its own: the newest request never waits behind a parked
+//! one.
 
 use std::cell::RefCell;
 use std::fs;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-/// Time since the machine was started, counting the time that it was suspended: a machine that wakes up must find that what
-/// it holds has become too old to begin.
+/// Time since the machine was started, counting the time that it was suspended: a machine that wakes up must find that
+/// what it holds has become too old to begin.
 pub fn now() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
 }

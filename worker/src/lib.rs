@@ -1,7 +1,8 @@
-//! The worker: stays in a pod and runs one item of a `MapTask` after another. `docs/exchange.md` describes its protocol.
+//! The worker: stays in a pod and runs one item of a `MapTask` after another. `docs/exchange.md` describes its
+//! protocol.
 //!
-//! `session` holds the rules (what is held, what may begin, when to speak) as pure code; `exec` runs programs; `client` talks;
-//! `worker` joins them. Everything runs on one thread, but for the writer of the log.
+//! `session` holds the rules (what is held, what may begin, when to speak) as pure code; `exec` runs programs; `client`
+//! talks; `worker` joins them. Everything runs on one thread, but for the writer of the log.
 
 pub mod cgroup;
 mod client;

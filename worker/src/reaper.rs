@@ -50,8 +50,8 @@ impl Reaper {
         receive
     }
 
-    /// Reaps all that have ended. A program's process group is killed before the program is reaped: afterwards its number may
-    /// be another's.
+    /// Reaps all that have ended. A program's process group is killed before the program is reaped: afterwards its
+    /// number may be another's.
     pub fn reap(&self) {
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         loop {

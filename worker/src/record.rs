@@ -1,4 +1,5 @@
-//! What is left of a worker that was killed together with its programs? The record in its container's termination message.
+//! What is left of a worker that was killed together with its programs? The record in its container's termination
+//! message.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -78,8 +79,8 @@ impl RecordFile {
         }
     }
 
-    /// What a program has written there instead of the record, and the record is put back: a program that gives its result by
-    /// the termination message, as with a pod for each item, needs no change for a worker with one slot.
+    /// What a program has written there instead of the record, and the record is put back: a program that gives its
+    /// result by the termination message, as with a pod for each item, needs no change for a worker with one slot.
     pub fn take_foreign(&mut self) -> Option<Vec<u8>> {
         self.take_foreign_aside();
         let foreign = self.foreign.take();
@@ -121,7 +122,8 @@ fn fitting(record: &mut Record) -> Vec<u8> {
     }
 }
 
-/// The part of a file that is not the record: the file was replaced, or the text follows the record or overwrites its start.
+/// The part of a file that is not the record: the file was replaced, or the text follows the record or overwrites its
+/// start.
 fn foreign<'a>(text: &'a [u8], record: &[u8]) -> &'a [u8] {
     if record.is_empty() {
         return text;

@@ -1,6 +1,6 @@
-//! How fast are items that share pods, and at what cost? In real containers on the one real node, beside what else runs a
-//! program for each item of a list on two cores. `BENCH_ITEMS=n` makes a shape shorter, for a look at whether it works;
-//! `BENCH_PODS`, `BENCH_SLOTS` and `BENCH_PIPELINE` change its workers.
+//! How fast are items that share pods, and at what cost? In real containers on the one real node, beside what else runs
+//! a program for each item of a list on two cores. `BENCH_ITEMS=n` makes a shape shorter, for a look at whether it
+//! works; `BENCH_PODS`, `BENCH_SLOTS` and `BENCH_PIPELINE` change its workers.
 
 mod peers;
 mod rows;

@@ -1,4 +1,5 @@
-//! How much time is lost between items, and at the end of a list? Each item notes when and where it ran: that is its result.
+//! How much time is lost between items, and at the end of a list? Each item notes when and where it ran: that is its
+//! result.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +47,8 @@ async fn results(bench: &Bench, namespace: &str, ran: &Ran) -> Vec<Ran1> {
         .collect()
 }
 
-/// Runs a list of items of these many seconds; what their slots did. `ideal`: seconds that it takes if no slot is ever empty.
+/// Runs a list of items of these many seconds; what their slots did. `ideal`: seconds that it takes if no slot is ever
+/// empty.
 async fn turn(bench: &mut Bench, plan: Plan, seconds: &[f64], ideal: f64) -> Row {
     let namespace = bench.namespace().await;
     let turn = Turn::begin(bench).await;

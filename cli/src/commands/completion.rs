@@ -1,5 +1,5 @@
-//! Completion in the shell. kubectl asks a program `kubectl_complete-maptask` with the words so far; this is the same program
-//! under that name.
+//! Completion in the shell. kubectl asks a program `kubectl_complete-maptask` with the words so far; this is the same
+//! program under that name.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

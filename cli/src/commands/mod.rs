@@ -133,7 +133,7 @@ impl Indexes {
 }
 
 impl Which {
-    /// The selection, of a list of so many items.
+    /// The selection, in a list of this many items.
     fn selection(&self, count: u32) -> Result<Selection, Failure> {
         let indexes = self.indexes.as_ref().map(|indexes| indexes.0.as_slice()).unwrap_or_default();
         let selection = Selection::new(indexes, &self.phases);

@@ -79,7 +79,7 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
     done(app, &task, &what, &format!("follow it: kubectl maptask status {name} --watch"))
 }
 
-/// What is patched: a task that was cancelled goes on only without that.
+/// What is patched: a task that was cancelled continues only without that.
 fn spec(task: &Task, items: &str, id: &str) -> Value {
     let mut spec = json!({ "rerun": { "id": id, "items": items } });
     if task.spec.cancel {

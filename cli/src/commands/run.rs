@@ -138,8 +138,8 @@ fn write(out: &mut Out, format: Format, object: &Value) -> Result<(), Failure> {
     out.document(&text)
 }
 
-/// Makes the task, and then the ConfigMap of its items, which it owns from the beginning. A task without its items waits and
-/// says so; if they can't be made, it is taken back.
+/// Makes the task, and then the ConfigMap of its items, which it owns from the beginning. A task without its items
+/// waits and says so; if they can't be made, it is taken back.
 async fn create(app: &App, manifest: &Manifest, dry_run: bool) -> Result<Value, Failure> {
     let session = &app.session;
     let params = PostParams { dry_run, field_manager: Some(FIELD_MANAGER.to_owned()) };

@@ -1,4 +1,5 @@
-//! Reading MapTasks: the object, its items, results, failures and logs. Knows no terminal, so that any client can use it.
+//! Reading MapTasks: the object, its items, results, failures and logs. Knows no terminal, so that any client can use
+//! it.
 
 pub mod items;
 pub mod left;

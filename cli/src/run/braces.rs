@@ -1,5 +1,5 @@
-//! `{}` and `{key}` in the command: the item, and a key of it. They become `$(MAPTASK_ITEM)`, which the kubelet or the worker
-//! puts in, never a shell.
+//! `{}` and `{key}` in the command: the item, and a key of it. They become `$(MAPTASK_ITEM)`, which the kubelet or the
+//! worker puts in, never a shell.
 
 use std::collections::BTreeSet;
 

@@ -90,7 +90,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 /// What fits one character.
 type Fits = Box<dyn Fn(char) -> bool>;
 
-/// What fits the pattern here, and where it goes on.
+/// What fits the pattern here, and where the rest begins.
 fn one(pattern: &[char], place: usize) -> Option<(Fits, usize)> {
     let character = *pattern.get(place)?;
     if character == '?' {

@@ -80,7 +80,7 @@ pub struct Input {
     pub text: Option<String>,
     /// The list.
     pub list: ItemList,
-    /// Bytes of values or text, of so many.
+    /// Bytes of values or text, and the limit.
     pub bytes: Option<(usize, usize)>,
 }
 

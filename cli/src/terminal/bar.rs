@@ -4,7 +4,7 @@ use maptask::api::ItemCounts;
 
 use super::line::{Line, Style};
 
-/// The bar in brackets, with so many cells between them. What has failed or runs has at least one.
+/// The bar in brackets, with this many cells between them. What has failed or runs has at least one.
 pub fn bar(counts: ItemCounts, cells: usize) -> Line {
     let parts = [
         (counts.succeeded, '#', Style::Good),

@@ -6,7 +6,8 @@ use super::line::Line;
 use super::out::{Out, Talk, size};
 use crate::error::Failure;
 
-/// Lines of standard output that are replaced by the next ones. Never more than the terminal has, so that nothing scrolls.
+/// Lines of standard output that are replaced by the next ones. Never more than the terminal has, so that nothing
+/// scrolls.
 #[derive(Debug, Default)]
 pub struct Screen {
     drawn: usize,

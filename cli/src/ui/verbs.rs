@@ -57,7 +57,8 @@ pub struct Wanted {
     items: Option<String>,
 }
 
-/// The operations of a JSON patch: first the tests, so that a task made anew or changed meanwhile is never hit.
+/// The operations of a JSON patch: first the tests, so that a task that was recreated or changed meanwhile is never
+/// hit.
 fn patch(verb: Verb, wanted: &Wanted, cancelled: bool, now: Timestamp) -> Result<Value, Problem> {
     let bad = |error: String| Problem::new(StatusCode::BAD_REQUEST, error);
     let set = |field: &str, value: Value| json!({ "op": "add", "path": format!("/spec/{field}"), "value": value });

@@ -16,7 +16,7 @@ pub struct Claims {
     held: BTreeMap<TaskKey, BTreeMap<Index, Place>>,
     /// They wait for what another one holds.
     waiting: BTreeMap<Place, BTreeSet<(TaskKey, Index)>>,
-    /// Tasks of which it is not known yet which items of their cache run.
+    /// Tasks whose running items of their cache are not known yet.
     unknown: BTreeMap<TaskKey, CacheId>,
 }
 

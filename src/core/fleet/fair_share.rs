@@ -1,5 +1,5 @@
-//! Tasks with workers keep their pods as long as they have items. So that other tasks get theirs, one that has more than its
-//! share gives pods up while another waits for a pod. What runs is not stopped for it.
+//! Tasks with workers keep their pods as long as they have items. So that other tasks get theirs, one that has more
+//! than its share gives pods up while another waits for a pod. What runs is not stopped for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,8 +31,8 @@ fn run(entry: &TaskEntry) -> Option<&Run> {
 }
 
 impl Fleet {
-    /// Asks tasks that have more than their share of the pods to give workers up for those that wait for one. `denied`: what
-    /// the queue said to tasks that have something to start.
+    /// Asks tasks that have more than their share of the pods to give workers up for those that wait for one. `denied`:
+    /// what the queue said to tasks that have something to start.
     pub(super) fn share_pods(&mut self, now: Time, denied: &BTreeMap<TaskKey, Denial>) {
         let mut scopes: BTreeMap<Option<Arc<str>>, (Scope, Vec<TaskKey>)> = BTreeMap::new();
         for (key, denial) in denied {

@@ -25,8 +25,8 @@ struct Container {
 }
 
 impl Growth {
-    /// Of the containers that have a limit below the most that there may be. The item's container must not begin above it,
-    /// and one container at least must have a limit.
+    /// Of the containers that have a limit below the most that there may be. The item's container must not begin above
+    /// it, and one container at least must have a limit.
     pub(super) fn of(growth: &OutOfMemory, spec: &Map<String, Value>, item: &str) -> Result<Self, TemplateError> {
         if !(growth.factor > 1.0 && growth.factor <= 10.0) {
             return Err(TemplateError::MemoryFactor(growth.factor.to_string()));
@@ -90,7 +90,7 @@ impl Growth {
         })
     }
 
-    /// Gives the containers of a pod what they have after so many raises.
+    /// Gives the containers of a pod what they have after this many raises.
     pub(super) fn raise(&self, spec: &mut Map<String, Value>, raises: Raises) {
         if raises.is_none() {
             return;

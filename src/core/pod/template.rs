@@ -266,8 +266,8 @@ impl PodTemplate {
         Role { container: &self.container, ends_attempt: self.completion == Completion::Container }
     }
 
-    /// The pod of one attempt, with its memory raised. `env` goes before the user's own variables, so that those can refer to it;
-    /// a name that the user set is left out of it.
+    /// The pod of one attempt, with its memory raised. `env` goes before the user's own variables, so that those can
+    /// refer to it; a name that the user set is left out of it.
     pub fn pod(
         &self,
         task: &TaskKey,
@@ -333,7 +333,8 @@ impl PodTemplate {
     }
 }
 
-/// The labels by which the objects of a task are selected. They stand in the place of the template's own of the same names.
+/// The labels by which the objects of a task are selected. They stand in the place of the template's own of the same
+/// names.
 pub fn owner_labels(task: &str, uid: &str) -> Map<String, Value> {
     let labels = [(labels::NAME, task), (labels::CONTROLLER_UID, uid), (labels::MANAGED_BY, labels::OPERATOR)];
     labels.map(|(name, value)| (name.to_owned(), json!(value))).into_iter().collect()

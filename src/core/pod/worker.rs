@@ -1,4 +1,5 @@
-//! From the task's template to the pod of a worker: the item's container runs the worker program, which runs the command.
+//! From the task's template to the pod of a worker: the item's container runs the worker program, which runs the
+//! command.
 
 use maptask_exchange::{AUDIENCE, CONFIG_VARIABLE, Config, Mode, PROGRAM, PROGRAM_DIRECTORY, RECORD_PATH, TOKEN_PATH};
 use serde_json::{Map, Value, json};

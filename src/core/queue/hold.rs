@@ -3,7 +3,8 @@
 use crate::core::backoff::Backoff;
 use crate::core::ids::Time;
 
-/// The delay before a full namespace is probed though no pod of ours ended, in milliseconds, doubling up to the longest.
+/// The delay before a full namespace is probed though no pod of ours ended, in milliseconds, doubling up to the
+/// longest.
 const PROBE_MILLIS: u64 = 1_000;
 /// The longest delay between probes of a full quota. Room can come from others' pods, which nobody tells us of.
 pub const MAX_QUOTA_PROBE_MILLIS: u64 = 15_000;

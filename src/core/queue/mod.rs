@@ -168,8 +168,8 @@ impl Queue {
         self.failing.answered(task, Answer::NotCreated);
     }
 
-    /// A create found no answer. Where other tasks were served in the meantime, that is its task's trouble and not load.
-    /// Answers whether it is.
+    /// A create found no answer. Where other tasks were served in the meantime, that is its task's trouble and not
+    /// load. Answers whether it is.
     pub fn unanswered(&mut self, now: Time, (task, pod): CreateId<'_>) -> bool {
         let since = self.creates.end(now, task, pod).unwrap_or(now);
         let is_well = self.served.iter().flatten().any(|(other, time)| other != task && *time > since);

@@ -1,5 +1,5 @@
-//! Which requests of a kind are on their way, whose are they, and since when? What is slow is its task's trouble: it takes
-//! no more than half of the room from others.
+//! Which requests of a kind are on their way, whose are they, and since when? What is slow is its task's trouble: it
+//! takes no more than half of the room from others.
 
 use std::collections::BTreeSet;
 
@@ -50,8 +50,8 @@ impl OnTheWay {
         }
     }
 
-    /// How many more the task may send, where `most` is how many may be on their way; one all the same, if it has none on its
-    /// way: only its answer tells whether the task is in trouble.
+    /// How many more the task may send, where `most` is how many may be on their way; one all the same, if it has none
+    /// on its way: only its answer tells whether the task is in trouble.
     pub fn room_or_trial(&self, task: &TaskKey, most: usize) -> usize {
         let room = self.room(task, most);
         let is_first = || self.requests.iter().all(|request| request.task != *task);

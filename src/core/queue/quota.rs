@@ -4,8 +4,8 @@ use crate::core::quantity::Quantity;
 
 /// Why a pod that a quota refused can never fit it, whatever else ends; `None` if it can, as far as the words tell.
 ///
-/// They are `… exceeded quota: NAME, requested: A=1,B=2Gi, used: A=5,B=1Gi, limited: A=5,B=2Gi`. Counts of objects are left
-/// out: a quota of 0 pods is how a namespace is closed for a while.
+/// They are `… exceeded quota: NAME, requested: A=1,B=2Gi, used: A=5,B=1Gi, limited: A=5,B=2Gi`. Counts of objects are
+/// left out: a quota of 0 pods is how a namespace is closed for a while.
 pub fn never_fits(message: &str) -> Option<String> {
     let (_, rest) = message.split_once("exceeded quota: ")?;
     let (quota, rest) = rest.split_once(", requested: ")?;

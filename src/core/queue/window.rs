@@ -2,7 +2,8 @@
 
 use crate::core::ids::Time;
 
-/// Creates in flight at the start and after a while without any: the first pod of many waits for all that set out with it.
+/// Creates in flight at the start and after a while without any: the first pod of many waits for all that set out with
+/// it.
 const START: u32 = 4;
 /// After this many milliseconds without a create, the window is that of the start.
 const IDLE_MILLIS: u64 = 1_000;
@@ -15,8 +16,8 @@ const COMPLAINT_MILLIS: u64 = 60_000;
 /// The longest pause that the API server may ask for, in milliseconds.
 const MAX_PAUSE_MILLIS: u64 = 30_000;
 
-/// The number of creates in flight: one more after each good answer, until half of what there was a complaint about; from
-/// there on one more after 50. It grows only while it is the limit: what was never sent proves nothing.
+/// The number of creates in flight: one more after each good answer, until half of what there was a complaint about;
+/// from there on one more after 50. It grows only while it is the limit: what was never sent proves nothing.
 #[derive(Debug)]
 pub struct Window {
     size: u32,

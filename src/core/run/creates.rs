@@ -26,8 +26,8 @@ impl Run {
         }
     }
 
-    /// The API server failed at the create: the item waits for a time that doubles with each failure. Returns until when,
-    /// if it waits. `may_exist`: the create may have been carried out all the same.
+    /// The API server failed at the create: the item waits for a time that doubles with each failure. Returns until
+    /// when, if it waits. `may_exist`: the create may have been carried out all the same.
     pub fn create_failed(&mut self, context: &mut Context<'_>, role: PodRole, may_exist: bool) -> Option<Time> {
         if role.is_worker() && self.pods.is_requested(role) {
             return self.worker_create_failed(context, role, may_exist);

@@ -12,7 +12,8 @@ const FROM_OUTSIDE: [FailReason; 2] = [FailReason::DeadlineExceeded, FailReason:
 #[derive(Debug, Default)]
 pub(super) struct Decision {
     outcome: Option<Outcome>,
-    /// No pod is stopped for the decision until this revision is recorded: an operator that takes over must know why pods go.
+    /// No pod is stopped for the decision until this revision is recorded: an operator that takes over must know why
+    /// pods go.
     revision: Option<Revision>,
     /// The task is to fail, whatever the counts say.
     forced_failure: Option<(FailReason, String)>,

@@ -10,7 +10,7 @@ use crate::core::workers::{Trust, Worker};
 
 /// Nodes that are avoided at most. Of more, the oldest is forgotten: the pod would have nowhere to go.
 const MOST_AVOIDED: usize = 5;
-/// Items of which it is remembered where they failed, at most; the others are retried anywhere.
+/// The most items for which the place of their failure is remembered; others are retried anywhere.
 const MOST_REMEMBERED: usize = 10_000;
 /// How long a retry waits for another worker, in milliseconds. Then it may run where it failed.
 const PATIENCE_MILLIS: u64 = 10_000;

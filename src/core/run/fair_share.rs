@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use crate::core::ids::Time;
 use crate::core::run::Run;
 
-/// Where there are more tasks than pods, tasks take turns: a worker stays for this many milliseconds at least, since its
-/// replacement costs the start of a pod; and a task that gave one up lets others go first for as long.
+/// Where there are more tasks than pods, tasks take turns: a worker stays for this many milliseconds at least, since
+/// its replacement costs the start of a pod; and a task that gave one up lets others go first for as long.
 pub const TURN_MILLIS: u64 = 60_000;
 
 impl Run {

@@ -43,8 +43,8 @@ impl Run {
         Create { blueprint: Arc::clone(&self.spec.blueprint), role, memory_raises, epoch, avoid }
     }
 
-    /// Answers workers: takes from the silent, gives to the idle, and ends those for which nothing is left. `starts`: whether
-    /// items may start, as far as the task is concerned. Without a `claim` nothing is granted for now.
+    /// Answers workers: takes from the silent, gives to the idle, and ends those for which nothing is left. `starts`:
+    /// whether items may start, as far as the task is concerned. Without a `claim` nothing is granted for now.
     pub fn poll_workers(
         &mut self,
         context: &mut Context<'_>,

@@ -343,7 +343,8 @@ impl Run {
         self.count_raised();
     }
 
-    /// Lets an item start that waits for nothing but a time, if this attempt is its next one and no late create is in the way.
+    /// Lets an item start that waits for nothing but a time, if this attempt is its next one and no late create is in
+    /// the way.
     pub fn name_is_free(&mut self, now: Time, role: PodRole) {
         let Some(index) = self.index_of(role) else { return };
         let is_clear = self.pods.indeterminate().until(role).is_none_or(|until| until <= now);

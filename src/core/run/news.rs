@@ -6,8 +6,8 @@ use crate::core::pod::{PodSeen, Progress, progress};
 use crate::core::pods::{Absent, News, PodState};
 use crate::core::run::{Context, Run};
 
-/// The time between two GETs of a pod that the watch does not show, in milliseconds: its end is seen within seconds, at the
-/// cost of some requests.
+/// The time between two GETs of a pod that the watch does not show, in milliseconds: its end is seen within seconds, at
+/// the cost of some requests.
 const FOLLOW_MILLIS: u64 = 10_000;
 
 impl Run {
@@ -30,7 +30,8 @@ impl Run {
             return true;
         }
         if let Some(index) = index {
-            // Only a status that was set back can bring about that it is of a later attempt; the pod is the better witness.
+            // Only a status that was set back can bring about that it is of a later attempt; the pod is the better
+            // witness.
             self.items.advance_to(index, role.attempt());
         }
         if self.pods.get(role).is_none() {
@@ -57,8 +58,8 @@ impl Run {
         News::of(pod.version, known.or_else(|| context.retention.version(role)))
     }
 
-    /// A pod is gone, as the watch says; its last state. Unless it was seen to end, it is asked for by name before another
-    /// pod of the item may start: it may only have lost its label.
+    /// A pod is gone, as the watch says; its last state. Unless it was seen to end, it is asked for by name before
+    /// another pod of the item may start: it may only have lost its label.
     pub fn gone(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen) {
         let Some(known) = self.pods.get(role).filter(|known| known.is_present()) else { return };
         // A pod that is gone does not come back: of the same one even the oldest news counts.

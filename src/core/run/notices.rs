@@ -1,9 +1,9 @@
-//! What people are told about workers: why they do nothing, and what is worth an Event.
+//! What is reported about workers: why they do nothing, and what is worth an Event.
 
 use crate::core::ids::PodRole;
 use crate::core::run::{Run, Workers};
 
-/// What people are to be told, as an Event.
+/// A report, as an Event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// The reason of the Event.
@@ -35,7 +35,7 @@ impl Workers {
 }
 
 impl Run {
-    /// What people are to be told.
+    /// Takes the reports that are yet to be made.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         self.workers.as_mut().map(|workers| std::mem::take(&mut workers.notices)).unwrap_or_default()
     }

@@ -90,8 +90,8 @@ impl Run {
         }
     }
 
-    /// These items run again, with full budgets, once the revision is recorded and no create of the run before can come.
-    /// `explicit_selection`: whatever the counts of the others say.
+    /// These items run again, with full budgets, once the revision is recorded and no create of the run before can
+    /// come. `explicit_selection`: whatever the counts of the others say.
     pub fn start_again(&mut self, now: Time, selected: &BTreeSet<Index>, explicit_selection: bool, revision: Revision) {
         let clear_at = self.pods.indeterminate().until_all().map_or(now, |until| until.max(now));
         self.start_after(revision, clear_at);

@@ -1,5 +1,5 @@
-//! Which of the last items takes much longer than the others did? It is named, and nothing else happens to it: a second copy of
-//! it could do its work twice.
+//! Which of the last items takes much longer than the others did? It is named, and nothing else happens to it: a second
+//! copy of it could do its work twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 

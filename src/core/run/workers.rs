@@ -1,4 +1,5 @@
-//! The workers of a run and its items: what a worker says becomes of the items, and what becomes of both when its pod ends.
+//! The workers of a run and its items: what a worker says becomes of the items, and what becomes of both when its pod
+//! ends.
 
 use std::collections::BTreeSet;
 
@@ -18,12 +19,13 @@ use crate::core::run::stragglers::Stragglers;
 use crate::core::run::{Context, Notice, Run};
 use crate::core::workers::{Worker, WorkerTable};
 
-/// The delay before a worker is created after one that has done nothing, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
+/// The delay before a worker is created after one that has done nothing, in milliseconds, doubling up to
+/// [`MAX_AGAIN_MILLIS`].
 const AGAIN_MILLIS: u64 = 1_000;
 /// The longest delay.
 const MAX_AGAIN_MILLIS: u64 = 60_000;
-/// If this number of attempts have ended and all have failed, one item at a time runs until one succeeds: a typo must not
-/// fail a whole list.
+/// If this number of attempts have ended and all have failed, one item at a time runs until one succeeds: a typo must
+/// not fail a whole list.
 const ALL_FAILED: u32 = 20;
 
 /// The workers of a run, and what they may be granted.
@@ -44,7 +46,7 @@ pub struct Workers {
     pub(super) gave_up: Option<Time>,
     /// What takes long.
     pub(super) stragglers: Stragglers,
-    /// What people are to be told.
+    /// Reports that are yet to be made.
     pub(super) notices: Vec<Notice>,
     /// So many workers are silent that the fault is not theirs.
     pub(super) cut_off: bool,
@@ -139,8 +141,8 @@ impl Run {
         }
     }
 
-    /// All pods were shown that there are. What another leader may have granted is not free until each worker has said what it
-    /// holds; what was never granted is.
+    /// All pods were shown that there are. What another leader may have granted is not free until each worker has said
+    /// what it holds; what was never granted is.
     pub(super) fn end_loading(&mut self) {
         self.is_loading = false;
         if let Some(workers) = &mut self.workers {
@@ -149,7 +151,8 @@ impl Run {
         }
     }
 
-    /// Once every worker has said what it holds, all else is free; and what ran, by the record, and is nowhere, is lost.
+    /// Once every worker has said what it holds, all else is free; and what ran, by the record, and is nowhere, is
+    /// lost.
     pub(super) fn settle_announcements(&mut self, context: &mut Context<'_>) {
         let Some(workers) = self.workers.as_mut().filter(|workers| workers.awaits) else { return };
         if workers.table.awaits_announcements() {
@@ -170,7 +173,7 @@ impl Run {
         self.workers.as_ref().is_some_and(|workers| workers.awaits)
     }
 
-    /// Whether items may run of which it is not known where.
+    /// Whether items may run in a place that is not known.
     pub(super) fn awaits_announcements(&self) -> bool {
         self.workers.as_ref().is_some_and(|workers| workers.awaits) && self.items.counts().running > 0
     }
@@ -232,7 +235,8 @@ impl Run {
         }
     }
 
-    /// A worker holds an attempt of which nothing was known here: it is the worker's, unless another has it, or it counts no more.
+    /// A worker holds an attempt of which nothing was known here: it is the worker's, unless another has it, or it
+    /// counts no more.
     fn claim(&mut self, context: &mut Context<'_>, role: PodRole, index: Index, attempt: Attempt, runs: bool) {
         // What has not begun may be another worker's by now, which has yet to speak.
         let may_be_anothers = !runs && self.workers.as_ref().is_some_and(|w| w.table.awaits_announcements());
@@ -271,7 +275,8 @@ impl Run {
     /// A worker says that an attempt has ended.
     fn end_reported(&mut self, context: &mut Context<'_>, role: PodRole, end: maptask_exchange::End) {
         let (index, attempt) = (Index(end.id.0), Attempt(end.id.1));
-        // A worker that was silent may have lost the attempt to another, which may begin it at any time: this end is forgotten.
+        // A worker that was silent may have lost the attempt to another, which may begin it at any time: this end is
+        // forgotten.
         if !self.is_open_attempt(role, index, attempt) {
             return;
         }
@@ -296,8 +301,8 @@ impl Run {
         let is_larger = self.items.tries(index).memory_raises != memory;
         let is_retried = self.items.phases().get(index) == Some(ItemPhase::Pending);
         let Some(workers) = &mut self.workers else { return };
-        // More memory is what helps: that is no fault of the worker, and not each item of a list that lacks it is to run by
-        // itself.
+        // More memory is what helps: that is no fault of the worker, and not each item of a list that lacks it is to
+        // run by itself.
         if is_larger {
             return;
         }

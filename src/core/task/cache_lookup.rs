@@ -113,7 +113,7 @@ impl Task {
         take_claim(claims, run.spec(), task, index)
     }
 
-    /// The cache of which nothing else may start, since workers have yet to say which items of this task they run.
+    /// The cache whose items may not start elsewhere, since workers have yet to say which items of this task they run.
     pub fn unknown_claims(&self) -> Option<&CacheId> {
         let run = self.map().filter(|run| self.reduction.is_none() && run.awaits_workers())?;
         run.spec().cache.as_ref().filter(|keys| keys.serialize).map(|keys| &keys.id)
@@ -125,7 +125,7 @@ impl Task {
         claims.waits_for(&run.spec().cache.as_ref().filter(|keys| keys.serialize)?.id)
     }
 
-    /// Why this can't start, if items of its cache may run of which nothing is known yet.
+    /// Why this can't start, if unknown items of its cache may run.
     pub fn denied_by_claims(&self, claims: &Claims, next: Option<Startable>) -> Option<Denial> {
         let other = self.waits_for_claims_of(claims).filter(|_| matches!(next, Some(Startable::Item(_))))?;
         let words = format!("workers have yet to say which items of MapTask {} they run", other.name);

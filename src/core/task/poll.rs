@@ -46,8 +46,8 @@ impl Task {
         Some(self.active_mut()?.launch(poll.now, next))
     }
 
-    /// Notes why nothing more starts; `denied` is what the queue said, and `exchange` is the URL where workers reach the
-    /// operator. Answers whether that is news.
+    /// Notes why nothing more starts; `denied` is what the queue said, and `exchange` is the URL where workers reach
+    /// the operator. Answers whether that is news.
     pub fn note_waiting(&mut self, now: Time, denied: Option<Denial>, exchange: Option<&str>) -> bool {
         let mut waiting = self.why_waiting(denied, exchange);
         let before = self.summary.waiting.take();

@@ -3,8 +3,8 @@
 use crate::core::ids::PodRole;
 use crate::core::workers::table::WorkerTable;
 
-/// After this many failures in a row, while others succeed, a worker gets one item at a time. With items of which half fail by
-/// themselves, one worker in 30 gets there by chance.
+/// After this many failures in a row, while others succeed, a worker gets one item at a time. With items of which half
+/// fail by themselves, one worker in 30 gets there by chance.
 const DOUBT_AFTER: u32 = 5;
 /// After this many it is drained.
 const DRAIN_AFTER: u32 = 8;

@@ -6,12 +6,14 @@ use crate::core::port::ExchangeRefusal;
 use crate::core::workers::table::WorkerTable;
 use crate::core::workers::worker::Worker;
 
-/// A worker that can reach the operator speaks within a second of its start. After this many milliseconds it is reported.
+/// A worker that can reach the operator speaks within a second of its start. After this many milliseconds it is
+/// reported.
 const SPEAKS_WITHIN_MILLIS: u64 = 30_000;
-/// A pod that is not shown within this many milliseconds of its first request does not exist any more: the watch shows a new
-/// pod within a second, or within half a minute if it has to connect again.
+/// A pod that is not shown within this many milliseconds of its first request does not exist any more: the watch shows
+/// a new pod within a second, or within half a minute if it has to connect again.
 const SHOWN_WITHIN_MILLIS: u64 = 60_000;
-/// Pods that have spoken and are not known: each was made by an earlier operator, or is gone. Of more, the oldest are forgotten.
+/// Pods that have spoken and are not known: each was made by an earlier operator, or is gone. Of more, the oldest are
+/// forgotten.
 const MOST_STRANGERS: usize = 256;
 
 impl WorkerTable {

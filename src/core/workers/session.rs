@@ -47,7 +47,7 @@ pub struct Report {
     pub began: Vec<(Index, Attempt)>,
     /// Attempts that it was granted and does not hold: given back, or never arrived.
     pub freed: Vec<(Index, Attempt)>,
-    /// Attempts that it holds, of which nothing was known here; and whether they run.
+    /// Attempts that it holds and that were not known here, and whether they run.
     pub unknown: Vec<(Index, Attempt, bool)>,
     /// Attempts that a process before this one of the same pod has left behind.
     pub left: Vec<(Index, Attempt)>,

@@ -8,7 +8,8 @@ use crate::core::workers::worker::Worker;
 
 /// A worker that says nothing for so long is given up, in milliseconds.
 const LOST_AFTER_MILLIS: u64 = 300_000;
-/// If at least this number of workers, and a third of all, are silent together, the fault is the operator's or the network's.
+/// If at least this number of workers, and a third of all, are silent together, the fault is the operator's or the
+/// network's.
 const MANY_SILENT: usize = 3;
 
 /// For how long a worker has said nothing.
@@ -21,7 +22,8 @@ pub enum Silence {
 }
 
 impl WorkerTable {
-    /// Workers that have become silent, and how much. Each is named once for its stock, and again and again once it is lost.
+    /// Workers that have become silent, and how much. Each is named once for its stock, and again and again once it is
+    /// lost.
     pub fn silent(&mut self, now: Time) -> Vec<(PodRole, Silence)> {
         let mut silent = Vec::new();
         for (role, worker) in &mut self.workers {

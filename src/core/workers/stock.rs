@@ -1,7 +1,7 @@
 //! How many attempts a worker gets that it can't begin yet, so that it never idles and never hoards.
 //!
-//! Guided self-scheduling (Polychronopoulos and Kuck, 1987), by the 90th percentile of the durations in place of their mean: of
-//! items of ten milliseconds with one of an hour among them, none should wait behind that one for long.
+//! Guided self-scheduling (Polychronopoulos and Kuck, 1987), by the 90th percentile of the durations in place of their
+//! mean: of items of ten milliseconds with one of an hour among them, none should wait behind that one for long.
 
 use maptask_exchange::{MAX_RUNNING, MAX_STOCK};
 

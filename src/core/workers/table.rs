@@ -82,7 +82,7 @@ impl WorkerTable {
         self.replies.extend(parked.map(|parked| Reply { ticket: parked.ticket, result: Err(refusal) }));
     }
 
-    /// Whether there are workers of which it is not known what they hold.
+    /// Whether there are workers whose attempts are not known yet.
     pub fn awaits_announcements(&self) -> bool {
         self.workers.values().any(|worker| !worker.announced)
     }

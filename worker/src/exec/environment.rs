@@ -115,8 +115,8 @@ impl Environment {
         variables.get(name).or_else(|| self.get(name))
     }
 
-    /// The lines that only this item has: its variables, and those of the container that refer to them. A value with a zero byte
-    /// can't be passed on.
+    /// The lines that only this item has: its variables, and those of the container that refer to them. A value with a
+    /// zero byte can't be passed on.
     pub fn lines_of(&self, variables: &Variables) -> Result<Vec<CString>, String> {
         let templates =
             self.templates.iter().filter(|(name, _)| variables.get(name).is_none()).map(|(name, template)| {

@@ -30,8 +30,8 @@ pub struct Files {
 }
 
 impl Scratch {
-    /// Makes the directory where that is possible: in TMPDIR, in /tmp, or in the container's shared memory, which can be written
-    /// to even if the container's file system is read-only.
+    /// Makes the directory where that is possible: in TMPDIR, in /tmp, or in the container's shared memory, which can
+    /// be written to even if the container's file system is read-only.
     pub fn new(tmpdir: Option<&str>, name: &str) -> io::Result<Self> {
         let mut last = io::Error::from(ErrorKind::NotFound);
         for (base, is_disk) in [(tmpdir.unwrap_or("/tmp"), true), ("/tmp", true), ("/dev/shm", false)] {
@@ -162,7 +162,8 @@ impl ResultText {
     }
 }
 
-/// Removes a file or a directory with all that is in it, also directories that forbid it, as some package managers leave them.
+/// Removes a file or a directory with all that is in it, also directories that forbid it, as some package managers
+/// leave them.
 fn remove(path: &Path) -> io::Result<()> {
     let found = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

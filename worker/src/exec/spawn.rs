@@ -91,7 +91,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// The command, of which each part may refer to variables.
+    /// The command. Each part may refer to variables.
     pub fn new(command: &[String], inherited: Vec<RawFd>) -> io::Result<Self> {
         let mut attributes = PosixSpawnAttr::init()?;
         attributes.set_flags(
@@ -167,8 +167,8 @@ impl Program {
     }
 }
 
-/// The descriptors of this process besides the first three. Called before it opens any, these are what it was left: none in a
-/// container. Its own are closed by the start of a program.
+/// The descriptors of this process besides the first three. Called before it opens any, these are what it was left:
+/// none in a container. Its own are closed by the start of a program.
 pub fn inherited() -> Vec<RawFd> {
     let Ok(entries) = fs::read_dir("/proc/self/fd") else { return Vec::new() };
     // The system refuses to close one above the limit.

@@ -13,8 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A process that ends between two looks is noticed after this.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Kills what an item has left behind, and waits for its end. `slot`: where it ran. `others`: slots in use, whose daemons stay. Whether
-/// nothing is left.
+/// Kills what an item has left behind, and waits for its end. `slot`: where it ran. `others`: slots in use, whose
+/// daemons stay. Whether nothing is left.
 pub(super) async fn sweep(reaper: &Reaper, slot: usize, others: &[usize]) -> bool {
     let end = Instant::now() + PATIENCE;
     while reaper.has_children() {

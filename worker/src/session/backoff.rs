@@ -13,8 +13,8 @@ const CUT: Duration = Duration::from_millis(300);
 /// A request that was open for this long was parked.
 pub const PARKED: Duration = Duration::from_secs(1);
 
-/// Delays between failures, all of them random from zero on, so that workers that lost the operator together do not come back
-/// together.
+/// Delays between failures, all of them random from zero on, so that workers that lost the operator together do not
+/// come back together.
 #[derive(Debug)]
 pub struct Backoff {
     failures: u32,

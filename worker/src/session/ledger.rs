@@ -138,7 +138,8 @@ impl Ledger {
         let mut effects = Effects::default();
         self.outbox.acknowledge(answer.acknowledged);
         if answer.epoch > self.epoch {
-            // Another leader, which has taken nothing else of the request: it has yet to say which of the stock is still here.
+            // Another leader, which has taken nothing else of the request: it has yet to say which of the stock is
+            // still here.
             self.epoch = answer.epoch;
             self.outbox.send_all_again();
             self.heard = self.heard.max(Some(sent.at));

@@ -4,7 +4,8 @@ use std::collections::{HashSet, VecDeque};
 
 use maptask_exchange::{AttemptId, End, MAX_UNACKNOWLEDGED_BYTES, Outcome};
 
-/// Ends that are not acknowledged, oldest first. One is sent until a request with it was answered, and again to a later epoch.
+/// Ends that are not acknowledged, oldest first. One is sent until a request with it was answered, and again to a later
+/// epoch.
 #[derive(Debug, Default)]
 pub struct Outbox {
     ends: VecDeque<(End, usize)>,

@@ -10,8 +10,8 @@ const LONGEST: Duration = Duration::from_millis(80);
 /// Requests that only park are at least this far apart, whatever the operator answers.
 const SPACING: Duration = Duration::from_millis(5);
 
-/// Ends are sent together: a request for each would cost the operator more than the items. How long they wait depends on how
-/// long the stock lasts, and doubles while grants get lost because the next request overtakes them.
+/// Ends are sent together: a request for each would cost the operator more than the items. How long they wait depends
+/// on how long the stock lasts, and doubles while grants get lost because the next request overtakes them.
 #[derive(Debug)]
 pub struct Pacer {
     /// Mean time between two ends in microseconds, of the last 8 or so.

@@ -15,7 +15,7 @@ fn serialized(items: &Value) -> Value {
     json!({ "items": { "values": items }, "cache": cache })
 }
 
-/// Three items, of which two are equal, and two workers.
+/// Three items, two of them equal, and two workers.
 fn crew() -> Crew {
     let mut spec = serialized(&json!(["a", "a", "b"]));
     spec["concurrency"] = json!(2);
