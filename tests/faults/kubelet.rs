@@ -44,7 +44,16 @@ pub fn node_of(namespace: &str) -> String {
 struct Shared {
     stop: AtomicBool,
     calm: AtomicBool,
-    ends: Mutex<BTreeMap<String, u128>>,
+    ends: Mutex<BTreeMap<String, WorkerEnd>>,
+}
+
+/// How a worker ended.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerEnd {
+    /// In nanoseconds since 1970.
+    pub at: u128,
+    /// 0 if all that it had to report was acknowledged.
+    pub code: i32,
 }
 
 /// A node and its kubelet, until it is dropped.
@@ -82,7 +91,7 @@ impl Kubelet {
     }
 
     /// When the last process of each pod was gone.
-    pub fn ends(&self) -> BTreeMap<String, u128> {
+    pub fn ends(&self) -> BTreeMap<String, WorkerEnd> {
         self.shared.ends.lock().unwrap().clone()
     }
 }
@@ -265,7 +274,8 @@ impl Node {
             return Ok(());
         };
         if let Some(code) = process.ended() {
-            self.shared.ends.lock().unwrap().entry(name.to_owned()).or_insert_with(now_nanos);
+            let end = || WorkerEnd { at: now_nanos(), code };
+            self.shared.ends.lock().unwrap().entry(name.to_owned()).or_insert_with(end);
             if !has_ended {
                 patch(client, &format!("{path}/status"), &process.terminated(code)).await?;
             }

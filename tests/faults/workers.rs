@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::check::{LookupKeys, Problem, counts_add_up, decode, problem, successes};
 use crate::cluster::Disturbance;
-use crate::kubelet::TAINT;
+use crate::kubelet::{TAINT, WorkerEnd};
 use crate::profile::Profile;
 use crate::random::Random;
 use crate::runs::{Run, TASK};
@@ -50,6 +50,8 @@ struct Program {
     pod: String,
     start: u128,
     end: Option<(End, u128)>,
+    /// Its worker ended by itself, which it does once its reports are acknowledged.
+    reported: bool,
 }
 
 /// A run under this seed; its summary.
@@ -96,7 +98,7 @@ fn to_the_end(run: &mut Run, wanted: &LookupKeys) -> Result<(), String> {
 }
 
 /// The programs of a diary. What has not said its end ended with its pod.
-fn read(diary: &str, ends: &BTreeMap<String, u128>) -> Result<Vec<Program>, String> {
+fn read(diary: &str, ends: &BTreeMap<String, WorkerEnd>) -> Result<Vec<Program>, String> {
     let mut programs: Vec<Program> = Vec::new();
     for line in diary.lines() {
         let strange = || format!("strange line {line:?}");
@@ -105,7 +107,7 @@ fn read(diary: &str, ends: &BTreeMap<String, u128>) -> Result<Vec<Program>, Stri
         let at = at.parse().map_err(|_| strange())?;
         let end = match what {
             "start" => {
-                programs.push(Program { index, attempt, pod: pod.to_owned(), start: at, end: None });
+                programs.push(Program { index, attempt, pod: pod.to_owned(), start: at, end: None, reported: false });
                 continue;
             }
             "done" => End::Done,
@@ -117,7 +119,10 @@ fn read(diary: &str, ends: &BTreeMap<String, u128>) -> Result<Vec<Program>, Stri
     }
     for program in programs.iter_mut().filter(|program| program.end.is_none()) {
         let end = ends.get(&program.pod).ok_or_else(|| format!("{program:?} has not ended, nor has its pod"))?;
-        program.end = Some((End::Killed, *end));
+        program.end = Some((End::Killed, end.at));
+    }
+    for program in &mut programs {
+        program.reported = ends.get(&program.pod).is_some_and(|end| end.code == 0);
     }
     programs.sort_by_key(|program| (program.index, program.start));
     Ok(programs)
@@ -159,7 +164,8 @@ fn check(
 /// one. A program that was killed before it could say that it had begun is known only by its pod's end.
 fn charged_for_what_ran(index: u32, tries: Tries, programs: &[&Program], ended_pods: usize) -> Result<(), Problem> {
     let attempts: BTreeSet<u32> = programs.iter().map(|program| program.attempt).collect();
-    let failed = programs.iter().filter(|program| matches!(program.end, Some((End::Failed, _)))).count();
+    let has_failed = |program: &&&Program| matches!(program.end, Some((End::Failed, _))) && program.reported;
+    let failed = programs.iter().filter(has_failed).count();
     let charged = (tries.application + tries.infrastructure) as usize;
     // What ended, and whose worker died with the report, runs again under its number.
     let least = if attempts.len() == programs.len() { failed } else { 0 };
