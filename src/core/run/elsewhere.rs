@@ -106,11 +106,11 @@ impl Run {
 
     /// Takes the stock from workers that fail what succeeds elsewhere, and drains those that do not stop failing.
     pub(super) fn poll_trust(&mut self) {
-        let name = self.spec.blueprint.key.name.clone();
         let Some(workers) = &mut self.workers else { return };
-        let roles = workers.table.iter().filter(|(_, worker)| worker.stays()).map(|(role, _)| role);
-        let doubted: Vec<(PodRole, Trust)> = roles.map(|role| (role, workers.table.trust(role))).collect();
-        for (role, trust) in doubted.into_iter().filter(|(_, trust)| *trust != Trust::Full) {
+        let stays = workers.table.iter().filter(|(_, worker)| worker.stays());
+        let trusts = stays.map(|(role, _)| (role, workers.table.trust(role)));
+        let doubted: Vec<(PodRole, Trust)> = trusts.filter(|(_, trust)| *trust != Trust::Full).collect();
+        for (role, trust) in doubted {
             workers.table.recall(role, usize::MAX);
             if trust == Trust::Doubtful {
                 continue;
@@ -120,7 +120,7 @@ impl Run {
             if !node.is_empty() {
                 workers.elsewhere.avoid(&node);
             }
-            let pod = pod_name(&name, role);
+            let pod = pod_name(&self.spec.blueprint.key.name, role);
             let message = format!(
                 "every attempt in pod {pod} on node {node} fails while others succeed: the pod is drained, and its replacement \
                  prefers another node"

@@ -11,7 +11,7 @@ use crate::core::phases::Raises;
 use crate::core::pod::{StopReason, WorkerSpec};
 use crate::core::port::Create;
 use crate::core::run::sizes::Need;
-use crate::core::run::{Context, Run, Workers};
+use crate::core::run::{Context, Run, Startable, Workers};
 use crate::core::spec::AcceptedSpec;
 use crate::core::workers::{Silence, Stock, Trust, Worker};
 
@@ -25,14 +25,13 @@ const AHEAD_MICROS: u64 = 20_000_000;
 
 impl Run {
     /// The worker to create next, if there are too few.
-    pub(super) fn peek_worker(&self) -> Option<PodRole> {
-        self.missing_worker()?;
-        self.workers.as_ref().map(|workers| PodRole::Worker(workers.next))
+    pub(super) fn peek_worker(&self) -> Option<Startable> {
+        let memory = self.missing_worker()?;
+        self.workers.as_ref().map(|workers| Startable::Worker(PodRole::Worker(workers.next), memory))
     }
 
     /// Requests the worker that [`Self::peek_worker`] named.
-    pub(super) fn launch_worker(&mut self, now: Time, role: PodRole) -> Create {
-        let memory_raises = self.missing_worker().unwrap_or(Raises::NONE);
+    pub(super) fn launch_worker(&mut self, now: Time, role: PodRole, memory_raises: Raises) -> Create {
         self.add_worker(now, role, false);
         if let Some(workers) = &mut self.workers {
             workers.table.make(role, memory_raises);

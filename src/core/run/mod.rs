@@ -21,7 +21,7 @@ use crate::core::attempts::{ItemTable, Outcomes, Step};
 use crate::core::cache::{Entry, LookupKeys};
 use crate::core::ids::{Index, PodRole, Time};
 use crate::core::items::ItemList;
-use crate::core::phases::{Attempts, ItemPhase, Phases};
+use crate::core::phases::{Attempts, ItemPhase, Phases, Raises};
 use crate::core::pods::retention::Retention;
 use crate::core::pods::{PodTable, Recorded};
 use crate::core::port::{Action, Budget, Create};
@@ -42,8 +42,8 @@ pub use workers::Workers;
 pub enum Startable {
     /// A pod for this item.
     Item(Index),
-    /// This worker.
-    Worker(PodRole),
+    /// This worker, with its memory raised so often.
+    Worker(PodRole, Raises),
 }
 
 /// The map or the reduce of a task.
@@ -225,7 +225,7 @@ impl Run {
     pub fn peek_startable(&mut self, limit: usize) -> Option<Startable> {
         match (self.is_open(), &self.workers) {
             (false, _) => None,
-            (true, Some(_)) => self.peek_worker().map(Startable::Worker),
+            (true, Some(_)) => self.peek_worker(),
             (true, None) => self.items.peek(limit).map(Startable::Item),
         }
     }
@@ -247,7 +247,7 @@ impl Run {
     pub fn launch(&mut self, now: Time, next: Startable) -> Create {
         match next {
             Startable::Item(index) => self.launch_item(now, index),
-            Startable::Worker(role) => self.launch_worker(now, role),
+            Startable::Worker(role, memory) => self.launch_worker(now, role, memory),
         }
     }
 

@@ -175,7 +175,7 @@ impl Run {
 
     /// Whether items may run in a place that is not known.
     pub(super) fn awaits_announcements(&self) -> bool {
-        self.workers.as_ref().is_some_and(|workers| workers.awaits) && self.items.counts().running > 0
+        self.awaits_workers() && self.items.counts().running > 0
     }
 
     /// A worker speaks. `pod_uid`: that of its pod, by its token.
@@ -242,7 +242,7 @@ impl Run {
         let may_be_anothers = !runs && self.workers.as_ref().is_some_and(|w| w.table.awaits_announcements());
         let is_open = self.is_open_attempt(role, index, attempt) && !may_be_anothers;
         // Its equal may have been granted since it was given up.
-        let has_equals = self.spec.cache.as_ref().is_some_and(|keys| keys.serialize);
+        let has_equals = self.spec.serialized().is_some();
         let Some(workers) = &mut self.workers else { return };
         // A suspect begins in a fresh worker, and not beside others.
         if !is_open || !runs && (has_equals || workers.sizes.waits_for_fresh(index)) {

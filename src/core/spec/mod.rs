@@ -165,6 +165,11 @@ impl AcceptedSpec {
         self.blueprint.items.count()
     }
 
+    /// By which keys the items are known in a cache, if equal ones wait for each other.
+    pub fn serialized(&self) -> Option<&Keys> {
+        self.cache.as_deref().filter(|keys| keys.serialize)
+    }
+
     /// What pods are made from, of items and of the reduce, as far as there will be such pods.
     pub fn blueprints(&self) -> Vec<Arc<Blueprint>> {
         let item = (self.count() != ItemCount::NONE).then(|| Arc::clone(&self.blueprint));

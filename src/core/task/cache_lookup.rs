@@ -21,7 +21,7 @@ pub(super) fn take_claim(
     index: Index,
 ) -> Result<(), (TaskKey, Index)> {
     let items = &spec.blueprint.items;
-    match spec.cache.as_ref().filter(|keys| keys.serialize && items.is_known()) {
+    match spec.serialized().filter(|_| items.is_known()) {
         Some(keys) => claims.take(&keys.id, keys.key(&items.get(index)), task, index),
         None => Ok(()),
     }
@@ -116,13 +116,13 @@ impl Task {
     /// The cache whose items may not start elsewhere, since workers have yet to say which items of this task they run.
     pub fn unknown_claims(&self) -> Option<&CacheId> {
         let run = self.map().filter(|run| self.reduction.is_none() && run.awaits_workers())?;
-        run.spec().cache.as_ref().filter(|keys| keys.serialize).map(|keys| &keys.id)
+        run.spec().serialized().map(|keys| &keys.id)
     }
 
     /// The task for which this one has to wait before anything of its cache starts.
     pub(super) fn waits_for_claims_of<'a>(&self, claims: &'a Claims) -> Option<&'a TaskKey> {
         let run = self.map().filter(|_| self.reduction.is_none())?;
-        claims.waits_for(&run.spec().cache.as_ref().filter(|keys| keys.serialize)?.id)
+        claims.waits_for(&run.spec().serialized()?.id)
     }
 
     /// Why this can't start, if unknown items of its cache may run.
@@ -134,7 +134,7 @@ impl Task {
 
     /// Takes the keys of items that are in flight already, as after a restart.
     pub fn claim_assigned(&self, claims: &mut Claims, task: &TaskKey) {
-        let Some(run) = self.map().filter(|run| run.spec().cache.as_ref().is_some_and(|keys| keys.serialize)) else {
+        let Some(run) = self.map().filter(|run| run.spec().serialized().is_some()) else {
             return;
         };
         for index in run.items().assignments().indexes().filter(|index| !claims.holds(task, *index)).collect::<Vec<_>>()

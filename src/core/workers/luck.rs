@@ -1,8 +1,5 @@
 //! Does a worker fail what succeeds elsewhere? Its node may have a broken disk, driver or mount.
 
-use crate::core::ids::PodRole;
-use crate::core::workers::table::WorkerTable;
-
 /// After this many failures in a row, while others succeed, a worker gets one item at a time. With items of which half
 /// fail by themselves, one worker in 30 gets there by chance.
 const DOUBT_AFTER: u32 = 5;
@@ -35,36 +32,34 @@ pub enum Trust {
     None,
 }
 
-impl WorkerTable {
-    /// An attempt has succeeded in a worker.
-    pub fn succeeded_in(&mut self, role: PodRole) {
-        self.ends.good += 1;
-        if let Some(worker) = self.workers.get_mut(&role) {
-            worker.row = Row::default();
-        }
+impl Ends {
+    /// An attempt has succeeded.
+    pub(super) fn succeeded(&mut self) {
+        self.good += 1;
     }
 
-    /// An attempt has failed in a worker.
-    pub fn failed_in(&mut self, role: PodRole) {
-        if let Some(worker) = self.workers.get_mut(&role) {
-            if worker.row.failures == 0 {
-                worker.row.before = self.ends;
-            }
-            worker.row.failures += 1;
+    /// An attempt has failed.
+    pub(super) fn failed(&mut self) {
+        self.bad += 1;
+    }
+}
+
+impl Row {
+    /// An attempt has failed in the worker. `ends`: before that, in all.
+    pub(super) fn grow(&mut self, ends: Ends) {
+        if self.failures == 0 {
+            self.before = ends;
         }
-        self.ends.bad += 1;
+        self.failures += 1;
     }
 
-    /// What is thought of a worker: its failures count only while most attempts in others succeed.
-    pub fn trust(&self, role: PodRole) -> Trust {
-        let Some(Row { failures, before }) = self.workers.get(&role).map(|worker| worker.row) else {
-            return Trust::Full;
-        };
-        let good = self.ends.good - before.good;
-        let bad = (self.ends.bad - before.bad).saturating_sub(u64::from(failures));
-        if failures < DOUBT_AFTER || good < u64::from(DOUBT_AFTER) || good <= bad {
+    /// What is thought of the worker: its failures count only while most attempts in others succeed. `ends`: in all.
+    pub(super) fn trust(self, ends: Ends) -> Trust {
+        let good = ends.good - self.before.good;
+        let bad = (ends.bad - self.before.bad).saturating_sub(u64::from(self.failures));
+        if self.failures < DOUBT_AFTER || good < u64::from(DOUBT_AFTER) || good <= bad {
             Trust::Full
-        } else if failures < DRAIN_AFTER {
+        } else if self.failures < DRAIN_AFTER {
             Trust::Doubtful
         } else {
             Trust::None
@@ -75,7 +70,8 @@ impl WorkerTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::ids::Time;
+    use crate::core::ids::{PodRole, Time};
+    use crate::core::workers::WorkerTable;
 
     const A: PodRole = PodRole::Worker(1);
     const B: PodRole = PodRole::Worker(2);

@@ -22,7 +22,7 @@ impl WorkerTable {
         if let Some(worker) = self.workers.get_mut(&role) {
             worker.uid = Some(pod.uid.clone());
             worker.node = pod.node.as_deref().map(str::to_owned);
-            (worker.memory, worker.memory_is_shown) = (pod.memory_raises, true);
+            worker.memory = pod.memory_raises;
             worker.runs_since = worker.runs_since.or(running);
         }
     }

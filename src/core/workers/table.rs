@@ -10,7 +10,7 @@ use crate::core::port::{ExchangeRefusal, Reply};
 use crate::core::revision::Revision;
 use crate::core::spec::retry::mix;
 use crate::core::workers::durations::Durations;
-use crate::core::workers::luck::Ends;
+use crate::core::workers::luck::{Ends, Row, Trust};
 use crate::core::workers::session::{Report, Session};
 use crate::core::workers::worker::{Parked, Worker};
 
@@ -21,7 +21,7 @@ pub struct WorkerTable {
     epoch: u64,
     pub(super) workers: BTreeMap<PodRole, Worker>,
     durations: Durations,
-    pub(super) ends: Ends,
+    ends: Ends,
     /// Pods that have spoken and are not known, and since when.
     pub(super) strangers: BTreeMap<PodRole, Time>,
     replies: Vec<Reply>,
@@ -129,6 +129,27 @@ impl WorkerTable {
         Ok(report)
     }
 
+    /// An attempt has succeeded in a worker.
+    pub fn succeeded_in(&mut self, role: PodRole) {
+        self.ends.succeeded();
+        if let Some(worker) = self.workers.get_mut(&role) {
+            worker.row = Row::default();
+        }
+    }
+
+    /// An attempt has failed in a worker.
+    pub fn failed_in(&mut self, role: PodRole) {
+        if let Some(worker) = self.workers.get_mut(&role) {
+            worker.row.grow(self.ends);
+        }
+        self.ends.failed();
+    }
+
+    /// What is thought of a worker.
+    pub fn trust(&self, role: PodRole) -> Trust {
+        self.workers.get(&role).map_or(Trust::Full, |worker| worker.row.trust(self.ends))
+    }
+
     /// All ends that a worker has reported are part of this revision.
     pub fn recorded_with(&mut self, role: PodRole, revision: Revision) {
         if let Some(worker) = self.workers.get_mut(&role) {
@@ -190,7 +211,7 @@ impl WorkerTable {
         // What still runs in those that are to end takes its slots with it.
         let ending = self.workers.values().filter(|worker| !worker.stays()).map(|worker| worker.session.holds());
         let mut in_all = in_all.saturating_sub(ending.sum());
-        for worker in self.workers.values_mut().filter(|worker| worker.stop.is_none() && !worker.leaving) {
+        for worker in self.workers.values_mut().filter(|worker| worker.stays()) {
             let each = if worker.memory.is_none() { each } else { 1 };
             worker.slots = each.min(in_all);
             in_all -= worker.slots;

@@ -52,8 +52,6 @@ pub struct Worker {
     pub(super) alone: bool,
     /// How often the memory of its containers was raised: as its create said, then as its pod says.
     pub(super) memory: Raises,
-    /// Whether its pod has said so: under its name there may be one that an earlier leader has made.
-    pub(super) memory_is_shown: bool,
 }
 
 /// A request that is kept.
@@ -88,7 +86,6 @@ impl Worker {
             grants: Vec::new(),
             alone: false,
             memory: Raises::NONE,
-            memory_is_shown: false,
         }
     }
 
@@ -152,9 +149,10 @@ impl Worker {
         self.memory
     }
 
-    /// Whether it certainly has this memory. More than that of the template can't be too little.
+    /// Whether it certainly has this memory. More than that of the template can't be too little; else its pod has to be
+    /// shown: under its name there may be one that an earlier leader has made.
     pub fn has_memory(&self, memory: Raises) -> bool {
-        self.memory == memory && (memory.is_none() || self.memory_is_shown)
+        self.memory == memory && (memory.is_none() || self.uid.is_some())
     }
 
     /// Whether nothing but the attempt that it runs, or has just run, can have taken memory in it.
