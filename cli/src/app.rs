@@ -150,6 +150,30 @@ pub fn document(kind: &str, fields: &Value) -> Value {
     document
 }
 
+/// A document that is a list, written element by element: it may be longer than fits into memory.
+pub struct ListDocument {
+    is_first: bool,
+}
+
+impl ListDocument {
+    /// Writes its begin, up to the elements in this field.
+    pub fn begin(out: &mut Out, kind: &str, field: &str) -> Result<Self, Failure> {
+        out.data(&format!("{{\"apiVersion\":\"{VERSION}\",\"kind\":\"{kind}\",\"{field}\":["))?;
+        Ok(Self { is_first: true })
+    }
+
+    /// Writes an element, which is JSON.
+    pub fn add(&mut self, out: &mut Out, element: &str) -> Result<(), Failure> {
+        let comma = if std::mem::take(&mut self.is_first) { " " } else { "," };
+        out.data(&format!("{comma}{element}"))
+    }
+
+    /// Writes its end.
+    pub fn end(self, out: &mut Out) -> Result<(), Failure> {
+        out.data("]}")
+    }
+}
+
 /// A value of an item as a cell: a string as it is, anything else as JSON.
 pub fn cell(value: &Json) -> String {
     value.as_string().unwrap_or_else(|| value.text().to_owned())

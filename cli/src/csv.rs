@@ -1,4 +1,47 @@
-//! CSV as RFC 4180 has it.
+//! CSV as RFC 4180 has it, and the columns that objects become.
+
+use std::collections::BTreeSet;
+
+use maptask::api::Json;
+
+use crate::app::cell;
+
+/// Most keys of objects that become columns.
+const KEYS: usize = 200;
+
+/// The keys of values that become columns: those of all, if all are objects and have not too many.
+#[derive(Debug, Default)]
+pub struct Columns {
+    keys: BTreeSet<String>,
+    has_others: bool,
+}
+
+impl Columns {
+    /// Adds a value. Returns whether there may still be columns.
+    pub fn add(&mut self, value: Option<&Json>) -> bool {
+        match value.filter(|_| !self.has_others).and_then(Json::entries) {
+            Some(entries) => self.keys.extend(entries.into_iter().map(|(key, _)| key)),
+            None => self.has_others = true,
+        }
+        self.has_others |= self.keys.len() > KEYS;
+        !self.has_others
+    }
+
+    /// The keys, in order; none if there are no columns.
+    pub fn keys(self) -> Vec<String> {
+        if self.has_others { Vec::new() } else { self.keys.into_iter().collect() }
+    }
+}
+
+/// The fields of a value: one for each of these keys, or one for the whole if there are none.
+pub fn fields(value: Option<&Json>, keys: &[String]) -> Vec<String> {
+    if keys.is_empty() {
+        return vec![value.map(cell).unwrap_or_default()];
+    }
+    let entries = value.and_then(Json::entries).unwrap_or_default();
+    let of = |key: &String| entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| cell(value));
+    keys.iter().map(|key| of(key).unwrap_or_default()).collect()
+}
 
 /// One record, without its end.
 pub fn line(fields: &[String]) -> String {

@@ -10,7 +10,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{App, Format, ProgressMode};
 use crate::cluster::Session;
-use crate::commands::status::{fields, view};
 use crate::error::{Exit, Failure, watch_code};
 use crate::read::Task;
 use crate::read::left::{Left, left, rate, rate_words};
@@ -20,6 +19,7 @@ use crate::terminal::out::size;
 use crate::terminal::screen::{Bar, Screen};
 use crate::terminal::words::{number, seconds_between, span};
 use crate::terminal::{Line, Style, Talk};
+use crate::view::{fields, view};
 
 /// Between two looks at what has changed.
 const TICK: Duration = Duration::from_secs(1);

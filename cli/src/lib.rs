@@ -10,6 +10,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod app;
+pub mod changes;
 pub mod cluster;
 pub mod commands;
 pub mod csv;
@@ -19,6 +20,7 @@ pub mod read;
 pub mod run;
 pub mod terminal;
 pub mod ui;
+pub mod view;
 
 use std::ffi::OsString;
 

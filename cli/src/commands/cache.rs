@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::change::confirm;
 use crate::app::{App, Format};
 use crate::error::{Exit, Failure, code};
+use crate::read::task::next_page;
 use crate::terminal::Table;
 use crate::terminal::words::{age, counted, size};
 
@@ -129,16 +130,14 @@ async fn clear(app: &mut App, name: &str, yes: bool, dry_run: bool) -> Result<Ex
 async fn caches(app: &App, name: Option<&str>) -> Result<BTreeMap<String, Cache>, Failure> {
     let selector = name.map_or(labels::CACHE.to_owned(), |name| format!("{}={name}", labels::CACHE));
     let api = app.session.api::<ConfigMap>();
-    let mut params = ListParams::default().labels(&selector).limit(PAGE);
+    let mut next = Some(ListParams::default().labels(&selector).limit(PAGE));
     let mut caches: BTreeMap<String, Cache> = BTreeMap::new();
-    loop {
+    while let Some(params) = next {
         let page = api.list(&params).await?;
         page.items.into_iter().for_each(|map| add(&mut caches, map));
-        match page.metadata.continue_.filter(|next| !next.is_empty()) {
-            Some(next) => params = params.continue_token(&next),
-            None => return Ok(caches),
-        }
+        next = next_page(params, &page.metadata);
     }
+    Ok(caches)
 }
 
 fn add(caches: &mut BTreeMap<String, Cache>, map: ConfigMap) {

@@ -5,13 +5,11 @@ use maptask::core::phases::ItemPhase;
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::changes::{FIELD_MANAGER, kept_if_cancelled};
 use crate::error::{Exit, Failure, code};
 use crate::read::Task;
 use crate::read::task::name_of;
 use crate::terminal::words::{counted, number};
-
-/// The manager that the API server notes for what the command changes.
-pub const FIELD_MANAGER: &str = "kubectl-maptask";
 
 /// What `--dry-run` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -104,10 +102,7 @@ pub async fn cancel(app: &mut App, target: &Target) -> Result<Exit, Failure> {
     if target.patch(app, &task, &json!({ "cancel": true })).await? == Sent::No {
         return Ok(Exit::Done);
     }
-    let counts = task.counts();
-    let kept = counted(counts.succeeded.saturating_add(counts.cached), "result", "results");
-    let rest = counted(counts.pending.saturating_add(counts.running), "item", "items");
-    let what = format!("cancelled: {kept} kept, {rest} not run");
+    let what = format!("cancelled: {}", kept_if_cancelled(&task));
     done(app, &task, &what, &format!("run the rest later: kubectl maptask rerun {} --cancelled", task.name()))
 }
 

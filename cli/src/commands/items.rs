@@ -1,17 +1,14 @@
 //! `items`: one row for each item. A million of them stream through; none is kept.
 
-use std::collections::BTreeSet;
-
 use serde_json::json;
 
 use super::{Name, Which};
-use crate::app::{App, Format, VERSION, cell};
-use crate::csv;
+use crate::app::{App, Format, ListDocument, cell};
+use crate::csv::{self, Columns};
 use crate::error::{Exit, Failure};
 use crate::read::items::{ItemRow, WithResults};
 use crate::read::{Items, Task};
 use crate::terminal::{Out, Style, Table};
-use maptask::api::Json;
 use maptask::core::ids::{Attempt, Index, PodRole};
 use maptask::core::phases::ItemPhase;
 use maptask::core::pod::pod_name;
@@ -19,8 +16,6 @@ use maptask::text::cut;
 
 /// Most characters of a value or a result in the table; -o wide has all of it.
 const CELL: usize = 40;
-/// Most keys of items that become columns of CSV.
-const KEYS: usize = 200;
 
 /// The items of a task: phase, attempts, value, result
 #[derive(clap::Args, Clone, Debug)]
@@ -55,7 +50,7 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
     let mut writer = match args.output {
         None => Writer::Table(Table::new(&HEADER), Cut::Short),
         Some(Format::Wide) => Writer::Table(Table::new(&HEADER), Cut::None),
-        Some(Format::Json) => Writer::Json { is_first: true },
+        Some(Format::Json) => Writer::Json(ListDocument::begin(&mut app.out, "ItemList", "items")?),
         Some(Format::Csv) => {
             let keys = keys(&items, selection.of(items.phases()).map(|(index, _)| index));
             app.out.data(&csv::line(&header_of_csv(&keys)))?;
@@ -64,9 +59,6 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
         Some(Format::Name) => Writer::Names(name),
         Some(_) => Writer::JsonLines,
     };
-    if matches!(writer, Writer::Json { .. }) {
-        app.out.data(&format!("{{\"apiVersion\":\"{VERSION}\",\"kind\":\"ItemList\",\"items\":["))?;
-    }
     let results = if args.output == Some(Format::Name) { WithResults::No } else { WithResults::Yes };
     let out = &mut app.out;
     items.for_each(&app.session, &task, &selection, results, &mut |row| writer.write(out, &row)).await?;
@@ -85,7 +77,7 @@ enum Cut {
 
 enum Writer {
     Table(Table, Cut),
-    Json { is_first: bool },
+    Json(ListDocument),
     JsonLines,
     Csv(Vec<String>),
     Names(String),
@@ -96,10 +88,7 @@ impl Writer {
         match self {
             Self::Table(table, how) => table.row(out, cells(row, *how)),
             Self::JsonLines => out.data(&json_of(row)),
-            Self::Json { is_first } => {
-                let comma = if std::mem::take(is_first) { " " } else { "," };
-                out.data(&format!("{comma}{}", json_of(row)))
-            }
+            Self::Json(list) => list.add(out, &json_of(row)),
             Self::Csv(keys) => out.data(&csv::line(&csv_of(row, keys))),
             Self::Names(_) if row.attempts == 0 => Ok(()),
             Self::Names(task) => {
@@ -112,7 +101,7 @@ impl Writer {
     fn finish(self, out: &mut Out) -> Result<(), Failure> {
         match self {
             Self::Table(table, _) => table.finish(out),
-            Self::Json { .. } => out.data("]}"),
+            Self::Json(list) => list.end(out),
             _ => Ok(()),
         }
     }
@@ -149,17 +138,10 @@ fn json_of(row: &ItemRow) -> String {
 }
 
 /// The keys of the items, if all of them are objects; else none.
-fn keys(items: &Items, selected: impl Iterator<Item = Index>) -> Vec<String> {
-    let mut keys = BTreeSet::new();
-    for index in selected {
-        let value = items.row(index, ItemPhase::Pending, None).value;
-        let Some(entries) = value.and_then(|value| value.entries()) else { return Vec::new() };
-        keys.extend(entries.into_iter().map(|(key, _)| key));
-        if keys.len() > KEYS {
-            return Vec::new();
-        }
-    }
-    keys.into_iter().collect()
+fn keys(items: &Items, mut selected: impl Iterator<Item = Index>) -> Vec<String> {
+    let mut columns = Columns::default();
+    let _ = selected.all(|index| columns.add(items.row(index, ItemPhase::Pending, None).value.as_ref()));
+    columns.keys()
 }
 
 fn header_of_csv(keys: &[String]) -> Vec<String> {
@@ -173,13 +155,7 @@ fn header_of_csv(keys: &[String]) -> Vec<String> {
 
 fn csv_of(row: &ItemRow, keys: &[String]) -> Vec<String> {
     let mut fields = vec![row.index.to_string(), row.phase.as_str().to_owned(), row.attempts.to_string()];
-    if keys.is_empty() {
-        fields.push(row.value.as_ref().map(cell).unwrap_or_default());
-    } else {
-        let entries = row.value.as_ref().and_then(Json::entries).unwrap_or_default();
-        let of = |key: &String| entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| cell(value));
-        fields.extend(keys.iter().map(|key| of(key).unwrap_or_default()));
-    }
+    fields.extend(csv::fields(row.value.as_ref(), keys));
     fields.push(row.result.clone().unwrap_or_default());
     fields.push(row.why.clone().unwrap_or_default());
     fields
@@ -218,6 +194,7 @@ fn indexes(app: &mut App, indexes: impl Iterator<Item = u32>) -> Result<Exit, Fa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use maptask::api::Json;
 
     fn row() -> ItemRow {
         let value = Json::parse(r#"{"shard": 4, "part": "a,\"b"}"#).unwrap();

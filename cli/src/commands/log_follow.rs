@@ -8,7 +8,7 @@ use futures::stream::{BoxStream, SelectAll};
 use kube::api::LogParams;
 use maptask::core::ids::Index;
 
-use super::logs::{Args, line_of};
+use super::log_args::Args;
 use crate::app::App;
 use crate::error::{Exit, Failure, code};
 use crate::follow::interrupted;
@@ -34,7 +34,7 @@ pub(super) async fn run(app: &mut App, args: &Args, mut task: Task, index: u32) 
         tokio::select! {
             Some(line) = logs.next(), if !logs.is_empty() => {
                 let (pod, line) = line?;
-                if let Some((_, text)) = line_of(&pod, &line).filter(|(of, _)| *of == index) {
+                if let Some((_, text)) = pod.line(&line).filter(|(of, _)| *of == index) {
                     app.out.log("", text)?;
                     app.out.flush()?;
                 }

@@ -1,15 +1,17 @@
 //! `logs`: of an item, whatever ran it, or of all failed ones.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use futures::{StreamExt, stream};
 use kube::api::LogParams;
 use maptask::core::ids::Index;
 use maptask::core::phases::ItemPhase;
 
-use super::log_follow;
+use super::{log_args::Args, log_follow};
 use crate::app::App;
 use crate::cluster::Session;
 use crate::error::{Exit, Failure, code};
-use crate::read::logs::{Lines, LogPod, Whose, container, item_of, pods};
+use crate::read::logs::{Lines, LogPod, Tail, Whose, pods};
 use crate::read::selection::Selection;
 use crate::read::task::{Task, name_of};
 use crate::terminal::words::counted;
@@ -20,35 +22,6 @@ const AT_ONCE: usize = 8;
 const FAILED_TAIL: i64 = 20;
 /// Most bytes of a failed attempt's log that are read.
 const FAILED_BYTES: i64 = 1 << 20;
-
-/// The log of an item, or of all failed ones
-#[derive(clap::Args, Clone, Debug)]
-pub struct Args {
-    /// Name of the task
-    #[arg(value_name = "NAME")]
-    name: String,
-    /// The item's index
-    #[arg(value_name = "INDEX", required_unless_present = "failed")]
-    index: Option<u32>,
-    /// The logs of all failed items
-    #[arg(long, conflicts_with_all = ["index", "follow", "attempt"])]
-    failed: bool,
-    /// Follow the log until the item has ended
-    #[arg(short, long)]
-    pub(super) follow: bool,
-    /// Only this attempt, from 1
-    #[arg(long, value_name = "NUMBER")]
-    pub(super) attempt: Option<u32>,
-    /// Only the last lines of each log
-    #[arg(long, value_name = "LINES")]
-    pub(super) tail: Option<i64>,
-    /// Another container than that of the item
-    #[arg(short, long, value_name = "NAME")]
-    pub(super) container: Option<String>,
-    /// Lines without the index and the attempt
-    #[arg(long)]
-    no_prefix: bool,
-}
 
 /// Runs it.
 pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
@@ -89,11 +62,11 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
 /// Writes the lines of a pod that are of the item; whether there were any, or the pod is the item's own.
 async fn one(app: &mut App, args: &Args, pod: &LogPod, index: u32, lines: &mut Lines) -> Result<bool, Failure> {
     let mut any = matches!(pod.of, Whose::Attempt(..));
-    let mut kept = std::collections::VecDeque::new();
+    let mut kept = Tail::default();
     // Of a worker the server can't count the lines of one item.
     let limit = args.tail.filter(|_| !any).map(|tail| usize::try_from(tail).unwrap_or(usize::MAX));
     while let Some(line) = lines.next().await? {
-        let Some((of, line)) = line_of(pod, &line) else { continue };
+        let Some((of, line)) = pod.line(&line) else { continue };
         if of != index {
             continue;
         }
@@ -102,12 +75,9 @@ async fn one(app: &mut App, args: &Args, pod: &LogPod, index: u32, lines: &mut L
             app.out.log(&args.prefix(pod, index, 0), line)?;
             continue;
         };
-        kept.push_back(line.to_vec());
-        if kept.len() > limit {
-            kept.pop_front();
-        }
+        kept.add(line, limit);
     }
-    kept.iter().try_for_each(|line| app.out.log(&args.prefix(pod, index, 0), line))?;
+    kept.lines().try_for_each(|line| app.out.log(&args.prefix(pod, index, 0), &line))?;
     Ok(any)
 }
 
@@ -128,36 +98,6 @@ fn gone(task: &Task, index: u32, problem: Option<(String, kube::Error)>) -> Fail
             "its pod is gone; the failures have a message of each group: kubectl maptask failures {name}"
         )),
         _ => failure.hint("its pod is gone: finished pods stay for a minute, some longer (spec.finishedPods)"),
-    }
-}
-
-impl Args {
-    /// Whether the pod's log is asked for.
-    pub(super) fn wants(&self, pod: &LogPod) -> bool {
-        match pod.of {
-            Whose::Attempt(_, attempt) => self.attempt.is_none_or(|wanted| wanted == attempt),
-            Whose::Worker(_) => true,
-        }
-    }
-
-    /// What is asked of the API server for this pod's log.
-    pub(super) fn params(&self, task: &Task, pod: &LogPod) -> LogParams {
-        let whole = matches!(pod.of, Whose::Worker(_));
-        let container = self.container.clone().or_else(|| container(task));
-        LogParams { container, tail_lines: self.tail.filter(|_| !whole), ..LogParams::default() }
-    }
-
-    /// What stands before a line: nothing before those of a single item.
-    pub(super) fn prefix(&self, pod: &LogPod, item: u32, width: usize) -> String {
-        if self.no_prefix || width == 0 { String::new() } else { format!("{:>width$} | ", pod.of.label(item)) }
-    }
-}
-
-/// The item of a line, and the line without the mark of its worker.
-pub(super) fn line_of<'a>(pod: &LogPod, line: &'a [u8]) -> Option<(u32, &'a [u8])> {
-    match pod.of {
-        Whose::Attempt(index, _) => Some((index, line)),
-        Whose::Worker(_) => item_of(line),
     }
 }
 
@@ -183,7 +123,7 @@ async fn failed(app: &mut App, args: &Args, task: &Task) -> Result<Exit, Failure
     let (session, tail) = (app.session.clone(), args.tail.unwrap_or(FAILED_TAIL));
     let read = |pod: LogPod| read_failed(&session, args, task, tail, pod, &is_failed);
     let mut logs = stream::iter(found).map(read).buffered(AT_ONCE);
-    let mut items = std::collections::BTreeSet::new();
+    let mut items = BTreeSet::new();
     while let Some((pod, lines)) = logs.next().await.transpose()? {
         for (index, line) in lines {
             app.out.log(&args.prefix(&pod, index, width), &line)?;
@@ -221,17 +161,12 @@ async fn read_failed(
         Err(error) if matches!(code(&error), Some(400 | 404)) => return Ok((pod, Vec::new())),
         Err(error) => return Err(Failure::from(error).at(&format!("pod {}", pod.name))),
     };
-    let mut by_item: std::collections::BTreeMap<u32, std::collections::VecDeque<Vec<u8>>> =
-        std::collections::BTreeMap::new();
+    let most = usize::try_from(tail).unwrap_or(usize::MAX);
+    let mut by_item: BTreeMap<u32, Tail> = BTreeMap::new();
     while let Some(line) = lines.next().await? {
-        let Some((index, line)) = line_of(&pod, &line).filter(|(index, _)| is_failed(*index)) else { continue };
-        let kept = by_item.entry(index).or_default();
-        kept.push_back(line.to_vec());
-        if kept.len() > usize::try_from(tail).unwrap_or(usize::MAX) {
-            kept.pop_front();
-        }
+        let Some((index, line)) = pod.line(&line).filter(|(index, _)| is_failed(*index)) else { continue };
+        by_item.entry(index).or_default().add(line, most);
     }
-    let lines =
-        by_item.into_iter().flat_map(|(index, lines)| lines.into_iter().map(move |line| (index, line))).collect();
-    Ok((pod, lines))
+    let lines = by_item.into_iter().flat_map(|(index, tail)| tail.lines().map(move |line| (index, line)));
+    Ok((pod, lines.collect()))
 }

@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod failures;
 pub mod items;
 pub mod list;
+pub mod log_args;
 mod log_follow;
 pub mod logs;
 pub mod rerun;
@@ -39,7 +40,7 @@ pub enum Command {
     /// The results in the order of the items
     Results(results::Args),
     /// The log of an item, or of all failed ones
-    Logs(logs::Args),
+    Logs(log_args::Args),
     /// Waits for the end of a task; the exit code says how it ended
     Wait(wait::Args),
     /// Ends a task with what it has; results stay

@@ -1,10 +1,10 @@
 //! `rerun`: items of a task that has ended run again.
 
 use maptask::core::phases::ItemPhase;
-use serde_json::{Value, json};
 
 use super::change::{Sent, Target, confirm, done, in_phases};
 use crate::app::App;
+use crate::changes;
 use crate::error::{Exit, Failure};
 use crate::read::Task;
 use crate::read::selection::parse_indexes;
@@ -66,7 +66,7 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
             counted(in_phases(&task, &[ItemPhase::Succeeded, ItemPhase::Cached]).unwrap_or(0), "result", "results");
         confirm(app, args.yes, &format!("All items of {name} run again; {results} are replaced."))?;
     }
-    let spec = spec(&task, &items, &app.now().as_millisecond().to_string());
+    let spec = changes::rerun(&items, &app.now().as_millisecond().to_string(), task.spec.cancel).into_iter().collect();
     if args.target.patch(app, &task, &spec).await? == Sent::No {
         return Ok(Exit::Done);
     }
@@ -77,15 +77,6 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
         None => format!("rerun: {items} {when}"),
     };
     done(app, &task, &what, &format!("follow it: kubectl maptask status {name} --watch"))
-}
-
-/// What is patched: a task that was cancelled continues only without that.
-fn spec(task: &Task, items: &str, id: &str) -> Value {
-    let mut spec = json!({ "rerun": { "id": id, "items": items } });
-    if task.spec.cancel {
-        spec["cancel"] = json!(false);
-    }
-    spec
 }
 
 impl Args {
@@ -121,6 +112,7 @@ mod tests {
     use super::*;
     use crate::read::task::tests::task;
     use clap::Parser;
+    use serde_json::json;
 
     #[derive(Parser)]
     struct Line {
@@ -147,15 +139,5 @@ mod tests {
             let line = format!("rerun t {wrong}");
             assert!(Line::try_parse_from(line.split_whitespace()).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_cancelled_task_is_no_longer_cancelled() {
-        let cancelled = task(&json!({ "cancel": true }), &json!({}));
-        assert_eq!(
-            spec(&cancelled, "Cancelled", "1"),
-            json!({ "cancel": false, "rerun": { "id": "1", "items": "Cancelled" } })
-        );
-        assert_eq!(spec(&task(&json!({}), &json!({})), "3", "1"), json!({ "rerun": { "id": "1", "items": "3" } }));
     }
 }

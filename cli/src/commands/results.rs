@@ -1,21 +1,16 @@
 //! `results`: the results in the order of the items, one a line.
 
-use std::collections::BTreeSet;
-
 use maptask::api::Json;
 use maptask::core::phases::ItemPhase;
 
 use super::{Name, Which};
-use crate::app::{App, Format, VERSION, cell};
-use crate::csv;
+use crate::app::{App, Format, ListDocument};
+use crate::csv::{self, Columns};
 use crate::error::{Exit, Failure};
 use crate::read::items::{ItemRow, WithResults, has_result};
 use crate::read::{Items, Selection, Task};
 use crate::terminal::Talk;
 use crate::terminal::words::counted;
-
-/// Most keys of results that become columns of CSV.
-const KEYS: usize = 200;
 
 /// The results in the order of the items
 #[derive(clap::Args, Clone, Debug)]
@@ -74,20 +69,21 @@ async fn as_json(
     format: Format,
     nulls: &mut Nulls,
 ) -> Result<(), Failure> {
-    let whole = format == Format::Json;
-    if whole {
-        app.out.data(&format!("{{\"apiVersion\":\"{VERSION}\",\"kind\":\"ResultList\",\"results\":["))?;
-    }
-    let mut comma = " ";
     let out = &mut app.out;
+    let mut list = match format {
+        Format::Json => Some(ListDocument::begin(out, "ResultList", "results")?),
+        _ => None,
+    };
     let mut each = |row: ItemRow| {
         nulls.add(&row);
         let line = row.result.as_deref().unwrap_or("null");
-        let before = if whole { std::mem::replace(&mut comma, ",") } else { "" };
-        out.data(&format!("{before}{line}"))
+        match &mut list {
+            Some(list) => list.add(out, line),
+            None => out.data(line),
+        }
     };
     items.for_each(&app.session, task, selection, WithResults::Yes, &mut each).await?;
-    if whole { app.out.data("]}") } else { Ok(()) }
+    list.map_or(Ok(()), |list| list.end(&mut app.out))
 }
 
 /// Twice over the results: once for the columns, so that nothing has to be kept.
@@ -98,18 +94,15 @@ async fn as_csv(
     selection: &Selection,
     nulls: &mut Nulls,
 ) -> Result<(), Failure> {
-    let mut keys = BTreeSet::new();
-    let mut are_objects = true;
+    let (mut columns, mut may_be) = (Columns::default(), true);
     let mut each = |row: ItemRow| {
-        if let Some(result) = row.result.filter(|_| are_objects) {
-            let entries = Json::parse(&result).ok().and_then(|json| json.entries());
-            are_objects = entries.is_some() && keys.len() <= KEYS;
-            keys.extend(entries.unwrap_or_default().into_iter().map(|(key, _)| key));
+        if let Some(result) = row.result.filter(|_| may_be) {
+            may_be = columns.add(Json::parse(&result).ok().as_ref());
         }
         Ok(())
     };
     items.for_each(&app.session, task, selection, WithResults::Yes, &mut each).await?;
-    let keys: Vec<String> = if are_objects { keys.into_iter().collect() } else { Vec::new() };
+    let keys = columns.keys();
     let mut header = vec!["index".to_owned()];
     if keys.is_empty() {
         header.push("result".to_owned());
@@ -125,15 +118,8 @@ async fn as_csv(
 }
 
 fn record(row: &ItemRow, keys: &[String]) -> Vec<String> {
-    let mut fields = vec![row.index.to_string()];
     let json = row.result.as_deref().and_then(|result| Json::parse(result).ok());
-    if keys.is_empty() {
-        fields.push(json.as_ref().map(cell).unwrap_or_default());
-    }
-    let entries = json.and_then(|json| json.entries()).unwrap_or_default();
-    let of = |key: &String| entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| cell(value));
-    fields.extend(keys.iter().map(|key| of(key).unwrap_or_default()));
-    fields
+    [vec![row.index.to_string()], csv::fields(json.as_ref(), keys)].concat()
 }
 
 /// Lines without a result, by why.

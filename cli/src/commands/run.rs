@@ -8,8 +8,9 @@ use kube::{Api, api::Preconditions};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::change::{DryRun, FIELD_MANAGER};
+use super::change::DryRun;
 use crate::app::{App, Format, OutputOptions, streams};
+use crate::changes::FIELD_MANAGER;
 use crate::error::{Exit, Failure, code};
 use crate::follow::{self, Follow};
 use crate::run::manifest::generated;

@@ -1,10 +1,11 @@
 //! Many tasks at once: the API server's table of them, which never has the phases of their items.
 
 use jiff::Timestamp;
+use kube::Resource;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::task::PAGE;
+use super::task::{PAGE, Task};
 use crate::cluster::Session;
 use crate::error::Failure;
 
@@ -126,10 +127,7 @@ impl Table {
 pub struct Columns(Vec<Column>);
 
 fn path(session: &Session, scope: Scope) -> String {
-    match scope {
-        Scope::Namespace => format!("/apis/maptask.dev/v1alpha1/namespaces/{}/maptasks", session.namespace),
-        Scope::All => "/apis/maptask.dev/v1alpha1/maptasks".to_owned(),
-    }
+    Task::url_path(&(), (scope == Scope::Namespace).then_some(session.namespace.as_str()))
 }
 
 /// Whose tasks are listed.

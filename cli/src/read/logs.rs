@@ -1,5 +1,7 @@
 //! The logs of items, also of those that shared a pod: a worker marks each line with the index of its item.
 
+use std::collections::VecDeque;
+
 use futures::io::AsyncBufRead;
 use futures::{AsyncBufReadExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Pod;
@@ -7,7 +9,7 @@ use kube::Api;
 use kube::api::{ListParams, LogParams};
 use maptask::api::labels;
 
-use super::task::{PAGE, Task};
+use super::task::{PAGE, Task, next_page};
 use crate::cluster::Session;
 use crate::error::Failure;
 
@@ -23,6 +25,18 @@ pub struct LogPod {
     pub of: Whose,
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
     pub phase: String,
+    /// The node that it was given to, if it was.
+    pub node: Option<String>,
+}
+
+impl LogPod {
+    /// The item of a line of its log, and the line without the mark of a worker.
+    pub fn line<'a>(&self, line: &'a [u8]) -> Option<(u32, &'a [u8])> {
+        match self.of {
+            Whose::Attempt(index, _) => Some((index, line)),
+            Whose::Worker(_) => item_of(line),
+        }
+    }
 }
 
 /// Whose log a pod has.
@@ -45,22 +59,19 @@ impl Whose {
 }
 
 /// The pods of a task: those of one item, or of all.
-pub async fn pods(session: &Session, task: &Task, item: Option<u32>) -> Result<Vec<LogPod>, Failure> {
+pub async fn pods(session: &Session, task: &Task, item: Option<u32>) -> Result<Vec<LogPod>, kube::Error> {
     let mut selector = format!("{}={}", labels::CONTROLLER_UID, task.uid());
     if let Some(item) = item {
         let index = if task.spec.workers.is_some() { "worker".to_owned() } else { item.to_string() };
         selector = format!("{selector},{}={index}", labels::INDEX);
     }
     let api: Api<Pod> = session.api();
-    let mut params = ListParams::default().labels(&selector).limit(PAGE);
+    let mut next = Some(ListParams::default().labels(&selector).limit(PAGE));
     let mut found = Vec::new();
-    loop {
+    while let Some(params) = next {
         let page = api.list(&params).await?;
         found.extend(page.items.into_iter().filter_map(log_pod));
-        match page.metadata.continue_.filter(|next| !next.is_empty()) {
-            Some(next) => params = params.continue_token(&next),
-            None => break,
-        }
+        next = next_page(params, &page.metadata);
     }
     found.sort_by_key(|pod: &LogPod| pod.of);
     Ok(found)
@@ -75,7 +86,26 @@ fn log_pod(pod: Pod) -> Option<LogPod> {
         _ => Whose::Attempt(number(labels::INDEX)?, attempt),
     };
     let phase = pod.status.and_then(|status| status.phase).unwrap_or_else(|| "Pending".to_owned());
-    Some(LogPod { name: pod.metadata.name?, of, phase })
+    Some(LogPod { name: pod.metadata.name?, of, phase, node: pod.spec.and_then(|spec| spec.node_name) })
+}
+
+/// The last lines of a log.
+#[derive(Debug, Default)]
+pub struct Tail(VecDeque<Vec<u8>>);
+
+impl Tail {
+    /// Adds a line; of more than `most` the first ones go.
+    pub fn add(&mut self, line: &[u8], most: usize) {
+        self.0.push_back(line.to_vec());
+        if self.0.len() > most {
+            self.0.pop_front();
+        }
+    }
+
+    /// The lines that are left, in order.
+    pub fn lines(self) -> impl Iterator<Item = Vec<u8>> {
+        self.0.into_iter()
+    }
 }
 
 /// The container of the items: the one that the spec names, or the first of its template.
@@ -123,7 +153,7 @@ impl Lines {
 }
 
 /// The item that a line of a worker is of, and the line without its mark.
-pub fn item_of(line: &[u8]) -> Option<(u32, &[u8])> {
+fn item_of(line: &[u8]) -> Option<(u32, &[u8])> {
     let rest = line.strip_prefix(b"[")?;
     let end = rest.iter().take(8).position(|byte| *byte == b']')?;
     let (digits, rest) = (&rest[..end], &rest[end + 1..]);

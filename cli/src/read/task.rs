@@ -1,9 +1,7 @@
 //! A MapTask as it is read. Words of a later version are kept as they are, so that an older client shows them.
 
-use std::borrow::Cow;
-
 use jiff::Timestamp;
-use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use kube::api::{ListParams, ObjectMeta};
 use kube::{Resource, ResourceExt};
 use maptask::api::{ItemCounts, MapTask, MapTaskSpec, MapTaskStatus};
@@ -18,8 +16,15 @@ use crate::error::Failure;
 /// Most objects in one answer of the API server.
 pub const PAGE: u32 = 500;
 
+/// What to ask for after this page of a list, unless it is the last.
+pub fn next_page(params: ListParams, page: &ListMeta) -> Option<ListParams> {
+    let token = page.continue_.as_deref().filter(|token| !token.is_empty())?;
+    Some(params.continue_token(token))
+}
+
 /// A MapTask.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Resource)]
+#[resource(inherit = MapTask)]
 pub struct Task {
     /// Its metadata.
     pub metadata: ObjectMeta,
@@ -73,35 +78,6 @@ impl<'de> Deserialize<'de> for Task {
     }
 }
 
-impl Resource for Task {
-    type DynamicType = ();
-    type Scope = NamespaceResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        MapTask::kind(&())
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        MapTask::group(&())
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        MapTask::version(&())
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        MapTask::plural(&())
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
-}
-
 impl Task {
     /// The task of that name.
     pub async fn get(session: &Session, name: &str) -> Result<Self, Failure> {
@@ -121,9 +97,9 @@ impl Task {
     /// The name of the newest task of the namespace.
     pub async fn newest(session: &Session) -> Result<String, Failure> {
         let api = session.api::<Self>();
-        let mut params = ListParams::default().limit(PAGE);
+        let mut next = Some(ListParams::default().limit(PAGE));
         let mut newest: Option<(Option<Timestamp>, String)> = None;
-        loop {
+        while let Some(params) = next {
             let page = api.list_metadata(&params).await?;
             for task in &page.items {
                 let made = task.creation_timestamp().map(|time| time.0);
@@ -131,10 +107,7 @@ impl Task {
                     newest = Some((made, task.name_any()));
                 }
             }
-            match page.metadata.continue_.filter(|next| !next.is_empty()) {
-                Some(next) => params = params.continue_token(&next),
-                None => break,
-            }
+            next = next_page(params, &page.metadata);
         }
         if let Some((_, name)) = newest {
             return Ok(name);

@@ -9,8 +9,8 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Config, Event, watcher};
 use serde_json::json;
 
+use super::latest::Latest;
 use super::outbox::Outbox;
-use super::page::Latest;
 use super::wire;
 use crate::cluster::Session;
 use crate::error::Failure;

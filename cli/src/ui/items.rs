@@ -1,10 +1,7 @@
 //! Items of a task: a page of them for the table, one with its pods, the last lines of its log.
 
 use http::StatusCode;
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use kube::api::{ListParams, LogParams};
-use maptask::api::labels;
+use kube::api::LogParams;
 use maptask::core::ids::Index;
 use maptask::core::phases::ItemPhase;
 use serde_json::{Value, json};
@@ -14,7 +11,7 @@ use super::wire::{self, Extent};
 use crate::cluster::Session;
 use crate::error::code;
 use crate::read::items::WithResults;
-use crate::read::logs::{Lines, container, item_of};
+use crate::read::logs::{self, Lines, LogPod, Whose, container};
 use crate::read::{ItemRow, Items, Selection, Task};
 
 /// Most rows of one answer.
@@ -26,7 +23,7 @@ const LOG_BYTES: i64 = 256 * 1024;
 const WORKER_LINES: i64 = 20_000;
 const WORKER_BYTES: i64 = 4 * 1024 * 1024;
 /// Most pods of one item, or of workers, that are looked at.
-const PODS: u32 = 50;
+const PODS: usize = 50;
 
 /// Items from an index on, in these phases (all, if there are none).
 pub async fn page(
@@ -70,12 +67,9 @@ pub async fn one(session: &Session, task: &Task, index: u32) -> Result<Value, Pr
     let mut item = wire::item(&row, Extent::Whole);
     item["unknown"] = json!(items.unknown());
     // Of a worker's pod nobody knows which items it has had.
-    let pods = if task.spec.workers.is_some() {
-        Vec::new()
-    } else {
-        pods(session, task, &index.to_string()).await.unwrap_or_default()
-    };
-    item["pods"] = pods.iter().map(ItemPod::json).collect();
+    let pods =
+        if task.spec.workers.is_some() { Vec::new() } else { pods(session, task, index).await.unwrap_or_default() };
+    item["pods"] = pods.iter().map(pod_json).collect();
     Ok(item)
 }
 
@@ -83,34 +77,19 @@ fn no_item(index: u32) -> Problem {
     Problem::not_found(format!("there is no item {index}"))
 }
 
-/// A pod, as far as the page shows it.
-struct ItemPod {
-    name: String,
-    phase: String,
-    node: Option<String>,
-    attempt: u32,
-}
-
-impl ItemPod {
-    fn of(pod: Pod) -> Option<Self> {
-        let attempt = pod.metadata.labels.as_ref()?.get(labels::ATTEMPT)?.parse().ok()?;
-        let phase = pod.status.and_then(|status| status.phase).unwrap_or_else(|| "Pending".to_owned());
-        Some(Self { name: pod.metadata.name?, phase, node: pod.spec.and_then(|spec| spec.node_name), attempt })
-    }
-
-    fn json(&self) -> Value {
-        json!({ "name": self.name, "phase": self.phase, "node": self.node, "attempt": self.attempt })
-    }
-}
-
-/// Pods with that value of the label of items, in the order of attempts.
-async fn pods(session: &Session, task: &Task, of: &str) -> Result<Vec<ItemPod>, kube::Error> {
-    let selector = format!("{}={},{}={of}", labels::CONTROLLER_UID, task.uid(), labels::INDEX);
-    let api: Api<Pod> = session.api();
-    let found = api.list(&ListParams::default().labels(&selector).limit(PODS)).await?;
-    let mut pods: Vec<ItemPod> = found.items.into_iter().filter_map(ItemPod::of).collect();
-    pods.sort_by_key(|pod| pod.attempt);
+/// The last pods of an item, or of workers: as many as are looked at.
+async fn pods(session: &Session, task: &Task, index: u32) -> Result<Vec<LogPod>, kube::Error> {
+    let mut pods = logs::pods(session, task, Some(index)).await?;
+    pods.drain(..pods.len().saturating_sub(PODS));
     Ok(pods)
+}
+
+fn pod_json(pod: &LogPod) -> Value {
+    let attempt = match pod.of {
+        Whose::Attempt(_, attempt) => attempt,
+        Whose::Worker(number) => number,
+    };
+    json!({ "name": pod.name, "phase": pod.phase, "node": pod.node, "attempt": attempt })
 }
 
 /// The last lines of an item's log, or why there are none.
@@ -133,7 +112,7 @@ fn nothing(note: &str) -> Value {
 }
 
 async fn own_lines(session: &Session, task: &Task, index: u32) -> Result<Value, Problem> {
-    let pods = pods(session, task, &index.to_string()).await?;
+    let pods = pods(session, task, index).await?;
     let Some(pod) = pods.last() else {
         return Ok(nothing(
             "No pod of this item exists. Finished pods go a minute after their end (spec.finishedPods).",
@@ -146,7 +125,7 @@ async fn own_lines(session: &Session, task: &Task, index: u32) -> Result<Value, 
         limit_bytes: Some(LOG_BYTES),
         ..LogParams::default()
     };
-    match lines(session, &pod.name, &params, |line| Some(line)).await {
+    match lines(session, pod, &params, index).await {
         Ok(lines) => {
             let note = if lines.is_empty() { json!("The log is empty.") } else { Value::Null };
             Ok(json!({ "pod": pod.name, "container": container, "lines": lines, "note": note }))
@@ -158,15 +137,14 @@ async fn own_lines(session: &Session, task: &Task, index: u32) -> Result<Value, 
 }
 
 async fn worker_lines(session: &Session, task: &Task, index: u32) -> Result<Value, Problem> {
-    for pod in pods(session, task, "worker").await?.iter().rev() {
+    for pod in pods(session, task, index).await?.iter().rev() {
         let params = LogParams {
             container: container(task),
             tail_lines: Some(WORKER_LINES),
             limit_bytes: Some(WORKER_BYTES),
             ..LogParams::default()
         };
-        let of_item = |line: &[u8]| item_of(line).is_some_and(|(item, _)| item == index);
-        let found = lines(session, &pod.name, &params, |line| of_item(line).then(|| strip(line))).await;
+        let found = lines(session, pod, &params, index).await;
         let Ok(mut lines) = found else { continue };
         if !lines.is_empty() {
             let most = usize::try_from(LINES).unwrap_or(0);
@@ -177,23 +155,16 @@ async fn worker_lines(session: &Session, task: &Task, index: u32) -> Result<Valu
     Ok(nothing("No worker that still exists has lines of this item among its last ones."))
 }
 
-fn strip(line: &[u8]) -> &[u8] {
-    item_of(line).map_or(line, |(_, rest)| rest)
-}
-
-async fn lines(
-    session: &Session,
-    pod: &str,
-    params: &LogParams,
-    keep: impl Fn(&[u8]) -> Option<&[u8]>,
-) -> Result<Vec<String>, Problem> {
-    let mut reader = Lines::open(session, pod, params).await.map_err(|error| match code(&error) {
+/// The lines of an item in a pod's log.
+async fn lines(session: &Session, pod: &LogPod, params: &LogParams, index: u32) -> Result<Vec<String>, Problem> {
+    let mut reader = Lines::open(session, &pod.name, params).await.map_err(|error| match code(&error) {
         Some(400) => Problem::new(StatusCode::BAD_GATEWAY, crate::error::Failure::from(error).message),
         _ => error.into(),
     })?;
     let mut found = Vec::new();
     while let Some(line) = reader.next().await? {
-        found.extend(keep(&line).map(|line| String::from_utf8_lossy(line).into_owned()));
+        let of_item = pod.line(&line).filter(|(item, _)| *item == index);
+        found.extend(of_item.map(|(_, line)| String::from_utf8_lossy(line).into_owned()));
     }
     Ok(found)
 }

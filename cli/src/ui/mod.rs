@@ -11,6 +11,7 @@ pub mod follow_list;
 pub mod follow_task;
 pub mod guard;
 pub mod items;
+pub mod latest;
 pub mod outbox;
 pub mod page;
 #[cfg(test)]

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::follow_list::Tasks;
 use super::guard::{Token, check};
+use super::latest::Latest;
 use super::outbox::{Outbox, stream};
 use super::reply::{Problem, Reply, bytes, events, json as reply_json, secure};
 use super::verbs::Verb;
@@ -41,27 +42,6 @@ pub enum Changes {
     Allowed,
     /// There is no route for them.
     None,
-}
-
-/// The newest version of a task that a stream has seen.
-#[derive(Clone, Default)]
-pub struct Latest(Arc<Mutex<Option<Arc<Task>>>>);
-
-impl Latest {
-    /// The newest.
-    pub fn get(&self) -> Option<Arc<Task>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Keeps it.
-    pub fn set(&self, task: Task) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(task));
-    }
-
-    /// There is none any more.
-    pub fn clear(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
 }
 
 /// What all requests share.
@@ -253,7 +233,7 @@ impl Page {
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), Latest>> {
         let mut known = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         // Only the map holds it: its stream is closed.
-        known.retain(|_, latest| Arc::strong_count(&latest.0) > 1);
+        known.retain(|_, latest| latest.is_shared());
         known
     }
 

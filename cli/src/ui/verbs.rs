@@ -3,17 +3,17 @@
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
+use kube::Resource;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::reply::Problem;
+use crate::changes::{FIELD_MANAGER, kept_if_cancelled, rerun};
 use crate::cluster::Session;
 use crate::error::code;
 use crate::read::Task;
 use crate::terminal::words::counted;
-
-const FIELD_MANAGER: &str = "kubectl-maptask";
 
 /// A change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,10 +81,8 @@ fn patch(verb: Verb, wanted: &Wanted, cancelled: bool, now: Timestamp) -> Result
         Verb::Rerun => {
             let items = wanted.items.as_deref().filter(|items| matches!(*items, "Failed" | "Cancelled" | "All"));
             let items = items.ok_or_else(|| bad("items must be Failed, Cancelled or All".to_owned()))?;
-            operations.push(set("rerun", json!({ "id": now.as_millisecond().to_string(), "items": items })));
-            if cancelled {
-                operations.push(set("cancel", json!(false)));
-            }
+            let fields = rerun(items, &now.as_millisecond().to_string(), cancelled);
+            operations.extend(fields.into_iter().map(|(field, value)| set(field, value)));
         }
         Verb::Delete => return Err(bad("a deletion is no patch".to_owned())),
     }
@@ -96,7 +94,7 @@ pub async fn run(session: &Session, task: &Task, verb: Verb, wanted: &Wanted) ->
     if task.uid() != wanted.uid || (verb != Verb::Delete && task.metadata.generation != Some(wanted.generation)) {
         return Err(changed());
     }
-    let path = format!("/apis/maptask.dev/v1alpha1/namespaces/{}/maptasks/{}", session.namespace, task.name());
+    let path = format!("{}/{}", Task::url_path(&(), Some(&session.namespace)), task.name());
     let request = if verb == Verb::Delete {
         let options = json!({ "kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background",
             "preconditions": { "uid": wanted.uid } });
@@ -128,7 +126,6 @@ fn changed() -> Problem {
 
 fn done(task: &Task, verb: Verb, wanted: &Wanted) -> String {
     let (name, counts) = (task.name(), task.counts());
-    let kept = counted(counts.succeeded.saturating_add(counts.cached), "result", "results");
     match verb {
         Verb::Suspend => format!("Suspended. {} run to their end.", counted(counts.running, "item", "items")),
         Verb::Resume => format!("Resumed. {} may start.", counted(counts.pending, "item", "items")),
@@ -137,8 +134,7 @@ fn done(task: &Task, verb: Verb, wanted: &Wanted) -> String {
         }
         Verb::Rerun => format!("The rerun of {name} is requested."),
         Verb::Cancel => {
-            let rest = counted(counts.pending.saturating_add(counts.running), "item", "items");
-            format!("Cancelled. {kept} kept, {rest} not run: kubectl maptask rerun {name} --cancelled")
+            format!("Cancelled. {}: kubectl maptask rerun {name} --cancelled", kept_if_cancelled(task))
         }
         Verb::Delete => format!("{name} is deleted."),
     }
