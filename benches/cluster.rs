@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use maptask::api::status::MapTaskStatus;
+use maptask::core::exchange_address::ExchangeAddress;
 use maptask::core::fleet::Fleet;
 use maptask::core::ids::{TaskKey, Time};
 use maptask::core::limits::Limits;
@@ -67,6 +68,8 @@ fn pod(id: &PodId, phase: &str) -> PodSeen {
 
 fn empty_fleet(events: impl IntoIterator<Item = Event>, now: Time) -> Fleet {
     let mut fleet = Fleet::new(LIMITS, 1);
+    let (url, server_name, ca_pem) = ("https://o".to_owned(), "o".to_owned(), String::new());
+    fleet.set_exchange(Some(ExchangeAddress { url, server_name, ca_pem }));
     for event in events {
         fleet.handle_event(now, event);
     }
