@@ -77,13 +77,14 @@ impl ItemTable {
 
     /// Ends the look-up: what was not found runs. Returns how many entries could not be read.
     pub fn end_lookup(&mut self) -> u32 {
-        let damaged = self.lookup.take().map_or(0, |lookup| lookup.damaged());
-        for index in self.duplicates.take_freed() {
+        let Some(lookup) = self.lookup.take() else { return 0 };
+        let wanted = lookup.wanted().cloned().unwrap_or_default();
+        for index in self.duplicates.looked_up(wanted.indexes()) {
             if self.is_untouched(index) {
                 self.waitlist.ready(index);
             }
         }
-        damaged
+        lookup.damaged()
     }
 
     /// What successes that are yet to be stored add to the cache.
@@ -106,6 +107,12 @@ impl ItemTable {
     pub fn block_on_duplicate(&mut self, index: Index, behind: String) {
         self.waitlist.take(index);
         self.duplicates.park(index, behind);
+    }
+
+    /// The item's result may be known since it was looked up.
+    pub fn look_up_again(&mut self, index: Index) {
+        self.waitlist.take(index);
+        self.duplicates.look_up(index);
     }
 
     /// What the item waited for is over: it may be known now.
