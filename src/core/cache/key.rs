@@ -28,8 +28,7 @@ impl Key {
 
     /// Half of it, where two that are the same by chance do no harm.
     pub fn short(self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+        self.0.first_chunk().map_or(0, |half| u64::from_le_bytes(*half))
     }
 }
 
