@@ -130,6 +130,12 @@ impl ItemTable {
         self.duplicates.behind().filter(|_| self.duplicates.len() == self.counts().pending as usize)
     }
 
+    /// Items for which others that compute the same wait: they run, or their success is yet to be stored.
+    pub fn claimants(&self) -> impl Iterator<Item = Index> + '_ {
+        let succeeded = |index: &Index| self.phases.get(*index) == Some(ItemPhase::Succeeded);
+        self.assignments.indexes().chain(self.results.keys().copied().filter(succeeded))
+    }
+
     /// Whether an item that computes the same still has to wait for this one: it runs, a pod of it may come, or its
     /// success is yet to be stored.
     pub fn needs_claim(&self, index: Index) -> bool {

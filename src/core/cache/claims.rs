@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::stored::Stored;
 use super::{CacheId, Key};
-use crate::core::ids::{Attempt, Index, TaskKey};
+use crate::core::ids::{Index, TaskKey};
 
 type Place = (CacheId, Key);
 
@@ -45,33 +45,35 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Takes the key for an item, unless another one has it, or its result may be known by now. Only first attempts are
-    /// looked up.
-    pub fn take(
-        &mut self,
-        cache: &CacheId,
-        key: Key,
-        (task, index): (&TaskKey, Index),
-        attempt: Attempt,
-    ) -> Result<(), Conflict> {
+    /// Takes the key for an item, unless another one has it.
+    pub fn take(&mut self, cache: &CacheId, key: Key, (task, index): (&TaskKey, Index)) -> Result<(), Conflict> {
         let place = (cache.clone(), key);
-        if let Some(holder) = self.holders.get(&place) {
-            if holder.0 == *task && holder.1 == index {
-                return Ok(());
+        match self.holders.get(&place) {
+            Some(holder) if holder.0 == *task && holder.1 == index => Ok(()),
+            Some(holder) => {
+                let conflict = Conflict::Computed(holder.0.clone(), holder.1);
+                self.waiting.entry(place).or_default().insert((task.clone(), index));
+                Err(conflict)
             }
-            let conflict = Conflict::Computed(holder.0.clone(), holder.1);
-            self.waiting.entry(place).or_default().insert((task.clone(), index));
-            return Err(conflict);
-        }
-        if let Some(stored) = self.stored.get_mut(cache) {
-            if attempt == Attempt::FIRST && stored.is_news(key, task, index) {
-                return Err(Conflict::Stored);
+            None => {
+                if let Some(stored) = self.stored.get_mut(cache) {
+                    stored.computes(key);
+                }
+                self.holders.insert(place.clone(), (task.clone(), index));
+                self.held.entry(task.clone()).or_default().insert(index, place);
+                Ok(())
             }
-            stored.computes(key);
         }
-        self.holders.insert(place.clone(), (task.clone(), index));
-        self.held.entry(task.clone()).or_default().insert(index, place);
-        Ok(())
+    }
+
+    /// Takes the key for an item that was looked up, unless another one has it, or has stored its result since.
+    pub fn take_if_unknown(&mut self, cache: &CacheId, key: Key, item: (&TaskKey, Index)) -> Result<(), Conflict> {
+        let is_held = self.holders.contains_key(&(cache.clone(), key));
+        let stored = self.stored.get_mut(cache).filter(|_| !is_held);
+        if stored.is_some_and(|stored| stored.is_news(key, item)) {
+            return Err(Conflict::Stored);
+        }
+        self.take(cache, key, item)
     }
 
     /// Notes whether a task has items to start; if so, with its cache.
@@ -169,8 +171,7 @@ mod tests {
         let (a, b) = (TaskKey::new("ns", "a"), TaskKey::new("ns", "b"));
         let key = keys.key(&Json::integer(1));
         let mut claims = Claims::default();
-        let mut take =
-            |key: Key, task: &TaskKey, index| claims.take(&keys.id, key, (task, Index(index)), Attempt::FIRST);
+        let mut take = |key: Key, task: &TaskKey, index| claims.take(&keys.id, key, (task, Index(index)));
         assert_eq!(take(key, &a, 0), Ok(()));
         assert_eq!(take(key, &a, 0), Ok(()), "it has it already");
         assert_eq!(take(key, &b, 7), Err(Conflict::Computed(a.clone(), Index(0))));
@@ -180,7 +181,7 @@ mod tests {
         let first = |index: Index| index == Index(0);
         assert_eq!(claims.release(&a, first, |_| true), [(a.clone(), Index(3)), (b.clone(), Index(7))]);
         assert!(!claims.holds(&a, Index(0)) && claims.holds(&b, Index(8)));
-        assert_eq!(claims.take(&keys.id, key, (&b, Index(7)), Attempt::FIRST), Ok(()));
+        assert_eq!(claims.take(&keys.id, key, (&b, Index(7))), Ok(()));
         assert_eq!(claims.release(&b, |_| true, |_| true), []);
         assert!(claims.holders.is_empty() && claims.held.is_empty() && claims.waiting.is_empty());
     }
@@ -193,18 +194,18 @@ mod tests {
         let mut claims = Claims::default();
         claims.note_user(&a, Some(&keys.id));
         claims.note_user(&b, Some(&keys.id));
-        let take = |claims: &mut Claims, index, attempt| claims.take(&keys.id, key, (&b, Index(index)), attempt);
-        assert_eq!(claims.take(&keys.id, key, (&a, Index(0)), Attempt::FIRST), Ok(()));
-        assert!(matches!(take(&mut claims, 5, Attempt::FIRST), Err(Conflict::Computed(..))));
+        let take = |claims: &mut Claims, index| claims.take_if_unknown(&keys.id, key, (&b, Index(index)));
+        assert_eq!(claims.take_if_unknown(&keys.id, key, (&a, Index(0))), Ok(()));
+        assert!(matches!(take(&mut claims, 5), Err(Conflict::Computed(..))));
         claims.release(&a, |_| true, |_| true);
-        assert_eq!(take(&mut claims, 7, Attempt::FIRST), Err(Conflict::Stored));
-        assert_eq!(take(&mut claims, 5, Attempt::FIRST), Ok(()), "it has waited, and was looked up since");
-        assert!(matches!(take(&mut claims, 7, Attempt::FIRST), Err(Conflict::Computed(..))));
+        assert_eq!(take(&mut claims, 7), Err(Conflict::Stored));
+        assert_eq!(take(&mut claims, 5), Ok(()), "it has waited, and was looked up since");
+        assert!(matches!(take(&mut claims, 7), Err(Conflict::Computed(..))));
         claims.release(&b, |_| true, |_| false);
-        assert_eq!(take(&mut claims, 7, Attempt::FIRST), Err(Conflict::Stored), "it was looked up before item 5 ran");
-        assert_eq!(take(&mut claims, 7, Attempt::FIRST), Ok(()), "nothing is found: it runs");
+        assert_eq!(take(&mut claims, 7), Err(Conflict::Stored), "it was looked up before item 5 ran");
+        assert_eq!(take(&mut claims, 7), Ok(()), "nothing is found: it runs");
         claims.release(&b, |_| true, |_| true);
-        assert_eq!(take(&mut claims, 8, Attempt(2)), Ok(()), "a rerun runs");
+        assert_eq!(claims.take(&keys.id, key, (&b, Index(8))), Ok(()), "a rerun runs");
         claims.note_user(&a, None);
         claims.note_user(&b, None);
         assert!(claims.stored.is_empty() && claims.users.is_empty());

@@ -36,7 +36,7 @@ impl Stored {
     }
 
     /// Whether the key was stored after the item was looked up. The item is then looked up again.
-    pub(super) fn is_news(&mut self, key: Key, task: &TaskKey, index: Index) -> bool {
+    pub(super) fn is_news(&mut self, key: Key, (task, index): (&TaskKey, Index)) -> bool {
         let may_be_stored = self.many || self.keys.contains(&key.short());
         may_be_stored && self.looked_up.entry(key).or_default().insert((task.clone(), index))
     }
@@ -69,10 +69,10 @@ mod tests {
         let keys = Keys::of(&task, &serde_json::from_value(spec).unwrap()).unwrap();
         let (one, two) = (keys.key(&Json::integer(1)), keys.key(&Json::integer(2)));
         let mut stored = Stored { keys: (0..MAX_KEYS as u64).collect(), ..Stored::default() };
-        assert!(!stored.is_news(two, &task, Index(4)));
+        assert!(!stored.is_news(two, (&task, Index(4))));
         stored.add(one, BTreeSet::new());
         assert!(stored.keys.is_empty(), "they are given up");
-        assert!(stored.is_news(two, &task, Index(4)) && !stored.is_news(two, &task, Index(4)));
+        assert!(stored.is_news(two, (&task, Index(4))) && !stored.is_news(two, (&task, Index(4))));
         stored.forget(&task);
         assert!(stored.looked_up.is_empty());
     }

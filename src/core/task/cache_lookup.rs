@@ -14,7 +14,8 @@ use crate::core::run::Startable;
 use crate::core::spec::AcceptedSpec;
 use crate::core::task::{Stage, Task};
 
-/// Takes the key of an item, if it is one that others with the same cache wait for.
+/// Takes the key of an item that is to start, if it is one that others with the same cache wait for. Only first
+/// attempts are looked up.
 pub(super) fn take_claim(
     claims: &mut Claims,
     spec: &AcceptedSpec,
@@ -22,9 +23,12 @@ pub(super) fn take_claim(
     attempt: Attempt,
 ) -> Result<(), Conflict> {
     let items = &spec.blueprint.items;
-    match spec.serialized().filter(|_| items.is_known()) {
-        Some(keys) => claims.take(&keys.id, keys.key(&items.get(item.1)), item, attempt),
-        None => Ok(()),
+    let Some(keys) = spec.serialized().filter(|_| items.is_known()) else { return Ok(()) };
+    let key = keys.key(&items.get(item.1));
+    if attempt == Attempt::FIRST {
+        claims.take_if_unknown(&keys.id, key, item)
+    } else {
+        claims.take(&keys.id, key, item)
     }
 }
 
@@ -132,15 +136,16 @@ impl Task {
         Some(Denial::Waiting(WaitingReason::Serialized, Some(words)))
     }
 
-    /// Takes the keys of items that are in flight already, as after a restart.
+    /// Takes the keys of items that are in flight already, or whose results are yet to be stored, as after a restart.
     pub fn claim_assigned(&self, claims: &mut Claims, task: &TaskKey) {
-        let Some(run) = self.map().filter(|run| run.spec().serialized().is_some()) else {
+        let Some(run) = self.map() else { return };
+        let items = &run.spec().blueprint.items;
+        let Some(keys) = run.spec().serialized().filter(|_| self.reduction.is_none() && items.is_known()) else {
             return;
         };
-        for index in run.items().assignments().indexes().filter(|index| !claims.holds(task, *index)).collect::<Vec<_>>()
-        {
+        for index in run.items().claimants().filter(|index| !claims.holds(task, *index)).collect::<Vec<_>>() {
             // Two may run after a restart; the first one is waited for.
-            drop(self.claim(claims, task, index));
+            drop(claims.take(&keys.id, keys.key(&items.get(index)), (task, index)));
         }
     }
 
