@@ -113,13 +113,13 @@ impl Claims {
         self.held.get(task).is_some_and(|held| held.contains_key(&index))
     }
 
-    /// Lets go of the keys of a task's items that need them no more; `succeeded` says which of them have stored a
+    /// Lets go of the keys of a task's items that need them no more; `stored` says which of them may have stored a
     /// result. Answers who waited for them: they are looked up again.
     pub fn release(
         &mut self,
         task: &TaskKey,
         over: impl Fn(Index) -> bool,
-        succeeded: impl Fn(Index) -> bool,
+        stored: impl Fn(Index) -> bool,
     ) -> Vec<(TaskKey, Index)> {
         let Some(held) = self.held.get_mut(task) else { return Vec::new() };
         let places: Vec<(Index, Place)> = held.extract_if(.., |index, _| over(*index)).collect();
@@ -130,8 +130,8 @@ impl Claims {
         for (index, place) in places {
             self.holders.remove(&place);
             let waited = self.waiting.remove(&place).unwrap_or_default();
-            if let Some(stored) = self.stored.get_mut(&place.0).filter(|_| succeeded(index)) {
-                stored.add(place.1, waited.clone());
+            if let Some(known) = self.stored.get_mut(&place.0).filter(|_| stored(index)) {
+                known.add(place.1, waited.clone());
             }
             freed.extend(waited);
         }

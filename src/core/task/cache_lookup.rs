@@ -149,9 +149,12 @@ impl Task {
         }
     }
 
-    /// Whether the item has a result that others can find. Of what is gone nothing is known: it may have had one.
+    /// Whether the item may have a result that others find: it has, or it had one and runs again. Of what is gone
+    /// nothing is known.
     pub fn may_have_stored(&self, index: Index) -> bool {
-        self.map().is_none_or(|run| run.items().phases().get(index) == Some(ItemPhase::Succeeded))
+        let Some(run) = self.map() else { return true };
+        let items = run.items();
+        items.phases().get(index) == Some(ItemPhase::Succeeded) || items.attempt(index) > Attempt::FIRST
     }
 
     /// Whether an item that computes the same still has to wait for this one.
