@@ -104,7 +104,7 @@ impl App {
     /// Opens the session.
     pub async fn open(cluster: &ClusterOptions, options: OutputOptions) -> Result<Self, Failure> {
         let (out, talk) = streams(&options);
-        Ok(Self { session: Session::open(cluster).await?, out, talk, options })
+        Ok(Self { session: Session::open(cluster, talk).await?, out, talk, options })
     }
 
     /// The time.

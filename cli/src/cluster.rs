@@ -4,11 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, Resource};
 use serde::de::DeserializeOwned;
 
 use crate::error::Failure;
+use crate::requests::{PrintRequests, REQUESTS};
+use crate::terminal::Talk;
 use crate::terminal::words::parse_span;
 
 /// Options that mean what they mean for kubectl.
@@ -39,6 +42,16 @@ pub struct ClusterOptions {
     /// Longest wait for an answer of the API server, such as 10s; 0 is no limit
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_span)]
     pub request_timeout: Option<u64>,
+    /// From 6 on, print each request to the API server on stderr
+    #[arg(
+        short = 'v',
+        long = "v",
+        global = true,
+        value_name = "LEVEL",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    pub verbosity: u8,
 }
 
 /// A client, and the namespace that commands without `-n` mean.
@@ -53,8 +66,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Reads the kubeconfig. Sends no request.
-    pub async fn open(options: &ClusterOptions) -> Result<Self, Failure> {
+    /// Reads the kubeconfig. Sends no request; those of later are printed here, if the verbosity asks for it.
+    pub async fn open(options: &ClusterOptions, talk: Talk) -> Result<Self, Failure> {
         let mut config = load(options).await?;
         if options.impersonate.is_some() {
             config.auth_info.impersonate.clone_from(&options.impersonate);
@@ -68,8 +81,13 @@ impl Session {
         }
         let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let server = config.cluster_url.to_string();
-        let client = Client::try_from(config)
-            .map_err(|error| Failure::from(error).at("the kubeconfig").hint("try the same with kubectl"))?;
+        let wrong = |error| Failure::from(error).at("the kubeconfig").hint("try the same with kubectl");
+        let client = if options.verbosity >= REQUESTS {
+            let stack = ClientBuilder::try_from(config).map_err(wrong)?;
+            stack.with_layer(&PrintRequests::new(&server, talk)).build()
+        } else {
+            Client::try_from(config).map_err(wrong)?
+        };
         Ok(Self { client, namespace, server })
     }
 

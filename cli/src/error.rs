@@ -15,11 +15,11 @@ pub enum Exit {
     Usage = 2,
     /// The task failed or was cancelled, or a check of `doctor` failed.
     Failed = 3,
-    /// The time is over; the task runs on.
+    /// The timeout has passed; the task continues.
     Timeout = 4,
     /// The task was deleted while it was waited for.
     Deleted = 5,
-    /// Ctrl-C; the task runs on.
+    /// Ctrl-C; the task continues.
     Interrupted = 130,
 }
 
@@ -114,6 +114,8 @@ fn of_error(code: Option<u16>, error: &(dyn Error + 'static)) -> Failure {
         // What the API server says of a resource that it does not have is no message.
         Some(404) if !message.contains('"') => Failure::new("the cluster does not know MapTasks")
             .hint("install the operator (helm install, docs/install.md), or choose another --context"),
+        Some(_) if message.contains("unknown field") => Failure::new(message)
+            .hint("a field is misspelled, or the cluster's CRD is older than this client: kubectl maptask doctor"),
         Some(404) => Failure::new(message).hint("see what there is: kubectl maptask list -A"),
         Some(_) => Failure::new(message),
         None => Failure::new(format!("no answer from the cluster: {message}"))

@@ -180,13 +180,13 @@ fn finish(app: &App, name: &str, end: End, explain: bool) -> Result<Exit, Failur
         }
         End::Deleted => Err(Failure { exit: Exit::Deleted, ..Failure::new(format!("{name} was deleted")) }),
         End::Timeout => {
-            let failure = Failure::new(format!("{name} has not ended within the timeout; it goes on"));
+            let failure = Failure::new(format!("{name} has not ended within the timeout; it continues"));
             let hint = format!("see how it is: kubectl maptask status {name}");
             Err(Failure { exit: Exit::Timeout, ..failure.hint(hint) })
         }
         End::Interrupted => {
-            app.talk.say(format!("{name} goes on. Follow it:  kubectl maptask status {name} --watch"));
-            app.talk.say(format!("{:width$}Stop it:    kubectl maptask cancel {name}", "", width = name.len() + 10));
+            app.talk.say(format!("{name} continues. Follow it:  kubectl maptask status {name} --watch"));
+            app.talk.say(format!("{:width$}Stop it:    kubectl maptask cancel {name}", "", width = name.len() + 12));
             Ok(Exit::Interrupted)
         }
     }

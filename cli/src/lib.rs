@@ -5,7 +5,7 @@
 //! - [`commands`] has a file for each command; [`follow`] follows a task to its end.
 //! - [`run`] makes manifests of options.
 //! - [`ui`] serves a page.
-//! - [`cluster`] is the kubeconfig, [`error`] what went wrong and the exit codes.
+//! - [`cluster`] is the kubeconfig, [`requests`] prints what is asked, [`error`] is what went wrong and the exit codes.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
@@ -17,6 +17,7 @@ pub mod csv;
 pub mod error;
 pub mod follow;
 pub mod read;
+pub mod requests;
 pub mod run;
 pub mod terminal;
 pub mod ui;

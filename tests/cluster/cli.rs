@@ -1,9 +1,12 @@
 //! `kubectl maptask`: the commands that read, each as a user runs it, and what it prints.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
 use crate::kubectl::{Namespace, real_task};
-use crate::plugin::{maptask, timeless};
+use crate::plugin::{command, maptask, timeless};
 use crate::undisturbed;
 
 /// Three items; the second fails.
@@ -152,4 +155,44 @@ fn a_task_of_100_000_items_and_one_of_a_million_are_listed_in_little_memory() {
     assert_eq!(limited("items many -n NS 2>&1 | head -1; echo ${PIPESTATUS[0]}").lines().last(), Some("0"));
     let failed = limited("items ran -n NS --phase Failed -o indexes");
     assert!(failed.starts_with("49,99,149,"), "{failed}");
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_list_that_is_watched_shows_each_change_from_one_watch_and_prints_its_requests_if_asked() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("cli-list");
+    let suspended = json!({ "items": { "count": 2 }, "suspend": true });
+    namespace.apply(&real_task("a", &suspended, "true"));
+    namespace.wait("its status", || (namespace.status("a")["phase"] == "Suspended").then_some(()));
+    let mut watching = command();
+    watching.args(["list", "--watch", "-v", "6", "-n", &namespace.0]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = watching.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut next = |name: &str, phase: &str| {
+        let words =
+            |line: &str| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ") == format!("{name} {phase}");
+        lines.find(|line| words(line)).unwrap_or_else(|| panic!("no line {name} {phase}"))
+    };
+    next("NAME", "PHASE");
+    next("a", "Suspended");
+    namespace.apply(&real_task("b", &suspended, "true"));
+    next("b", "Suspended");
+    assert_eq!(maptask(&namespace, "", &["resume", "a"]).code, 0);
+    let end = next("a", "Succeeded");
+    assert!(end.split_whitespace().nth(2) == Some("2/2"), "{end}");
+    assert_eq!(maptask(&namespace, "", &["delete", "b"]).code, 0);
+    let mut err = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut said: Vec<String> = Vec::new();
+    while said.last().is_none_or(|line| line != "b was deleted") {
+        said.push(err.next().expect("b was deleted"));
+    }
+    let requests: Vec<&String> = said.iter().filter(|line| line.starts_with("GET https://")).collect();
+    let path = format!("/apis/maptask.dev/v1alpha1/namespaces/{}/maptasks?", namespace.0);
+    assert!(requests[0].contains(&format!("{path}limit=500 200 OK in ")), "{said:?}");
+    assert!(requests[1].contains(&format!("{path}watch=true&resourceVersion=")), "{said:?}");
+    assert_eq!((requests.len(), said.len()), (2, 3), "a watch, and no more requests: {said:?}");
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }

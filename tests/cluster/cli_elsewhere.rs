@@ -4,7 +4,8 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::kubectl::{Namespace, fake_task, kubectl, kubectl_with, real_task};
+use crate::cli_older::WithoutOperator;
+use crate::kubectl::{Namespace, fake_task, kubectl_with, real_task};
 use crate::plugin::{answer, command, maptask};
 use crate::{alone, undisturbed};
 
@@ -79,16 +80,14 @@ fn without_an_operator_a_task_says_so_and_doctor_finds_it() {
     for word in ["ok    cluster", "ok    CRD", "ok    operator", "ok    rights", "ok    quotas", "ok    tasks"] {
         assert!(healthy.out.contains(word), "{healthy:?}");
     }
-    let deployment = ["-n", "maptask-system", "scale", "deployment/maptask-operator"];
-    kubectl(&[&deployment[..], &["--replicas=0"]].concat());
-    kubectl(&["-n", "maptask-system", "wait", "pods", "--all", "--for=delete", "--timeout=60s"]);
+    let without = WithoutOperator::begin();
     namespace.apply(&fake_task("t", &json!({ "items": { "count": 1 } }), &json!({})));
     namespace.wait("a status without an operator", || {
         let status = maptask(&namespace, "", &["status", "t"]).good();
         (status.contains("no operator has seen the task") && status.contains("kubectl maptask doctor")).then_some(())
     });
     let sick = maptask(&namespace, "", &["doctor", "-o", "json"]);
-    kubectl(&[&deployment[..], &["--replicas=1"]].concat());
+    drop(without);
     assert_eq!(sick.code, 3, "{sick:?}");
     let report: Value = serde_json::from_str(&sick.out).unwrap();
     let failed: Vec<&str> = report["checks"]
@@ -104,7 +103,7 @@ fn without_an_operator_a_task_says_so_and_doctor_finds_it() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn ctrl_c_leaves_the_task_running_and_says_how_to_go_on() {
+fn ctrl_c_leaves_the_task_running_and_says_how_to_follow_and_stop_it() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("cli-ctrl-c");
     let long = json!({ "fake.maptask.dev/duration": "10m" });
@@ -121,7 +120,7 @@ fn ctrl_c_leaves_the_task_running_and_says_how_to_go_on() {
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(130), "{err}");
     assert!(err.contains("t 0/1 done, 0 failed, 1 running"), "{err}");
-    assert!(err.contains("t goes on. Follow it:  kubectl maptask status t --watch"), "{err}");
+    assert!(err.contains("t continues. Follow it:  kubectl maptask status t --watch"), "{err}");
     assert_eq!(namespace.status("t")["phase"], "Running");
 }
 

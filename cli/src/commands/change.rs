@@ -1,6 +1,6 @@
 //! `cancel`, `suspend`, `resume` and `scale`: changes of the spec, and how each is sent.
 
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, ValidationDirective};
 use maptask::core::phases::ItemPhase;
 use serde_json::{Value, json};
 
@@ -57,6 +57,8 @@ impl Target {
         }
         let dry_run = self.dry_run == Some(DryRun::Server);
         let params = PatchParams { dry_run, field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        // An older CRD would drop what it does not know, without a word.
+        let params = params.validation(ValidationDirective::Strict);
         let body = json!({ "metadata": { "uid": task.uid() }, "spec": spec });
         match app.session.api::<Task>().patch(task.name(), &params, &Patch::Merge(&body)).await {
             Ok(_) if dry_run => {
@@ -66,7 +68,7 @@ impl Target {
             Ok(_) => Ok(Sent::Yes),
             Err(error) if code(&error) == Some(409) => {
                 Err(Failure::from(error)
-                    .hint("the task was deleted and made again meanwhile: look at it, then try again"))
+                    .hint("the task was deleted and recreated meanwhile: look at it, then try again"))
             }
             Err(error) => Err(error.into()),
         }
@@ -119,13 +121,13 @@ pub async fn suspend(app: &mut App, target: &Target) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let counts = task.counts();
-    let running = match task.spec.suspend_policy {
-        maptask::api::spec::SuspendPolicy::Drain => "run to their end",
-        maptask::api::spec::SuspendPolicy::Stop => "are stopped, and start again later",
+    let fate = match task.spec.suspend_policy {
+        maptask::api::spec::SuspendPolicy::Drain => "running to their end",
+        maptask::api::spec::SuspendPolicy::Stop => "stopped, to start again later",
     };
-    let (waiting, busy) = (counted(counts.pending, "item", "items"), number(counts.running));
-    let what = format!("suspended: {waiting} wait, {busy} that run {running}");
-    done(app, &task, &what, &format!("go on later: kubectl maptask resume {}", task.name()))
+    let what =
+        format!("suspended: {} pending, {} {fate}", counted(counts.pending, "item", "items"), number(counts.running));
+    done(app, &task, &what, &format!("start items again: kubectl maptask resume {}", task.name()))
 }
 
 /// `resume`.
@@ -137,7 +139,7 @@ pub async fn resume(app: &mut App, target: &Target) -> Result<Exit, Failure> {
     if target.patch(app, &task, &json!({ "suspend": false })).await? == Sent::No {
         return Ok(Exit::Done);
     }
-    let what = format!("resumed: {} wait", counted(task.counts().pending, "item", "items"));
+    let what = format!("resumed: {} pending", counted(task.counts().pending, "item", "items"));
     done(app, &task, &what, &format!("follow it: kubectl maptask status {} --watch", task.name()))
 }
 
@@ -175,7 +177,7 @@ pub fn confirm(app: &App, yes: bool, what: &str) -> Result<(), Failure> {
     if yes || !app.talk.is_terminal() || !std::io::stdin().is_terminal() {
         return Ok(());
     }
-    let answer = app.talk.ask(&format!("{what} Go on? [y/N]"));
+    let answer = app.talk.ask(&format!("{what} Continue? [y/N]"));
     if matches!(answer.to_lowercase().as_str(), "y" | "yes") {
         Ok(())
     } else {

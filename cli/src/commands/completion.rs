@@ -144,7 +144,9 @@ fn names(words: &[String]) -> Vec<String> {
     let Ok(known) = Known::try_parse_from(line) else { return Vec::new() };
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return Vec::new() };
     let list = async {
-        let session = Session::open(&known.cluster).await.ok()?;
+        // Completion prints nothing but candidates.
+        let (_, silent) = streams(&OutputOptions { quiet: true, ..OutputOptions::default() });
+        let session = Session::open(&known.cluster, silent).await.ok()?;
         let found = session.api::<Task>().list_metadata(&ListParams::default().limit(MOST)).await.ok()?;
         Some(found.items.iter().map(ResourceExt::name_any).collect())
     };

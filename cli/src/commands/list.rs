@@ -1,24 +1,18 @@
 //! `list`: the tasks of a namespace, or of all.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::list_watch;
 use crate::app::{App, Format};
 use crate::error::{Exit, Failure};
-use crate::follow::interrupted;
 use crate::read::left::rate_words;
-use crate::read::list::{Listed, Scope, list};
-use crate::terminal::screen::Screen;
+use crate::read::list::{Listed, Scope, Tasks};
 use crate::terminal::words::{age, counted, seconds_between, short};
-use crate::terminal::{Line, Style, Table};
+use crate::terminal::{Style, Table};
 
 /// Seconds after its end for which a task is listed.
 const RECENT: u64 = 86_400;
-/// Between two looks at the tasks.
-const EVERY: Duration = Duration::from_secs(2);
 
 /// Tasks: done, failed, rate, time left, reason
 #[derive(clap::Args, Clone, Debug)]
@@ -32,25 +26,48 @@ pub struct Args {
     /// Also tasks that ended more than 24 hours ago
     #[arg(long)]
     all: bool,
-    /// Look again every 2 seconds
+    /// Show changes as they come, until Ctrl-C
     #[arg(short, long)]
     watch: bool,
     /// Format: wide, json, yaml, jsonl or name
     #[arg(short, long, value_enum, value_name = "FORMAT")]
-    output: Option<Format>,
+    pub(super) output: Option<Format>,
+}
+
+impl Args {
+    /// The tasks that are asked for.
+    fn tasks(&self, app: &App) -> Tasks {
+        let scope = if self.all_namespaces { Scope::All } else { Scope::Namespace };
+        Tasks { session: app.session.clone(), scope, selector: self.selector.clone() }
+    }
+
+    /// Whether a task is listed now.
+    pub(super) fn shows(&self, task: &Listed, now: Timestamp) -> bool {
+        self.all || task.ended_at().is_none_or(|ended| seconds_between(ended, now) <= RECENT)
+    }
+
+    /// The tasks that are listed, and how many are not.
+    fn chosen(&self, all: Vec<Listed>, now: Timestamp) -> (Vec<Listed>, i64) {
+        let count = all.len();
+        let tasks: Vec<Listed> = all.into_iter().filter(|task| self.shows(task, now)).collect();
+        let hidden = i64::try_from(count - tasks.len()).unwrap_or(0);
+        (tasks, hidden)
+    }
 }
 
 /// Runs it.
 pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
     Format::check(args.output, &[Format::Wide, Format::Json, Format::Yaml, Format::Jsonl, Format::Name])?;
-    if args.watch {
-        return watch(app, args).await;
-    }
-    let (tasks, hidden) = look(app, args).await?;
-    if tasks.is_empty() && hidden == 0 && !args.all_namespaces {
+    let asked = args.tasks(app);
+    let first = asked.read().await?;
+    if first.tasks.is_empty() && !args.all_namespaces {
         app.session.check_namespace().await?;
     }
+    if args.watch {
+        return list_watch::run(app, args, &asked, first).await;
+    }
     let now = app.now();
+    let (tasks, hidden) = args.chosen(first.tasks, now);
     match args.output {
         Some(Format::Json | Format::Yaml) => {
             let all: Vec<Value> = tasks.iter().map(|task| fields(task, now)).collect();
@@ -82,57 +99,8 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The tasks that are listed, and how many are not.
-async fn look(app: &App, args: &Args) -> Result<(Vec<Listed>, i64), Failure> {
-    let scope = if args.all_namespaces { Scope::All } else { Scope::Namespace };
-    let all = list(&app.session, scope, args.selector.as_deref()).await?;
-    let (count, now) = (all.len(), app.now());
-    let is_old = |task: &Listed| task.ended_at().is_some_and(|ended| seconds_between(ended, now) > RECENT);
-    let tasks: Vec<Listed> = all.into_iter().filter(|task| args.all || !is_old(task)).collect();
-    let hidden = i64::try_from(count - tasks.len()).unwrap_or(0);
-    Ok((tasks, hidden))
-}
-
-/// Again and again: in place on a terminal, else a line for each task that has changed.
-async fn watch(app: &mut App, args: &Args) -> Result<Exit, Failure> {
-    let (mut screen, mut known) = (Screen::default(), BTreeMap::new());
-    let stop = interrupted();
-    tokio::pin!(stop);
-    loop {
-        let (tasks, _) = look(app, args).await?;
-        let now = app.now();
-        if app.out.is_terminal() && args.output.is_none_or(|format| format == Format::Wide) {
-            let rows: Vec<Vec<(Style, String)>> = tasks.iter().map(|task| cells(task, args, now)).collect();
-            screen.draw(&mut app.out, &aligned(&header(args), &rows))?;
-        } else {
-            for task in &tasks {
-                let key = (task.namespace.clone(), task.name.clone());
-                if known.get(&key) != Some(task) {
-                    changed(app, args, task, now)?;
-                    known.insert(key, task.clone());
-                }
-            }
-            app.out.flush()?;
-        }
-        tokio::select! {
-            () = &mut stop => return Ok(Exit::Interrupted),
-            () = tokio::time::sleep(EVERY) => {}
-        }
-    }
-}
-
-fn changed(app: &mut App, args: &Args, task: &Listed, now: Timestamp) -> Result<(), Failure> {
-    match args.output {
-        None | Some(Format::Wide) => {
-            let cells: Vec<String> = cells(task, args, now).into_iter().map(|(_, cell)| cell).collect();
-            app.out.line(cells.join("   "))
-        }
-        Some(Format::Name) => app.out.data(&format!("maptask.maptask.dev/{}", task.name)),
-        Some(_) => app.out.data(&fields(task, now).to_string()),
-    }
-}
-
-fn header(args: &Args) -> Vec<&'static str> {
+/// The columns.
+pub(super) fn header(args: &Args) -> Vec<&'static str> {
     let mut header = vec!["NAME", "PHASE", "DONE", "FAILED", "RATE", "LEFT", "REASON", "AGE"];
     if args.all_namespaces {
         header.insert(0, "NAMESPACE");
@@ -143,7 +111,8 @@ fn header(args: &Args) -> Vec<&'static str> {
     header
 }
 
-fn cells(task: &Listed, args: &Args, now: Timestamp) -> Vec<(Style, String)> {
+/// A row.
+pub(super) fn cells(task: &Listed, args: &Args, now: Timestamp) -> Vec<(Style, String)> {
     let or_none = |text: Option<String>| text.filter(|text| !text.is_empty()).unwrap_or_else(|| "-".to_owned());
     let part = |n: Option<u32>| n.map_or("?".to_owned(), |n| n.to_string());
     let rate = task.per_minute.filter(|_| !task.has_ended()).map(|n| format!("{}/s", rate_words(f64::from(n) / 60.0)));
@@ -177,24 +146,8 @@ fn cells(task: &Listed, args: &Args, now: Timestamp) -> Vec<(Style, String)> {
     cells
 }
 
-/// The lines of a table that is all there.
-fn aligned(header: &[&str], rows: &[Vec<(Style, String)>]) -> Vec<Line> {
-    let head: Vec<(Style, String)> = header.iter().map(|name| (Style::Bold, (*name).to_owned())).collect();
-    let width = |place: usize| {
-        let cells = rows.iter().chain([&head]).filter_map(|row| row.get(place));
-        cells.map(|(_, cell)| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..header.len()).map(width).collect();
-    let line = |row: &Vec<(Style, String)>| {
-        row.iter().zip(&widths).fold(Line::default(), |line, ((style, cell), width)| {
-            let room = width + 3 - cell.chars().count();
-            line.and(*style, cell).and(Style::Plain, " ".repeat(room))
-        })
-    };
-    [&head].into_iter().chain(rows).map(line).collect()
-}
-
-fn fields(task: &Listed, now: Timestamp) -> Value {
+/// The same for programs.
+pub(super) fn fields(task: &Listed, now: Timestamp) -> Value {
     json!({
         "namespace": task.namespace, "name": task.name, "phase": task.phase, "done": task.ended, "items": task.items,
         "failed": task.failed, "running": task.running, "itemsPerSecond": task.per_minute.map(|n| f64::from(n) / 60.0),

@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod failures;
 pub mod items;
 pub mod list;
+mod list_watch;
 pub mod log_args;
 mod log_follow;
 pub mod logs;
@@ -47,7 +48,7 @@ pub enum Command {
     Cancel(change::Target),
     /// Starts no more items until `resume`
     Suspend(change::Target),
-    /// Goes on after `suspend`
+    /// Starts items again after `suspend`
     Resume(change::Target),
     /// Sets how many items run at the same time
     Scale(change::ScaleArgs),

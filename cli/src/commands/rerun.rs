@@ -70,11 +70,11 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
     if args.target.patch(app, &task, &spec).await? == Sent::No {
         return Ok(Exit::Done);
     }
-    let when = if task.has_ended() { "run again" } else { "run again once it has ended" };
+    let when = if task.has_ended() { "again" } else { "again once it has ended" };
     let what = match count {
-        _ if args.reduce => format!("rerun: the reduce {}", when.replace("run ", "runs ")),
-        Some(count) => format!("rerun: {} {when}", counted(count, "item", "items")),
-        None => format!("rerun: {items} {when}"),
+        _ if args.reduce => format!("rerun: the reduce runs {when}"),
+        Some(count) => format!("rerun: {} {when}", counted(count, "item runs", "items run")),
+        None => format!("rerun: {items} run {when}"),
     };
     done(app, &task, &what, &format!("follow it: kubectl maptask status {name} --watch"))
 }

@@ -1,18 +1,17 @@
 //! `run`: makes a task, or prints its manifest, and may follow it.
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::ResourceExt;
-use kube::api::{DeleteParams, DynamicObject, PostParams};
-use kube::core::{ApiResource, GroupVersionKind};
-use kube::{Api, api::Preconditions};
-use serde::de::DeserializeOwned;
+use kube::Resource;
+use kube::api::{DeleteParams, PostParams, Preconditions};
 use serde_json::{Value, json};
 
 use super::change::DryRun;
 use crate::app::{App, Format, OutputOptions, streams};
 use crate::changes::FIELD_MANAGER;
+use crate::cluster::Session;
 use crate::error::{Exit, Failure, code};
 use crate::follow::{self, Follow};
+use crate::read::Task;
 use crate::run::manifest::generated;
 use crate::run::{Input, ItemsOptions, Manifest, TaskOptions, braces};
 use crate::terminal::Out;
@@ -143,10 +142,7 @@ fn write(out: &mut Out, format: Format, object: &Value) -> Result<(), Failure> {
 /// waits and says so; if they can't be made, it is taken back.
 async fn create(app: &App, manifest: &Manifest, dry_run: bool) -> Result<Value, Failure> {
     let session = &app.session;
-    let params = PostParams { dry_run, field_manager: Some(FIELD_MANAGER.to_owned()) };
-    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("maptask.dev", "v1alpha1", "MapTask"));
-    let tasks: Api<DynamicObject> = Api::namespaced_with(session.client.clone(), &session.namespace, &kind);
-    let made = match tasks.create(&params, &parse(&manifest.task)?).await {
+    let mut answer = match post(session, &manifest.task, dry_run).await {
         Ok(made) => made,
         Err(error) => {
             if code(&error) == Some(404) {
@@ -155,7 +151,8 @@ async fn create(app: &App, manifest: &Manifest, dry_run: bool) -> Result<Value, 
             return Err(error.into());
         }
     };
-    let mut answer = serde_json::to_value(&made).map_err(|error| Failure::new(error.to_string()))?;
+    let word = |field: &str| answer["metadata"][field].as_str().unwrap_or_default().to_owned();
+    let (name, uid) = (word("name"), word("uid"));
     if let Some(fields) = answer["metadata"].as_object_mut() {
         fields.remove("managedFields");
     }
@@ -163,19 +160,27 @@ async fn create(app: &App, manifest: &Manifest, dry_run: bool) -> Result<Value, 
     let mut map = map.clone();
     if !dry_run {
         map["metadata"]["ownerReferences"] = json!([{ "apiVersion": "maptask.dev/v1alpha1", "kind": "MapTask",
-            "name": made.name_any(), "uid": made.uid(), "controller": true }]);
+            "name": name, "uid": uid, "controller": true }]);
     }
-    let api = session.api::<ConfigMap>();
-    if let Err(error) = api.create(&params, &parse(&map)?).await {
-        let preconditions = Preconditions { uid: made.uid(), resource_version: None };
+    let params = PostParams { dry_run, field_manager: Some(FIELD_MANAGER.to_owned()) };
+    let map = serde_json::from_value(map).map_err(|error| Failure::new(error.to_string()))?;
+    if let Err(error) = session.api::<ConfigMap>().create(&params, &map).await {
+        let preconditions = Preconditions { uid: Some(uid), resource_version: None };
         let gone = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
-        let taken_back = dry_run || tasks.delete(&made.name_any(), &gone).await.is_ok();
+        let taken_back = dry_run || session.api::<Task>().delete(&name, &gone).await.is_ok();
         let rest = if taken_back { "nothing was made" } else { "the task is there and waits for it: delete it" };
         return Err(Failure::from(error).at("the ConfigMap of the items").hint(rest));
     }
     Ok(answer)
 }
 
-fn parse<T: DeserializeOwned>(value: &Value) -> Result<T, Failure> {
-    serde_json::from_value(value.clone()).map_err(|error| Failure::new(error.to_string()))
+/// Makes the task. As with kubectl, a field that the cluster does not know is an error: an older CRD would drop it, and
+/// the task would be another one.
+async fn post(session: &Session, task: &Value, dry_run: bool) -> Result<Value, kube::Error> {
+    let path = Task::url_path(&(), Some(&session.namespace));
+    let dry_run = if dry_run { "&dryRun=All" } else { "" };
+    let request = http::Request::post(format!("{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict{dry_run}"))
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(task.to_string().into_bytes());
+    session.client.request(request.map_err(kube::Error::HttpError)?).await
 }

@@ -74,24 +74,6 @@ struct Row {
 }
 
 impl Table {
-    /// A page of the list; what goes into the query beside the limit begins with `&`.
-    pub async fn page(session: &Session, scope: Scope, query: &str) -> Result<Self, kube::Error> {
-        session.get(&format!("{}?limit={PAGE}{query}", path(session, scope)), TABLE).await
-    }
-
-    /// Asks for all changes since this version, for at most these seconds.
-    pub fn watch(
-        session: &Session,
-        scope: Scope,
-        version: &str,
-        seconds: u32,
-    ) -> Result<http::Request<Vec<u8>>, kube::Error> {
-        let path = path(session, scope);
-        let query = format!("watch=true&resourceVersion={}&timeoutSeconds={seconds}", encoded(version));
-        let request = http::Request::get(format!("{path}?{query}")).header(http::header::ACCEPT, TABLE);
-        request.body(Vec::new()).map_err(kube::Error::HttpError)
-    }
-
     /// The tasks of its rows.
     pub fn tasks(&self) -> Vec<Listed> {
         self.rows.iter().map(|row| listed(&self.column_definitions, row)).collect()
@@ -122,13 +104,66 @@ impl Table {
     }
 }
 
+/// Which tasks.
+#[derive(Clone)]
+pub struct Tasks {
+    /// The API server, and the namespace.
+    pub session: Session,
+    /// One namespace or all.
+    pub scope: Scope,
+    /// Only tasks with these labels.
+    pub selector: Option<String>,
+}
+
+/// A list with the version from which it is watched.
+pub struct Snapshot {
+    /// The tasks, in the order of the API server: namespace, then name.
+    pub tasks: Vec<Listed>,
+    /// The version of the whole list.
+    pub version: String,
+}
+
+impl Tasks {
+    /// Reads the list, in pages of the same version.
+    pub async fn read(&self) -> Result<Snapshot, kube::Error> {
+        let (mut tasks, mut next) = (Vec::new(), String::new());
+        loop {
+            let from = if next.is_empty() { String::new() } else { format!("&continue={}", encoded(&next)) };
+            let page = self.page(&from).await?;
+            tasks.extend(page.tasks());
+            page.next().clone_into(&mut next);
+            if next.is_empty() {
+                return Ok(Snapshot { tasks, version: page.version().to_owned() });
+            }
+        }
+    }
+
+    fn labels(&self) -> String {
+        self.selector.as_deref().map(|text| format!("&labelSelector={}", encoded(text))).unwrap_or_default()
+    }
+
+    /// A page of the list; where it begins stands in the query with a `&` before it.
+    async fn page(&self, from: &str) -> Result<Table, kube::Error> {
+        let query = format!("limit={PAGE}{}{from}", self.labels());
+        self.session.get(&format!("{}?{query}", self.path()), TABLE).await
+    }
+
+    /// Asks for all changes since this version, for at most these seconds.
+    pub fn watched(&self, version: &str, seconds: u32) -> Result<http::Request<Vec<u8>>, kube::Error> {
+        let version = encoded(version);
+        let query = format!("watch=true&resourceVersion={version}&timeoutSeconds={seconds}{}", self.labels());
+        let request = http::Request::get(format!("{}?{query}", self.path())).header(http::header::ACCEPT, TABLE);
+        request.body(Vec::new()).map_err(kube::Error::HttpError)
+    }
+
+    fn path(&self) -> String {
+        Task::url_path(&(), (self.scope == Scope::Namespace).then_some(self.session.namespace.as_str()))
+    }
+}
+
 /// The columns of a watch.
 #[derive(Default)]
 pub struct Columns(Vec<Column>);
-
-fn path(session: &Session, scope: Scope) -> String {
-    Task::url_path(&(), (scope == Scope::Namespace).then_some(session.namespace.as_str()))
-}
 
 /// Whose tasks are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,20 +174,10 @@ pub enum Scope {
     All,
 }
 
-/// All tasks, in pages, in the order of the API server: namespace, then name.
+/// All tasks, in the order of the API server: namespace, then name.
 pub async fn list(session: &Session, scope: Scope, selector: Option<&str>) -> Result<Vec<Listed>, Failure> {
-    let mut tasks = Vec::new();
-    let mut next = String::new();
-    loop {
-        let selector = selector.map(|text| format!("&labelSelector={}", encoded(text))).unwrap_or_default();
-        let from = if next.is_empty() { String::new() } else { format!("&continue={}", encoded(&next)) };
-        let table = Table::page(session, scope, &format!("{selector}{from}")).await?;
-        tasks.extend(table.tasks());
-        table.next().clone_into(&mut next);
-        if next.is_empty() {
-            return Ok(tasks);
-        }
-    }
+    let tasks = Tasks { session: session.clone(), scope, selector: selector.map(str::to_owned) };
+    Ok(tasks.read().await?.tasks)
 }
 
 fn listed(columns: &[Column], row: &Row) -> Listed {

@@ -4,6 +4,7 @@
 pub mod items;
 pub mod left;
 pub mod list;
+pub mod live;
 pub mod logs;
 pub mod results;
 pub mod selection;

@@ -20,12 +20,15 @@ impl Screen {
         if self.drawn > 0 {
             out.control(&format!("\x1b[{}A\x1b[J", self.drawn))?;
         }
-        let room = height.saturating_sub(1).max(1);
-        let shown = lines.len().min(room);
-        for line in &lines[..shown] {
+        let room = height.saturating_sub(1).max(2);
+        let (shown, rest) = lines.split_at(if lines.len() > room { room - 1 } else { lines.len() });
+        for line in shown {
             out.line(line.cut(width))?;
         }
-        self.drawn = shown;
+        if !rest.is_empty() {
+            out.line(Line::new(format!("… {} more lines: a higher terminal shows them", rest.len())).cut(width))?;
+        }
+        self.drawn = shown.len() + usize::from(!rest.is_empty());
         out.flush()
     }
 }

@@ -37,10 +37,14 @@ impl Table {
 
     /// Writes what has not been written; a table without rows is its header.
     pub fn finish(mut self, out: &mut Out) -> Result<(), Failure> {
-        if self.widths.is_none() { self.begin(out) } else { Ok(()) }
+        self.begin(out)
     }
 
-    fn begin(&mut self, out: &mut Out) -> Result<(), Failure> {
+    /// Writes the rows so far with their header, once; widths are theirs from then on.
+    pub fn begin(&mut self, out: &mut Out) -> Result<(), Failure> {
+        if self.widths.is_some() {
+            return Ok(());
+        }
         let mut widths: Vec<usize> = self.header.iter().map(|name| name.len()).collect();
         for row in &self.first {
             for (width, (_, cell)) in widths.iter_mut().zip(row) {

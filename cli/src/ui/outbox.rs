@@ -39,6 +39,13 @@ impl Outbox {
         self.news.notify_one();
     }
 
+    /// Drops what was not read yet, but for events of this key: all of it is old.
+    pub fn drop_but(&self, kept: &str) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.order.retain(|key| key == kept);
+        waiting.frames.retain(|key, _| key == kept);
+    }
+
     /// The oldest event that was not read yet.
     pub fn take(&self) -> Option<Bytes> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,6 +90,11 @@ mod tests {
         }
         assert_eq!(outbox.next().await, "event: task\ndata: 999\n\n");
         assert_eq!(outbox.next().await, "event: row\ndata: {\"text\":\"a\\nb\"}\n\n", "a line, whatever the text has");
+        assert_eq!(outbox.take(), None);
+        outbox.put("state".to_owned(), "live", &json!({}));
+        outbox.put("a".to_owned(), "row", &json!(1));
+        outbox.drop_but("state");
+        assert_eq!(outbox.next().await, "event: live\ndata: {}\n\n");
         assert_eq!(outbox.take(), None);
     }
 }

@@ -14,16 +14,15 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use super::follow_list::Tasks;
 use super::guard::{Token, check};
 use super::latest::Latest;
 use super::outbox::{Outbox, stream};
 use super::reply::{Problem, Reply, bytes, events, json as reply_json, secure};
 use super::verbs::Verb;
-use super::{about, assets, follow_task, items, verbs, wire};
+use super::{about, assets, follow_list, follow_task, items, verbs, wire};
 use crate::cluster::Session;
 use crate::read::Task;
-use crate::read::list::Scope;
+use crate::read::list::{Scope, Tasks};
 use crate::read::selection::parse_phase;
 
 /// Most streams at a time: one for each tab.
@@ -207,11 +206,11 @@ impl Page {
 
     async fn list(&self) -> Result<Reply, Problem> {
         let permit = self.permit()?;
-        let tasks = Tasks { session: self.session.clone(), scope: self.scope };
+        let tasks = Tasks { session: self.session.clone(), scope: self.scope, selector: None };
         // The first list is awaited, so that a missing right is an answer and not a stream without news.
         let first = tasks.read().await?;
         let outbox = Arc::new(Outbox::default());
-        let feeding = Feeding(tokio::spawn(tasks.follow(first, outbox.clone())));
+        let feeding = Feeding(tokio::spawn(follow_list::follow(tasks, first, outbox.clone())));
         Ok(events(stream(outbox, (permit, feeding))))
     }
 

@@ -101,7 +101,7 @@ pub async fn run(session: &Session, task: &Task, verb: Verb, wanted: &Wanted) ->
         http::Request::delete(path).header(CONTENT_TYPE, "application/json").body(options.to_string().into_bytes())
     } else {
         let patch = patch(verb, wanted, task.spec.cancel, Timestamp::now())?;
-        http::Request::patch(format!("{path}?fieldManager={FIELD_MANAGER}"))
+        http::Request::patch(format!("{path}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict"))
             .header(CONTENT_TYPE, "application/json-patch+json")
             .body(patch.to_string().into_bytes())
     };
@@ -119,7 +119,7 @@ pub async fn run(session: &Session, task: &Task, verb: Verb, wanted: &Wanted) ->
 }
 
 fn changed() -> Problem {
-    let mut problem = Problem::new(StatusCode::CONFLICT, "the task was changed or made anew meanwhile");
+    let mut problem = Problem::new(StatusCode::CONFLICT, "the task was changed or recreated meanwhile");
     problem.failure = problem.failure.hint("look at what it is now, then try again");
     problem
 }
