@@ -86,7 +86,7 @@ export class Actions {
   button(offer) {
     const b = h('button', { class: `btn${offer.warn ? ' warn' : ''}`, type: 'button', 'data-key': `do-${offer.key}`, 'data-verb': offer.verb,
       'aria-disabled': offer.not ? 'true' : null, title: offer.not ?? null }, offer.label);
-    if (offer.not) b.append(h('span', { class: 'unseen' }, `: ${offer.not}`));
+    if (offer.not) b.append(h('span', { class: 'unseen' }, ` (${offer.not})`));
     const show = () => this.show(this.commandOf(offer));
     b.addEventListener('pointerenter', show);
     b.addEventListener('focus', show);

@@ -63,11 +63,12 @@ export const glyph = (phase) => s('svg', { class: 'glyph', viewBox: '0 0 12 12',
 /** A command with a button that copies it. */
 export function command(line, key) {
   const code = h('code', {}, line);
-  const button = h('button', { type: 'button', 'data-key': key }, 'Copy');
+  const button = h('button', { type: 'button', 'data-key': key, 'aria-label': 'Copy the command' }, 'Copy');
   button.addEventListener('click', async () => {
     try {
       await navigator.clipboard.writeText(code.textContent);
       text(button, 'Copied');
+      say('Copied');
     } catch {
       // No right to the clipboard: the command is selected, to be copied by hand.
       getSelection().selectAllChildren(code);

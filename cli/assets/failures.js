@@ -22,14 +22,14 @@ export class Failures {
         h('span', { class: 'wide' }, `, ${counted(task.counts.failed, 'item', 'items')} failed`)];
     const all = line(task, 'logs', '--failed --tail 20');
     set(this.element, h('div', { class: 'head' }, h('h2', { id: 'failures-title' }, 'Failures'), h('span', { class: 'soft' }, words),
-      h('span', { class: 'grow' }), groups.length ? this.shower('all-logs', 'All logs', all) : null),
+      h('span', { class: 'grow' }), groups.length ? this.shower('all-logs', 'All logs', 'All logs (shows the command)', all) : null),
     groups.length ? h('div', { class: 'groups' }, groups.map((group, place) => this.group(task, group, place))) : null);
   }
 
   /** A button that shows a command. */
-  shower(key, label, command, act) {
+  shower(key, label, words, command, act) {
     const show = () => this.on.command(command);
-    return h('button', { class: 'btn sm', type: 'button', 'data-key': key, title: command, onpointerenter: show, onfocus: show,
+    return h('button', { class: 'btn sm', type: 'button', 'data-key': key, title: command, 'aria-label': words, onpointerenter: show, onfocus: show,
       onclick: () => { show(); act?.(); } }, label);
   }
 
@@ -46,6 +46,6 @@ export class Failures {
       h('div', { class: 'row buttons' },
         h('button', { class: 'btn sm', type: 'button', 'data-key': `show-${place}`, 'aria-label': `Show item ${sample.index} on the map`,
           onclick: () => this.on.locate(sample.index) }, 'Show'),
-        this.shower(`log-${place}`, 'Log', line(task, 'logs', String(sample.index)), () => this.on.open(sample.index))));
+        this.shower(`log-${place}`, 'Log', `Log of item ${sample.index}`, line(task, 'logs', String(sample.index)), () => this.on.open(sample.index))));
   }
 }

@@ -25,6 +25,8 @@ export class Glyphs {
     this.p = p;
     this.gap = Math.max(1, Math.round(p / 12));
     this.side = p - this.gap;
+    // A pixel of the style sheet: what a pattern is made of.
+    this.unit = Math.max(1, Math.round(ratio));
     this.letters = p / ratio >= 14;
     this.single = NAMES.map((_, phase) => this.make(phase));
     this.hidden = this.blank();
@@ -122,8 +124,24 @@ export class Glyphs {
       const d = rest % 64;
       rest = Math.floor(rest / 64);
       y -= d;
-      this.box(out, 0, y, side, d, colours.phase[phase]);
+      this.fill(out, y, d, phase);
     }
     return out;
+  }
+
+  /**
+   * A part of a glass in the pattern of its phase, so that colour is not the only sign: failed is wider than the glass,
+   * succeeded is full, cached has diagonal stripes, cancelled lies in lines, running stands in columns.
+   */
+  fill(out, y, high, phase) {
+    const { side, p, unit, colours } = this, colour = colours.phase[phase];
+    if (phase === FAILED) this.box(out, 0, y, p, high, colour);
+    if (phase === SUCCEEDED) this.box(out, 0, y, side, high, colour);
+    if (phase === CANCELLED) for (let j = high - unit; j > -unit; j -= 2 * unit) this.box(out, 0, y + Math.max(0, j), side, Math.min(unit, high), colour);
+    if (phase === RUNNING) for (let x = 0; x < side; x += 2 * unit) this.box(out, x, y, Math.min(unit, side - x), high, colour);
+    if (phase !== CACHED) return;
+    for (let j = y; j < y + high; j++) {
+      for (let x = 0; x < side; x++) if (Math.floor((x + side - j) / unit) % 3) this.box(out, x, j, 1, 1, colour);
+    }
   }
 }

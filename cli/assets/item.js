@@ -60,7 +60,7 @@ export class ItemPanel {
     const button = (key, label, words, act, off) => h('button', { class: 'btn sm', type: 'button', 'data-key': `item-${key}`,
       'aria-label': words, 'aria-disabled': off ? 'true' : null, onclick: () => { if (!off) act(); } }, label);
     const command = line(task, 'logs', String(index));
-    const logs = h('button', { class: 'btn sm', type: 'button', 'data-key': 'item-log', title: command,
+    const logs = h('button', { class: 'btn sm', type: 'button', 'data-key': 'item-log', title: command, 'aria-label': `Log of item ${index} (shows the command)`,
       onclick: () => this.on.command(command), onfocus: () => this.on.command(command), onpointerenter: () => this.on.command(command) }, 'Log');
     const head = h('div', { class: 'line' }, glyph(found?.phase), h('h2', { id: 'item-title', tabindex: '-1', 'data-key': 'item-title' }, `Item ${number(index)}`),
       h('span', { class: 'soft' }, found ? found.phase.toLowerCase() : ''),
@@ -81,8 +81,13 @@ export class ItemPanel {
       pair('Attempts', item.attempts === 0 ? (item.phase === 'Cached' ? 'none, its result was known' : 'none yet') : number(item.attempts), true),
       item.why ? pair('Why', item.why) : null,
       item.result === null ? pair('Result', none, true) : pair('Result', item.result),
-      newest ? pair('Pod', [newest.name, h('span', { class: 'soft' }, newest.node ? ` on ${newest.node}` : ' on no node yet')])
+      task.workers ? this.worker(pair) : newest ? pair('Pod', [newest.name, h('span', { class: 'soft' }, newest.node ? ` on ${newest.node}` : ' on no node yet')])
         : pair('Pod', 'none that still exists', true));
+  }
+
+  /** Only its log says which of the workers had the item. */
+  worker(pair) {
+    return this.log?.pod ? pair('Worker', this.log.pod) : pair('Worker', 'known by its log only', true);
   }
 
   noResult(phase, task) {
@@ -94,7 +99,7 @@ export class ItemPanel {
   lines(log) {
     const shown = [];
     if (log.lines.length) {
-      const pre = h('pre', { class: 'log', tabindex: '0', 'aria-label': `Log of ${log.pod}`, 'data-key': 'item-lines' });
+      const pre = h('pre', { class: 'log', role: 'region', tabindex: '0', 'aria-label': `Log of ${log.pod}`, 'data-key': 'item-lines' });
       text(pre, log.lines.join('\n'));
       shown.push(pre);
     }

@@ -27,6 +27,9 @@ export class ItemMap {
     this.dark = matchMedia('(prefers-color-scheme: dark)');
     this.recolour = () => this.relayout();
     this.dark.addEventListener('change', this.recolour);
+    // On paper the colours are those for light.
+    this.paper = matchMedia('print');
+    this.paper.addEventListener('change', this.recolour);
     this.sized = new ResizeObserver(() => this.relayout());
     this.sized.observe(this.grid);
   }
@@ -57,6 +60,7 @@ export class ItemMap {
   close() {
     this.sized.disconnect();
     this.dark.removeEventListener('change', this.recolour);
+    this.paper.removeEventListener('change', this.recolour);
     clearTimeout(this.later);
   }
 
@@ -211,8 +215,10 @@ export class ItemMap {
     this.seenPhases = this.phases;
     this.states.forEach((state, i) => {
       if (!state) return;
+      // Failures are higher, not only of another colour.
+      const high = state === 2 ? 10 : 6;
       c.fillStyle = colours[state];
-      c.fillRect(i * w, 4 * r, Math.ceil(w), 6 * r);
+      c.fillRect(i * w, (STRIP - high) / 2 * r, Math.ceil(w), high * r);
     });
     const from = this.row / v.rows * canvas.width, long = Math.max(6 * r, v.seen / v.rows * canvas.width);
     c.strokeStyle = style.getPropertyValue('--ink');

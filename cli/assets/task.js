@@ -123,7 +123,7 @@ export class TaskView {
   }
 
   take(task) {
-    if (this.task && this.task.uid !== task.uid) this.note('The task was deleted and made again; this is the new one.');
+    if (this.task && this.task.uid !== task.uid) this.note('The task was deleted and recreated; this is the new one.');
     this.tell(this.task, task);
     this.task = task;
     this.empty.hidden = true;

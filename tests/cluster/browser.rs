@@ -109,10 +109,32 @@ impl Browser {
     pub fn look(&mut self, width: u32, height: u32, theme: Theme) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 700 });
         self.call("Emulation.setDeviceMetricsOverride", &size);
+        self.media("screen", theme);
+    }
+
+    /// What the page looks like on paper, for somebody who prefers this theme.
+    pub fn paper(&mut self, theme: Theme) {
+        self.media("print", theme);
+    }
+
+    fn media(&mut self, media: &str, theme: Theme) {
         let value = if theme == Theme::Dark { "dark" } else { "light" };
         let features = json!([{ "name": "prefers-color-scheme", "value": value },
             { "name": "prefers-reduced-motion", "value": "reduce" }]);
-        self.call("Emulation.setEmulatedMedia", &json!({ "features": features }));
+        self.call("Emulation.setEmulatedMedia", &json!({ "media": media, "features": features }));
+    }
+
+    /// Role and name of everything that a screen reader finds, in order.
+    pub fn spoken(&mut self) -> Vec<(String, String)> {
+        self.call("Accessibility.enable", &json!({}));
+        let tree = self.call("Accessibility.getFullAXTree", &json!({}));
+        let word = |node: &Value, key: &str| node[key]["value"].as_str().unwrap_or_default().to_owned();
+        let nodes = tree["nodes"].as_array().unwrap();
+        nodes
+            .iter()
+            .filter(|node| node["ignored"] != true)
+            .map(|node| (word(node, "role"), word(node, "name")))
+            .collect()
     }
 
     pub fn open(&mut self, url: &str) {

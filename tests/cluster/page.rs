@@ -14,13 +14,13 @@ use crate::undisturbed;
 const FRAME: f64 = 16.0;
 
 /// `kubectl maptask ui` for a namespace; it ends with this.
-struct Page {
+pub struct Page {
     child: Child,
-    url: String,
+    pub url: String,
 }
 
 impl Page {
-    fn serve(namespace: &Namespace, options: &[&str]) -> Self {
+    pub fn serve(namespace: &Namespace, options: &[&str]) -> Self {
         let mut command = command();
         command.args(["ui", "--no-browser", "-n", &namespace.0]).args(options);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -31,7 +31,7 @@ impl Page {
     }
 
     /// The address of a task, or of one of its items.
-    fn at(&self, namespace: &Namespace, rest: &str) -> String {
+    pub fn at(&self, namespace: &Namespace, rest: &str) -> String {
         format!("{}&/{}/{rest}", self.url, namespace.0)
     }
 }
@@ -44,7 +44,7 @@ impl Drop for Page {
 }
 
 /// 12 items, two at a time, of which the one with index 3 fails.
-fn twelve(namespace: &Namespace) {
+pub fn twelve(namespace: &Namespace) {
     let script = "echo this is $MAPTASK_ITEM; sleep 1; \
                   if [ $MAPTASK_INDEX = 3 ]; then echo '<img src=x onerror=alert(1)> no luck' >&2; exit 3; fi; \
                   echo \"{\\\"n\\\":$MAPTASK_INDEX}\" > /dev/termination-log";
@@ -60,7 +60,7 @@ fn endless(namespace: &Namespace) {
     namespace.wait("an item that runs", || (namespace.status("t")["counts"]["running"] == 1).then_some(()));
 }
 
-fn quiet(browser: &Browser) {
+pub fn quiet(browser: &Browser) {
     assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
 }
 
@@ -144,7 +144,7 @@ fn a_change_on_the_page_shows_its_command_and_is_made_unless_the_task_was_change
     // Somebody else changes the spec while the dialog is open.
     namespace.kubectl(&["patch", "maptask", "t", "--type=merge", "-p", r#"{"spec":{"priority":7}}"#]);
     browser.click("dialog [type=submit]");
-    browser.wait_for("dialog .error", "changed or made anew meanwhile");
+    browser.wait_for("dialog .error", "changed or recreated meanwhile");
     assert_eq!(namespace.get("maptask", "t").unwrap()["spec"]["suspend"], true, "it was not resumed");
     browser.key("Escape");
     browser.wait("!document.querySelector('dialog').open");
