@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::documented::{Shell, commands_of};
 use crate::kubectl::{Namespace, real_task};
 use crate::undisturbed;
 
@@ -16,7 +17,25 @@ fn run(namespace: &Namespace, example: &str) -> (Value, Vec<Value>) {
     let status = namespace.wait_for_end(&name);
     let expected = if example == "backfill" { "Failed" } else { "Succeeded" };
     assert_eq!(status["phase"], expected, "{example}: {status}");
+    // Of a task that failed, `status --watch` says so by its exit code.
+    let codes = if expected == "Failed" { [0, 3] } else { [0, 0] };
+    let (first, _) = commands_of(&text);
+    for command in first.iter().filter(|line| !line.contains("kubectl apply") && line.starts_with("kubectl")) {
+        let answer = Shell::new(namespace).run(command);
+        assert!(codes.contains(&answer.code) && !answer.out.is_empty(), "{example}: {command}: {answer:?}");
+    }
     (status, namespace.results(&name))
+}
+
+/// Runs what the head of an example has for later.
+fn run_later(namespace: &Namespace, example: &str) {
+    let file = format!("{}/examples/{example}/maptask.yaml", env!("CARGO_MANIFEST_DIR"));
+    let (_, later) = commands_of(&std::fs::read_to_string(file).unwrap());
+    assert!(!later.is_empty(), "{example}");
+    for command in later {
+        let answer = Shell::new(namespace).run(&command);
+        assert_eq!(answer.code, 0, "{example}: {command}: {answer:?}");
+    }
 }
 
 /// Applies an example with `workers: {}` and these further fields, and waits for its success; its status, and its
@@ -87,6 +106,7 @@ fn image_augmentation_gives_fifteen_images_in_the_order_of_the_items() {
     assert_eq!((&status["counts"]["cached"], &again), (&json!(5), &results), "all is known: {status}");
     assert!(namespace.list("pods").is_empty(), "and no pod was started");
     assert_eq!(files_on_the_volume(&namespace, &task, &results), outputs_of(&results));
+    run_later(&namespace, "image-augmentation");
     let workers = Namespace::new("images-workers");
     let (status, text) = run_in_workers(&workers, "image-augmentation", &json!({}));
     assert_eq!((&status["counts"]["cached"], &status["counts"]["succeeded"]), (&json!(0), &json!(5)), "{status}");
@@ -138,8 +158,7 @@ fn the_backfill_fails_for_one_day_and_succeeds_when_that_day_is_run_again() {
     let group = &status["failures"][0];
     assert_eq!((group["exitCode"].as_i64(), group["indexes"].as_str()), (Some(44), Some("2")), "{status}");
     assert_eq!((results.len(), &results[2]), (4, &Value::Null));
-    let rerun = r#"{"spec":{"rerun":{"id":"2","items":"Failed"}}}"#;
-    namespace.kubectl(&["patch", "maptask", "backfill", "--type=merge", "-p", rerun]);
+    run_later(&namespace, "backfill");
     namespace.wait("success of the rerun", || (namespace.status("backfill")["phase"] == "Succeeded").then_some(()));
     assert_eq!(namespace.results("backfill")[2]["day"], "2026-11-03");
 }

@@ -4,7 +4,6 @@
 pub mod claims;
 pub mod key;
 pub mod slot;
-mod stored;
 
 use std::fmt;
 use std::sync::Arc;
@@ -55,11 +54,6 @@ impl LookupKeys {
     /// Whether an item has that key.
     pub fn has(&self, key: &Key) -> bool {
         self.items(key).next().is_some()
-    }
-
-    /// The items, in the order of their keys.
-    pub fn indexes(&self) -> impl Iterator<Item = Index> + '_ {
-        self.keys.iter().map(|(_, index)| *index)
     }
 
     /// Number of items.

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::cache::claims::Conflict;
 use crate::core::ids::{Index, PodRole};
 use crate::core::phases::Raises;
 use crate::core::pod::WorkerSpec;
@@ -126,12 +125,9 @@ impl Run {
         self.workers.as_ref()?.sizes.first(need)
     }
 
-    /// The item may not start: another one computes the same, or has done so.
-    pub fn block(&mut self, index: Index, conflict: &Conflict) {
-        match conflict {
-            Conflict::Computed(..) => self.items.block_on_duplicate(index, conflict.to_string()),
-            Conflict::Stored => self.items.look_up_again(index),
-        }
+    /// The item waits for another one that computes the same.
+    pub fn block(&mut self, index: Index, behind: String) {
+        self.items.block_on_duplicate(index, behind);
         if let Some(workers) = &mut self.workers {
             workers.sizes.remove(index);
         }
