@@ -40,10 +40,15 @@ needs_cargo() {
 needs_browser() {
   command -v "${CHROMIUM:-chromium}" >/dev/null && return
   [[ -z ${CHROMIUM:-} ]] || die "CHROMIUM=$CHROMIUM is no program"
-  { ((EUID == 0)) && command -v apt-get >/dev/null; } || die "chromium is missing: install it, or set CHROMIUM"
-  say "installing chromium, for the tests of the page"
-  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium; } >/dev/null 2>&1 ||
-    die "chromium can't be installed: apt-get install chromium"
+  install_package chromium "chromium is missing: install it, or set CHROMIUM"
+}
+
+# install_package NAME WHAT-IS-MISSING: a package of Debian, for root; others get the words.
+install_package() {
+  { ((EUID == 0)) && command -v apt-get >/dev/null; } || die "$2"
+  say "installing $1"
+  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1"; } >/dev/null 2>&1 ||
+    die "$1 can't be installed: apt-get install $1"
 }
 
 # load_image NAME PACKAGE: built, and where the local cluster's node finds it. A cluster that is given pulls what was pushed.

@@ -37,9 +37,7 @@ inputs_of() {
 make_root() {
   local log=target/image/pip.log
   if ! python3 -m pip --version >/dev/null 2>&1; then
-    { ((EUID == 0)) && command -v apt-get >/dev/null; } || die "python3 with pip is missing: install it"
-    say "installing pip"
-    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3-pip; } >/dev/null 2>&1
+    install_package python3-pip "python3 with pip is missing: install it"
   fi
   say "packing Python and scikit-learn, and training the model"
   python3 examples/stream-model/bundle.py "$1/root" >"$log" 2>&1 || die "the image's root can't be made; see $log"
@@ -90,14 +88,8 @@ elif command -v podman >/dev/null; then
   podman build --quiet --tag "$image" "$context" >/dev/null
   [[ -z $archive ]] || podman save --quiet --format docker-archive --output "$archive" "$image"
 else
-  if ! command -v buildah >/dev/null; then
-    if ((EUID == 0)) && command -v apt-get >/dev/null; then
-      say "installing buildah"
-      { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends buildah; } >/dev/null 2>&1
-    else
-      say "error: none of docker (with its engine), podman and buildah is there: install one" && exit 1
-    fi
-  fi
+  command -v buildah >/dev/null ||
+    install_package buildah "none of docker (with its engine), podman and buildah is there: install one"
   say "building $image with buildah"
   # vfs needs no kernel support, and these images are one layer.
   export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot

@@ -25,8 +25,10 @@ impl Caches {
     pub fn put(&mut self, cache: &CacheId, entries: &[Entry]) {
         let known = self.entries.entry(cache.clone()).or_default();
         for entry in entries {
-            known.retain(|old| old.key != entry.key);
-            known.push(entry.clone());
+            match known.iter_mut().find(|old| old.key == entry.key) {
+                Some(old) => *old = entry.clone(),
+                None => known.push(entry.clone()),
+            }
             self.history.insert((entry.key, entry.line.clone()));
         }
     }
@@ -42,6 +44,10 @@ impl Caches {
             damaged: 0,
             next: (last < known.len()).then_some(last as u64),
         }
+    }
+
+    pub fn has(&self, (cache, key): &(CacheId, Key)) -> bool {
+        self.entries.get(cache).is_some_and(|known| known.iter().any(|entry| entry.key == *key))
     }
 
     /// A user clears a cache, or an entry is damaged, which is the same for who looks for it.

@@ -4,9 +4,10 @@
 use crate::names::pod_key;
 use std::collections::{BTreeMap, BTreeSet};
 
+use maptask::core::cache::{CacheId, Entry, Key};
 use maptask::core::ids::{TaskKey, Time};
 use maptask::core::pods::indeterminate::INDETERMINATE_MILLIS;
-use maptask::core::port::{Answer, Create, CreateOutcome, Event, PodId, TaskSeen};
+use maptask::core::port::{Answer, CacheLookupOutcome, Create, CreateOutcome, Event, PodId, TaskSeen, WriteOutcome};
 
 use crate::names::PodKey;
 
@@ -30,6 +31,13 @@ pub struct Known {
     pub expires: BTreeMap<String, Time>,
     /// When each task was last seen to be resumed.
     pub resumed: BTreeMap<TaskKey, Time>,
+    /// What a write of a task with `serialize` puts into a cache, by the UID of the task, until the operator hears of
+    /// it.
+    caching: BTreeMap<String, Vec<(CacheId, Key)>>,
+    /// What this operator has put into caches.
+    pub cached: BTreeSet<(CacheId, Key)>,
+    /// UIDs of tasks whose cache could not be read.
+    pub unread: BTreeSet<String>,
 }
 
 impl Known {
@@ -60,6 +68,13 @@ impl Known {
                 self.throttled |= matches!(outcome, CreateOutcome::Throttled(_) | CreateOutcome::Indeterminate);
                 self.name_taken |= matches!(outcome, CreateOutcome::NameTaken(_));
             }
+            Answer::Written(_, uid, outcome) => {
+                let put = self.caching.remove(uid).unwrap_or_default();
+                if matches!(outcome, WriteOutcome::Written { .. }) {
+                    self.cached.extend(put);
+                }
+            }
+            Answer::CacheLookedUp(_, uid, CacheLookupOutcome::Refused(_)) => drop(self.unread.insert(uid.clone())),
             _ => {}
         }
     }
@@ -73,6 +88,11 @@ impl Known {
         let id = create.id();
         self.creates.push(now);
         self.planned.insert(pod_key(&id), now);
+    }
+
+    /// A write of a task with `serialize` has put this into a cache.
+    pub fn put(&mut self, uid: &str, cache: &CacheId, entries: &[Entry]) {
+        self.caching.insert(uid.to_owned(), entries.iter().map(|entry| (cache.clone(), entry.key)).collect());
     }
 
     fn task(&mut self, now: Time, task: &TaskSeen) {

@@ -275,6 +275,10 @@ impl World {
                 uncached = Some("no".to_owned());
             } else {
                 self.caches.put(cache, entries);
+                let has_claims = |task: &TaskSeen| task.spec.cache.as_ref().is_some_and(|cache| cache.serialize);
+                if self.tasks.get(&write.key).is_some_and(has_claims) {
+                    self.operator.known.put(&write.uid, cache, entries);
+                }
             }
         }
         if self.random.chance(self.faults.throttled) && self.random.chance(20) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use maptask::api::MapTaskSpec;
 use maptask::core::cache::{CacheId, Key, Keys};
-use maptask::core::ids::{Index, TaskKey};
+use maptask::core::ids::{Attempt, Index, TaskKey};
 use maptask::core::items::{ExternalSource, ItemList};
 use maptask::core::phases::ItemPhase;
 use maptask::core::port::{Action, Create, TaskSeen};
@@ -127,7 +127,8 @@ impl World {
         Ok(())
     }
 
-    /// `serialize`: no item starts while another computes the same, as far as this operator has started that.
+    /// `serialize`: no item starts while another computes the same, as far as this operator has started that, nor after
+    /// this operator has stored its result.
     /// What ran before it started may be of items that it has yet to read.
     /// A task that is being deleted has nothing to wait for.
     fn check_claim(&self, task: &TaskSeen, create: &Create) -> Result<(), String> {
@@ -138,6 +139,10 @@ impl World {
         if known.planned.get(&pod).is_some_and(|first| *first < self.now) {
             // Its claim is older than what a create of an operator before this one has brought since.
             return Ok(());
+        }
+        let is_looked_up = id.role.attempt() == Attempt::FIRST && !known.unread.contains(&task.uid);
+        if is_looked_up && known.cached.contains(&place) && self.caches.has(&place) {
+            return Err(format!("{id} is created though its result is cached"));
         }
         for (uid, index) in self.flying() {
             let Some(other) = known.tasks.values().find(|other| other.uid == uid) else { continue };

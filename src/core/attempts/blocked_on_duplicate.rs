@@ -29,6 +29,12 @@ impl BlockedOnDuplicate {
         }
     }
 
+    /// The item is looked up again: its result may be known.
+    pub fn look_up(&mut self, index: Index) {
+        self.waiting.remove(&index);
+        self.freed.insert(index);
+    }
+
     /// The item is on its way, or known, and waits for nobody.
     pub fn remove(&mut self, index: Index) {
         self.waiting.remove(&index);
@@ -50,9 +56,9 @@ impl BlockedOnDuplicate {
         &self.freed
     }
 
-    /// Takes them out.
-    pub fn take_freed(&mut self) -> BTreeSet<Index> {
-        std::mem::take(&mut self.freed)
+    /// They were looked up. Answers which of them were to be; the others still are.
+    pub fn looked_up(&mut self, items: impl Iterator<Item = Index>) -> Vec<Index> {
+        items.filter(|index| self.freed.remove(index)).collect()
     }
 
     /// Who computes the item that was parked last.
@@ -78,9 +84,11 @@ mod tests {
         blocked_on_duplicate.free(Index(4));
         blocked_on_duplicate.free(Index(9));
         assert_eq!((blocked_on_duplicate.len(), blocked_on_duplicate.freed()), (2, &BTreeSet::from([Index(4)])));
-        assert_eq!(blocked_on_duplicate.take_freed(), BTreeSet::from([Index(4)]));
-        assert_eq!((blocked_on_duplicate.len(), blocked_on_duplicate.take_freed()), (1, BTreeSet::new()));
+        blocked_on_duplicate.look_up(Index(5));
+        let looked_up = blocked_on_duplicate.looked_up([Index(1), Index(4)].into_iter());
+        assert_eq!((looked_up, blocked_on_duplicate.freed()), (vec![Index(4)], &BTreeSet::from([Index(5)])));
         blocked_on_duplicate.remove(Index(3));
+        blocked_on_duplicate.remove(Index(5));
         assert!(blocked_on_duplicate.is_empty());
     }
 }

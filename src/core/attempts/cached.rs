@@ -77,13 +77,14 @@ impl ItemTable {
 
     /// Ends the look-up: what was not found runs. Returns how many entries could not be read.
     pub fn end_lookup(&mut self) -> u32 {
-        let damaged = self.lookup.take().map_or(0, |lookup| lookup.damaged());
-        for index in self.duplicates.take_freed() {
+        let Some(lookup) = self.lookup.take() else { return 0 };
+        let wanted = lookup.wanted().cloned().unwrap_or_default();
+        for index in self.duplicates.looked_up(wanted.indexes()) {
             if self.is_untouched(index) {
                 self.waitlist.ready(index);
             }
         }
-        damaged
+        lookup.damaged()
     }
 
     /// What successes that are yet to be stored add to the cache.
@@ -108,6 +109,12 @@ impl ItemTable {
         self.duplicates.park(index, behind);
     }
 
+    /// The item's result may be known since it was looked up.
+    pub fn look_up_again(&mut self, index: Index) {
+        self.waitlist.take(index);
+        self.duplicates.look_up(index);
+    }
+
     /// What the item waited for is over: it may be known now.
     pub fn unblock(&mut self, index: Index) {
         self.duplicates.free(index);
@@ -121,6 +128,12 @@ impl ItemTable {
     /// What all pending items wait for, where each of them waits for another that computes the same.
     pub fn blocked_behind(&self) -> Option<&str> {
         self.duplicates.behind().filter(|_| self.duplicates.len() == self.counts().pending as usize)
+    }
+
+    /// Items for which others that compute the same wait: they run, or their success is yet to be stored.
+    pub fn claimants(&self) -> impl Iterator<Item = Index> + '_ {
+        let succeeded = |index: &Index| self.phases.get(*index) == Some(ItemPhase::Succeeded);
+        self.assignments.indexes().chain(self.results.keys().copied().filter(succeeded))
     }
 
     /// Whether an item that computes the same still has to wait for this one: it runs, a pod of it may come, or its

@@ -2,11 +2,31 @@
 //! second time, but waited for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
+use super::stored::Stored;
 use super::{CacheId, Key};
 use crate::core::ids::{Index, TaskKey};
 
 type Place = (CacheId, Key);
+
+/// Why an item may not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// Another item computes the same.
+    Computed(TaskKey, Index),
+    /// The same was stored after this item was looked up: it is to be looked up again.
+    Stored,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Computed(task, index) => write!(f, "item {index} of MapTask {} computes the same", task.name),
+            Self::Stored => f.write_str("another item has computed the same"),
+        }
+    }
+}
 
 /// Who computes what, and who waits for it.
 #[derive(Debug, Default)]
@@ -18,24 +38,59 @@ pub struct Claims {
     waiting: BTreeMap<Place, BTreeSet<(TaskKey, Index)>>,
     /// Tasks whose running items of their cache are not known yet.
     unknown: BTreeMap<TaskKey, CacheId>,
+    /// Tasks that have items to start, with their cache.
+    users: BTreeMap<TaskKey, CacheId>,
+    /// What was stored while they have been there.
+    stored: BTreeMap<CacheId, Stored>,
 }
 
 impl Claims {
-    /// Takes the key for an item, unless another one has it; that one is answered.
-    pub fn take(&mut self, cache: &CacheId, key: Key, task: &TaskKey, index: Index) -> Result<(), (TaskKey, Index)> {
+    /// Takes the key for an item, unless another one has it.
+    pub fn take(&mut self, cache: &CacheId, key: Key, (task, index): (&TaskKey, Index)) -> Result<(), Conflict> {
         let place = (cache.clone(), key);
         match self.holders.get(&place) {
             Some(holder) if holder.0 == *task && holder.1 == index => Ok(()),
             Some(holder) => {
-                let holder = holder.clone();
+                let conflict = Conflict::Computed(holder.0.clone(), holder.1);
                 self.waiting.entry(place).or_default().insert((task.clone(), index));
-                Err(holder)
+                Err(conflict)
             }
             None => {
+                if let Some(stored) = self.stored.get_mut(cache) {
+                    stored.computes(key);
+                }
                 self.holders.insert(place.clone(), (task.clone(), index));
                 self.held.entry(task.clone()).or_default().insert(index, place);
                 Ok(())
             }
+        }
+    }
+
+    /// Takes the key for an item that was looked up, unless another one has it, or has stored its result since.
+    pub fn take_if_unknown(&mut self, cache: &CacheId, key: Key, item: (&TaskKey, Index)) -> Result<(), Conflict> {
+        let is_held = self.holders.contains_key(&(cache.clone(), key));
+        let stored = self.stored.get_mut(cache).filter(|_| !is_held);
+        if stored.is_some_and(|stored| stored.is_news(key, item)) {
+            return Err(Conflict::Stored);
+        }
+        self.take(cache, key, item)
+    }
+
+    /// Notes whether a task has items to start; if so, with its cache.
+    pub fn note_user(&mut self, task: &TaskKey, cache: Option<&CacheId>) {
+        if self.users.get(task) == cache {
+            return;
+        }
+        if let Some(before) = self.users.remove(task) {
+            let is_used = self.users.values().any(|other| *other == before);
+            match self.stored.get_mut(&before) {
+                Some(stored) if is_used => stored.forget(task),
+                _ => drop(self.stored.remove(&before)),
+            }
+        }
+        if let Some(cache) = cache {
+            self.users.insert(task.clone(), cache.clone());
+            self.stored.entry(cache.clone()).or_default();
         }
     }
 
@@ -58,17 +113,27 @@ impl Claims {
         self.held.get(task).is_some_and(|held| held.contains_key(&index))
     }
 
-    /// Lets go of the keys of a task's items that need them no more. Answers who waited for them.
-    pub fn release(&mut self, task: &TaskKey, over: impl Fn(Index) -> bool) -> Vec<(TaskKey, Index)> {
+    /// Lets go of the keys of a task's items that need them no more; `stored` says which of them may have stored a
+    /// result. Answers who waited for them: they are looked up again.
+    pub fn release(
+        &mut self,
+        task: &TaskKey,
+        over: impl Fn(Index) -> bool,
+        stored: impl Fn(Index) -> bool,
+    ) -> Vec<(TaskKey, Index)> {
         let Some(held) = self.held.get_mut(task) else { return Vec::new() };
-        let places: Vec<Place> = held.extract_if(.., |index, _| over(*index)).map(|(_, place)| place).collect();
+        let places: Vec<(Index, Place)> = held.extract_if(.., |index, _| over(*index)).collect();
         if held.is_empty() {
             self.held.remove(task);
         }
         let mut freed = Vec::new();
-        for place in places {
+        for (index, place) in places {
             self.holders.remove(&place);
-            freed.extend(self.waiting.remove(&place).into_iter().flatten());
+            let waited = self.waiting.remove(&place).unwrap_or_default();
+            if let Some(known) = self.stored.get_mut(&place.0).filter(|_| stored(index)) {
+                known.add(place.1, waited.clone());
+            }
+            freed.extend(waited);
         }
         freed
     }
@@ -94,23 +159,55 @@ mod tests {
         assert_eq!(claims.waits_for(&cache("c")), None);
     }
 
+    /// A cache, and the keys of items in it.
+    fn keys() -> Keys {
+        let spec = json!({ "items": {}, "template": {}, "cache": { "version": "1", "name": "c" } });
+        Keys::of(&TaskKey::new("ns", "a"), &serde_json::from_value(spec).unwrap()).unwrap()
+    }
+
     #[test]
     fn one_computes_and_the_others_wait_until_it_lets_go() {
-        let spec = json!({ "items": {}, "template": {}, "cache": { "version": "1", "name": "c" } });
-        let keys = Keys::of(&TaskKey::new("ns", "a"), &serde_json::from_value(spec).unwrap()).unwrap();
+        let keys = keys();
         let (a, b) = (TaskKey::new("ns", "a"), TaskKey::new("ns", "b"));
         let key = keys.key(&Json::integer(1));
         let mut claims = Claims::default();
-        assert_eq!(claims.take(&keys.id, key, &a, Index(0)), Ok(()));
-        assert_eq!(claims.take(&keys.id, key, &a, Index(0)), Ok(()), "it has it already");
-        assert_eq!(claims.take(&keys.id, key, &b, Index(7)), Err((a.clone(), Index(0))));
-        assert_eq!(claims.take(&keys.id, key, &a, Index(3)), Err((a.clone(), Index(0))));
-        assert_eq!(claims.take(&keys.id, keys.key(&Json::integer(2)), &b, Index(8)), Ok(()));
-        assert_eq!(claims.release(&a, |_| false), []);
-        assert_eq!(claims.release(&a, |index| index == Index(0)), [(a.clone(), Index(3)), (b.clone(), Index(7))]);
+        let mut take = |key: Key, task: &TaskKey, index| claims.take(&keys.id, key, (task, Index(index)));
+        assert_eq!(take(key, &a, 0), Ok(()));
+        assert_eq!(take(key, &a, 0), Ok(()), "it has it already");
+        assert_eq!(take(key, &b, 7), Err(Conflict::Computed(a.clone(), Index(0))));
+        assert_eq!(take(key, &a, 3), Err(Conflict::Computed(a.clone(), Index(0))));
+        assert_eq!(take(keys.key(&Json::integer(2)), &b, 8), Ok(()));
+        assert_eq!(claims.release(&a, |_| false, |_| true), []);
+        let first = |index: Index| index == Index(0);
+        assert_eq!(claims.release(&a, first, |_| true), [(a.clone(), Index(3)), (b.clone(), Index(7))]);
         assert!(!claims.holds(&a, Index(0)) && claims.holds(&b, Index(8)));
-        assert_eq!(claims.take(&keys.id, key, &b, Index(7)), Ok(()));
-        assert_eq!(claims.release(&b, |_| true), []);
+        assert_eq!(claims.take(&keys.id, key, (&b, Index(7))), Ok(()));
+        assert_eq!(claims.release(&b, |_| true, |_| true), []);
         assert!(claims.holders.is_empty() && claims.held.is_empty() && claims.waiting.is_empty());
+    }
+
+    #[test]
+    fn what_was_stored_since_an_item_was_looked_up_is_looked_up_again_once() {
+        let keys = keys();
+        let (a, b) = (TaskKey::new("ns", "a"), TaskKey::new("ns", "b"));
+        let key = keys.key(&Json::integer(1));
+        let mut claims = Claims::default();
+        claims.note_user(&a, Some(&keys.id));
+        claims.note_user(&b, Some(&keys.id));
+        let take = |claims: &mut Claims, index| claims.take_if_unknown(&keys.id, key, (&b, Index(index)));
+        assert_eq!(claims.take_if_unknown(&keys.id, key, (&a, Index(0))), Ok(()));
+        assert!(matches!(take(&mut claims, 5), Err(Conflict::Computed(..))));
+        claims.release(&a, |_| true, |_| true);
+        assert_eq!(take(&mut claims, 7), Err(Conflict::Stored));
+        assert_eq!(take(&mut claims, 5), Ok(()), "it has waited, and was looked up since");
+        assert!(matches!(take(&mut claims, 7), Err(Conflict::Computed(..))));
+        claims.release(&b, |_| true, |_| false);
+        assert_eq!(take(&mut claims, 7), Err(Conflict::Stored), "it was looked up before item 5 ran");
+        assert_eq!(take(&mut claims, 7), Ok(()), "nothing is found: it runs");
+        claims.release(&b, |_| true, |_| true);
+        assert_eq!(claims.take(&keys.id, key, (&b, Index(8))), Ok(()), "a rerun runs");
+        claims.note_user(&a, None);
+        claims.note_user(&b, None);
+        assert!(claims.stored.is_empty() && claims.users.is_empty());
     }
 }

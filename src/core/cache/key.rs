@@ -25,6 +25,11 @@ impl Key {
     pub fn parse(text: &str) -> Option<Self> {
         Some(Self(URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?))
     }
+
+    /// Half of it, where two that are the same by chance do no harm.
+    pub fn short(self) -> u64 {
+        self.0.first_chunk().map_or(0, |half| u64::from_le_bytes(*half))
+    }
 }
 
 impl fmt::Display for Key {

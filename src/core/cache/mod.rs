@@ -4,6 +4,7 @@
 pub mod claims;
 pub mod key;
 pub mod slot;
+mod stored;
 
 use std::fmt;
 use std::sync::Arc;
@@ -54,6 +55,11 @@ impl LookupKeys {
     /// Whether an item has that key.
     pub fn has(&self, key: &Key) -> bool {
         self.items(key).next().is_some()
+    }
+
+    /// The items, in the order of their keys.
+    pub fn indexes(&self) -> impl Iterator<Item = Index> + '_ {
+        self.keys.iter().map(|(_, index)| *index)
     }
 
     /// Number of items.

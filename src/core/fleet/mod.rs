@@ -18,7 +18,6 @@ use crate::core::port::TaskSeen;
 use crate::core::queue::on_the_way::OnTheWay;
 use crate::core::queue::{Denial, Line, Queue};
 use crate::core::run::Startable;
-use crate::core::task::cache_lookup::words as words_of_claim;
 use crate::core::task::{PollContext, Task};
 
 use crate::core::port::{Action, Budget, Delete, Plan, Reply};
@@ -308,9 +307,9 @@ impl Fleet {
             }
             let Some(next) = next else { continue };
             if let Startable::Item(index) = next
-                && let Err(other) = task.claim(&mut self.claims, &key, index)
+                && let Err(conflict) = task.claim(&mut self.claims, &key, index)
             {
-                task.block(index, words_of_claim(&other));
+                task.block(index, &conflict);
                 line.push(task.priority(), task.place_in_line(now), key);
                 continue;
             }
@@ -369,7 +368,9 @@ impl Fleet {
         self.note_unknown_claims(key);
         let Some(entry) = self.entries.get_mut(key) else { return };
         let task = entry.task.as_ref();
-        let freed = self.claims.release(key, |index| !task.is_some_and(|task| task.needs_claim(index)));
+        let is_over = |index| !task.is_some_and(|task| task.needs_claim(index));
+        let freed = self.claims.release(key, is_over, |index| task.is_none_or(|task| task.may_have_stored(index)));
+        self.claims.note_user(key, task.and_then(Task::claimed_cache));
         if entry.is_empty() {
             self.entries.remove(key);
         }

@@ -177,7 +177,7 @@ fn line_of(message: &str) -> String {
     }
 }
 
-/// The longest end of the text that has no more than so many bytes as a JSON string. The end, since that is what a
+/// The longest end of the text that has at most `most` bytes as a JSON string. The end, since that is what a
 /// kubelet keeps of what is too long for it.
 fn end_string(text: &str, most: usize) -> String {
     let (mut start, mut bytes) = (text.len(), 2);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use maptask_exchange::{AttemptId, Grant};
 
-use crate::core::ids::{Index, MAX_ITEMS, PodRole, Time};
+use crate::core::cache::claims::Conflict;
+use crate::core::ids::{Attempt, Index, MAX_ITEMS, PodRole, Time};
 use crate::core::items::item_env;
 use crate::core::phases::Raises;
 use crate::core::pod::{StopReason, WorkerSpec};
@@ -15,8 +16,8 @@ use crate::core::run::{Context, Run, Startable, Workers};
 use crate::core::spec::AcceptedSpec;
 use crate::core::workers::{Silence, Stock, Trust, Worker};
 
-/// Takes the key of an item whose equals wait for it, or says which of them is computed.
-pub type Claim<'a> = dyn FnMut(&AcceptedSpec, Index) -> Result<(), String> + 'a;
+/// Takes the key of an item whose equals wait for it, or says why it may not start.
+pub type Claim<'a> = dyn FnMut(&AcceptedSpec, Index, Attempt) -> Result<(), Conflict> + 'a;
 
 /// Grants are recorded ahead in steps of at least this number of items.
 const MIN_STEP: u32 = 1_000;
@@ -183,9 +184,9 @@ impl Run {
         loop {
             let next = if need == Need::NOTHING { self.next_plain(now, role) } else { self.first_waiting(need) };
             let index = next?;
-            match claim(&self.spec, index) {
+            match claim(&self.spec, index, self.items.attempt(index)) {
                 Ok(()) => return Some(index),
-                Err(behind) => self.block(index, behind),
+                Err(conflict) => self.block(index, &conflict),
             }
         }
     }

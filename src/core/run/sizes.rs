@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::core::cache::claims::Conflict;
 use crate::core::ids::{Index, PodRole};
 use crate::core::phases::Raises;
 use crate::core::pod::WorkerSpec;
@@ -125,9 +126,12 @@ impl Run {
         self.workers.as_ref()?.sizes.first(need)
     }
 
-    /// The item waits for another one that computes the same.
-    pub fn block(&mut self, index: Index, behind: String) {
-        self.items.block_on_duplicate(index, behind);
+    /// The item may not start: another one computes the same, or has done so.
+    pub fn block(&mut self, index: Index, conflict: &Conflict) {
+        match conflict {
+            Conflict::Computed(..) => self.items.block_on_duplicate(index, conflict.to_string()),
+            Conflict::Stored => self.items.look_up_again(index),
+        }
         if let Some(workers) = &mut self.workers {
             workers.sizes.remove(index);
         }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::api::status::WaitingReason;
 use crate::core::cache::CacheId;
-use crate::core::cache::claims::Claims;
-use crate::core::ids::{Index, TaskKey, Time};
+use crate::core::cache::claims::{Claims, Conflict};
+use crate::core::ids::{Attempt, Index, TaskKey, Time};
+use crate::core::phases::ItemPhase;
 use crate::core::pod::EventType;
 use crate::core::port::{Action, CacheLookup, CacheLookupOutcome};
 use crate::core::queue::Denial;
@@ -13,23 +14,22 @@ use crate::core::run::Startable;
 use crate::core::spec::AcceptedSpec;
 use crate::core::task::{Stage, Task};
 
-/// Takes the key of an item, if it is one that others with the same cache wait for. Answers who has it.
+/// Takes the key of an item that is to start, if it is one that others with the same cache wait for. Only first
+/// attempts are looked up.
 pub(super) fn take_claim(
     claims: &mut Claims,
     spec: &AcceptedSpec,
-    task: &TaskKey,
-    index: Index,
-) -> Result<(), (TaskKey, Index)> {
+    item: (&TaskKey, Index),
+    attempt: Attempt,
+) -> Result<(), Conflict> {
     let items = &spec.blueprint.items;
-    match spec.serialized().filter(|_| items.is_known()) {
-        Some(keys) => claims.take(&keys.id, keys.key(&items.get(index)), task, index),
-        None => Ok(()),
+    let Some(keys) = spec.serialized().filter(|_| items.is_known()) else { return Ok(()) };
+    let key = keys.key(&items.get(item.1));
+    if attempt == Attempt::FIRST {
+        claims.take_if_unknown(&keys.id, key, item)
+    } else {
+        claims.take(&keys.id, key, item)
     }
-}
-
-/// What is said of an item that waits for another one that computes the same.
-pub fn words((task, index): &(TaskKey, Index)) -> String {
-    format!("item {index} of MapTask {} computes the same", task.name)
 }
 
 impl Task {
@@ -107,22 +107,26 @@ impl Task {
         }
     }
 
-    /// Takes the item's key, if it is one that others with the same cache wait for. Answers who has it.
-    pub fn claim(&self, claims: &mut Claims, task: &TaskKey, index: Index) -> Result<(), (TaskKey, Index)> {
+    /// Takes the item's key, if it is one that others with the same cache wait for.
+    pub fn claim(&self, claims: &mut Claims, task: &TaskKey, index: Index) -> Result<(), Conflict> {
         let Some(run) = self.map().filter(|_| self.reduction.is_none()) else { return Ok(()) };
-        take_claim(claims, run.spec(), task, index)
+        take_claim(claims, run.spec(), (task, index), run.items().attempt(index))
+    }
+
+    /// The cache whose equal items wait for each other, as long as items of this task may start.
+    pub fn claimed_cache(&self) -> Option<&CacheId> {
+        let run = self.map().filter(|_| self.reduction.is_none())?;
+        run.spec().serialized().map(|keys| &keys.id)
     }
 
     /// The cache whose items may not start elsewhere, since workers have yet to say which items of this task they run.
     pub fn unknown_claims(&self) -> Option<&CacheId> {
-        let run = self.map().filter(|run| self.reduction.is_none() && run.awaits_workers())?;
-        run.spec().serialized().map(|keys| &keys.id)
+        self.map().filter(|run| run.awaits_workers()).and_then(|_| self.claimed_cache())
     }
 
     /// The task for which this one has to wait before anything of its cache starts.
     pub(super) fn waits_for_claims_of<'a>(&self, claims: &'a Claims) -> Option<&'a TaskKey> {
-        let run = self.map().filter(|_| self.reduction.is_none())?;
-        claims.waits_for(&run.spec().serialized()?.id)
+        claims.waits_for(self.claimed_cache()?)
     }
 
     /// Why this can't start, if unknown items of its cache may run.
@@ -132,16 +136,25 @@ impl Task {
         Some(Denial::Waiting(WaitingReason::Serialized, Some(words)))
     }
 
-    /// Takes the keys of items that are in flight already, as after a restart.
+    /// Takes the keys of items that are in flight already, or whose results are yet to be stored, as after a restart.
     pub fn claim_assigned(&self, claims: &mut Claims, task: &TaskKey) {
-        let Some(run) = self.map().filter(|run| run.spec().serialized().is_some()) else {
+        let Some(run) = self.map() else { return };
+        let items = &run.spec().blueprint.items;
+        let Some(keys) = run.spec().serialized().filter(|_| self.reduction.is_none() && items.is_known()) else {
             return;
         };
-        for index in run.items().assignments().indexes().filter(|index| !claims.holds(task, *index)).collect::<Vec<_>>()
-        {
+        for index in run.items().claimants().filter(|index| !claims.holds(task, *index)).collect::<Vec<_>>() {
             // Two may run after a restart; the first one is waited for.
-            drop(self.claim(claims, task, index));
+            drop(claims.take(&keys.id, keys.key(&items.get(index)), (task, index)));
         }
+    }
+
+    /// Whether the item may have a result that others find: it has, or it had one and runs again. Of what is gone
+    /// nothing is known.
+    pub fn may_have_stored(&self, index: Index) -> bool {
+        let Some(run) = self.map() else { return true };
+        let items = run.items();
+        items.phases().get(index) == Some(ItemPhase::Succeeded) || items.attempt(index) > Attempt::FIRST
     }
 
     /// Whether an item that computes the same still has to wait for this one.
@@ -149,10 +162,10 @@ impl Task {
         self.map().is_some_and(|run| run.items().needs_claim(index))
     }
 
-    /// The item waits for another one that computes the same.
-    pub fn block(&mut self, index: Index, behind: String) {
+    /// The item may not start: another one computes the same, or has done so.
+    pub fn block(&mut self, index: Index, conflict: &Conflict) {
         if let Some(run) = self.active_mut() {
-            run.block(index, behind);
+            run.block(index, conflict);
         }
     }
 

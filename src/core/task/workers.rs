@@ -12,7 +12,7 @@ use crate::core::port::{Exchange, ExchangeRefusal, Reply};
 use crate::core::record::number;
 use crate::core::run::{Claim, Context, Notice, Run, Trouble, Workers};
 use crate::core::spec::AcceptedSpec;
-use crate::core::task::cache_lookup::{take_claim, words};
+use crate::core::task::cache_lookup::take_claim;
 use crate::core::task::{PollContext, Stage, Task};
 
 /// The reason that workers get once the task does not need them any more.
@@ -62,8 +62,7 @@ impl Task {
         let concurrency = self.mutable.concurrency;
         let key = self.key.clone();
         let may_claim = self.waits_for_claims_of(claims).is_none();
-        let mut claim =
-            |spec: &AcceptedSpec, index| take_claim(claims, spec, &key, index).map_err(|other| words(&other));
+        let mut claim = |spec: &AcceptedSpec, index, attempt| take_claim(claims, spec, (&key, index), attempt);
         let (Some(run), mut context) = self.map_context(now) else { return };
         if ended {
             run.retire_workers(&mut context, ENDED, now.plus_millis(RETIRE_MILLIS));
