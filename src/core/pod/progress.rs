@@ -6,6 +6,7 @@ use super::message::{Message, MessageLimit};
 use super::role::Role;
 use super::seen::{ContainerStatus, PodSeen, PodStatus, Terminated};
 use super::start_blocker::{BlockerKind, StartBlocker};
+use crate::core::ids::Time;
 
 /// Most characters of what holds up a start: it is kept for each pod.
 const MESSAGE_LIMIT: usize = 400;
@@ -167,6 +168,12 @@ fn disruption(status: &PodStatus, container: &str) -> Option<PodEnd> {
         Some("TerminationByKubelet") if status.reason.as_deref() == Some("Preempting") => PodEnd::Preempted { ran },
         _ => PodEnd::Evicted { ran },
     })
+}
+
+/// When the container ended whose failure speaks for the pod, to the second.
+pub fn ended_at<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> Option<Time> {
+    let (_, terminated) = failed_container(&pod.status, role.into().container)?;
+    terminated.finished_at.map(|time| Time(time.as_millisecond()))
 }
 
 /// The container whose failure speaks for the pod: the item's, else the first other one, else an init container.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::core::ids::{Attempt, Index, PodRole, Time};
-use crate::core::phases::ItemPhase;
-use crate::core::pod::{Progress, progress};
+use crate::core::phases::{ItemPhase, Tries};
+use crate::core::pod::{Progress, ended_at, progress};
 use crate::core::pods::Pods;
 use crate::core::revision::Revision;
 use crate::core::run::decision::Decision;
@@ -74,18 +74,26 @@ impl Run {
     }
 
     /// Of an earlier operator's retries: where the pod of the attempt before is gone, nothing stands in the way of a
-    /// late create of it, whose time must have passed. One that has not ended is such a late create, or runs out.
-    pub fn hold_retries(&mut self, pods: &Pods) {
-        let Some(until) = self.pods.indeterminate().until_all().filter(|_| self.workers.is_none()) else { return };
-        let blueprint = &self.spec.blueprint;
-        let remains = |index: Index, attempt: Attempt| {
-            let pod = pods.get(&blueprint.role_of(index, Attempt(attempt.0 - 1)));
-            pod.is_some_and(|pod| matches!(progress(pod, blueprint.template.role()), Progress::Ended(_)))
+    /// late create of it, whose time must have passed. One that has not ended is such a late create, or runs out. Where
+    /// the pod has ended and is still there, the item is in backoff since then.
+    pub fn hold_retries(&mut self, now: Time, seed: u64, pods: &Pods) {
+        let until = self.pods.indeterminate().until_all().filter(|_| self.workers.is_none());
+        let spec = &self.spec;
+        let template = &spec.blueprint.template;
+        let held_until = |(index, tries): (Index, Tries)| {
+            let pod = pods.get(&spec.blueprint.role_of(index, Attempt(tries.attempt.0 - 1)));
+            match pod.map(|pod| (pod, progress(pod, template.role()))) {
+                // A rerun has no backoff.
+                Some((_, Progress::Ended(end))) if end.is_success() => None,
+                Some((pod, Progress::Ended(_))) => {
+                    let since = ended_at(pod, template.role()).unwrap_or(now);
+                    Some((index, spec.policy.not_before(since, seed, index, Tries::default(), tries)))
+                }
+                _ => until.map(|until| (index, until)),
+            }
         };
-        let tries = self.items.all_tries().iter();
-        let retries: Vec<Index> =
-            tries.filter(|(index, tries)| !remains(*index, tries.attempt)).map(|(index, _)| index).collect();
-        for index in retries {
+        let holds: Vec<(Index, Time)> = self.items.all_tries().iter().filter_map(held_until).collect();
+        for (index, until) in holds {
             self.items.hold(index, until);
         }
     }

@@ -265,9 +265,10 @@ impl Task {
         // Though it may have been resumed since.
         let suspended =
             seen.status.phase == Some(TaskPhase::Suspended) && self.mutable.suspend_policy == SuspendPolicy::Stop;
+        let seed = self.seed;
         if let Some(run) = self.active_mut() {
             run.expect_missing(poll.now, suspended);
-            run.hold_retries(pods);
+            run.hold_retries(poll.now, seed, pods);
         }
     }
 

@@ -130,6 +130,7 @@ fn after_a_restart_a_retry_waits_for_late_creates_unless_the_pod_before_it_keeps
     story.ends(1, 1, 1);
     assert!(lines(&story.plan(1_000), "create").is_empty(), "they back off");
     story.restart([Story::ended(0, 1, 1)]);
+    assert!(lines(&story.plan(0), "create").is_empty(), "an operator that is new lets them back off, too");
     assert_eq!(lines(&story.plan(1_000), "create"), ["create ns/t-0-2"]);
     assert_eq!(lines(&story.plan(80_000), "create"), ["create ns/t-1-2"]);
 }
