@@ -22,15 +22,20 @@ pub struct Caches {
 }
 
 impl Caches {
-    pub fn put(&mut self, cache: &CacheId, entries: &[Entry]) {
+    /// Answers what was never there before: what was lost comes back at a time of which nobody is told.
+    pub fn put(&mut self, cache: &CacheId, entries: &[Entry]) -> Vec<Key> {
         let known = self.entries.entry(cache.clone()).or_default();
+        let mut new = Vec::new();
         for entry in entries {
             match known.iter_mut().find(|old| old.key == entry.key) {
                 Some(old) => *old = entry.clone(),
                 None => known.push(entry.clone()),
             }
-            self.history.insert((entry.key, entry.line.clone()));
+            if self.history.insert((entry.key, entry.line.clone())) {
+                new.push(entry.key);
+            }
         }
+        new
     }
 
     pub fn find(&self, lookup: &CacheLookup) -> CacheLookupOutcome {

@@ -178,7 +178,11 @@ impl World {
                 self.say(|| format!("{key} is being deleted"));
                 self.operator.task_events.push_back(Event::Task(Box::new(task)));
             }
-            19 => self.caches.lose(&mut self.random),
+            19 => {
+                self.caches.lose(&mut self.random);
+                // What a look-up finds that has begun is not known any more.
+                self.operator.known.cached.clear();
+            }
             _ => {}
         }
     }

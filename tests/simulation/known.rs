@@ -4,7 +4,7 @@
 use crate::names::pod_key;
 use std::collections::{BTreeMap, BTreeSet};
 
-use maptask::core::cache::{CacheId, Entry, Key};
+use maptask::core::cache::{CacheId, Key};
 use maptask::core::ids::{TaskKey, Time};
 use maptask::core::pods::indeterminate::INDETERMINATE_MILLIS;
 use maptask::core::port::{Answer, CacheLookupOutcome, Create, CreateOutcome, Event, PodId, TaskSeen, WriteOutcome};
@@ -91,8 +91,8 @@ impl Known {
     }
 
     /// A write of a task with `serialize` has put this into a cache.
-    pub fn put(&mut self, uid: &str, cache: &CacheId, entries: &[Entry]) {
-        self.caching.insert(uid.to_owned(), entries.iter().map(|entry| (cache.clone(), entry.key)).collect());
+    pub fn put(&mut self, uid: &str, cache: &CacheId, keys: Vec<Key>) {
+        self.caching.insert(uid.to_owned(), keys.into_iter().map(|key| (cache.clone(), key)).collect());
     }
 
     fn task(&mut self, now: Time, task: &TaskSeen) {

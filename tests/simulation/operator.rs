@@ -274,10 +274,10 @@ impl World {
             if self.random.chance(self.faults.refused) {
                 uncached = Some("no".to_owned());
             } else {
-                self.caches.put(cache, entries);
+                let new = self.caches.put(cache, entries);
                 let has_claims = |task: &TaskSeen| task.spec.cache.as_ref().is_some_and(|cache| cache.serialize);
                 if self.tasks.get(&write.key).is_some_and(has_claims) {
-                    self.operator.known.put(&write.uid, cache, entries);
+                    self.operator.known.put(&write.uid, cache, new);
                 }
             }
         }

@@ -202,7 +202,9 @@ impl World {
             let is_settled = self.operator.fleet.task(&task.key).is_some_and(Task::is_settled);
             let expires = task.spec.ttl_seconds_after_finished.is_some() && !waits;
             let has_ended = task.status.phase.is_some_and(maptask::api::TaskPhase::is_terminal);
-            has_ended && (done || waits) && is_settled && !(expires || task.deleting)
+            // An operator that has just started may have yet to take a note back.
+            let is_noted = task.status.waiting.is_some();
+            has_ended && !is_noted && (done || waits) && is_settled && !(expires || task.deleting)
         };
         self.tasks.values().all(over)
             && self.pods.values().all(|pod| pod.life == Life::Ended && self.owner_is_there(pod))

@@ -140,9 +140,8 @@ impl Task {
     pub fn claim_assigned(&self, claims: &mut Claims, task: &TaskKey) {
         let Some(run) = self.map() else { return };
         let items = &run.spec().blueprint.items;
-        let Some(keys) = run.spec().serialized().filter(|_| self.reduction.is_none() && items.is_known()) else {
-            return;
-        };
+        // Also while the reduce runs: it may have begun before the last results were stored.
+        let Some(keys) = run.spec().serialized().filter(|_| items.is_known()) else { return };
         for index in run.items().claimants().filter(|index| !claims.holds(task, *index)).collect::<Vec<_>>() {
             // Two may run after a restart; the first one is waited for.
             drop(claims.take(&keys.id, keys.key(&items.get(index)), (task, index)));
