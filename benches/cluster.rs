@@ -115,7 +115,7 @@ impl Cluster {
         self.fleet.handle_event(self.now, event);
     }
 
-    /// The time goes on.
+    /// Lets this many milliseconds of the core's time pass.
     pub fn wait(&mut self, millis: u64) {
         self.now = self.now.plus_millis(millis);
     }

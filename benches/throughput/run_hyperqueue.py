@@ -1,4 +1,5 @@
-"""How long does HyperQueue take for so many runs of a program on this machine? Its server and one worker, by its Python API.
+"""Measures how long HyperQueue takes to run a program ITEMS times on this machine: its server and one worker, by its
+Python API.
 
 run_hyperqueue.py ITEMS CORES PROGRAM prints seconds.
 The client asks once a second whether all are done: up to a second is its own.
