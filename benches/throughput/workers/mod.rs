@@ -142,7 +142,8 @@ async fn million(bench: &mut Bench, shape: &str, plan: Plan, cpu: &str) {
     rows.add(plan.run(bench).await);
     let ours = plan.name();
     let minutes = rows.median(&ours, RATE).map(|rate| MILLION as f64 / rate / 60.0);
-    let what = if plan.items == MILLION { "minutes from apply to the end" } else { "minutes for a million at this rate" };
+    let what =
+        if plan.items == MILLION { "minutes from apply to the end" } else { "minutes for a million at this rate" };
     let mut goals = goal(what, minutes, "under 20");
     goals += &goal("operator's memory at most, MB", rows.median(&ours, MEMORY), "under 200");
     goals += &goal("status at the end, KB", rows.median(&ours, STATUS).map(|bytes| bytes / 1e3), "under 500");

@@ -13,6 +13,9 @@ use crate::core::pod::WorkerSpec;
 use crate::core::run::Run;
 use crate::core::workers::Worker;
 
+/// One worker in this number at most is fresh, or on its way, for items that have to run alone: the others work.
+const FRESH_OF: usize = 4;
+
 /// What an item needs of its worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Need {
@@ -275,9 +278,8 @@ impl Run {
         let Some(workers) = &self.workers else { return };
         let plain = Some(Need::NOTHING).filter(|need| ready.contains(&need.memory));
         let is_unserved = |need: &Need| {
-            let standing = standings.get(&need.memory).copied().unwrap_or_default();
-            let served = if need.fresh { standing.fresh > 0 } else { standing.staying > 0 };
-            !(served || has_room && standing.is_short())
+            let is_coming = has_room && standings.get(&need.memory).is_some_and(|standing| standing.is_short());
+            !is_coming && !is_served(*need, &workers.sizes, &standings)
         };
         let unserved = workers.sizes.aside.keys().copied().chain(plain).find(is_unserved);
         let is_short = standings.values().any(|standing| standing.is_short());
@@ -303,6 +305,17 @@ impl Run {
             workers.table.stop(role, "items wait for another kind of worker");
         }
     }
+}
+
+/// Whether there are enough workers that can take items with this need.
+fn is_served(need: Need, sizes: &Sizes, standings: &BTreeMap<Raises, Standing>) -> bool {
+    let standing = standings.get(&need.memory).copied().unwrap_or_default();
+    if !need.fresh {
+        return standing.staying > 0;
+    }
+    let waiting = sizes.aside.get(&need).map_or(0, BTreeSet::len);
+    let staying: usize = standings.values().map(|standing| standing.staying).sum();
+    standing.fresh >= waiting.min((staying / FRESH_OF).max(1))
 }
 
 /// The worker to end for one that meets the need: one that has nothing to do, else one that any item can replace. Those

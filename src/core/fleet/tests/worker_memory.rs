@@ -52,6 +52,22 @@ fn an_item_that_is_short_of_memory_in_a_used_worker_runs_in_a_fresh_one_before_i
 }
 
 #[test]
+fn fresh_workers_for_items_that_have_to_run_alone_come_side_by_side_a_quarter_of_all_at_a_time() {
+    let mut crew = Crew::new(&task(&json!({ "items": { "count": 20 }, "concurrency": 8, "workers": {} })));
+    (0..8).for_each(|index| crew.ends(index + 1, index, good()));
+    crew.stuck.extend(9..=12);
+    (8..12).for_each(|index| crew.ends(index - 7, index, short()));
+    let stopped = |crew: &Crew| crew.workers.values().filter(|worker| worker.stop.as_deref() == KIND).count();
+    assert_eq!(stopped(&crew), 2, "the others work");
+    crew.stuck.clear();
+    crew.rounds(12);
+    // The operator allows no more than 10 pods.
+    (1..=2).for_each(|number| crew.ends(number, number + 15, good()));
+    let alone: Vec<_> = crew.running().into_iter().filter(|(number, _)| *number > 8).collect();
+    assert_eq!(alone, [(9, vec![(8, 2)]), (10, vec![(9, 2)]), (11, vec![(10, 2)]), (12, vec![(11, 2)])]);
+}
+
+#[test]
 fn an_item_whose_memory_was_raised_runs_in_a_worker_of_that_size() {
     let mut crew = raised();
     assert_eq!((crew.tries(1), crew.running()), ((3, 1, 1), BTreeMap::from([(3, vec![(1, 3)])])));
