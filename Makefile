@@ -6,7 +6,7 @@
 export CLUSTER ?= local
 CARGO ?= cargo
 
-.PHONY: help bench cli demo test lint test-unit test-simulation test-mutants mutants test-cluster test-faults soak cluster clean-cluster install image crds
+.PHONY: help bench cli demo test lint test-unit test-simulation test-mutants mutants test-cluster test-faults soak cluster clean-cluster install image crds manifests
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 18
@@ -72,6 +72,7 @@ cli: ## build kubectl-maptask as a static binary, with an archive and a manifest
 	@scripts/cli.sh
 
 crds: ## generate the CRD into crds/ and the chart
-	$(CARGO) run --quiet --locked --bin maptask-operator -- crd > target/maptasks.yaml
-	cp target/maptasks.yaml crds/maptasks.yaml
-	cp target/maptasks.yaml charts/maptask-operator/crds/maptasks.yaml
+	@scripts/crds.sh
+
+manifests: ## generate install.yaml and the chart's README from the chart
+	@scripts/manifests.sh

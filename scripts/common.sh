@@ -51,6 +51,37 @@ install_package() {
     die "$1 can't be installed: apt-get install $1"
 }
 
+# needs_chart_tools: helm and kubectl of the local cluster, and what scripts/tools names, in target/tools/bin; sets HELM and KUBECTL.
+needs_chart_tools() {
+  local stamp=$ROOT/target/tools/chart.stamp wanted
+  cluster/cluster.sh tools
+  HELM=$ROOT/target/cluster/bin/helm KUBECTL=$ROOT/target/cluster/bin/kubectl
+  wanted=$(cat scripts/tools/go.mod scripts/tools/go.sum | sha256sum)
+  [[ $(cat "$stamp" 2>/dev/null) != "$wanted" ]] || return 0
+  say "building helm-docs and helm-unittest with Go: a minute and a half of CPU, once"
+  mkdir -p "$ROOT/target/tools/bin"
+  (cd scripts/tools && GOBIN=$ROOT/target/tools/bin go install tool) >"$ROOT/target/chart-tools.log" 2>&1 ||
+    die "the tools of scripts/tools can't be built: see target/chart-tools.log"
+  echo "$wanted" >"$stamp"
+}
+
+# needs_prometheus: promtool and prometheus; sets PROMTOOL and PROMETHEUS. Unpacked from Debian's package and not installed,
+# since that would start a server. promtool alone takes five minutes to build.
+needs_prometheus() {
+  local folder=$ROOT/target/tools/prometheus
+  PROMTOOL=$folder/usr/bin/promtool PROMETHEUS=$folder/usr/bin/prometheus
+  export PROMETHEUS
+  [[ ! -x $PROMTOOL || ! -x $PROMETHEUS ]] || return 0
+  command -v apt-get >/dev/null || die "apt-get is missing: unpack Debian's package prometheus into $folder"
+  say "unpacking Debian's package prometheus into target/tools: 20 MB, once"
+  rm -rf "$folder.new"
+  mkdir -p "$folder.new"
+  (cd "$folder.new" && { ((EUID != 0)) || apt-get update; } && apt-get download prometheus && dpkg -x prometheus_*.deb .) \
+    >"$ROOT/target/prometheus.log" 2>&1 || die "no package prometheus: see target/prometheus.log"
+  rm -rf "$folder"
+  mv "$folder.new" "$folder"
+}
+
 # load_image NAME PACKAGE: built, and where the local cluster's node finds it. A cluster that is given pulls what was pushed.
 load_image() {
   [[ $CLUSTER == local ]] || return 0

@@ -17,9 +17,8 @@ else
 fi
 if [[ -n ${CHART_VALUES:-} ]]; then settings+=(--values "$CHART_VALUES"); fi
 say "installing the chart into namespace $NAMESPACE"
-# Helm installs a chart's CRD once and never changes it; an upgrade is by hand.
-"$KUBECTL" apply --server-side --force-conflicts -f crds/maptasks.yaml >/dev/null
+# A CRD that belongs to no release, such as one that kubectl has applied, becomes this release's.
 "$HELM" upgrade --install maptask-operator charts/maptask-operator --namespace "$NAMESPACE" --create-namespace \
-  --wait --timeout 3m "${settings[@]}" >/dev/null ||
+  --take-ownership --force-conflicts --wait --timeout 3m "${settings[@]}" >/dev/null ||
   { "$KUBECTL" -n "$NAMESPACE" describe pods >&2; die "the operator does not get ready"; }
 say "the operator is ready"

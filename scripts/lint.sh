@@ -33,28 +33,9 @@ else
   say "no advisory database is on this machine: advisories were not checked (target/tools/bin/cargo-deny fetch db)"
 fi
 say "CRD as generated"
-mkdir -p target
-cargo run --quiet --locked --bin maptask-operator -- crd >target/maptasks.yaml
-for copy in crds/maptasks.yaml charts/maptask-operator/crds/maptasks.yaml; do
-  diff -u "$copy" target/maptasks.yaml || die "$copy is not what src/api says: run 'make crds'"
-done
+LABEL=lint scripts/crds.sh --check
 say "chart"
-LABEL=lint cluster/cluster.sh tools
-helm=target/cluster/bin/helm
-"$helm" lint --quiet --strict charts/maptask-operator
-for values in "" watchNamespace=a hostNetwork=true,replicas=2 leaderElection.enabled=false,metricsService.enabled=true dashboard.enabled=true,alerts.enabled=true \
-  workers.enabled=false workers.tls.secretName=own workers.url=https://10.0.0.1:9443; do
-  "$helm" template release charts/maptask-operator --set "$values" >/dev/null
-done
-for values in maxPods=0 podsPerSecond=-1 unknown=1 logFormat=xml watchNamespace=Bad_Name replicas=2,leaderElection.enabled=false port=8443 workers.url=http://a; do
-  if "$helm" template release charts/maptask-operator --set "$values" >/dev/null 2>&1; then die "the chart accepts $values"; fi
-done
-# Every metric that the chart uses exists.
-for metric in $("$helm" template release charts/maptask-operator --set dashboard.enabled=true,alerts.enabled=true |
-  grep -o 'maptask_[a-z_]*' | sed -E 's/^maptask_//; s/_(total|bucket)$//' | sort -u); do
-  grep -q "\"$metric\"" src/serve/metrics.rs || die "the chart asks for the metric $metric, which src/serve/metrics.rs does not have"
-  grep -q "\`maptask_$metric" docs/metrics.md || die "docs/metrics.md does not describe maptask_$metric"
-done
+LABEL=lint scripts/chart.sh
 say "statements of docs/behaviour.md"
 LABEL=lint scripts/statements.sh
 say "prose"

@@ -13,6 +13,7 @@ cargo build --quiet --locked --package maptask-cli
 KUBECTL_MAPTASK=$(realpath "${CARGO_TARGET_DIR:-target}")/debug/kubectl-maptask
 export KUBECTL_MAPTASK
 needs_browser
+needs_prometheus
 say "running the tests on the cluster"
 cargo test --quiet --locked --test cluster -- --ignored --test-threads 4 "$@"
 

@@ -27,14 +27,59 @@ pub enum Command {
     Run,
     /// Print the CustomResourceDefinition as YAML.
     Crd,
+    /// Run a task of two items in a namespace that the operator watches, and delete it.
+    SelfTest(SelfTestArgs),
+}
+
+/// Options of the self-test.
+#[derive(Clone, Debug, Args)]
+pub struct SelfTestArgs {
+    /// Namespace of the task.
+    #[arg(long = "in", env = "POD_NAMESPACE", default_value = "default")]
+    pub within: String,
+    /// Secrets for pulling the image, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    pub pull_secrets: Vec<String>,
+    /// Image of its pods, which has this program.
+    #[arg(long, default_value = concat!("maptask-operator:", env!("CARGO_PKG_VERSION")))]
+    pub image: String,
+    /// When that image is pulled: `Always`, `IfNotPresent` or `Never`.
+    #[arg(long, default_value = "IfNotPresent")]
+    pub pull_policy: String,
+    /// Seconds until it fails.
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub seconds: u32,
+}
+
+/// Most namespaces: each has two watches of its own.
+const MAX_NAMESPACES: usize = 100;
+
+/// The namespaces to watch; none: all of the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Namespaces(pub Vec<String>);
+
+impl Namespaces {
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut names: Vec<String> =
+            text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+        names.sort();
+        names.dedup();
+        if names.len() > MAX_NAMESPACES {
+            let count = names.len();
+            return Err(format!(
+                "{count} namespaces, at most {MAX_NAMESPACES} are allowed: watch all with an empty value"
+            ));
+        }
+        Ok(Self(names))
+    }
 }
 
 /// Options of the operator.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
-    /// Namespace to watch; empty: all namespaces.
-    #[arg(long, env = "MAPTASK_NAMESPACE", default_value = "", global = true)]
-    pub namespace: String,
+    /// Namespaces to watch, separated by commas; empty: all namespaces.
+    #[arg(long = "namespace", env = "MAPTASK_NAMESPACE", default_value = "", value_parser = Namespaces::parse, global = true)]
+    pub namespaces: Namespaces,
     /// Most items in flight at once, over all tasks.
     #[arg(long, env = "MAPTASK_MAX_PODS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..), global = true)]
     pub max_pods: u32,
@@ -97,5 +142,20 @@ impl RunArgs {
             max_kept_pods: self.max_kept_pods as usize,
             ..Limits::DEFAULT
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces_are_a_list_in_which_each_counts_once() {
+        let parsed = |text: &str| Namespaces::parse(text).map(|names| names.0.join(" "));
+        assert_eq!(parsed(""), Ok(String::new()));
+        assert_eq!(parsed("b, a,b,"), Ok("a b".to_owned()));
+        let many = (0..101).map(|n| format!("n{n}")).collect::<Vec<_>>().join(",");
+        let error = parsed(&many).unwrap_err();
+        assert!(error.starts_with("101 namespaces, at most 100"), "{error}");
     }
 }

@@ -7,6 +7,7 @@
 //! - [`watch`] turns the API server's watches into events of the core.
 //! - [`apply`] carries plans out, and brings the answers back.
 //! - [`serve`] tells about the operator: metrics, health, logs, Kubernetes Events.
+//! - [`self_test`] runs a task and says whether the installation works.
 //! - [`operator`] is the loop that connects them; [`lease`] says which replica runs it.
 
 pub mod api;
@@ -18,6 +19,7 @@ mod fake_api;
 pub mod lease;
 pub mod operator;
 pub mod plain;
+pub mod self_test;
 pub mod serve;
 pub mod text;
 pub mod watch;

@@ -1,4 +1,4 @@
-//! Starts the operator, or prints its CRD.
+//! Starts the operator, prints its CRD, or tests an installation.
 
 use clap::Parser;
 use maptask::args::{Cli, Command};
@@ -11,9 +11,16 @@ use tokio_util::sync::CancellationToken;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let Cli { command, run } = Cli::parse();
-    if let Some(Command::Crd) = command {
-        print!("{}", serde_yaml::to_string(&maptask::api::crd())?);
-        return Ok(());
+    match command {
+        Some(Command::Crd) => {
+            print!("{}", serde_yaml::to_string(&maptask::api::crd())?);
+            return Ok(());
+        }
+        Some(Command::SelfTest(args)) => {
+            println!("{}", maptask::self_test::run(&args).await?);
+            return Ok(());
+        }
+        Some(Command::Run) | None => {}
     }
     logs::start(run.log_format, &run.log_level)?;
     let stop = CancellationToken::new();

@@ -4,12 +4,10 @@ use std::io::ErrorKind::NotFound;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kube::config::{InferConfigError, KubeconfigError};
-use kube::runtime::watcher;
-use kube::{Api, Client, Config};
+use kube::{Client, Config};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::labels;
 use crate::apply::{ANSWERS, Apply, Home, Stores};
 use crate::args::RunArgs;
 use crate::core::fleet::Fleet;
@@ -22,8 +20,6 @@ use crate::serve::exchange::{ExchangeError, ExchangeServer};
 use crate::serve::health::{self, Health, ServeError};
 use crate::serve::metrics::Metrics;
 use crate::watch;
-use crate::watch::pods::LeanPod;
-use crate::watch::tasks::GuardedTask;
 
 /// Events and answers within this time are planned for together.
 const GATHER: Duration = Duration::from_millis(10);
@@ -167,7 +163,7 @@ impl Work<'_> {
     ) -> Result<(), RunError> {
         let (events_in, mut events) = mpsc::channel(watch::QUEUE);
         let (answers_in, mut answers) = mpsc::channel(ANSWERS);
-        let watches = self.start_watches(&watching, &events_in, &stop);
+        let watches = watch::start(&watching, &self.args.namespaces.0, watch::config(self.minor), &events_in, &stop);
         let recorder = Events::new(watching, self.args.identity.clone());
         let stores = Stores::in_config_maps(&working, u64::from(self.args.cache_megabytes) << 20);
         let (image, pull_policy) = (self.args.worker_image.clone(), self.args.worker_pull_policy.clone());
@@ -234,36 +230,9 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn start_watches(
-        &self,
-        client: &Client,
-        events: &mpsc::Sender<Event>,
-        stop: &CancellationToken,
-    ) -> [AbortOnDrop; 2] {
-        let config = watch::config(self.minor);
-        let pods_config = config.clone().labels(labels::NAME);
-        let (tasks, pods): (Api<GuardedTask>, Api<LeanPod>) = match self.args.namespace.as_str() {
-            "" => (Api::all(client.clone()), Api::all(client.clone())),
-            namespace => (Api::namespaced(client.clone(), namespace), Api::namespaced(client.clone(), namespace)),
-        };
-        let tasks =
-            watch::forward("maptasks", watcher(tasks, config), watch::tasks::translate, events.clone(), stop.clone());
-        let pods =
-            watch::forward("pods", watcher(pods, pods_config), watch::pods::translate, events.clone(), stop.clone());
-        [AbortOnDrop(tokio::spawn(tasks)), AbortOnDrop(tokio::spawn(pods))]
-    }
-
     fn event(&self, fleet: &mut Fleet, now: Time, event: Event) {
         self.metrics.watched();
         fleet.handle_event(now, event);
-    }
-}
-
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

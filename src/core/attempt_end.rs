@@ -185,6 +185,21 @@ impl From<PodEnd> for AttemptOutcome {
 }
 
 impl OutcomeCategory {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Failed,
+        Self::OutOfMemory,
+        Self::Deadline,
+        Self::ResultTooLarge,
+        Self::NeverStarted,
+        Self::Refused,
+        Self::Rejected,
+        Self::Evicted,
+        Self::Preempted,
+        Self::NodeLost,
+        Self::Deleted,
+    ];
+
     /// The word as it stands in spec and status.
     pub fn as_str(self) -> &'static str {
         match self {

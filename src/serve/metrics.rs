@@ -11,12 +11,22 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::exchange::ExchangeMetrics;
-use crate::api::MapTaskStatus;
+use crate::api::{MapTaskStatus, OutcomeCategory};
 use crate::core::fleet::Gauges;
 use crate::core::phases::ItemPhase;
 use crate::core::port::{CreateOutcome, DeleteOutcome, WriteOutcome};
 
 type Label = [(&'static str, &'static str); 1];
+
+/// Phases of tasks.
+const TASK_PHASES: [&str; 6] = ["Pending", "Running", "Suspended", "Reducing", "Succeeded", "Failed"];
+/// How a create ends.
+const CREATES: [&str; 9] =
+    ["created", "name_taken", "quota", "throttled", "unclear", "contended", "failed", "refused", "invalid"];
+/// How a delete ends.
+const DELETES: [&str; 3] = ["taken", "failed", "changed"];
+/// How a status write ends.
+const WRITES: [&str; 5] = ["written", "conflict", "gone", "damaged", "failed"];
 
 /// All metrics of the operator.
 #[derive(Clone)]
@@ -25,6 +35,7 @@ pub struct Metrics {
     tasks: Family<Label, Gauge>,
     attempts: Family<Label, Counter>,
     items: Family<Label, Gauge>,
+    suspended: Gauge,
     window: Gauge,
     held: Gauge,
     held_tasks: Gauge,
@@ -48,6 +59,7 @@ impl Default for Metrics {
             tasks: Family::default(),
             attempts: Family::default(),
             items: Family::default(),
+            suspended: Gauge::default(),
             window: Gauge::default(),
             held: Gauge::default(),
             held_tasks: Gauge::default(),
@@ -67,6 +79,7 @@ impl Default for Metrics {
         r.register("tasks", "MapTasks by phase", metrics.tasks.clone());
         r.register("item_attempts", "Ended attempts by outcome", metrics.attempts.clone());
         r.register("items", "Items of the MapTasks that have not ended, by phase", metrics.items.clone());
+        r.register("suspended_items", "Pending items of suspended MapTasks", metrics.suspended.clone());
         r.register("create_window", "Pod creates that may be in progress at once", metrics.window.clone());
         r.register("held_namespaces", "Namespaces whose quota is used up", metrics.held.clone());
         r.register(
@@ -87,11 +100,31 @@ impl Default for Metrics {
         r.register("leader", "1 while this instance holds the lease", metrics.leader.clone());
         r.register("watch_events", "Events received from the watches", metrics.watch_events.clone());
         metrics.exchange.register(r);
+        metrics.announce();
         Self { registry: Arc::new(Mutex::new(registry)), ..metrics }
     }
 }
 
 impl Metrics {
+    /// Makes every series at 0: the rate of a counter that appears with its first event misses that event, and an alert
+    /// on it can't fire.
+    fn announce(&self) {
+        for phase in TASK_PHASES {
+            drop(self.tasks.get_or_create(&[("phase", phase)]));
+        }
+        for phase in ItemPhase::ALL.map(ItemPhase::as_str) {
+            drop(self.items.get_or_create(&[("phase", phase)]));
+        }
+        for (family, outcomes) in [(&self.creates, &CREATES[..]), (&self.deletes, &DELETES), (&self.writes, &WRITES)] {
+            for outcome in outcomes {
+                drop(family.get_or_create(&[("outcome", *outcome)]));
+            }
+        }
+        for outcome in OutcomeCategory::ALL.map(OutcomeCategory::as_str).into_iter().chain(["Succeeded", "Stopped"]) {
+            drop(self.attempts.get_or_create(&[("outcome", outcome)]));
+        }
+    }
+
     /// Counts a create.
     pub fn created(&self, outcome: &CreateOutcome) {
         let outcome = match outcome {
@@ -150,7 +183,7 @@ impl Metrics {
 
     /// Takes over the numbers of the fleet.
     pub fn set(&self, gauges: &Gauges) {
-        for phase in ["Pending", "Running", "Suspended", "Reducing", "Succeeded", "Failed"] {
+        for phase in TASK_PHASES {
             let tasks = gauges.tasks.get(phase).copied().unwrap_or(0);
             self.tasks.get_or_create(&[("phase", phase)]).set(i64::try_from(tasks).unwrap_or(i64::MAX));
         }
@@ -159,6 +192,7 @@ impl Metrics {
             let items = gauges.items.get(phase).copied().unwrap_or(0);
             self.items.get_or_create(&[("phase", phase)]).set(number(items));
         }
+        self.suspended.set(number(gauges.suspended_items));
         self.window.set(i64::from(gauges.window.0));
         self.held.set(number(gauges.held_namespaces));
         self.held_tasks.set(number(gauges.held_tasks));
@@ -180,3 +214,7 @@ impl Metrics {
         text
     }
 }
+
+#[cfg(test)]
+#[path = "metrics_tests.rs"]
+mod tests;

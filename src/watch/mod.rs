@@ -1,13 +1,17 @@
 //! From the API server's watches to events of the core.
 
+mod joint;
+mod namespaces;
 pub mod pods;
 pub mod tasks;
 
 use futures::{Stream, StreamExt};
 use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::labels;
 use crate::core::port::Event;
 use crate::plain::plain;
 
@@ -22,6 +26,36 @@ pub fn config(server_minor: u32) -> watcher::Config {
     if server_minor >= 34 { config.streaming_lists() } else { config }
 }
 
+/// Ends a watch when it is dropped.
+pub(crate) struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Watches tasks and pods, of these namespaces or, if there are none, of the whole cluster.
+pub(crate) fn start(
+    client: &Client,
+    namespaces: &[String],
+    config: watcher::Config,
+    events: &mpsc::Sender<Event>,
+    stop: &CancellationToken,
+) -> Vec<AbortOnDrop> {
+    if !namespaces.is_empty() {
+        let watch = namespaces::watch(client.clone(), namespaces.to_vec(), config, events.clone(), stop.clone());
+        return vec![AbortOnDrop(tokio::spawn(watch))];
+    }
+    let all: Api<pods::LeanPod> = Api::all(client.clone());
+    let watch = watcher(all, config.clone().labels(labels::NAME)).default_backoff();
+    let pods = forward("pods", watch, pods::translate, events.clone(), stop.clone());
+    let all: Api<tasks::GuardedTask> = Api::all(client.clone());
+    let watch = watcher(all, config).default_backoff();
+    let tasks = forward("maptasks", watch, tasks::translate, events.clone(), stop.clone());
+    vec![AbortOnDrop(tokio::spawn(tasks)), AbortOnDrop(tokio::spawn(pods))]
+}
+
 /// Passes a watch on as events, until it is stopped or nobody listens.
 pub(crate) async fn forward<K>(
     what: &'static str,
@@ -32,7 +66,6 @@ pub(crate) async fn forward<K>(
 ) where
     K: Send + 'static,
 {
-    let stream = stream.default_backoff();
     let mut stream = std::pin::pin!(stream);
     loop {
         let item = tokio::select! {

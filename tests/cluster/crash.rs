@@ -11,13 +11,13 @@ use crate::alone;
 use crate::kubectl::{Namespace, fake_task, program};
 
 /// Every pod that was ever seen in a namespace: name to UIDs.
-struct Witness {
+pub struct Witness {
     watch: Child,
     seen: Arc<Mutex<BTreeMap<String, Vec<String>>>>,
 }
 
 impl Witness {
-    fn new(namespace: &Namespace) -> Self {
+    pub fn new(namespace: &Namespace) -> Self {
         let mut command = program("kubectl", "KUBECTL");
         let columns = "custom-columns=N:.metadata.name,U:.metadata.uid";
         command.args(["-n", &namespace.0, "get", "pods", "--watch", "--no-headers", "-o", columns]);
@@ -39,7 +39,7 @@ impl Witness {
     }
 
     /// Asserts that each of `count` items had exactly one pod, its first attempt, made once.
-    fn each_item_ran_once(&self, task: &str, count: usize) {
+    pub fn each_item_ran_once(&self, task: &str, count: usize) {
         let seen = self.seen.lock().unwrap();
         for index in 0..count {
             let name = format!("{task}-{index}-1");
@@ -62,7 +62,7 @@ impl Drop for Witness {
 }
 
 /// The installed operator's processes on this machine: those of its name that run in a container.
-fn operators() -> Vec<String> {
+pub fn operators() -> Vec<String> {
     let dirs = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let pids = dirs.filter_map(|dir| dir.file_name().into_string().ok()).filter(|name| name.parse::<u32>().is_ok());
     pids.filter(|pid| {

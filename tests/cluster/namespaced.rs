@@ -3,35 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::alone;
-use crate::kubectl::{Namespace, kubectl, program, real_task, run};
-
-fn helm(input: &str, args: &[&str]) -> String {
-    let (good, text) = run(program("helm", "HELM"), input, args);
-    assert!(good, "helm {args:?}: {text}");
-    text
-}
-
-/// The operator of the whole cluster, away as long as this lives.
-struct Away(String);
-
-impl Away {
-    fn new() -> Self {
-        let label = "app.kubernetes.io/name=maptask-operator";
-        let all = kubectl(&["get", "deployments", "--all-namespaces", "-l", label, "-o", "json"]);
-        let all: Value = serde_json::from_str(&all).unwrap();
-        let namespace = all["items"][0]["metadata"]["namespace"].as_str().unwrap().to_owned();
-        kubectl(&["-n", &namespace, "scale", "deployment", "maptask-operator", "--replicas=0"]);
-        kubectl(&["-n", &namespace, "wait", "pod", "-l", label, "--for=delete", "--timeout=60s"]);
-        Self(namespace)
-    }
-}
-
-impl Drop for Away {
-    fn drop(&mut self) {
-        kubectl(&["-n", &self.0, "scale", "deployment", "maptask-operator", "--replicas=1"]);
-        kubectl(&["-n", &self.0, "rollout", "status", "deployment", "maptask-operator", "--timeout=60s"]);
-    }
-}
+use crate::kubectl::{Namespace, kubectl, real_task};
+use crate::release::{Away, CHART, Release};
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
@@ -39,11 +12,8 @@ fn an_operator_of_one_namespace_needs_no_rights_elsewhere() {
     let _alone = alone();
     let (team, others) = (Namespace::new("team"), Namespace::new("others"));
     let away = Away::new();
-    let values = helm("", &["get", "values", "maptask-operator", "-n", &away.0, "-o", "json"]);
-    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/maptask-operator");
-    let only = format!("watchNamespace={}", team.0);
-    let install = ["install", "team", chart, "-n", &team.0, "-f", "-", "--set", &only, "--wait", "--timeout", "1m"];
-    helm(&values, &install);
+    let only = format!("crds.enabled=false,watchNamespaces={{{}}}", team.0);
+    let release = Release::install("team", &team, &away, CHART, &["--set", &only]);
     let rights = kubectl(&["get", "clusterrolebindings", "-o", "name"]);
     // Tokens of workers belong to no namespace.
     let of_team: Vec<&str> = rights.lines().filter(|line| line.contains(&team.0)).collect();
@@ -66,7 +36,7 @@ fn an_operator_of_one_namespace_needs_no_rights_elsewhere() {
     assert_eq!((&status["phase"], &status["result"]), (&json!("Succeeded"), &json!("\"a\"\n\"b\"")), "{status}");
     team.wait("event", || team.kubectl(&["get", "events"]).contains("Succeeded").then_some(()));
     assert_eq!(others.status("t")["conditions"], Value::Null, "another namespace is none of its business");
-    helm("", &["uninstall", "team", "-n", &team.0, "--wait", "--timeout", "1m"]);
+    drop(release);
     drop(away);
     assert_eq!(others.wait_for_end("t")["phase"], "Succeeded");
 }

@@ -116,7 +116,11 @@ pub async fn crd(session: &Session) -> Check {
     let more = missing.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let text = format!("an older one, without {}{more}", named.join(", "));
-    Check::fail("CRD", text, "kubectl apply --server-side --force-conflicts -f crds/maptasks.yaml (Helm does not)")
+    Check::fail(
+        "CRD",
+        text,
+        "helm upgrade the operator, or kubectl apply --server-side --force-conflicts -f crds/maptasks.yaml",
+    )
 }
 
 /// Fields of spec and status that the cluster's description lacks.

@@ -2,6 +2,7 @@
 //! [`Fleet::poll_plan`] for what is to be done, [`Fleet::next_wake`] for when to ask again.
 
 mod fair_share;
+mod gauges;
 mod handle;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,6 @@ use crate::core::cache::claims::Claims;
 use crate::core::exchange_address::ExchangeAddress;
 use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::limits::Limits;
-use crate::core::phases::ItemPhase;
 use crate::core::pods::Pods;
 use crate::core::pods::retention::Keeping;
 use crate::core::port::TaskSeen;
@@ -20,6 +20,7 @@ use crate::core::queue::{Denial, Line, Queue};
 use crate::core::run::Startable;
 use crate::core::task::{PollContext, Task};
 
+pub use self::gauges::Gauges;
 use crate::core::port::{Action, Budget, Delete, Plan, Reply};
 
 /// Everything is looked at again this often, in milliseconds: heals what was missed.
@@ -82,25 +83,6 @@ impl TaskEntry {
     fn is_empty(&self) -> bool {
         self.task.is_none() && self.unloaded.is_none() && self.pods.is_empty()
     }
-}
-
-/// Numbers about the fleet, for metrics.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Gauges {
-    /// Tasks by phase.
-    pub tasks: BTreeMap<&'static str, u64>,
-    /// Items of the tasks that have not ended, by phase.
-    pub items: BTreeMap<&'static str, u64>,
-    /// Namespaces whose quota is used up.
-    pub held_namespaces: u64,
-    /// Tasks that are probed with one pod at a time, since their creates fail.
-    pub held_tasks: u64,
-    /// Creates that may be on their way, and that are.
-    pub window: (u32, u32),
-    /// Items found in a cache, since the start.
-    pub cached: u64,
-    /// Attempts ended, by category, since the start.
-    pub outcomes: BTreeMap<&'static str, u64>,
 }
 
 impl Fleet {
@@ -205,29 +187,6 @@ impl Fleet {
         let heal = self.healed.map_or(now, |last| last.plus_millis(HEAL_MILLIS));
         let task = self.wakes.first().map(|(time, _)| *time);
         [Some(heal), task, self.queue.next_wake(now)].into_iter().flatten().min()
-    }
-
-    /// Numbers about the fleet.
-    pub fn gauges(&self) -> Gauges {
-        let mut gauges = Gauges {
-            held_namespaces: self.queue.held() as u64,
-            held_tasks: self.queue.failing() as u64,
-            window: self.queue.window.size_and_use(),
-            cached: self.cached,
-            outcomes: self.outcomes.clone(),
-            ..Gauges::default()
-        };
-        for task in self.entries.values().filter_map(|entry| entry.task.as_ref()) {
-            *gauges.tasks.entry(task.phase().as_str()).or_default() += 1;
-            let Some(counts) = task.map().filter(|_| !task.phase().is_terminal()).map(|run| run.items().counts())
-            else {
-                continue;
-            };
-            for phase in ItemPhase::ALL {
-                *gauges.items.entry(phase.as_str()).or_default() += u64::from(counts.get(phase));
-            }
-        }
-        gauges
     }
 
     fn poll_context(&self, now: Time) -> PollContext {

@@ -8,6 +8,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+/// The statuses of docs/exchange.md that the operator itself answers with, and 500.
+const STATUSES: [u16; 11] = [200, 400, 401, 403, 404, 405, 408, 409, 413, 500, 503];
+/// How a review of a token ends.
+const REVIEWS: [&str; 4] = ["accepted", "rejected", "no_pod", "failed"];
+
 /// Numbers about the exchange with workers.
 #[derive(Clone, Default)]
 pub struct ExchangeMetrics {
@@ -31,6 +36,13 @@ impl ExchangeMetrics {
         );
         r.register("exchange_parked", "Requests of workers that wait for their answer", self.parked.clone());
         r.register("token_reviews", "Reviews of workers' tokens by outcome", self.reviews.clone());
+        // Every series at 0, as for the others.
+        for status in STATUSES {
+            drop(self.requests.get_or_create(&[("status", status)]));
+        }
+        for outcome in REVIEWS {
+            drop(self.reviews.get_or_create(&[("outcome", outcome)]));
+        }
     }
 
     pub(super) fn answered(&self, status: StatusCode) {

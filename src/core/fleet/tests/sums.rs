@@ -33,6 +33,7 @@ fn the_metrics_count_tasks_by_phase_items_and_endings() {
     );
     let items: Vec<(&str, u64)> = gauges.items.into_iter().filter(|(_, number)| *number > 0).collect();
     assert_eq!(items, [("Pending", 3 + 4 + 1), ("Running", 2)]);
+    assert_eq!(gauges.suspended_items, 4);
     assert_eq!((gauges.held_namespaces, gauges.held_tasks, gauges.outcomes.len()), (1, 0, 0));
     (0..25).for_each(|_| cluster.tick());
     let endings: Vec<(&str, u64)> = cluster.fleet.gauges().outcomes.into_iter().collect();
