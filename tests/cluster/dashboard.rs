@@ -108,13 +108,21 @@ fn each_panel_of_the_dashboard_shows_what_a_run_does() {
     let namespace = Namespace::new("dashboard");
     let prometheus = Prometheus::start();
     let say = "echo done >$MAPTASK_RESULT";
-    namespace.apply(&real_task("first", &json!({ "items": { "count": 3 }, "cache": { "version": "1" } }), say));
+    namespace.apply(&real_task(
+        "first",
+        &json!({ "items": { "count": 3 }, "cache": { "name": "all", "version": "1" } }),
+        say,
+    ));
     namespace.apply(&real_task("asleep", &json!({ "items": { "count": 3 }, "suspend": true }), say));
     let workers = json!({ "items": { "count": 300 }, "workers": { "slots": 2 }, "concurrency": 2 });
     namespace.apply(&real_task("workers", &workers, "sleep 0.2"));
     namespace.wait_for_end("first");
     namespace.wait("a first scrape", || (!prometheus.ask("maptask_leader").is_empty()).then_some(()));
-    namespace.apply(&real_task("again", &json!({ "items": { "count": 3 }, "cache": { "version": "1" } }), say));
+    namespace.apply(&real_task(
+        "again",
+        &json!({ "items": { "count": 3 }, "cache": { "name": "all", "version": "1" } }),
+        say,
+    ));
     let queries = queries();
     let (mut answered, mut shown) = (BTreeSet::new(), BTreeSet::new());
     let panels: BTreeSet<&String> = queries.iter().map(|(title, _)| title).collect();
