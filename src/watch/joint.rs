@@ -1,8 +1,8 @@
 //! Several watches of one kind, each of another namespace, as one.
 //!
-//! The core knows one list of a kind at a time: it begins, shows objects, and is complete. So all namespaces are listed
-//! together, and the list is complete when each of them is. If one watch has to list again after it has shown something,
-//! all others list again with it.
+//! The core knows one list of a kind at a time: it begins, shows objects, and is complete. So all namespaces are
+//! listed together, and the list is complete when each of them is. If one watch has to list again after it has shown
+//! something, all others list again with it.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,8 +1,8 @@
 //! Watches of some namespaces instead of all.
 //!
-//! A namespace that is gone, or in which the operator has no rights, is left out until that changes, so that it holds up
-//! no other. Then all are listed again with it, pods before tasks: a task that is loaded before its pods takes them for
-//! lost.
+//! A namespace that is gone, or in which the operator has no rights, is left out until that changes, so that it holds
+//! up no other. Then all are listed again with it, pods before tasks: a task that is loaded before its pods takes them
+//! for lost.
 
 use std::sync::Arc;
 use std::time::Duration;
