@@ -11,6 +11,7 @@ mod cancel;
 mod chart;
 mod cli;
 mod cli_changes;
+mod cli_docs;
 mod cli_elsewhere;
 mod cli_older;
 mod cli_run;
