@@ -31,6 +31,7 @@ mod specs;
 mod starts;
 mod stops;
 mod store;
+mod templates;
 mod times;
 mod truth;
 mod world;

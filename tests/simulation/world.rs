@@ -76,7 +76,7 @@ pub struct World {
     pub results: Results,
     pub caches: Caches,
     /// The newest version up to which all tasks have the templates of their acceptance.
-    templates_seen: u64,
+    pub templates_seen: u64,
     /// The text of the ConfigMap that some tasks take their items from, while it is there.
     pub inputs: Option<String>,
     /// Pods that a namespace has room for.
@@ -91,7 +91,7 @@ pub struct World {
     version: u64,
     pub steps: usize,
     /// Nothing goes wrong any more.
-    calm: bool,
+    pub calm: bool,
 }
 
 impl World {
@@ -250,21 +250,6 @@ impl World {
             self.edit(key, |spec| spec.suspend = false);
         }
         self.calm = true;
-    }
-
-    /// In the end nobody leaves a task with other templates than it was accepted with.
-    fn put_templates_back(&mut self) {
-        if !self.calm {
-            return;
-        }
-        // A hash of templates costs more than a step, so that each version of a task is looked at once.
-        let is_new = |task: &&TaskSeen| task.resource_version > self.templates_seen;
-        let changed: Vec<&TaskSeen> = self.tasks.values().filter(is_new).collect();
-        let Some(newest) = changed.iter().map(|task| task.resource_version).max() else { return };
-        match changed.iter().find(|task| !specs::has_its_templates(task)).map(|task| task.key.clone()) {
-            Some(key) => self.edit(&key, specs::turn_templates),
-            None => self.templates_seen = newest,
-        }
     }
 
     fn step(&mut self) -> Result<(), String> {
