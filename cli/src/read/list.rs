@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use kube::Resource;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::task::{PAGE, Task};
@@ -46,10 +46,15 @@ pub struct Listed {
 pub struct Table {
     #[serde(default)]
     metadata: Meta,
-    #[serde(default)]
+    /// `null` but in the first table of a watch.
+    #[serde(default, deserialize_with = "or_none")]
     column_definitions: Vec<Column>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     rows: Vec<Row>,
+}
+
+fn or_none<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -253,6 +258,19 @@ pub(crate) mod tests {
         let metadata = json!({ "name": name, "namespace": "ns", "creationTimestamp": "2026-03-01T14:00:00Z" });
         let row = Row { cells: cells.as_array().unwrap().clone(), object: json!({ "metadata": metadata }) };
         listed(&columns, &row)
+    }
+
+    #[test]
+    fn only_the_first_table_of_a_watch_names_its_columns() {
+        let table = |text: &str| serde_json::from_str::<Table>(text).unwrap();
+        let mut columns = Columns::default();
+        let cells = r#""rows":[{"cells":["Running"],"object":{"metadata":{"name":"t","namespace":"ns"}}}]"#;
+        for definitions in [r#"[{"name":"Phase"}]"#, "null"] {
+            let mut table = table(&format!(r#"{{"columnDefinitions":{definitions},{cells}}}"#));
+            table.keep_columns(&mut columns);
+            assert_eq!(table.tasks()[0].phase, "Running");
+        }
+        assert!(table(r#"{"rows":null}"#).tasks().is_empty());
     }
 
     #[test]
