@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::Session;
 use crate::error::{Failure, code};
-use crate::read::list::{Scope, list};
+use crate::read::list::{Scope, Tasks};
 use crate::read::waiting::{is_steady, to_do};
 use crate::terminal::words::{counted, seconds_between, short};
 
@@ -296,9 +296,10 @@ fn full(quota: &Value) -> Vec<String> {
 
 /// Tasks of the namespace that wait for something that does not pass by itself.
 pub async fn tasks(session: &Session, now: Timestamp) -> Check {
-    let tasks = match list(session, Scope::Namespace, None).await {
-        Ok(tasks) => tasks,
-        Err(failure) => return Check::skip("tasks", failure.message),
+    let asked = Tasks { session: session.clone(), scope: Scope::Namespace, selector: None };
+    let tasks = match asked.read().await {
+        Ok(snapshot) => snapshot.tasks,
+        Err(error) => return Check::skip("tasks", Failure::from(error).message),
     };
     let unseen = tasks.iter().filter(|task| task.phase == "Pending" && task.ended.is_none() && task.reason.is_empty());
     let unseen: Vec<&str> = unseen

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::list::{Args, cells, fields, header};
+use super::list_args::{Args, cells, header, line};
 use crate::app::{App, Format};
 use crate::error::{Exit, Failure, code};
 use crate::follow::interrupted;
@@ -145,10 +145,9 @@ impl Shown {
     }
 
     fn row(&mut self, app: &mut App, args: &Args, task: &Listed, now: Timestamp) -> Result<(), Failure> {
-        match (self, args.output) {
-            (Self::Table(table), _) => table.row(&mut app.out, cells(task, args, now)),
-            (_, Some(Format::Name)) => app.out.data(&format!("maptask.maptask.dev/{}", task.name)),
-            _ => app.out.data(&fields(task, now).to_string()),
+        match self {
+            Self::Table(table) => table.row(&mut app.out, cells(task, args, now)),
+            _ => app.out.data(&line(task, args, now)),
         }
     }
 }

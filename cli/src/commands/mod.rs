@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod failures;
 pub mod items;
 pub mod list;
+pub mod list_args;
 mod list_watch;
 pub mod log_args;
 mod log_follow;
@@ -31,7 +32,7 @@ pub enum Command {
     /// Makes a task: one run of the command for each item
     Run(Box<run::Args>),
     /// Tasks: done, failed, rate, time left, reason
-    List(list::Args),
+    List(list_args::Args),
     /// How a task is: counts, rate, time left, what it waits for and what to do, failures
     Status(status::Args),
     /// The items of a task: phase, attempts, value, result

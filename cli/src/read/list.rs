@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::task::{PAGE, Task};
 use crate::cluster::Session;
-use crate::error::Failure;
 
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 
@@ -177,12 +176,6 @@ pub enum Scope {
     Namespace,
     /// Those of all namespaces.
     All,
-}
-
-/// All tasks, in the order of the API server: namespace, then name.
-pub async fn list(session: &Session, scope: Scope, selector: Option<&str>) -> Result<Vec<Listed>, Failure> {
-    let tasks = Tasks { session: session.clone(), scope, selector: selector.map(str::to_owned) };
-    Ok(tasks.read().await?.tasks)
 }
 
 fn listed(columns: &[Column], row: &Row) -> Listed {
