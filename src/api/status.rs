@@ -152,6 +152,10 @@ pub enum TaskPhase {
 }
 
 impl TaskPhase {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Running, Self::Suspended, Self::Reducing, Self::Succeeded, Self::Failed];
+
     /// The word as it stands in the status.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -11,15 +11,13 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::exchange::ExchangeMetrics;
-use crate::api::{MapTaskStatus, OutcomeCategory};
+use crate::api::{MapTaskStatus, OutcomeCategory, TaskPhase};
 use crate::core::fleet::Gauges;
 use crate::core::phases::ItemPhase;
 use crate::core::port::{CreateOutcome, DeleteOutcome, WriteOutcome};
 
 type Label = [(&'static str, &'static str); 1];
 
-/// Phases of tasks.
-const TASK_PHASES: [&str; 6] = ["Pending", "Running", "Suspended", "Reducing", "Succeeded", "Failed"];
 /// How a create ends.
 const CREATES: [&str; 9] =
     ["created", "name_taken", "quota", "throttled", "unclear", "contended", "failed", "refused", "invalid"];
@@ -109,7 +107,7 @@ impl Metrics {
     /// Makes every series at 0: the rate of a counter that appears with its first event misses that event, and an alert
     /// on it can't fire.
     fn announce(&self) {
-        for phase in TASK_PHASES {
+        for phase in TaskPhase::ALL.map(TaskPhase::as_str) {
             drop(self.tasks.get_or_create(&[("phase", phase)]));
         }
         for phase in ItemPhase::ALL.map(ItemPhase::as_str) {
@@ -183,7 +181,7 @@ impl Metrics {
 
     /// Takes over the numbers of the fleet.
     pub fn set(&self, gauges: &Gauges) {
-        for phase in TASK_PHASES {
+        for phase in TaskPhase::ALL.map(TaskPhase::as_str) {
             let tasks = gauges.tasks.get(phase).copied().unwrap_or(0);
             self.tasks.get_or_create(&[("phase", phase)]).set(i64::try_from(tasks).unwrap_or(i64::MAX));
         }

@@ -2,7 +2,6 @@
 //! second time, but waited for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use super::stored::Stored;
 use super::{CacheId, Key};
@@ -17,15 +16,6 @@ pub enum Conflict {
     Computed(TaskKey, Index),
     /// The same was stored after this item was looked up: it is to be looked up again.
     Stored,
-}
-
-impl fmt::Display for Conflict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Computed(task, index) => write!(f, "item {index} of MapTask {} computes the same", task.name),
-            Self::Stored => f.write_str("another item has computed the same"),
-        }
-    }
 }
 
 /// Who computes what, and who waits for it.

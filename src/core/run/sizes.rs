@@ -132,7 +132,10 @@ impl Run {
     /// The item may not start: another one computes the same, or has done so.
     pub fn block(&mut self, index: Index, conflict: &Conflict) {
         match conflict {
-            Conflict::Computed(..) => self.items.block_on_duplicate(index, conflict.to_string()),
+            Conflict::Computed(task, other) => {
+                let behind = format!("item {other} of MapTask {} computes the same", task.name);
+                self.items.block_on_duplicate(index, behind);
+            }
             Conflict::Stored => self.items.look_up_again(index),
         }
         if let Some(workers) = &mut self.workers {
