@@ -4,14 +4,18 @@
 //! up no other. Then all are listed again with it, pods before tasks: a task that is loaded before its pods takes them
 //! for lost.
 
+use std::convert::Infallible;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +49,6 @@ pub(super) async fn watch(
                 }
             }
         }
-        let watches = start(&client, &good, &config, &events, &stop);
         let opens = async {
             loop {
                 tokio::time::sleep(AGAIN).await;
@@ -56,15 +59,14 @@ pub(super) async fn watch(
                 }
             }
         };
-        // The future of the watches only starts them: which then run until they are dropped.
+        // They run until they are dropped.
         let running = async {
-            let running = watches.await;
-            std::future::pending::<()>().await;
-            drop(running);
+            let _watches = start(&client, &good, &config, &events, &stop).await;
+            std::future::pending::<Infallible>().await
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = running => {}
+            never = running => match never {},
             name = opens, if !left_out.is_empty() => tracing::info!(namespace = name, "the operator may read it now"),
         }
     }
@@ -87,21 +89,26 @@ async fn start(
         }
         event
     };
-    let (of, with) = ((client.clone(), names.to_vec()), config.clone().labels(labels::NAME));
-    let open = move |number: usize| {
-        let api: Api<LeanPod> = Api::namespaced(of.0.clone(), &of.1[number]);
-        watcher(api, with.clone()).default_backoff().boxed()
-    };
-    let watch = forward("pods", joint(names.len(), open), translate, events.clone(), stop.clone());
-    let pods = AbortOnDrop(tokio::spawn(watch));
+    let watch = of_each::<LeanPod>(client, names, &config.clone().labels(labels::NAME));
+    let pods = AbortOnDrop(tokio::spawn(forward("pods", watch, translate, events.clone(), stop.clone())));
     listed.notified().await;
-    let (of, with) = ((client.clone(), names.to_vec()), config.clone());
-    let open = move |number: usize| {
-        let api: Api<GuardedTask> = Api::namespaced(of.0.clone(), &of.1[number]);
-        watcher(api, with.clone()).default_backoff().boxed()
-    };
-    let watch = forward("maptasks", joint(names.len(), open), tasks::translate, events.clone(), stop.clone());
-    [pods, AbortOnDrop(tokio::spawn(watch))]
+    let watch = of_each::<GuardedTask>(client, names, config);
+    let tasks = forward("maptasks", watch, tasks::translate, events.clone(), stop.clone());
+    [pods, AbortOnDrop(tokio::spawn(tasks))]
+}
+
+/// The watches of these namespaces as one.
+fn of_each<K>(
+    client: &Client,
+    names: &[String],
+    config: &watcher::Config,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let apis: Vec<Api<K>> = names.iter().map(|name| Api::namespaced(client.clone(), name)).collect();
+    let config = config.clone();
+    joint(apis.len(), move |number| watcher(apis[number].clone(), config.clone()).default_backoff().boxed())
 }
 
 /// Whether tasks and pods of a namespace can be read. Trouble that passes, such as an API server that does not answer,
