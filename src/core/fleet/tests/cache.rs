@@ -182,14 +182,20 @@ fn a_rerun_runs_its_items_even_if_they_are_cached() {
     assert_eq!(pair.created(), ["a-0-1", "a-0-2"]);
 }
 
-#[test]
-fn an_item_that_another_task_computes_waits_and_runs_if_the_other_fails() {
+/// Task `a` computes two items, and `b` waits for both, in the other order.
+fn waiting() -> (Pair, TaskKey) {
     let mut pair = Pair::new();
     let serialize = json!({ "serialize": true });
     pair.apply("a", &json!(["x", "y"]), &serialize);
     pair.pass(1_000);
     let b = pair.apply("b", &json!(["y", "x"]), &serialize);
     pair.pass(5_000);
+    (pair, b)
+}
+
+#[test]
+fn an_item_that_another_task_computes_waits_and_runs_if_the_other_fails() {
+    let (mut pair, b) = waiting();
     assert_eq!(pair.created(), ["a-0-1", "a-1-1"], "both are being computed");
     let waiting = pair.statuses[&b].waiting.clone().unwrap();
     assert_eq!(waiting.reason.as_str(), "Serialized");
@@ -263,12 +269,7 @@ fn what_another_task_has_stored_since_the_look_up_is_looked_up_again() {
 
 #[test]
 fn an_item_that_is_freed_during_a_look_up_is_in_the_next_one() {
-    let mut pair = Pair::new();
-    let serialize = json!({ "serialize": true });
-    pair.apply("a", &json!(["x", "y"]), &serialize);
-    pair.pass(1_000);
-    let b = pair.apply("b", &json!(["y", "x"]), &serialize);
-    pair.pass(5_000);
+    let (mut pair, b) = waiting();
     pair.answers_lookups = false;
     pair.ends("a", 0, 0);
     let first = pair.lookups.pop().unwrap();
