@@ -1,35 +1,13 @@
 //! The chart: upgrades, replicas, namespaces, and its own test.
 
-use serde_json::{Value, json};
-
 use crate::alone;
-use crate::crash::Witness;
-use crate::kubectl::{Namespace, fake_task, kubectl};
+use crate::crash::{Witness, all_succeeded, seconds};
+use crate::kubectl::{Namespace, kubectl};
 use crate::release::{Away, CHART, CHART_BEFORE, NobodysCrd, Release, kill_pod_of_operator};
-
-/// Items that take a second each.
-fn seconds(count: u32) -> Value {
-    let work = json!({ "fake.maptask.dev/duration": "1s", "fake.maptask.dev/message": "done" });
-    fake_task("t", &json!({ "items": { "count": count }, "concurrency": 8 }), &work)
-}
 
 /// Whether no operator has written a status.
 fn is_unseen(namespace: &Namespace) -> bool {
     namespace.status("t")["observedGeneration"].as_i64().is_none_or(|generation| generation < 0)
-}
-
-fn wait_for_successes(namespace: &Namespace, least: i64) {
-    namespace.wait(&format!("{least} successes"), || {
-        (namespace.status("t")["counts"]["succeeded"].as_i64()? >= least).then_some(())
-    });
-}
-
-fn all_succeeded(namespace: &Namespace, count: u32) {
-    let status = namespace.wait_for_end("t");
-    let counts = &status["counts"];
-    assert_eq!((&status["phase"], &counts["succeeded"]), (&json!("Succeeded"), &json!(count)), "{status}");
-    assert_eq!(counts["retried"], 0, "an item was taken for lost");
-    assert!(namespace.results("t").iter().all(|line| line == "done"));
 }
 
 #[test]
@@ -43,8 +21,8 @@ fn an_upgrade_from_the_last_chart_takes_the_crd_over_and_leaves_running_items_al
     let release = Release::install("team", &team, &away, CHART_BEFORE, &["--set", &before]);
     assert_eq!(NobodysCrd::owner().0, "nobody", "the chart before left the CRD to itself");
     let witness = Witness::new(&team);
-    team.apply(&seconds(80));
-    wait_for_successes(&team, 8);
+    team.apply(&seconds(80, 8));
+    team.wait_for_successes("t", 8);
     let now = format!("watchNamespaces={{{}}}", team.0);
     let (good, text) = release.try_upgrade(CHART, &["--set", &now]);
     assert!(!good && text.contains("maptasks.maptask.dev") && text.contains("invalid ownership metadata"), "{text}");
@@ -72,8 +50,8 @@ fn the_second_replica_takes_over_if_the_leader_is_killed() {
     let holder = || team.get("lease", "team-maptask-operator")?["spec"]["holderIdentity"].as_str().map(str::to_owned);
     let first = team.wait("leader", holder);
     let witness = Witness::new(&team);
-    team.apply(&seconds(120));
-    wait_for_successes(&team, 8);
+    team.apply(&seconds(120, 8));
+    team.wait_for_successes("t", 8);
     // Dead, and its pod gone before its container starts again: what remains is the second replica, and a third.
     kill_pod_of_operator(&first);
     team.kubectl(&["delete", "pod", &first, "--wait=false"]);
@@ -94,7 +72,7 @@ fn an_operator_of_two_namespaces_runs_one_while_it_may_not_read_the_other() {
     let values = format!("crds.enabled=false,watchNamespaces={{{},{}}}", first.0, second.0);
     let release = Release::install("team", &first, &away, CHART, &["--set", &values]);
     for namespace in [&first, &second, &others] {
-        namespace.apply(&seconds(8));
+        namespace.apply(&seconds(8, 8));
     }
     all_succeeded(&first, 8);
     all_succeeded(&second, 8);
@@ -106,7 +84,7 @@ fn an_operator_of_two_namespaces_runs_one_while_it_may_not_read_the_other() {
     kubectl(&["-n", &first.0, "rollout", "status", "deployment", "team-maptask-operator", "--timeout=60s"]);
     for namespace in [&first, &second] {
         namespace.kubectl(&["delete", "maptask", "t"]);
-        namespace.apply(&seconds(8));
+        namespace.apply(&seconds(8, 8));
     }
     all_succeeded(&first, 8);
     assert!(is_unseen(&second), "nobody may read it");

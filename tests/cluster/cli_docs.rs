@@ -5,10 +5,10 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::alone;
-use crate::cli_older::WithoutOperator;
 use crate::documented::{Shell, Shown, shown};
 use crate::kubectl::{Namespace, fake_task, kubectl, kubectl_with, real_task};
 use crate::plugin::timeless;
+use crate::release::Away;
 use crate::undisturbed;
 
 const PAGE: &str = include_str!("../../docs/cli.md");
@@ -175,7 +175,7 @@ fn large_tasks_are_shown_as_the_page_shows_them() {
     let _alone = alone();
     let namespace = Namespace::new("cli-docs-large");
     let shell = Shell::new(&namespace);
-    let _without = WithoutOperator::begin();
+    let _away = Away::new();
     for (name, spec, status) in large() {
         namespace.apply(&real_task(name, &spec, "true"));
         let patch = json!({ "status": status }).to_string();

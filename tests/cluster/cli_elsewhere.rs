@@ -4,9 +4,9 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::cli_older::WithoutOperator;
 use crate::kubectl::{Namespace, fake_task, kubectl_with, real_task};
 use crate::plugin::{answer, command, maptask};
+use crate::release::Away;
 use crate::{alone, undisturbed};
 
 #[test]
@@ -80,14 +80,14 @@ fn without_an_operator_a_task_says_so_and_doctor_finds_it() {
     for word in ["ok    cluster", "ok    CRD", "ok    operator", "ok    rights", "ok    quotas", "ok    tasks"] {
         assert!(healthy.out.contains(word), "{healthy:?}");
     }
-    let without = WithoutOperator::begin();
+    let away = Away::new();
     namespace.apply(&fake_task("t", &json!({ "items": { "count": 1 } }), &json!({})));
     namespace.wait("a status without an operator", || {
         let status = maptask(&namespace, "", &["status", "t"]).good();
         (status.contains("no operator has seen the task") && status.contains("kubectl maptask doctor")).then_some(())
     });
     let sick = maptask(&namespace, "", &["doctor", "-o", "json"]);
-    drop(without);
+    drop(away);
     assert_eq!(sick.code, 3, "{sick:?}");
     let report: Value = serde_json::from_str(&sick.out).unwrap();
     let failed: Vec<&str> = report["checks"]

@@ -5,45 +5,27 @@ use serde_json::{Value, json};
 use crate::alone;
 use crate::kubectl::{Namespace, kubectl, kubectl_with, real_task};
 use crate::plugin::maptask;
+use crate::release::Away;
 
 /// Fields of later versions than the CRD of the test.
 const LATER: [&str; 4] = ["spec.workers", "spec.priority", "status.progress", "status.waiting.since"];
 const CRD: &str = "maptasks.maptask.dev";
 
-/// No operator runs while this lives; then the CRD is the right one again, and the operator comes back.
-pub struct WithoutOperator;
+/// The CRD is an older one while this lives.
+struct OlderCrd;
 
-impl WithoutOperator {
-    pub fn begin() -> Self {
-        scale(0);
-        kubectl(&["-n", "maptask-system", "wait", "pods", "--all", "--for=delete", "--timeout=60s"]);
-        Self
-    }
-}
-
-impl Drop for WithoutOperator {
+impl Drop for OlderCrd {
     fn drop(&mut self) {
         let file = format!("{}/crds/maptasks.yaml", env!("CARGO_MANIFEST_DIR"));
         let (good, text) = kubectl_with("", &["apply", "--server-side", "--force-conflicts", "-f", &file]);
         if !good {
             eprintln!("{text}");
         }
-        scale(1);
-        let ready = ["-n", "maptask-system", "rollout", "status", "deployment/maptask-operator", "--timeout=120s"];
-        let (good, text) = kubectl_with("", &ready);
-        if !good {
-            eprintln!("{text}");
-        }
     }
 }
 
-fn scale(replicas: u32) {
-    let replicas = format!("--replicas={replicas}");
-    kubectl(&["-n", "maptask-system", "scale", "deployment/maptask-operator", &replicas]);
-}
-
 /// Takes the later fields, and the printer columns of them, out of the cluster's CRD.
-fn make_older() {
+fn make_older() -> OlderCrd {
     let mut crd: Value = serde_json::from_str(&kubectl(&["get", "crd", CRD, "-o", "json"])).unwrap();
     let version = &mut crd["spec"]["versions"][0];
     for path in LATER {
@@ -61,8 +43,10 @@ fn make_older() {
         });
     }
     crd["metadata"].as_object_mut().unwrap().remove("managedFields");
+    let older = OlderCrd;
     let (good, text) = kubectl_with(&crd.to_string(), &["replace", "-f", "-"]);
     assert!(good, "{text}");
+    older
 }
 
 #[test]
@@ -73,8 +57,8 @@ fn an_older_crd_is_named_with_what_it_lacks_and_nothing_is_dropped_in_silence() 
     namespace.apply(&real_task("t", &json!({ "items": { "count": 2 } }), "echo 7 > /dev/termination-log"));
     assert_eq!(namespace.wait_for_end("t")["phase"], "Succeeded");
     let run = |line: &str| maptask(&namespace, "", &line.split(' ').collect::<Vec<_>>());
-    let without = WithoutOperator::begin();
-    make_older();
+    let away = Away::new();
+    let older = make_older();
     let doctor = namespace.wait("the API's description", || {
         let doctor = run("doctor");
         doctor.out.contains("FAIL  CRD").then_some(doctor)
@@ -102,7 +86,8 @@ fn an_older_crd_is_named_with_what_it_lacks_and_nothing_is_dropped_in_silence() 
     assert_eq!(row[..7].join(" "), "t Succeeded 2/2 0 - - -", "{list}");
     assert!(run("status t").good().starts_with("t  Succeeded  2 items"));
     assert_eq!(run("rerun t --all").good(), "maptask.maptask.dev/t rerun: 2 items run again\n");
-    drop(without);
+    drop(older);
+    drop(away);
     assert_eq!(namespace.wait_for_end("n")["phase"], "Succeeded");
     namespace.wait("the rerun", || run("status t").good().starts_with("t  Succeeded").then_some(()));
 }

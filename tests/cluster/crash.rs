@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::alone;
-use crate::kubectl::{Namespace, fake_task, program};
+use crate::kubectl::{Namespace, Running, fake_task, program};
 
 /// Every pod that was ever seen in a namespace: name to UIDs.
 pub struct Witness {
-    watch: Child,
+    _watch: Running,
     seen: Arc<Mutex<BTreeMap<String, Vec<String>>>>,
 }
 
@@ -35,14 +35,14 @@ impl Witness {
                 }
             }
         });
-        Self { watch, seen }
+        Self { _watch: Running(watch), seen }
     }
 
     /// Asserts that each of `count` items had exactly one pod, its first attempt, made once.
     pub fn each_item_ran_once(&self, task: &str, count: usize) {
         let mut seen = self.seen.lock().unwrap();
         // An operator of the namespace has pods there, too.
-        seen.retain(|name, _| name.starts_with(&format!("{task}-")));
+        seen.retain(|name, _| !name.contains("-maptask-operator-"));
         for index in 0..count {
             let name = format!("{task}-{index}-1");
             assert_eq!(seen.get(&name).map(Vec::len), Some(1), "{name} was made {:?}", seen.get(&name));
@@ -56,11 +56,19 @@ impl Witness {
     }
 }
 
-impl Drop for Witness {
-    fn drop(&mut self) {
-        let _ = self.watch.kill();
-        let _ = self.watch.wait();
-    }
+/// The task `t` of items that take a second each.
+pub fn seconds(count: u32, concurrency: u32) -> Value {
+    let work = json!({ "fake.maptask.dev/duration": "1s", "fake.maptask.dev/message": "done" });
+    fake_task("t", &json!({ "items": { "count": count }, "concurrency": concurrency }), &work)
+}
+
+/// Waits for the end of the task of [`seconds`]: all items have succeeded, each at once.
+pub fn all_succeeded(namespace: &Namespace, count: u32) {
+    let status = namespace.wait_for_end("t");
+    let counts = &status["counts"];
+    assert_eq!((&status["phase"], &counts["succeeded"]), (&json!("Succeeded"), &json!(count)), "{status}");
+    assert_eq!(counts["retried"], 0, "an item was taken for lost");
+    assert!(namespace.results("t").iter().all(|line| line == "done"));
 }
 
 /// The installed operator's processes on this machine: those of its name that run in a container.
@@ -88,18 +96,12 @@ fn an_operator_killed_in_the_middle_loses_nothing_and_repeats_nothing() {
     let _alone = alone();
     let namespace = Namespace::new("kill");
     let witness = Witness::new(&namespace);
-    let work = json!({ "fake.maptask.dev/duration": "1s", "fake.maptask.dev/message": "done" });
-    namespace.apply(&fake_task("t", &json!({ "items": { "count": 200 }, "concurrency": 20 }), &work));
+    namespace.apply(&seconds(200, 20));
     for done in [20, 80] {
-        namespace.wait(&format!("{done} successes"), || {
-            (namespace.status("t")["counts"]["succeeded"].as_i64()? >= done).then_some(())
-        });
+        namespace.wait_for_successes("t", done);
         namespace.wait("operator to kill", || (kill_operator() > 0).then_some(()));
     }
-    let status = namespace.wait_for_end("t");
-    assert_eq!((status["phase"].as_str(), status["counts"]["succeeded"].as_i64()), (Some("Succeeded"), Some(200)));
-    assert_eq!(status["counts"]["retried"], 0, "an item was taken for lost");
-    assert!(namespace.results("t").iter().all(|line| line == "done"));
+    all_succeeded(&namespace, 200);
     witness.each_item_ran_once("t", 200);
 }
 
@@ -111,17 +113,16 @@ fn two_operators_at_once_run_each_item_once() {
     let witness = Witness::new(&namespace);
     // A second one that does not ask for the lease, as after a network split.
     let log = std::fs::File::create(std::env::temp_dir().join(format!("{}.log", namespace.0))).unwrap();
-    let mut second = Command::new(env!("CARGO_BIN_EXE_maptask-operator"))
+    let second = Command::new(env!("CARGO_BIN_EXE_maptask-operator"))
         .args(["--leader-election=false", "--listen=127.0.0.1:0", "--namespace", &namespace.0])
         .stderr(log)
         .spawn()
         .unwrap();
-    let work = json!({ "fake.maptask.dev/duration": "1s", "fake.maptask.dev/message": "done" });
-    namespace.apply(&fake_task("t", &json!({ "items": { "count": 100 }, "concurrency": 20 }), &work));
+    let mut second = Running(second);
+    namespace.apply(&seconds(100, 20));
     let status = namespace.wait_for_end("t");
-    let alive = second.try_wait().unwrap().is_none();
-    let _ = second.kill();
-    let _ = second.wait();
+    let alive = second.0.try_wait().unwrap().is_none();
+    drop(second);
     assert!(alive, "the second operator ended by itself");
     assert_eq!((status["phase"].as_str(), status["counts"]["succeeded"].as_i64()), (Some("Succeeded"), Some(100)));
     witness.each_item_ran_once("t", 100);

@@ -4,23 +4,13 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::kubectl::{Namespace, PATIENCE, kubectl, program, real_task, run};
+use crate::kubectl::{Namespace, PATIENCE, Running, kubectl, program, real_task, run};
 use crate::undisturbed;
-
-/// A program that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A Prometheus that scrapes the operator once a second, through the API server.
 struct Prometheus {

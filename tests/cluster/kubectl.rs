@@ -1,7 +1,7 @@
 //! `kubectl` as a user has it, and a namespace that goes when its test ends.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -99,6 +99,13 @@ impl Namespace {
         })
     }
 
+    /// Waits until at least this number of items have succeeded.
+    pub fn wait_for_successes(&self, task: &str, least: i64) {
+        self.wait(&format!("{least} successes"), || {
+            (self.status(task)["counts"]["succeeded"].as_i64()? >= least).then_some(())
+        });
+    }
+
     /// The lines of the task's results.
     pub fn results(&self, task: &str) -> Vec<Value> {
         self.results_text(task).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -134,6 +141,16 @@ impl Drop for Namespace {
             eprintln!("{}", self.describe());
         }
         let _ = kubectl_with("", &["delete", "namespace", &self.0, "--wait=false"]);
+    }
+}
+
+/// A program that ends with the test.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -1,12 +1,12 @@
 //! The page of `kubectl maptask ui` in a real browser: what people see, click and type.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, Theme};
-use crate::kubectl::{Namespace, kubectl_with, real_task};
+use crate::kubectl::{Namespace, Running, kubectl_with, real_task};
 use crate::plugin::command;
 use crate::undisturbed;
 
@@ -15,7 +15,7 @@ const FRAME: f64 = 16.0;
 
 /// `kubectl maptask ui` for a namespace; it ends with this.
 pub struct Page {
-    child: Child,
+    _server: Running,
     pub url: String,
 }
 
@@ -27,19 +27,12 @@ impl Page {
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
         assert!(url.starts_with("http://127.0.0.1:") && url.contains("/#t="), "{url:?}");
-        Self { child, url: url.trim().to_owned() }
+        Self { _server: Running(child), url: url.trim().to_owned() }
     }
 
     /// The address of a task, or of one of its items.
     pub fn at(&self, namespace: &Namespace, rest: &str) -> String {
         format!("{}&/{}/{rest}", self.url, namespace.0)
-    }
-}
-
-impl Drop for Page {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

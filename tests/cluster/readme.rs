@@ -2,23 +2,17 @@
 
 use std::process::Stdio;
 
+use crate::documented;
 use crate::kubectl::{Namespace, program};
 use crate::plugin::{maptask, timeless};
 use crate::undisturbed;
 
 /// Commands of the README with the lines that it shows after each.
-fn shown() -> Vec<(&'static str, Vec<&'static str>)> {
+fn shown() -> Vec<(String, Vec<String>)> {
     let (_, start) = include_str!("../../README.md").split_once("Run ten items").unwrap();
     let (start, _) = start.split_once("Without a cluster at hand").unwrap();
-    let blocks = start.split("```console\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
-    let mut shown: Vec<(&str, Vec<&str>)> = Vec::new();
-    for line in blocks.flat_map(str::lines) {
-        match line.strip_prefix("$ kubectl ") {
-            Some(command) => shown.push((command, Vec::new())),
-            None => shown.last_mut().unwrap().1.push(line),
-        }
-    }
-    shown
+    let command = |text: &str| text.strip_prefix("kubectl ").unwrap_or_else(|| panic!("{text}")).to_owned();
+    documented::shown(start).into_iter().map(|shown| (command(&shown.command), shown.lines)).collect()
 }
 
 /// A row of the table: phase, ended items, running items and the reason; the time is left out.
@@ -57,20 +51,20 @@ fn the_readme_shows_what_its_commands_print() {
         }
         namespace.kubectl(&command.split_whitespace().collect::<Vec<_>>())
     };
-    assert_eq!(run(apply.0).lines().collect::<Vec<_>>(), apply.1);
+    assert_eq!(run(&apply.0).lines().collect::<Vec<_>>(), apply.1);
     let words = watch.0.split_whitespace();
     let mut kubectl = program("kubectl", "KUBECTL");
     let mut watching = kubectl.args(["-n", &namespace.0]).args(words).stdout(Stdio::piped()).spawn().unwrap();
     // What is said meanwhile begins with the time of day.
-    let waited = timeless(&run(wait.0));
-    assert_eq!(waited.lines().last().unwrap(), timeless(wait.1[0]), "{waited}");
+    let waited = timeless(&run(&wait.0));
+    assert_eq!(waited.lines().last().unwrap(), timeless(&wait.1[0]), "{waited}");
     namespace.wait_for_end("hello");
     let printed = run(watch.0.strip_suffix(" --watch").unwrap());
     watching.kill().unwrap();
     let watched = String::from_utf8(watching.wait_with_output().unwrap().stdout).unwrap();
 
     let header = |text: &str| text.lines().next().unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!((header(&printed), header(&watched)), (header(watch.1[0]), header(watch.1[0])));
+    assert_eq!((header(&printed), header(&watched)), (header(&watch.1[0]), header(&watch.1[0])));
     assert_eq!(printed.lines().nth(1).map(row), Some(row(watch.1.last().unwrap())), "{printed}");
     for line in &watch.1[1..] {
         assert!(row(line).is_some_and(is_possible), "the README shows {line:?}");
@@ -79,8 +73,8 @@ fn the_readme_shows_what_its_commands_print() {
     let rows: Vec<_> = watched.lines().skip(1).filter_map(row).collect();
     assert!(rows.iter().any(|row| row.2 == 3 && is_possible(*row)), "{watched}");
 
-    let listed = run(results.0);
+    let listed = run(&results.0);
     let (dots, lines) = results.1.split_last().unwrap();
-    assert_eq!((*dots, listed.lines().count()), ("...", 10));
+    assert_eq!((dots.as_str(), listed.lines().count()), ("...", 10));
     assert!(listed.lines().zip(lines).all(|(printed, shown)| printed == *shown), "{listed}");
 }
