@@ -51,7 +51,7 @@ impl World {
             self.change_pod(key, Life::Ended, status);
         }
         self.say(|| format!("{} is lost after its item's end", self.pods[key].seen.name));
-        // Nobody promises anything of a pod that somebody takes away while a create of it is on its way.
+        // Nobody promises anything of a pod that somebody takes away while a create of it may still be carried out.
         if self.random.chance(50) && !self.may_come_back(key) {
             // Where the watch was broken off, nobody has seen how it ended.
             self.truth.pod_lost(self.now, &self.pods[key], key);
@@ -67,5 +67,6 @@ impl World {
         let sent =
             self.operator.requests.iter().any(|request| matches!(request, Action::Create(create) if is_it(create)));
         sent || self.faults.late.iter().any(|(_, create)| is_it(create))
+            || self.operator.known.is_indeterminate(self.now, key)
     }
 }
