@@ -61,7 +61,7 @@ impl Known {
                 self.task(now, task);
             }
             Answer::Created(id, _, outcome) => {
-                if matches!(outcome, CreateOutcome::Failed { may_exist: true, .. } | CreateOutcome::Indeterminate) {
+                if is_indeterminate(outcome) {
                     self.indeterminate.insert(pod_key(id), now);
                 }
                 self.quota |= matches!(outcome, CreateOutcome::Quota(_));
@@ -105,4 +105,9 @@ impl Known {
         }
         self.tasks.insert(task.key.clone(), task.clone());
     }
+}
+
+/// Whether the pod may exist though its create has ended without one.
+pub fn is_indeterminate(outcome: &CreateOutcome) -> bool {
+    matches!(outcome, CreateOutcome::Failed { may_exist: true, .. } | CreateOutcome::Indeterminate)
 }

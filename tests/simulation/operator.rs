@@ -1,6 +1,6 @@
 //! The operator in the world: the core, its watches, its requests on their way and the answers coming back.
 
-use crate::names::pod_key;
+use crate::names::{PodKey, pod_key};
 use std::collections::VecDeque;
 
 use maptask::core::fleet::Fleet;
@@ -12,7 +12,7 @@ use maptask::core::port::{
     ExplainOutcome, FetchOutcome, GetPodOutcome, TaskSeen, Write, WriteOutcome,
 };
 
-use crate::known::Known;
+use crate::known::{Known, is_indeterminate};
 use crate::random::Random;
 use crate::specs;
 use crate::world::{Fate, Life, World};
@@ -67,6 +67,15 @@ impl Operator {
 
     pub fn is_quiet(&self) -> bool {
         self.task_events.is_empty() && self.pod_events.is_empty() && self.requests.is_empty() && self.answers.is_empty()
+    }
+
+    /// Whether a create of the pod has ended without saying what became of it, as this operator knows or is about to.
+    pub fn is_indeterminate(&self, now: Time, pod: &PodKey) -> bool {
+        let is_it = |answer: &Answer| match answer {
+            Answer::Created(id, _, outcome) => is_indeterminate(outcome) && pod_key(id) == *pod,
+            _ => false,
+        };
+        self.known.is_indeterminate(now, pod) || self.answers.iter().any(is_it)
     }
 
     pub fn describe(&self, now: Time) -> String {

@@ -67,6 +67,6 @@ impl World {
         let sent =
             self.operator.requests.iter().any(|request| matches!(request, Action::Create(create) if is_it(create)));
         sent || self.faults.late.iter().any(|(_, create)| is_it(create))
-            || self.operator.known.is_indeterminate(self.now, key)
+            || self.operator.is_indeterminate(self.now, key)
     }
 }
