@@ -19,19 +19,20 @@ test: lint test-unit test-simulation test-mutants test-cluster test-faults ## ev
 lint: ## format, clippy, docs, generated CRD, chart, scripts
 	@scripts/lint.sh
 
+# --workspace everywhere: with less of it, dependencies get other features and are built again.
 test-unit: ## unit and property tests, and allocations of the core; no cluster
 	$(CARGO) test --quiet --locked --workspace --lib --bins
-	$(CARGO) test --quiet --locked --package maptask-worker --test exec
-	$(CARGO) test --quiet --locked --test memory
-	$(CARGO) test --quiet --locked --bench hot
+	$(CARGO) test --quiet --locked --workspace --test exec
+	$(CARGO) test --quiet --locked --workspace --test memory
+	$(CARGO) test --quiet --locked --workspace --bench hot
 
 # Worlds are small and short-lived. Without this, glibc returns their memory to the kernel again and again, which takes two
 # thirds of the time.
 test-simulation soak: export MALLOC_TRIM_THRESHOLD_ = 2000000000
 
 test-simulation: ## the core in 10,000 simulated worlds, and in 1,000 with workers
-	$(CARGO) test --quiet --locked --test simulation
-	$(CARGO) test --quiet --locked --test workers
+	$(CARGO) test --quiet --locked --workspace --test simulation
+	$(CARGO) test --quiet --locked --workspace --test workers
 
 # Covers only lines that differ from main. Without a difference, or without main, it does nothing.
 test-mutants: ## mutation testing of the changed lines of src/core, for at most 10 minutes
@@ -47,8 +48,8 @@ test-faults: ## 30 runs that kill the operator behind a faulty proxy (FAULT_SEED
 	@scripts/test-faults.sh
 
 soak: ## 500,000 new worlds, 50,000 with workers, 20 kills in 20,000 items, up to 1,000 fault runs in FAULT_MINUTES (120)
-	SIMULATION_FROM=$$(date +%Y%m%d)000000 SIMULATION_SEEDS=500000 $(CARGO) test --locked --test simulation -- --nocapture
-	SIMULATION_FROM=$$(date +%Y%m%d)000000 SIMULATION_SEEDS=50000 $(CARGO) test --locked --test workers -- --nocapture
+	SIMULATION_FROM=$$(date +%Y%m%d)000000 SIMULATION_SEEDS=500000 $(CARGO) test --locked --workspace --test simulation -- --nocapture
+	SIMULATION_FROM=$$(date +%Y%m%d)000000 SIMULATION_SEEDS=50000 $(CARGO) test --locked --workspace --test workers -- --nocapture
 	WORKERS_KILLS=20 WORKERS_ITEMS=20000 scripts/test-cluster.sh an_operator_killed_while_workers_run
 	FAULT_FROM=$$(date +%Y%m%d)000 FAULT_RUNS=$${FAULT_RUNS:-1000} FAULT_MINUTES=$${FAULT_MINUTES:-120} scripts/test-faults.sh
 

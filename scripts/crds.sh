@@ -26,7 +26,8 @@ a\  labels: {{- include "maptask.labels" . | nindent 4 }}\
 }
 
 mkdir -p target
-cargo run --quiet --locked --bin maptask-operator -- crd >target/maptasks.yaml
+cargo build --quiet --locked --workspace --bin maptask-operator
+"${CARGO_TARGET_DIR:-target}/debug/maptask-operator" crd >target/maptasks.yaml
 template <target/maptasks.yaml >target/crd-template.yaml
 if [[ ${1:-} == --check ]]; then
   diff -u crds/maptasks.yaml target/maptasks.yaml && diff -u "$CHART" target/crd-template.yaml ||

@@ -9,13 +9,13 @@ use_cluster
 load_image image-augmentation image-augmentation
 load_image stream-model stream-model
 say "building kubectl-maptask"
-cargo build --quiet --locked --package maptask-cli
+cargo build --quiet --locked --workspace --bin kubectl-maptask
 KUBECTL_MAPTASK=$(realpath "${CARGO_TARGET_DIR:-target}")/debug/kubectl-maptask
 export KUBECTL_MAPTASK
 needs_browser
 needs_prometheus
 say "running the tests on the cluster"
-cargo test --quiet --locked --test cluster -- --ignored --test-threads 4 "$@"
+cargo test --quiet --locked --workspace --test cluster -- --ignored --test-threads 4 "$@"
 
 # The demo on a cluster that is given: this one, by its kubeconfig, and the images that its node has.
 if (($# == 0)) && [[ $CLUSTER == local ]]; then

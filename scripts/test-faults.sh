@@ -8,12 +8,12 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 needs_cargo
 say "building the tests"
-cargo test --quiet --locked --test faults --no-run
-cargo build --quiet --locked --package maptask-worker
+cargo test --quiet --locked --workspace --test faults --no-run
+cargo build --quiet --locked --workspace --bin maptask-worker
 export FAULT_CLUSTER=faults
 own_cluster "$FAULT_CLUSTER" --fake-nodes 4
 # Who the proxy says it is: an ordinary user, since administrators are exempt from priority and fairness.
 "$KUBECTL" create clusterrolebinding maptask-faults --clusterrole=cluster-admin --user=maptask-faults \
   --dry-run=client -o yaml | "$KUBECTL" apply -f - >/dev/null
 say "running the tests under faults"
-cargo test --quiet --locked --test faults -- --ignored --nocapture --test-threads 1 "$@"
+cargo test --quiet --locked --workspace --test faults -- --ignored --nocapture --test-threads 1 "$@"
