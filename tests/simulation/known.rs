@@ -21,6 +21,8 @@ pub struct Known {
     pub creates: Vec<Time>,
     /// When the create of each pod was last planned.
     pub planned: BTreeMap<PodKey, Time>,
+    /// Pods whose last create certainly made none.
+    refused: BTreeSet<PodKey>,
     /// When a create last ended without anybody knowing whether it made a pod.
     indeterminate: BTreeMap<PodKey, Time>,
     /// A create met the quota, a complaint about load, the name of another's pod.
@@ -64,6 +66,9 @@ impl Known {
                 if is_indeterminate(outcome) {
                     self.indeterminate.insert(pod_key(id), now);
                 }
+                if has_made_none(outcome) {
+                    self.refused.insert(pod_key(id));
+                }
                 self.quota |= matches!(outcome, CreateOutcome::Quota(_));
                 self.throttled |= matches!(outcome, CreateOutcome::Throttled(_) | CreateOutcome::Indeterminate);
                 self.name_taken |= matches!(outcome, CreateOutcome::NameTaken(_));
@@ -88,6 +93,13 @@ impl Known {
         let id = create.id();
         self.creates.push(now);
         self.planned.insert(pod_key(&id), now);
+        self.refused.remove(&pod_key(&id));
+    }
+
+    /// Whether the operator counts the pod once it is there: it has been shown, or this operator's create may have made
+    /// it. One of an operator before this one may come late.
+    pub fn counts(&self, pod: &PodKey) -> bool {
+        self.pods.contains(pod) || (self.planned.contains_key(pod) && !self.refused.contains(pod))
     }
 
     /// A write of a task with `serialize` has put this into a cache.
@@ -110,4 +122,20 @@ impl Known {
 /// Whether the pod may exist though its create has ended without one.
 pub fn is_indeterminate(outcome: &CreateOutcome) -> bool {
     matches!(outcome, CreateOutcome::Failed { may_exist: true, .. } | CreateOutcome::Indeterminate)
+}
+
+/// Whether a create has ended for certain without a pod.
+fn has_made_none(outcome: &CreateOutcome) -> bool {
+    match outcome {
+        CreateOutcome::Refused(_)
+        | CreateOutcome::Invalid(_)
+        | CreateOutcome::Quota(_)
+        | CreateOutcome::Throttled(_)
+        | CreateOutcome::Failed { may_exist: false, .. } => true,
+        CreateOutcome::Created
+        | CreateOutcome::NameTaken(_)
+        | CreateOutcome::Contended
+        | CreateOutcome::Failed { may_exist: true, .. }
+        | CreateOutcome::Indeterminate => false,
+    }
 }

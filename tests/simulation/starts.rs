@@ -57,9 +57,7 @@ impl World {
             owner.is_some_and(|task| self.operator.known.tasks.get(&task.key).is_some_and(|known| known.uid == uid))
         };
         let known = &self.operator.known;
-        // A create of an operator before this one may have come just now.
-        let is_known = |key: &PodKey| known.pods.contains(key) || known.planned.contains_key(key);
-        let pods = self.pods.iter().filter(|(key, pod)| pod.life.is_open() && is_known(key));
+        let pods = self.pods.iter().filter(|(key, pod)| pod.life.is_open() && known.counts(key));
         let pods = pods.filter(|(key, pod)| !self.truth.is_back(pod, key));
         let pods = pods.filter(|(key, _)| self.tasks.get(&key.0).is_some_and(|task| counts(task, key)));
         let pods = pods.filter(|(key, _)| !self.is_given_up(key));
