@@ -14,7 +14,7 @@ needs_chart_tools
 # Without Helm nobody upgrades by its labels, and nothing but kubectl deletes the CRD.
 install_yaml() {
   cat <<HEAD
-# Generated from the chart by \`make manifests\`. Set the image, or use the folder as a base of kustomize: docs/install.md.
+# Generated from the chart by \`make manifests\`. Set the image, or use the folder as a base of kustomize: docs/operations/install.md.
 apiVersion: v1
 kind: Namespace
 metadata:

@@ -1,8 +1,8 @@
 //! What grows with the number of items, and how: the core alone, with a cluster that answers at once.
 //!
 //! `cargo bench --bench growth` writes a table and a plot for 1,000 to 1,000,000 items of one task, 5,000 of them in
-//! flight, into docs/scale.md; each size is measured in a process of its own. `cargo bench --bench growth -- N`
-//! measures one.
+//! flight, into docs/operations/scale.md; each size is measured in a process of its own.
+//! `cargo bench --bench growth -- N` measures one.
 
 #![allow(missing_docs, clippy::unwrap_used, unreachable_pub, reason = "a benchmark that can't go on stops")]
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
@@ -61,14 +61,14 @@ fn main() {
         let cells: Vec<String> = cells.collect();
         let _ = writeln!(text, "| {size} | {} | {:.3} |", cells.join(" | "), values[5] / f64::from(*size));
     }
-    text.push_str("\n![what grows with the items](benchmarks/growth.svg)\n");
+    text.push_str("\n![what grows with the items](../benchmarks/growth.svg)\n");
     print!("{text}");
     let lines: Vec<_> = PLOTTED
         .into_iter()
         .map(|i| (QUANTITIES[i], found.iter().map(|(size, values)| (*size, values[i])).collect()))
         .collect();
     page::file("growth.svg", &plot::lines(&lines));
-    page::replace("scale.md", "growth", &text);
+    page::replace("operations/scale.md", "growth", &text);
 }
 
 /// The figures of a size, from a process of its own.

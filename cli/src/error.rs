@@ -113,7 +113,7 @@ fn of_error(code: Option<u16>, error: &(dyn Error + 'static)) -> Failure {
         Some(403) => Failure::new(message).hint("ask for the role view (to read) or edit (to change) in the namespace"),
         // What the API server says of a resource that it does not have is no message.
         Some(404) if !message.contains('"') => Failure::new("the cluster does not know MapTasks")
-            .hint("install the operator (helm install, docs/install.md), or choose another --context"),
+            .hint("install the operator (helm install, docs/operations/install.md), or choose another --context"),
         Some(_) if message.contains("unknown field") => Failure::new(message)
             .hint("a field is misspelled, or the cluster's CRD is older than this client: kubectl maptask doctor"),
         Some(404) => Failure::new(message).hint("see what there is: kubectl maptask list -A"),

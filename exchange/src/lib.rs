@@ -1,4 +1,5 @@
-//! The exchange between a worker and the operator: one request does all. docs/exchange.md describes it for people.
+//! The exchange between a worker and the operator: one request does all. docs/architecture/exchange.md describes it for
+//! people.
 //!
 //! A worker posts a [`Request`] as JSON to [`PATH`] and gets an [`Answer`]. A request says everything that the worker
 //! holds and which attempts have ended; an answer says which ends are recorded, and grants, recalls and stops.

@@ -27,10 +27,10 @@ pub struct MapTaskStatus {
     /// Number of items in each phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<ItemCounts>,
-    /// The phase of every item, packed as docs/phases.md describes.
+    /// The phase of every item, packed as docs/architecture/phases.md describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phases: Option<String>,
-    /// The attempts of items beyond their first, packed as docs/phases.md describes.
+    /// The attempts of items beyond their first, packed as docs/architecture/phases.md describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<String>,
     /// The items in phase Failed as ranges in the form of a Job's failedIndexes, such as `1,3-5,7`: at most 16 KiB.

@@ -84,7 +84,10 @@ fn rooms_import_only_what_is_below_them() {
         for (file, text) in files(room) {
             for import in imports(&text).into_iter().filter(|import| *import != room) {
                 let below = floor(import).unwrap_or_else(|| panic!("{file} imports {import}, which has no floor"));
-                assert!(Some(below) > floor(room), "{file} imports {import}, which is above it: see docs/design.md");
+                assert!(
+                    Some(below) > floor(room),
+                    "{file} imports {import}, which is above it: see docs/architecture/design.md"
+                );
                 assert!(!APART.contains(&(room, import)), "{file} imports {import}: they know nothing of each other");
             }
         }

@@ -26,7 +26,7 @@ fn an_upgrade_from_the_last_chart_takes_the_crd_over_and_leaves_running_items_al
     let now = format!("watchNamespaces={{{}}}", team.0);
     let (good, text) = release.try_upgrade(CHART, &["--set", &now]);
     assert!(!good && text.contains("maptasks.maptask.dev") && text.contains("invalid ownership metadata"), "{text}");
-    // What docs/install.md says to do then.
+    // What docs/operations/install.md says to do then.
     let (good, text) = release.try_upgrade(CHART, &["--set", &now, "--take-ownership", "--force-conflicts"]);
     assert!(good, "{text}");
     assert_eq!(NobodysCrd::owner(), ("team".to_owned(), true));

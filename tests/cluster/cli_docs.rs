@@ -1,4 +1,4 @@
-//! docs/cli.md: each of its commands runs as it stands there, and prints what the page shows.
+//! docs/reference/cli.md: each of its commands runs as it stands there, and prints what the page shows.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use crate::plugin::timeless;
 use crate::release::Away;
 use crate::undisturbed;
 
-const PAGE: &str = include_str!("../../docs/cli.md");
+const PAGE: &str = include_str!("../../docs/reference/cli.md");
 /// The section whose task is too large for a test. Another test gives it the status that the page shows.
 const LARGE: &str = "See how it is";
 /// What the node of the tests has instead of the images and programs of the page.
@@ -128,7 +128,7 @@ fn compare(shown: &Shown, printed: &str, namespace: &str, wrong: &mut Vec<String
     let (expected, found) = (normal(&shown.lines.join("\n"), namespace), normal(printed, namespace));
     if expected != found {
         let (shown_, command) = (shown.lines.join("\n"), &shown.command);
-        wrong.push(format!("$ {command}\n--- docs/cli.md shows\n{shown_}\n--- it prints\n{printed}--- compared\n{expected:#?}\n{found:#?}"));
+        wrong.push(format!("$ {command}\n--- docs/reference/cli.md shows\n{shown_}\n--- it prints\n{printed}--- compared\n{expected:#?}\n{found:#?}"));
     }
 }
 

@@ -32,8 +32,8 @@ impl Truth {
     /// SAFETY: what an item has spent is what its attempts before the current one cost: one retry for each that failed
     /// by itself, unless a rule makes it free; an infrastructure retry for each that ran and was lost. What is stopped,
     /// by the operator or by its start deadline, and what is gone while that was on its way, is not asked for here; nor
-    /// is it known what a pod that vanished has cost, where a suspension may have stopped it (docs/design.md, known
-    /// gaps).
+    /// is it known what a pod that vanished has cost, where a suspension may have stopped it (known gaps of
+    /// docs/architecture/design.md).
     pub fn check_charges(&self, task: &TaskSeen, tries: &Attempts) -> Result<(), String> {
         let free = |code: i32| code == specs::IGNORED && !task.spec.retry_policy.rules.is_empty();
         for (index, tries) in tries.iter() {

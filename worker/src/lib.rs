@@ -1,5 +1,5 @@
-//! The worker: stays in a pod and runs one item of a `MapTask` after another. `docs/exchange.md` describes its
-//! protocol.
+//! The worker: stays in a pod and runs one item of a `MapTask` after another. `docs/architecture/exchange.md`
+//! describes its protocol.
 //!
 //! `session` holds the rules (what is held, what may begin, when to speak) as pure code; `exec` runs programs; `client`
 //! talks; `worker` joins them. Everything runs on one thread, but for the writer of the log.

@@ -103,7 +103,11 @@ pub async fn crd(session: &Session) -> Check {
     let found: Value = match session.get("/openapi/v3/apis/maptask.dev/v1alpha1", JSON).await {
         Ok(found) => found,
         Err(error) if code(&error) == Some(404) => {
-            return Check::fail("CRD", "the cluster does not know MapTasks", "install the operator: docs/install.md");
+            return Check::fail(
+                "CRD",
+                "the cluster does not know MapTasks",
+                "install the operator: docs/operations/install.md",
+            );
         }
         Err(error) => return not_seen("CRD", "read the API's description", error),
     };
@@ -168,7 +172,7 @@ pub async fn operator(session: &Session, now: Timestamp) -> Check {
         return Check::fail(
             "operator",
             "no Deployment of it in any namespace",
-            "helm install maptask-operator …: docs/install.md",
+            "helm install maptask-operator …: docs/operations/install.md",
         );
     };
     let metadata = &deployment["metadata"];

@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn every_reason_of_the_operator_has_a_sentence_and_a_row_in_the_reference() {
-        let reference = include_str!("../../../docs/reference.md");
+        let reference = include_str!("../../../docs/reference/maptask.md");
         let (_, reference) = reference.split_once("## Why a task waits").unwrap();
         let crd = serde_json::to_value(maptask::api::crd()).unwrap();
         let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/waiting/properties/reason";
@@ -63,7 +63,7 @@ mod tests {
         for word in words {
             let sentence = to_do(word).unwrap_or_else(|| panic!("nothing to do about {word}"));
             assert!(sentence.len() > 20 && sentence.len() <= 110 && !sentence.contains('\n'), "{word}: {sentence}");
-            assert!(reference.contains(&format!("| `{word}` |")), "{word} in docs/reference.md");
+            assert!(reference.contains(&format!("| `{word}` |")), "{word} in docs/reference/maptask.md");
         }
         assert_eq!(to_do("Eclipse"), None);
     }

@@ -1,4 +1,4 @@
-//! `kubectl maptask ui`: a page on 127.0.0.1 with the user's kubeconfig. docs/page.md describes it.
+//! `kubectl maptask ui`: a page on 127.0.0.1 with the user's kubeconfig. docs/reference/page.md describes it.
 //!
 //! - [`guard`] decides who may ask, [`page`] which request gets what, [`server`] holds the connections.
 //! - [`follow_list`] and [`follow_task`] watch, [`outbox`] is what a page has yet to read, [`wire`] the shapes.

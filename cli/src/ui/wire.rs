@@ -1,4 +1,4 @@
-//! What the page gets: rows, tasks and items as JSON. docs/page.md describes the shapes.
+//! What the page gets: rows, tasks and items as JSON. docs/reference/page.md describes the shapes.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

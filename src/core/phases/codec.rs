@@ -1,4 +1,5 @@
-//! How phases become text for the status, and how text that may be anything becomes phases. See docs/phases.md.
+//! How phases become text for the status, and how text that may be anything becomes phases. See
+//! docs/architecture/phases.md.
 
 use std::io::{Read, Write};
 

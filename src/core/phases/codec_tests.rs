@@ -1,4 +1,4 @@
-//! What goes in comes out, nothing else gets in, and the sizes are those of docs/phases.md.
+//! What goes in comes out, nothing else gets in, and the sizes are those of docs/architecture/phases.md.
 
 use super::*;
 use crate::core::ids::Attempt;
@@ -61,7 +61,7 @@ fn retried(n: u32, percent: u64) -> Attempts {
     attempts
 }
 
-/// The table of docs/phases.md: `cargo test --lib size_table -- --nocapture`.
+/// The table of docs/architecture/phases.md: `cargo test --lib size_table -- --nocapture`.
 #[test]
 fn size_table() {
     println!("| items | all succeeded | half done, 1 % failed | random over all phases | 1 % retried | 10 % | 50 % |");
@@ -80,7 +80,7 @@ fn size_table() {
 
 #[test]
 fn the_worked_examples_of_the_documentation_are_what_is_written() {
-    let page = include_str!("../../../docs/phases.md");
+    let page = include_str!("../../../docs/architecture/phases.md");
     let rows: Vec<(&str, &str)> =
         page.lines().filter_map(|line| line.strip_prefix("| `AQ")?.strip_suffix('|')?.split_once("` |")).collect();
     assert_eq!(rows.len(), 3);

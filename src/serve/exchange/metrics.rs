@@ -8,7 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-/// The statuses of docs/exchange.md that the operator itself answers with, and 500.
+/// The statuses of docs/architecture/exchange.md that the operator itself answers with, and 500.
 const STATUSES: [u16; 11] = [200, 400, 401, 403, 404, 405, 408, 409, 413, 500, 503];
 /// How a review of a token ends.
 const REVIEWS: [&str; 4] = ["accepted", "rejected", "no_pod", "failed"];

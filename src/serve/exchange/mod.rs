@@ -1,4 +1,4 @@
-//! The exchange with workers over HTTPS: `POST /v1/exchange`, as docs/exchange.md describes it.
+//! The exchange with workers over HTTPS: `POST /v1/exchange`, as docs/architecture/exchange.md describes it.
 //!
 //! A request goes from the `listener` through the `doors` (is there room?), the `service` (what is it answered?) and
 //! the `tokens` (who speaks?) to the `desk`, where it waits for the core's reply. The `keeper` sees to certificate and

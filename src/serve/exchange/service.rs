@@ -1,5 +1,5 @@
-//! What is a request answered? From the head of a request to the head of its answer; docs/exchange.md lists the
-//! statuses.
+//! What is a request answered? From the head of a request to the head of its answer; docs/architecture/exchange.md
+//! lists the statuses.
 
 use std::sync::Arc;
 
