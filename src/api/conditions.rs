@@ -35,6 +35,20 @@ pub enum ConditionType {
 }
 
 impl ConditionType {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Accepted,
+        Self::SuccessCriteriaMet,
+        Self::FailureTarget,
+        Self::Complete,
+        Self::Failed,
+        Self::Finished,
+        Self::Suspended,
+        Self::Reconciling,
+        Self::Stalled,
+        Self::ResultsDamaged,
+    ];
+
     /// The word as it stands in the status.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@ mod crd;
 pub mod failures;
 pub mod json;
 pub mod progress;
+pub mod reasons;
 pub mod remaining_items;
 #[allow(unreachable_pub, reason = "what kube's derive makes")]
 pub mod retry_policy;
@@ -20,6 +21,7 @@ pub mod workers;
 pub use crd::crd;
 pub use failures::{FailureGroup, FailureSample};
 pub use json::Json;
+pub use reasons::{ConditionReason, EventReason};
 pub use retry_policy::{OutcomeCategory, RetryPolicy, RuleAction};
 pub use spec::{Items, MapTask, MapTaskSpec, Range, ResultSource, Results};
 pub use status::{ItemCounts, MapTaskStatus, ResultShards, TaskPhase, Waiting, WaitingReason};

@@ -143,7 +143,7 @@ impl Apply {
                 return;
             }
             Action::EmitEvent(event) => {
-                tracing::info!(task = %event.key, reason = event.reason, note = event.note, "task");
+                tracing::info!(task = %event.key, reason = event.reason.as_str(), note = event.note, "task");
                 // A task is no worse off without.
                 if let Err(error) = request::in_time(self.events.emit(&event)).await {
                     tracing::debug!(task = %event.key, %error, "event not published");

@@ -31,9 +31,9 @@ impl Events {
                 pod::EventType::Normal => EventType::Normal,
                 pod::EventType::Warning => EventType::Warning,
             },
-            reason: event.reason.to_owned(),
+            reason: event.reason.as_str().to_owned(),
             note: Some(event.note.clone()),
-            action: event.reason.to_owned(),
+            action: event.reason.as_str().to_owned(),
             secondary: None,
         };
         let reference = ObjectReference {

@@ -157,8 +157,8 @@ impl World {
     /// SAFETY: an Event tells of what is recorded, and of nothing before it is.
     pub fn check_told(&self, action: &Action) -> Result<(), String> {
         let Action::EmitEvent(tell) = action else { return Ok(()) };
-        let of_turn = matches!(tell.reason, "Accepted" | "Succeeded" | "Failed");
-        if of_turn && !self.turns.contains(&(tell.uid.clone(), tell.reason)) {
+        let of_turn = matches!(tell.reason.as_str(), "Accepted" | "Succeeded" | "Failed");
+        if of_turn && !self.turns.contains(&(tell.uid.clone(), tell.reason.as_str())) {
             return Err(format!("{action}, which is not recorded"));
         }
         Ok(())

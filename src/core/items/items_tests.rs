@@ -129,16 +129,16 @@ fn what_just_fits_is_accepted_and_one_more_is_not() {
 #[test]
 fn a_list_that_is_refused_has_a_reason_by_which_it_is_known() {
     let reason = |items: Value| accept(items).unwrap_err().reason();
-    assert_eq!(reason(json!({ "count": 1_000_001 })), "TooManyItems");
-    assert_eq!(reason(json!({ "values": ["x".repeat(100_000)] })), "ItemsTooLarge");
-    assert_eq!(reason(json!({ "values": vec!["x".repeat(99_000); 11] })), "ItemsTooLarge");
+    assert_eq!(reason(json!({ "count": 1_000_001 })), ConditionReason::TooManyItems);
+    assert_eq!(reason(json!({ "values": ["x".repeat(100_000)] })), ConditionReason::ItemsTooLarge);
+    assert_eq!(reason(json!({ "values": vec!["x".repeat(99_000); 11] })), ConditionReason::ItemsTooLarge);
     for invalid in [json!({}), json!({ "count": -1 }), json!({ "values": ["\0"] }), json!({ "values": [nested(129)] })]
     {
-        assert_eq!(reason(invalid), "InvalidItems");
+        assert_eq!(reason(invalid), ConditionReason::InvalidItems);
     }
     let list = accept(json!({ "values": [{ "a-b": 1, "a.b": 2 }] })).unwrap();
-    assert_eq!(list.survey(&uses("$(MAPTASK_ITEM_A_B)")).unwrap_err().reason(), "EnvNameCollision");
-    assert_eq!(list.survey(&uses("$(MAPTASK_ITEM_C)")).unwrap_err().reason(), "NoSuchKey");
+    assert_eq!(list.survey(&uses("$(MAPTASK_ITEM_A_B)")).unwrap_err().reason(), ConditionReason::EnvNameCollision);
+    assert_eq!(list.survey(&uses("$(MAPTASK_ITEM_C)")).unwrap_err().reason(), ConditionReason::NoSuchKey);
 }
 
 #[test]

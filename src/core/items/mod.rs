@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::api::json::{Json, MAX_DEPTH};
+use crate::api::reasons::ConditionReason;
 use crate::api::spec::{Items, Range};
 use crate::core::ids::{Index, ItemCount, MAX_ITEMS};
 
@@ -117,15 +118,15 @@ pub enum ItemsError {
 
 impl ItemsError {
     /// The reason of the Accepted condition.
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> ConditionReason {
         match self {
-            Self::TooMany { .. } => "TooManyItems",
-            Self::ListTooLarge(..) | Self::ItemTooLarge(..) => "ItemsTooLarge",
-            Self::EnvNameCollision { .. } => "EnvNameCollision",
+            Self::TooMany { .. } => ConditionReason::TooManyItems,
+            Self::ListTooLarge(..) | Self::ItemTooLarge(..) => ConditionReason::ItemsTooLarge,
+            Self::EnvNameCollision { .. } => ConditionReason::EnvNameCollision,
             Self::Sources(_) | Self::Bad(_) | Self::Unreadable { .. } | Self::Nul(_) | Self::TooDeep(_) => {
-                "InvalidItems"
+                ConditionReason::InvalidItems
             }
-            Self::NoSuchKey(_) => "NoSuchKey",
+            Self::NoSuchKey(_) => ConditionReason::NoSuchKey,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::api::reasons::EventReason;
 use crate::api::status::{MapTaskStatus, Waiting};
 use crate::core::blueprint::Blueprint;
 use crate::core::cache::{CacheId, Entry, LookupKeys};
@@ -201,8 +202,8 @@ pub struct EmitEvent {
     pub uid: String,
     /// Normal or Warning.
     pub type_: EventType,
-    /// What happened, from a closed list.
-    pub reason: &'static str,
+    /// What happened.
+    pub reason: EventReason,
     /// The same in words, at most 1,000 characters.
     pub note: String,
 }
@@ -244,7 +245,7 @@ impl fmt::Display for Action {
                 write!(f, "look up {} items of {task} from {cache} page {from}", wanted.len())
             }
             Self::Expire(expire) => write!(f, "expire {}", expire.key),
-            Self::EmitEvent(event) => write!(f, "tell {} {}: {}", event.key, event.reason, event.note),
+            Self::EmitEvent(event) => write!(f, "tell {} {}: {}", event.key, event.reason.as_str(), event.note),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The part of a status that is not about the items: conditions, times, and words for people.
 
 use crate::api::conditions::{self, ConditionStatus, ConditionType};
+use crate::api::reasons::ConditionReason;
 use crate::api::status::{ItemCounts, MapTaskStatus, ReduceStatus, RerunDone, TaskPhase, Waiting};
 use crate::core::ids::Time;
 use crate::core::record::progress::Progress;
@@ -72,14 +73,30 @@ impl StatusSummary {
     }
 
     /// Sets a condition.
-    pub fn set(&mut self, now: Time, type_: ConditionType, status: ConditionStatus, reason: &str, message: &str) {
+    pub fn set(
+        &mut self,
+        now: Time,
+        type_: ConditionType,
+        status: ConditionStatus,
+        reason: ConditionReason,
+        message: &str,
+    ) {
+        self.set_word(now, type_, status, reason.as_str(), message);
+    }
+
+    /// The same with a word that is not a condition's alone.
+    fn set_word(&mut self, now: Time, type_: ConditionType, status: ConditionStatus, reason: &str, message: &str) {
         conditions::set(&mut self.conditions, type_, status, reason, message, Some(self.generation), meta_time(now));
     }
 
     /// Takes a condition back, if it was there.
-    pub fn unset(&mut self, now: Time, type_: ConditionType, reason: &str, message: &str) {
+    pub fn unset(&mut self, now: Time, type_: ConditionType, reason: ConditionReason, message: &str) {
+        self.unset_word(now, type_, reason.as_str(), message);
+    }
+
+    fn unset_word(&mut self, now: Time, type_: ConditionType, reason: &str, message: &str) {
         if conditions::is_true(&self.conditions, type_) {
-            self.set(now, type_, ConditionStatus::False, reason, message);
+            self.set_word(now, type_, ConditionStatus::False, reason, message);
         }
     }
 
@@ -111,24 +128,30 @@ impl StatusSummary {
     pub fn set_phase(&mut self, now: Time, phase: TaskPhase, is_idle: bool) {
         let suspended = phase == TaskPhase::Suspended;
         if suspended {
-            self.set(now, ConditionType::Suspended, ConditionStatus::True, "Suspended", "spec.suspend is true");
+            self.set(
+                now,
+                ConditionType::Suspended,
+                ConditionStatus::True,
+                ConditionReason::Suspended,
+                "spec.suspend is true",
+            );
         } else {
-            self.unset(now, ConditionType::Suspended, "Resumed", "the task is not suspended any more");
+            self.unset(now, ConditionType::Suspended, ConditionReason::Resumed, "the task is not suspended any more");
         }
         if phase.is_terminal() || suspended && is_idle {
-            self.unset(now, ConditionType::Reconciling, "Idle", "nothing is under way");
+            self.unset(now, ConditionType::Reconciling, ConditionReason::Idle, "nothing is under way");
         } else {
             let (reason, message) = match &self.waiting {
                 Some(waiting) => (waiting.reason.as_str(), waiting.message.clone().unwrap_or_default()),
                 None => (phase.as_str(), "the task is under way".to_owned()),
             };
-            self.set(now, ConditionType::Reconciling, ConditionStatus::True, reason, &message);
+            self.set_word(now, ConditionType::Reconciling, ConditionStatus::True, reason, &message);
         }
         match conditions::find_true(&self.conditions, ConditionType::Failed).cloned() {
             Some(why) if phase == TaskPhase::Failed => {
-                self.set(now, ConditionType::Stalled, ConditionStatus::True, &why.reason, &why.message);
+                self.set_word(now, ConditionType::Stalled, ConditionStatus::True, &why.reason, &why.message);
             }
-            _ => self.unset(now, ConditionType::Stalled, phase.as_str(), "the task has not failed"),
+            _ => self.unset_word(now, ConditionType::Stalled, phase.as_str(), "the task has not failed"),
         }
     }
 
@@ -175,13 +198,13 @@ mod tests {
         assert_eq!(reason(&summary, TaskPhase::Running), None);
         summary.waiting = Some(Waiting::new(crate::api::status::WaitingReason::Quota, None));
         assert_eq!(reason(&summary, TaskPhase::Running).as_deref(), Some("Quota"));
-        summary.set(now, ConditionType::FailureTarget, ConditionStatus::True, "TooManyFailures", "");
+        summary.set(now, ConditionType::FailureTarget, ConditionStatus::True, ConditionReason::TooManyFailures, "");
         assert_eq!(
             reason(&summary, TaskPhase::Running).as_deref(),
             Some("TooManyFailures"),
             "what is decided counts more"
         );
-        summary.set(now, ConditionType::Failed, ConditionStatus::True, "DeadlineExceeded", "");
+        summary.set(now, ConditionType::Failed, ConditionStatus::True, ConditionReason::DeadlineExceeded, "");
         assert_eq!(reason(&summary, TaskPhase::Failed).as_deref(), Some("DeadlineExceeded"));
         assert_eq!(reason(&summary, TaskPhase::Succeeded), None);
     }
@@ -207,9 +230,9 @@ mod tests {
         assert_eq!(at(&mut summary, TaskPhase::Suspended, true), ("Current", true));
         assert_eq!(at(&mut summary, TaskPhase::Running, false), ("InProgress", false));
         let mut failed = summary.clone();
-        failed.set(Time(0), ConditionType::Failed, ConditionStatus::True, "TooManyFailures", "why");
+        failed.set(Time(0), ConditionType::Failed, ConditionStatus::True, ConditionReason::TooManyFailures, "why");
         assert_eq!(at(&mut failed, TaskPhase::Failed, true), ("Failed", false));
-        failed.unset(Time(0), ConditionType::Failed, "Rerun", "");
+        failed.unset(Time(0), ConditionType::Failed, ConditionReason::Rerun, "");
         assert_eq!(at(&mut failed, TaskPhase::Running, true), ("InProgress", false), "a rerun");
         assert_eq!(at(&mut summary, TaskPhase::Succeeded, true), ("Current", false));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::api::reasons::EventReason;
 use crate::core::ids::{Index, PodRole, Time};
 use crate::core::pod::pod_name;
 use crate::core::run::sizes::Need;
@@ -125,7 +126,7 @@ impl Run {
                 "every attempt in pod {pod} on node {node} fails while others succeed: the pod is drained, and its replacement \
                  prefers another node"
             );
-            workers.notices.push(Notice { reason: "WorkerDrained", message });
+            workers.notices.push(Notice { reason: EventReason::WorkerDrained, message });
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is reported about workers: why they do nothing, and what is worth an Event.
 
+use crate::api::reasons::EventReason;
 use crate::core::ids::PodRole;
 use crate::core::run::{Run, Workers};
 
@@ -7,7 +8,7 @@ use crate::core::run::{Run, Workers};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// The reason of the Event.
-    pub reason: &'static str,
+    pub reason: EventReason,
     /// One sentence.
     pub message: String,
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::api::reasons::EventReason;
 use crate::core::ids::{Index, Time};
 use crate::core::phases::ItemPhase;
 use crate::core::pod::pod_name;
@@ -83,7 +84,7 @@ impl Run {
                 pod.unwrap_or_default(),
                 micros.div_ceil(1_000_000),
             );
-            workers.notices.push(Notice { reason: "Straggler", message });
+            workers.notices.push(Notice { reason: EventReason::Straggler, message });
         }
     }
 }

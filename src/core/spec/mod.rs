@@ -10,6 +10,7 @@ pub mod templates;
 
 use std::sync::Arc;
 
+use crate::api::reasons::ConditionReason;
 use crate::api::remaining_items::RemainingItems;
 use crate::api::spec::{MapTaskSpec, Results};
 use crate::core::blueprint::Blueprint;
@@ -95,12 +96,12 @@ pub enum Refusal {
 
 impl Refusal {
     /// The reason of the Accepted condition.
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> ConditionReason {
         match self {
             Self::Items(error) => error.reason(),
-            Self::Template(_) | Self::Reduce(_) => "InvalidTemplate",
-            Self::ResultRoom { .. } | Self::ResultTotal { .. } => "InvalidResults",
-            Self::Success(_) => "InvalidSuccessCriterion",
+            Self::Template(_) | Self::Reduce(_) => ConditionReason::InvalidTemplate,
+            Self::ResultRoom { .. } | Self::ResultTotal { .. } => ConditionReason::InvalidResults,
+            Self::Success(_) => ConditionReason::InvalidSuccessCriterion,
         }
     }
 }
@@ -276,7 +277,7 @@ mod tests {
             let refusal = most(containers, bytes).unwrap_err();
             let words = refusal.to_string();
             assert!(words.starts_with(&format!("spec.results.maxBytesPerItem is {bytes}, but")), "{words}");
-            assert_eq!(refusal.reason(), "InvalidResults");
+            assert_eq!(refusal.reason(), ConditionReason::InvalidResults);
         }
     }
 
@@ -295,7 +296,7 @@ mod tests {
             let words = refusal.to_string();
             assert!(words.starts_with(&format!("spec.results.maxBytesPerItem is {bytes}: ")), "{words}");
             assert!(words.contains("may take 1073741824") && words.contains(&format!("at most {most},")), "{words}");
-            assert_eq!(refusal.reason(), "InvalidResults");
+            assert_eq!(refusal.reason(), ConditionReason::InvalidResults);
             assert!(accepted(&spec(items, most), Given::Inline).is_ok());
         }
         let mut unkept = spec(1_000_000, 65_536);

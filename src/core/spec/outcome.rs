@@ -1,6 +1,7 @@
 //! Is the task decided, and what becomes of the items that are left?
 
 use crate::api::conditions::{ConditionType, find_true};
+use crate::api::reasons::ConditionReason;
 use crate::api::remaining_items::{OnFailure, OnSuccess};
 use crate::api::status::MapTaskStatus;
 use crate::core::phases::Counts;
@@ -33,19 +34,19 @@ pub enum FailReason {
 
 impl FailReason {
     /// The reason of the conditions.
-    pub fn as_str(self) -> &'static str {
+    pub fn condition(self) -> ConditionReason {
         match self {
-            Self::TooManyFailures => "TooManyFailures",
-            Self::FailTaskRule => "FailTaskRule",
-            Self::DeadlineExceeded => "DeadlineExceeded",
-            Self::Cancelled => "Cancelled",
-            Self::NeverFits => "NeverFits",
+            Self::TooManyFailures => ConditionReason::TooManyFailures,
+            Self::FailTaskRule => ConditionReason::FailTaskRule,
+            Self::DeadlineExceeded => ConditionReason::DeadlineExceeded,
+            Self::Cancelled => ConditionReason::Cancelled,
+            Self::NeverFits => ConditionReason::NeverFits,
         }
     }
 
     fn parse(reason: &str) -> Self {
         let all = [Self::FailTaskRule, Self::DeadlineExceeded, Self::Cancelled, Self::NeverFits];
-        all.into_iter().find(|known| known.as_str() == reason).unwrap_or(Self::TooManyFailures)
+        all.into_iter().find(|known| known.condition().as_str() == reason).unwrap_or(Self::TooManyFailures)
     }
 }
 
@@ -165,7 +166,7 @@ mod tests {
         ];
         for reason in all {
             let failed = Outcome::Failed(reason, "why".to_owned());
-            assert_eq!(recorded("FailureTarget", reason.as_str()), Some(failed));
+            assert_eq!(recorded("FailureTarget", reason.condition().as_str()), Some(failed));
         }
         let unknown = Outcome::Failed(FailReason::TooManyFailures, "why".to_owned());
         assert_eq!(recorded("FailureTarget", "OfAnotherVersion"), Some(unknown));

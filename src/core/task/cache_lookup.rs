@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::api::reasons::EventReason;
 use crate::api::status::WaitingReason;
 use crate::core::cache::CacheId;
 use crate::core::cache::claims::{Claims, Conflict};
@@ -84,7 +85,7 @@ impl Task {
             CacheLookupOutcome::Indeterminate(_) => lookup.failed(now),
             CacheLookupOutcome::Refused(message) => {
                 self.emit(
-                    "CacheUnreadable",
+                    EventReason::CacheUnreadable,
                     EventType::Warning,
                     &format!("the cache can't be read, so all items run: {message}"),
                 );
@@ -100,7 +101,7 @@ impl Task {
         let damaged = self.active_mut().map_or(0, |run| run.items_mut().end_lookup());
         if damaged > 0 {
             self.emit(
-                "CacheDamaged",
+                EventReason::CacheDamaged,
                 EventType::Warning,
                 &format!("{damaged} cache entries are damaged or were edited: their items run"),
             );

@@ -1,6 +1,7 @@
 //! `spec.cancel`: the task ends with what it has.
 
 use crate::api::TaskPhase;
+use crate::api::reasons::{ConditionReason, EventReason};
 use crate::core::ids::Time;
 use crate::core::pod::EventType;
 use crate::core::spec::outcome::FailReason;
@@ -21,7 +22,7 @@ impl Task {
         }
         match &mut self.stage {
             Stage::Fetching(_) | Stage::Checking { .. } => {
-                self.refuse(now, FailReason::Cancelled.as_str(), BEFORE_ACCEPTANCE);
+                self.refuse(now, ConditionReason::Cancelled, BEFORE_ACCEPTANCE);
             }
             Stage::Running(run) if self.reduction.is_none() => {
                 run.force_end(FailReason::Cancelled, MESSAGE.to_owned());
@@ -39,7 +40,7 @@ impl Task {
     /// The items have succeeded, and their results are not to be reduced any more.
     pub(super) fn end_before_reduce(&mut self, now: Time) {
         let message = format!("{BEFORE_REDUCE}; {}", self.summary());
-        self.emit_recorded("Failed", EventType::Warning, &message);
-        self.end(now, TaskPhase::Failed, FailReason::Cancelled.as_str(), &message);
+        self.emit_recorded(EventReason::Failed, EventType::Warning, &message);
+        self.end(now, TaskPhase::Failed, ConditionReason::Cancelled, &message);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::api::TaskPhase;
 use crate::api::conditions::{ConditionStatus, ConditionType, is_true};
+use crate::api::reasons::{ConditionReason, EventReason};
 use crate::core::ids::{Index, Time};
 use crate::core::pod::EventType;
 use crate::core::pod::ResultNames;
@@ -47,7 +48,13 @@ impl Task {
             && is_true(&self.summary.conditions, ConditionType::ResultsDamaged)
         {
             let words = "all results are complete again";
-            self.summary.set(now, ConditionType::ResultsDamaged, ConditionStatus::False, "Restored", words);
+            self.summary.set(
+                now,
+                ConditionType::ResultsDamaged,
+                ConditionStatus::False,
+                ConditionReason::Restored,
+                words,
+            );
         }
         shards
     }
@@ -80,12 +87,18 @@ impl Task {
             let items = items_in_words(&restored);
             let note =
                 format!("results of items {items} were changed or deleted, and have been restored from their pods");
-            self.emit("ResultsRestored", EventType::Warning, &note);
+            self.emit(EventReason::ResultsRestored, EventType::Warning, &note);
         }
         if told {
             let message = self.damage_in_words();
-            self.summary.set(now, ConditionType::ResultsDamaged, ConditionStatus::True, "ChangedOrDeleted", &message);
-            self.emit_recorded("ResultsDamaged", EventType::Warning, &message);
+            self.summary.set(
+                now,
+                ConditionType::ResultsDamaged,
+                ConditionStatus::True,
+                ConditionReason::ChangedOrDeleted,
+                &message,
+            );
+            self.emit_recorded(EventReason::ResultsDamaged, EventType::Warning, &message);
         }
     }
 

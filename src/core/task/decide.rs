@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::conditions::{ConditionStatus, ConditionType};
+use crate::api::reasons::{ConditionReason, EventReason};
 use crate::api::status::{TaskPhase, Waiting, WaitingReason};
 use crate::core::failures::Failed;
 use crate::core::ids::Time;
@@ -31,8 +32,8 @@ impl Task {
         self.summary.has_items = true;
         self.summary.template_hash = Some(spec.template_hash.clone());
         self.summary.rerun = self.summary.rerun.take().or_else(|| self.mutable.rerun_at_acceptance());
-        self.summary.set(now, ConditionType::Accepted, ConditionStatus::True, "Accepted", &note);
-        self.emit_recorded("Accepted", EventType::Normal, &note);
+        self.summary.set(now, ConditionType::Accepted, ConditionStatus::True, ConditionReason::Accepted, &note);
+        self.emit_recorded(EventReason::Accepted, EventType::Normal, &note);
         let revision = self.writer.change_urgently();
         let mut run = Run::new(spec, self.all_indeterminate);
         // Which text the items are of must be recorded before one of them starts: the text may change.
@@ -44,18 +45,18 @@ impl Task {
     }
 
     /// The task ends before anything has started.
-    pub(super) fn refuse(&mut self, now: Time, reason: &str, message: &str) {
+    pub(super) fn refuse(&mut self, now: Time, reason: ConditionReason, message: &str) {
         // What was asked for before there was anything to check again counts as done.
         self.summary.rerun = self.summary.rerun.take().or_else(|| self.mutable.rerun_at_acceptance());
         self.summary.set(now, ConditionType::Accepted, ConditionStatus::False, reason, message);
-        self.emit_recorded("Refused", EventType::Warning, message);
+        self.emit_recorded(EventReason::Refused, EventType::Warning, message);
         self.end(now, TaskPhase::Failed, reason, message);
     }
 
     /// The task ends since its own record can't be read.
     pub(super) fn give_up(&mut self, now: Time, message: &str) {
-        self.emit_recorded("Failed", EventType::Warning, message);
-        self.end(now, TaskPhase::Failed, "StatusUnreadable", message);
+        self.emit_recorded(EventReason::Failed, EventType::Warning, message);
+        self.end(now, TaskPhase::Failed, ConditionReason::StatusUnreadable, message);
     }
 
     /// Decides the task if it can be, and ends it once it is decided and idle.
@@ -105,12 +106,12 @@ impl Task {
                     now,
                     ConditionType::SuccessCriteriaMet,
                     ConditionStatus::True,
-                    "EnoughSuccesses",
+                    ConditionReason::EnoughSuccesses,
                     &summary,
                 );
             }
             Outcome::Failed(reason, message) => {
-                self.summary.set(now, ConditionType::FailureTarget, ConditionStatus::True, reason.as_str(), message);
+                self.summary.set(now, ConditionType::FailureTarget, ConditionStatus::True, reason.condition(), message);
             }
         }
         let runs_on = self.active().is_some_and(|run| run.is_busy() && run.remainder() == Remainder::Run);
@@ -138,8 +139,8 @@ impl Task {
             (Outcome::Successful, Some(_)) if self.mutable.cancel => self.end_before_reduce(now),
             (Outcome::Successful, Some(reducer)) => self.begin_reduction(now, &reducer, counts),
             (Outcome::Successful, None) => {
-                self.emit_recorded("Succeeded", EventType::Normal, &summary);
-                self.end(now, TaskPhase::Succeeded, "EnoughSuccesses", &summary);
+                self.emit_recorded(EventReason::Succeeded, EventType::Normal, &summary);
+                self.end(now, TaskPhase::Succeeded, ConditionReason::EnoughSuccesses, &summary);
             }
             (Outcome::Failed(reason, message), _) => {
                 let message = match reason {
@@ -148,8 +149,8 @@ impl Task {
                     FailReason::FailTaskRule => format!("{message}; {summary}"),
                     _ => format!("{message}; {summary}{most_often}"),
                 };
-                self.emit_recorded("Failed", EventType::Warning, &message);
-                self.end(now, TaskPhase::Failed, reason.as_str(), &message);
+                self.emit_recorded(EventReason::Failed, EventType::Warning, &message);
+                self.end(now, TaskPhase::Failed, reason.condition(), &message);
             }
         }
     }
@@ -222,7 +223,7 @@ impl Task {
             | WaitingReason::WorkersUnreachable => EventType::Warning,
             _ => EventType::Normal,
         };
-        self.emit("Blocked", type_, &note);
+        self.emit(EventReason::Blocked, type_, &note);
     }
 
     /// Whether no such Event was written lately. If so, one counts as written now.
@@ -234,7 +235,7 @@ impl Task {
         !recently
     }
 
-    pub(super) fn end(&mut self, now: Time, phase: TaskPhase, reason: &str, message: &str) {
+    pub(super) fn end(&mut self, now: Time, phase: TaskPhase, reason: ConditionReason, message: &str) {
         let type_ = if phase == TaskPhase::Succeeded { ConditionType::Complete } else { ConditionType::Failed };
         self.summary.set(now, type_, ConditionStatus::True, reason, message);
         self.summary.set(now, ConditionType::Finished, ConditionStatus::True, reason, message);

@@ -1,6 +1,7 @@
 //! The Event for a task that asks for more finished pods than the operator keeps.
 
 use super::{PollContext, Task};
+use crate::api::reasons::EventReason;
 use crate::core::pod::EventType;
 
 impl Task {
@@ -13,6 +14,6 @@ impl Task {
             "spec.finishedPods is {asked}, and {most} are kept: this is the most for a task of this operator \
              (--max-kept-pods, maxKeptPods of its chart)"
         );
-        self.emit("FinishedPodsLimited", EventType::Warning, &note);
+        self.emit(EventReason::FinishedPodsLimited, EventType::Warning, &note);
     }
 }

@@ -22,6 +22,7 @@ mod workers;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::api::reasons::EventReason;
 use crate::api::spec::MapTaskSpec;
 use crate::api::status::{TaskPhase, Waiting};
 use crate::core::attempts::Outcomes;
@@ -203,17 +204,17 @@ impl Task {
         (run, Context { now, seed: *seed, writer, retention, outcomes })
     }
 
-    fn emit(&mut self, reason: &'static str, type_: EventType, note: &str) {
+    fn emit(&mut self, reason: EventReason, type_: EventType, note: &str) {
         self.emit_after(Revision::default(), reason, type_, note);
     }
 
     /// Tells of a turn of the task, once the status that says the same is recorded: until then it is not yet true.
-    fn emit_recorded(&mut self, reason: &'static str, type_: EventType, note: &str) {
+    fn emit_recorded(&mut self, reason: EventReason, type_: EventType, note: &str) {
         let revision = self.writer.change_urgently();
         self.emit_after(revision, reason, type_, note);
     }
 
-    fn emit_after(&mut self, revision: Revision, reason: &'static str, type_: EventType, note: &str) {
+    fn emit_after(&mut self, revision: Revision, reason: EventReason, type_: EventType, note: &str) {
         let note = crate::text::cut(note, 1_000);
         let event = EmitEvent { key: self.key.clone(), uid: self.uid.clone(), type_, reason, note };
         self.events.push_back((revision, event));

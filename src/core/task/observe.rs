@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{PollContext, Stage, Task};
 use crate::api::conditions::{ConditionStatus, ConditionType};
-use crate::api::status::WaitingReason;
+use crate::api::reasons::{ConditionReason, EventReason};
 use crate::core::failures::Alike;
 use crate::core::ids::{PodRole, Time};
 use crate::core::pod::{EventType, PodSeen, Progress, detail, lives, progress};
@@ -13,7 +13,6 @@ use crate::core::pods::indeterminate::INDETERMINATE_MILLIS;
 use crate::core::pods::retention::FinishedPod;
 use crate::core::port::{CheckOutcome, WriteOutcome};
 use crate::core::queue::quota;
-use crate::core::spec::outcome::FailReason;
 use crate::core::task::workers::RETIRE_MILLIS;
 
 impl Task {
@@ -118,16 +117,16 @@ impl Task {
             }
             CheckOutcome::Quota(message) => {
                 if let Some(why) = quota::never_fits(&message) {
-                    self.refuse(now, FailReason::NeverFits.as_str(), &why);
+                    self.refuse(now, ConditionReason::NeverFits, &why);
                 } else {
                     // There may be room by the time the pod is wanted.
                     let spec = Arc::clone(spec);
                     self.accept(now, spec);
                 }
             }
-            CheckOutcome::Invalid(message) => self.refuse(now, "TemplateRefused", &message),
+            CheckOutcome::Invalid(message) => self.refuse(now, ConditionReason::TemplateRefused, &message),
             CheckOutcome::Refused(message) if quota::is_limit_range(&message) => {
-                self.refuse(now, FailReason::NeverFits.as_str(), &message);
+                self.refuse(now, ConditionReason::NeverFits, &message);
             }
             // What the cluster lacks today may be there tomorrow.
             CheckOutcome::Refused(message) | CheckOutcome::Indeterminate(message) => {
@@ -139,7 +138,7 @@ impl Task {
     }
 
     fn not_accepted_yet(&mut self, now: Time, message: &str) {
-        let reason = WaitingReason::FailedCreate.as_str();
+        let reason = ConditionReason::FailedCreate;
         self.summary.set(now, ConditionType::Accepted, ConditionStatus::False, reason, message);
         self.summary.message = Some(format!("not accepted yet, will retry: {}", crate::text::cut(message, 400)));
         self.writer.change();
@@ -167,7 +166,7 @@ impl Task {
                 self.unstored = None;
                 if let Some(message) = uncached.as_ref().filter(|_| self.may_emit_blocked(now)) {
                     self.emit(
-                        "NotCached",
+                        EventReason::NotCached,
                         EventType::Warning,
                         &format!("results are stored, but not in the cache: {message}"),
                     );

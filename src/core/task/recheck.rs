@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::conditions::{ConditionStatus, ConditionType};
+use crate::api::reasons::ConditionReason;
 use crate::api::spec::{MapTaskSpec, Rerun};
 use crate::api::status::{PendingRerun, RerunDone};
 use crate::core::ids::Time;
@@ -27,7 +28,7 @@ impl Task {
         self.begin_again(now, rerun, "the check of the task", &[]);
         self.summary.start_time = None;
         let message = format!("rerun {} checks the task again", rerun.id);
-        self.summary.set(now, ConditionType::Accepted, ConditionStatus::False, "Rerun", &message);
+        self.summary.set(now, ConditionType::Accepted, ConditionStatus::False, ConditionReason::Rerun, &message);
         self.check_after = self.writer.change_urgently();
         if ExternalSource::of(&spec.items).is_some() {
             self.stage = Stage::Fetching(spec);

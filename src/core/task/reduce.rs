@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::api::reasons::{ConditionReason, EventReason};
 use crate::api::status::{ReducePhase, ReduceStatus, TaskPhase};
 use crate::core::failures::{Failed, Failures};
 use crate::core::ids::{Attempt, ItemCount, Time};
@@ -128,12 +129,12 @@ impl Task {
             let line = reduction.run.items().results().get(&SELF);
             (self.summary.result, self.summary.result_text) = line.map(|line| shown(line)).unwrap_or_default();
             let message = format!("{}; the reduce starts", self.summary());
-            self.emit_recorded("Succeeded", EventType::Normal, &message);
-            self.end(now, TaskPhase::Succeeded, "EnoughSuccesses", &message);
+            self.emit_recorded(EventReason::Succeeded, EventType::Normal, &message);
+            self.end(now, TaskPhase::Succeeded, ConditionReason::EnoughSuccesses, &message);
         } else {
             let summary = self.summary();
             let message = format!("the reduce {failed} in attempt {attempt}{why}; {summary}");
-            self.emit_recorded("Failed", EventType::Warning, &message);
+            self.emit_recorded(EventReason::Failed, EventType::Warning, &message);
             self.end(now, TaskPhase::Failed, reason, &message);
         }
     }
@@ -145,14 +146,14 @@ impl Task {
 }
 
 /// Of a reduce that did not succeed: the reason, what happened to it, and why, in words.
-fn why_reduce_failed(run: &Run) -> (&'static str, &'static str, String) {
+fn why_reduce_failed(run: &Run) -> (ConditionReason, &'static str, String) {
     let most_often = || run.items().failures().most_often(Failed::Reduce);
     let why = match run.outcome() {
         Some(Outcome::Failed(reason, message)) if *reason != FailReason::TooManyFailures => format!(": {message}"),
         _ => most_often().map_or(", which was stopped".to_owned(), |words| format!("; {words}")),
     };
     match run.outcome() {
-        Some(Outcome::Failed(FailReason::Cancelled, _)) => (FailReason::Cancelled.as_str(), "was stopped", why),
-        _ => ("ReduceFailed", "failed", why),
+        Some(Outcome::Failed(FailReason::Cancelled, _)) => (ConditionReason::Cancelled, "was stopped", why),
+        _ => (ConditionReason::ReduceFailed, "failed", why),
     }
 }

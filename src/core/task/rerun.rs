@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::api::conditions::ConditionType;
+use crate::api::reasons::{ConditionReason, EventReason};
 use crate::api::spec::Rerun;
 use crate::api::status::RerunDone;
 use crate::core::ids::{Index, ItemCount, Time};
@@ -97,7 +98,7 @@ impl Task {
         let taken = if selected.is_empty() { None } else { run.take() };
         let Some(mut run) = taken else {
             let words = format!("rerun {} selects no items; the task stays {phase:?}", rerun.id);
-            return self.emit_recorded("Rerun", EventType::Normal, &words);
+            return self.emit_recorded(EventReason::Rerun, EventType::Normal, &words);
         };
         // Nothing starts before the status says that it is a rerun.
         run.start_again(now, &selected, explicit_selection, revision);
@@ -147,7 +148,7 @@ impl Task {
     }
 
     fn emit_refused(&mut self, rerun: &Rerun, problem: &str) {
-        self.emit_recorded("RerunRefused", EventType::Warning, &format!("rerun {}: {problem}", rerun.id));
+        self.emit_recorded(EventReason::RerunRefused, EventType::Warning, &format!("rerun {}: {problem}", rerun.id));
     }
 
     /// The task has not ended any more, nor is it what the conditions say that are to be taken back.
@@ -160,9 +161,9 @@ impl Task {
         summary.result_text = None;
         for type_ in taken_back.iter().chain(&[ConditionType::Complete, ConditionType::Failed, ConditionType::Finished])
         {
-            summary.unset(now, *type_, "Rerun", &format!("rerun {} has started {what} again", rerun.id));
+            summary.unset(now, *type_, ConditionReason::Rerun, &format!("rerun {} has started {what} again", rerun.id));
         }
-        self.emit_recorded("Rerun", EventType::Normal, &format!("rerun {} starts {what} again", rerun.id));
+        self.emit_recorded(EventReason::Rerun, EventType::Normal, &format!("rerun {} starts {what} again", rerun.id));
     }
 }
 

@@ -3,6 +3,7 @@
 //! A status that records an end comes after the end's result. So it can't be what tells that results are not stored:
 //! that is a note, which changes `status.waiting` and nothing else.
 
+use crate::api::reasons::EventReason;
 use crate::api::status::{Waiting, WaitingReason};
 use crate::core::ids::Time;
 use crate::core::pod::EventType;
@@ -37,7 +38,11 @@ impl Task {
         let message = crate::text::cut(message, MESSAGE_LIMIT);
         let noted = self.unstored.as_ref().is_some_and(|known| known.noted && known.message == message);
         if self.may_emit_blocked(now) {
-            self.emit("Blocked", EventType::Warning, &format!("results or status can't be stored: {message}"));
+            self.emit(
+                EventReason::Blocked,
+                EventType::Warning,
+                &format!("results or status can't be stored: {message}"),
+            );
         }
         let since = self.unstored.as_ref().map_or(now, |known| known.since);
         self.unstored = Some(Unstored { message, since, noted });

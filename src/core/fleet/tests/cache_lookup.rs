@@ -59,7 +59,7 @@ fn nothing_is_started_or_decided_before_the_last_page() {
     story.plan(1_000);
     assert_eq!((counts(&story), story.fleet.task(&key()).unwrap().phase()), ([0, 2, 1], TaskPhase::Succeeded));
     story.plan(1_000);
-    assert!(!story.told.iter().any(|tell| tell.reason == "CacheDamaged"));
+    assert!(!story.told.iter().any(|tell| tell.reason.as_str() == "CacheDamaged"));
 }
 
 #[test]

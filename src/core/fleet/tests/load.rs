@@ -239,5 +239,9 @@ fn a_rerun_of_a_task_whose_items_can_not_be_read_is_refused_and_changes_none_of_
     );
     assert!(told.message.as_ref().is_some_and(|message| message.contains("can't be decoded")), "{told:?}");
     let words = "rerun 1: the status of the task can't be decoded";
-    assert!(story.told.iter().any(|tell| tell.reason == "RerunRefused" && tell.note == words), "{:?}", story.told);
+    assert!(
+        story.told.iter().any(|tell| tell.reason.as_str() == "RerunRefused" && tell.note == words),
+        "{:?}",
+        story.told
+    );
 }

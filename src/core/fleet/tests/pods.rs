@@ -29,7 +29,7 @@ fn lists(story: &mut Story, pods: impl IntoIterator<Item = PodSeen>) {
 fn a_task_that_asks_for_more_finished_pods_than_are_kept_gets_the_limit() {
     let limits = Limits { max_kept_pods: 100, ..LIMITS };
     let limited = |story: &Story| -> Vec<String> {
-        let told = story.told.iter().filter(|event| event.reason == "FinishedPodsLimited");
+        let told = story.told.iter().filter(|event| event.reason.as_str() == "FinishedPodsLimited");
         told.map(|event| event.note.split(':').next().unwrap().to_owned()).collect()
     };
     let mut story = Story::after(3, limits, &json!({ "items": { "count": 1 }, "finishedPods": 101 }));

@@ -215,13 +215,13 @@ fn a_rerun_that_selects_nothing_or_can_not_be_done_is_told_and_changes_nothing()
     assert_eq!((done.items, done.explicit_selection, story.status().phase), (0, false, Some(TaskPhase::Succeeded)));
     let told = story.told.last().unwrap();
     let words = "rerun 1 selects no items; the task stays Succeeded";
-    assert_eq!((told.reason, told.type_, told.note.as_str()), ("Rerun", EventType::Normal, words));
+    assert_eq!((told.reason.as_str(), told.type_, told.note.as_str()), ("Rerun", EventType::Normal, words));
     for (items, words) in [("5", "only 1 items"), ("Reduce", "the task has no spec.reduce"), ("x", "contains \"x\"")] {
         let mut story = ended(&spec, &[0]);
         assert_eq!(rerun(&mut story, "1", items), Vec::<String>::new());
         let told = story.told.last().unwrap();
         assert_eq!(
-            (told.reason, told.type_, story.status().phase),
+            (told.reason.as_str(), told.type_, story.status().phase),
             ("RerunRefused", EventType::Warning, Some(TaskPhase::Succeeded))
         );
         assert!(told.note.starts_with("rerun 1: ") && told.note.contains(words), "{}", told.note);
@@ -233,7 +233,7 @@ fn a_rerun_that_selects_nothing_or_can_not_be_done_is_told_and_changes_nothing()
         assert_eq!(rerun(&mut story, "1", items), Vec::<String>::new());
         let told = story.told.last().unwrap();
         assert_eq!(
-            (told.reason, told.note.as_str()),
+            (told.reason.as_str(), told.note.as_str()),
             ("RerunRefused", "rerun 1: the status of the task can't be decoded")
         );
     }

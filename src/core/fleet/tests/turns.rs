@@ -16,7 +16,7 @@ fn condition<'a>(story: &'a Story, type_: &str) -> Option<(&'a str, &'a str)> {
 
 /// The Events of a story, in order: reason, type, and the note.
 fn told(story: &Story) -> Vec<(&str, EventType, &str)> {
-    story.told.iter().map(|tell| (tell.reason, tell.type_, tell.note.as_str())).collect()
+    story.told.iter().map(|tell| (tell.reason.as_str(), tell.type_, tell.note.as_str())).collect()
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn a_task_is_deleted_only_once_its_end_is_recorded() {
 #[test]
 fn a_task_that_is_blocked_is_told_once_in_ten_minutes() {
     let held = |story: &Story| {
-        let held = story.told.iter().filter(|tell| tell.reason == "Blocked");
+        let held = story.told.iter().filter(|tell| tell.reason.as_str() == "Blocked");
         held.map(|tell| (tell.type_, tell.note.clone())).collect::<Vec<_>>()
     };
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 3 } }));

@@ -210,7 +210,7 @@ impl Cluster {
     }
 
     fn events(&self, reason: &str) -> Vec<&str> {
-        self.told.iter().filter(|event| event.reason == reason).map(|event| event.note.as_str()).collect()
+        self.told.iter().filter(|event| event.reason.as_str() == reason).map(|event| event.note.as_str()).collect()
     }
 }
 
