@@ -6,7 +6,7 @@
 export CLUSTER ?= local
 CARGO ?= cargo
 
-.PHONY: help bench cli demo test lint test-unit test-simulation test-mutants mutants test-cluster test-faults soak cluster clean-cluster install image crds manifests
+.PHONY: help bench cli demo test lint test-unit test-simulation test-mutants mutants test-cluster test-faults soak cluster clean-cluster install image crds manifests book
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 18
@@ -24,6 +24,7 @@ test-unit: ## unit and property tests, and allocations of the core; no cluster
 	$(CARGO) test --quiet --locked --workspace --lib --bins
 	$(CARGO) test --quiet --locked --workspace --test exec
 	$(CARGO) test --quiet --locked --workspace --test memory
+	$(CARGO) test --quiet --locked --workspace --test book
 	$(CARGO) test --quiet --locked --workspace --bench hot
 
 # Worlds are small and short-lived. Without this, glibc returns their memory to the kernel again and again, which takes two
@@ -72,8 +73,11 @@ image: ## build the operator's image with docker, podman or buildah
 cli: ## build kubectl-maptask as a static binary, with an archive and a manifest for krew
 	@scripts/cli.sh
 
-crds: ## generate the CRD into crds/ and the chart
+crds: ## generate the CRD into crds/ and the chart, and the reference of the book
 	@scripts/crds.sh
+
+book: ## build the book of docs/ into target/book and check its links
+	@scripts/book.sh
 
 manifests: ## generate install.yaml and the chart's README from the chart
 	@scripts/manifests.sh

@@ -29,7 +29,7 @@ for metric in $("$HELM" template release "$CHART" --set dashboard.enabled=true,a
   grep -o 'maptask_[a-z_]*' | sed -E 's/^maptask_//; s/_(total|bucket)$//' | sort -u); do
   grep -q "\"$metric\"" src/serve/metrics.rs src/serve/exchange/metrics.rs ||
     die "the chart asks for the metric $metric, which src/serve does not have"
-  grep -q "\`maptask_$metric" docs/operations/monitoring.md || die "docs/operations/monitoring.md does not describe maptask_$metric"
+  grep -q "\`maptask_$metric" docs/reference/metrics.md || die "docs/reference/metrics.md does not describe maptask_$metric"
 done
 
 needs_prometheus

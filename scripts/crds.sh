@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Generates the CRD from src/api into crds/ and, with Helm's conditions around it, into the chart.
+# Generates the CRD from src/api into crds/ and, with Helm's conditions around it, into the chart; and from the same, and
+# from the metrics of src/serve, the reference of the book.
 #
 #   crds.sh [--check]   --check changes nothing and fails if one of the files is not what would be generated
 set -euo pipefail
@@ -35,4 +36,5 @@ if [[ ${1:-} == --check ]]; then
 else
   cp target/maptasks.yaml crds/maptasks.yaml
   cp target/crd-template.yaml "$CHART"
+  BOOK=write cargo test --quiet --locked --workspace --test book the_generated_page >/dev/null
 fi

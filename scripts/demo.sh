@@ -9,6 +9,16 @@ use_cluster
 load_image image-augmentation image-augmentation
 task=image-augmentation
 manifest=examples/$task/maptask.yaml
+# A cluster that makes no volumes, such as the local one, gets one on its node.
+if [[ -z $("$KUBECTL" get storageclasses -o name) ]]; then
+  folder=/tmp/maptask-images
+  mkdir -p "$folder" && chmod 777 "$folder"
+  "$KUBECTL" apply -f - >/dev/null <<VOLUME
+{"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "maptask-images"}, "spec": {
+  "accessModes": ["ReadWriteOnce"], "capacity": {"storage": "100Mi"}, "hostPath": {"path": "$folder"},
+  "claimRef": {"namespace": "default", "name": "images"}}}
+VOLUME
+fi
 # On an existing cluster, use the image that was pushed to the registry.
 apply() {
   if [[ $CLUSTER == local ]]; then

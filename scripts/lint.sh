@@ -40,6 +40,8 @@ say "statements of docs/behaviour.md"
 LABEL=lint scripts/statements.sh
 say "prose"
 LABEL=lint scripts/prose.sh
+say "book"
+LABEL=lint scripts/book.sh
 say "scripts"
 for script in scripts/*.sh cluster/*.sh cluster/lib/*.sh .ci/run; do bash -n "$script"; done
 if command -v shellcheck >/dev/null; then

@@ -14,6 +14,7 @@ KUBECTL_MAPTASK=$(realpath "${CARGO_TARGET_DIR:-target}")/debug/kubectl-maptask
 export KUBECTL_MAPTASK
 needs_browser
 needs_prometheus
+command -v lua5.4 >/dev/null || install_package lua5.4 "lua5.4 is missing: install it"
 say "running the tests on the cluster"
 cargo test --quiet --locked --workspace --test cluster -- --ignored --test-threads 4 "$@"
 

@@ -94,6 +94,9 @@ async fn main(cli: &Cli) -> Result<Exit, Failure> {
 }
 
 #[cfg(test)]
+mod documented_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory;

@@ -19,7 +19,7 @@ fn a_task_that_is_cancelled_keeps_its_results_and_can_run_the_rest_again() {
         let counts = namespace.status("t")["counts"].clone();
         (counts["succeeded"] == 2 && counts["running"] == 2).then_some(())
     });
-    namespace.documented("## Cancelling", "t");
+    namespace.documented("A cancelled task ends as Failed", "t");
     let status = namespace.wait_for_end("t");
     assert_eq!((status["phase"].as_str(), counts(&status)), (Some("Failed"), [2, 0, 3, 0]), "{status}");
     assert_eq!(status["reason"], "Cancelled");

@@ -28,7 +28,7 @@ fn is_run(command: &str) -> bool {
 }
 
 /// A text with what differs from run to run replaced: times, ages, addresses, versions, names of nodes.
-fn normal(text: &str, namespace: &str) -> Vec<String> {
+pub fn normal(text: &str, namespace: &str) -> Vec<String> {
     let text = timeless(&text.replace(namespace, "team"));
     text.lines().filter(|line| !is_progress(line)).map(|line| normal_line(line.trim_end())).collect()
 }

@@ -78,7 +78,7 @@ pub fn shown(page: &str) -> Vec<Shown> {
                 all.last_mut().unwrap().lines.push(line.to_owned());
                 continue;
             }
-            continues = text.ends_with('\\');
+            continues = text.ends_with(['\\', '|']);
         }
     }
     all

@@ -1,10 +1,11 @@
-//! Every example, unchanged, with real containers on a real node.
+//! Every example, unchanged, with real containers on a real node, where Pod Security enforces its strictest level.
 
 use serde_json::{Value, json};
 
 use crate::documented::{Shell, commands_of};
 use crate::kubectl::{Namespace, real_task};
 use crate::undisturbed;
+use crate::volume::Volume;
 
 /// Applies an example and waits for its end; its status and its results.
 fn run(namespace: &Namespace, example: &str) -> (Value, Vec<Value>) {
@@ -64,7 +65,7 @@ fn run_in_workers(namespace: &Namespace, example: &str, further: &Value) -> (Val
 #[ignore = "needs a cluster: make test-cluster"]
 fn hello_says_hello_in_order() {
     let _undisturbed = undisturbed();
-    let namespace = Namespace::new("hello");
+    let namespace = Namespace::restricted("hello");
     let (status, results) = run(&namespace, "hello");
     assert_eq!((status["done"].as_str(), results.len()), (Some("10/10"), 10));
 }
@@ -73,7 +74,7 @@ fn hello_says_hello_in_order() {
 #[ignore = "needs a cluster: make test-cluster"]
 fn values_of_every_kind_and_a_range_reach_their_containers() {
     let _undisturbed = undisturbed();
-    let namespace = Namespace::new("values");
+    let namespace = Namespace::restricted("values");
     for example in ["values", "range"] {
         let (status, results) = run(&namespace, example);
         assert_eq!(status["items"].as_u64(), Some(results.len() as u64), "{example}");
@@ -88,7 +89,8 @@ fn values_of_every_kind_and_a_range_reach_their_containers() {
 #[ignore = "needs a cluster: make test-cluster"]
 fn image_augmentation_gives_fifteen_images_in_the_order_of_the_items() {
     let _undisturbed = undisturbed();
-    let namespace = Namespace::new("images");
+    let namespace = Namespace::restricted("images");
+    let _volume = Volume::new(&namespace, "images");
     let (status, results) = run(&namespace, "image-augmentation");
     assert_eq!(status["counts"]["succeeded"], 5);
     let task = namespace.list("maptasks").remove(0);
@@ -107,7 +109,8 @@ fn image_augmentation_gives_fifteen_images_in_the_order_of_the_items() {
     assert!(namespace.list("pods").is_empty(), "and no pod was started");
     assert_eq!(files_on_the_volume(&namespace, &task, &results), outputs_of(&results));
     run_later(&namespace, "image-augmentation");
-    let workers = Namespace::new("images-workers");
+    let workers = Namespace::restricted("images-workers");
+    let _volume_of_workers = Volume::new(&workers, "images");
     let (status, text) = run_in_workers(&workers, "image-augmentation", &json!({}));
     assert_eq!((&status["counts"]["cached"], &status["counts"]["succeeded"]), (&json!(0), &json!(5)), "{status}");
     let others = workers.results("image-augmentation");
@@ -138,7 +141,10 @@ fn files_on_the_volume(namespace: &Namespace, task: &Value, results: &[Value]) -
         rm -r "$MAPTASK_ITEM""#;
     let mut look = real_task("look", &json!({ "items": { "values": folders } }), script);
     let pod = &mut look["spec"]["template"]["spec"];
-    pod["volumes"] = task["spec"]["template"]["spec"]["volumes"].clone();
+    let of_the_example = &task["spec"]["template"]["spec"];
+    pod["securityContext"] = of_the_example["securityContext"].clone();
+    pod["containers"][0]["securityContext"] = of_the_example["containers"][0]["securityContext"].clone();
+    pod["volumes"] = of_the_example["volumes"].clone();
     pod["containers"][0]["volumeMounts"] = json!([{ "name": "images", "mountPath": "/all" }]);
     namespace.apply(&look);
     assert_eq!(namespace.wait_for_end("look")["phase"], "Succeeded");
@@ -153,7 +159,7 @@ fn files_on_the_volume(namespace: &Namespace, task: &Value, results: &[Value]) -
 #[ignore = "needs a cluster: make test-cluster"]
 fn the_backfill_fails_for_one_day_and_succeeds_when_that_day_is_run_again() {
     let _undisturbed = undisturbed();
-    let namespace = Namespace::new("backfill");
+    let namespace = Namespace::restricted("backfill");
     let (status, results) = run(&namespace, "backfill");
     let group = &status["failures"][0];
     assert_eq!((group["exitCode"].as_i64(), group["indexes"].as_str()), (Some(44), Some("2")), "{status}");
@@ -167,7 +173,7 @@ fn the_backfill_fails_for_one_day_and_succeeds_when_that_day_is_run_again() {
 #[ignore = "needs a cluster: make test-cluster"]
 fn the_sweep_succeeds_although_some_items_fail() {
     let _undisturbed = undisturbed();
-    let namespace = Namespace::new("sweep");
+    let namespace = Namespace::restricted("sweep");
     let (status, results) = run(&namespace, "hyperparameter-sweep");
     let count = |phase: &str| status["counts"][phase].as_u64().unwrap();
     assert!(count("failed") > 0 && count("succeeded") >= status["required"].as_u64().unwrap(), "{status}");
@@ -179,7 +185,7 @@ fn the_sweep_succeeds_although_some_items_fail() {
     // The API server writes 0.0 as 0.
     assert_eq!(status["result"]["loss"].as_f64(), best.map(|best| best["loss"].as_f64().unwrap()), "{status}");
     // Which item is cancelled at the end is a matter of time, so that all run here.
-    let workers = Namespace::new("sweep-workers");
+    let workers = Namespace::restricted("sweep-workers");
     let all = json!({ "remainingItems": { "onSuccess": "Run" } });
     let (other, text) = run_in_workers(&workers, "hyperparameter-sweep", &all);
     let plain = namespace.results_text("hyperparameter-sweep");
@@ -194,7 +200,7 @@ fn the_sweep_succeeds_although_some_items_fail() {
 #[ignore = "needs a cluster: make test-cluster"]
 fn the_word_count_is_that_of_the_same_text_counted_plainly() {
     let _undisturbed = undisturbed();
-    let namespace = Namespace::new("words");
+    let namespace = Namespace::restricted("words");
     let (status, results) = run(&namespace, "word-count");
     assert_eq!((results.len(), &status["reduce"]["phase"]), (11, &json!("Succeeded")), "{status}");
     let text =
@@ -206,7 +212,7 @@ fn the_word_count_is_that_of_the_same_text_counted_plainly() {
     let mut top: Vec<(&str, i64)> = counts.into_iter().collect();
     top.sort_by_key(|(word, count)| (-count, *word));
     assert_eq!(status["result"], json!(&top[..10]), "{status}");
-    let workers = Namespace::new("words-workers");
+    let workers = Namespace::restricted("words-workers");
     let (other, text) = run_in_workers(&workers, "word-count", &json!({}));
     assert_eq!(text, namespace.results_text("word-count"), "with a pod for each item and with workers");
     assert_eq!(other["result"], status["result"]);
@@ -222,7 +228,7 @@ fn lines_of_the_logs(namespace: &Namespace, task: &str, text: &str) -> usize {
 #[ignore = "needs a cluster: make test-cluster"]
 fn a_shell_program_starts_once_and_answers_two_thousand_items() {
     let _undisturbed = undisturbed();
-    let namespace = Namespace::new("stream-shell");
+    let namespace = Namespace::restricted("stream-shell");
     let (_, results) = run(&namespace, "stream-shell");
     let steps = |number: u64| {
         std::iter::successors(Some(number), |n| Some(if n % 2 == 0 { n / 2 } else { 3 * n + 1 }))
@@ -239,7 +245,7 @@ fn a_shell_program_starts_once_and_answers_two_thousand_items() {
 #[ignore = "needs a cluster: make test-cluster"]
 fn a_model_is_loaded_once_for_thousands_of_images() {
     let _undisturbed = undisturbed();
-    let namespace = Namespace::new("stream-model");
+    let namespace = Namespace::restricted("stream-model");
     let (status, results) = run(&namespace, "stream-model");
     assert_eq!(results.len(), 4_495);
     let moves = ["none", "left", "right", "up", "down"];

@@ -51,6 +51,13 @@ impl Namespace {
         namespace
     }
 
+    /// One that enforces the strictest level of Pod Security.
+    pub fn restricted(test: &str) -> Self {
+        let namespace = Self::new(test);
+        kubectl(&["label", "namespace", &namespace.0, "pod-security.kubernetes.io/enforce=restricted"]);
+        namespace
+    }
+
     pub fn kubectl(&self, args: &[&str]) -> String {
         kubectl(&[&["-n", &self.0], args].concat())
     }
@@ -116,9 +123,10 @@ impl Namespace {
         self.documented("This prints the whole list:", task)
     }
 
-    /// What the commands that follow this text in docs/guide.md print, for a task.
+    /// What the commands that follow this text in the guides print, for a task.
     pub fn documented(&self, text: &str, task: &str) -> String {
-        let (_, rest) = include_str!("../../docs/guide.md").split_once(text).expect("the guide has this text");
+        let guides = [include_str!("../../docs/guides/results.md"), include_str!("../../docs/guides/rerun.md")];
+        let rest = guides.iter().find_map(|guide| guide.split_once(text)).expect("a guide has this text").1;
         let (block, _) = rest.split_once("```console\n").and_then(|(_, rest)| rest.split_once("```")).unwrap();
         let lines: Vec<&str> = block.lines().map(|line| line.strip_prefix("$ ").unwrap_or(line)).collect();
         let commands = lines.join("\n").replace("NAME", task);

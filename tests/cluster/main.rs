@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test that can't go on has failed")]
 
+#[path = "../blocks/mod.rs"]
+mod blocks;
 mod browser;
 mod cache;
 mod cancel;
@@ -31,6 +33,7 @@ mod namespaced;
 mod network;
 mod page;
 mod page_elsewhere;
+mod pages;
 mod plugin;
 mod policies;
 mod readme;
@@ -45,6 +48,7 @@ mod templates;
 mod tools;
 mod values;
 mod variables;
+mod volume;
 mod waits;
 mod words;
 mod workers;

@@ -80,7 +80,7 @@ fn the_guide_tells_apart_items_that_failed_were_cancelled_or_silent_and_results_
     // Its pod can't tell it again.
     namespace.kubectl(&["delete", "pod", "t-0-1", "--now"]);
     namespace.kubectl(&["delete", "configmap", "t-results-0"]);
-    namespace.documented("## Cancelling", "t");
+    namespace.documented("A cancelled task ends as Failed", "t");
     let status = namespace.wait_for_end("t");
     let phases = namespace.documented("This prints the phase of every item:", "t");
     assert_eq!(phases, "0 Succeeded\n1 Succeeded\n2 Failed\n3 Succeeded\n4 Cancelled\n");
