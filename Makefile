@@ -54,7 +54,7 @@ soak: ## 500,000 new worlds, 50,000 with workers, 20 kills in 20,000 items, up t
 	WORKERS_KILLS=20 WORKERS_ITEMS=20000 scripts/test-cluster.sh an_operator_killed_while_workers_run
 	FAULT_FROM=$$(date +%Y%m%d)000 FAULT_RUNS=$${FAULT_RUNS:-1000} FAULT_MINUTES=$${FAULT_MINUTES:-120} scripts/test-faults.sh
 
-bench: ## compare MapTask, Indexed Job and others, for docs/benchmarks.md (BENCH_SHAPES, BENCH_ROUNDS)
+bench: ## compare MapTask, Indexed Job and others, for docs/benchmarks (BENCH_SHAPES, BENCH_ROUNDS)
 	@scripts/bench.sh
 	$(CARGO) bench --quiet --locked --bench growth
 

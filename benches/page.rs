@@ -1,22 +1,7 @@
-//! Where a measurement is written to: a part of a page of docs/, between its marks.
+//! Where a measurement is written to: files in docs/benchmarks.
 
-use std::fmt::Write;
-
-const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
-
-/// Puts a text between the marks of a part of a page; both marks go to its end if they are not there yet.
-pub fn replace(page: &str, part: &str, text: &str) {
-    let path = format!("{DOCS}/{page}");
-    let (begin, end) = (format!("<!-- {part}: begin -->"), format!("<!-- {part}: end -->"));
-    let mut old = std::fs::read_to_string(&path).unwrap_or_default();
-    if !old.contains(&begin) {
-        let _ = write!(old, "\n{begin}\n{end}\n");
-    }
-    let (head, rest) = old.split_once(&begin).expect("it begins");
-    let tail = rest.split_once(&end).expect("the part has its end").1;
-    std::fs::write(&path, format!("{head}{begin}\n{text}{end}{tail}")).unwrap();
-    println!("written to docs/{page}");
-}
+/// The documentation.
+pub const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
 
 /// A drawing in its frame.
 pub fn svg(width: f64, height: f64, body: &str) -> String {

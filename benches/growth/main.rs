@@ -68,7 +68,18 @@ fn main() {
         .map(|i| (QUANTITIES[i], found.iter().map(|(size, values)| (*size, values[i])).collect()))
         .collect();
     page::file("growth.svg", &plot::lines(&lines));
-    page::replace("operations/scale.md", "growth", &text);
+    replace(&text);
+}
+
+/// Puts a text between the marks of its part of docs/operations/scale.md.
+fn replace(text: &str) {
+    let path = format!("{}/operations/scale.md", page::DOCS);
+    let (begin, end) = ("<!-- growth: begin -->", "<!-- growth: end -->");
+    let old = std::fs::read_to_string(&path).unwrap();
+    let (head, rest) = old.split_once(begin).expect("it begins");
+    let (_, tail) = rest.split_once(end).expect("the part has its end");
+    std::fs::write(&path, format!("{head}{begin}\n{text}{end}{tail}")).unwrap();
+    println!("written to {path}");
 }
 
 /// The figures of a size, from a process of its own.

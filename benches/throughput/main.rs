@@ -2,7 +2,7 @@
 //! creates, watches and deletes pods. In turn, on one cluster with fake nodes; run by `make bench`, which starts it.
 //!
 //! `BENCH_SHAPES=a,b` picks shapes by name, `BENCH_ROUNDS=n` says how often each contender has its turn. What was
-//! measured goes to standard output and, with a plot, into docs/benchmarks.md; no figure decides anything.
+//! measured goes to standard output and, with a plot, into docs/benchmarks; no figure decides anything.
 
 #![allow(missing_docs, clippy::unwrap_used, unreachable_pub, reason = "a benchmark that can't go on stops")]
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "figures for people")]

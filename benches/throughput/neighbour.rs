@@ -9,7 +9,7 @@ use kube::Client;
 use serde_json::{Value, json};
 
 use crate::bench::Bench;
-use crate::page;
+use crate::report;
 use crate::requests::send;
 use crate::shapes::ALL;
 
@@ -176,8 +176,7 @@ pub async fn measure(bench: &mut Bench, rounds: usize) {
         let _ = writeln!(text, "| {} | {:.1} | {:.1} | **{:.2}** |", trouble.name, row[0], row[1], row[2]);
     }
     println!("\n### {title}\n\n{text}");
-    let command = format!("`BENCH_SHAPES={NAME} BENCH_ROUNDS={rounds} make bench` {}.", page::stamp());
-    page::replace("benchmarks.md", NAME, &format!("### {title}\n\n{command}\n\n{text}"));
+    report::data(NAME, rounds, &text);
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

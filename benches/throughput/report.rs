@@ -1,4 +1,4 @@
-//! Figures, medians, ratios, and the page that they go to.
+//! Figures, medians, ratios, and the files that they go to.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -98,14 +98,25 @@ fn ratios(figures: &BTreeMap<Contender, Vec<Figures>>) -> String {
     text
 }
 
-/// The shape's part of docs/benchmarks.md, and its plot.
+/// The shape's data in docs/benchmarks, and its plot.
 pub fn write(shape: &str, title: &str, figures: &BTreeMap<Contender, Vec<Figures>>, rounds: usize) {
-    let table = table(title, figures);
-    let (heading, rest) = table.split_once("\n\n").expect("a heading and a table");
-    let text = format!(
-        "{heading}\n\n`BENCH_SHAPES={shape} BENCH_ROUNDS={rounds} make bench` {}.\n\n![items a second](benchmarks/{shape}.svg)\n\n{rest}",
-        page::stamp(),
-    );
     page::file(&format!("{shape}.svg"), &plot::bars(title, figures));
-    page::replace("benchmarks.md", shape, &text);
+    data(shape, rounds, &table(title, figures));
+}
+
+/// Writes the rows of a table as comma-separated values, and how they were measured.
+pub fn data(shape: &str, rounds: usize, table: &str) {
+    let cell = |text: &str| {
+        let text = text.trim().trim_matches('*').to_owned();
+        if text.contains(',') { format!("\"{text}\"") } else { text }
+    };
+    let rows = table.lines().filter(|line| line.starts_with('|') && !line.contains("---"));
+    let mut text = String::new();
+    for row in rows {
+        let cells: Vec<String> = row.trim_matches(['|', ' ']).split(" | ").map(cell).collect();
+        let _ = writeln!(text, "{}", cells.join(","));
+    }
+    let _ = writeln!(text, "command,BENCH_SHAPES={shape} BENCH_ROUNDS={rounds} make bench");
+    let _ = writeln!(text, "measured,{}", cell(&page::stamp()));
+    page::file(&format!("{shape}.csv"), &text);
 }

@@ -68,7 +68,8 @@ fn kind(path: &str, schema: &Value) -> String {
         Some("string") if schema["pattern"] == DNS_LABEL => bounded("DNS label", None),
         Some("string") => {
             let characters = range(schema, "minLength", "maxLength").map(|text| format!("{text} characters"));
-            let pattern = schema["pattern"].as_str().map(|text| format!("; `{text}`")).unwrap_or_default();
+            let pattern =
+                schema["pattern"].as_str().map(|text| format!("; `{}`", text.replace('|', "\\|"))).unwrap_or_default();
             bounded("string", characters) + &pattern
         }
         Some(word) => bounded(word, range(schema, "minimum", "maximum")),

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test that can't go on has failed")]
 
+mod benchmarks;
 #[allow(dead_code, reason = "the tests of the cluster use all of it")]
 #[path = "../blocks/mod.rs"]
 mod blocks;

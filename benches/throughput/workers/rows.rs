@@ -100,15 +100,13 @@ impl Rows {
         table
     }
 
-    /// Prints the table, writes it into docs/benchmarks.md, and all turns into docs/benchmarks/SHAPE.json.
+    /// Prints the table, and writes all turns into docs/benchmarks/SHAPE.json.
     pub fn write(&self, shape: &str, what: &str, rounds: usize, goals: &str) {
         let table = self.table();
         println!("\n### {shape}: {what}\n\n{table}\n{goals}");
         let changes: String =
             CHANGES.iter().filter_map(|name| Some(format!("{name}={} ", std::env::var(name).ok()?))).collect();
-        let command = format!("`{changes}BENCH_SHAPES={shape} BENCH_ROUNDS={rounds} make bench`\n{}.", page::stamp());
-        let all = format!("All turns: [{shape}.json](benchmarks/{shape}.json).");
-        page::replace("benchmarks.md", shape, &format!("### {shape}: {what}\n\n{command}\n{all}\n\n{table}\n{goals}"));
+        let command = format!("{changes}BENCH_SHAPES={shape} BENCH_ROUNDS={rounds} make bench");
         let turns: Vec<Value> = self
             .0
             .iter()
@@ -118,7 +116,8 @@ impl Rows {
                 json!({ "who": row.who, "figures": figures })
             })
             .collect();
-        let data = json!({ "shape": shape, "what": what, "measured": page::stamp(), "turns": turns });
+        let data =
+            json!({ "shape": shape, "what": what, "command": command, "measured": page::stamp(), "turns": turns });
         page::file(&format!("{shape}.json"), &format!("{data:#}\n"));
     }
 }
