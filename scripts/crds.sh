@@ -31,7 +31,7 @@ cargo build --quiet --locked --workspace --bin maptask-operator
 "${CARGO_TARGET_DIR:-target}/debug/maptask-operator" crd >target/maptasks.yaml
 template <target/maptasks.yaml >target/crd-template.yaml
 if [[ ${1:-} == --check ]]; then
-  diff -u crds/maptasks.yaml target/maptasks.yaml && diff -u "$CHART" target/crd-template.yaml ||
+  { diff -u crds/maptasks.yaml target/maptasks.yaml && diff -u "$CHART" target/crd-template.yaml; } ||
     die "the CRD is not what src/api says: run 'make crds'"
 else
   cp target/maptasks.yaml crds/maptasks.yaml

@@ -32,7 +32,7 @@ target/tools/bin/helm-docs --chart-search-root "$CHART" --sort-values-order file
 undocumented=$(sed -n 's/^| \([^ ]*\) .*|  |$/\1/p' "$OUT/README.md")
 [[ -z $undocumented ]] || die "values without a comment that begins with '# --' in values.yaml: $undocumented"
 if [[ ${1:-} == --check ]]; then
-  diff -u manifests/install.yaml "$OUT/install.yaml" && diff -u "$CHART/README.md" "$OUT/README.md" ||
+  { diff -u manifests/install.yaml "$OUT/install.yaml" && diff -u "$CHART/README.md" "$OUT/README.md"; } ||
     die "a file that is made from the chart is not what the chart says: run 'make manifests'"
 else
   cp "$OUT/install.yaml" manifests/install.yaml
