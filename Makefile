@@ -6,7 +6,7 @@
 export CLUSTER ?= local
 CARGO ?= cargo
 
-.PHONY: help bench cli demo test lint test-unit test-simulation test-mutants mutants test-cluster test-faults soak cluster clean-cluster install image crds manifests book
+.PHONY: help bench cli demo test lint test-unit test-simulation test-mutants mutants test-cluster test-faults soak cluster clean-cluster install image crds manifests book release
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 18
@@ -81,3 +81,6 @@ book: ## build the book of docs/ into target/book and check its links
 
 manifests: ## generate install.yaml and the chart's README from the chart
 	@scripts/manifests.sh
+
+release: ## make images, chart, command line and notes of this commit in target/release-VERSION; publishes nothing
+	@scripts/release.sh

@@ -11,6 +11,9 @@ CLUSTER=${CLUSTER:-local}
 say() { printf '%-6s %4ds  %s\n' "$LABEL" "$SECONDS" "$*" >&2; }
 die() { say "error: $*" && exit 1; }
 
+# The version of everything that this repository makes.
+version() { sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml; }
+
 # Starts the local cluster, or takes the current one, and sets KUBECONFIG, KUBECTL and HELM.
 use_cluster() {
   case $CLUSTER in

@@ -49,8 +49,7 @@ if [[ -z $binary && -n $archive && -f $archive && $(cat "$archive.inputs" 2>/dev
 fi
 
 triple=$(rustc -vV | sed -n 's/^host: //p')
-version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
-image=docker.io/library/$package:$version
+image=docker.io/library/$package:$(version)
 
 context=target/image/$package
 rm -rf "$context"
@@ -76,7 +75,11 @@ if [[ $1 == operator ]]; then
   ((bytes < 3000000)) || die "maptask-worker has $bytes bytes, 3,000,000 are too many: look for what it links"
 fi
 
-if [[ -n $worker ]]; then cp "$worker" "$context/"; fi
+if [[ -n $worker ]]; then
+  mkdir "$context/licenses"
+  cp "$worker" "$context/"
+  cp LICENSE "$context/licenses/"
+fi
 if [[ -d $(dirname "$dockerfile")/images ]]; then cp -r "$(dirname "$dockerfile")/images" "$context/"; fi
 
 if docker info >/dev/null 2>&1; then

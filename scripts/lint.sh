@@ -36,6 +36,8 @@ say "CRD as generated"
 LABEL=lint scripts/crds.sh --check
 say "chart"
 LABEL=lint scripts/chart.sh
+say "what a release needs"
+LABEL=lint scripts/release.sh --check
 say "statements of docs/behaviour.md"
 LABEL=lint scripts/statements.sh
 say "prose"
