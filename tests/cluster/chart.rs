@@ -26,7 +26,7 @@ fn an_upgrade_from_the_last_chart_takes_the_crd_over_and_leaves_running_items_al
     let now = format!("watchNamespaces={{{}}}", team.0);
     let (good, text) = release.try_upgrade(CHART, &["--set", &now]);
     assert!(!good && text.contains("maptasks.maptask.dev") && text.contains("invalid ownership metadata"), "{text}");
-    // What docs/operations/install.md says to do then.
+    // What docs/operations/upgrade.md says to do then.
     let (good, text) = release.try_upgrade(CHART, &["--set", &now, "--take-ownership", "--force-conflicts"]);
     assert!(good, "{text}");
     assert_eq!(NobodysCrd::owner(), ("team".to_owned(), true));
@@ -34,6 +34,12 @@ fn an_upgrade_from_the_last_chart_takes_the_crd_over_and_leaves_running_items_al
     witness.each_item_ran_once("t", 80);
     let log = release.test();
     assert!(log.contains("a MapTask of two items has succeeded"), "{log}");
+    // And back, with items running.
+    team.kubectl(&["delete", "maptask", "t", "--cascade=foreground"]);
+    team.apply(&seconds(80, 8));
+    team.wait_for_successes("t", 8);
+    release.roll_back("1");
+    all_succeeded(&team, 80);
     drop(release);
     assert_eq!(team.status("t")["phase"], "Succeeded", "the CRD and its tasks outlive the release");
 }
