@@ -218,11 +218,12 @@ sign() {
   GNUPGHOME=$(mktemp -d)
   export GNUPGHOME
   trap 'gpgconf --kill all; rm -rf "$GNUPGHOME"' EXIT
-  gpg --batch --quiet "${unlock[@]}" --import "$RELEASE_KEY" || die "RELEASE_KEY=$RELEASE_KEY holds no key that gpg can read"
+  gpg --batch --quiet "${unlock[@]}" --import "$RELEASE_KEY" || die "RELEASE_KEY=$RELEASE_KEY holds no key that gpg can read: export it with gpg --export-secret-keys"
   name=$(gpg --batch --list-secret-keys --with-colons | awk -F: '$1 == "uid" { print $10; exit }')
   [[ -n $name ]] || die "RELEASE_KEY=$RELEASE_KEY holds no secret key: export it with gpg --export-secret-keys"
   say "signing as $name"
-  gpg --batch --quiet "${unlock[@]}" --export-secret-keys >"$GNUPGHOME/secret.gpg"
+  gpg --batch --quiet "${unlock[@]}" --export-secret-keys >"$GNUPGHOME/secret.gpg" ||
+    die "the passphrase of the key is wrong or missing: RELEASE_PASSPHRASE_FILE=FILE has it in its first line"
   gpg --batch --quiet --export >"$GNUPGHOME/public.gpg"
   mkdir -p "$WORK/signed"
   chart "$WORK/signed" --sign --key "$name" --keyring "$GNUPGHOME/secret.gpg" ${RELEASE_PASSPHRASE_FILE:+--passphrase-file "$RELEASE_PASSPHRASE_FILE"}
