@@ -1,8 +1,7 @@
-# What `make release` needs beside Rust, in target/tools: zig to compile and link for both architectures, cargo-about for
-# licence texts, cargo-cyclonedx for bills of materials, Helm, and buildah from the machine.
+# What `make release` needs beside Rust, in target/tools: zig to compile and link for both architectures, cargo-cyclonedx
+# for bills of materials, Helm, and buildah from the machine.
 # shellcheck shell=bash
 
-CARGO_ABOUT=0.9.3
 CARGO_CYCLONEDX=0.5.9
 
 # needs_helm: Helm of the local cluster's module; sets HELM. The cluster itself is not needed.
@@ -51,6 +50,5 @@ needs_release_tools() {
   mkdir -p target/tools
   needs_zig
   needs_helm
-  needs_crate cargo-about "$CARGO_ABOUT"
   needs_crate cargo-cyclonedx "$CARGO_CYCLONEDX"
 }

@@ -34,8 +34,12 @@ notes() {
     sed -E -e 's/\[([^]]*)\]\([^)]*\)/\1/g' -e '/./,$!d'
 }
 
-# strings FILE NAME: the strings in a list of a TOML file, sorted.
-strings() { sed -n "/^$2 = \[/,/^\]/s/^ *\"\(.*\)\",$/\1/p" "$1" | LC_ALL=C sort; }
+triple() {
+  case $1 in amd64) echo x86_64-unknown-linux-musl ;; arm64) echo aarch64-unknown-linux-musl ;; esac
+}
+
+# The licences themselves are those that deny.toml allows.
+crate_licences() { python3 scripts/release/licences.py "$(triple amd64)" "$(triple arm64)" || die "the licence texts are not complete"; }
 
 check() {
   local name tested stale
@@ -49,8 +53,7 @@ check() {
   stale=$(grep -rnoE --include='*.md' 'maptask-operator[:-][0-9]+\.[0-9]+\.[0-9]+' README.md docs examples manifests |
     grep -v "[:-]${VERSION//./\\.}\$" || true)
   [[ -z $stale ]] || die "pages name another version than $VERSION: $stale"
-  diff <(strings deny.toml allow) <(strings scripts/release/about.toml accepted) >&2 ||
-    die "deny.toml allows other licences (<) than scripts/release/about.toml (>): list the same in both"
+  crate_licences >/dev/null
   tested=$(sed -n 's/.* version=v\([0-9.]*\) .*/\1/p' cluster/lib/tools.sh)
   grep -qF "Kubernetes $tested" docs/operations/releases.md ||
     die "the tests run on Kubernetes $tested, which docs/operations/releases.md does not say: mend its list of tested versions"
@@ -64,10 +67,6 @@ check_commit() {
   tagged=$(git rev-parse --quiet --verify "refs/tags/v$VERSION^{commit}" || true)
   [[ -z $tagged || $tagged == "$(git rev-parse HEAD)" ]] ||
     die "the tag v$VERSION is on commit ${tagged:0:9}, and this is $(git rev-parse --short=9 HEAD): check out the tag (git checkout v$VERSION), or give this commit a new version in Cargo.toml, $CHART/Chart.yaml and CHANGELOG.md"
-}
-
-triple() {
-  case $1 in amd64) echo x86_64-unknown-linux-musl ;; arm64) echo aarch64-unknown-linux-musl ;; esac
 }
 
 # compile ARCH: operator, worker and command line as static binaries, in WORK/ARCH. Paths of this machine are in none of them.
@@ -108,37 +107,28 @@ try_programs() {
 
 # licences FOLDER: the texts for all that is linked into the programs.
 licences() {
-  local manifest sysroot
-  sysroot=$(rustc --print sysroot)
   {
-    echo "The programs maptask-operator, maptask-worker and kubectl-maptask contain the crates below, the standard library of"
-    echo "Rust (RUST-STANDARD-LIBRARY.html) and the C library musl."
-    for manifest in Cargo.toml worker/Cargo.toml cli/Cargo.toml; do
-      target/tools/bin/cargo-about generate --fail --locked --config scripts/release/about.toml \
-        --manifest-path "$manifest" scripts/release/about.hbs >"$WORK/licences.txt" 2>"$WORK/licences.log" ||
-        die "the licence texts of $manifest are not complete: $(cat "$WORK/licences.log")"
-      cat "$WORK/licences.txt"
-    done
-    printf '%s\n' "musl" && cat target/tools/zig/ziglang/lib/libc/musl/COPYRIGHT
+    echo "The programs maptask-operator, maptask-worker and kubectl-maptask contain the crates below, the C library musl (at"
+    echo "the end) and the standard library of Rust (RUST-STANDARD-LIBRARY.html)."
+    echo
+    crate_licences
+    printf '%s\n\n' "musl" && cat target/tools/zig/ziglang/lib/libc/musl/COPYRIGHT
   } >"$1/THIRD-PARTY-LICENSES.txt"
-  cp "$sysroot/share/doc/rust/COPYRIGHT-library.html" "$1/RUST-STANDARD-LIBRARY.html"
+  cp "$(rustc --print sysroot)/share/doc/rust/COPYRIGHT-library.html" "$1/RUST-STANDARD-LIBRARY.html"
 }
 
-# bills FOLDER: what each program is made of, in CycloneDX. Both architectures have the same crates.
+# bills FOLDER: what each program is made of, in CycloneDX. A few crates are for one architecture alone.
 bills() {
-  local name folder arch file
-  for name in maptask-operator:. maptask-worker:worker kubectl-maptask:cli; do
-    folder=${name#*:} name=${name%:*}
-    for arch in "${ARCHITECTURES[@]}"; do
-      target/tools/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 --describe binaries \
-        --target "$(triple "$arch")" --manifest-path "$folder/Cargo.toml"
-      file=$folder/${name}_bin.cdx.json
-      sed -e "s|$ROOT|/maptask|g; s|$(triple "$arch")|linux|g" "$file" >"$WORK/$name-$arch.json"
-      # It writes them beside every Cargo.toml.
-      git clean --quiet --force -- '*.cdx.json'
+  local arch file name
+  for arch in "${ARCHITECTURES[@]}"; do
+    # It writes them beside every Cargo.toml of the workspace.
+    target/tools/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 --describe binaries \
+      --target "$(triple "$arch")"
+    for file in maptask-operator worker/maptask-worker cli/kubectl-maptask; do
+      name=$(basename "$file")
+      sed "s|$ROOT|/maptask|g" "${file}_bin.cdx.json" >"$1/$name-$VERSION-linux-$arch.cdx.json"
     done
-    cmp "$WORK/$name-amd64.json" "$WORK/$name-arm64.json" || die "$name has other crates on arm64: its bill is not one for both"
-    cp "$WORK/$name-amd64.json" "$1/$name-$VERSION.cdx.json"
+    git clean --quiet --force -- '*.cdx.json'
   done
 }
 
