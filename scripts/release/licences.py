@@ -1,4 +1,4 @@
-"""Prints the licence texts of all crates that are linked into the programs: `licences.py TARGET...`, from their own files.
+"""Prints the licence texts of the crates that are linked into the programs, from their own files: `licences.py TARGET...`
 
 Fails if a crate has none. `deny.toml` says which licences there may be.
 """
