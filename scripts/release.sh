@@ -223,6 +223,7 @@ sign() {
   sums
   gpg --batch --quiet --yes "${unlock[@]}" --armor --detach-sign --output "$OUT/SHA256SUMS.asc" "$OUT/SHA256SUMS"
   # What users will do.
+  (cd "$OUT" && sha256sum --quiet --check SHA256SUMS)
   "$HELM" verify --keyring "$GNUPGHOME/public.gpg" "$OUT/maptask-operator-$VERSION.tgz" >/dev/null
   gpg --batch --quiet --verify "$OUT/SHA256SUMS.asc" "$OUT/SHA256SUMS" 2>"$WORK/gpg.log" || die "$(cat "$WORK/gpg.log")"
 }

@@ -101,11 +101,6 @@ impl<'a> Release<'a> {
         try_helm(&self.values, &[&upgrade[..], &wait, settings].concat())
     }
 
-    /// Goes back to a revision, and waits until it is ready.
-    pub fn roll_back(&self, revision: &str) {
-        helm("", &["rollback", self.name, revision, "-n", &self.namespace.0, "--wait", "--timeout", "2m"]);
-    }
-
     /// Runs its tests.
     pub fn test(&self) -> String {
         helm("", &["test", self.name, "-n", &self.namespace.0, "--logs", "--timeout", "2m"])
