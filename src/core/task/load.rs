@@ -89,10 +89,12 @@ impl Task {
         let resumed = self.mutable.suspend && !orders.suspend;
         let keeps_others = self.mutable.finished_pods != orders.finished_pods;
         self.mutable = orders;
-        if news == Observed::External {
+        if news == Observed::External || self.is_cancelled_before_rerun(seen) {
             // What was yet to be recorded here is not what is recorded.
             self.events.retain(|(revision, _)| self.writer.is_written(*revision));
             self.retention.forget_unrecorded();
+            // Nor is the condition that tells of damage, so that it is to be found once more.
+            self.damage.clear();
             // Another operator wrote. Its status is the truth now; all we knew beyond it is in the pods.
             self.summary = StatusSummary::from_status(&seen.status, seen.generation);
             self.all_indeterminate = Some(poll.now.plus_millis(INDETERMINATE_MILLIS));
@@ -116,6 +118,13 @@ impl Task {
         if is_new_spec {
             self.record_generation(seen);
         }
+    }
+
+    /// Whether the task was cancelled before it was recorded that it runs again. A write that says so is refused for its
+    /// version, and what was to be recorded with it is no more.
+    fn is_cancelled_before_rerun(&self, seen: &TaskSeen) -> bool {
+        let has_ended = seen.status.phase.is_some_and(TaskPhase::is_terminal);
+        has_ended && seen.spec.cancel && !matches!(self.stage, Stage::Ended { .. })
     }
 
     /// The status says which spec it is about, for tools that wait until it is the newest, also if nothing else

@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::story::{LIMITS, REDUCE, Story, lines};
+use super::story::{LIMITS, REDUCE, Story, key, lines};
 use crate::api::conditions::{ConditionType, find_true, is_true};
+use crate::api::spec::Rerun;
 use crate::api::status::{ItemCounts, MapTaskStatus, TaskPhase};
+use crate::core::port::WriteOutcome;
 
 /// A task of four items, two of which run and one of which has succeeded.
 fn running(spec: &Value) -> Story {
@@ -72,6 +74,29 @@ fn cancelling_a_task_that_has_ended_changes_nothing() {
     assert_eq!((story.plan(1_000).len(), story.phase()), (1, TaskPhase::Succeeded));
     assert_eq!(*story.status(), MapTaskStatus { observed_generation: Some(2), ..before });
     assert_eq!(story.plan(60_000), Vec::<String>::new());
+}
+
+#[test]
+fn a_rerun_that_is_cancelled_before_it_is_recorded_leaves_the_task_as_it_ended() {
+    let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 1 } }));
+    story.ends(0, 1, 0);
+    story.plan(1_000);
+    story.plan(1_000);
+    let before = story.status().clone();
+    let rerun: Rerun = serde_json::from_value(json!({ "id": "again", "items": "All" })).unwrap();
+    story.edit(|task| task.spec.rerun = Some(rerun));
+    let plan = story.fleet.poll_plan(story.now).to_string();
+    assert!(plan.contains("write ns/t Running 0/1"), "{plan}");
+    // The answer of the write is on its way: a conflict, since this came first.
+    cancel(&mut story, true);
+    story.fleet.handle_written(story.now, &key(), "u", &WriteOutcome::Conflict);
+    let plan = story.plan(10_000);
+    assert!(!plan.iter().any(|line| line.contains("Running") || line.starts_with("create")), "{plan:?}");
+    let status = story.status();
+    assert_eq!((status.phase, &status.phases), (Some(TaskPhase::Succeeded), &before.phases));
+    cancel(&mut story, false);
+    let plan = story.plan(10_000);
+    assert!(plan.iter().any(|line| line.starts_with("write ns/t Running 0/1")), "it starts then: {plan:?}");
 }
 
 #[test]
