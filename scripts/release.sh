@@ -190,7 +190,7 @@ parts() {
     echo "Commit $(git rev-parse HEAD). The image $IMAGE:$VERSION is for linux/amd64 and linux/arm64;"
     echo "its digest is \`$(cat "$1/maptask-operator-$VERSION-image.digest")\`."
     echo
-    echo "Tested on Kubernetes $(sed -n 's/.* version=v\([0-9.]*\) .*/\1/p' cluster/lib/tools.sh); the chart needs $(field $CHART/Chart.yaml kubeVersion)."
+    echo "Tested on Kubernetes $(sed -n 's/.* version=v\([0-9.]*\) .*/\1/p' cluster/lib/tools.sh); the chart refuses what is older than $(field $CHART/Chart.yaml kubeVersion | grep -oE '[0-9]+\.[0-9]+' | head -1)."
     echo "docs/operations/releases.md says how to check these files, and docs/operations/upgrade.md how to upgrade."
     echo
     notes
