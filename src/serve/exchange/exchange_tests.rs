@@ -133,7 +133,13 @@ async fn ten_thousand_connections_take_no_place_of_a_worker() {
             assert!(rig.metric("exchange_connections") <= 1 + Bounds::DEFAULT.strangers_of_address as u64);
         }
     }
-    assert!(rig.metric("exchange_connections_refused_total") > 9_000);
+    // The last of them wait to be accepted for as long as the machine is busy with other things.
+    let refused = timeout(Duration::from_mins(1), async {
+        while rig.metric("exchange_connections_refused_total") <= 9_000 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    refused.await.unwrap();
     rig.reply(&parked, Ok(()));
     assert_eq!(worker.answer().await.unwrap().0, 200);
     worker.post(Some(&mine), &body(2).to_string()).await;
