@@ -120,8 +120,8 @@ impl Task {
         }
     }
 
-    /// Whether the task was cancelled before it was recorded that it runs again. A write that says so is refused for its
-    /// version, and what was to be recorded with it is no more.
+    /// Whether the task was cancelled before it was recorded that it runs again. A write that says so is refused for
+    /// its version, and what was to be recorded with it is no more.
     fn is_cancelled_before_rerun(&self, seen: &TaskSeen) -> bool {
         let has_ended = seen.status.phase.is_some_and(TaskPhase::is_terminal);
         has_ended && seen.spec.cancel && !matches!(self.stage, Stage::Ended { .. })
