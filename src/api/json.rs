@@ -66,6 +66,11 @@ impl Json {
         self.0.starts_with('{').then(|| serde_json::from_str::<Entries>(&self.0).map(|all| all.0).ok()).flatten()
     }
 
+    /// The elements of the list, if it is one.
+    pub fn elements(&self) -> Option<Vec<Self>> {
+        self.0.starts_with('[').then(|| serde_json::from_str(&self.0).ok()).flatten()
+    }
+
     /// How many lists and objects are in each other at most.
     pub fn depth(&self) -> usize {
         let (mut depth, mut most) = (0_usize, 0);
@@ -99,9 +104,9 @@ impl Json {
             let entry = |(key, value): (&String, &Self)| format!("{}:{}", Self::string(key).0, value.canonical());
             return format!("{{{}}}", sorted.iter().map(entry).collect::<Vec<_>>().join(","));
         }
-        match serde_json::from_str::<Vec<Self>>(&self.0) {
-            Ok(list) => format!("[{}]", list.iter().map(Self::canonical).collect::<Vec<_>>().join(",")),
-            Err(_) => self.0.to_string(),
+        match self.elements() {
+            Some(list) => format!("[{}]", list.iter().map(Self::canonical).collect::<Vec<_>>().join(",")),
+            None => self.0.to_string(),
         }
     }
 

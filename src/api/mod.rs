@@ -3,6 +3,8 @@
 pub mod conditions;
 mod crd;
 pub mod failures;
+#[allow(unreachable_pub, reason = "what kube's derive makes")]
+pub mod items;
 pub mod json;
 pub mod progress;
 pub mod reasons;

@@ -41,6 +41,10 @@ words! {
         EnvNameCollision,
         /// The template uses a variable of a key that no item has.
         NoSuchKey,
+        /// The task whose results are the items has failed, or stores none.
+        DependencyFailed,
+        /// Tasks wait for each other's results.
+        DependencyCycle,
         /// The template can't be one for items, or for the reduce.
         InvalidTemplate,
         /// The results have no room.

@@ -69,9 +69,18 @@ pub(super) fn timestamp(_: &mut SchemaGenerator) -> Schema {
 /// Exactly one of the sources. The lists are of unknown type to CEL, which therefore can't even ask whether they are
 /// there; `oneOf` can. (`maxProperties` could, too, but its message reads as if one item were the limit.)
 pub(super) fn exactly_one_source(schema: &mut Schema) {
-    let sources = ["values", "count", "range", "matrix", "configMap"];
+    let sources = ["values", "count", "range", "matrix", "configMap", "resultsOf"];
     let branches: Vec<Value> = sources.iter().map(|source| json!({ "required": [source] })).collect();
     schema.insert("oneOf".to_owned(), Value::Array(branches));
+}
+
+/// The same of the ways to say which ConfigMaps.
+pub(super) fn exactly_one_config_map(schema: &mut Schema) {
+    let rule = json!({
+        "rule": "has(self.name) != has(self.names)",
+        "message": "give either name or names",
+    });
+    schema.insert("x-kubernetes-validations".to_owned(), json!([rule]));
 }
 
 /// The rules over the whole spec: what excludes what, and what can't change after creation.
@@ -202,3 +211,10 @@ pub(super) const CACHE_NAME_RULE: &str = "!has(self.spec.cache) || !has(oldSelf.
 /// What a user reads who broke [`CACHE_NAME_RULE`].
 pub(super) const CACHE_NAME_MESSAGE: &str =
     "spec.cache.name can't be changed after creation: delete the MapTask, or create another under a new name";
+
+/// A task can't wait for itself.
+pub(super) const RESULTS_OF_RULE: &str =
+    "!has(self.spec.items.resultsOf) || self.spec.items.resultsOf.name != self.metadata.name";
+/// What a user reads who broke [`RESULTS_OF_RULE`].
+pub(super) const RESULTS_OF_MESSAGE: &str =
+    "spec.items.resultsOf.name is the task itself, which would wait for its own end: name another MapTask";

@@ -1,12 +1,10 @@
 //! The desired state: `spec` of a MapTask.
 
-use std::collections::BTreeMap;
-
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::json::Json;
+pub use super::items::{ConfigMapItems, ItemFormat, Items, OnDependencyFailure, Range, ResultsOfItems};
 use super::remaining_items::RemainingItems;
 use super::retry_policy::RetryPolicy;
 use super::schema;
@@ -43,6 +41,8 @@ use super::workers::Workers;
     selectable = ".status.phase",
     selectable = ".status.waiting.reason",
     validation = kube::core::Rule::new(schema::NAME_RULE).message(schema::NAME_MESSAGE).field_path(".metadata.name"),
+    validation = kube::core::Rule::new(schema::RESULTS_OF_RULE).message(schema::RESULTS_OF_MESSAGE)
+        .field_path(".spec.items.resultsOf.name"),
     validation = kube::core::Rule::new(schema::CACHE_NAME_RULE).message(schema::CACHE_NAME_MESSAGE)
 )]
 #[serde(rename_all = "camelCase")]
@@ -244,85 +244,6 @@ pub struct Rerun {
         )
     )]
     pub items: String,
-}
-
-/// The list of items, from exactly one source.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq)]
-#[serde(rename_all = "camelCase")]
-#[schemars(transform = schema::exactly_one_source)]
-pub struct Items {
-    /// The items themselves: any JSON. The API server rounds integers above 2^63 and shortens decimals, so quote
-    /// identifiers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::json_list")]
-    pub values: Option<Vec<Json>>,
-    /// Number of items. Item i is the number i, from 0 to count - 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "i32", range(min = 0, max = 1_000_000))]
-    pub count: Option<i32>,
-    /// The integers from start up to but not including stop, in increments of step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Range")]
-    pub range: Option<Range>,
-    /// Every combination of one value for each key, as objects. Keys are in alphabetical order, and the last one varies
-    /// fastest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::matrix")]
-    pub matrix: Option<BTreeMap<String, Vec<Json>>>,
-    /// Items from a ConfigMap of the same namespace, read once when the task is accepted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "ConfigMapItems")]
-    pub config_map: Option<ConfigMapItems>,
-}
-
-/// Items from a ConfigMap.
-#[derive(Clone, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct ConfigMapItems {
-    /// The name of the ConfigMap.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-    /// The key in its data or binaryData.
-    #[schemars(length(min = 1, max = 253))]
-    pub key: String,
-    /// How the text is split into items. Defaults to Lines.
-    #[serde(default)]
-    pub format: ItemFormat,
-}
-
-/// How a text is split into items. Blank lines are skipped.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
-pub enum ItemFormat {
-    /// Each line is an item: a string. LF, CR LF or CR ends a line. The text is UTF-8, or UTF-16 with a byte order
-    /// mark.
-    #[default]
-    Lines,
-    /// Each line is an item: any JSON. Numbers keep their text.
-    JsonLines,
-    /// The text is one JSON array of the items.
-    JsonArray,
-}
-
-/// The integers from start up to but not including stop, in increments of step.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct Range {
-    /// The first number. Defaults to 0. All three numbers are integers that a double holds exactly, from -(2^53 - 1) to
-    /// 2^53 - 1.
-    #[serde(default)]
-    #[schemars(range(min = -9_007_199_254_740_991_i64, max = 9_007_199_254_740_991_i64))]
-    pub start: i64,
-    /// The end of the range, which is not part of it.
-    #[schemars(range(min = -9_007_199_254_740_991_i64, max = 9_007_199_254_740_991_i64))]
-    pub stop: i64,
-    /// The difference between one number and the next. Must not be 0. Defaults to 1.
-    #[serde(default = "one")]
-    #[schemars(range(min = -9_007_199_254_740_991_i64, max = 9_007_199_254_740_991_i64), transform = schema::not_zero)]
-    pub step: i64,
-}
-
-fn one() -> i64 {
-    1
 }
 
 /// What to store of each item that succeeded.

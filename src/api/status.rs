@@ -247,9 +247,11 @@ pub enum WaitingReason {
     ContainersRunning,
     /// Scheduling gates hold back existing pods. Whatever set the gates must remove them.
     SchedulingGated,
-    /// The ConfigMap of the items, or its key, does not exist.
+    /// The ConfigMap of the items, its key, or a result of `spec.items.resultsOf` does not exist.
     ItemsMissing,
-    /// The ConfigMap of the items has changed since acceptance, and the operator has restarted since.
+    /// The MapTask of `spec.items.resultsOf` has not succeeded yet.
+    DependsOn,
+    /// The list of items has changed since acceptance, and the operator has restarted since.
     ItemsChanged,
     /// `spec.template` or `spec.reduce.template` has changed since acceptance.
     TemplateChanged,
@@ -281,6 +283,7 @@ impl WaitingReason {
             Self::ContainersRunning => "ContainersRunning",
             Self::SchedulingGated => "SchedulingGated",
             Self::ItemsMissing => "ItemsMissing",
+            Self::DependsOn => "DependsOn",
             Self::ItemsChanged => "ItemsChanged",
             Self::TemplateChanged => "TemplateChanged",
             Self::Serialized => "Serialized",

@@ -1,4 +1,4 @@
-//! ConfigMaps by their names: read, made, and changed from the version that was read.
+//! ConfigMaps: read, made, and changed from the version that was read.
 
 use http::Method;
 use k8s_openapi::api::core::v1::ConfigMap;

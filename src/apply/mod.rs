@@ -16,6 +16,7 @@ mod turns;
 use std::sync::Arc;
 
 pub use home::Home;
+pub use items::fetch_items;
 use kube::Client;
 pub use stores::Stores;
 use tokio::sync::mpsc;
@@ -128,7 +129,7 @@ impl Apply {
                 None => return,
             },
             Action::Fetch(fetch) => {
-                let outcome = items::fetch(&self.client, &fetch).await;
+                let outcome = fetch_items(&self.client, &fetch.task.namespace, &fetch.source).await;
                 Answer::Fetched(fetch.task, fetch.uid, outcome)
             }
             Action::CacheLookup(lookup) => {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Meaning, meaning};
 use super::cache::StoreError;
-use super::request::{Partial, send};
+use super::request::{Failure, Partial, send};
 use super::results::NotStored;
 use super::stores::Stores;
 use crate::api::FIELD_MANAGER;
@@ -91,12 +91,18 @@ async fn patch(client: &Client, key: &TaskKey, content: &'static str, body: &Val
 
 /// Reads a task.
 pub(super) async fn read(client: &Client, key: &TaskKey) -> Option<TaskSeen> {
+    get(client, key).await.unwrap_or_else(|error| {
+        tracing::debug!(task = %key, %error, "not read");
+        None
+    })
+}
+
+/// Reads a task; `None` where there is none.
+pub(super) async fn get(client: &Client, key: &TaskKey) -> Result<Option<TaskSeen>, Failure> {
     match send::<MapTask>(client, Method::GET, &object(key), "application/json", None).await {
-        Ok(task) => crate::watch::tasks::seen(task),
-        Err(error) => {
-            tracing::debug!(task = %key, %error, "not read");
-            None
-        }
+        Ok(task) => Ok(crate::watch::tasks::seen(task)),
+        Err(failure) if meaning(&failure) == Meaning::NotFound => Ok(None),
+        Err(failure) => Err(failure),
     }
 }
 

@@ -198,6 +198,18 @@ fn the_sweep_succeeds_although_some_items_fail() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
+fn a_chain_counts_the_words_of_the_lines_that_its_first_task_found() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("chain-example");
+    let (status, results) = run(&namespace, "chain");
+    assert_eq!(namespace.results("documents").iter().map(|lines| lines.as_array().unwrap().len()).sum::<usize>(), 6);
+    assert_eq!((results.len(), &results[1]), (6, &json!({ "dog": 1, "sleeps": 1, "the": 1 })));
+    let top = json!([["the", 7], ["sea", 6], ["shells", 6], ["sells", 3], ["she", 3]]);
+    assert_eq!(status["result"], top, "{status}");
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
 fn the_word_count_is_that_of_the_same_text_counted_plainly() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::restricted("words");

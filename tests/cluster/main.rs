@@ -10,6 +10,7 @@ mod blocks;
 mod browser;
 mod cache;
 mod cancel;
+mod chains;
 mod chart;
 mod cli;
 mod cli_changes;

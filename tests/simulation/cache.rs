@@ -71,7 +71,7 @@ impl Caches {
         };
         let lines = lines_of(key, results);
         let items = match &task.spec.items.config_map {
-            Some(source) => ExternalSource::ConfigMap(source.clone()).list(specs::INPUTS.as_bytes()),
+            Some(source) => Ok(specs::list(&ExternalSource::ConfigMap(source.clone()), specs::INPUTS).items),
             None => ItemList::accept(&task.spec.items),
         };
         let items = items.map_err(|error| error.to_string())?;

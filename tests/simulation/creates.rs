@@ -58,14 +58,11 @@ impl World {
         };
         let task = self.tasks.get(&id.key).filter(|task| task.uid == create.blueprint.uid);
         let pod = create.blueprint.pod(create.role, create.memory_raises);
-        let inputs = task.is_some_and(|task| task.spec.items.config_map.is_some());
-        if inputs && !create.role.is_reduce() {
-            self.truth.created(create, &pod);
-        }
         let hashed = task.filter(|task| task.status.template_hash.is_some());
         if hashed.is_some_and(|task| specs::is_of_other_templates(task, &pod)) {
             self.truth.problem = Some(format!("{id} is of another template than its task was accepted with"));
         }
+        self.check_item(create, &pod);
         let fate = self.fate_of(create);
         self.pods.insert(key, Pod { seen: seen.clone(), fate, life: Life::Pending, late: false });
         self.operator.pod_events.push_back(Event::Pod(seen));

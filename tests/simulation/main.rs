@@ -11,6 +11,7 @@
 
 mod cache;
 mod cancel;
+mod chains;
 mod charges;
 mod check;
 mod conditions;

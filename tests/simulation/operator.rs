@@ -241,10 +241,7 @@ impl World {
                 return Ok(self.tasks.get(&key).map(|task| Answer::Reread(Box::new(task.clone()))));
             }
             Action::Fetch(fetch) => {
-                let outcome = match &self.inputs {
-                    Some(text) => FetchOutcome::Found(text.clone().into_bytes()),
-                    None => FetchOutcome::Missing("it is not there".to_owned()),
-                };
+                let outcome = self.fetch(&fetch);
                 Answer::Fetched(fetch.task, fetch.uid, outcome)
             }
             Action::CacheLookup(lookup) => {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use maptask::api::status::{MapTaskStatus, WaitingReason};
 use maptask::core::ids::Index;
+use maptask::core::items::ExternalSource;
 use maptask::core::phases::ItemPhase;
 use maptask::core::port::{TaskSeen, Write};
 
@@ -39,7 +40,8 @@ impl World {
             WaitingReason::Throttled => known.throttled,
             WaitingReason::NameTaken => known.name_taken,
             WaitingReason::Serialized => task.spec.cache.as_ref().is_some_and(|cache| cache.serialize),
-            WaitingReason::ItemsMissing | WaitingReason::ItemsChanged => task.spec.items.config_map.is_some(),
+            WaitingReason::ItemsMissing | WaitingReason::ItemsChanged => ExternalSource::of(&task.spec.items).is_some(),
+            WaitingReason::DependsOn => task.spec.items.results_of.is_some(),
             // Of the items, or of the reduce.
             WaitingReason::Backoff => {
                 write.status.reduce.is_some() || write.status.counts.as_ref().is_some_and(|counts| counts.pending > 0)

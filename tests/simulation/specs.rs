@@ -4,6 +4,7 @@ use crate::names::REDUCE;
 use k8s_openapi::jiff::Timestamp;
 use maptask::api::spec::{Completion, Items, MapTaskSpec};
 use maptask::core::ids::{Index, Time};
+use maptask::core::items::{ExternalSource, Part, ReadList};
 use maptask::core::pod::EventType;
 use maptask::core::pod::explain::Said;
 use maptask::core::pod::seen::{
@@ -24,6 +25,11 @@ pub const OTHER_INPUTS: &str = "z\nb\nc\nd\n";
 pub const FAIL_ITEM: i32 = 4;
 pub const IGNORED: i32 = 5;
 pub const FAIL_TASK: i32 = 6;
+
+/// What is read of this text.
+pub fn list(source: &ExternalSource, text: &str) -> ReadList {
+    source.read(&[Part { name: "inputs".to_owned(), bytes: text.as_bytes().to_vec() }]).unwrap()
+}
 
 pub fn random(random: &mut Random) -> MapTaskSpec {
     let mut spec: MapTaskSpec = serde_json::from_value(json!({
@@ -46,6 +52,14 @@ pub fn random(random: &mut Random) -> MapTaskSpec {
     if random.chance(20) {
         let from = json!({ "configMap": { "name": "inputs", "key": "items" } });
         spec.items = serde_json::from_value::<Items>(from).unwrap();
+    }
+    let is_link = random.chance(15);
+    if is_link {
+        let name = format!("t{}", random.below(3));
+        let on_failure = ["Fail", "Wait"][random.below(2)];
+        let (flatten, skip_null) = (random.chance(50), random.chance(50));
+        let from = json!({ "name": name, "flatten": flatten, "skipNull": skip_null, "onFailure": on_failure });
+        spec.items = serde_json::from_value::<Items>(json!({ "resultsOf": from })).unwrap();
     }
     if random.chance(50) {
         spec.concurrency = Some(1 + random.below(5) as i32);
@@ -89,7 +103,8 @@ pub fn random(random: &mut Random) -> MapTaskSpec {
         }
         spec.reduce = serde_json::from_value(reduce).unwrap();
     }
-    if random.chance(40) {
+    // Which key an item has is not known as long as its list is not.
+    if !is_link && random.chance(40) {
         let mut cache = json!({ "version": (["1", "2"][random.below(2)]), "serialize": random.chance(50) });
         if random.chance(70) {
             cache["name"] = json!("shared");

@@ -12,6 +12,7 @@ use maptask::core::port::{Action, Create, TaskSeen};
 
 use crate::check::{counts, is_closed, number};
 use crate::names::PodKey;
+use crate::specs;
 use crate::world::World;
 
 /// UID of the task, and the item.
@@ -159,12 +160,12 @@ impl World {
 /// The key that an item of a serialized cache claims.
 fn place(task: &TaskSeen, index: Index) -> Option<(CacheId, Key)> {
     // After a restart nobody knows what the template was whose pods still run, so that nothing is promised of them.
-    if !crate::specs::has_its_templates(task) {
+    if !specs::has_its_templates(task) {
         return None;
     }
     let keys = Keys::of(&task.key, &task.spec).filter(|keys| keys.serialize && index != REDUCE)?;
     let items = match &task.spec.items.config_map {
-        Some(source) => ExternalSource::ConfigMap(source.clone()).list(crate::specs::INPUTS.as_bytes()),
+        Some(source) => Ok(specs::list(&ExternalSource::ConfigMap(source.clone()), specs::INPUTS).items),
         None => ItemList::accept(&task.spec.items),
     };
     Some((keys.id.clone(), keys.key(&items.ok()?.get(index))))

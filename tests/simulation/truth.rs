@@ -4,6 +4,7 @@ use crate::names::{REDUCE, index_of};
 use std::collections::BTreeMap;
 
 use maptask::core::ids::{Attempt, Index, TaskKey, Time};
+use maptask::core::items::ItemList;
 use maptask::core::port::{Create, TaskSeen};
 
 use crate::charges::{End, Ends};
@@ -37,6 +38,8 @@ pub struct Truth {
     /// The first attempt of a rerun: those before cost nothing any more.
     pub since: BTreeMap<Item, Attempt>,
     pub problem: Option<String>,
+    /// The lists that operators have been given, by their hashes.
+    pub lists: BTreeMap<String, ItemList>,
 }
 
 fn item(pod: &Pod, key: &PodKey) -> Item {
@@ -57,17 +60,6 @@ impl Truth {
             return format!("{{\"reduced\":{}}}", key.2);
         }
         format!("{{\"index\":{},\"attempt\":{}}}", key.1, key.2)
-    }
-
-    /// The pod of an item has its item: what the list held when the task was accepted.
-    pub fn created(&mut self, create: &Create, pod: &serde_json::Value) {
-        let env = pod["spec"]["containers"][0]["env"].as_array();
-        let item = env.into_iter().flatten().find(|variable| variable["name"] == "MAPTASK_ITEM");
-        let value = item.and_then(|variable| variable["value"].as_str());
-        let line = specs::INPUTS.lines().nth(index_of(&create.id()).offset());
-        if line.is_none() || value != line {
-            self.problem = Some(format!("{} has the item {value:?}", create.id()));
-        }
     }
 
     /// Whether a pod of this attempt was there before, and has come to its end or vanished.

@@ -260,6 +260,7 @@ impl World {
             60..80 => self.carry_out_request()?,
             80..94 => self.deliver_answer(),
             94 => self.collect_garbage(),
+            _ if self.calm && self.random.chance(10) => self.give_up_waiting(),
             _ => self.misfortune(),
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! `run`: makes a task, or prints its manifest, and may follow it.
 
+use futures::{StreamExt, TryStreamExt, future, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Resource;
 use kube::api::{DeleteParams, PostParams, Preconditions};
@@ -16,6 +17,9 @@ use crate::run::manifest::generated;
 use crate::run::{Input, ItemsOptions, Manifest, TaskOptions, braces};
 use crate::terminal::Out;
 use crate::terminal::words::{counted, size};
+
+/// ConfigMaps of items that are made at the same time.
+const AT_ONCE: usize = 4;
 
 /// Makes a task: one run of the command for each item
 #[derive(clap::Args, Clone, Debug)]
@@ -96,7 +100,11 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
 }
 
 fn created(name: &str, input: &Input, dry_run: bool) -> String {
-    let place = if input.text.is_some() { " in a ConfigMap" } else { "" };
+    let place = match input.contents.len() {
+        0 => String::new(),
+        1 => " in a ConfigMap".to_owned(),
+        number => format!(" in {number} ConfigMaps"),
+    };
     let bytes = input.bytes.map(|(bytes, most)| format!(", {} of {}{place}", size(bytes as u64), size(most as u64)));
     let dry_run = if dry_run { " (server dry run)" } else { "" };
     let items = counted(input.list.count().get(), "item", "items");
@@ -113,7 +121,7 @@ fn taken(failure: Failure, name: &str) -> Failure {
 
 /// The manifests, as they can be applied: the items before the task that needs them.
 fn print(out: &mut Out, manifest: &Manifest, format: Format, name: &str) -> Result<(), Failure> {
-    let objects: Vec<&Value> = manifest.config_map.iter().chain([&manifest.task]).collect();
+    let objects: Vec<&Value> = manifest.config_maps.iter().chain([&manifest.task]).collect();
     match (format, objects.as_slice()) {
         (Format::Name, _) => out.data(&format!("maptask.maptask.dev/{name}"))?,
         (Format::Json, [one]) => write(out, format, one)?,
@@ -138,7 +146,7 @@ fn write(out: &mut Out, format: Format, object: &Value) -> Result<(), Failure> {
     out.document(&text)
 }
 
-/// Makes the task, and then the ConfigMap of its items, which it owns from the beginning. A task without its items
+/// Makes the task, and then the ConfigMaps of its items, which it owns from the beginning. A task without its items
 /// waits and says so; if they can't be made, it is taken back.
 async fn create(app: &App, manifest: &Manifest, dry_run: bool) -> Result<Value, Failure> {
     let session = &app.session;
@@ -156,20 +164,28 @@ async fn create(app: &App, manifest: &Manifest, dry_run: bool) -> Result<Value, 
     if let Some(fields) = answer["metadata"].as_object_mut() {
         fields.remove("managedFields");
     }
-    let Some(map) = &manifest.config_map else { return Ok(answer) };
-    let mut map = map.clone();
-    if !dry_run {
-        map["metadata"]["ownerReferences"] = json!([{ "apiVersion": "maptask.dev/v1alpha1", "kind": "MapTask",
-            "name": name, "uid": uid, "controller": true }]);
-    }
+    let owner = json!([{ "apiVersion": "maptask.dev/v1alpha1", "kind": "MapTask",
+        "name": name, "uid": uid, "controller": true }]);
     let params = PostParams { dry_run, field_manager: Some(FIELD_MANAGER.to_owned()) };
-    let map = serde_json::from_value(map).map_err(|error| Failure::new(error.to_string()))?;
-    if let Err(error) = session.api::<ConfigMap>().create(&params, &map).await {
+    let make = |map: &Value| {
+        let mut map = map.clone();
+        if !dry_run {
+            map["metadata"]["ownerReferences"] = owner.clone();
+        }
+        let (api, params) = (session.api::<ConfigMap>(), params.clone());
+        async move {
+            let map = serde_json::from_value(map).map_err(|error| Failure::new(error.to_string()))?;
+            api.create(&params, &map).await.map_err(Failure::from)
+        }
+    };
+    let made = stream::iter(&manifest.config_maps).map(make).buffered(AT_ONCE).try_for_each(|_| future::ok(())).await;
+    if let Err(failure) = made {
+        // What was made of them goes with it.
         let preconditions = Preconditions { uid: Some(uid), resource_version: None };
         let gone = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
         let taken_back = dry_run || session.api::<Task>().delete(&name, &gone).await.is_ok();
         let rest = if taken_back { "nothing was made" } else { "the task is there and waits for it: delete it" };
-        return Err(Failure::from(error).at("the ConfigMap of the items").hint(rest));
+        return Err(failure.at("the ConfigMap of the items").hint(rest));
     }
     Ok(answer)
 }

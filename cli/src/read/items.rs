@@ -1,18 +1,19 @@
 //! The items of a task, one after another: index, phase, attempts, value, result, and why one has failed.
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::ConfigMap;
 use maptask::api::Json;
+use maptask::apply::fetch_items;
 use maptask::core::ids::Index;
-use maptask::core::items::{ExternalSource, ItemList, hash};
+use maptask::core::items::{ExternalSource, ItemList};
 use maptask::core::phases::{Attempts, ItemPhase, Phases};
+use maptask::core::port::FetchOutcome;
 
 use super::results::{Results, Shard};
 use super::selection::Selection;
 use super::task::Task;
 use super::why::Why;
 use crate::cluster::Session;
-use crate::error::{Failure, code};
+use crate::error::Failure;
 
 /// What is known of one item.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ pub enum WithResults {
 impl Items {
     /// Reads the list and decodes the phases.
     pub async fn read(session: &Session, task: &Task) -> Result<Self, Failure> {
-        let (list, unknown) = match list_of(session, task).await? {
+        let (list, unknown) = match list_of(session, task).await {
             Ok(list) => (Some(list), None),
             Err(why) => (None, Some(why)),
         };
@@ -128,25 +129,22 @@ pub fn has_result(phase: ItemPhase) -> bool {
     matches!(phase, ItemPhase::Succeeded | ItemPhase::Cached)
 }
 
-/// The list of the items, or why it can't be known.
-async fn list_of(session: &Session, task: &Task) -> Result<Result<ItemList, String>, Failure> {
+/// The list of the items, or why it can't be known. It is read as the operator reads it.
+async fn list_of(session: &Session, task: &Task) -> Result<ItemList, String> {
     let Some(source) = ExternalSource::of(&task.spec.items) else {
-        return Ok(ItemList::accept(&task.spec.items).map_err(|error| error.to_string()));
+        return ItemList::accept(&task.spec.items).map_err(|error| error.to_string());
     };
-    let ExternalSource::ConfigMap(place) = &source;
-    let found = match session.api::<ConfigMap>().get_opt(&place.name).await {
-        Ok(found) => found,
-        Err(error) if code(&error) == Some(403) => return Ok(Err("you may not read its ConfigMap".to_owned())),
-        Err(error) => return Err(error.into()),
-    };
-    let Some(found) = found else { return Ok(Err(format!("{source} does not exist"))) };
-    let text = found.data.and_then(|mut data| data.remove(&place.key)).map(String::into_bytes);
-    let text = text.or_else(|| found.binary_data.and_then(|mut data| data.remove(&place.key)).map(|bytes| bytes.0));
-    let Some(text) = text else { return Ok(Err(format!("{source} has no {}", source.part()))) };
-    if task.status.items_hash.as_ref().is_some_and(|known| *known != hash(&text)) {
-        return Ok(Err(format!("{source} has changed since the task was accepted")));
+    match fetch_items(&session.client, &session.namespace, &source).await {
+        FetchOutcome::Found(list) if task.status.items_hash.as_ref().is_some_and(|known| *known != list.hash) => {
+            Err(format!("{source} changed since the task was accepted"))
+        }
+        FetchOutcome::Found(list) => Ok(list.items),
+        FetchOutcome::Invalid(error) => Err(error.to_string()),
+        FetchOutcome::Missing(message)
+        | FetchOutcome::Waits(message)
+        | FetchOutcome::Failed(message)
+        | FetchOutcome::Indeterminate(message) => Err(message),
     }
-    Ok(source.list(&text).map_err(|error| error.to_string()))
 }
 
 #[cfg(test)]

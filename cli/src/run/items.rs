@@ -6,19 +6,18 @@ use std::io::Read;
 use maptask::api::Json;
 use maptask::api::spec::{ConfigMapItems, ItemFormat, Items, Range};
 use maptask::core::ids::Index;
-use maptask::core::items::{ExternalSource, ItemList, ItemsError};
+use maptask::core::items::{ExternalSource, ItemList, ItemsError, Part};
 
 use super::glob;
+use super::pieces::{CONFIG_MAP_BYTES, Content, MOST_BYTES};
 use crate::csv;
 use crate::error::Failure;
 use crate::terminal::words::size;
 
-/// Most bytes of a file: a list that fits neither into the spec nor into a ConfigMap is not read to its end.
-const MOST_BYTES: u64 = 64 << 20;
+/// Most bytes of a file: a list that fits neither into the spec nor into ConfigMaps is not read to its end.
+const MOST_FILE_BYTES: u64 = 256 << 20;
 /// Most bytes of values as JSON, as the operator has it.
 const VALUES_BYTES: usize = 1_000_000;
-/// Most bytes of a ConfigMap's text, as the API server has it, with room for its metadata.
-const CONFIG_MAP_BYTES: usize = 1_040_000;
 /// The key of the items in the ConfigMap.
 pub const KEY: &str = "items";
 
@@ -38,12 +37,12 @@ pub enum FileFormat {
 /// Where the items are put.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Into {
-    /// Into the spec if they fit and keep their text, else into a ConfigMap.
+    /// Into the spec if they fit and keep their text, else into ConfigMaps.
     #[default]
     Auto,
     /// Into the spec.
     Values,
-    /// Into a ConfigMap that the task owns.
+    /// Into one or more ConfigMaps that the task owns.
     Configmap,
 }
 
@@ -76,8 +75,8 @@ pub struct ItemsOptions {
 pub struct Input {
     /// For the spec. Of a ConfigMap without its name.
     pub items: Items,
-    /// The text of the ConfigMap, if there is one.
-    pub text: Option<String>,
+    /// What goes into ConfigMaps, one after another.
+    pub contents: Vec<Content>,
     /// The list.
     pub list: ItemList,
     /// Bytes of values or text, and the limit.
@@ -143,21 +142,27 @@ impl ItemsOptions {
         };
         if into_spec {
             if bytes > VALUES_BYTES {
-                return Err(too_large(bytes, VALUES_BYTES).hint("--items-into configmap has a little more room"));
+                return Err(too_large(bytes, VALUES_BYTES).hint("--items-into configmap has more room"));
             }
             return in_spec(Items { values: Some(values), ..Items::default() }, Some((bytes, VALUES_BYTES)));
         }
         let (format, text) = text_of(&values);
-        if text.len() > CONFIG_MAP_BYTES {
-            return Err(too_large(text.len(), CONFIG_MAP_BYTES).hint(
+        if text.len() > MOST_BYTES {
+            return Err(too_large(text.len(), MOST_BYTES).hint(
                 "split the list into several tasks, or pass indexes (--count) and let the program look its item up",
             ));
         }
-        let source = ConfigMapItems { name: String::new(), key: KEY.to_owned(), format };
-        let list = ExternalSource::ConfigMap(source.clone()).list(text.as_bytes()).map_err(|error| refused(&error))?;
-        let bytes = Some((text.len(), CONFIG_MAP_BYTES));
-        Ok(Input { items: Items { config_map: Some(source), ..Items::default() }, text: Some(text), list, bytes })
+        let bytes = Some((text.len(), if text.len() <= CONFIG_MAP_BYTES { CONFIG_MAP_BYTES } else { MOST_BYTES }));
+        let contents = Content::of(text).map_err(|error| Failure::new(error.to_string()))?;
+        let source = ConfigMapItems { key: KEY.to_owned(), format, ..ConfigMapItems::default() };
+        let parts: Vec<Part> = contents.iter().map(|content| part("items", content.bytes())).collect();
+        let list = ExternalSource::ConfigMap(source.clone()).read(&parts).map_err(|error| refused(&error))?.items;
+        Ok(Input { items: Items { config_map: Some(source), ..Items::default() }, contents, list, bytes })
     }
+}
+
+fn part(name: &str, bytes: &[u8]) -> Part {
+    Part { name: name.to_owned(), bytes: bytes.to_vec() }
 }
 
 impl Input {
@@ -172,7 +177,7 @@ impl Input {
 
 fn in_spec(items: Items, bytes: Option<(usize, usize)>) -> Result<Input, Failure> {
     let list = ItemList::accept(&items).map_err(|error| refused(&error))?;
-    Ok(Input { items, text: None, list, bytes })
+    Ok(Input { items, contents: Vec::new(), list, bytes })
 }
 
 fn refused(error: &ItemsError) -> Failure {
@@ -211,13 +216,13 @@ fn number_text(number: f64) -> String {
 fn bytes_of(file: &str) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let read = if file == "-" {
-        std::io::stdin().lock().take(MOST_BYTES + 1).read_to_end(&mut bytes)
+        std::io::stdin().lock().take(MOST_FILE_BYTES + 1).read_to_end(&mut bytes)
     } else {
-        std::fs::File::open(file).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
+        std::fs::File::open(file).and_then(|file| file.take(MOST_FILE_BYTES + 1).read_to_end(&mut bytes))
     };
     read.map_err(|error| Failure::usage(format!("--items {file}: {error}")))?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(Failure::usage(format!("--items {file}: more than {}", size(MOST_BYTES)))
+    if bytes.len() as u64 > MOST_FILE_BYTES {
+        return Err(Failure::usage(format!("--items {file}: more than {}", size(MOST_FILE_BYTES)))
             .hint("pass references (names, URLs) instead of contents"));
     }
     Ok(bytes)
@@ -225,14 +230,15 @@ fn bytes_of(file: &str) -> Result<Vec<u8>, Failure> {
 
 /// Items as the operator reads them from a ConfigMap.
 fn list(name: &str, bytes: &[u8], format: ItemFormat) -> Result<Vec<Json>, Failure> {
-    let source = ConfigMapItems { name: name.to_owned(), key: KEY.to_owned(), format };
-    let list = ExternalSource::ConfigMap(source).list(bytes).map_err(|error| match error {
+    let source = ConfigMapItems { key: KEY.to_owned(), format, ..ConfigMapItems::default() };
+    let read = ExternalSource::ConfigMap(source).read(&[part(name, bytes)]).map_err(|error| match error {
         ItemsError::Unreadable { place, message } => {
             let place = place.replacen(&format!("/{KEY}"), "", 1);
             Failure::usage(format!("{place}: {message}")).hint("correct it, or set --items-format")
         }
         other => refused(&other),
     })?;
+    let list = read.items;
     Ok(list.count().indexes().map(|index| list.get(index)).collect())
 }
 

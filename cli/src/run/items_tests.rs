@@ -39,20 +39,24 @@ fn lines_and_json_are_read_as_the_operator_reads_them() {
 fn what_does_not_fit_into_the_spec_goes_into_a_configmap_and_what_fits_nowhere_is_refused() {
     let options = ItemsOptions::default();
     let small = options.place(vec![Json::string("a"), Json::parse("1.5").unwrap()]).unwrap();
-    assert!(small.items.values.is_some() && small.text.is_none());
+    assert!(small.items.values.is_some() && small.contents.is_empty());
     assert_eq!(small.bytes, Some((8, VALUES_BYTES)));
     let exact = options.place(vec![Json::parse("3.10").unwrap()]).unwrap();
-    assert_eq!(exact.text.as_deref(), Some("3.10\n"), "the API server would write 3.1");
+    assert_eq!(exact.contents, [Content::Text("3.10\n".to_owned())], "the API server would write 3.1");
     let ids: Vec<Json> = (0..120_000).map(|n| Json::string(&format!("{n:06}"))).collect();
     let large = options.place(ids.clone()).unwrap();
     assert_eq!(large.items.config_map.as_ref().unwrap().format, ItemFormat::Lines);
-    assert_eq!((large.text.unwrap().len(), large.list.count().get()), (840_000, 120_000));
-    let huge: Vec<Json> = ids.into_iter().cycle().take(200_000).collect();
-    let failure = options.place(huge).unwrap_err();
-    assert_eq!(failure.message, "items: 1.4 MB of items, at most 1.0 MB fit");
+    assert_eq!((large.contents[0].bytes().len(), large.list.count().get()), (840_000, 120_000));
+    let several = options.place(ids.into_iter().cycle().take(200_000).collect()).unwrap();
+    assert_eq!((several.contents.len(), several.list.count().get()), (2, 200_000));
+    assert_eq!(several.list.get(Index(199_999)).text(), "\"079999\"");
+    let line = Json::string(&"x".repeat(99_000));
+    let failure = options.place(vec![line; 1_300]).unwrap_err();
+    assert_eq!(failure.message, "items: 128.7 MB of items, at most 128.0 MB fit");
     assert!(failure.hint.unwrap().contains("several tasks"));
     let into = ItemsOptions { items_into: Into::Configmap, ..ItemsOptions::default() };
-    assert_eq!(into.place(vec![Json::string("a\nb")]).unwrap().text.unwrap(), "\"a\\nb\"\n");
+    let made = into.place(vec![Json::string("a\nb")]).unwrap();
+    assert_eq!(made.contents, [Content::Text("\"a\\nb\"\n".to_owned())]);
 }
 
 #[test]

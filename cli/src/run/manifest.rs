@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::braces;
 use super::items::{Input, KEY};
+use super::pieces::Content;
 use crate::error::Failure;
 use crate::terminal::words::parse_span;
 
@@ -84,8 +85,8 @@ pub struct TaskOptions {
 pub struct Manifest {
     /// The MapTask.
     pub task: Value,
-    /// The ConfigMap, without its owner: that has to exist first.
-    pub config_map: Option<Value>,
+    /// The ConfigMaps of its items, without their owner: that has to exist first.
+    pub config_maps: Vec<Value>,
 }
 
 impl Manifest {
@@ -93,14 +94,14 @@ impl Manifest {
     pub fn new(name: &str, options: &TaskOptions, input: &Input, command: &[String]) -> Result<Self, Failure> {
         let command = braces::replaced(command, &options.mark, &input.keys())?;
         let mut spec = options.spec(&command)?;
-        let maps = format!("{name}-{KEY}");
         let mut items = serde_json::to_value(&input.items).map_err(|error| Failure::new(error.to_string()))?;
-        let config_map = input.text.as_ref().map(|text| {
-            items["configMap"]["name"] = json!(maps);
-            let labels = json!({ labels::NAME: name });
-            json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": maps, "labels": labels },
-                "immutable": true, "data": { KEY: text } })
-        });
+        let config_maps = config_maps(name, &input.contents);
+        let names: Vec<&Value> = config_maps.iter().map(|map| &map["metadata"]["name"]).collect();
+        match names.as_slice() {
+            [] => {}
+            [one] => items["configMap"]["name"] = json!(one),
+            several => items["configMap"]["names"] = json!(several),
+        }
         spec["items"] = items;
         let mut metadata = json!({ "name": name });
         if !options.labels.is_empty() {
@@ -108,8 +109,20 @@ impl Manifest {
         }
         let task =
             json!({ "apiVersion": "maptask.dev/v1alpha1", "kind": "MapTask", "metadata": metadata, "spec": spec });
-        Ok(Self { task, config_map })
+        Ok(Self { task, config_maps })
     }
+}
+
+/// A ConfigMap for each content; several have numbers of the same length, so that they sort as their items do.
+fn config_maps(task: &str, contents: &[Content]) -> Vec<Value> {
+    let digits = contents.len().saturating_sub(1).to_string().len();
+    let config_map = |(number, content): (usize, &Content)| {
+        let number = if contents.len() > 1 { format!("-{number:0digits$}") } else { String::new() };
+        let (field, data) = content.field(KEY);
+        json!({ "apiVersion": "v1", "kind": "ConfigMap", "immutable": true, field: data,
+            "metadata": { "name": format!("{task}-{KEY}{number}"), "labels": { labels::NAME: task } } })
+    };
+    contents.iter().enumerate().map(config_map).collect()
 }
 
 impl TaskOptions {

@@ -36,7 +36,7 @@ fn options_become_fields_that_the_operator_accepts() {
             "template": { "spec": { "activeDeadlineSeconds": 600, "containers": [container] } },
         } });
     assert_eq!(manifest.task, expected);
-    assert!(manifest.config_map.is_none());
+    assert!(manifest.config_maps.is_empty());
     serde_json::from_value::<maptask::api::MapTask>(manifest.task).unwrap();
 }
 
@@ -59,7 +59,7 @@ fn a_large_list_is_a_configmap_beside_the_task() {
     std::fs::remove_file(file).unwrap();
     let items = json!({ "configMap": { "name": "t-items", "key": "items", "format": "Lines" } });
     assert_eq!(manifest.task["spec"]["items"], items);
-    let map = manifest.config_map.unwrap();
+    let map = &manifest.config_maps[0];
     assert_eq!((&map["metadata"]["name"], &map["data"]["items"]), (&json!("t-items"), &json!("a\nb\n")));
 }
 

@@ -4,6 +4,7 @@ pub mod braces;
 pub mod glob;
 pub mod items;
 pub mod manifest;
+pub mod pieces;
 
 pub use items::{Input, ItemsOptions};
 pub use manifest::{Manifest, TaskOptions};

@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Timestamp;
 use maptask::api::{FailureGroup, ItemCounts, Items};
+use maptask::core::items::ExternalSource;
 use serde_json::{Value, json};
 
 use crate::read::left::{Left, left, rate};
@@ -81,8 +82,8 @@ fn counts(counts: ItemCounts) -> Value {
 
 /// Where the items come from, in words.
 fn source(items: &Items) -> String {
-    if let Some(map) = &items.config_map {
-        return format!("ConfigMap {}", map.name);
+    if let Some(source) = ExternalSource::of(items) {
+        return source.to_string();
     }
     let words = [
         (items.values.is_some(), "spec.items.values"),

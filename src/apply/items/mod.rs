@@ -1,15 +1,42 @@
 //! Reads lists of items that are not in the spec: a file for each kind of source.
 
 mod config_map;
+mod results_of;
 
 use kube::Client;
 
+use crate::apply::request::Failure;
 use crate::core::items::ExternalSource;
-use crate::core::port::{Fetch, FetchOutcome};
+use crate::core::port::FetchOutcome;
 
-/// Reads the list.
-pub(super) async fn fetch(client: &Client, fetch: &Fetch) -> FetchOutcome {
-    match &fetch.source {
-        ExternalSource::ConfigMap(source) => config_map::fetch(client, &fetch.task.namespace, source).await,
+/// Why there are no items.
+struct NotRead(FetchOutcome);
+
+impl From<Failure> for NotRead {
+    fn from(failure: Failure) -> Self {
+        Self(FetchOutcome::Indeterminate(failure.to_string()))
+    }
+}
+
+fn missing(message: String) -> NotRead {
+    NotRead(FetchOutcome::Missing(message))
+}
+
+/// Reads the list of a task in this namespace.
+pub async fn fetch_items(client: &Client, namespace: &str, source: &ExternalSource) -> FetchOutcome {
+    let parts = match source {
+        ExternalSource::ConfigMap(source) => config_map::read(client, namespace, source).await,
+        ExternalSource::ResultsOf(source) => results_of::read(client, namespace, source).await,
+    };
+    let parts = match parts {
+        Ok(parts) => parts,
+        Err(NotRead(outcome)) => return outcome,
+    };
+    let source = source.clone();
+    // A million lines take a second, in which the core has other tasks to care for.
+    match tokio::task::spawn_blocking(move || source.read(&parts)).await {
+        Ok(Ok(list)) => FetchOutcome::Found(list),
+        Ok(Err(error)) => FetchOutcome::Invalid(error),
+        Err(error) => FetchOutcome::Indeterminate(error.to_string()),
     }
 }

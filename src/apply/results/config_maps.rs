@@ -19,7 +19,7 @@ use crate::core::results::Shard;
 use crate::core::results::keeping::{Damage, Kept};
 
 /// The key of the results in each ConfigMap.
-const KEY: &str = "results.jsonl";
+pub(in crate::apply) const KEY: &str = "results.jsonl";
 /// Tries at a ConfigMap that another writer changes at the same time.
 const TRIES: usize = 5;
 

@@ -9,6 +9,7 @@ use crate::core::results::Shard;
 use crate::core::results::keeping::Damage;
 
 pub use config_maps::ConfigMaps;
+pub(super) use config_maps::KEY;
 
 /// Keeps the lines of results.
 pub trait Store: Send + Sync {

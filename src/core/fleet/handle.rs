@@ -44,8 +44,12 @@ impl Fleet {
             Some(task) if task.uid() == seen.uid => task.handle_seen(&poll, &seen, &entry.pods),
             _ if ready => entry.task = Some(Task::new(&poll, &seen, seed_of(seed, &seen.uid), &entry.pods)),
             // Until all pods have been listed, a task that is loaded would take them for lost.
-            _ => entry.unloaded = Some(seen),
+            _ => {
+                entry.unloaded = Some(seen);
+                return;
+            }
         }
+        self.note_dependencies(&seen);
     }
 
     /// A task was read again that somebody else had written. What became of its name since is for the watch to tell,
@@ -58,6 +62,7 @@ impl Fleet {
 
     /// A MapTask was deleted.
     pub fn handle_task_gone(&mut self, key: &TaskKey) {
+        self.forget_dependencies(key);
         self.forget(key);
         if let Some(entry) = self.entries.get_mut(key) {
             let replies = entry.task.as_mut().map(Task::close_exchanges).unwrap_or_default();
@@ -176,8 +181,13 @@ impl Fleet {
 
     /// [`Action::Fetch`](crate::core::port::Action::Fetch) was answered.
     pub fn handle_fetched(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: FetchOutcome) {
+        // One that ends has nobody to wait for.
+        let cycle = matches!(outcome, FetchOutcome::Waits(_)).then(|| self.cycle(key)).flatten();
         if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
-            task.handle_fetched(now, outcome);
+            match cycle {
+                Some(names) => task.refuse_cycle(now, &names),
+                None => task.handle_fetched(now, outcome),
+            }
         }
     }
 
@@ -294,12 +304,17 @@ impl Fleet {
             return;
         }
         let poll = PollContext { restart: true, ..self.poll_context(now) };
+        let mut loaded = Vec::new();
         for (key, entry) in &mut self.entries {
             if let Some(seen) = entry.unloaded.take() {
                 let seed = seed_of(self.seed, &seen.uid);
                 entry.task = Some(Task::new(&poll, &seen, seed, &entry.pods));
+                loaded.push(seen);
             }
             self.dirty.insert(key.clone());
+        }
+        for seen in &loaded {
+            self.note_dependencies(seen);
         }
     }
 

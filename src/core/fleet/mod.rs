@@ -1,6 +1,7 @@
 //! All tasks. The only part of the core that the outside talks to: `handle_*` for what happened,
 //! [`Fleet::poll_plan`] for what is to be done, [`Fleet::next_wake`] for when to ask again.
 
+mod dependencies;
 mod fair_share;
 mod gauges;
 mod handle;
@@ -22,6 +23,7 @@ use crate::core::task::{PollContext, Task};
 
 pub use self::gauges::Gauges;
 use crate::core::port::{Action, Budget, Delete, Plan, Reply};
+use dependencies::Dependents;
 
 /// Everything is looked at again this often, in milliseconds: heals what was missed.
 const HEAL_MILLIS: u64 = 30_000;
@@ -58,6 +60,7 @@ pub struct Fleet {
     outcomes: BTreeMap<&'static str, u64>,
     claims: Claims,
     cached: u64,
+    dependents: Dependents,
     /// To workers, with the next plan.
     replies: Vec<Reply>,
     /// Where workers reach this operator.
@@ -108,6 +111,7 @@ impl Fleet {
             outcomes: BTreeMap::new(),
             claims: Claims::default(),
             cached: 0,
+            dependents: Dependents::default(),
             replies: Vec::new(),
             exchange: None,
         }

@@ -11,7 +11,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Err(format!("it is UTF-32: {SAVE}")),
         [0xff, 0xfe, rest @ ..] => utf_16(rest, u16::from_le_bytes).map(Cow::Owned),
         [0xfe, 0xff, rest @ ..] => utf_16(rest, u16::from_be_bytes).map(Cow::Owned),
-        [0x1f, 0x8b, ..] => Err(format!("it is compressed with gzip: unpack it, and {SAVE}")),
+        [0x1f, 0x8b, ..] => Err(format!("it is compressed with gzip twice: unpack it, and {SAVE}")),
         [b'P', b'K', 3, 4, ..] => Err(format!("it is a zip archive, or a spreadsheet file: export it as text, and {SAVE}")),
         _ => utf_8(bytes).map(Cow::Borrowed),
     }

@@ -1,41 +1,79 @@
-//! Lists that are not in the spec but elsewhere. A new source is a variant here and a file in `apply/items`.
+//! Lists that are not in the spec but elsewhere. A new source is a variant here, a file beside this one that makes
+//! items of what was read, and one in `apply/items` that reads it.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
-use crate::api::spec::{ConfigMapItems, Items};
-use crate::core::items::{ItemList, ItemsError, text};
+use sha2::{Digest, Sha256};
+
+use super::results_of;
+use super::text::Lines;
+use crate::api::spec::{ConfigMapItems, Items, ResultsOfItems};
+use crate::core::items::{ItemList, ItemsError};
 
 /// Where a list is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExternalSource {
-    /// A key of a `ConfigMap` in the task's namespace.
+    /// A key of `ConfigMaps` in the task's namespace.
     ConfigMap(ConfigMapItems),
+    /// The results of another task in the task's namespace.
+    ResultsOf(ResultsOfItems),
+}
+
+/// A piece of a list as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The name of the `ConfigMap` that it is from.
+    pub name: String,
+    /// The bytes that it has.
+    pub bytes: Vec<u8>,
+}
+
+/// A list that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadList {
+    /// The items.
+    pub items: ItemList,
+    /// By what the list is known again.
+    pub hash: String,
 }
 
 impl ExternalSource {
     /// The source that the spec names, if its list is elsewhere.
     pub fn of(items: &Items) -> Option<Self> {
-        items.config_map.clone().map(Self::ConfigMap)
+        let results_of = || items.results_of.clone().map(Self::ResultsOf);
+        items.config_map.clone().map(Self::ConfigMap).or_else(results_of)
     }
 
     /// The field of the spec that names it.
     pub fn field(&self) -> &'static str {
         match self {
             Self::ConfigMap(_) => "spec.items.configMap",
+            Self::ResultsOf(_) => "spec.items.resultsOf",
         }
     }
 
-    /// The list in these bytes.
-    pub fn list(&self, bytes: &[u8]) -> Result<ItemList, ItemsError> {
+    /// The task whose results it reads.
+    pub fn task(&self) -> Option<&str> {
         match self {
-            Self::ConfigMap(source) => Ok(ItemList::from_lines(text::Lines::read(source, bytes)?)),
+            Self::ConfigMap(_) => None,
+            Self::ResultsOf(source) => Some(&source.name),
         }
     }
 
-    /// Which part of it holds the list, in words.
-    pub fn part(&self) -> String {
+    /// The list in these parts, in their order.
+    pub fn read(&self, parts: &[Part]) -> Result<ReadList, ItemsError> {
+        let lines = match self {
+            Self::ConfigMap(source) => Lines::read(source, parts)?,
+            Self::ResultsOf(source) => results_of::lines(source, parts)?,
+        };
+        Ok(ReadList { items: ItemList::from_lines(lines), hash: hash_of(parts) })
+    }
+
+    /// How to make the list again what it was, in words.
+    pub fn to_restore(&self) -> String {
         match self {
-            Self::ConfigMap(source) => format!("key {}", source.key),
+            Self::ConfigMap(source) => format!("restore the content of key {}", source.key),
+            Self::ResultsOf(source) => format!("restore the results of MapTask {}", source.name),
         }
     }
 }
@@ -44,7 +82,64 @@ impl ExternalSource {
 impl fmt::Display for ExternalSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ConfigMap(source) => write!(f, "ConfigMap {}", source.name),
+            Self::ConfigMap(source) => match source.all_names() {
+                [one] => write!(f, "ConfigMap {one}"),
+                [] => write!(f, "ConfigMap"),
+                [first, .., last] => write!(f, "{} ConfigMaps ({first} to {last})", source.all_names().len()),
+            },
+            Self::ResultsOf(source) => write!(f, "results of MapTask {}", source.name),
         }
+    }
+}
+
+/// By what a list is known again. Of one part it is the hash of its bytes; of several, that of their hashes.
+fn hash_of(parts: &[Part]) -> String {
+    match parts {
+        [part] => hash(&part.bytes),
+        parts => hash(&parts.iter().flat_map(|part| Sha256::digest(&part.bytes)).collect::<Vec<u8>>()),
+    }
+}
+
+/// By what bytes are known again.
+pub fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |mut hex, byte| {
+        // Writing to a string can't fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn source(items: serde_json::Value) -> ExternalSource {
+        ExternalSource::of(&serde_json::from_value(items).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_source_is_named_in_words() {
+        let of = |map: serde_json::Value| source(json!({ "configMap": map })).to_string();
+        assert_eq!(of(json!({ "name": "inputs", "key": "k" })), "ConfigMap inputs");
+        assert_eq!(of(json!({ "names": ["a"], "key": "k" })), "ConfigMap a");
+        assert_eq!(of(json!({ "names": ["a", "c", "b"], "key": "k" })), "3 ConfigMaps (a to b)");
+        let results = source(json!({ "resultsOf": { "name": "first" } }));
+        assert_eq!((results.to_string().as_str(), results.task()), ("results of MapTask first", Some("first")));
+    }
+
+    #[test]
+    fn lists_differ_by_their_bytes_and_by_where_they_are_divided() {
+        let part = |text: &str| Part { name: "x".to_owned(), bytes: text.as_bytes().to_vec() };
+        assert_eq!(
+            hash_of(&[part("abc")]),
+            "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            "as sha256sum has it"
+        );
+        let all =
+            [hash_of(&[]), hash_of(&[part("ab")]), hash_of(&[part("a"), part("b")]), hash_of(&[part("b"), part("a")])];
+        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
     }
 }

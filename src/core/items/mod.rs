@@ -3,6 +3,8 @@
 mod encoding;
 pub mod env;
 mod external;
+mod inflate;
+pub mod results_of;
 mod survey;
 mod text;
 
@@ -15,8 +17,7 @@ use crate::api::spec::{Items, Range};
 use crate::core::ids::{Index, ItemCount, MAX_ITEMS};
 
 pub use env::item_env;
-pub use external::ExternalSource;
-pub use text::hash;
+pub use external::{ExternalSource, Part, ReadList, hash};
 
 /// Most bytes of `values` or `matrix` as JSON: the object must fit into etcd's 1.5 MB together with its status.
 const MAX_LIST_BYTES: usize = 1_000_000;
@@ -28,35 +29,35 @@ pub(super) const MAX_KEY_BYTES: usize = 253;
 const MAX_ITEM_BYTES: usize = 100_000;
 
 /// An accepted list.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ItemList {
     count: ItemCount,
     source: Source,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Source {
     Values(Arc<[Json]>),
     Count,
     Range(Range),
     /// Keys in alphabetical order, the last varying fastest.
     Matrix(Arc<BTreeMap<String, Vec<Json>>>),
-    /// Lines of a ConfigMap's text.
+    /// Lines of a text.
     Text(Arc<text::Lines>),
-    /// Of a ConfigMap that has yet to be read again.
+    /// Of a list elsewhere that has yet to be read again.
     Awaited,
 }
 
 /// Why a list is refused.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ItemsError {
     /// No source, or more than one.
-    #[error("spec.items has {0} sources: give exactly one of values, count, range, matrix, configMap")]
+    #[error("spec.items has {0} sources: give exactly one of values, count, range, matrix, configMap, resultsOf")]
     Sources(usize),
     /// More items than a task may have.
     #[error("spec.items.{source_name} has {size}; the limit is {MAX_ITEMS}: split it into several tasks")]
     TooMany {
-        /// values, count, range, matrix or configMap.
+        /// values, count, range, matrix, configMap or resultsOf.
         source_name: &'static str,
         /// The number of items, and how it comes about.
         size: String,
@@ -67,6 +68,22 @@ pub enum ItemsError {
          instead of contents, or split it into several tasks"
     )]
     ListTooLarge(&'static str, usize),
+    /// A text too large to be kept while its task runs.
+    #[error(
+        "spec.items.{0} has more than {most} MiB of text; the limit is {most} MiB: pass references (names, URLs) instead of \
+         contents, or split it into several tasks", most = text::MAX_TEXT_BYTES >> 20
+    )]
+    TextTooLarge(&'static str),
+    /// A result of another task that is no JSON.
+    #[error(
+        "spec.items.resultsOf: {place}: {message}: somebody has changed the ConfigMaps of its results; run that task again"
+    )]
+    ResultUnreadable {
+        /// Which result.
+        place: String,
+        /// What is wrong.
+        message: String,
+    },
     /// A text that is not what its format says.
     #[error("spec.items.configMap: {place}: {message}: correct it, or set another spec.items.configMap.format")]
     Unreadable {
@@ -121,11 +138,14 @@ impl ItemsError {
     pub fn reason(&self) -> ConditionReason {
         match self {
             Self::TooMany { .. } => ConditionReason::TooManyItems,
-            Self::ListTooLarge(..) | Self::ItemTooLarge(..) => ConditionReason::ItemsTooLarge,
+            Self::ListTooLarge(..) | Self::TextTooLarge(_) | Self::ItemTooLarge(..) => ConditionReason::ItemsTooLarge,
             Self::EnvNameCollision { .. } => ConditionReason::EnvNameCollision,
-            Self::Sources(_) | Self::Bad(_) | Self::Unreadable { .. } | Self::Nul(_) | Self::TooDeep(_) => {
-                ConditionReason::InvalidItems
-            }
+            Self::Sources(_)
+            | Self::Bad(_)
+            | Self::Unreadable { .. }
+            | Self::ResultUnreadable { .. }
+            | Self::Nul(_)
+            | Self::TooDeep(_) => ConditionReason::InvalidItems,
             Self::NoSuchKey(_) => ConditionReason::NoSuchKey,
         }
     }
@@ -134,9 +154,10 @@ impl ItemsError {
 impl ItemList {
     /// Checks the list: its source, its sizes, and that every item can become environment variables.
     pub fn accept(items: &Items) -> Result<Self, ItemsError> {
-        let Items { values, count, range, matrix, config_map } = items;
+        let Items { values, count, range, matrix, config_map, results_of } = items;
         match (values, count, range, matrix) {
             _ if config_map.is_some() => Err(ItemsError::Bad("configMap has not been read")),
+            _ if results_of.is_some() => Err(ItemsError::Bad("resultsOf has not been read")),
             (Some(values), None, None, None) => Self::from_values(values),
             (None, Some(count), None, None) => {
                 let size = u64::try_from(*count)

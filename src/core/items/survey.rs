@@ -21,7 +21,15 @@ impl ItemList {
         let mut without = BTreeSet::new();
         let mut more = false;
         let looked_at = match self.source {
-            Source::Values(_) | Source::Text(_) => self.count.get(),
+            Source::Values(_) => self.count.get(),
+            // Strings have no keys.
+            Source::Text(ref lines) => {
+                if lines.is_json() {
+                    self.count.get()
+                } else {
+                    0
+                }
+            }
             // All items have the same keys.
             Source::Matrix(_) => self.count.get().min(1),
             Source::Count | Source::Range(_) | Source::Awaited => 0,

@@ -1,67 +1,84 @@
-//! Items from the text of a ConfigMap.
-
-use std::fmt::Write;
-
-use sha2::{Digest, Sha256};
+//! Items from the text of ConfigMaps.
 
 use super::encoding::decode;
+use super::external::Part;
+use super::inflate::{InflateError, inflate};
 use super::{ItemsError, check_value, too_many};
 use crate::api::json::Json;
 use crate::api::spec::{ConfigMapItems, ItemFormat};
-use crate::core::ids::{Index, ItemCount};
+use crate::core::ids::{Index, ItemCount, MAX_ITEMS};
 use crate::text::cut;
 
 /// Most characters of a line that are shown to say which one can't be read.
 const SHOWN: usize = 60;
+/// Most bytes of the text of a list. The operator keeps it while its task runs.
+pub(super) const MAX_TEXT_BYTES: usize = 128 << 20;
 /// What editors put at the beginning of a text, and what stays in its midst where texts were joined.
 pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The items of a text: kept as they are written, and read when they are wanted.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Lines {
     text: String,
     /// Where each item begins and ends.
     places: Vec<(u32, u32)>,
     /// Whether items are JSON, or else strings.
     json: bool,
+    /// The field of `spec.items` that they come from.
+    field: &'static str,
 }
 
 impl Lines {
-    /// Cuts a text into items, and checks each.
-    pub(crate) fn read(source: &ConfigMapItems, bytes: &[u8]) -> Result<Self, ItemsError> {
-        let place = |what: String| format!("{}/{} {what}", source.name, source.key);
-        let text = decode(bytes)
-            .map_err(|message| ItemsError::Unreadable { place: place("can't be read as text".to_owned()), message })?;
-        if source.format == ItemFormat::JsonArray {
-            return Self::of_array(&text, &place);
+    /// An empty list, of JSON or of strings.
+    pub(super) fn new(field: &'static str, json: bool) -> Self {
+        Self { text: String::new(), places: Vec::new(), json, field }
+    }
+
+    /// Cuts texts into items, and checks each.
+    pub(super) fn read(source: &ConfigMapItems, parts: &[Part]) -> Result<Self, ItemsError> {
+        let mut lines = Self::new("configMap", source.format != ItemFormat::Lines);
+        for part in parts {
+            let place = |what: String| format!("{}/{} {what}", part.name, source.key);
+            let unreadable =
+                |message: String| ItemsError::Unreadable { place: place("can't be read as text".to_owned()), message };
+            let room = MAX_TEXT_BYTES - lines.text.len();
+            let text = inflate(&part.bytes, room).map_err(|error| match error {
+                InflateError::TooLarge => ItemsError::TextTooLarge(lines.field),
+                InflateError::Damaged => {
+                    unreadable("it begins like gzip, but is not a whole gzip file: compress it again".to_owned())
+                }
+            })?;
+            let text = decode(&text).map_err(unreadable)?;
+            match source.format {
+                ItemFormat::Lines | ItemFormat::JsonLines => lines.add_lines(&text, &place)?,
+                ItemFormat::JsonArray => lines.add_array(&text, &place)?,
+            }
         }
-        let json = source.format == ItemFormat::JsonLines;
-        let mut lines = Self { text: String::new(), places: Vec::new(), json };
-        let mut places = Vec::new();
-        for (number, start, line) in lines_of(&text) {
+        Ok(lines)
+    }
+
+    fn add_lines(&mut self, text: &str, place: &dyn Fn(String) -> String) -> Result<(), ItemsError> {
+        self.text.reserve(text.len());
+        for (number, line) in lines_of(text) {
             if line.trim().is_empty() {
                 continue;
             }
             let here = || place(format!("line {number}"));
-            let item = if json {
-                Json::parse(line).map_err(|error| ItemsError::Unreadable {
+            if self.json {
+                let item = Json::parse(line).map_err(|error| ItemsError::Unreadable {
                     place: here(),
                     message: format!("{}: {}", shown(line), reason(&error)),
-                })?
+                })?;
+                check_value(&here, &item)?;
             } else {
-                Json::string(line)
-            };
-            check_value(&here, &item)?;
-            places.push((start, start + line.len()));
+                check_value(&here, &Json::string(line))?;
+            }
+            self.add(line)?;
         }
-        lines.text = text.into_owned();
-        for (start, end) in places {
-            lines.add(start, end);
-        }
-        lines.bounded()
+        Ok(())
     }
 
-    fn of_array(text: &str, place: &dyn Fn(String) -> String) -> Result<Self, ItemsError> {
+    fn add_array(&mut self, text: &str, place: &dyn Fn(String) -> String) -> Result<(), ItemsError> {
         let text = text.trim_start_matches(BYTE_ORDER_MARK);
         let values: Vec<Json> = serde_json::from_str(text).map_err(|error| {
             let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
@@ -70,14 +87,28 @@ impl Lines {
                 message: format!("line {}: {}: {}", error.line(), shown(line), reason(&error)),
             }
         })?;
-        let mut lines = Self { text: String::new(), places: Vec::new(), json: true };
         for (index, value) in values.iter().enumerate() {
             check_value(&|| place(format!("item {index}")), value)?;
-            let start = lines.text.len();
-            lines.text.push_str(value.text());
-            lines.add(start, lines.text.len());
+            self.add(value.text())?;
         }
-        lines.bounded()
+        Ok(())
+    }
+
+    /// Adds an item as it is written.
+    pub(super) fn add(&mut self, item: &str) -> Result<(), ItemsError> {
+        if self.places.len() as u64 >= u64::from(MAX_ITEMS) {
+            return Err(too_many(self.field, format!("more than {MAX_ITEMS} items")));
+        }
+        let place = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let start = self.text.len();
+        self.text.push_str(item);
+        self.places.push((place(start), place(self.text.len())));
+        if self.text.len() > MAX_TEXT_BYTES { Err(ItemsError::TextTooLarge(self.field)) } else { Ok(()) }
+    }
+
+    /// Whether items are JSON, or else strings.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
     }
 
     /// Number of items.
@@ -92,24 +123,11 @@ impl Lines {
         let line = &self.text[*start as usize..*end as usize];
         if self.json { Json::parse(line).unwrap_or_else(|_| Json::null()) } else { Json::string(line) }
     }
-
-    fn add(&mut self, start: usize, end: usize) {
-        let place = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        self.places.push((place(start), place(end)));
-    }
-
-    fn bounded(self) -> Result<Self, ItemsError> {
-        let size = self.places.len();
-        match ItemCount::new(size as u64) {
-            Some(_) => Ok(self),
-            None => Err(too_many("configMap", format!("{size} items"))),
-        }
-    }
 }
 
-/// The lines of a text: their numbers from 1, where they begin, and what they say. A line ends with LF, CR LF or CR, as
+/// The lines of a text: their numbers from 1, and what they say. A line ends with LF, CR LF or CR, as
 /// the editors of all systems write it, and with nothing else: U+2028, U+2029 and NEL are characters like others.
-fn lines_of(text: &str) -> impl Iterator<Item = (usize, usize, &str)> {
+fn lines_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut start = 0;
     let mut number = 0;
     std::iter::from_fn(move || {
@@ -117,8 +135,7 @@ fn lines_of(text: &str) -> impl Iterator<Item = (usize, usize, &str)> {
         let length = rest.find(['\n', '\r']).unwrap_or(rest.len());
         let line = &rest[..length];
         // Where texts were joined, each has brought its own.
-        let mark = line.len() - line.trim_start_matches(BYTE_ORDER_MARK).len();
-        let found = (number + 1, start + mark, &line[mark..]);
+        let found = (number + 1, line.trim_start_matches(BYTE_ORDER_MARK));
         let end = if rest[length..].starts_with("\r\n") { 2 } else { 1 };
         start += (length + end).min(rest.len());
         number += 1;
@@ -136,16 +153,6 @@ fn reason(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or_default();
     format!("{message} at column {}", error.column())
-}
-
-/// By what a text is known again.
-pub fn hash(text: &[u8]) -> String {
-    let digest = Sha256::digest(text);
-    digest.iter().fold("sha256:".to_owned(), |mut hex, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[cfg(test)]

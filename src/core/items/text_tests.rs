@@ -3,12 +3,13 @@
 use serde_json::json;
 
 use super::*;
-use crate::core::items::{ExternalSource, item_env};
+use crate::core::items::{ExternalSource, ReadList, item_env};
 
 fn read(format: &str, bytes: &[u8]) -> Result<Vec<String>, String> {
     let source = json!({ "name": "inputs", "key": "items", "format": format });
     let source: ConfigMapItems = serde_json::from_value(source).unwrap();
-    let list = ExternalSource::ConfigMap(source).list(bytes).map_err(|error| error.to_string())?;
+    let part = Part { name: "inputs".to_owned(), bytes: bytes.to_vec() };
+    let list = ExternalSource::ConfigMap(source).read(&[part]).map_err(|error| error.to_string())?.items;
     Ok(list.count().indexes().map(|index| item_env(&list.get(index)).remove(0).1).collect())
 }
 
@@ -99,7 +100,6 @@ fn content_that_is_not_text_is_refused_with_advice() {
         (&b"\xff\xfe\0\0a\0\0\0"[..], "UTF-32"),
         (b"\xff\xfea", "odd number of bytes"),
         (b"\xff\xfe\x00\xd8a\0", "half of a character"),
-        (b"\x1f\x8b\x08", "gzip"),
         (b"PK\x03\x04", "zip"),
     ] {
         let error = refusal("JsonLines", bytes);
@@ -123,7 +123,32 @@ fn an_item_that_can_not_be_read_is_reported_with_its_position_and_its_text() {
 }
 
 #[test]
-fn a_hash_tells_texts_apart() {
-    assert_ne!(hash(b"a"), hash(b"b"));
-    assert_eq!(hash(b"").len(), "sha256:".len() + 64);
+fn gzip_is_read_and_what_is_none_is_refused() {
+    let error = refusal("Lines", b"\x1f\x8b\x08");
+    assert!(error.contains("inputs/items") && error.contains("not a whole gzip file: compress it again"), "{error}");
+}
+
+#[test]
+fn each_of_several_texts_begins_a_line_of_its_own_and_a_bad_line_is_reported_with_its_configmap() {
+    let source = |format: &str| -> ExternalSource {
+        let source = json!({ "names": ["b", "a"], "key": "items", "format": format });
+        ExternalSource::ConfigMap(serde_json::from_value(source).unwrap())
+    };
+    let part = |name: &str, text: &str| Part { name: name.to_owned(), bytes: text.as_bytes().to_vec() };
+    let texts = |list: ReadList| -> Vec<String> {
+        list.items.count().indexes().map(|index| list.items.get(index).text().to_owned()).collect()
+    };
+    let lines = source("Lines").read(&[part("b", "1\n2"), part("a", "\n"), part("c", "3\n")]).unwrap();
+    assert_eq!(texts(lines), ["\"1\"", "\"2\"", "\"3\""], "each begins a line of its own");
+    let arrays = source("JsonArray").read(&[part("b", "[1]"), part("a", "[]"), part("c", "[[2]]")]).unwrap();
+    assert_eq!(texts(arrays), ["1", "[2]"]);
+    let error = source("JsonLines").read(&[part("b", "1\n2"), part("a", "3\n{")]).unwrap_err().to_string();
+    assert!(error.contains("a/items line 2: "), "{error}");
+}
+
+#[test]
+fn a_list_has_at_most_a_million_items() {
+    let error = refusal("Lines", "x\n".repeat(1_000_001).as_bytes());
+    assert!(error.starts_with("spec.items.configMap has more than 1000000 items; the limit is 1000000"), "{error}");
+    assert_eq!(list("Lines", &"x\n".repeat(1_000_000)).len(), 1_000_000);
 }

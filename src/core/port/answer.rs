@@ -4,6 +4,7 @@ use super::event::TaskSeen;
 use super::plan::PodId;
 use crate::core::cache::Entry;
 use crate::core::ids::TaskKey;
+use crate::core::items::{ItemsError, ReadList};
 use crate::core::pod::explain::Said;
 use crate::core::pod::{Holder, PodSeen};
 use crate::core::results::keeping::Damage;
@@ -51,13 +52,19 @@ pub enum CreateOutcome {
     Invalid(String),
 }
 
-/// What became of reading a ConfigMap.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What became of reading a list.
+#[derive(Clone, Debug, PartialEq)]
 pub enum FetchOutcome {
-    /// The text of the key, as the bytes that the ConfigMap has.
-    Found(Vec<u8>),
-    /// No such ConfigMap or key.
+    /// The list.
+    Found(ReadList),
+    /// Something is there that is no list of items.
+    Invalid(ItemsError),
+    /// No such ConfigMap, key or result.
     Missing(String),
+    /// The task whose results these are has not succeeded yet; with how far it is.
+    Waits(String),
+    /// There will be no list, since the task whose results they are has failed, or stores none.
+    Failed(String),
     /// No answer.
     Indeterminate(String),
 }
@@ -164,7 +171,7 @@ pub enum Answer {
     Noted(TaskKey, String, WriteOutcome),
     /// The object, read again.
     Reread(Box<TaskSeen>),
-    /// Of reading a ConfigMap; with the task's UID.
+    /// Of reading a list; with the task's UID.
     Fetched(TaskKey, String, FetchOutcome),
     /// Of a look-up in a cache; with the task's UID.
     CacheLookedUp(TaskKey, String, CacheLookupOutcome),

@@ -16,7 +16,7 @@ use crate::api::spec::{MapTaskSpec, Results};
 use crate::core::blueprint::Blueprint;
 use crate::core::cache::Keys;
 use crate::core::ids::{ItemCount, TaskKey};
-use crate::core::items::{self, ExternalSource, ItemList, ItemsError};
+use crate::core::items::{ExternalSource, ItemList, ItemsError, ReadList};
 use crate::core::pod::{MessageLimit, PodTemplate, TemplateError, WorkerSpec};
 use crate::core::results::{Layout, MAX_TOTAL_BYTES};
 use crate::core::spec::reduce::Reducer;
@@ -111,9 +111,9 @@ impl Refusal {
 pub enum Given<'a> {
     /// The spec holds them.
     Inline,
-    /// The text of the ConfigMap, as the bytes that it has.
-    Text(&'a [u8]),
-    /// Their number, and the hash of the text that they were read from: the text is yet to be read again.
+    /// They were read from elsewhere.
+    Read(&'a ReadList),
+    /// Their number, and the hash of what they were read from: that is yet to be read again.
     Awaited(ItemCount, Option<&'a str>),
 }
 
@@ -123,7 +123,7 @@ impl AcceptedSpec {
         let template = accept_template(spec)?;
         let source = ExternalSource::of(&spec.items);
         let (items, hash) = match (&source, given) {
-            (Some(source), Given::Text(text)) => (source.list(text)?, Some(items::hash(text))),
+            (Some(_), Given::Read(list)) => (list.items.clone(), Some(list.hash.clone())),
             (Some(_), Given::Awaited(count, hash)) => (ItemList::awaited(count), hash.map(str::to_owned)),
             _ => (ItemList::accept(&spec.items)?, None),
         };
@@ -252,6 +252,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::core::items::Part;
 
     fn accepted(spec: &Value, given: Given<'_>) -> Result<AcceptedSpec, Refusal> {
         let mut spec = spec.clone();
@@ -307,7 +308,9 @@ mod tests {
     #[test]
     fn items_of_a_configmap_are_those_of_its_text_and_then_known_by_their_number_and_hash() {
         let spec = json!({ "items": { "configMap": { "name": "inputs", "key": "items" } } });
-        let read = accepted(&spec, Given::Text(b"x\ny\nz\n")).unwrap();
+        let source = ExternalSource::of(&serde_json::from_value(spec["items"].clone()).unwrap()).unwrap();
+        let list = source.read(&[Part { name: "inputs".to_owned(), bytes: b"x\ny\nz\n".to_vec() }]).unwrap();
+        let read = accepted(&spec, Given::Read(&list)).unwrap();
         assert_eq!((read.count().get(), read.blueprint.items.is_known()), (3, true));
         let hash = read.source.unwrap().1.expect("the hash of the text");
         let awaited = accepted(&spec, Given::Awaited(ItemCount::new(3).unwrap(), Some(&hash))).unwrap();

@@ -1,44 +1,53 @@
-//! The items of a ConfigMap: read once when the task is accepted, and again by an operator that has been restarted.
+//! Items that are not in the spec: read once when the task is accepted, and again by an operator that has been
+//! restarted.
 
 use std::sync::Arc;
 
+use crate::api::reasons::ConditionReason;
+use crate::api::status::WaitingReason;
 use crate::core::backoff::Backoff;
 use crate::core::ids::Time;
-use crate::core::items::{ExternalSource, ItemList};
+use crate::core::items::{ExternalSource, ItemList, ReadList};
 use crate::core::port::{Action, Fetch, FetchOutcome};
 use crate::core::spec::{AcceptedSpec, Given};
 use crate::core::task::{Stage, Task};
 
-/// The delay before a ConfigMap is asked for again, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
+/// The delay before a list is asked for again, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
 const AGAIN_MILLIS: u64 = 1_000;
 /// The longest delay.
 const MAX_AGAIN_MILLIS: u64 = 30_000;
 
-/// How it goes with reading a ConfigMap.
+/// How it goes with reading a list.
 #[derive(Debug)]
 pub(super) struct Fetching {
     asked: bool,
+    /// The source has changed since it was asked for.
+    outdated: bool,
     again: Backoff,
     /// Why the items are not known.
-    pub(super) problem: Option<String>,
+    pub(super) problem: Option<(WaitingReason, String)>,
 }
 
 impl Default for Fetching {
     fn default() -> Self {
-        Self { asked: false, again: Backoff::new(AGAIN_MILLIS, MAX_AGAIN_MILLIS), problem: None }
+        let again = Backoff::new(AGAIN_MILLIS, MAX_AGAIN_MILLIS);
+        Self { asked: false, outdated: false, again, problem: None }
     }
 }
 
 impl Fetching {
     /// The items are not known, and are asked for again later.
-    fn failed(&mut self, now: Time, problem: String) {
+    fn failed(&mut self, now: Time, reason: WaitingReason, problem: String) {
         self.again.failed(now);
-        self.problem = Some(problem);
+        if std::mem::take(&mut self.outdated) {
+            self.again.clear_delay();
+        }
+        self.problem = Some((reason, problem));
     }
 }
 
 impl Task {
-    /// The ConfigMap that has to be read.
+    /// The list that has to be read.
     fn wanted_items(&self) -> Option<Fetch> {
         let source = match &self.stage {
             Stage::Fetching(spec) => ExternalSource::of(&spec.items)?,
@@ -54,7 +63,7 @@ impl Task {
             && self.may_check()
             && let Some(fetch) = self.wanted_items()
         {
-            self.fetching.asked = true;
+            (self.fetching.asked, self.fetching.outdated) = (true, false);
             actions.push(Action::Fetch(fetch));
         }
     }
@@ -64,56 +73,101 @@ impl Task {
         self.fetching.again.until().filter(|_| wanted)
     }
 
-    /// The ConfigMap was read, or could not be.
+    /// The task whose results are waited for, until this one is accepted.
+    pub fn awaited_task(&self) -> Option<&str> {
+        match &self.stage {
+            Stage::Fetching(spec) => spec.items.results_of.as_ref().map(|source| source.name.as_str()),
+            Stage::Checking { .. } | Stage::Running(_) | Stage::Ended { .. } => None,
+        }
+    }
+
+    /// The task whose results are waited for has ended: they are asked for at once.
+    pub fn awaited_task_ended(&mut self) {
+        self.fetching.outdated = self.fetching.asked;
+        self.fetching.again.clear_delay();
+    }
+
+    /// Tasks wait for each other's results, each for the next one of these, and the last for the first.
+    pub fn refuse_cycle(&mut self, now: Time, names: &[String]) {
+        self.fetching.asked = false;
+        let first = names.first().map(String::as_str).unwrap_or_default();
+        let message = format!(
+            "spec.items.resultsOf: {} -> {first} is a cycle, in which no task can start: delete one of them and create it \
+             with other items",
+            names.join(" -> ")
+        );
+        self.refuse(now, ConditionReason::DependencyCycle, &message);
+    }
+
+    /// The list was read, or could not be.
     pub fn handle_fetched(&mut self, now: Time, outcome: FetchOutcome) {
         self.fetching.asked = false;
-        let source = self.wanted_items().map(|fetch| fetch.source);
-        let text = match outcome {
-            FetchOutcome::Found(text) => text,
+        let Some(source) = self.wanted_items().map(|fetch| fetch.source) else { return };
+        match outcome {
+            FetchOutcome::Found(list) => self.handle_list(now, &list),
             FetchOutcome::Missing(message) | FetchOutcome::Indeterminate(message) => {
-                let field = source.map_or("spec.items", |source| source.field());
-                if let Stage::Fetching(_) = self.stage {
-                    self.summary.message =
-                        Some(format!("not accepted yet, will retry: {}", crate::text::cut(&message, 400)));
-                    self.writer.change();
-                }
-                self.fetching.failed(now, format!("{field}: {message}"));
-                return;
+                self.not_read(now, WaitingReason::ItemsMissing, &source, &message);
             }
-        };
+            FetchOutcome::Waits(message) => self.not_read(now, WaitingReason::DependsOn, &source, &message),
+            FetchOutcome::Invalid(error) => match &self.stage {
+                Stage::Fetching(_) => self.refuse(now, error.reason(), &error.to_string()),
+                _ => self.fetching.failed(now, WaitingReason::ItemsChanged, error.to_string()),
+            },
+            FetchOutcome::Failed(message) => match &self.stage {
+                Stage::Fetching(_) => {
+                    let message = format!("{}: {message}", source.field());
+                    self.refuse(now, ConditionReason::DependencyFailed, &message);
+                }
+                _ => self.not_read(now, WaitingReason::ItemsChanged, &source, &message),
+            },
+        }
+    }
+
+    fn not_read(&mut self, now: Time, reason: WaitingReason, source: &ExternalSource, message: &str) {
+        if let Stage::Fetching(_) = self.stage {
+            let message = format!("not accepted yet, will retry: {}", crate::text::cut(message, 400));
+            if self.summary.message.as_ref() != Some(&message) {
+                self.summary.message = Some(message);
+                self.writer.change();
+            }
+        }
+        self.fetching.failed(now, reason, format!("{}: {message}", source.field()));
+    }
+
+    fn handle_list(&mut self, now: Time, list: &ReadList) {
         match &mut self.stage {
-            Stage::Fetching(spec) => match AcceptedSpec::accept(&self.key, &self.uid, spec, Given::Text(&text)) {
+            Stage::Fetching(spec) => match AcceptedSpec::accept(&self.key, &self.uid, spec, Given::Read(list)) {
                 Ok(spec) => self.check_or_accept(now, Arc::new(spec)),
                 Err(refusal) => self.refuse(now, refusal.reason(), &refusal.to_string()),
             },
-            Stage::Running(run) => match read_again(run.spec(), &text) {
+            Stage::Running(run) => match read_again(run.spec(), list) {
                 Ok(items) => {
                     run.set_items(items);
                     self.fetching.problem = None;
                 }
-                Err(problem) => self.fetching.failed(now, problem),
+                Err(problem) => self.fetching.failed(now, WaitingReason::ItemsChanged, problem),
             },
             Stage::Checking { .. } | Stage::Ended { .. } => {}
         }
     }
 }
 
-/// The items of this text, if it is the text that they were read from at first.
-fn read_again(spec: &AcceptedSpec, text: &[u8]) -> Result<ItemList, String> {
+/// The items of this list, if it is the one that they were read from at first.
+fn read_again(spec: &AcceptedSpec, list: &ReadList) -> Result<ItemList, String> {
     let Some((source, known)) = &spec.source else { return Ok(spec.blueprint.items.clone()) };
-    let found = crate::core::items::hash(text);
-    if known.as_ref().is_some_and(|known| *known != found) {
-        return Err(format!(
-            "{source} has changed since the task was accepted, and the operator has restarted since: pending items \
-             can't start; restore the content of {} ({}), or create another MapTask",
-            source.part(),
-            known.as_deref().unwrap_or_default()
-        ));
+    if let Some(known) = known.as_ref().filter(|known| **known != list.hash) {
+        let changed = changed(source);
+        return Err(format!("{changed}; {} ({known}), or create another MapTask", source.to_restore()));
     }
-    let items = source.list(text).map_err(|error| error.to_string())?;
-    if items.count() != spec.count() {
-        let (has, had) = (items.count().get(), spec.count().get());
-        return Err(format!("{source} has {has} items instead of {had}"));
+    if list.items.count() != spec.count() {
+        let (has, had) = (list.items.count().get(), spec.count().get());
+        return Err(format!("{source}: {has} items instead of {had}"));
     }
-    Ok(items)
+    Ok(list.items.clone())
+}
+
+fn changed(source: &ExternalSource) -> String {
+    format!(
+        "{source} changed since the task was accepted, and the operator has restarted since: pending items can't start"
+    )
 }

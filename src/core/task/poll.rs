@@ -78,10 +78,10 @@ impl Task {
             (reason, Some(message))
         } else if let Some(Denial::Waiting(reason, message)) = denied.filter(|_| starts) {
             (reason, message)
-        } else if let Some(message) =
+        } else if let Some((reason, message)) =
             self.fetching.problem.as_ref().filter(|_| starts && !run.spec().blueprint.items.is_known())
         {
-            (WaitingReason::ItemsChanged, Some(message.clone()))
+            (*reason, Some(message.clone()))
         } else if let Some((_, message)) = self.name_taken.as_ref().filter(|_| starts) {
             (WaitingReason::NameTaken, Some(message.clone()))
         } else if let Some(stalled) = run.pods().waiting() {
@@ -111,7 +111,7 @@ impl Task {
     /// What a task waits for that is not accepted yet.
     fn why_not_accepted(&self) -> Option<Waiting> {
         let (reason, message) = match &self.stage {
-            Stage::Fetching(_) => (WaitingReason::ItemsMissing, self.fetching.problem.as_ref()?),
+            Stage::Fetching(_) => self.fetching.problem.as_ref().map(|(reason, message)| (*reason, message))?,
             Stage::Checking { problem, .. } => (WaitingReason::FailedCreate, problem.as_ref()?),
             Stage::Running(_) | Stage::Ended { .. } => return None,
         };

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::story::{LIMITS, Story, key, lines, with};
+use super::story::{LIMITS, Story, key, lines, read_lines, with};
 use crate::api::TaskPhase;
 use crate::core::cache::Entry;
 use crate::core::ids::Index;
 use crate::core::pod::PodSeen;
-use crate::core::port::{Action, CacheLookupOutcome, FetchOutcome};
+use crate::core::port::{Action, CacheLookupOutcome};
 
 /// A task of these items with a cache, which is accepted and has asked for the first page.
 fn story(items: &Value, extra: &Value) -> Story {
@@ -205,7 +205,7 @@ fn an_item_that_was_waited_for_and_is_known_waits_no_more() {
 fn items_of_a_configmap_are_looked_up_once_they_are_read_again() {
     let mut story = story(&json!({ "configMap": { "name": "inputs", "key": "items" } }), &json!({}));
     let read = |story: &mut Story| {
-        let text = FetchOutcome::Found(b"x\ny\n".to_vec());
+        let text = read_lines("x\ny\n");
         story.fleet.handle_fetched(story.now, &key(), "u", text);
     };
     read(&mut story);

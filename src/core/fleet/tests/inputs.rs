@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::load::another_writes;
-use super::story::{LIMITS, Story, key};
+use super::story::{LIMITS, Story, key, read_lines};
 use crate::core::port::{Action, FetchOutcome};
 
 /// A task of one item at a time, whose list is in a ConfigMap.
@@ -17,7 +17,7 @@ fn fetches(plan: &[String]) -> usize {
 }
 
 fn answer(story: &mut Story, text: &str) {
-    story.fleet.handle_fetched(story.now, &key(), "u", FetchOutcome::Found(text.as_bytes().to_vec()));
+    story.fleet.handle_fetched(story.now, &key(), "u", read_lines(text));
 }
 
 /// A task that has read its list, and whose first item runs.
@@ -94,7 +94,7 @@ fn a_list_that_has_changed_over_a_restart_starts_nothing_until_it_is_put_back() 
     assert_eq!(story.fleet.next_wake(story.now), Some(story.now));
     story.plan(0);
     let words = waiting(&story).unwrap_or_default();
-    assert!(words.starts_with("ItemsChanged: ConfigMap inputs has changed since the task was accepted"), "{words}");
+    assert!(words.starts_with("ItemsChanged: ConfigMap inputs changed since the task was accepted"), "{words}");
     assert_eq!(created(&mut story), Vec::<Value>::new());
     assert_eq!(fetches(&story.plan(999)) + fetches(&story.plan(1)), 1, "asked for again after a second");
     answer(&mut story, "a\nb\n");
@@ -110,7 +110,7 @@ fn a_list_whose_hash_was_not_recorded_must_have_as_many_items() {
     story.plan(80_000);
     answer(&mut story, "a\nb\nc\n");
     story.plan(0);
-    assert_eq!(waiting(&story).as_deref(), Some("ItemsChanged: ConfigMap inputs has 3 items instead of 2"));
+    assert_eq!(waiting(&story).as_deref(), Some("ItemsChanged: ConfigMap inputs: 3 items instead of 2"));
     story.plan(1_000);
     answer(&mut story, "x\ny\n");
     assert_eq!(created(&mut story), [json!({ "name": "MAPTASK_ITEM", "value": "y" })]);

@@ -4,6 +4,7 @@ mod attempts;
 mod cache;
 mod cache_lookup;
 mod cancel;
+mod chains;
 mod completion;
 mod creates;
 mod crew;

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::Limits;
-use super::story::{LIMITS, Story, key, lines};
+use super::story::{LIMITS, Story, key, lines, read_lines};
 use crate::core::fleet::wake_at;
 use crate::core::ids::Time;
-use crate::core::port::{Action, CheckOutcome, CreateOutcome, FetchOutcome, TaskSeen, WriteOutcome};
+use crate::core::port::{Action, CheckOutcome, CreateOutcome, TaskSeen, WriteOutcome};
 
 fn waiting(story: &Story) -> Option<&'static str> {
     story.fleet.task(&key()).unwrap().waiting().map(|waiting| waiting.reason.as_str())
@@ -99,7 +99,7 @@ fn items_that_have_changed_are_told_if_something_waits_for_them() {
     let reads = |story: &mut Story, text: &str| {
         let plan = story.fleet.poll_plan(story.now);
         assert!(plan.actions.iter().any(|action| matches!(action, Action::Fetch(_))), "{plan}");
-        let found = FetchOutcome::Found(text.as_bytes().to_vec());
+        let found = read_lines(text);
         story.fleet.handle_fetched(story.now, &key(), "u", found);
     };
     reads(&mut story, "x\ny\n");

@@ -3,14 +3,16 @@
 use serde_json::json;
 
 use super::{Fleet, Limits};
+use crate::api::spec::ConfigMapItems;
 use crate::api::{MapTaskStatus, TaskPhase};
 use crate::core::ids::{Attempt, Index, PodRole, TaskKey, Time};
+use crate::core::items::{ExternalSource, Part};
 use crate::core::pod::EventType;
 use crate::core::pod::explain::Said;
 use crate::core::pod::{PodSeen, PodStatus};
 use crate::core::port::{
-    Action, Answer, CacheLookup, CheckOutcome, CreateOutcome, DeleteOutcome, EmitEvent, Event, ExplainOutcome, PodId,
-    TaskSeen, WriteOutcome,
+    Action, Answer, CacheLookup, CheckOutcome, CreateOutcome, DeleteOutcome, EmitEvent, Event, ExplainOutcome,
+    FetchOutcome, PodId, TaskSeen, WriteOutcome,
 };
 
 /// A fleet of one task, `ns/t`.
@@ -61,6 +63,13 @@ pub(crate) fn lines<'a>(plan: &'a [String], start: &str) -> Vec<&'a str> {
 }
 
 /// What the Events say about a pod whose ConfigMap does not exist.
+/// What was read of a ConfigMap with this text.
+pub(crate) fn read_lines(text: &str) -> FetchOutcome {
+    let source = ExternalSource::ConfigMap(ConfigMapItems { key: "items".to_owned(), ..ConfigMapItems::default() });
+    let part = Part { name: "inputs".to_owned(), bytes: text.as_bytes().to_vec() };
+    FetchOutcome::Found(source.read(&[part]).unwrap())
+}
+
 pub(crate) fn missing_config_map() -> ExplainOutcome {
     ExplainOutcome::Said(vec![Said {
         claim: None,
