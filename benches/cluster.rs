@@ -62,6 +62,7 @@ fn pod(id: &PodId, phase: &str) -> PodSeen {
         deleted: None,
         memory_raises: maptask::core::phases::Raises::NONE,
         node: None,
+        gating: maptask::core::pod::Gating::Never,
         status: serde_json::from_value::<PodStatus>(status).unwrap(),
     }
 }

@@ -245,7 +245,8 @@ pub enum WaitingReason {
     /// The item's container has ended, and other containers of its pod have run for ten seconds since; see
     /// `spec.completion`.
     ContainersRunning,
-    /// Scheduling gates hold back existing pods. Whatever set the gates must remove them.
+    /// Scheduling gates hold back existing pods; with their number and the gates. Whatever set the gates, such as a
+    /// queueing system, must remove them.
     SchedulingGated,
     /// The ConfigMap of the items, its key, or a result of `spec.items.resultsOf` does not exist.
     ItemsMissing,

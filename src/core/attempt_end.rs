@@ -67,6 +67,8 @@ pub enum AttemptOutcome {
         /// Whether a container had run.
         started: bool,
     },
+    /// A queueing system took the pod back, whether a container had run or not.
+    TakenBack,
     /// The pod vanished, or its node did, before it reported how it ended.
     NodeLost,
     /// Somebody deleted the pod.
@@ -82,7 +84,7 @@ pub enum Cost {
     Application,
     /// The budget for failures of the cluster.
     Infrastructure,
-    /// None: the item never ran, or was stopped by us.
+    /// None: the item never ran, or was stopped by us or by a queueing system.
     Free,
 }
 
@@ -98,7 +100,10 @@ impl AttemptOutcome {
             | Self::NeverStarted { blocker: BlockerKind::Image | BlockerKind::ImageName | BlockerKind::Config } => {
                 Cost::Application
             }
-            Self::Evicted { started: false } | Self::Preempted { started: false } | Self::Stopped => Cost::Free,
+            Self::Evicted { started: false }
+            | Self::Preempted { started: false }
+            | Self::TakenBack
+            | Self::Stopped => Cost::Free,
             Self::NeverStarted {
                 blocker:
                     BlockerKind::NoCapacity
@@ -129,7 +134,7 @@ impl AttemptOutcome {
             Self::Refused { .. } => OutcomeCategory::Refused,
             Self::Rejected => OutcomeCategory::Rejected,
             Self::Evicted { .. } => OutcomeCategory::Evicted,
-            Self::Preempted { .. } => OutcomeCategory::Preempted,
+            Self::Preempted { .. } | Self::TakenBack => OutcomeCategory::Preempted,
             Self::NodeLost => OutcomeCategory::NodeLost,
             Self::Deleted => OutcomeCategory::Deleted,
         })
@@ -178,6 +183,7 @@ impl From<PodEnd> for AttemptOutcome {
             PodEnd::Rejected => Self::Rejected,
             PodEnd::Evicted { ran } => Self::Evicted { started: ran },
             PodEnd::Preempted { ran } => Self::Preempted { started: ran },
+            PodEnd::TakenBack => Self::TakenBack,
             PodEnd::Lost => Self::NodeLost,
             PodEnd::Deleted => Self::Deleted,
         }
@@ -228,6 +234,7 @@ impl fmt::Display for AttemptOutcome {
             Self::Evicted { started: false } | Self::Preempted { started: false } => {
                 write!(f, "{} before it started", self.as_str())
             }
+            Self::TakenBack => write!(f, "{} by its queue", self.as_str()),
             _ => f.write_str(self.as_str()),
         }
     }
@@ -254,6 +261,7 @@ mod tests {
             (AttemptOutcome::Evicted { started: true }, "Evicted", "Evicted"),
             (AttemptOutcome::Evicted { started: false }, "Evicted", "Evicted before it started"),
             (AttemptOutcome::Preempted { started: false }, "Preempted", "Preempted before it started"),
+            (AttemptOutcome::TakenBack, "Preempted", "Preempted by its queue"),
             (AttemptOutcome::NodeLost, "NodeLost", "NodeLost"),
             (AttemptOutcome::Deleted, "Deleted", "Deleted"),
             (AttemptOutcome::Stopped, "Stopped", "Stopped"),

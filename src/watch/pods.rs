@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use crate::api::labels;
 use crate::core::ids;
 use crate::core::phases::Raises;
-use crate::core::pod::{Deletion, PodSeen, PodStatus};
+use crate::core::pod::{Deletion, Gating, PodSeen, PodStatus};
 use crate::core::port::Event;
 
 /// A pod without its spec and without most of its metadata: a fraction of the real object.
@@ -37,12 +37,14 @@ struct Gate {
     name: String,
 }
 
-/// The scheduler says that there are gates; a user who wonders wants to know which.
-fn name_gates(status: &mut PodStatus, gates: &[Gate]) {
-    let names: Vec<&str> = gates.iter().map(|gate| gate.name.as_str()).collect();
-    for condition in status.conditions.iter_mut().flatten() {
-        if !names.is_empty() && condition.reason.as_deref() == Some("SchedulingGated") {
-            condition.message = Some(format!("scheduling gates: {}", names.join(", ")));
+/// A pod whose spec was never changed has the gates that it was created with. API servers before 1.33 do not count.
+fn gating(gates: &[Gate], generation: Option<i64>) -> Gating {
+    match (gates, generation) {
+        ([], Some(1)) => Gating::Never,
+        ([], _) => Gating::Open,
+        (gates, _) => {
+            let names: Vec<&str> = gates.iter().map(|gate| gate.name.as_str()).collect();
+            Gating::Held { names: names.join(", ") }
         }
     }
 }
@@ -56,6 +58,7 @@ fn lean_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMet
         namespace: Option<String>,
         uid: Option<String>,
         resource_version: Option<String>,
+        generation: Option<i64>,
         creation_timestamp: Option<Time>,
         deletion_timestamp: Option<Time>,
         deletion_grace_period_seconds: Option<i64>,
@@ -77,6 +80,7 @@ fn lean_metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMet
         namespace,
         uid,
         resource_version,
+        generation: lean.generation,
         creation_timestamp,
         deletion_timestamp: lean.deletion_timestamp,
         deletion_grace_period_seconds: lean.deletion_grace_period_seconds,
@@ -95,8 +99,8 @@ impl LeanPod {
     /// The pod for the core; `None` if neither its owner nor a label of it names a task. Its owner counts before its
     /// label, which anybody may change or remove.
     pub fn seen(self) -> Option<PodSeen> {
-        let Self { metadata, spec, mut status } = self;
-        name_gates(&mut status, &spec.scheduling_gates);
+        let Self { metadata, spec, status } = self;
+        let gating = gating(&spec.scheduling_gates, metadata.generation);
         let mut labels = metadata.labels.unwrap_or_default();
         let label = labels.remove(labels::NAME);
         let raises = labels.remove(labels::MEMORY_RAISES).and_then(|raises| raises.parse().ok());
@@ -120,6 +124,7 @@ impl LeanPod {
             }),
             memory_raises: raises.map_or(Raises::NONE, Raises::from_bits),
             node: spec.node_name.map(Into::into),
+            gating,
             status,
         })
     }
@@ -180,6 +185,22 @@ mod tests {
         assert_eq!(seen(r#"{"maptask.dev/name":"t"}"#), ("t".to_owned(), true));
         assert_eq!(seen(r#"{"maptask.dev/name":"other"}"#), ("t".to_owned(), true));
         assert_eq!(seen("{}"), ("t".to_owned(), false));
+    }
+
+    #[test]
+    fn gates_are_named_and_a_pod_that_was_never_changed_never_had_any() {
+        let gating = |gates: &str, generation: &str| {
+            let json = format!(
+                r#"{{"metadata":{{"name":"t-3-1","namespace":"ns","uid":"u","resourceVersion":"7"{generation},
+                "labels":{{"maptask.dev/name":"t"}}}},"spec":{{{gates}}},"status":{{}}}}"#
+            );
+            serde_json::from_str::<LeanPod>(&json).unwrap().seen().unwrap().gating
+        };
+        let gates = r#""schedulingGates":[{"name":"a/b"},{"name":"c/d"}]"#;
+        assert_eq!(gating(gates, r#","generation":1"#), Gating::Held { names: "a/b, c/d".to_owned() });
+        assert_eq!(gating("", r#","generation":1"#), Gating::Never);
+        assert_eq!(gating("", r#","generation":2"#), Gating::Open);
+        assert_eq!(gating("", ""), Gating::Open, "an API server that does not count");
     }
 
     #[test]

@@ -54,6 +54,7 @@ impl World {
             deleted: None,
             memory_raises: maptask::core::phases::Raises::NONE,
             node: None,
+            gating: self.gates_of(create),
             status: PodStatus { phase: Some("Pending".to_owned()), ..PodStatus::default() },
         };
         let task = self.tasks.get(&id.key).filter(|task| task.uid == create.blueprint.uid);

@@ -30,6 +30,8 @@ pub struct Faults {
     pub unlabelling: u64,
     /// That somebody changes results.
     pub tampering: u64,
+    /// Pods with scheduling gates, and of those that are lost, those that their queue takes back.
+    pub gated: u64,
     /// Creates that come to pass although the client has given up.
     pub late: Vec<(Time, Create)>,
 }
@@ -51,11 +53,12 @@ impl Faults {
             no_room: false,
             tampering: 0,
             unlabelling: 0,
+            gated: 0,
             late: Vec::new(),
         }
     }
 
-    pub fn new(random: &mut Random) -> Self {
+    pub fn new(random: &mut Random, whims: &mut Random) -> Self {
         let mut some = |most: u64| if random.chance(50) { random.next() % most } else { 0 };
         Self {
             item_fails: some(60),
@@ -72,6 +75,7 @@ impl Faults {
             no_room: false,
             tampering: some(20),
             unlabelling: some(30),
+            gated: if whims.chance(30) { whims.next() % 60 } else { 0 },
             late: Vec::new(),
         }
     }
@@ -223,6 +227,9 @@ impl World {
         let Some(key) = self.pick_pod(|pod| pod.life != Life::Ended) else { return };
         if self.pods[&key].life == Life::Outlived {
             return self.lose_outlived_pod(&key);
+        }
+        if self.is_taken_back(&key) {
+            return;
         }
         let started = self.pods[&key].life == Life::Running;
         self.truth.pod_lost(self.now, &self.pods[&key], &key);

@@ -18,6 +18,7 @@ mod conditions;
 mod creates;
 mod ends;
 mod faults;
+mod gates;
 mod known;
 mod labels;
 mod names;

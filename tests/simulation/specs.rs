@@ -211,6 +211,15 @@ pub fn evicted(started: bool) -> PodStatus {
     PodStatus { conditions: Some(vec![target]), ..base }
 }
 
+/// The same, by the condition of a queueing system.
+pub fn of_queue(mut status: PodStatus) -> PodStatus {
+    for condition in status.conditions.iter_mut().flatten() {
+        "TerminationTarget".clone_into(&mut condition.type_);
+        condition.reason = Some("WorkloadEvictedDueToPreempted".to_owned());
+    }
+    status
+}
+
 fn of_main(phase: &str, state: ContainerState) -> PodStatus {
     let container = ContainerStatus { name: "main".to_owned(), state: Some(state), ..ContainerStatus::default() };
     PodStatus { phase: Some(phase.to_owned()), container_statuses: Some(vec![container]), ..PodStatus::default() }

@@ -14,8 +14,7 @@ use maptask::core::task::Task;
 use crate::cancel::may_be_cancelled;
 use crate::check::counts;
 use crate::names::PodKey;
-use crate::specs;
-use crate::world::{Life, Pod, World};
+use crate::world::World;
 
 /// Whether it is recorded that items in flight are stopped: what Drain and Run never do. A deadline, a rule or a quota
 /// also stops what would run on.
@@ -40,10 +39,7 @@ impl World {
         let suspended = known.is_some_and(|known| {
             known.spec.suspend && known.spec.suspend_policy == SuspendPolicy::Stop && !known.deleting
         });
-        // A request names the version that was seen: one that runs in it has started.
-        let runs = |pod: &Pod| pod.life == Life::Running && delete.version == Some(pod.seen.version);
-        let starting = specs::start_deadline(&task.spec, key.1).is_some() && !self.pods.get(&key).is_some_and(runs);
-        if suspended || starting || must_go(task, &key) || self.believes_over(&key) {
+        if suspended || self.may_be_late(delete, &key) || must_go(task, &key) || self.believes_over(&key) {
             return Ok(());
         }
         Err(format!("{} is stopped for no reason", delete.id))

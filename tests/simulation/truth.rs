@@ -40,6 +40,8 @@ pub struct Truth {
     pub problem: Option<String>,
     /// The lists that operators have been given, by their hashes.
     pub lists: BTreeMap<String, ItemList>,
+    /// When the last gate of each pod was removed, by its UID.
+    pub opened: BTreeMap<String, Time>,
 }
 
 fn item(pod: &Pod, key: &PodKey) -> Item {
@@ -127,6 +129,11 @@ impl Truth {
             // another one of its template.
             tally.application += 1;
         }
+    }
+
+    /// Its queue took the pod back, which costs nothing, unless it was on its way out already.
+    pub fn taken_back(&mut self, now: Time, pod: &Pod, key: &PodKey) {
+        self.end(now, item(pod, key), key.2, End::Unsure);
     }
 
     pub fn refused(&mut self, now: Time, create: &Create) {

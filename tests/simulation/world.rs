@@ -96,8 +96,8 @@ pub struct World {
 
 impl World {
     pub fn new(mut random: Random, talk: bool) -> Self {
-        let whims = random.aside();
-        let faults = Faults::new(&mut random);
+        let mut whims = random.aside();
+        let faults = Faults::new(&mut random, &mut whims);
         let operator = Operator::new(&mut random);
         let mut world = Self {
             now: Time(1_700_000_000_000),
@@ -312,6 +312,10 @@ impl World {
             self.remove_pod(&key);
             return Ok(());
         }
+        if self.is_held_back(&key) {
+            return Ok(());
+        }
+        let pod = &self.pods[&key];
         if pod.life == Life::Pending && pod.fate == Fate::Stuck {
             // Where nothing puts an end to it, the image comes in the end.
             let waits = self.tasks.get(&key.0).is_some_and(|task| specs::start_deadline(&task.spec, key.1).is_some());

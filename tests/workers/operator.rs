@@ -198,6 +198,7 @@ impl World {
             deleted: None,
             memory_raises: create.memory_raises,
             node: Some(format!("node-{}", number % 3).into()),
+            gating: maptask::core::pod::Gating::Never,
             status: PodStatus { phase: Some("Pending".to_owned()), ..PodStatus::default() },
         };
         self.pod_events.push_back(Event::Pod(seen.clone()));

@@ -187,6 +187,11 @@ impl ItemTable {
         self.set(step, index, ItemPhase::Running);
     }
 
+    /// The item's pod exists, and may not run yet.
+    pub fn held_back(&mut self, step: &mut Step<'_>, index: Index) {
+        self.set(step, index, ItemPhase::Pending);
+    }
+
     /// The pod of the item was created.
     pub fn create_succeeded(&mut self, index: Index) {
         self.creates.succeeded(index);

@@ -44,6 +44,8 @@ pub enum PodEnd {
         /// Whether a container had run.
         ran: bool,
     },
+    /// A queueing system took it back: its workload was evicted.
+    TakenBack,
     /// It vanished, or its node did, before it could say how it ended.
     Lost,
     /// It was deleted: by somebody else, or since the operator stopped it.

@@ -28,7 +28,7 @@ pub use message::{Message, MessageLimit};
 pub use name::{ResultNames, parse_pod_name, pod_name};
 pub use progress::{Progress, detail, end_when_gone, ended_at, progress};
 pub use role::{Role, lives};
-pub use seen::{Deletion, PodSeen, PodStatus};
+pub use seen::{Deletion, Gating, PodSeen, PodStatus};
 pub use start_blocker::{BlockerKind, StartBlocker};
 pub use template::{PodTemplate, TemplateError};
 pub use worker::{Making, WorkerHome, WorkerSpec};

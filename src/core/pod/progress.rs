@@ -4,7 +4,7 @@ use super::end::{Detail, PodEnd};
 use super::explain::unschedulable;
 use super::message::{Message, MessageLimit};
 use super::role::Role;
-use super::seen::{ContainerStatus, PodSeen, PodStatus, Terminated};
+use super::seen::{ContainerStatus, Gating, PodSeen, PodStatus, Terminated};
 use super::start_blocker::{BlockerKind, StartBlocker};
 use crate::core::ids::Time;
 
@@ -33,7 +33,7 @@ pub fn progress<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> Progress {
         Some("Succeeded") => Progress::Ended(PodEnd::Succeeded { message: message_of(status, container) }),
         Some("Failed") => Progress::Ended(failure(pod, container)),
         _ if has_started(status) => Progress::Started,
-        _ => Progress::Pending(blocker(status)),
+        _ => Progress::Pending(blocker(pod)),
     }
 }
 
@@ -51,7 +51,7 @@ pub fn detail<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> Detail {
     let role = role.into();
     let (status, container) = (&pod.status, role.container);
     let own = role.own_end(pod).map(|(_, terminated)| terminated);
-    let disrupted = disruption(status, container).and_then(|_| status.condition("DisruptionTarget", "True"));
+    let disrupted = disruption(status, container).and_then(|_| status.disruption());
     let failed = failed_container(status, container).filter(|(_, terminated)| !terminated.is_unknown());
     let (reason, message) = if let Some(terminated) = own {
         (terminated.reason.clone(), terminated.message.clone())
@@ -63,7 +63,7 @@ pub fn detail<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> Detail {
     } else if let Some((_, terminated)) = failed {
         (terminated.reason.clone(), terminated.message.clone())
     } else {
-        (None, blocker(status).map(|blocker| blocker.message))
+        (None, blocker(pod).map(|blocker| blocker.message))
     };
     let message = message.filter(|m| !m.is_empty());
     Detail { reason, message, node: pod.node.as_deref().map(str::to_owned) }
@@ -89,12 +89,16 @@ fn message_of(status: &PodStatus, container: &str) -> Option<Message> {
     Some(Message { text, limit: MessageLimit::of(status.count()) })
 }
 
-fn blocker(status: &PodStatus) -> Option<StartBlocker> {
+fn blocker(pod: &PodSeen) -> Option<StartBlocker> {
+    let status = &pod.status;
+    if let Gating::Held { names } = &pod.gating {
+        return Some(StartBlocker { kind: BlockerKind::Gated, message: words(None, Some(names)) });
+    }
     if let Some(unscheduled) = status.condition("PodScheduled", "False") {
         let message = unscheduled.message.as_deref();
         let kind = match unscheduled.reason.as_deref() {
             Some("Unschedulable") => unschedulable(message.unwrap_or_default()),
-            Some("SchedulingGated") => BlockerKind::Gated,
+            // Without a gate, the scheduler has yet to look at it again.
             _ => BlockerKind::Other,
         };
         return Some(StartBlocker { kind, message: words(None, message) });
@@ -156,10 +160,13 @@ fn failure(pod: &PodSeen, container: &str) -> PodEnd {
 
 /// Who else ended the pod, unless a container of it had failed before.
 fn disruption(status: &PodStatus, container: &str) -> Option<PodEnd> {
-    let target = status.condition("DisruptionTarget", "True")?;
+    let target = status.disruption()?;
     let failed = failed_container(status, container).and_then(|(_, terminated)| terminated.finished_at);
     if failed.zip(target.last_transition_time).is_some_and(|(failed, since)| failed < since) {
         return None;
+    }
+    if target.is_of_queue() {
+        return Some(PodEnd::TakenBack);
     }
     let ran = has_run(status);
     Some(match target.reason.as_deref() {

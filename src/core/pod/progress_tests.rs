@@ -31,6 +31,22 @@ fn an_exit_0_while_evicted_is_a_success() {
 }
 
 #[test]
+fn a_pod_that_its_queue_takes_back_has_not_failed_however_it_ends() {
+    let target = r#""conditions":[{"type":"TerminationTarget","status":"True","reason":"WorkloadEvictedDueToPreempted",
+        "message":"Preempted to accommodate a workload","lastTransitionTime":"2026-09-21T14:13:20Z"}]"#;
+    let exited = |code: i32, at: &str| {
+        let state = format!(r#"{{"terminated":{{"exitCode":{code},"finishedAt":"2026-09-21T14:13:{at}Z"}}}}"#);
+        pod(&format!(r#"{{"phase":"Failed",{target},"containerStatuses":[{{"name":"main","state":{state}}}]}}"#))
+    };
+    assert_eq!(ended(&exited(143, "21")), PodEnd::TakenBack);
+    assert_eq!(ended(&exited(3, "19")), failed(3, "main"), "it had failed before");
+    let pending = pod(&format!(r#"{{"phase":"Pending",{target}}}"#));
+    assert_eq!(end_when_gone(&pending, "main"), PodEnd::TakenBack);
+    assert_eq!(detail(&pending, "main").message.as_deref(), Some("Preempted to accommodate a workload"));
+    assert_eq!(AttemptOutcome::from(PodEnd::TakenBack).cost(), Some(Cost::Free));
+}
+
+#[test]
 fn the_items_container_takes_precedence_over_its_sidecar() {
     let json = r#"{"phase":"Failed","containerStatuses":[
         {"name":"log","state":{"terminated":{"exitCode":9}}},{"name":"main","state":{"terminated":{"exitCode":3}}}]}"#;

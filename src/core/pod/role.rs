@@ -32,7 +32,7 @@ impl Role<'_> {
             let message = text.map(|text| Message { text, limit: MessageLimit::of(status.count()) });
             return Some((PodEnd::Succeeded { message }, terminated));
         }
-        let target = status.condition("DisruptionTarget", "True");
+        let target = status.disruption();
         let since = target.map(|target| target.last_transition_time);
         let disrupted =
             since.is_some_and(|since| terminated.finished_at.zip(since).is_none_or(|(end, since)| end >= since));

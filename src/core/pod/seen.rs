@@ -9,6 +9,9 @@ use serde::{Deserialize, Deserializer};
 use crate::core::ids::Time;
 use crate::core::phases::Raises;
 
+/// The condition that Kueue sets on a pod before it deletes it, because it has evicted the pod's workload.
+const QUEUE_TARGET: &str = "TerminationTarget";
+
 /// A pod as the watch last showed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodSeen {
@@ -34,8 +37,32 @@ pub struct PodSeen {
     pub memory_raises: Raises,
     /// The node that it was given to.
     pub node: Option<Arc<str>>,
+    /// Whether scheduling gates hold it back.
+    pub gating: Gating,
     /// What its status says.
     pub status: PodStatus,
+}
+
+/// Whether scheduling gates hold a pod back. They can be removed, and never added.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Gating {
+    /// It has none, and never had any.
+    #[default]
+    Never,
+    /// It has none any more, or never had any: nothing tells.
+    Open,
+    /// These hold it back.
+    Held {
+        /// Their names.
+        names: String,
+    },
+}
+
+impl PodSeen {
+    /// Whether scheduling gates hold it back.
+    pub fn is_gated(&self) -> bool {
+        matches!(self.gating, Gating::Held { .. })
+    }
 }
 
 #[cfg(test)]
@@ -54,6 +81,7 @@ impl PodSeen {
             deleted: None,
             memory_raises: Raises::NONE,
             node: None,
+            gating: Gating::Never,
             status,
         }
     }
@@ -88,7 +116,7 @@ pub struct PodStatus {
     pub reason: Option<String>,
     /// The same in words.
     pub message: Option<String>,
-    /// Only `DisruptionTarget` and `PodScheduled` count here.
+    /// Only `DisruptionTarget`, `TerminationTarget` and `PodScheduled` count here.
     pub conditions: Option<Vec<PodCondition>>,
     /// The containers of the template.
     pub container_statuses: Option<Vec<ContainerStatus>>,
@@ -189,8 +217,26 @@ impl PodStatus {
         self.conditions.iter().flatten().find(|c| c.type_ == type_ && c.status == status)
     }
 
+    /// Why somebody else ends the pod: for the node's or the cluster's sake, or since a queueing system takes it back.
+    pub(super) fn disruption(&self) -> Option<&PodCondition> {
+        self.condition(QUEUE_TARGET, "True").or_else(|| self.condition("DisruptionTarget", "True"))
+    }
+
+    /// Since when it has had a node, if it has one.
+    pub fn scheduled_at(&self) -> Option<Time> {
+        let since = self.condition("PodScheduled", "True")?.last_transition_time?;
+        Some(Time(since.as_millisecond()))
+    }
+
     pub(super) fn init_containers(&self) -> impl Iterator<Item = &ContainerStatus> {
         self.init_container_statuses.iter().flatten()
+    }
+}
+
+impl PodCondition {
+    /// Whether a queueing system takes the pod back.
+    pub(super) fn is_of_queue(&self) -> bool {
+        self.type_ == QUEUE_TARGET
     }
 }
 

@@ -28,20 +28,28 @@ impl StartBlockers {
             let (count, words) = self.0.entry(blocker.kind).or_default();
             *count += 1;
             // The scheduler says the same of every pod; what the kubelet says is of one.
-            *words = if blocker.kind == BlockerKind::NoCapacity { message } else { format!("pod {pod}: {message}") };
+            *words = match blocker.kind {
+                BlockerKind::NoCapacity | BlockerKind::Gated => message,
+                _ => format!("pod {pod}: {message}"),
+            };
         }
     }
 
     /// What to tell the user. `Other` is what every pod goes through on its way.
     pub(super) fn waiting(&self) -> Option<Waiting> {
         let told = self.0.iter().find(|(kind, _)| **kind != BlockerKind::Other);
-        told.map(|(kind, (_, message))| {
+        told.map(|(kind, (count, message))| {
             let reason = match kind {
                 BlockerKind::NoCapacity => WaitingReason::NoCapacity,
                 BlockerKind::Gated => WaitingReason::SchedulingGated,
                 _ => WaitingReason::NotStarting,
             };
-            Waiting::new(reason, Some(message.clone()).filter(|m| !m.is_empty()))
+            let message = match (kind, count) {
+                (BlockerKind::Gated, 1) => format!("1 pod is held back by the scheduling gates {message}"),
+                (BlockerKind::Gated, count) => format!("{count} pods are held back by the scheduling gates {message}"),
+                _ => message.clone(),
+            };
+            Waiting::new(reason, Some(message).filter(|m| !m.is_empty()))
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::core::ids::{PodRole, Time};
 use crate::core::pod::explain::{explain, together};
-use crate::core::pod::{BlockerKind, PodSeen, Progress, StartBlocker, StopReason};
+use crate::core::pod::{BlockerKind, Gating, PodSeen, Progress, StartBlocker, StopReason};
 use crate::core::pods::explaining::PATIENCE_MILLIS;
 use crate::core::pods::outlived;
 use crate::core::pods::state::PodState;
@@ -24,6 +24,7 @@ impl PodTable {
             Progress::Started => self.show_started(now, role, pod),
             Progress::Pending(blocker) => {
                 self.forget_outlived(role);
+                self.note_gates(now, role, first, pod);
                 self.show_pending(now, role, first, blocker.as_ref());
             }
         }
@@ -35,7 +36,7 @@ impl PodTable {
         self.explaining.of_template = None;
         if let Some(state) = self.get_mut(role) {
             let start = state.start_mut();
-            (start.waiting_since, start.explained) = (None, None);
+            (start.waiting_since, start.is_gated, start.explained) = (None, false, None);
             state.unwant_stopped(is_never_started);
         }
         self.report_blocker(role, None);
@@ -45,12 +46,26 @@ impl PodTable {
         }
     }
 
+    /// The time of a pod for its start begins once no scheduling gate holds it back any more. When that was is not
+    /// known of a pod that was not seen with its gates: no later than it got a node.
+    fn note_gates(&mut self, now: Time, role: PodRole, first: bool, pod: &PodSeen) {
+        let Some(start) = self.get_mut(role).map(PodState::start_mut) else { return };
+        let was_gated = std::mem::replace(&mut start.is_gated, pod.is_gated());
+        if pod.is_gated() {
+            return self.timers.stop((role, PodTimer::StartDeadline));
+        }
+        if was_gated || first && pod.gating == Gating::Open {
+            let opened = pod.status.scheduled_at().filter(|_| !was_gated).map_or(now, |time| time.min(now));
+            start.waiting_since = start.waiting_since.map(|since| since.max(opened));
+        }
+        if was_gated || first {
+            self.restore_start_deadline(role);
+        }
+    }
+
     fn show_pending(&mut self, now: Time, role: PodRole, first: bool, blocker: Option<&StartBlocker>) {
         let Some(state) = self.get_mut(role) else { return };
         let waiting_since = state.start().waiting_since;
-        if first && let Some(deadline) = self.start_deadline(waiting_since) {
-            self.timers.set((role, PodTimer::StartDeadline), deadline);
-        }
         if blocker.is_some_and(|blocker| blocker.kind.is_told_by_status()) {
             self.forget_silence(role);
             if let Some(state) = self.get_mut(role) {
@@ -77,14 +92,20 @@ impl PodTable {
         self.set_blocker(role, blocker);
     }
 
+    /// Whether scheduling gates hold the pod back, as far as is known.
+    pub fn is_gated(&self, role: PodRole) -> bool {
+        self.get(role).is_some_and(|pod| pod.start().is_gated)
+    }
+
     /// By when a pod must have started that has waited since then.
     fn start_deadline(&self, waiting_since: Option<Time>) -> Option<Time> {
         waiting_since.zip(self.start_deadline_millis).map(|(since, millis)| since.plus_millis(millis))
     }
 
-    /// Sets the start deadline of a pod again that it did not apply to for a time.
+    /// Sets the start deadline of a pod, unless scheduling gates hold the pod back.
     pub(super) fn restore_start_deadline(&mut self, role: PodRole) {
-        let deadline = self.start_deadline(self.get(role).and_then(|pod| pod.start().waiting_since));
+        let start = self.get(role).map(PodState::start).filter(|start| !start.is_gated);
+        let deadline = self.start_deadline(start.and_then(|start| start.waiting_since));
         if let Some(deadline) = deadline {
             self.timers.set((role, PodTimer::StartDeadline), deadline);
         }

@@ -72,6 +72,8 @@ enum Stop {
 pub(super) struct Start {
     /// Since when it waits for its start; `None` once a container has run.
     pub waiting_since: Option<Time>,
+    /// Scheduling gates hold it back: its time has yet to begin.
+    pub is_gated: bool,
     /// What its status says holds it up.
     pub reported: Option<StartBlocker>,
     /// What the Events about it say.
@@ -93,7 +95,7 @@ pub enum Absent {
 
 impl PodState {
     fn new(existence: Existence, since: Time) -> Self {
-        let start = Start { waiting_since: Some(since), reported: None, explained: None, blocker: None };
+        let start = Start { waiting_since: Some(since), is_gated: false, reported: None, explained: None, blocker: None };
         Self { existence, stop: Stop::No, start, epoch: 0 }
     }
 

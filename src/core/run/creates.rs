@@ -16,7 +16,9 @@ impl Run {
         let is_confirmed = self.pods.confirm(role, epoch);
         let Some(index) = self.index_of(role).filter(|_| is_confirmed) else { return };
         self.items.create_succeeded(index);
-        self.items.runs(&mut context.step(), index);
+        if !self.pods.is_gated(role) {
+            self.items.runs(&mut context.step(), index);
+        }
     }
 
     /// The create request made no pod; the item waits again.

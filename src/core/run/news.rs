@@ -45,7 +45,12 @@ impl Run {
         self.pods.show(context.now, role, pod, epoch, &seen);
         self.show_worker(context.now, role, pod);
         if let Some(index) = index {
-            self.items.runs(&mut context.step(), index);
+            // A gated pod is no more than a place in a queue: nobody may run it yet.
+            if self.pods.is_gated(role) {
+                self.items.held_back(&mut context.step(), index);
+            } else {
+                self.items.runs(&mut context.step(), index);
+            }
         }
         if let Progress::Ended(end) = seen {
             self.finish_seen(context, role, end, pod);

@@ -11,6 +11,7 @@ mod crew;
 mod damage;
 mod endings;
 mod fleet;
+mod gates;
 mod inputs;
 mod isolation;
 mod load;

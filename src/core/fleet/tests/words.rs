@@ -222,9 +222,10 @@ fn a_claim_that_is_missing_and_a_gate_are_told_with_words_of_their_own() {
     story.fleet.handle_pod(story.now, seen(3, "pod has unbound immediate PersistentVolumeClaims"));
     story.plan(1_000);
     assert_eq!(waiting(&story).0, "NotStarting");
-    let gate = json!({ "type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "scheduling gates: a/b" });
-    let gated = json!({ "phase": "Pending", "conditions": [gate] });
-    story.fleet.handle_pod(story.now, PodSeen { version: 4, ..Story::pod(0, 1, &gated) });
+    story.fleet.handle_pod(story.now, PodSeen { version: 4, ..super::gates::gated(0) });
     story.plan(1_000);
-    assert_eq!(waiting(&story), ("SchedulingGated", "pod t-0-1: scheduling gates: a/b".to_owned()));
+    assert_eq!(
+        waiting(&story),
+        ("SchedulingGated", "1 pod is held back by the scheduling gates example.com/queue".to_owned())
+    );
 }
