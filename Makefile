@@ -6,7 +6,7 @@
 export CLUSTER ?= local
 CARGO ?= cargo
 
-.PHONY: help bench cli demo test lint test-unit test-simulation test-mutants mutants test-cluster test-faults soak cluster clean-cluster install image crds manifests book release
+.PHONY: help bench cli demo test lint test-unit test-simulation test-mutants mutants test-cluster test-kueue test-faults soak cluster clean-cluster install image crds manifests book release
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 18
@@ -41,6 +41,9 @@ test-mutants: ## mutation testing of the changed lines of src/core, for at most 
 
 mutants: ## mutation testing of the changed files of src/core (BASE=rev, or scripts/mutants.sh FILE...)
 	@scripts/mutants.sh
+
+test-kueue: ## tasks in queues of the real Kueue, which is built once: three and a half minutes of CPU
+	@scripts/test-kueue.sh
 
 test-cluster: ## the installed operator on a real cluster
 	@scripts/test-cluster.sh

@@ -39,6 +39,7 @@ pub fn task_of(spec: &Value) -> TaskSeen {
         resource_version: 1,
         generation: 1,
         deleting: false,
+        queue: None,
         spec: serde_json::from_value(spec.clone()).unwrap(),
         status: MapTaskStatus::default(),
     }
@@ -167,7 +168,13 @@ impl Cluster {
                         CacheLookupOutcome::Found { from: recall.from, entries: Vec::new(), damaged: 0, next: None };
                     Answer::CacheLookedUp(recall.task, recall.uid, outcome)
                 }
-                Action::Note(_) | Action::Reread(_) | Action::Fetch(_) | Action::Expire(_) | Action::EmitEvent(_) => {
+                Action::Note(_)
+                | Action::Reread(_)
+                | Action::Fetch(_)
+                | Action::Expire(_)
+                | Action::EmitEvent(_)
+                | Action::ChangeWorkload(_)
+                | Action::ReadFlavors(_) => {
                     continue;
                 }
             };

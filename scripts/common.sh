@@ -85,6 +85,25 @@ needs_prometheus() {
   mv "$folder.new" "$folder"
 }
 
+# needs_kueue: Kueue and the CRDs of its module; sets KUEUE. Its certificate can be nowhere else, even where it is for nothing.
+needs_kueue() {
+  local version=v0.17.0 folder certs=/etc/kueue/metrics/certs
+  folder=$ROOT/target/tools/kueue-$version
+  export KUEUE=$folder/kueue
+  if [[ ! -x $KUEUE ]]; then
+    say "building Kueue with Go: three and a half minutes of CPU, once"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    (cd "$folder" && GOBIN=$folder go install "sigs.k8s.io/kueue/cmd/kueue@$version" &&
+      cp -r "$(go env GOMODCACHE)/sigs.k8s.io/kueue@$version/config/components/crd/bases" crds && chmod -R u+w crds) \
+      >"$ROOT/target/kueue.log" 2>&1 || die "Kueue can't be built: see target/kueue.log"
+  fi
+  [[ ! -f $certs/tls.crt ]] || return 0
+  mkdir -p "$certs" || die "$certs can't be made: run this as root"
+  openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=kueue -keyout "$certs/tls.key" -out "$certs/tls.crt" \
+    >"$ROOT/target/kueue.log" 2>&1 || die "no certificate for Kueue: see target/kueue.log"
+}
+
 # load_image NAME PACKAGE: built, and where the local cluster's node finds it. A cluster that is given pulls what was pushed.
 load_image() {
   [[ $CLUSTER == local ]] || return 0

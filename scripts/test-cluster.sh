@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The tests of tests/cluster against the installed operator. What is given goes to the test program: `-- NAME`.
+# The tests of tests/cluster against the installed operator, but those with Kueue (scripts/test-kueue.sh). What is given
+# goes to the test program: `-- NAME`.
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -16,7 +17,7 @@ needs_browser
 needs_prometheus
 command -v lua5.4 >/dev/null || install_package lua5.4 "lua5.4 is missing: install it"
 say "running the tests on the cluster"
-cargo test --quiet --locked --workspace --test cluster -- --ignored --test-threads 4 "$@"
+cargo test --quiet --locked --workspace --test cluster -- --ignored --skip kueue:: --test-threads 4 "$@"
 
 # The demo on a cluster that is given: this one, by its kubeconfig, and the images that its node has.
 if (($# == 0)) && [[ $CLUSTER == local ]]; then

@@ -104,6 +104,10 @@ pub struct RunArgs {
     /// When that image is pulled: `Always`, `IfNotPresent` or `Never`.
     #[arg(long, env = "MAPTASK_WORKER_PULL_POLICY", default_value = "IfNotPresent", global = true)]
     pub worker_pull_policy: String,
+    /// Let tasks with the label `kueue.x-k8s.io/queue-name` wait for their admission by Kueue. Without, the label means
+    /// nothing.
+    #[arg(long, env = "MAPTASK_KUEUE", default_value_t = false, action = ArgAction::Set, global = true)]
+    pub kueue: bool,
     /// Address to serve /livez, /readyz and /metrics on.
     #[arg(long, env = "MAPTASK_LISTEN", default_value = "0.0.0.0:8080", global = true)]
     pub listen: SocketAddr,

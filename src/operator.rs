@@ -13,6 +13,7 @@ use crate::args::RunArgs;
 use crate::core::fleet::Fleet;
 use crate::core::ids::Time;
 use crate::core::port::Event;
+use crate::core::workload::Queueing;
 use crate::lease::{self, LeaseError};
 use crate::plain::plain_chain;
 use crate::serve::events::Events;
@@ -163,7 +164,11 @@ impl Work<'_> {
     ) -> Result<(), RunError> {
         let (events_in, mut events) = mpsc::channel(watch::QUEUE);
         let (answers_in, mut answers) = mpsc::channel(ANSWERS);
-        let watches = watch::start(&watching, &self.args.namespaces.0, watch::config(self.minor), &events_in, &stop);
+        let (namespaces, config) = (&self.args.namespaces.0, watch::config(self.minor));
+        let mut watches = watch::start(&watching, namespaces, config.clone(), &events_in, &stop);
+        if self.args.kueue {
+            watches.push(watch::workloads::start(&watching, namespaces, &config, &events_in, &stop));
+        }
         let recorder = Events::new(watching, self.args.identity.clone());
         let stores = Stores::in_config_maps(&working, u64::from(self.args.cache_megabytes) << 20);
         let (image, pull_policy) = (self.args.worker_image.clone(), self.args.worker_pull_policy.clone());
@@ -171,6 +176,7 @@ impl Work<'_> {
         let apply = Apply::new(working, stores, recorder, self.metrics.clone(), answers_in).with_home(home);
         let clock = Clock::start();
         let mut fleet = Fleet::new(self.args.limits(), seed());
+        fleet.set_queueing(if self.args.kueue { Queueing::Unknown } else { Queueing::Off });
         fleet.set_exchange(exchange.address.borrow_and_update().clone());
         exchange.desk.open();
         let (mut measured, mut planned) = (Instant::now(), Instant::now());

@@ -31,6 +31,9 @@ pub use status::{ItemCounts, MapTaskStatus, ResultShards, TaskPhase, Waiting, Wa
 /// The manager that the API server notes for the fields that the operator writes.
 pub const FIELD_MANAGER: &str = "maptask-operator";
 
+/// The value of `spec.managedBy` that names this operator.
+pub const MANAGER: &str = "maptask.dev/operator";
+
 /// Labels of the objects that the operator creates.
 pub mod labels {
     /// The task's name, on pods and ConfigMaps of results.

@@ -41,6 +41,19 @@ pub(super) fn dns_label(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Who runs a task: what a Job allows in its field of this name.
+pub(super) fn managed_by(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 63,
+        "x-kubernetes-validations": [{
+            "rule": r"self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/[A-Za-z0-9/._~%!$&()*+,;=:-]+$')",
+            "message": "managedBy must be a domain, a slash and a name, such as acme.io/controller: correct it, or leave it out for this operator",
+            "reason": "FieldValueInvalid",
+        }],
+    })
+}
+
 /// Exit codes of failures.
 pub(super) fn exit_codes(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -120,7 +133,7 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
     for field in ["items", "results", "retries", "retryPolicy", "remainingItems", "completion"] {
         rules.push(fixed(&format!("self.{field} == oldSelf.{field}"), field, &format!(".{field}")));
     }
-    for field in ["minSuccesses", "startDeadlineSeconds", "artifacts", "workers"] {
+    for field in ["minSuccesses", "startDeadlineSeconds", "artifacts", "workers", "managedBy"] {
         rules.push(fixed(&same_or_absent("self", field), field, &format!(".{field}")));
     }
     // The name of a cache is compared where the name of the task is known.
@@ -180,7 +193,7 @@ pub(super) fn fixed(rule_text: &str, field: &str, field_path: &str) -> Value {
     rule(
         rule_text,
         &format!(
-            "{field} can't be changed after creation (concurrency, priority, suspend, suspendPolicy, cancel, \
+            "{field} can't be changed after creation (concurrency, minConcurrency, priority, suspend, suspendPolicy, cancel, \
              activeDeadlineSeconds, ttlSecondsAfterFinished, finishedPods and rerun can): delete the MapTask, or create another under a new name"
         ),
         field_path,

@@ -70,6 +70,12 @@ pub struct MapTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1, max = 100_000))]
     pub concurrency: Option<i32>,
+    /// With Kueue, the fewest pods' worth of items that the task can begin with, if its queue has no room for
+    /// concurrency, 1 to 100000. If unset, it waits for room for all of concurrency. More than concurrency counts as
+    /// concurrency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 1, max = 100_000))]
+    pub min_concurrency: Option<i32>,
     /// Share of the items that must succeed, an exact decimal from 0 to 1. Defaults to 1. With 0, all items run,
     /// however many of them fail, and the task succeeds once all have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,6 +137,12 @@ pub struct MapTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Rerun")]
     pub rerun: Option<Rerun>,
+    /// Who runs the task: a domain, a slash and a name, at most 63 characters. This operator leaves a task alone whose
+    /// value is not `maptask.dev/operator`; whoever it names writes the status, such as `kueue.x-k8s.io/multikueue`.
+    /// Defaults to `maptask.dev/operator`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::managed_by")]
+    pub managed_by: Option<String>,
     /// What to store of each item that succeeded.
     #[serde(default)]
     pub results: Results,
@@ -146,6 +158,13 @@ pub struct MapTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Reduce")]
     pub reduce: Option<Reduce>,
+}
+
+impl MapTaskSpec {
+    /// Whether this operator runs the task.
+    pub fn is_ours(&self) -> bool {
+        self.managed_by.as_deref().is_none_or(|manager| manager == super::MANAGER)
+    }
 }
 
 /// Reuses cached results: an item does not run if any task of the namespace with this cache has computed it before.

@@ -248,6 +248,8 @@ pub enum WaitingReason {
     /// Scheduling gates hold back existing pods; with their number and the gates. Whatever set the gates, such as a
     /// queueing system, must remove them.
     SchedulingGated,
+    /// Kueue has not admitted the task's Workload; with its message.
+    NotAdmitted,
     /// The ConfigMap of the items, its key, or a result of `spec.items.resultsOf` does not exist.
     ItemsMissing,
     /// The MapTask of `spec.items.resultsOf` has not succeeded yet.
@@ -283,6 +285,7 @@ impl WaitingReason {
             Self::NotStarting => "NotStarting",
             Self::ContainersRunning => "ContainersRunning",
             Self::SchedulingGated => "SchedulingGated",
+            Self::NotAdmitted => "NotAdmitted",
             Self::ItemsMissing => "ItemsMissing",
             Self::DependsOn => "DependsOn",
             Self::ItemsChanged => "ItemsChanged",

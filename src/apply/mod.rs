@@ -12,6 +12,7 @@ pub mod results;
 mod status;
 mod stores;
 mod turns;
+mod workloads;
 
 use std::sync::Arc;
 
@@ -138,6 +139,14 @@ impl Apply {
                     tracing::warn!(task = %lookup.task, message, "cache not read, will try again");
                 }
                 Answer::CacheLookedUp(lookup.task, lookup.uid, outcome)
+            }
+            Action::ChangeWorkload(change) => {
+                let outcome = workloads::change(&self.client, &change).await;
+                Answer::WorkloadChanged(change.key, change.uid, outcome)
+            }
+            Action::ReadFlavors(read) => {
+                let outcome = workloads::flavors(&self.client, &read).await;
+                Answer::FlavorsRead(read.key, read.uid, outcome)
             }
             Action::Expire(expire) => {
                 status::expire(&self.client, &expire).await;

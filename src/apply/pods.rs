@@ -40,6 +40,9 @@ pub(super) async fn check(client: &Client, check: &Check, home: Option<&WorkerHo
 pub(super) async fn create(client: &Client, create: &Create, home: Option<&WorkerHome>) -> CreateOutcome {
     let mut pod = create.blueprint.pod_at(create.role, create.memory_raises, home, create.epoch);
     prefer_other_nodes(&mut pod, &create.avoid);
+    if let Some(placement) = &create.placement {
+        placement.apply(&mut pod);
+    }
     let path =
         format!("{}?fieldValidation=Ignore&fieldManager={FIELD_MANAGER}", collection(&create.blueprint.key.namespace));
     match send::<IgnoredAny>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {

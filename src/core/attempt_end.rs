@@ -100,10 +100,9 @@ impl AttemptOutcome {
             | Self::NeverStarted { blocker: BlockerKind::Image | BlockerKind::ImageName | BlockerKind::Config } => {
                 Cost::Application
             }
-            Self::Evicted { started: false }
-            | Self::Preempted { started: false }
-            | Self::TakenBack
-            | Self::Stopped => Cost::Free,
+            Self::Evicted { started: false } | Self::Preempted { started: false } | Self::TakenBack | Self::Stopped => {
+                Cost::Free
+            }
             Self::NeverStarted {
                 blocker:
                     BlockerKind::NoCapacity

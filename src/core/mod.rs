@@ -28,6 +28,7 @@ pub mod run;
 pub mod spec;
 pub mod task;
 pub mod workers;
+pub mod workload;
 
 #[cfg(test)]
 mod rooms_tests;

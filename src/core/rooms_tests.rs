@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// From the top down. A room imports only rooms that stand further down this list.
-const FLOORS: [&str; 25] = [
+const FLOORS: [&str; 26] = [
     "fleet",
     "task",
     "run",
@@ -20,6 +20,7 @@ const FLOORS: [&str; 25] = [
     "items",
     "results",
     "attempt_end",
+    "workload",
     "pod",
     "phases",
     "queue",

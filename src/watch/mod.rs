@@ -4,6 +4,7 @@ mod joint;
 mod namespaces;
 pub mod pods;
 pub mod tasks;
+pub mod workloads;
 
 use futures::{Stream, StreamExt};
 use kube::runtime::{WatchStreamExt, watcher};

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use crate::api::MapTask;
 use crate::core::ids::TaskKey;
 use crate::core::port::{Event, TaskSeen};
+use crate::core::workload::QUEUE_NAME;
 
 /// A task, or why it can't be read.
 ///
@@ -72,6 +73,7 @@ pub fn seen(task: MapTask) -> Option<TaskSeen> {
         resource_version: metadata.resource_version?.parse().ok()?,
         generation: metadata.generation.unwrap_or(0),
         deleting: metadata.deletion_timestamp.is_some(),
+        queue: metadata.labels.and_then(|mut labels| labels.remove(QUEUE_NAME)).filter(|queue| !queue.is_empty()),
         spec,
         status: status.unwrap_or_default(),
     })

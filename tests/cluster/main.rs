@@ -28,6 +28,7 @@ mod examples;
 mod exchange;
 mod isolation;
 mod kubectl;
+mod kueue;
 mod life;
 mod limits;
 mod namespaced;

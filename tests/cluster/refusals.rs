@@ -53,6 +53,7 @@ fn the_api_server_refuses_what_the_schema_can_tell() {
             json!({ "items": { "count": 3 }, "results": { "maxBytesPerItem": 5000 } }),
             "without workers a result is a termination message, of which at most 4096 bytes come",
         ),
+        (json!({ "items": { "count": 3 }, "managedBy": "somebody" }), "managedBy must be a domain, a slash and a name"),
         (
             json!({ "items": { "count": 3 }, "workers": { "slots": 0 } }),
             "spec.workers.slots in body should be greater than",
@@ -122,6 +123,7 @@ fn what_was_created_stays_as_it_is() {
         ("results", json!({ "results": { "source": "None" } })),
         ("reduce", json!({ "reduce": { "template": { "spec": { "containers": [{ "name": "m" }] } } } })),
         ("artifacts", json!({ "artifacts": { "volume": "out", "path": "/out" } })),
+        ("managedBy", json!({ "managedBy": "acme.io/controller" })),
     ];
     for (field, change) in &cases {
         let patch = json!({ "spec": change }).to_string();

@@ -43,8 +43,9 @@ impl Truth {
             };
             let own = of(&|end| matches!(end, End::Failed(code) if !free(code)));
             let lost = of(&|end| end == End::Lost);
-            let may_be_stopped =
-                task.spec.suspend_policy == SuspendPolicy::Stop || task.spec.start_deadline_seconds.is_some();
+            let may_be_stopped = task.spec.suspend_policy == SuspendPolicy::Stop
+                || task.spec.start_deadline_seconds.is_some()
+                || task.queue.is_some();
             if tries.application < own || !may_be_stopped && tries.infrastructure < lost {
                 return Err(format!("{} item {index}: {tries:?}, but {own} failed and {lost} were lost", task.key));
             }
@@ -80,7 +81,7 @@ impl Truth {
         let told: u32 = new.failures.iter().map(|group| number(group.attempts)).sum();
         let before: u32 = tries.iter().map(|(_, tries)| tries.attempt.0 - 1).sum();
         let most = before + phases.counts().failed + phases.counts().cancelled;
-        let stops = task.spec.suspend_policy == SuspendPolicy::Stop;
+        let stops = task.spec.suspend_policy == SuspendPolicy::Stop || task.queue.is_some();
         let least = if stops { phases.counts().failed } else { before + phases.counts().failed };
         if told < least || told > most {
             return Err(format!(

@@ -9,7 +9,7 @@ use maptask::core::limits::Limits;
 use maptask::core::pod::Deletion;
 use maptask::core::port::{
     Action, Answer, CacheLookupOutcome, CheckOutcome, CreateOutcome, DeleteOutcome, Event, Expire, Explain,
-    ExplainOutcome, FetchOutcome, GetPodOutcome, TaskSeen, Write, WriteOutcome,
+    ExplainOutcome, FetchOutcome, FlavorsOutcome, GetPodOutcome, TaskSeen, WorkloadOutcome, Write, WriteOutcome,
 };
 
 use crate::known::{Known, is_indeterminate};
@@ -89,6 +89,7 @@ impl World {
     pub fn start_operator(&mut self) {
         self.list_tasks();
         self.list_pods();
+        self.list_workloads();
     }
 
     pub fn relist(&mut self) {
@@ -260,6 +261,8 @@ impl World {
                 }
                 return Ok(None);
             }
+            Action::ChangeWorkload(change) => self.change_workload(*change)?,
+            Action::ReadFlavors(read) => self.read_flavors(read),
             Action::EmitEvent(_) => return Ok(None),
         }))
     }
@@ -347,6 +350,13 @@ fn no_answer(action: &Action) -> Option<Answer> {
         Action::CacheLookup(lookup) => {
             let outcome = CacheLookupOutcome::Indeterminate("timeout".to_owned());
             Answer::CacheLookedUp(lookup.task.clone(), lookup.uid.clone(), outcome)
+        }
+        Action::ChangeWorkload(change) => {
+            Answer::WorkloadChanged(change.key.clone(), change.uid.clone(), WorkloadOutcome::Indeterminate)
+        }
+        Action::ReadFlavors(read) => {
+            let outcome = FlavorsOutcome::Failed("timeout".to_owned());
+            Answer::FlavorsRead(read.key.clone(), read.uid.clone(), outcome)
         }
         Action::Reread(_) | Action::Expire(..) | Action::EmitEvent(_) => return None,
     })

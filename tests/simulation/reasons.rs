@@ -28,7 +28,8 @@ impl World {
         let is_so = match waiting.reason {
             WaitingReason::Concurrency => {
                 let most = task.spec.concurrency.map_or(usize::MAX, |most| number(most) as usize);
-                self.may_fly(task, &write.status).len() >= most
+                let index = if write.status.reduce.is_some() { REDUCE } else { Index(0) };
+                self.may_fly(task, &write.status).len() >= most.min(self.admitted(task, index))
             }
             WaitingReason::Quota => known.quota && !message.is_empty(),
             WaitingReason::OperatorLimit => match message.split(' ').next() {

@@ -32,6 +32,7 @@ impl World {
         }
         self.truth.check_backoff(self.now, task, index_of(&id), id.role.attempt())?;
         self.check_decided(create)?;
+        self.check_admitted(task, create)?;
         self.check_limits(task, create)?;
         self.check_claim(task, create)?;
         self.check_pace()
@@ -103,6 +104,7 @@ impl World {
         // All tasks of the world are in one namespace.
         for (name, number, most) in [
             ("concurrency", of_task, concurrency),
+            ("admitted pods", of_task, self.admitted(task, index_of(&id))),
             ("maxPods", flying.len(), limits.max_pods),
             ("maxPodsPerNamespace", flying.len(), per_namespace),
         ] {

@@ -39,6 +39,7 @@ impl World {
         let suspended = known.is_some_and(|known| {
             known.spec.suspend && known.spec.suspend_policy == SuspendPolicy::Stop && !known.deleting
         });
+        let suspended = suspended || self.is_stopped_by_queue(task);
         if suspended || self.may_be_late(delete, &key) || must_go(task, &key) || self.believes_over(&key) {
             return Ok(());
         }

@@ -36,6 +36,8 @@ impl World {
             let late = deadline(task).is_some_and(|time| time <= self.now);
             let resumed = known.resumed.contains_key(key) || task.status.phase == Some(TaskPhase::Suspended);
             let undecided = of_core.map().is_some_and(|run| run.outcome().is_none());
+            // In a queue no time passes.
+            let late = late && task.queue.is_none();
             if late && !ended && !task.spec.suspend && !resumed && undecided {
                 return Err(format!("{key} runs on after its deadline"));
             }

@@ -14,6 +14,7 @@ use maptask::core::task::Task;
 use crate::cache::Caches;
 use crate::check::Results;
 use crate::faults::Faults;
+use crate::kueue::Kueue;
 use crate::names::PodKey;
 use crate::operator::Operator;
 use crate::random::Random;
@@ -86,6 +87,7 @@ pub struct World {
     /// Checksums and damaged lines of each ConfigMap of results.
     pub marks: BTreeMap<(TaskKey, u32), (String, String)>,
     pub operator: Operator,
+    pub kueue: Kueue,
     /// For what users do to few tasks.
     pub whims: Random,
     version: u64,
@@ -114,6 +116,7 @@ impl World {
             turns: Turns::new(),
             marks: BTreeMap::new(),
             operator,
+            kueue: Kueue::default(),
             whims,
             version: 1,
             steps: 0,
@@ -149,6 +152,7 @@ impl World {
             resource_version: version,
             generation: 1,
             deleting: false,
+            queue: self.whims.chance(20).then(|| "q".to_owned()),
             spec,
             status: MapTaskStatus::default(),
         };
@@ -209,6 +213,7 @@ impl World {
         self.tasks.values().all(over)
             && self.pods.values().all(|pod| pod.life == Life::Ended && self.owner_is_there(pod))
             && self.operator.is_quiet()
+            && self.kueue_is_quiet()
             && self.faults.late.is_empty()
     }
 
@@ -253,6 +258,9 @@ impl World {
     }
 
     fn step(&mut self) -> Result<(), String> {
+        if self.whims.chance(15) {
+            self.kueue_acts();
+        }
         match self.random.below(100) {
             0..20 => self.advance()?,
             20..40 => self.pod_lives()?,
@@ -383,19 +391,5 @@ impl World {
             )
         });
         self.operator.task_events.push_back(Event::Task(Box::new(task)));
-    }
-
-    pub fn describe(&self) -> String {
-        let tasks: Vec<_> = self
-            .tasks
-            .values()
-            .map(|t| format!("{} {:?} {:?} {:?}", t.key, t.status.phase, t.status.counts, t.status.waiting))
-            .collect();
-        let pods: Vec<_> = self
-            .pods
-            .values()
-            .map(|p| format!("{} {:?} {:?} deleted {:?}", p.seen.name, p.fate, p.life, p.seen.deleted))
-            .collect();
-        format!("{tasks:#?} {pods:#?} {}", self.operator.describe(self.now))
     }
 }

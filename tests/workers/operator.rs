@@ -161,7 +161,11 @@ impl World {
                 let outcome = if is_lost { CacheLookupOutcome::Indeterminate("timeout".to_owned()) } else { found };
                 Answer::CacheLookedUp(lookup.task, lookup.uid, outcome)
             }
-            Action::Fetch(_) | Action::Expire(_) | Action::EmitEvent(_) => {
+            Action::Fetch(_)
+            | Action::Expire(_)
+            | Action::EmitEvent(_)
+            | Action::ChangeWorkload(_)
+            | Action::ReadFlavors(_) => {
                 return Ok(());
             }
         };

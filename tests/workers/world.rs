@@ -113,6 +113,7 @@ impl World {
             resource_version: 1,
             generation: 1,
             deleting: false,
+            queue: None,
             spec: serde_json::from_value(spec).unwrap(),
             status: MapTaskStatus::default(),
         };

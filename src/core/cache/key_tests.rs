@@ -35,7 +35,7 @@ fn key_of(spec: &Value) -> Key {
 }
 
 /// Each field of the spec, a change of it, and whether that makes another item of it.
-const CHANGES: [(&str, &str, bool); 45] = [
+const CHANGES: [(&str, &str, bool); 47] = [
     ("/items", r#"{"values": ["a", "b"]}"#, false),
     ("/template/metadata/labels/team", r#""y""#, false),
     ("/template/spec/nodeSelector/disk", r#""slow""#, false),
@@ -72,6 +72,8 @@ const CHANGES: [(&str, &str, bool); 45] = [
     ("/rerun", r#"{"id": "2", "items": "All"}"#, false),
     ("/results/maxBytesPerItem", "200", false),
     ("/workers/slots", "2", false),
+    ("/minConcurrency", "2", false),
+    ("/managedBy", r#""acme.io/controller""#, false),
     ("/results/onTooLarge", r#""Truncate""#, true),
     ("/artifacts/volume", r#""other""#, true),
     ("/artifacts/path", r#""/elsewhere""#, true),

@@ -24,12 +24,20 @@ impl Fleet {
             Event::PodGone(pod) => self.handle_pod_gone(now, &pod),
             Event::PodsListing => self.handle_pods_listing(),
             Event::PodsListed => self.handle_pods_listed(now),
+            Event::Workload(workload) => self.handle_workload(*workload),
+            Event::WorkloadGone(workload) => self.handle_workload_gone(&workload),
+            Event::WorkloadsListing => self.handle_workloads_listing(),
+            Event::WorkloadsListed => self.handle_workloads_listed(),
             Event::Exchange(exchange) => self.handle_exchange(now, *exchange),
         }
     }
 
     /// A MapTask was created or changed, or is part of the list.
     pub fn handle_task(&mut self, now: Time, seen: TaskSeen) {
+        if !seen.spec.is_ours() {
+            // The name may have been that of a task of ours.
+            return self.handle_task_gone(&seen.key);
+        }
         let poll = self.poll_context(now);
         let seed = self.seed;
         let ready = self.is_synced();
@@ -169,6 +177,8 @@ impl Fleet {
             Answer::Reread(seen) => self.handle_reread(now, *seen),
             Answer::Fetched(key, uid, outcome) => self.handle_fetched(now, &key, &uid, outcome),
             Answer::CacheLookedUp(key, uid, outcome) => self.handle_cache_lookup(now, &key, &uid, outcome),
+            Answer::WorkloadChanged(key, uid, outcome) => self.handle_workload_changed(now, &key, &uid, outcome),
+            Answer::FlavorsRead(key, uid, outcome) => self.handle_flavors_read(now, &key, &uid, outcome),
         }
     }
 
@@ -293,7 +303,7 @@ impl Fleet {
         self.gets.forget(key);
     }
 
-    fn task_mut(&mut self, key: &TaskKey) -> Option<&mut Task> {
+    pub(super) fn task_mut(&mut self, key: &TaskKey) -> Option<&mut Task> {
         self.dirty.insert(key.clone());
         self.entries.get_mut(key)?.task.as_mut()
     }

@@ -5,6 +5,7 @@ mod dependencies;
 mod fair_share;
 mod gauges;
 mod handle;
+mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::core::queue::on_the_way::OnTheWay;
 use crate::core::queue::{Denial, Line, Queue};
 use crate::core::run::Startable;
 use crate::core::task::{PollContext, Task};
+use crate::core::workload::{Queueing, WorkloadSeen};
 
 pub use self::gauges::Gauges;
 use crate::core::port::{Action, Budget, Delete, Plan, Reply};
@@ -65,6 +67,8 @@ pub struct Fleet {
     replies: Vec<Reply>,
     /// Where workers reach this operator.
     exchange: Option<ExchangeAddress>,
+    /// Whether tasks with a queue wait for Kueue.
+    queueing: Queueing,
 }
 
 /// The place of one task: its pods may be seen before itself.
@@ -77,6 +81,9 @@ struct TaskEntry {
     /// Seen since the list of tasks, or of pods, began.
     task_marked: bool,
     pods_marked: BTreeSet<PodRole>,
+    /// Workloads of its name, by the UID of their task.
+    workloads: BTreeMap<String, WorkloadSeen>,
+    workloads_marked: BTreeSet<String>,
     wake: Option<Time>,
     in_flight: usize,
     lingering: usize,
@@ -84,7 +91,7 @@ struct TaskEntry {
 
 impl TaskEntry {
     fn is_empty(&self) -> bool {
-        self.task.is_none() && self.unloaded.is_none() && self.pods.is_empty()
+        self.task.is_none() && self.unloaded.is_none() && self.pods.is_empty() && self.workloads.is_empty()
     }
 }
 
@@ -114,6 +121,7 @@ impl Fleet {
             dependents: Dependents::default(),
             replies: Vec::new(),
             exchange: None,
+            queueing: Queueing::Off,
         }
     }
 
@@ -205,13 +213,17 @@ impl Fleet {
             attempted_writes,
             restart: false,
             takes_workers: self.exchange.is_some(),
+            queueing: self.queueing,
+            max_pods: self.limits.max_pods,
         }
     }
 
     fn poll_tasks(&mut self, now: Time, keys: &BTreeSet<TaskKey>, plan: &mut Plan) {
         let mut poll = self.poll_context(now);
         for key in keys {
-            if let Some(task) = self.entries.get_mut(key).and_then(|entry| entry.task.as_mut()) {
+            let entry = self.entries.get_mut(key);
+            if let Some(TaskEntry { task: Some(task), workloads, .. }) = entry {
+                task.see_workload(workloads.get(task.uid()));
                 let full = self.queue.counts_finished(&key.namespace);
                 let keeping = if full { Keeping { excess: usize::MAX, ..Keeping::default() } } else { poll.keeping };
                 let mut budget = Budget {

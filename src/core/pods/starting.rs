@@ -97,6 +97,11 @@ impl PodTable {
         self.get(role).is_some_and(|pod| pod.start().is_gated)
     }
 
+    /// Whether a container of any pod has run.
+    pub fn has_started(&self) -> bool {
+        self.pods.values().any(|pod| pod.start().waiting_since.is_none())
+    }
+
     /// By when a pod must have started that has waited since then.
     fn start_deadline(&self, waiting_since: Option<Time>) -> Option<Time> {
         waiting_since.zip(self.start_deadline_millis).map(|(since, millis)| since.plus_millis(millis))

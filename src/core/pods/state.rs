@@ -95,7 +95,8 @@ pub enum Absent {
 
 impl PodState {
     fn new(existence: Existence, since: Time) -> Self {
-        let start = Start { waiting_since: Some(since), is_gated: false, reported: None, explained: None, blocker: None };
+        let start =
+            Start { waiting_since: Some(since), is_gated: false, reported: None, explained: None, blocker: None };
         Self { existence, stop: Stop::No, start, epoch: 0 }
     }
 

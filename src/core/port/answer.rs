@@ -8,6 +8,7 @@ use crate::core::items::{ItemsError, ReadList};
 use crate::core::pod::explain::Said;
 use crate::core::pod::{Holder, PodSeen};
 use crate::core::results::keeping::Damage;
+use crate::core::workload::Flavor;
 
 /// How a dry run went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +153,26 @@ pub enum ExplainOutcome {
     Indeterminate,
 }
 
+/// How a request about a Workload went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkloadOutcome {
+    /// It was carried out, or nothing was to be done; the watch shows the result.
+    Done,
+    /// The API server refuses it, in its words.
+    Refused(String),
+    /// Another version of it exists, or there was no answer.
+    Indeterminate,
+}
+
+/// What became of reading the flavors of a Workload.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FlavorsOutcome {
+    /// All of them.
+    Found(Vec<Flavor>),
+    /// Not all, for this reason.
+    Failed(String),
+}
+
 /// What became of an action.
 #[derive(Debug)]
 pub enum Answer {
@@ -175,4 +196,8 @@ pub enum Answer {
     Fetched(TaskKey, String, FetchOutcome),
     /// Of a look-up in a cache; with the task's UID.
     CacheLookedUp(TaskKey, String, CacheLookupOutcome),
+    /// Of a request about a Workload; with the task's UID.
+    WorkloadChanged(TaskKey, String, WorkloadOutcome),
+    /// Of reading flavors; with the task's UID.
+    FlavorsRead(TaskKey, String, FlavorsOutcome),
 }

@@ -5,6 +5,7 @@ use crate::api::status::MapTaskStatus;
 use crate::core::ids::TaskKey;
 use crate::core::pod::PodSeen;
 use crate::core::port::exchange::Exchange;
+use crate::core::workload::WorkloadSeen;
 
 /// What a watch shows.
 #[derive(Clone, Debug)]
@@ -25,6 +26,14 @@ pub enum Event {
     PodsListing,
     /// It is complete.
     PodsListed,
+    /// The Workload of a task, new or changed.
+    Workload(Box<WorkloadSeen>),
+    /// A Workload is gone.
+    WorkloadGone(Box<WorkloadSeen>),
+    /// A complete list of Workloads begins.
+    WorkloadsListing,
+    /// It is complete.
+    WorkloadsListed,
     /// A worker speaks.
     Exchange(Box<Exchange>),
 }
@@ -42,6 +51,8 @@ pub struct TaskSeen {
     pub generation: i64,
     /// Whether its deletion has been asked for.
     pub deleting: bool,
+    /// The `LocalQueue` of Kueue that it is to wait in, by its label.
+    pub queue: Option<String>,
     /// What is asked for.
     pub spec: MapTaskSpec,
     /// What was last reported.

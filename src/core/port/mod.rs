@@ -7,10 +7,11 @@ mod plan;
 
 pub use answer::{
     Answer, CacheLookupOutcome, CheckOutcome, CreateOutcome, DeleteOutcome, ExplainOutcome, FetchOutcome,
-    GetPodOutcome, WriteOutcome,
+    FlavorsOutcome, GetPodOutcome, WorkloadOutcome, WriteOutcome,
 };
 pub use event::{Event, TaskSeen};
 pub use exchange::{Exchange, ExchangeRefusal, Reply};
 pub use plan::{
-    Action, Budget, CacheLookup, Check, Create, Delete, EmitEvent, Expire, Explain, Fetch, Note, Plan, PodId, Write,
+    Action, Budget, CacheLookup, ChangeWorkload, Check, Create, Delete, EmitEvent, Expire, Explain, Fetch, Note, Plan,
+    PodId, ReadFlavors, WorkloadChange, Write,
 };

@@ -13,6 +13,8 @@ use crate::core::phases::Raises;
 use crate::core::pod::{EventType, pod_name};
 use crate::core::port::exchange::Reply;
 use crate::core::results::Shard;
+use crate::core::workload::Placement;
+use serde_json::Value;
 
 /// The actions of one round, each to be answered through `Fleet::handle_answer`, in any order.
 #[derive(Debug, Default)]
@@ -55,6 +57,10 @@ pub enum Action {
     Fetch(Fetch),
     /// Items are looked up in a cache.
     CacheLookup(CacheLookup),
+    /// The Workload of a task is created, changed or deleted.
+    ChangeWorkload(Box<ChangeWorkload>),
+    /// Flavors are read that were assigned to a Workload.
+    ReadFlavors(ReadFlavors),
     /// A task is deleted, its time being over; has no answer.
     Expire(Expire),
     /// A Kubernetes Event; has no answer.
@@ -101,6 +107,43 @@ pub struct Create {
     pub epoch: u64,
     /// Nodes that it is to avoid if it can.
     pub avoid: Vec<String>,
+    /// Where Kueue wants it to run.
+    pub placement: Option<Arc<Placement>>,
+}
+
+/// A request about the Workload of a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChangeWorkload {
+    /// The task.
+    pub key: TaskKey,
+    /// Its UID.
+    pub uid: String,
+    /// The name of the Workload.
+    pub name: String,
+    /// What is done.
+    pub change: WorkloadChange,
+}
+
+/// What is done to a Workload.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WorkloadChange {
+    /// It is created, as this object.
+    Create(Value),
+    /// The one of this UID is deleted.
+    Delete(String),
+    /// Fields of its status are set, if it still has this version.
+    Patch(u64, Value),
+}
+
+/// Flavors to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadFlavors {
+    /// The task that they are for.
+    pub key: TaskKey,
+    /// Its UID.
+    pub uid: String,
+    /// Their names.
+    pub names: Vec<String>,
 }
 
 /// A task to be deleted. Only this version of it: it may have been asked to run again.
@@ -244,8 +287,24 @@ impl fmt::Display for Action {
             Self::CacheLookup(CacheLookup { task, cache, wanted, from, .. }) => {
                 write!(f, "look up {} items of {task} from {cache} page {from}", wanted.len())
             }
+            Self::ChangeWorkload(workload) => workload.fmt(f),
+            Self::ReadFlavors(read) => write!(f, "read flavors {} for {}", read.names.join(", "), read.key),
             Self::Expire(expire) => write!(f, "expire {}", expire.key),
             Self::EmitEvent(event) => write!(f, "tell {} {}: {}", event.key, event.reason.as_str(), event.note),
+        }
+    }
+}
+
+impl fmt::Display for ChangeWorkload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.change {
+            WorkloadChange::Create(_) => write!(f, "queue {}", self.key),
+            WorkloadChange::Delete(_) => write!(f, "dequeue {}", self.key),
+            WorkloadChange::Patch(_, status) => {
+                let fields: Vec<&str> =
+                    status.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+                write!(f, "tell the queue of {}: {}", self.key, fields.join(", "))
+            }
         }
     }
 }

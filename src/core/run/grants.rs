@@ -40,7 +40,7 @@ impl Run {
         self.pods.request(now, role);
         let epoch = self.workers().map_or(0, Workers::epoch);
         let avoid = self.workers.as_ref().map(|workers| workers.elsewhere.nodes()).unwrap_or_default();
-        Create { blueprint: Arc::clone(&self.spec.blueprint), role, memory_raises, epoch, avoid }
+        Create { blueprint: Arc::clone(&self.spec.blueprint), role, memory_raises, epoch, avoid, placement: None }
     }
 
     /// Answers workers: takes from the silent, gives to the idle, and ends those for which nothing is left. `starts`:

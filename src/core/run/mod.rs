@@ -231,7 +231,7 @@ impl Run {
     }
 
     /// Whether items may start, as far as their list and the record are concerned.
-    fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         self.not_before.is_none()
             && !self.items.awaits_lookup(&self.spec)
             && self.remainder().starts()
@@ -257,7 +257,7 @@ impl Run {
         let role = blueprint.role_of(index, tries.attempt);
         self.assign(index, role);
         self.pods.request(now, role);
-        Create { blueprint, role, memory_raises: tries.memory_raises, epoch: 0, avoid: Vec::new() }
+        Create { blueprint, role, memory_raises: tries.memory_raises, epoch: 0, avoid: Vec::new(), placement: None }
     }
 
     fn assign(&mut self, index: Index, role: PodRole) {

@@ -15,6 +15,8 @@ pub struct MutableSpec {
     pub cancel: bool,
     /// Items in flight at most.
     pub concurrency: Option<usize>,
+    /// The fewest of them with which it can begin, where Kueue has no room for more.
+    pub min_concurrency: Option<usize>,
     /// Before which tasks its items start.
     pub priority: i32,
     /// How long the task may run.
@@ -35,6 +37,7 @@ impl MutableSpec {
             suspend_policy,
             cancel,
             concurrency,
+            min_concurrency,
             priority,
             active_deadline_seconds,
             ttl_seconds_after_finished,
@@ -55,12 +58,14 @@ impl MutableSpec {
             reduce: _,
             completion: _,
             workers: _,
+            managed_by: _,
         } = spec;
         Self {
             suspend: *suspend,
             suspend_policy: *suspend_policy,
             cancel: *cancel,
             concurrency: concurrency.and_then(|n| usize::try_from(n).ok()),
+            min_concurrency: min_concurrency.and_then(|n| usize::try_from(n).ok()),
             priority: *priority,
             active_deadline_millis: seconds(*active_deadline_seconds),
             ttl_millis: seconds(*ttl_seconds_after_finished),

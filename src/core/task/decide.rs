@@ -171,12 +171,12 @@ impl Task {
         self.map().map(Run::summary).unwrap_or_default()
     }
 
-    /// When `spec.activeDeadlineSeconds` is over. Time in suspension does not count.
+    /// When `spec.activeDeadlineSeconds` is over. Time in suspension, or in a queue, does not count.
     pub(super) fn deadline(&self) -> Option<Time> {
         let millis = self.mutable.active_deadline_millis?;
         let start = self.summary.start_time.as_ref()?;
-        (matches!(self.stage, Stage::Running(_)) && !self.mutable.suspend)
-            .then(|| Time(start.0.as_millisecond()).plus_millis(millis))
+        let counts = !self.mutable.suspend && self.may_start_by_queue();
+        (matches!(self.stage, Stage::Running(_)) && counts).then(|| Time(start.0.as_millisecond()).plus_millis(millis))
     }
 
     /// When the task is to be deleted, once it has ended and that is recorded, or when that is to be tried again.
@@ -195,6 +195,7 @@ impl Task {
             WaitingReason::NoCapacity => "waits for capacity on the nodes",
             WaitingReason::NotStarting => "has pods that can't start",
             WaitingReason::ContainersRunning => "has pods whose other containers outlive the item's container",
+            WaitingReason::NotAdmitted => "waits for its admission by Kueue",
             WaitingReason::SchedulingGated => "has pods held back by scheduling gates",
             WaitingReason::ItemsChanged => "waits because its list of items has changed",
             WaitingReason::ItemsMissing => "waits for its list of items",

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::admission::Admission;
 use super::inputs::Fetching;
 use super::templates::Templates;
 use super::{PollContext, Stage, Task};
@@ -66,6 +67,7 @@ impl Task {
             storing: std::collections::BTreeMap::new(),
             replies: Vec::new(),
             takes_workers: poll.takes_workers,
+            admission: Admission::new(seen.queue.clone()),
         };
         if poll.restart {
             task.all_indeterminate = Some(poll.now.plus_millis(INDETERMINATE_MILLIS));
@@ -85,6 +87,7 @@ impl Task {
             return;
         }
         self.deleting = seen.deleting;
+        self.admission.queue.clone_from(&seen.queue);
         let orders = MutableSpec::of(&seen.spec);
         let resumed = self.mutable.suspend && !orders.suspend;
         let keeps_others = self.mutable.finished_pods != orders.finished_pods;

@@ -1,5 +1,6 @@
 //! One task's life: checked, accepted, run, decided, ended.
 
+mod admission;
 mod answers;
 pub mod cache_lookup;
 mod cancel;
@@ -38,6 +39,8 @@ use crate::core::run::{Context, Run};
 use crate::core::spec::AcceptedSpec;
 use crate::core::spec::main_containers::MainContainers;
 use crate::core::spec::mutable::MutableSpec;
+use crate::core::workload::Queueing;
+use admission::Admission;
 use inputs::Fetching;
 use reduce::Reduction;
 use templates::Templates;
@@ -58,6 +61,10 @@ pub struct PollContext {
     pub restart: bool,
     /// Whether workers can reach the operator.
     pub takes_workers: bool,
+    /// Whether tasks with a queue wait for Kueue.
+    pub queueing: Queueing,
+    /// The operator's own limit on pods.
+    pub max_pods: usize,
 }
 
 /// One task.
@@ -107,6 +114,8 @@ pub struct Task {
     replies: Vec<Reply>,
     /// Whether workers can reach the operator.
     takes_workers: bool,
+    /// What Kueue says of it, if it has a queue.
+    admission: Admission,
 }
 
 #[derive(Debug)]

@@ -21,7 +21,7 @@ impl Task {
         if !self.may_start() {
             return None;
         }
-        let limit = self.mutable.concurrency.unwrap_or(usize::MAX);
+        let limit = self.concurrency().unwrap_or(usize::MAX);
         let takes_workers = self.takes_workers;
         self.active_mut()?.peek_startable(limit).filter(|next| takes_workers || matches!(next, Startable::Item(_)))
     }
@@ -33,6 +33,7 @@ impl Task {
             && !self.mutable.cancel
             && self.unstored.is_none()
             && self.templates.problem.is_none()
+            && self.may_start_by_queue()
     }
 
     /// How many more are in flight once this has started, which [`Self::peek_startable`] named.
@@ -43,7 +44,8 @@ impl Task {
 
     /// Starts what [`Self::peek_startable`] named.
     pub fn launch(&mut self, poll: &PollContext, next: Startable) -> Option<Create> {
-        Some(self.active_mut()?.launch(poll.now, next))
+        let placement = self.placement();
+        Some(Create { placement, ..self.active_mut()?.launch(poll.now, next) })
     }
 
     /// Notes why nothing more starts; `denied` is what the queue said, and `exchange` is the URL where workers reach
@@ -73,6 +75,8 @@ impl Task {
         let runs = run.items().counts().running > 0;
         let (reason, message) = if let Some(problem) = self.templates.problem.as_ref().filter(|_| starts) {
             (WaitingReason::TemplateChanged, Some(problem.clone()))
+        } else if let Some(message) = self.why_not_admitted().filter(|_| starts || runs) {
+            (WaitingReason::NotAdmitted, Some(message))
         } else if let Some((reason, message)) = self.why_no_workers(run, exchange).filter(|_| starts || runs) {
             // Whatever keeps more of them from starting, those that there are do nothing.
             (reason, Some(message))
@@ -94,8 +98,8 @@ impl Task {
                  would end now"
             );
             (WaitingReason::ContainersRunning, Some(message))
-        } else if starts && self.mutable.concurrency.is_some_and(|limit| run.items().in_flight() >= limit) {
-            (WaitingReason::Concurrency, None)
+        } else if starts && self.concurrency().is_some_and(|limit| run.items().in_flight() >= limit) {
+            (WaitingReason::Concurrency, self.words_of_part())
         } else if let Some((_, message)) = self.create_failed.as_ref().filter(|_| starts) {
             (WaitingReason::FailedCreate, Some(message.clone()))
         } else if let Some(behind) = run.items().blocked_behind().filter(|_| starts) {
@@ -139,7 +143,8 @@ impl Task {
         self.poll_lookup(now, actions);
         self.poll_check(now, actions);
         self.poll_rerun(now);
-        let stops = self.mutable.stops();
+        self.poll_admission(poll, actions);
+        let stops = self.mutable.stops() || self.is_stopped_by_queue();
         if let (Some(run), context) = self.context(now) {
             run.poll(&context, stops, actions);
         }
@@ -197,6 +202,7 @@ impl Task {
             self.name_taken.as_ref().map(|(until, _)| *until),
             self.create_failed.as_ref().map(|(until, _)| *until),
             self.next_fetch(),
+            self.next_admission(),
             self.next_lookup(),
             self.deadline(),
             self.reduction.as_ref().and_then(|reduction| reduction.deadline()),

@@ -59,7 +59,7 @@ impl Task {
     pub(super) fn poll_workers(&mut self, now: Time, claims: &mut Claims) {
         let ended = matches!(self.stage, Stage::Ended { .. }) || self.reduction.is_some();
         let starts = self.may_start() && !ended;
-        let concurrency = self.mutable.concurrency;
+        let concurrency = self.concurrency();
         let key = self.key.clone();
         let may_claim = self.waits_for_claims_of(claims).is_none();
         let mut claim = |spec: &AcceptedSpec, index, attempt| take_claim(claims, spec, (&key, index), attempt);

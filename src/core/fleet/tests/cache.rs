@@ -119,6 +119,8 @@ impl Pair {
             | Action::Reread(_)
             | Action::Fetch(_)
             | Action::Expire(_)
+            | Action::ChangeWorkload(_)
+            | Action::ReadFlavors(_)
             | Action::EmitEvent(_) => {}
         }
     }

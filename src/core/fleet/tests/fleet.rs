@@ -39,6 +39,21 @@ fn a_task_from_its_check_to_its_end() {
 }
 
 #[test]
+fn a_task_that_somebody_else_manages_is_left_alone() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 3 }, "managedBy": "kueue.x-k8s.io/multikueue" }));
+    story.fleet.handle_pod(story.now, Story::running(0, 1));
+    assert_eq!([0, 60_000].map(|wait| story.plan(wait)), [const { Vec::<String>::new() }; 2]);
+    assert!(story.fleet.task(&key()).is_none());
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 3 }, "managedBy": "maptask.dev/operator" }));
+    assert_eq!(story.plan(0), ["check ns/t"]);
+    // Under its name there is another one, of somebody else's.
+    let mut other = TaskSeen { uid: "v".to_owned(), ..story.task.clone() };
+    other.spec.managed_by = Some("acme.io/controller".to_owned());
+    story.fleet.handle_task(story.now, other);
+    assert_eq!(story.plan(60_000), Vec::<String>::new());
+}
+
+#[test]
 fn a_full_quota_is_probed_with_one_pod_when_another_ends() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 9 } }));
     story.plan(0);
@@ -72,6 +87,7 @@ fn what_the_operator_was_told_of_after_a_restart_is_enough_to_go_on() {
         resource_version: 9,
         generation: 1,
         deleting: false,
+        queue: None,
         spec: serde_json::from_value(
             json!({ "items": { "count": 2 }, "template": { "spec": { "containers": [{ "name": "main" }] } } }),
         )

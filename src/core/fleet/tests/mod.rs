@@ -19,6 +19,7 @@ mod news;
 mod pods;
 mod policy;
 mod queue;
+mod queued;
 mod reduce;
 mod rerun;
 mod results;

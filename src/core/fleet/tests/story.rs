@@ -12,8 +12,9 @@ use crate::core::pod::explain::Said;
 use crate::core::pod::{PodSeen, PodStatus};
 use crate::core::port::{
     Action, Answer, CacheLookup, CheckOutcome, CreateOutcome, DeleteOutcome, EmitEvent, Event, ExplainOutcome,
-    FetchOutcome, PodId, TaskSeen, WriteOutcome,
+    FetchOutcome, FlavorsOutcome, PodId, TaskSeen, WorkloadOutcome, WriteOutcome,
 };
+use crate::core::workload::Flavor;
 
 /// A fleet of one task, `ns/t`.
 pub(crate) struct Story {
@@ -92,6 +93,7 @@ pub(crate) fn new_task(key: TaskKey, uid: &str, resource_version: u64, spec: &se
         resource_version,
         generation: 1,
         deleting: false,
+        queue: None,
         spec: serde_json::from_value(spec).unwrap(),
         status: MapTaskStatus::default(),
     }
@@ -195,6 +197,14 @@ impl Story {
             Action::EmitEvent(tell) => {
                 self.told.push(tell.clone());
                 None
+            }
+            Action::ChangeWorkload(change) => {
+                Some(Answer::WorkloadChanged(change.key.clone(), change.uid.clone(), WorkloadOutcome::Done))
+            }
+            Action::ReadFlavors(read) => {
+                let flavor = |name: &String| Flavor { name: name.clone(), ..Flavor::default() };
+                let found = FlavorsOutcome::Found(read.names.iter().map(flavor).collect());
+                Some(Answer::FlavorsRead(read.key.clone(), read.uid.clone(), found))
             }
             Action::CacheLookup(lookup) => {
                 self.lookup = Some(lookup.clone());

@@ -1,0 +1,302 @@
+//! A task with a queue is one Workload of Kueue: may its pods run, how many, and where?
+
+use std::sync::Arc;
+
+use super::{PollContext, Stage, Task};
+use crate::api::TaskPhase;
+use crate::core::backoff::Backoff;
+use crate::core::ids::{Attempt, PodRole, Time};
+use crate::core::phases::Raises;
+use crate::core::pod::WorkerSpec;
+use crate::core::port::{Action, ChangeWorkload, FlavorsOutcome, ReadFlavors, WorkloadChange, WorkloadOutcome};
+use crate::core::record::meta_time;
+use crate::core::run::Run;
+use crate::core::workload::{
+    MAIN, Need, Placement, Queueing, REDUCE, Step, Wanted, WantedSet, WorkloadSeen, granted, manifest, name, next_step,
+    why_not,
+};
+
+/// The time between two requests about a Workload, in milliseconds: its list may run out item by item.
+const PACE_MILLIS: u64 = 1_000;
+/// The longest delay before a request is repeated that did not work, in milliseconds.
+const LONGEST_MILLIS: u64 = 60_000;
+
+/// What is known of the task's admission by Kueue.
+#[derive(Debug)]
+pub(super) struct Admission {
+    /// The `LocalQueue` that it is to wait in.
+    pub(super) queue: Option<String>,
+    queueing: Queueing,
+    workload: Option<WorkloadSeen>,
+    /// Where pods of items, and of the reduce, are to run, once its flavors are read.
+    placements: Option<[Arc<Placement>; 2]>,
+    /// Flavors are being read, or a request about the Workload is on its way.
+    reading: bool,
+    asked: bool,
+    again: Backoff,
+    problem: Option<String>,
+    /// It was not admitted when it was last looked at.
+    has_waited: bool,
+}
+
+impl Admission {
+    pub(super) fn new(queue: Option<String>) -> Self {
+        Self {
+            queue,
+            queueing: Queueing::Unknown,
+            workload: None,
+            placements: None,
+            reading: false,
+            asked: false,
+            again: Backoff::new(PACE_MILLIS, LONGEST_MILLIS),
+            problem: None,
+            has_waited: false,
+        }
+    }
+
+    /// Whether Kueue has a say at all.
+    fn is_queued(&self) -> bool {
+        self.queue.is_some() && self.queueing != Queueing::Off
+    }
+
+    fn is_admitted(&self) -> bool {
+        self.queueing == Queueing::Known && self.workload.as_ref().is_some_and(WorkloadSeen::is_admitted)
+    }
+}
+
+impl Task {
+    /// Its Workload as it is now.
+    pub fn see_workload(&mut self, seen: Option<&WorkloadSeen>) {
+        let version = |workload: &WorkloadSeen| (workload.uid.clone(), workload.version);
+        if seen.map(version) == self.admission.workload.as_ref().map(version) {
+            return;
+        }
+        self.admission.workload = seen.cloned();
+        if !self.admission.is_admitted() {
+            self.admission.placements = None;
+        }
+    }
+
+    /// How many pods may exist at the same time as far as Kueue says; `None`: as many as there may be without it.
+    fn granted_pods(&self) -> Option<usize> {
+        if !self.admission.is_queued() {
+            return None;
+        }
+        let workload = self.admission.workload.as_ref().filter(|_| self.admission.placements.is_some());
+        let set = if self.reduction.is_some() { REDUCE } else { MAIN };
+        Some(workload.filter(|_| self.admission.is_admitted()).map_or(0, |workload| granted(workload, set) as usize))
+    }
+
+    /// Items that may be in flight at the same time.
+    pub(super) fn concurrency(&self) -> Option<usize> {
+        let granted = self.granted_pods().map(|pods| pods.saturating_mul(self.slots()));
+        [self.mutable.concurrency, granted].into_iter().flatten().min()
+    }
+
+    /// Whether Kueue lets any pod of it start.
+    pub(super) fn may_start_by_queue(&self) -> bool {
+        self.granted_pods() != Some(0)
+    }
+
+    /// Whether Kueue wants its pods stopped.
+    pub(super) fn is_stopped_by_queue(&self) -> bool {
+        self.admission.is_queued() && self.admission.queueing == Queueing::Known && !self.admission.is_admitted()
+    }
+
+    /// Where the pods of what runs are to run.
+    pub(super) fn placement(&self) -> Option<Arc<Placement>> {
+        let [items, reduce] = self.admission.placements.as_ref()?;
+        Some(Arc::clone(if self.reduction.is_some() { reduce } else { items }))
+    }
+
+    /// Why Kueue lets nothing start.
+    pub(super) fn why_not_admitted(&self) -> Option<String> {
+        if self.may_start_by_queue() {
+            return None;
+        }
+        let Admission { queueing, workload, problem, queue, .. } = &self.admission;
+        let queue = queue.as_deref().unwrap_or_default();
+        Some(match (queueing, problem, workload) {
+            (Queueing::Unknown, ..) => {
+                format!(
+                    "queue {queue}: the Workloads of Kueue can't be read: is Kueue installed, version 0.15 or newer?"
+                )
+            }
+            (_, Some(problem), _) => format!("queue {queue}: {problem}"),
+            (_, None, Some(workload)) if !workload.is_admitted() => why_not(workload),
+            (_, None, Some(_)) => format!("queue {queue}: the flavors of its Workload are being read"),
+            (_, None, None) => format!("queue {queue}: its Workload is about to be created"),
+        })
+    }
+
+    /// How much of what it may have Kueue has granted, if that is less.
+    pub(super) fn words_of_part(&self) -> Option<String> {
+        let granted = self.granted_pods()?;
+        let asked = self.most_pods(usize::MAX);
+        (granted < asked).then(|| format!("Kueue has admitted {granted} pods"))
+    }
+
+    /// Makes the next request about its Workload, if one is due.
+    pub(super) fn poll_admission(&mut self, poll: &PollContext, actions: &mut Vec<Action>) {
+        self.admission.queueing = poll.queueing;
+        let concerned = self.admission.queue.is_some() || self.admission.workload.is_some();
+        if poll.queueing != Queueing::Known || self.deleting || !concerned {
+            return;
+        }
+        self.note_admission(poll.now);
+        if !self.admission.again.is_due(poll.now) {
+            return;
+        }
+        self.admission.again.clear_delay();
+        self.poll_flavors(actions);
+        if self.admission.asked {
+            return;
+        }
+        let wanted = self.wanted(poll);
+        let step = next_step(poll.now, self.admission.workload.as_ref(), &wanted);
+        if let Some(change) = step.and_then(|step| self.change(&wanted, step)) {
+            self.admission.asked = true;
+            let (key, uid) = (self.key.clone(), self.uid.clone());
+            let name = name(&key, &uid);
+            actions.push(Action::ChangeWorkload(Box::new(ChangeWorkload { key, uid, name, change })));
+        }
+    }
+
+    /// The deadline of a task counts from its admission, as from the end of a suspension.
+    fn note_admission(&mut self, now: Time) {
+        let waits = self.is_stopped_by_queue();
+        let is_over = self.admission.has_waited && !waits;
+        self.admission.has_waited = waits;
+        if is_over && matches!(self.stage, Stage::Running(_)) {
+            self.summary.start_time = Some(meta_time(now));
+            self.writer.change();
+        }
+    }
+
+    fn poll_flavors(&mut self, actions: &mut Vec<Action>) {
+        if !self.admission.is_admitted() || self.admission.placements.is_some() || self.admission.reading {
+            return;
+        }
+        let names = self.admission.workload.as_ref().map(WorkloadSeen::flavors).unwrap_or_default();
+        self.admission.reading = true;
+        actions.push(Action::ReadFlavors(ReadFlavors { key: self.key.clone(), uid: self.uid.clone(), names }));
+    }
+
+    /// Flavors were read.
+    pub fn handle_flavors_read(&mut self, now: Time, outcome: FlavorsOutcome) {
+        self.admission.reading = false;
+        match (outcome, &self.admission.workload) {
+            (FlavorsOutcome::Found(flavors), Some(workload)) if workload.is_admitted() => {
+                self.admission.problem = None;
+                let of = |set| Arc::new(Placement::of(workload, set, &flavors));
+                self.admission.placements = Some([of(MAIN), of(REDUCE)]);
+            }
+            (FlavorsOutcome::Found(_), _) => {}
+            (FlavorsOutcome::Failed(message), _) => {
+                self.admission.problem = Some(message);
+                self.admission.again.failed(now);
+            }
+        }
+    }
+
+    /// A request about its Workload was answered. What came of it the watch shows.
+    pub fn handle_workload_changed(&mut self, now: Time, outcome: WorkloadOutcome) {
+        self.admission.asked = false;
+        match outcome {
+            WorkloadOutcome::Done => {
+                self.admission.problem = None;
+                self.admission.again.reset();
+                self.admission.again.wait_until(now.plus_millis(PACE_MILLIS));
+            }
+            WorkloadOutcome::Refused(message) => {
+                self.admission.problem = Some(message);
+                self.admission.again.failed(now);
+            }
+            WorkloadOutcome::Indeterminate => drop(self.admission.again.failed(now)),
+        }
+    }
+
+    /// When a request about its Workload may be due though nothing happens.
+    pub(super) fn next_admission(&self) -> Option<Time> {
+        self.admission.again.until().filter(|_| self.admission.queueing == Queueing::Known && !self.admission.asked)
+    }
+
+    fn wanted(&self, poll: &PollContext) -> Wanted {
+        let alive = self.active().map_or(0, |run| run.in_flight().max(run.pods().len()));
+        let awaits_start = self.admission.workload.as_ref().is_some_and(WorkloadSeen::awaits_start);
+        Wanted {
+            queue: self.admission.queue.clone().unwrap_or_default(),
+            priority: self.mutable.priority,
+            need: if self.admission.queue.is_some() { self.need(poll) } else { Need::Nothing },
+            // Without a queue its pods are no longer Kueue's business.
+            alive: if self.admission.queue.is_some() { alive } else { 0 },
+            started: awaits_start && self.active().is_some_and(|run| run.pods().has_started()),
+        }
+    }
+
+    fn need(&self, poll: &PollContext) -> Need {
+        match &self.stage {
+            Stage::Ended { phase, .. } if self.writer.is_clean() => {
+                let message = self.summary.message.clone().unwrap_or_default();
+                Need::Ended { success: *phase == TaskPhase::Succeeded, message }
+            }
+            Stage::Running(run) if !self.mutable.suspend && !self.mutable.cancel => {
+                // Where everything is cached, nothing is asked for.
+                let opens = self.reduction.is_some() || run.is_open() && run.may_start_more();
+                if opens || self.admission.workload.is_some() {
+                    Need::Pods(self.sets(run, poll))
+                } else {
+                    Need::Nothing
+                }
+            }
+            _ => Need::Nothing,
+        }
+    }
+
+    /// What it asks for: pods for the items, and one for the reduce.
+    fn sets(&self, run: &Run, poll: &PollContext) -> Vec<WantedSet> {
+        let counts = run.items().counts();
+        let open = if run.remainder().starts() { (counts.pending + counts.running) as usize } else { 0 };
+        let left = if self.reduction.is_some() { 0 } else { open.div_ceil(self.slots()).max(run.pods().len()) };
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let most = number(self.most_pods(poll.max_pods));
+        let least = self.mutable.min_concurrency.map_or(u32::MAX, |least| number(least.div_ceil(self.slots())));
+        let mut sets = vec![WantedSet { name: MAIN, most, left: number(left), least }];
+        if run.spec().reduce.is_some() {
+            sets.push(WantedSet { name: REDUCE, most: 1, left: 1, least: 1 });
+        }
+        sets
+    }
+
+    fn most_pods(&self, limit: usize) -> usize {
+        self.mutable.concurrency.map_or(limit, |most| most.div_ceil(self.slots()).min(limit))
+    }
+
+    /// Items that one pod runs at the same time.
+    fn slots(&self) -> usize {
+        let workers =
+            self.map().filter(|_| self.reduction.is_none()).and_then(|run| run.spec().blueprint.workers.as_ref());
+        workers.map_or(1, WorkerSpec::slots)
+    }
+
+    /// The request for a step.
+    fn change(&self, wanted: &Wanted, step: Step) -> Option<WorkloadChange> {
+        let seen = self.admission.workload.as_ref();
+        match step {
+            Step::Delete => Some(WorkloadChange::Delete(seen?.uid.clone())),
+            Step::Patch(status) => Some(WorkloadChange::Patch(seen?.version, status)),
+            Step::Create => {
+                let Need::Pods(sets) = &wanted.need else { return None };
+                let spec = self.map()?.spec();
+                let pod = |set: &WantedSet| match (set.name, &spec.reduce) {
+                    (REDUCE, Some(reducer)) => {
+                        reducer.spec.blueprint.pod(PodRole::Reduce(Attempt::FIRST), Raises::NONE)
+                    }
+                    _ => spec.blueprint.pod(spec.blueprint.first(), Raises::NONE),
+                };
+                let sets: Vec<_> = sets.iter().filter(|set| set.count() > 0).map(|set| (set, pod(set))).collect();
+                (!sets.is_empty()).then(|| WorkloadChange::Create(manifest(&self.key, &self.uid, wanted, &sets)))
+            }
+        }
+    }
+}
