@@ -75,6 +75,10 @@ impl Task {
         let runs = run.items().counts().running > 0;
         let (reason, message) = if let Some(problem) = self.templates.problem.as_ref().filter(|_| starts) {
             (WaitingReason::TemplateChanged, Some(problem.clone()))
+        } else if let Some((reason, message)) =
+            self.fetching.problem.as_ref().filter(|_| starts && !run.spec().blueprint.items.is_known())
+        {
+            (*reason, Some(message.clone()))
         } else if let Some(message) = self.why_not_admitted().filter(|_| starts || runs) {
             (WaitingReason::NotAdmitted, Some(message))
         } else if let Some((reason, message)) = self.why_no_workers(run, exchange).filter(|_| starts || runs) {
@@ -82,10 +86,6 @@ impl Task {
             (reason, Some(message))
         } else if let Some(Denial::Waiting(reason, message)) = denied.filter(|_| starts) {
             (reason, message)
-        } else if let Some((reason, message)) =
-            self.fetching.problem.as_ref().filter(|_| starts && !run.spec().blueprint.items.is_known())
-        {
-            (*reason, Some(message.clone()))
         } else if let Some((_, message)) = self.name_taken.as_ref().filter(|_| starts) {
             (WaitingReason::NameTaken, Some(message.clone()))
         } else if let Some(stalled) = run.pods().waiting() {
