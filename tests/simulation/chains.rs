@@ -37,7 +37,7 @@ impl World {
         };
         match fetch.source.read(&parts) {
             Ok(list) => {
-                self.truth.lists.insert(list.hash.clone(), list.items.clone());
+                self.truth.lists.insert((fetch.uid.clone(), list.hash.clone()), list.items.clone());
                 FetchOutcome::Found(list)
             }
             Err(error) => FetchOutcome::Invalid(error),
@@ -53,7 +53,8 @@ impl World {
         let env = pod["spec"]["containers"][0]["env"].as_array();
         let item = env.into_iter().flatten().find(|variable| variable["name"] == "MAPTASK_ITEM");
         let value = item.and_then(|variable| variable["value"].as_str());
-        let item = self.truth.lists[hash].get(index_of(&id));
+        let list = &self.truth.lists[&(create.blueprint.uid.clone(), hash.clone())];
+        let item = list.get(index_of(&id));
         let text = item.as_string().unwrap_or_else(|| item.text().to_owned());
         if value != Some(&text) {
             self.truth.problem = Some(format!("{id} has the item {value:?}, and not {text:?}"));

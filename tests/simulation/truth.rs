@@ -38,8 +38,9 @@ pub struct Truth {
     /// The first attempt of a rerun: those before cost nothing any more.
     pub since: BTreeMap<Item, Attempt>,
     pub problem: Option<String>,
-    /// The lists that operators have been given, by their hashes.
-    pub lists: BTreeMap<String, ItemList>,
+    /// The lists that operators have been given, by the UID of the task and their hashes: what is left out of the same
+    /// results is for each task to say.
+    pub lists: BTreeMap<(String, String), ItemList>,
     /// When the last gate of each pod was removed, by its UID.
     pub opened: BTreeMap<String, Time>,
 }
