@@ -155,14 +155,10 @@ impl ItemsOptions {
         let bytes = Some((text.len(), if text.len() <= CONFIG_MAP_BYTES { CONFIG_MAP_BYTES } else { MOST_BYTES }));
         let contents = Content::of(text).map_err(|error| Failure::new(error.to_string()))?;
         let source = ConfigMapItems { key: KEY.to_owned(), format, ..ConfigMapItems::default() };
-        let parts: Vec<Part> = contents.iter().map(|content| part("items", content.bytes())).collect();
+        let parts: Vec<Part> = contents.iter().map(|content| Part::new("items", content.bytes())).collect();
         let list = ExternalSource::ConfigMap(source.clone()).read(&parts).map_err(|error| refused(&error))?.items;
         Ok(Input { items: Items { config_map: Some(source), ..Items::default() }, contents, list, bytes })
     }
-}
-
-fn part(name: &str, bytes: &[u8]) -> Part {
-    Part { name: name.to_owned(), bytes: bytes.to_vec() }
 }
 
 impl Input {
@@ -231,7 +227,7 @@ fn bytes_of(file: &str) -> Result<Vec<u8>, Failure> {
 /// Items as the operator reads them from a ConfigMap.
 fn list(name: &str, bytes: &[u8], format: ItemFormat) -> Result<Vec<Json>, Failure> {
     let source = ConfigMapItems { key: KEY.to_owned(), format, ..ConfigMapItems::default() };
-    let read = ExternalSource::ConfigMap(source).read(&[part(name, bytes)]).map_err(|error| match error {
+    let read = ExternalSource::ConfigMap(source).read(&[Part::new(name, bytes)]).map_err(|error| match error {
         ItemsError::Unreadable { place, message } => {
             let place = place.replacen(&format!("/{KEY}"), "", 1);
             Failure::usage(format!("{place}: {message}")).hint("correct it, or set --items-format")

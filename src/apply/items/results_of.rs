@@ -47,7 +47,7 @@ pub(super) async fn read(client: &Client, namespace: &str, source: &ResultsOfIte
             missing(format!("ConfigMap {name} with results of MapTask {} does not exist", source.name))
         })?;
         let text = found.data.and_then(|mut data| data.remove(KEY)).unwrap_or_default();
-        Ok::<_, NotRead>(Part { name, bytes: text.into_bytes() })
+        Ok::<_, NotRead>(Part::new(name, text))
     };
     stream::iter(names).map(part).buffered(AT_ONCE).try_collect().await
 }

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 
 use sha2::{Digest, Sha256};
 
+use super::part::Part;
 use super::results_of;
 use super::text::Lines;
 use crate::api::spec::{ConfigMapItems, Items, ResultsOfItems};
@@ -17,15 +18,6 @@ pub enum ExternalSource {
     ConfigMap(ConfigMapItems),
     /// The results of another task in the task's namespace.
     ResultsOf(ResultsOfItems),
-}
-
-/// A piece of a list as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// The name of the `ConfigMap` that it is from.
-    pub name: String,
-    /// The bytes that it has.
-    pub bytes: Vec<u8>,
 }
 
 /// A list that was read.
@@ -131,7 +123,7 @@ mod tests {
 
     #[test]
     fn lists_differ_by_their_bytes_and_by_where_they_are_divided() {
-        let part = |text: &str| Part { name: "x".to_owned(), bytes: text.as_bytes().to_vec() };
+        let part = |text: &str| Part::new("x", text);
         assert_eq!(
             hash_of(&[part("abc")]),
             "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",

@@ -4,6 +4,7 @@ mod encoding;
 pub mod env;
 mod external;
 mod inflate;
+mod part;
 pub mod results_of;
 mod survey;
 mod text;
@@ -17,7 +18,8 @@ use crate::api::spec::{Items, Range};
 use crate::core::ids::{Index, ItemCount, MAX_ITEMS};
 
 pub use env::item_env;
-pub use external::{ExternalSource, Part, ReadList, hash};
+pub use external::{ExternalSource, ReadList, hash};
+pub use part::Part;
 
 /// Most bytes of `values` or `matrix` as JSON: the object must fit into etcd's 1.5 MB together with its status.
 const MAX_LIST_BYTES: usize = 1_000_000;

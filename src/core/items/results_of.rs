@@ -1,6 +1,6 @@
 //! Items from the results of another task: when they are there, and what becomes of each.
 
-use super::external::Part;
+use super::part::Part;
 use super::text::Lines;
 use super::{ItemsError, check_value};
 use crate::api::json::Json;
@@ -99,8 +99,7 @@ mod tests {
     }
 
     fn items(extra: &serde_json::Value, texts: &[&str]) -> Result<Vec<String>, String> {
-        let part = |text: &&str| Part { name: "r".to_owned(), bytes: text.as_bytes().to_vec() };
-        let parts: Vec<Part> = texts.iter().map(part).collect();
+        let parts: Vec<Part> = texts.iter().map(|text| Part::new("r", *text)).collect();
         let lines = lines(&source(extra), &parts).map_err(|error| error.to_string())?;
         Ok(lines.count().indexes().map(|index| lines.get(index).text().to_owned()).collect())
     }

@@ -1,8 +1,8 @@
 //! Items from the text of ConfigMaps.
 
 use super::encoding::decode;
-use super::external::Part;
 use super::inflate::{InflateError, inflate};
+use super::part::Part;
 use super::{ItemsError, check_value, too_many};
 use crate::api::json::Json;
 use crate::api::spec::{ConfigMapItems, ItemFormat};

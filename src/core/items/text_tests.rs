@@ -8,8 +8,8 @@ use crate::core::items::{ExternalSource, ReadList, item_env};
 fn read(format: &str, bytes: &[u8]) -> Result<Vec<String>, String> {
     let source = json!({ "name": "inputs", "key": "items", "format": format });
     let source: ConfigMapItems = serde_json::from_value(source).unwrap();
-    let part = Part { name: "inputs".to_owned(), bytes: bytes.to_vec() };
-    let list = ExternalSource::ConfigMap(source).read(&[part]).map_err(|error| error.to_string())?.items;
+    let list =
+        ExternalSource::ConfigMap(source).read(&[Part::new("inputs", bytes)]).map_err(|error| error.to_string())?.items;
     Ok(list.count().indexes().map(|index| item_env(&list.get(index)).remove(0).1).collect())
 }
 
@@ -134,7 +134,7 @@ fn each_of_several_texts_begins_a_line_of_its_own_and_a_bad_line_is_reported_wit
         let source = json!({ "names": ["b", "a"], "key": "items", "format": format });
         ExternalSource::ConfigMap(serde_json::from_value(source).unwrap())
     };
-    let part = |name: &str, text: &str| Part { name: name.to_owned(), bytes: text.as_bytes().to_vec() };
+    let part = |name: &str, text: &str| Part::new(name, text);
     let texts = |list: ReadList| -> Vec<String> {
         list.items.count().indexes().map(|index| list.items.get(index).text().to_owned()).collect()
     };

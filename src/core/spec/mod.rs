@@ -309,7 +309,7 @@ mod tests {
     fn items_of_a_configmap_are_those_of_its_text_and_then_known_by_their_number_and_hash() {
         let spec = json!({ "items": { "configMap": { "name": "inputs", "key": "items" } } });
         let source = ExternalSource::of(&serde_json::from_value(spec["items"].clone()).unwrap()).unwrap();
-        let list = source.read(&[Part { name: "inputs".to_owned(), bytes: b"x\ny\nz\n".to_vec() }]).unwrap();
+        let list = source.read(&[Part::new("inputs", "x\ny\nz\n")]).unwrap();
         let read = accepted(&spec, Given::Read(&list)).unwrap();
         assert_eq!((read.count().get(), read.blueprint.items.is_known()), (3, true));
         let hash = read.source.unwrap().1.expect("the hash of the text");

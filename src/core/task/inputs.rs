@@ -156,18 +156,15 @@ impl Task {
 fn read_again(spec: &AcceptedSpec, list: &ReadList) -> Result<ItemList, String> {
     let Some((source, known)) = &spec.source else { return Ok(spec.blueprint.items.clone()) };
     if let Some(known) = known.as_ref().filter(|known| **known != list.hash) {
-        let changed = changed(source);
-        return Err(format!("{changed}; {} ({known}), or create another MapTask", source.to_restore()));
+        return Err(format!(
+            "{source} changed since the task was accepted, and the operator has restarted since: pending items can't \
+             start; {} ({known}), or create another MapTask",
+            source.to_restore()
+        ));
     }
     if list.items.count() != spec.count() {
         let (has, had) = (list.items.count().get(), spec.count().get());
         return Err(format!("{source}: {has} items instead of {had}"));
     }
     Ok(list.items.clone())
-}
-
-fn changed(source: &ExternalSource) -> String {
-    format!(
-        "{source} changed since the task was accepted, and the operator has restarted since: pending items can't start"
-    )
 }

@@ -20,7 +20,7 @@ fn waits(story: &mut Story, words: &str) {
 
 fn results(lines: &str) -> FetchOutcome {
     let source: ResultsOfItems = serde_json::from_value(json!({ "name": "first" })).unwrap();
-    let part = Part { name: "first-results-0".to_owned(), bytes: lines.as_bytes().to_vec() };
+    let part = Part::new("first-results-0", lines);
     FetchOutcome::Found(ExternalSource::ResultsOf(source).read(&[part]).unwrap())
 }
 

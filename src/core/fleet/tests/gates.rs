@@ -23,7 +23,7 @@ fn open(index: u32, version: u64) -> PodSeen {
     PodSeen { version, gating: Gating::Open, ..Story::pod(index, 1, &waits(&json!({}))) }
 }
 
-/// A task of so many items whose pods are all gated.
+/// A task of this number of items whose pods are all gated.
 fn story(count: u32, spec: &Value) -> Story {
     let mut spec = spec.clone();
     spec["items"] = json!({ "count": count });

@@ -67,8 +67,7 @@ pub(crate) fn lines<'a>(plan: &'a [String], start: &str) -> Vec<&'a str> {
 /// What was read of a ConfigMap with this text.
 pub(crate) fn read_lines(text: &str) -> FetchOutcome {
     let source = ExternalSource::ConfigMap(ConfigMapItems { key: "items".to_owned(), ..ConfigMapItems::default() });
-    let part = Part { name: "inputs".to_owned(), bytes: text.as_bytes().to_vec() };
-    FetchOutcome::Found(source.read(&[part]).unwrap())
+    FetchOutcome::Found(source.read(&[Part::new("inputs", text)]).unwrap())
 }
 
 pub(crate) fn missing_config_map() -> ExplainOutcome {
