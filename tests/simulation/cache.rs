@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use maptask::core::cache::{CacheId, Entry, Key, Keys};
-use maptask::core::items::{ExternalSource, ItemList};
 use maptask::core::phases::{ItemPhase, Phases};
 use maptask::core::port::{CacheLookup, CacheLookupOutcome, TaskSeen};
 
@@ -70,11 +69,7 @@ impl Caches {
             return if cached == 0 { Ok(()) } else { Err(format!("{key}: {cached} items cached without a cache")) };
         };
         let lines = lines_of(key, results);
-        let items = match &task.spec.items.config_map {
-            Some(source) => Ok(specs::list(&ExternalSource::ConfigMap(source.clone()), specs::INPUTS).items),
-            None => ItemList::accept(&task.spec.items),
-        };
-        let items = items.map_err(|error| error.to_string())?;
+        let items = specs::items_of(&task.spec).map_err(|error| error.to_string())?;
         for index in phases.iter_in(ItemPhase::Cached) {
             let line = lines.get(index.offset()).copied().unwrap_or("missing");
             if !self.history.contains(&(keys.key(&items.get(index)), line.to_owned())) {

@@ -15,7 +15,7 @@ impl World {
     pub fn fetch(&mut self, fetch: &Fetch) -> FetchOutcome {
         let parts = match &fetch.source {
             ExternalSource::ConfigMap(_) => match &self.inputs {
-                Some(text) => vec![part("inputs", text)],
+                Some(text) => vec![Part::new("inputs", text.as_str())],
                 None => return FetchOutcome::Missing("it is not there".to_owned()),
             },
             ExternalSource::ResultsOf(source) => {
@@ -28,7 +28,8 @@ impl World {
                     Readiness::Waits(words) => return FetchOutcome::Waits(words),
                     Readiness::Failed(words) => return FetchOutcome::Failed(words),
                 };
-                let text = |number| self.results.get(&(key.clone(), number)).map(|text| part("results", text));
+                let text =
+                    |number| self.results.get(&(key.clone(), number)).map(|text| Part::new("results", text.as_str()));
                 match (0..u32::try_from(shards.shards).unwrap()).map(text).collect::<Option<Vec<Part>>>() {
                     Some(parts) => parts,
                     None => return FetchOutcome::Missing("a result is not there".to_owned()),
@@ -74,8 +75,4 @@ impl World {
             self.edit(&key, |spec| spec.cancel = true);
         }
     }
-}
-
-fn part(name: &str, text: &str) -> Part {
-    Part { name: name.to_owned(), bytes: text.as_bytes().to_vec() }
 }

@@ -4,7 +4,7 @@ use crate::names::REDUCE;
 use k8s_openapi::jiff::Timestamp;
 use maptask::api::spec::{Completion, Items, MapTaskSpec};
 use maptask::core::ids::{Index, Time};
-use maptask::core::items::{ExternalSource, Part, ReadList};
+use maptask::core::items::{ExternalSource, ItemList, ItemsError, Part};
 use maptask::core::pod::EventType;
 use maptask::core::pod::explain::Said;
 use maptask::core::pod::seen::{
@@ -26,9 +26,12 @@ pub const FAIL_ITEM: i32 = 4;
 pub const IGNORED: i32 = 5;
 pub const FAIL_TASK: i32 = 6;
 
-/// What is read of this text.
-pub fn list(source: &ExternalSource, text: &str) -> ReadList {
-    source.read(&[Part { name: "inputs".to_owned(), bytes: text.as_bytes().to_vec() }]).unwrap()
+/// The list of a task that does not take the results of another.
+pub fn items_of(spec: &MapTaskSpec) -> Result<ItemList, ItemsError> {
+    match ExternalSource::of(&spec.items) {
+        Some(source) => source.read(&[Part::new("inputs", INPUTS)]).map(|list| list.items),
+        None => ItemList::accept(&spec.items),
+    }
 }
 
 pub fn random(random: &mut Random) -> MapTaskSpec {

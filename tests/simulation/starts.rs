@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use maptask::api::MapTaskSpec;
 use maptask::core::cache::{CacheId, Key, Keys};
 use maptask::core::ids::{Attempt, Index, TaskKey};
-use maptask::core::items::{ExternalSource, ItemList};
 use maptask::core::phases::ItemPhase;
 use maptask::core::port::{Action, Create, TaskSeen};
 
@@ -166,9 +165,5 @@ fn place(task: &TaskSeen, index: Index) -> Option<(CacheId, Key)> {
         return None;
     }
     let keys = Keys::of(&task.key, &task.spec).filter(|keys| keys.serialize && index != REDUCE)?;
-    let items = match &task.spec.items.config_map {
-        Some(source) => Ok(specs::list(&ExternalSource::ConfigMap(source.clone()), specs::INPUTS).items),
-        None => ItemList::accept(&task.spec.items),
-    };
-    Some((keys.id.clone(), keys.key(&items.ok()?.get(index))))
+    Some((keys.id.clone(), keys.key(&specs::items_of(&task.spec).ok()?.get(index))))
 }
