@@ -16,8 +16,6 @@ use crate::read::selection::Selection;
 use crate::read::task::{Task, name_of};
 use crate::terminal::words::counted;
 
-/// How an error begins that says that nothing was found.
-const NO_LOG: &str = "no log of item";
 /// Logs that are read at the same time.
 const AT_ONCE: usize = 8;
 /// Lines of each failed attempt, if --tail does not say.
@@ -46,14 +44,13 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
     }
     app.page();
     let found = pods(&app.session, &task, Some(index)).await?;
-    let mut shown = 0_usize;
-    let mut is_silent = false;
+    let (mut shown, mut read) = (0_usize, 0_usize);
     let mut problem = None;
     for pod in found.iter().filter(|pod| args.wants(pod)) {
         match Lines::open(&app.session, &pod.name, &args.params(&task, pod)).await {
             Ok(mut lines) => {
                 shown += usize::from(one(app, args, pod, index, &mut lines).await?);
-                is_silent = true;
+                read += 1;
             }
             Err(error) => problem = Some((pod.name.clone(), error)),
         }
@@ -62,10 +59,7 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
     if shown > 0 {
         return Ok(Exit::Done);
     }
-    let failure = gone(&task, index, problem);
-    // Workers that are there, and whose logs have no line of it.
-    let is_silent = is_silent && failure.message.starts_with(NO_LOG);
-    Err(if is_silent { failure.hint("it wrote nothing, or the worker that ran it is gone") } else { failure })
+    Err(gone(&task, index, read, problem))
 }
 
 /// Writes the lines of a pod that are of the item; whether there were any, or the pod is the item's own.
@@ -90,8 +84,8 @@ async fn one(app: &mut App, args: &Args, pod: &LogPod, index: u32, lines: &mut L
     Ok(any)
 }
 
-/// Why there is no log, with what the task knows instead.
-fn gone(task: &Task, index: u32, problem: Option<(String, kube::Error)>) -> Failure {
+/// Why there is no log, with what the task knows instead. `read`: logs of workers that have no line of the item.
+fn gone(task: &Task, index: u32, read: usize, problem: Option<(String, kube::Error)>) -> Failure {
     if let Some((pod, error)) = problem
         && code(&error) != Some(404)
     {
@@ -99,8 +93,9 @@ fn gone(task: &Task, index: u32, problem: Option<(String, kube::Error)>) -> Fail
     }
     let name = task.name();
     let phase = task.decode().ok().flatten().and_then(|(phases, _)| phases.get(Index(index)));
-    let failure = Failure::new(format!("{NO_LOG} {index} of {name}"));
+    let failure = Failure::new(format!("no log of item {index} of {name}"));
     match phase {
+        _ if read > 0 => failure.hint("it wrote nothing, or the worker that ran it is gone"),
         Some(ItemPhase::Pending) => failure.hint(format!("it has not started: kubectl maptask status {name}")),
         Some(ItemPhase::Cached) => failure.hint("its result came from the cache, so that nothing ran"),
         Some(ItemPhase::Failed) => failure.hint(format!(
