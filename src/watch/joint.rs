@@ -4,12 +4,17 @@
 //! listed together, and the list is complete when each of them is. If one watch has to list again after it has shown
 //! something, all others list again with it.
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 
 use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{Stream, StreamExt};
+use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::watcher::{Event, Result};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
 
 /// One watch's next event, and the watch.
 type Next<K> =
@@ -89,6 +94,24 @@ where
     let joint = Joint { watches: FuturesUnordered::new(), shown: vec![Shown::default(); count], begun: false, open };
     (0..count).for_each(|number| joint.wait_for(number, (joint.open)(number)));
     futures::stream::unfold(joint, |mut joint| async move { joint.next().await.map(|event| (event, joint)) })
+}
+
+/// The watches of these namespaces as one; that of the whole cluster, if there are none.
+pub(super) fn of_each<K>(
+    client: &Client,
+    names: &[String],
+    config: &watcher::Config,
+) -> impl Stream<Item = Result<Event<K>>> + Send + use<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let apis: Vec<Api<K>> = if names.is_empty() {
+        vec![Api::all(client.clone())]
+    } else {
+        names.iter().map(|name| Api::namespaced(client.clone(), name)).collect()
+    };
+    let config = config.clone();
+    joint(apis.len(), move |number| watcher(apis[number].clone(), config.clone()).default_backoff().boxed())
 }
 
 #[cfg(test)]

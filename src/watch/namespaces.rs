@@ -5,21 +5,17 @@
 //! for lost.
 
 use std::convert::Infallible;
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, Resource};
-use serde::de::DeserializeOwned;
+use kube::runtime::watcher;
+use kube::{Api, Client};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::joint::joint;
+use super::joint::of_each;
 use super::pods::LeanPod;
 use super::tasks::GuardedTask;
 use super::{AbortOnDrop, forward, pods, tasks};
@@ -95,20 +91,6 @@ async fn start(
     let watch = of_each::<GuardedTask>(client, names, config);
     let tasks = forward("maptasks", watch, tasks::translate, events.clone(), stop.clone());
     [pods, AbortOnDrop(tokio::spawn(tasks))]
-}
-
-/// The watches of these namespaces as one.
-fn of_each<K>(
-    client: &Client,
-    names: &[String],
-    config: &watcher::Config,
-) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static,
-{
-    let apis: Vec<Api<K>> = names.iter().map(|name| Api::namespaced(client.clone(), name)).collect();
-    let config = config.clone();
-    joint(apis.len(), move |number| watcher(apis[number].clone(), config.clone()).default_backoff().boxed())
 }
 
 /// Whether tasks and pods of a namespace can be read. Trouble that passes, such as an API server that does not answer,

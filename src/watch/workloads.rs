@@ -3,17 +3,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::core::NamespaceResourceScope;
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, Resource};
+use kube::runtime::watcher;
+use kube::{Client, Resource};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::joint::joint;
+use super::joint::of_each;
 use super::pods::is_map_task;
 use super::{AbortOnDrop, forward};
 use crate::api::labels;
@@ -160,18 +159,8 @@ pub(crate) fn start(
     events: &mpsc::Sender<Event>,
     stop: &CancellationToken,
 ) -> AbortOnDrop {
-    let (client, names) = (client.clone(), namespaces.to_vec());
-    let config = config.clone().labels(labels::NAME);
-    let count = names.len().max(1);
-    let open = move |number: usize| {
-        let api: Api<LeanWorkload> = match names.get(number) {
-            Some(name) => Api::namespaced(client.clone(), name),
-            None => Api::all(client.clone()),
-        };
-        watcher(api, config.clone()).default_backoff().boxed()
-    };
-    let watch = forward("workloads", joint(count, open), translate, events.clone(), stop.clone());
-    AbortOnDrop(tokio::spawn(watch))
+    let watch = of_each::<LeanWorkload>(client, namespaces, &config.clone().labels(labels::NAME));
+    AbortOnDrop(tokio::spawn(forward("workloads", watch, translate, events.clone(), stop.clone())))
 }
 
 /// What the watch says, for the core.
