@@ -67,8 +67,7 @@ impl Admission {
 impl Task {
     /// Its Workload as it is now.
     pub fn see_workload(&mut self, seen: Option<&WorkloadSeen>) {
-        let version = |workload: &WorkloadSeen| (workload.uid.clone(), workload.version);
-        if seen.map(version) == self.admission.workload.as_ref().map(version) {
+        if seen.map(WorkloadSeen::revision) == self.admission.workload.as_ref().map(WorkloadSeen::revision) {
             return;
         }
         self.admission.workload = seen.cloned();

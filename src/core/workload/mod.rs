@@ -121,6 +121,11 @@ impl WorkloadSeen {
         self.conditions.iter().find(|condition| condition.type_ == type_)
     }
 
+    /// By what it is known whether it has changed.
+    pub fn revision(&self) -> (&str, u64) {
+        (&self.uid, self.version)
+    }
+
     /// Whether its pods may run.
     pub fn is_admitted(&self) -> bool {
         let ended = self.deleting || self.is(condition::EVICTED) || self.is(condition::FINISHED);
