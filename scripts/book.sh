@@ -12,12 +12,8 @@ STAGE=target/book-source
 BOOK=target/book
 
 needs_cargo
+needs_crate mdbook "$MDBOOK" --no-default-features
 mdbook=target/tools/bin/mdbook
-if [[ $("$mdbook" --version 2>/dev/null) != "mdbook v$MDBOOK" ]]; then
-  say "mdbook $MDBOOK is installed into target/tools: three and a half minutes of CPU, once"
-  cargo install --quiet --locked --no-default-features --version "$MDBOOK" --root target/tools mdbook 2>target/mdbook.log ||
-    die "mdbook can't be built: see target/mdbook.log"
-fi
 
 # Every page is a chapter, or nobody finds it.
 chapters=$(grep -oE '\]\([^)]+\.md\)' docs/SUMMARY.md | sed -E 's/^\]\((.*)\)$/\1/')

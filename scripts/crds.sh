@@ -36,5 +36,5 @@ if [[ ${1:-} == --check ]]; then
 else
   cp target/maptasks.yaml crds/maptasks.yaml
   cp target/crd-template.yaml "$CHART"
-  BOOK=write cargo test --quiet --locked --workspace --test book the_generated_page >/dev/null
+  BOOK="write" cargo test --quiet --locked --workspace --test book the_generated_page >/dev/null
 fi

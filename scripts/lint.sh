@@ -18,11 +18,7 @@ long=$(git ls-files '*.rs' '*.sh' | xargs wc -l | awk '$2 != "total" && $1 > 400
 [[ -z $long ]] || die "too long: $long"
 say "dependencies"
 deny=target/tools/bin/cargo-deny
-if [[ $("$deny" --version 2>/dev/null) != "cargo-deny $CARGO_DENY" ]]; then
-  say "cargo-deny $CARGO_DENY is installed into target/tools: three and a half minutes of CPU, once"
-  cargo install --quiet --locked --version "$CARGO_DENY" --root target/tools cargo-deny 2>target/cargo-deny.log ||
-    die "cargo-deny can't be built: see target/cargo-deny.log"
-fi
+needs_crate cargo-deny "$CARGO_DENY"
 # Without --workspace it checks the operator alone, and not the worker, whose program is in the image as well.
 deny() { "$deny" --workspace "$@" >target/cargo-deny.log 2>&1 || die "deny.toml: $(cat target/cargo-deny.log)"; }
 deny --locked --log-level error check --hide-inclusion-graph --deny unmatched-skip licenses bans sources

@@ -32,11 +32,7 @@ fi
 for file in "${files[@]}"; do args+=(--file "$file"); done
 
 needs_cargo
-tool=target/tools/bin/cargo-mutants
-if [[ $("$tool" mutants --version 2>/dev/null) != "cargo-mutants $VERSION" ]]; then
-  say "cargo-mutants $VERSION is installed into target/tools"
-  cargo install --quiet --locked --version "$VERSION" --root target/tools cargo-mutants
-fi
+needs_crate cargo-mutants "$VERSION"
 
 # Each mutant is built and tested in a copy of the tree. What it depends on is built once, in a target folder of its own.
 export CARGO_TARGET_DIR=$PWD/target/mutants SIMULATION_SEEDS=${SIMULATION_SEEDS:-1000} MALLOC_TRIM_THRESHOLD_=2000000000

@@ -16,16 +16,6 @@ needs_helm() {
     >"$ROOT/target/helm.log" 2>&1 || die "Helm can't be built: see target/helm.log"
 }
 
-# needs_crate NAME VERSION: a program of crates.io.
-needs_crate() {
-  local stamp=$ROOT/target/tools/$1.stamp
-  [[ $(cat "$stamp" 2>/dev/null) != "$2" ]] || return 0
-  say "$1 $2 is installed into target/tools: minutes of CPU, once"
-  cargo install --quiet --locked --version "$2" --root target/tools "$1" 2>"target/$1.log" ||
-    die "$1 can't be built: see target/$1.log"
-  echo "$2" >"$stamp"
-}
-
 # needs_zig: zig and cargo-zigbuild, as PyPI has them.
 needs_zig() {
   local stamp=$ROOT/target/tools/zig.stamp wanted

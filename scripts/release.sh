@@ -34,6 +34,9 @@ notes() {
     sed -E -e 's/\[([^]]*)\]\([^)]*\)/\1/g' -e '/./,$!d'
 }
 
+# tested: the version of Kubernetes that the tests run on.
+tested() { sed -n 's/.* version=v\([0-9.]*\) .*/\1/p' cluster/lib/tools.sh; }
+
 triple() {
   case $1 in amd64) echo x86_64-unknown-linux-musl ;; arm64) echo aarch64-unknown-linux-musl ;; esac
 }
@@ -42,7 +45,7 @@ triple() {
 crate_licences() { python3 scripts/release/licences.py "$(triple amd64)" "$(triple arm64)" || die "the licence texts are not complete"; }
 
 check() {
-  local name tested stale
+  local name stale
   for name in version appVersion; do
     [[ $(field $CHART/Chart.yaml $name) == "$VERSION" ]] ||
       die "Cargo.toml says version $VERSION, and $CHART/Chart.yaml $name: $(field $CHART/Chart.yaml $name): set both to the version of the release"
@@ -54,9 +57,8 @@ check() {
     grep -v "[:-]${VERSION//./\\.}\$" || true)
   [[ -z $stale ]] || die "pages name another version than $VERSION: $stale"
   crate_licences >/dev/null
-  tested=$(sed -n 's/.* version=v\([0-9.]*\) .*/\1/p' cluster/lib/tools.sh)
-  grep -qF "Kubernetes $tested" docs/operations/releases.md ||
-    die "the tests run on Kubernetes $tested, which docs/operations/releases.md does not say: mend its list of tested versions"
+  grep -qF "Kubernetes $(tested)" docs/operations/releases.md ||
+    die "the tests run on Kubernetes $(tested), which docs/operations/releases.md does not say: correct its list of tested versions"
 }
 
 # A release is of a commit, and a version is of one commit.
@@ -188,7 +190,7 @@ parts() {
     echo "Commit $(git rev-parse HEAD). The image $IMAGE:$VERSION is for linux/amd64 and linux/arm64;"
     echo "its digest is \`$(cat "$1/maptask-operator-$VERSION-image.digest")\`."
     echo
-    echo "Tested on Kubernetes $(sed -n 's/.* version=v\([0-9.]*\) .*/\1/p' cluster/lib/tools.sh); the chart refuses what is older than $(field $CHART/Chart.yaml kubeVersion | grep -oE '[0-9]+\.[0-9]+' | head -1)."
+    echo "Tested on Kubernetes $(tested); the chart refuses what is older than $(field $CHART/Chart.yaml kubeVersion | grep -oE '[0-9]+\.[0-9]+' | head -1)."
     echo "docs/operations/releases.md says how to check these files, and docs/operations/upgrade.md how to upgrade."
     echo
     notes
