@@ -138,7 +138,7 @@ pub struct MapTaskSpec {
     #[schemars(with = "Rerun")]
     pub rerun: Option<Rerun>,
     /// Who runs the task: a domain, a slash and a name, at most 63 characters. This operator leaves a task alone whose
-    /// value is not `maptask.dev/operator`; whoever it names writes the status, such as `kueue.x-k8s.io/multikueue`.
+    /// value is not `maptask.dev/operator`; the one it names writes the status, such as `kueue.x-k8s.io/multikueue`.
     /// Defaults to `maptask.dev/operator`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::managed_by")]

@@ -88,7 +88,7 @@ impl Drop for Kueue {
     }
 }
 
-/// A task whose pods ask for a CPU each and are told by nothing but the queue where to run.
+/// A task whose pods ask for a CPU each. Only the queue says where they run.
 fn queued(name: &str, spec: &Value, seconds: &str) -> Value {
     let work = json!({ "fake.maptask.dev/duration": seconds, "fake.maptask.dev/message": "done" });
     let mut task = fake_task(name, spec, &work);

@@ -45,7 +45,7 @@ impl Fleet {
         }
     }
 
-    /// A task is gone. Those that wait for it go on waiting: it may be created again.
+    /// A task is gone. Those that wait for it still do: it may be created again.
     pub(super) fn forget_dependencies(&mut self, key: &TaskKey) {
         if let Some(name) = self.task(key).and_then(Task::awaited_task) {
             let of = TaskKey::new(key.namespace.clone(), name);

@@ -159,7 +159,7 @@ fn reclaim(workload: &WorkloadSeen, sets: &[WantedSet], reserved: bool) -> Optio
     Some(Step::Patch(json!({ "reclaimablePods": list })))
 }
 
-/// Where Kueue waits for pods, it waits for the first one: a task needs no others to go on.
+/// Where Kueue waits for pods, it waits for the first one: a task needs no others to continue.
 fn ready(now: Time, workload: &WorkloadSeen, wanted: &Wanted) -> Option<Step> {
     let is_due = wanted.started && workload.is_admitted() && !workload.is(PODS_READY);
     let message = "a pod of the task has started";

@@ -142,7 +142,7 @@ fn the_end_of_a_task_is_that_of_its_workload_and_a_rerun_has_another_one() {
     let finished = workload(&[RESERVED, ADMITTED, FINISHED]);
     assert_eq!(next_step(NOW, Some(&finished), &wanted(ended(), 0)), None);
     assert_eq!(next_step(NOW, Some(&finished), &wanted(sets(5, 5), 0)), Some(Step::Delete));
-    // The rerun came before its end was told.
+    // The rerun came before its end was reported.
     let used_up = workload(&[RESERVED, ADMITTED, PODS_READY]);
     let used_up = WorkloadSeen { reclaimable: [(MAIN.to_owned(), 5)].into(), ..used_up };
     assert_eq!(next_step(NOW, Some(&used_up), &wanted(sets(5, 5), 0)), Some(Step::Delete));
