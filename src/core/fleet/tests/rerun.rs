@@ -287,3 +287,25 @@ fn a_rerun_that_a_task_is_created_with_counts_as_done() {
     assert!(!lines.iter().any(|line| line.starts_with("create")), "{lines:?}");
     assert_eq!(story.status().rerun.as_ref().map(|done| (done.id.as_str(), done.items)), Some(("1", 0)));
 }
+
+#[test]
+fn a_rerun_requested_during_a_check_that_a_rerun_asked_for_runs_the_items_again_and_not_the_check() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
+    for _ in 0..3 {
+        round(&mut story, 1_000, &refused());
+    }
+    ask(&mut story, "1", "All");
+    round(&mut story, 1_000, &CheckOutcome::Good);
+    assert_eq!(story.status().phase, Some(TaskPhase::Pending));
+    ask(&mut story, "2", "All");
+    for _ in 0..3 {
+        round(&mut story, 1_000, &CheckOutcome::Good);
+    }
+    assert_eq!(story.status().phase, Some(TaskPhase::Running));
+    story.fleet.handle_created(story.now, &Story::id(0, 1), "u", crate::core::port::CreateOutcome::Created);
+    story.ends(0, 1, 0);
+    let lines: Vec<String> = (0..3).flat_map(|_| round(&mut story, 1_000, &CheckOutcome::Good)).collect();
+    assert!(!lines.iter().any(|line| line.starts_with("write ns/t Pending") || line.starts_with("check")), "{lines:?}");
+    let done = story.status().rerun.as_ref().unwrap();
+    assert_eq!((done.id.as_str(), done.items), ("2", 1), "{lines:?}");
+}
