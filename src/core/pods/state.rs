@@ -288,10 +288,12 @@ impl PodState {
         matches!(self.stop, Stop::Sent { .. } | Stop::Assumed)
     }
 
-    /// It is to be stopped, unless it is already.
+    /// It is to be stopped, unless it is already. The end of the task may be taken back, and other reasons stay.
     pub fn want_stopped(&mut self, why: StopReason) {
-        if self.stop == Stop::No {
-            self.stop = Stop::Due { why, not_before: None };
+        match self.stop {
+            Stop::No => self.stop = Stop::Due { why, not_before: None },
+            Stop::Due { why: StopReason::Decided, not_before } => self.stop = Stop::Due { why, not_before },
+            Stop::Due { .. } | Stop::Assumed | Stop::Sent { .. } => {}
         }
     }
 

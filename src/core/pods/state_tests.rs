@@ -57,6 +57,15 @@ fn a_stop_that_is_on_its_way_says_why_and_one_that_is_only_wanted_does_not() {
 }
 
 #[test]
+fn the_end_of_a_task_gives_way_to_other_reasons_to_stop_a_pod() {
+    let never = StopReason::NeverStarted(BlockerKind::Image);
+    let mut state = PodState::found(Time(0));
+    state.put_off_stop(Time(9));
+    state.want_stopped(never);
+    assert_eq!((state.stop_reason(), state.may_stop(Time(8))), (Some(never), false));
+}
+
+#[test]
 fn a_pod_that_was_taken_for_stopped_is_wanted_once_it_is_seen() {
     let mut state = PodState::recorded(Time(0), true);
     let stop = state.clone().depart(PodEnd::Lost, Detail::default()).stop;

@@ -44,7 +44,10 @@ impl PodTable {
     /// The deletion of a pod did not work, and may be sent again from that time on.
     pub fn stop_failed(&mut self, again: Time, role: PodRole, suspending: bool) {
         let Some(pod) = self.get_mut(role) else { return };
-        pod.put_off_stop(again);
+        // It may be that of a run before this one, read again since: then this one knows of no deletion.
+        if pod.is_stop_sent() {
+            pod.put_off_stop(again);
+        }
         // The watch may have shown its start before this answer came.
         if pod.start().waiting_since.is_none() {
             pod.unwant_stopped(|why| matches!(why, StopReason::NeverStarted(_)));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::story::{LIMITS, Story, empty_fleet, missing_config_map};
 use crate::core::ids::Time;
 use crate::core::pod::{Deletion, PodSeen};
-use crate::core::port::{Action, ExplainOutcome, GetPodOutcome};
+use crate::core::port::{Action, DeleteOutcome, ExplainOutcome, GetPodOutcome};
 
 /// A container that waits, for a reason that the kubelet gives or for none.
 fn held_up(reason: &str) -> Value {
@@ -185,4 +185,22 @@ fn a_pod_that_has_ended_at_last_is_waited_for_no_more_while_others_run() {
     story.fleet.handle_pod(story.now, PodSeen { version: 3, ..Story::ended(1, 1, 0) });
     story.plan(1_000);
     assert_eq!(told(&story), None);
+}
+
+#[test]
+fn a_deletion_that_fails_after_the_status_was_read_again_does_not_keep_the_pod_from_being_stopped() {
+    let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 1 }, "startDeadlineSeconds": 5 }));
+    story.deleted = None;
+    silent(&mut story, 0);
+    let is_stop = |line: &String| line == "stop ns/t-0-1";
+    assert!((0..6).flat_map(|_| story.plan(1_000)).any(|line| is_stop(&line)));
+    // Somebody else writes the status: what this operator knew of the pod is no more.
+    story.edit(|task| {
+        task.status.conditions.retain(|condition| condition.type_ == "Accepted");
+        task.status.message = Some("edited".to_owned());
+    });
+    story.plan(10);
+    story.fleet.handle_deleted(story.now, &Story::id(0, 1), "u", DeleteOutcome::Changed);
+    let lines: Vec<String> = (0..100).flat_map(|_| story.plan(1_000)).collect();
+    assert!(lines.iter().any(is_stop), "{lines:?}");
 }
