@@ -198,6 +198,15 @@ impl PodState {
         first
     }
 
+    /// It is over, and the create on its way may make another one of its name: it is asked for by name, from that time
+    /// on.
+    pub fn put_off_end(&mut self, ask_at: Time) {
+        if matches!(self.existence, Existence::Requested) {
+            self.existence = Existence::Present { seen: None, create_pending: true, suspect: None };
+        }
+        self.ask_again(ask_at);
+    }
+
     /// A list of this number has shown it, as it was before what is known of it.
     pub fn listed(&mut self, epoch: u32) {
         self.epoch = self.epoch.max(epoch);

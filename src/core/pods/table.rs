@@ -213,15 +213,23 @@ impl PodTable {
         self.get_mut(role).map(PodState::absent)
     }
 
-    /// Takes out a pod that is over, with all that is noted about its start.
-    pub fn depart(&mut self, now: Time, role: PodRole, end: PodEnd, detail: Detail) -> Option<Departed> {
-        let pod = self.remove(role)?;
-        // Another create made the pod, or may have: the one that has no answer yet may be carried out once the pod is
-        // gone.
-        if pod.is_create_pending() && self.indeterminate.may_have_made(now, role) {
-            self.indeterminate.add(now, role);
+    /// Whether a create of this pod is on its way, and another one may have made the pod that was seen. Once that pod is
+    /// gone, the create makes another one.
+    pub fn may_be_made_again(&self, now: Time, role: PodRole) -> bool {
+        self.is_create_pending(role) && self.indeterminate.may_have_made(now, role)
+    }
+
+    /// The end of this pod does not count before the create on its way is answered: it is asked for by name, from that
+    /// time on.
+    pub fn put_off_end(&mut self, role: PodRole, ask_at: Time) {
+        if let Some(pod) = self.get_mut(role) {
+            pod.put_off_end(ask_at);
         }
-        Some(pod.depart(end, detail))
+    }
+
+    /// Takes out a pod that is over, with all that is noted about its start.
+    pub fn depart(&mut self, role: PodRole, end: PodEnd, detail: Detail) -> Option<Departed> {
+        self.remove(role).map(|pod| pod.depart(end, detail))
     }
 
     /// Removes a pod that nothing is known about any more.

@@ -34,8 +34,15 @@ impl Run {
         if role.is_worker() && self.pods.is_requested(role) {
             return self.worker_create_failed(context, role, may_exist);
         }
-        let index = self.index_of(role).filter(|_| self.pods.is_requested(role))?;
         let now = context.now;
+        if self.pods.is_create_pending(role) && self.pods.settle_create(role) {
+            // Another create made the pod. This one may be carried out once that pod is gone.
+            if may_exist {
+                self.pods.note_indeterminate(now, role);
+            }
+            return None;
+        }
+        let index = self.index_of(role).filter(|_| self.pods.is_requested(role))?;
         if may_exist && !self.remainder().starts() {
             self.create_indeterminate(now, role);
             return None;

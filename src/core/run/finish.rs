@@ -31,12 +31,12 @@ impl Run {
         let (now, remainder) = (context.now, self.remainder());
         if self.is_worker(role) {
             let failure = Alike::of(&end, &detail);
-            let pod = self.pods.depart(now, role, end, detail)?;
+            let pod = self.pods.depart(role, end, detail)?;
             self.finish_worker(context, role, pod);
             return failure;
         }
         let index = self.index_of(role)?;
-        let pod = self.pods.depart(now, role, end, detail)?;
+        let pod = self.pods.depart(role, end, detail)?;
         // Nothing stands in the way of a late create of a pod that is gone: its time must have passed.
         let clear_at = self.pods.indeterminate().until(role).filter(|_| !rest.pod_remains).unwrap_or(now);
         let at = Circumstances { remainder, stopped: pod.stop.is_some(), retry: rest.retry, clear_at };

@@ -29,6 +29,10 @@ impl Run {
             self.pods.listed(role, &pod.uid, epoch);
             return true;
         }
+        if matches!(seen, Progress::Ended(_)) && self.pods.may_be_made_again(context.now, role) {
+            self.pods.put_off_end(role, context.now.plus_millis(FOLLOW_MILLIS));
+            return true;
+        }
         if let Some(index) = index {
             // Only a status that was set back can bring about that it is of a later attempt; the pod is the better
             // witness.
@@ -71,7 +75,8 @@ impl Run {
         if known.uid() != Some(&pod.uid) && self.news(context, role, pod) == News::Stale {
             return;
         }
-        if matches!(progress(pod, self.spec.blueprint.template.role()), Progress::Ended(_)) {
+        let has_ended = matches!(progress(pod, self.spec.blueprint.template.role()), Progress::Ended(_));
+        if has_ended && !self.pods.may_be_made_again(context.now, role) {
             self.finish_gone(context, role, Some(pod));
         } else {
             self.pods.suspect_gone(context.now, role, pod);
@@ -80,6 +85,9 @@ impl Run {
 
     /// A pod that was asked for is not there.
     pub fn not_found(&mut self, context: &mut Context<'_>, role: PodRole) {
+        if self.pods.may_be_made_again(context.now, role) {
+            return self.pods.put_off_end(role, context.now.plus_millis(FOLLOW_MILLIS));
+        }
         match self.pods.absent(role) {
             Some(Absent::Gone(last)) => self.finish_gone(context, role, last.as_deref()),
             Some(Absent::NeverCreated) => self.wait_again(context.now, role, StartAgain::InTurn),

@@ -198,3 +198,25 @@ fn a_pod_whose_create_is_answered_twice_is_one_pod() {
         assert_eq!(in_flight(&story), 1, "{outcome:?}");
     }
 }
+
+#[test]
+fn the_end_of_a_pod_that_an_operator_before_made_waits_for_the_create_on_its_way() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 } }));
+    story.plan(0);
+    story.created = Some(CreateOutcome::Indeterminate);
+    assert_eq!(creates(&story.plan(0)), ["t-0-1"]);
+    story.created = None;
+    story.restart([]);
+    assert_eq!(creates(&story.plan(1_000)), ["t-0-1"]);
+    // The pod of the create before comes and goes, and the create on its way then makes another one.
+    story.fleet.handle_pod_gone(story.now, &Story::ended(0, 1, 0));
+    story.ends(0, 1, 0);
+    story.fleet.handle_pod_gone(story.now, &Story::ended(0, 1, 0));
+    let lines: Vec<String> = (0..12).flat_map(|_| story.plan(1_000)).collect();
+    assert!(!lines.iter().any(|line| line.starts_with("write ns/t Succeeded")), "{lines:?}");
+    assert!(lines.contains(&"get ns/t-0-1".to_owned()), "{lines:?}");
+    story.fleet.handle_created(story.now, &Story::id(0, 1), "u", failed(false));
+    story.fleet.handle_got_pod(story.now, &Story::id(0, 1), "u", GetPodOutcome::Found(Box::new(Story::ended(0, 1, 0))));
+    let plan = story.plan(0);
+    assert!(plan.iter().any(|line| line.starts_with("write ns/t Succeeded 1/1")), "{plan:?}");
+}
