@@ -4,7 +4,7 @@ use crate::core::attempt_end::{AttemptEnd, AttemptOutcome};
 use crate::core::attempts::{Circumstances, Retry, StartAgain};
 use crate::core::ids::{PodRole, Time};
 use crate::core::pod::{Detail, PodEnd};
-use crate::core::run::finish::Rest;
+use crate::core::run::news::Rest;
 use crate::core::run::{Context, Run};
 
 /// The delay before a pod is asked for whose create was refused after one without an answer, in milliseconds.

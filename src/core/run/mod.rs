@@ -4,7 +4,6 @@ mod creates;
 mod decision;
 mod elsewhere;
 mod fair_share;
-mod finish;
 mod grants;
 mod news;
 mod notices;
