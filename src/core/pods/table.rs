@@ -213,8 +213,8 @@ impl PodTable {
         self.get_mut(role).map(PodState::absent)
     }
 
-    /// Whether a create of this pod is on its way, and another one may have made the pod that was seen. Once that pod is
-    /// gone, the create makes another one.
+    /// Whether a create of this pod is on its way, and another one may have made the pod that was seen. Once that pod
+    /// is gone, the create makes another one.
     pub fn may_be_made_again(&self, now: Time, role: PodRole) -> bool {
         self.is_create_pending(role) && self.indeterminate.may_have_made(now, role)
     }
