@@ -89,9 +89,10 @@ impl Pacer {
         Some(at.max(self.not_before))
     }
 
-    /// Half of what the stock lasts, within bounds.
+    /// As long as what is left of the stock lasts, within bounds. It shrinks meanwhile, so that a request is due when half
+    /// of it is used up, and the answer may take as long again before a slot is idle.
     fn wait(&self, stock: usize) -> Duration {
-        let lasts = Duration::from_micros(self.interval.saturating_mul(stock as u64) / 2);
+        let lasts = Duration::from_micros(self.interval.saturating_mul(stock as u64));
         lasts.clamp(self.floor, LONGEST)
     }
 }
@@ -121,6 +122,21 @@ mod tests {
         pacer.said(19_000 * MS);
         pacer.ended(30_000 * MS);
         assert!(pacer.due(true, false, 40).unwrap() < 30_100 * MS);
+    }
+
+    #[test]
+    fn a_request_is_due_when_half_of_the_stock_is_used_up() {
+        let mut pacer = Pacer::default();
+        let begun = 1_000;
+        (0..=begun).for_each(|ms| pacer.ended(ms * MS));
+        let begun = Duration::from_millis(begun.into());
+        pacer.said(begun);
+        let ends = (1..=40).find(|end: &u32| {
+            let now = begun + *end * MS;
+            pacer.ended(now);
+            pacer.due(true, false, 40 - *end as usize).is_some_and(|due| due <= now)
+        });
+        assert_eq!(ends, Some(21), "the first end begins the wait");
     }
 
     #[test]
