@@ -52,8 +52,9 @@ impl Shard {
             Some(kept) => {
                 let told = Places::parse(kept.damaged);
                 let changed = self.changed(kept);
-                let is_damaged = |place: &u32| told.has(*place) || changed.has(*place) && self.stored.has(*place);
-                (0..self.lines_in_all).filter(is_damaged).filter(|place| !self.lines.contains_key(place)).collect()
+                let is_damaged = |place: &u32| told.has(*place) || changed.has(*place);
+                let is_missing = |place: &u32| self.stored.has(*place) && !self.lines.contains_key(place);
+                (0..self.lines_in_all).filter(is_damaged).filter(is_missing).collect()
             }
         };
         if !damaged.is_within(&self.damaged) {
@@ -146,6 +147,8 @@ mod tests {
         assert_eq!((keep.text.as_str(), keep.damaged.as_str()), ("7\nnull\nnull\nnull\n", "2"));
         // Whoever comes later and does not know finds it written there, until the item has run again.
         assert_eq!(shard("0,2", &[]).keep(Some(kept(&keep))).unwrap_err().places, Places::parse("2"));
+        let failed = shard("0", &[]).keep(Some(kept(&keep))).unwrap().unwrap();
+        assert_eq!(failed.damaged, "", "an item that has failed since has no result to be damaged");
         let healed = shard("0,2", &[(2, "8")]).keep(Some(kept(&keep))).unwrap().unwrap();
         assert_eq!(healed.damaged, "");
     }

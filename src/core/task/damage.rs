@@ -31,7 +31,9 @@ impl Task {
         for shard in &mut shards {
             shard.stored = run.items().stored_places(shard);
             let known = self.damage.remove(&shard.number).unwrap_or_default();
-            shard.damaged = known.iter().filter(|place| !shard.lines.contains_key(place)).collect();
+            // An item that has no success any more, since it runs again or has failed, has no result to be damaged.
+            let is_missing = |place: &u32| shard.stored.has(*place) && !shard.lines.contains_key(place);
+            shard.damaged = known.iter().filter(is_missing).collect();
             if !shard.damaged.is_empty() {
                 self.damage.insert(shard.number, shard.damaged.clone());
             }

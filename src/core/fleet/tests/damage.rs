@@ -264,3 +264,23 @@ fn what_was_told_of_damage_is_found_again_after_a_crash() {
     let conditions = &store.story.written.as_ref().unwrap().status.conditions;
     assert!(is_true(conditions, ConditionType::Complete) && store.text().starts_with("8\n"), "it stays as it is");
 }
+
+#[test]
+fn an_item_that_fails_when_it_runs_again_has_no_damaged_result_any_more() {
+    let mut store = Store::new(&json!({ "items": { "count": 2 } }));
+    store.story.ends(0, 1, 0);
+    store.rounds(3);
+    store.kept.clear();
+    store.story.ends(1, 1, 0);
+    store.rounds(5);
+    assert!(store.damage().unwrap().contains("items 0"));
+    store.rerun("All");
+    store.rounds(3);
+    // The mark goes with the ConfigMap.
+    store.kept.clear();
+    store.story.ends(0, 2, 3);
+    store.story.ends(1, 2, 0);
+    store.rounds(5);
+    assert_eq!((store.phase(), store.text()), (Some(TaskPhase::Failed), "null\n7\n"));
+    assert_eq!(store.damage(), None);
+}
