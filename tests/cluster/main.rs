@@ -42,6 +42,9 @@ mod readme;
 mod reduce;
 mod refusals;
 mod release;
+#[allow(dead_code, reason = "shared with the benchmarks")]
+#[path = "../../benches/resident.rs"]
+mod resident;
 mod results;
 mod rights;
 mod serve;
