@@ -89,8 +89,8 @@ impl Pacer {
         Some(at.max(self.not_before))
     }
 
-    /// As long as what is left of the stock lasts, within bounds. It shrinks meanwhile, so that a request is due when half
-    /// of it is used up, and the answer may take as long again before a slot is idle.
+    /// As long as what is left of the stock lasts, within bounds. It shrinks meanwhile, so that a request is due when
+    /// half of it is used up, and the answer may take as long again before a slot is idle.
     fn wait(&self, stock: usize) -> Duration {
         let lasts = Duration::from_micros(self.interval.saturating_mul(stock as u64));
         lasts.clamp(self.floor, LONGEST)
