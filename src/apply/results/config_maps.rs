@@ -13,7 +13,7 @@ use crate::apply::answer::{Meaning, meaning};
 use crate::apply::config_map;
 use crate::apply::request::Failure;
 use crate::core::pod::ResultNames;
-use crate::core::pod::template::{owner_labels, owner_reference};
+use crate::core::pod::parts::{owner_labels, owner_reference};
 use crate::core::port::Write;
 use crate::core::results::Shard;
 use crate::core::results::keeping::{Damage, Kept};

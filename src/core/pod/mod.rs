@@ -11,6 +11,7 @@ mod last_words;
 pub mod memory;
 pub mod message;
 pub mod name;
+pub mod parts;
 pub mod progress;
 pub mod results_view;
 mod role;

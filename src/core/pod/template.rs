@@ -14,6 +14,7 @@ use crate::core::pod::last_words;
 use crate::core::pod::memory::Growth;
 use crate::core::pod::message::{self, MessageLimit};
 use crate::core::pod::name::pod_name;
+use crate::core::pod::parts::{self, object, owner_labels, owner_reference};
 use crate::core::pod::results_view::{self, ResultsView};
 use crate::core::pod::role::Role;
 use crate::core::pod::variables::{self, Uses};
@@ -222,7 +223,7 @@ impl PodTemplate {
             // An operator that takes over reads from it which items the worker can take.
             metadata["labels"][labels::MEMORY_RAISES] = json!(memory_raises.bits().to_string());
         }
-        json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec })
+        parts::pod(metadata, spec)
     }
 
     /// Whether attempts have directories of their own.
@@ -299,7 +300,7 @@ impl PodTemplate {
         }
         self.memory.raise(&mut spec, memory_raises);
         let metadata = self.metadata(task, uid, role, &name);
-        json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec })
+        parts::pod(metadata, spec)
     }
 
     fn metadata(&self, task: &TaskKey, uid: &str, role: PodRole, name: &str) -> Value {
@@ -307,13 +308,13 @@ impl PodTemplate {
         labels.extend(owner_labels(&task.name, uid));
         labels.insert(labels::INDEX.to_owned(), json!(role.label()));
         labels.insert(labels::ATTEMPT.to_owned(), json!(role.attempt().to_string()));
-        json!({
-            "name": name,
-            "namespace": &*task.namespace,
-            "labels": labels,
-            "annotations": self.annotations,
-            "ownerReferences": [owner_reference(&task.name, uid)],
-        })
+        object([
+            ("name", name.into()),
+            ("namespace", (*task.namespace).into()),
+            ("labels", labels.into()),
+            ("annotations", self.annotations.clone().into()),
+            ("ownerReferences", vec![owner_reference(&task.name, uid)].into()),
+        ])
     }
 
     /// Says to the item's container where its result and its files go, under the names that a worker has for them.
@@ -331,25 +332,6 @@ impl PodTemplate {
             add_env(container, &env);
         }
     }
-}
-
-/// The labels by which the objects of a task are selected. They stand in the place of the template's own of the same
-/// names.
-pub fn owner_labels(task: &str, uid: &str) -> Map<String, Value> {
-    let labels = [(labels::NAME, task), (labels::CONTROLLER_UID, uid), (labels::MANAGED_BY, labels::OPERATOR)];
-    labels.map(|(name, value)| (name.to_owned(), json!(value))).into_iter().collect()
-}
-
-/// Makes the task the owner of an object, so that the object goes with it.
-pub fn owner_reference(task: &str, uid: &str) -> Value {
-    json!({
-        "apiVersion": "maptask.dev/v1alpha1",
-        "kind": "MapTask",
-        "name": task,
-        "uid": uid,
-        "controller": true,
-        "blockOwnerDeletion": true,
-    })
 }
 
 fn container_names(spec: &Map<String, Value>) -> Result<Vec<&str>, TemplateError> {
@@ -386,7 +368,7 @@ fn add_env(container: &mut Value, env: &[(String, String)]) {
 
 /// A variable that holds just this value: Kubernetes expands `$(NAME)` in it and reads `$$` as `$`.
 fn variable(name: &str, value: &str) -> Value {
-    json!({ "name": name, "value": value.replace('$', "$$") })
+    object([("name", name.into()), ("value", value.replace('$', "$$").into())])
 }
 
 #[cfg(test)]

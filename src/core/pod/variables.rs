@@ -33,8 +33,7 @@ impl Uses {
 pub(super) fn fill_in(container: &mut Value) {
     let expanded = expanded_in(container);
     let Some(env) = container.get_mut("env").and_then(Value::as_array_mut) else { return };
-    let known: BTreeSet<String> = names(env);
-    for name in expanded.iter().filter(|name| !known.contains(*name)) {
+    for name in expanded {
         // Before the user's own, which may refer to it.
         env.insert(0, json!({ "name": name, "value": "" }));
     }
@@ -43,20 +42,17 @@ pub(super) fn fill_in(container: &mut Value) {
 /// The variables that Kubernetes would put into this container's texts and which the template does not set itself.
 /// Where it has `envFrom`, nobody knows what else there is.
 fn expanded_in(container: &Value) -> BTreeSet<String> {
-    let sets = container.get("envFrom").and_then(Value::as_array).is_some_and(|from| !from.is_empty());
-    if sets {
+    let list = |field: &str| container.get(field).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if !list("envFrom").is_empty() {
         return BTreeSet::new();
     }
-    let own = container.get("env").and_then(Value::as_array).map(|env| names(env)).unwrap_or_default();
+    let own = list("env");
+    let is_own = |name: &str| own.iter().any(|variable| variable.get("name").and_then(Value::as_str) == Some(name));
     texts(container)
         .flat_map(references)
-        .filter(|name| name.starts_with(PREFIX) && !own.contains(*name))
+        .filter(|name| name.starts_with(PREFIX) && !is_own(name))
         .map(str::to_owned)
         .collect()
-}
-
-fn names(env: &[Value]) -> BTreeSet<String> {
-    env.iter().filter_map(|variable| variable.get("name")?.as_str()).map(str::to_owned).collect()
 }
 
 /// The texts in which Kubernetes expands variables.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Wanted, WantedSet};
 use crate::api::labels;
 use crate::core::ids::TaskKey;
-use crate::core::pod::template::owner_reference;
+use crate::core::pod::parts::owner_reference;
 
 /// The label by which Kueue finds the Workloads of a job.
 const JOB_UID: &str = "kueue.x-k8s.io/job-uid";
