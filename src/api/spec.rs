@@ -51,7 +51,8 @@ pub struct MapTaskSpec {
     /// The list of items, from exactly one source.
     pub items: Items,
     /// The pod template for the items. Each attempt at an item creates one pod from it; restartPolicy must be Never or
-    /// unset. activeDeadlineSeconds in its spec limits one attempt.
+    /// unset. activeDeadlineSeconds in its spec limits one attempt. While the task is suspended and nothing has
+    /// started, labels, annotations, nodeSelector, tolerations, schedulingGates and affinity.nodeAffinity can change.
     #[schemars(schema_with = "template_schema::template")]
     pub template: Value,
     /// Name of the container whose termination message is the item's result. Defaults to the first container.

@@ -75,8 +75,9 @@ pub struct MapTaskStatus {
     /// SHA-256 of the ConfigMap text from which the items were read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items_hash: Option<String>,
-    /// SHA-256 of spec.template and spec.reduce.template at acceptance, in canonical form. A prefix gives the version
-    /// of that form.
+    /// SHA-256 of spec.template and spec.reduce.template as accepted, in canonical form: of what can't change, and
+    /// after a slash of what can while the task is suspended and nothing has started. A prefix gives the version of
+    /// that form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template_hash: Option<String>,
     /// The last rerun that was started.

@@ -34,6 +34,14 @@ fn an_upgrade_from_the_last_chart_takes_the_crd_over_and_leaves_running_items_al
     witness.each_item_ran_once("t", 80);
     let log = release.test();
     assert!(log.contains("a MapTask of two items has succeeded"), "{log}");
+    // And back, with items running again.
+    team.kubectl(&["delete", "maptask", "t", "--cascade=foreground", "--timeout=60s"]);
+    let witness = Witness::new(&team);
+    team.apply(&seconds(80, 8));
+    team.wait_for_successes("t", 8);
+    release.roll_back_to(1);
+    all_succeeded(&team, 80);
+    witness.each_item_ran_once("t", 80);
     drop(release);
     assert_eq!(team.status("t")["phase"], "Succeeded", "the CRD and its tasks outlive the release");
 }

@@ -101,6 +101,12 @@ impl<'a> Release<'a> {
         try_helm(&self.values, &[&upgrade[..], &wait, settings].concat())
     }
 
+    /// Goes back to one of its revisions, and waits until it is ready.
+    pub fn roll_back_to(&self, revision: u32) {
+        let revision = revision.to_string();
+        helm("", &["rollback", self.name, &revision, "-n", &self.namespace.0, "--wait", "--timeout", "2m"]);
+    }
+
     /// Runs its tests.
     pub fn test(&self) -> String {
         helm("", &["test", self.name, "-n", &self.namespace.0, "--logs", "--timeout", "2m"])

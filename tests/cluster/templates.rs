@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kubectl::{Namespace, condition, fake_task, kubectl_with, real_task};
+use crate::kubectl::{Namespace, condition, fake_task, kubectl, kubectl_with, real_task};
 use crate::{alone, undisturbed};
 
 fn merged(task: &Value, changes: &Value) -> Value {
@@ -97,6 +97,26 @@ fn a_task_waits_for_its_changed_template_to_be_restored_even_after_a_restart() {
     let status = namespace.wait_for_end(&name);
     assert_eq!((&status["phase"], &status["counts"]["succeeded"]), (&json!("Succeeded"), &json!(3)), "{status}");
     std::fs::remove_file(format!("/tmp/maptask-changed-{name}")).unwrap();
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_suspended_task_takes_over_the_node_that_is_written_into_its_template_when_it_is_resumed() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("moved");
+    let nodes = kubectl(&["get", "nodes", "-l", "type=kwok", "-o", "jsonpath={.items[*].metadata.name}"]);
+    let node = nodes.split_whitespace().last().unwrap();
+    namespace.apply(&fake_task("t", &json!({ "items": { "count": 4 }, "suspend": true }), &json!({})));
+    namespace.wait("the suspension", || (namespace.status("t")["phase"] == "Suspended").then_some(()));
+    let pod = json!({ "nodeSelector": { "kubernetes.io/hostname": node } });
+    let template = json!({ "metadata": { "labels": { "team": "a" } }, "spec": pod });
+    let patch = json!({ "spec": { "suspend": false, "template": template } });
+    namespace.kubectl(&["patch", "maptask", "t", "--type=merge", "-p", &patch.to_string()]);
+    let status = namespace.wait_for_end("t");
+    assert_eq!((&status["phase"], &status["counts"]["succeeded"]), (&json!("Succeeded"), &json!(4)), "{status}");
+    let pods = namespace.list("pods");
+    let of_change = |pod: &&Value| pod["spec"]["nodeName"] == node && pod["metadata"]["labels"]["team"] == "a";
+    assert_eq!((pods.len(), pods.iter().filter(of_change).count()), (4, 4), "{pods:?}");
 }
 
 #[test]

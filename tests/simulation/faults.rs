@@ -164,6 +164,7 @@ impl World {
                 self.inputs = Some(specs::OTHER_INPUTS.to_owned());
             }
             14..16 => self.inputs = Some(specs::INPUTS.to_owned()),
+            16 if self.whims.chance(50) => self.edit(&key, specs::move_templates),
             16 => self.edit(&key, specs::turn_templates),
             // Deleted in the background: the task goes first.
             17 if self.random.chance(30) => {

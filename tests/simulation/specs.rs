@@ -244,18 +244,32 @@ pub fn has_its_templates(task: &TaskSeen) -> bool {
     task.status.template_hash.as_ref().is_none_or(|accepted| *accepted == templates::hash(&task.spec))
 }
 
+/// Somebody changes what a task takes over while it is suspended and has started nothing, or changes it back.
+pub fn move_templates(spec: &mut MapTaskSpec) {
+    let templates = std::iter::once(&mut spec.template).chain(spec.reduce.as_mut().map(|reduce| &mut reduce.template));
+    for template in templates {
+        let pod = template["spec"].as_object_mut().unwrap();
+        if pod.remove("nodeSelector").is_none() {
+            pod.insert("nodeSelector".to_owned(), json!({ "zone": "a" }));
+        }
+    }
+}
+
 /// The spec with the templates of the acceptance.
 pub fn as_accepted(task: &TaskSeen) -> MapTaskSpec {
-    let mut spec = task.spec.clone();
-    if !has_its_templates(task) {
-        turn_templates(&mut spec);
+    let mut seen = task.clone();
+    for change in [turn_templates, move_templates, turn_templates] {
+        if has_its_templates(&seen) {
+            break;
+        }
+        change(&mut seen.spec);
     }
-    spec
+    seen.spec
 }
 
 /// Whether the pod is made from other templates than those of the acceptance.
 pub fn is_of_other_templates(task: &TaskSeen, pod: &serde_json::Value) -> bool {
     let turned = |container: &serde_json::Value| container["tty"] == true;
-    let of_task = turned(&task.spec.template["spec"]["containers"][0]);
-    turned(&pod["spec"]["containers"][0]) != (of_task == has_its_templates(task))
+    let accepted = as_accepted(task).template;
+    turned(&pod["spec"]["containers"][0]) != turned(&accepted["spec"]["containers"][0])
 }

@@ -15,8 +15,9 @@ impl World {
         let is_new = |task: &&TaskSeen| task.resource_version > self.templates_seen;
         let changed: Vec<&TaskSeen> = self.tasks.values().filter(is_new).collect();
         let Some(newest) = changed.iter().map(|task| task.resource_version).max() else { return };
-        match changed.iter().find(|task| !specs::has_its_templates(task)).map(|task| task.key.clone()) {
-            Some(key) => self.edit(&key, specs::turn_templates),
+        let other = changed.iter().find(|task| !specs::has_its_templates(task));
+        match other.map(|task| (task.key.clone(), specs::as_accepted(task))) {
+            Some((key, accepted)) => self.edit(&key, |spec| *spec = accepted),
             None => self.templates_seen = newest,
         }
     }

@@ -202,6 +202,13 @@ impl Run {
         self.remainder().starts() && self.items.counts().pending > 0
     }
 
+    /// Whether no item has ever had a pod, as far as is known.
+    pub fn has_started_nothing(&self) -> bool {
+        let counts = self.items.counts();
+        let touched = counts.running + counts.succeeded + counts.failed > 0 || self.items.all_tries().count() > 0;
+        !touched && self.pods.is_empty() && self.items.assignments().is_empty()
+    }
+
     /// How the items ended, in words.
     pub fn summary(&self) -> String {
         let counts = self.items.counts();

@@ -1,26 +1,57 @@
-//! The hash that identifies the templates of a spec, and a stand-in for templates that have changed.
+//! The hash that identifies the templates of a spec, what of them may change, and a stand-in for templates that have
+//! changed.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::api::spec::MapTaskSpec;
 use crate::core::items;
 use crate::core::pod::canonical::canonical;
 
-/// Identifies the templates of a spec, however a client writes them: `status.templateHash`.
+/// Identifies the templates of a spec, however a client writes them: `status.templateHash`. It has two parts: of what
+/// never changes, and of what may change before anything has started.
 pub fn hash(spec: &MapTaskSpec) -> String {
-    let reduce = spec.reduce.as_ref().map(|reduce| canonical(&reduce.template));
-    let digest = items::hash(json!([canonical(&spec.template), reduce]).to_string().as_bytes());
-    format!("{RULES}{digest}")
+    let (fixed, movable) = split(&spec.template);
+    let reduce = spec.reduce.as_ref().map(|reduce| split(&reduce.template));
+    let (fixed_reduce, movable_reduce) = reduce.unzip();
+    let digest = |parts: Value| items::hash(parts.to_string().as_bytes());
+    format!("{RULES}{}{SEPARATOR}{}", digest(json!([fixed, fixed_reduce])), digest(json!([movable, movable_reduce])))
 }
 
 /// The version of the rules about what a template may leave out, a prefix of each hash. A hash of another version is
 /// never compared. Change this number with the rules in `core/pod/canonical`: without it, the templates of running
 /// tasks would look changed.
-const RULES: &str = "1-";
+const RULES: &str = "2-";
+/// Between the two parts.
+const SEPARATOR: char = '/';
+
+/// Fields of a pod's spec that a queueing system sets. With `affinity.nodeAffinity`, labels and annotations they are what
+/// a suspended Job, too, lets change.
+const MOVABLE: [&str; 3] = ["nodeSelector", "schedulingGates", "tolerations"];
+
+/// What never changes in a template, and what may.
+fn split(template: &Value) -> (Value, Value) {
+    let mut fixed = canonical(template);
+    let mut movable = Map::from_iter([("metadata".to_owned(), fixed["metadata"].take())]);
+    let Some(spec) = fixed["spec"].as_object_mut() else { return (fixed, Value::Object(movable)) };
+    movable.extend(MOVABLE.iter().filter_map(|field| spec.remove_entry(*field)));
+    if let Some(affinity) = spec.get_mut("affinity").and_then(Value::as_object_mut) {
+        movable.extend(affinity.remove_entry("nodeAffinity"));
+        if affinity.is_empty() {
+            spec.remove("affinity");
+        }
+    }
+    (fixed, Value::Object(movable))
+}
 
 /// Whether the hash may be that of the spec's templates. A hash of another version of the rules always may.
 pub fn is_of(accepted: &str, spec: &MapTaskSpec) -> bool {
     !accepted.starts_with(RULES) || accepted == hash(spec)
+}
+
+/// Whether the spec's templates differ at most in what may change before anything has started.
+pub fn may_become(accepted: &str, spec: &MapTaskSpec) -> bool {
+    let fixed = |hash: &str| hash.split(SEPARATOR).next().map(str::to_owned);
+    fixed(accepted) == fixed(&hash(spec))
 }
 
 /// A template with containers of the same names, which is never refused.

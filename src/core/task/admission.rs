@@ -28,6 +28,8 @@ pub(super) struct Admission {
     pub(super) queue: Option<String>,
     queueing: Queueing,
     workload: Option<WorkloadSeen>,
+    /// The UID of the Workload that was made from other templates.
+    outdated: Option<String>,
     /// Where pods of items, and of the reduce, are to run, once its flavors are read.
     placements: Option<[Arc<Placement>; 2]>,
     /// Flavors are being read, or a request about the Workload is on its way.
@@ -45,6 +47,7 @@ impl Admission {
             queue,
             queueing: Queueing::Unknown,
             workload: None,
+            outdated: None,
             placements: None,
             reading: false,
             asked: false,
@@ -60,7 +63,18 @@ impl Admission {
     }
 
     fn is_admitted(&self) -> bool {
-        self.queueing == Queueing::Known && self.workload.as_ref().is_some_and(WorkloadSeen::is_admitted)
+        let is_admitted = self.workload.as_ref().is_some_and(WorkloadSeen::is_admitted);
+        self.queueing == Queueing::Known && is_admitted && !self.is_outdated()
+    }
+
+    fn is_outdated(&self) -> bool {
+        self.outdated.is_some() && self.outdated.as_ref() == self.workload.as_ref().map(|workload| &workload.uid)
+    }
+
+    /// The Workload that there is asks for pods of other templates: the task queues again.
+    pub(super) fn renew(&mut self) {
+        self.outdated = self.workload.as_ref().map(|workload| workload.uid.clone());
+        self.placements = None;
     }
 }
 
@@ -235,6 +249,7 @@ impl Task {
 
     fn need(&self, poll: &PollContext) -> Need {
         match &self.stage {
+            Stage::Running(_) if self.admission.is_outdated() => Need::Nothing,
             Stage::Ended { phase, .. } if self.writer.is_clean() => {
                 let message = self.summary.message.clone().unwrap_or_default();
                 Need::Ended { success: *phase == TaskPhase::Succeeded, message }

@@ -1,13 +1,16 @@
 //! The templates of a task are those that it was accepted with. The API server refuses what it can see of a change; the
-//! rest is noticed here: nothing more starts until the template is put back.
+//! rest is noticed here: nothing more starts until the template is put back. Where its pods go may change while it is
+//! suspended and has started nothing, as in a Job.
 
 use super::{Stage, Task};
 use crate::api::spec::MapTaskSpec;
+use crate::api::status::TaskPhase;
 use crate::core::attempts::lookup_state::LookupState;
 use crate::core::ids::Time;
 use crate::core::port::TaskSeen;
-use crate::core::spec::templates::{hash, is_of, stand_in};
-use crate::core::spec::{AcceptedSpec, Given};
+use crate::core::run::Run;
+use crate::core::spec::templates::{hash, is_of, may_become, stand_in};
+use crate::core::spec::{AcceptedSpec, Given, Refusal};
 
 /// How it goes with the templates.
 #[derive(Debug, Default)]
@@ -29,6 +32,7 @@ impl Task {
     /// The spec is seen for the first time, or has been changed.
     pub(super) fn compare_templates(&mut self, now: Time, seen: &TaskSeen) {
         let same = self.has_its_templates(&seen.spec);
+        let movable = !same && self.may_move(seen);
         match &mut self.stage {
             Stage::Fetching(spec) => **spec = seen.spec.clone(),
             Stage::Checking { spec, asked, .. } if spec.template_hash != hash(&seen.spec) => {
@@ -40,29 +44,59 @@ impl Task {
                 self.templates.problem = None;
                 self.take_templates_back(seen);
             }
-            Stage::Running(_) | Stage::Ended { .. } => self.templates.problem = Some(problem(seen)),
+            Stage::Running(_) if movable && is_suspended(seen) => self.take_moved_templates(now, seen),
+            Stage::Running(_) | Stage::Ended { .. } => self.templates.problem = Some(problem(seen, movable)),
         }
+    }
+
+    /// Whether nothing has started, and the templates differ at most in what may change until then.
+    fn may_move(&self, seen: &TaskSeen) -> bool {
+        let untouched = self.reduction.is_none() && self.active().is_some_and(Run::has_started_nothing);
+        untouched && self.summary.template_hash.as_deref().is_some_and(|accepted| may_become(accepted, &seen.spec))
     }
 
     /// What was made while the templates were others is made from them again.
     fn take_templates_back(&mut self, seen: &TaskSeen) {
-        let (Stage::Running(run) | Stage::Ended { run: Some(run), .. }) = &mut self.stage else { return };
-        if !std::mem::take(&mut self.templates.stand_in) {
+        if self.templates.stand_in {
+            // What was accepted once is not refused.
+            let _ = self.make_again(seen);
+        }
+    }
+
+    /// The templates that the task has now are those that count.
+    fn take_moved_templates(&mut self, now: Time, seen: &TaskSeen) {
+        if let Err(refusal) = self.make_again(seen) {
+            self.templates.problem = Some(format!("{refusal}; correct or restore it"));
             return;
         }
+        self.templates.problem = None;
+        self.admission.renew();
+        self.summary.template_hash = Some(hash(&seen.spec));
+        // The next operator has to know before there is a pod of them.
+        let revision = self.writer.change_urgently();
+        if let Stage::Running(run) = &mut self.stage {
+            let time = run.not_before().map_or(now, |(_, time)| time.max(now));
+            run.start_after(revision, time);
+        }
+    }
+
+    /// Makes the job at hand from the templates that the task has now.
+    fn make_again(&mut self, seen: &TaskSeen) -> Result<(), Refusal> {
+        let (Stage::Running(run) | Stage::Ended { run: Some(run), .. }) = &mut self.stage else { return Ok(()) };
         let hash = run.spec().source.as_ref().and_then(|(_, hash)| hash.as_deref());
-        let Ok(spec) = AcceptedSpec::accept(&self.key, &self.uid, &seen.spec, Given::Awaited(run.spec().count(), hash))
-        else {
-            self.templates.stand_in = true;
-            return;
-        };
+        let given = Given::Awaited(run.spec().count(), hash);
+        let spec = AcceptedSpec::accept(&self.key, &self.uid, &seen.spec, given)?;
         if let (Some(reduction), Some(reducer)) = (&mut self.reduction, &spec.reduce) {
             let reduces = reduction.run.spec().blueprint.reduces;
             reduction.run.set_spec(reducer.spec.with_blueprint(|blueprint| blueprint.reduces = reduces));
         }
-        run.items_mut().set_lookup(spec.cache.is_some().then(LookupState::default));
+        // A stand-in has no cache; where pods run makes no difference to one.
+        if std::mem::take(&mut self.templates.stand_in) {
+            run.items_mut().set_lookup(spec.cache.is_some().then(LookupState::default));
+        }
         let items = run.spec().blueprint.items.clone();
         run.set_spec(spec.with_blueprint(|blueprint| blueprint.items = items));
+        Ok(())
     }
 
     /// The spec to go by: that of the API server, or where its templates are others than those of the acceptance, one
@@ -84,10 +118,16 @@ impl Task {
     }
 }
 
-fn problem(seen: &TaskSeen) -> String {
+/// Whether the task is suspended, or was when this change was made.
+fn is_suspended(seen: &TaskSeen) -> bool {
+    seen.spec.suspend || seen.status.phase == Some(TaskPhase::Suspended)
+}
+
+fn problem(seen: &TaskSeen, movable: bool) -> String {
     let reduce = if seen.spec.reduce.is_some() { " or spec.reduce.template" } else { "" };
+    let way_out = if movable { "set spec.suspend to true to let it change, restore it," } else { "restore it," };
     format!(
-        "spec.template{reduce} has changed since the task was accepted: running items finish, and nothing more starts; restore it, \
+        "spec.template{reduce} has changed since the task was accepted: running items finish, and nothing more starts; {way_out} \
          or create another MapTask"
     )
 }

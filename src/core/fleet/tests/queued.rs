@@ -183,3 +183,19 @@ fn a_task_that_is_suspended_leaves_its_queue_and_one_that_is_resumed_joins_it_ag
     story.edit(|task| task.spec.suspend = false);
     assert_eq!(lines(&story.plan(1_000), "queue"), ["queue ns/t"]);
 }
+
+#[test]
+fn a_workload_of_other_templates_starts_nothing_and_is_replaced() {
+    let mut story = queued(&json!({ "items": { "count": 2 } }));
+    story.plan(1_000);
+    story.edit(|task| {
+        task.spec.template["spec"]["nodeSelector"] = json!({ "zone": "a" });
+        task.spec.suspend = true;
+    });
+    story.edit(|task| task.spec.suspend = false);
+    show(&mut story, 2, &["QuotaReserved", "Admitted"]);
+    let plan: Vec<String> = [0, 1_000, 0].into_iter().flat_map(|wait| story.plan(wait)).collect();
+    assert_eq!((lines(&plan, "dequeue"), lines(&plan, "create")), (vec!["dequeue ns/t"], vec![]), "{plan:?}");
+    story.fleet.handle_event(story.now, Event::WorkloadGone(Box::new(workload(3, &[]))));
+    assert_eq!(lines(&story.plan(1_000), "queue"), ["queue ns/t"]);
+}

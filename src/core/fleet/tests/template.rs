@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::Limits;
 use super::story::{LIMITS, Story, empty_fleet, key, lines, new_task};
 use crate::core::ids::Time;
 use crate::core::port::{Action, CheckOutcome};
@@ -165,10 +166,132 @@ fn a_hash_of_other_rules_tells_nothing() {
     let mut story = story(json!({ "items": { "count": 4 } }));
     let task = story.written.as_mut().unwrap();
     let hash = task.status.template_hash.take().unwrap();
-    task.status.template_hash = Some(hash.replacen("1-", "0-", 1));
+    task.status.template_hash = Some(hash.replacen("2-", "0-", 1));
     edit(&mut story, "priorityClassName", json!("high"));
     let pod = Story::ended(0, 1, 0);
     story.restart([pod]);
     story.plan(0);
+    assert_eq!(waiting(&story).unwrap_or_default().find("TemplateChanged"), None);
+}
+
+/// A task that is suspended from its creation, and accepted.
+fn suspended() -> Story {
+    Story::after(3, LIMITS, &json!({ "items": { "count": 3 }, "concurrency": 2, "suspend": true }))
+}
+
+/// The pods of a plan, and the lines before the first of them.
+fn pods(story: &mut Story) -> (Vec<Value>, Vec<String>) {
+    let plan = story.fleet.poll_plan(story.now);
+    let lines = plan.to_string().lines().take_while(|line| !line.starts_with("create")).map(str::to_owned).collect();
+    let pods = plan.actions.iter().filter_map(|action| match action {
+        Action::Create(create) => Some(create.blueprint.pod(create.role, create.memory_raises)),
+        _ => None,
+    });
+    let pods = pods.collect();
+    plan.actions.iter().for_each(|action| {
+        if let Some(answer) = story.answer(action) {
+            story.fleet.handle_answer(story.now, answer);
+        }
+    });
+    (pods, lines)
+}
+
+#[test]
+fn a_suspended_task_that_has_started_nothing_takes_over_where_its_pods_are_to_run() {
+    let affinity = json!({ "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": { "nodeSelectorTerms": [
+        { "matchExpressions": [{ "key": "zone", "operator": "Exists" }] }
+    ] } } });
+    for (field, value) in [
+        ("nodeSelector", json!({ "zone": "a" })),
+        ("tolerations", json!([{ "key": "spot", "operator": "Exists" }])),
+        ("schedulingGates", json!([{ "name": "example.com/gate" }])),
+        ("affinity", affinity),
+    ] {
+        let mut story = suspended();
+        let before = story.status().template_hash.clone();
+        // As Kueue does it with a Job: at once with the end of the suspension.
+        story.edit(|task| {
+            task.spec.template["spec"][field] = value.clone();
+            task.spec.template["metadata"]["labels"] = json!({ "team": "a" });
+            task.spec.suspend = false;
+        });
+        let (early, plan) = pods(&mut story);
+        assert!(early.is_empty() && plan.iter().any(|line| line.starts_with("write ns/t Running 0/3")), "{plan:?}");
+        assert_ne!(story.status().template_hash, before, "recorded before there are pods of it");
+        let (pods, _) = pods(&mut story);
+        assert_eq!(pods.len(), 2, "{field}");
+        assert_eq!((&pods[0]["spec"][field], &pods[0]["metadata"]["labels"]["team"]), (&value, &json!("a")), "{field}");
+        story.runs(0, 1);
+        story.edit(|task| {
+            task.spec.template["spec"][field] = json!(null);
+            task.spec.suspend = true;
+        });
+        story.plan(1_000);
+        story.edit(|task| task.spec.suspend = false);
+        story.plan(1_000);
+        let words = waiting(&story).unwrap();
+        assert!(words.contains("finish, and nothing more starts; restore it,"), "{words}");
+    }
+}
+
+#[test]
+fn an_operator_that_finds_a_suspended_task_with_moved_templates_takes_them_over() {
+    for crash in [true, false] {
+        let mut story = suspended();
+        let task = story.written.as_mut().unwrap();
+        (task.generation, task.spec.suspend) = (2, false);
+        task.spec.template["spec"]["nodeSelector"] = json!({ "zone": "a" });
+        story.task.spec = task.spec.clone();
+        story.restart([]);
+        if crash {
+            // It dies before it has written anything.
+            story.restart([]);
+        }
+        let (early, plan) = pods(&mut story);
+        assert!(early.is_empty(), "{plan:?}");
+        let (pods, plan) = pods(&mut story);
+        assert_eq!(pods.first().map(|pod| &pod["spec"]["nodeSelector"]["zone"]), Some(&json!("a")), "{plan:?}");
+    }
+}
+
+#[test]
+fn what_a_suspended_task_does_not_take_over_it_waits_for() {
+    // Anything else of the template.
+    let mut story = suspended();
+    story.edit(|task| {
+        task.spec.template["spec"]["nodeSelector"] = json!({ "zone": "a" });
+        task.spec.template["spec"]["priorityClassName"] = json!("high");
+        task.spec.suspend = false;
+    });
+    assert!(lines(&story.plan(0), "create").is_empty());
+    assert!(waiting(&story).unwrap().starts_with("TemplateChanged"), "{:?}", waiting(&story));
+    // What a task refuses from the beginning.
+    let mut story = suspended();
+    story.edit(|task| task.spec.template["metadata"]["labels"] = json!({ "team": 7 }));
+    story.edit(|task| task.spec.suspend = false);
+    assert!(lines(&story.plan(0), "create").is_empty());
+    let words = waiting(&story).unwrap();
+    assert!(
+        words.starts_with("TemplateChanged") && words.contains("not a map of strings; correct or restore it"),
+        "{words}"
+    );
+    story.edit(|task| {
+        task.spec.template["metadata"]["labels"] = json!({ "team": "a" });
+        task.spec.suspend = true;
+    });
+    story.edit(|task| task.spec.suspend = false);
+    story.plan(0);
+    assert_eq!(lines(&story.plan(0), "create").len(), 2, "once it is corrected");
+    // A task that waits for room is not suspended, and can be.
+    let spec = json!({ "items": { "count": 2 } });
+    let mut story = Story::after(3, Limits { max_pods: 0, ..LIMITS }, &spec);
+    edit(&mut story, "nodeSelector", json!({ "zone": "a" }));
+    story.plan(1_000);
+    let words = waiting(&story).unwrap();
+    assert!(words.contains("set spec.suspend to true to let it change, restore it"), "{words}");
+    story.edit(|task| task.spec.suspend = true);
+    story.plan(1_000);
+    story.edit(|task| task.spec.suspend = false);
+    story.plan(1_000);
     assert_eq!(waiting(&story).unwrap_or_default().find("TemplateChanged"), None);
 }
