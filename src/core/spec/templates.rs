@@ -24,8 +24,8 @@ const RULES: &str = "2-";
 /// Between the two parts.
 const SEPARATOR: char = '/';
 
-/// Fields of a pod's spec that a queueing system sets. With `affinity.nodeAffinity`, labels and annotations they are what
-/// a suspended Job, too, lets change.
+/// Fields of a pod's spec that a queueing system sets. With `affinity.nodeAffinity`, labels and annotations they are
+/// what a suspended Job, too, lets change.
 const MOVABLE: [&str; 3] = ["nodeSelector", "schedulingGates", "tolerations"];
 
 /// What never changes in a template, and what may.
