@@ -206,3 +206,19 @@ fn a_foreign_config_map_in_the_place_of_the_results_is_left_alone_and_told() {
     assert_eq!(counts(&namespace.wait_for_end("t")), [1, 0, 0, 0]);
     assert_eq!(namespace.results("t"), [1]);
 }
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn what_somebody_else_manages_is_left_to_them() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("managed");
+    let task = |name: &str, manager: &str| {
+        namespace.apply(&fake_task(name, &json!({ "items": { "count": 1 }, "managedBy": manager }), &json!({})));
+    };
+    task("theirs", "kueue.x-k8s.io/multikueue");
+    task("ours", "maptask.dev/operator");
+    assert_eq!(namespace.wait_for_end("ours")["phase"], "Succeeded");
+    let status = namespace.status("theirs");
+    assert_eq!(status["observedGeneration"], -1, "{status}");
+    assert!(namespace.list("pods").iter().all(|pod| pod["metadata"]["labels"]["maptask.dev/name"] == "ours"));
+}
