@@ -169,6 +169,7 @@ impl Cluster {
                     Answer::CacheLookedUp(recall.task, recall.uid, outcome)
                 }
                 Action::Note(_)
+                | Action::StorePiece(_)
                 | Action::Reread(_)
                 | Action::Fetch(_)
                 | Action::Expire(_)

@@ -54,7 +54,7 @@ const SHAPES = {
   Again: () => s('path', { fill: 'none', stroke: 'var(--soft)', 'stroke-width': 1.7, d: 'M10 6a4 4 0 1 1-1.2-2.8M9.4.6v3H6.5' }),
   Suspended: () => s('path', { fill: 'var(--amber-text)', d: 'M2 1h3v10H2zM7 1h3v10H7z' }),
 };
-SHAPES.Reducing = SHAPES.Running;
+SHAPES.Reducing = SHAPES.Listing = SHAPES.Running;
 
 /** The sign of a phase; its word stands beside it. */
 export const glyph = (phase) => s('svg', { class: 'glyph', viewBox: '0 0 12 12', 'aria-hidden': 'true' },

@@ -7,7 +7,7 @@ import { age, counted, number, percent, rate, since, span } from './words.js';
 
 /** Most rows that are drawn; a filter finds the others. */
 const MOST = 300;
-const WORDS = ['Running', 'Pending', 'Suspended', 'Reducing', 'Failed', 'Succeeded'];
+const WORDS = ['Running', 'Pending', 'Listing', 'Suspended', 'Reducing', 'Failed', 'Succeeded'];
 const ENDED = new Set(['Succeeded', 'Failed']);
 
 export class ListView {

@@ -25,6 +25,7 @@ pub fn view(task: &Task, now: Timestamp, width: usize) -> Vec<Line> {
     if task.status.items.is_some() {
         lines.extend(picture(task, width));
     }
+    lines.extend(origin(task).map(|text| labelled("list", text)));
     lines.extend(pace(task, now));
     lines.extend(allowance(task));
     lines.extend(reasons(task, now, width));
@@ -41,7 +42,7 @@ fn phase_style(phase: &str) -> Style {
     match phase {
         "Succeeded" => Style::Good,
         "Failed" => Style::Bad,
-        "Running" | "Reducing" => Style::Busy,
+        "Running" | "Listing" | "Reducing" => Style::Busy,
         _ => Style::Bold,
     }
 }
@@ -81,6 +82,21 @@ fn picture(task: &Task, width: usize) -> Vec<Line> {
     }
     let none = counts == maptask::api::ItemCounts::default();
     if none { vec![bar] } else { vec![bar, line] }
+}
+
+/// Where the list came from that a pod computes, or how far it is.
+fn origin(task: &Task) -> Option<String> {
+    let listing = task.status.listing.as_ref()?;
+    let pod = format!("{}-list-{}", task.name(), listing.attempt);
+    Some(match &listing.list {
+        Some(list) => format!(
+            "{} of pod {pod}, in {}",
+            counted(list.items, "item", "items"),
+            counted(list.pieces, "ConfigMap", "ConfigMaps")
+        ),
+        None if task.has_ended() => format!("pod {pod} has given none"),
+        None => format!("pod {pod} computes it"),
+    })
 }
 
 fn pace(task: &Task, now: Timestamp) -> Vec<Line> {
@@ -184,6 +200,9 @@ fn next(task: &Task) -> Option<String> {
     if task.spec.cancel && counts.cancelled > 0 {
         return Some(format!("kubectl maptask rerun {name} --cancelled       # to run the rest"));
     }
+    if task.status.reason.as_deref() == Some("ItemsPodFailed") {
+        return Some(format!("kubectl maptask rerun {name} --all       # to compute the list again"));
+    }
     (counts.failed > 0).then(|| format!("kubectl maptask rerun {name} --failed       # after the cause is fixed"))
 }
 
@@ -221,7 +240,7 @@ pub fn fields(task: &Task, now: Timestamp) -> Value {
     json!({
         "namespace": task.metadata.namespace, "name": task.name(), "uid": task.uid(), "phase": task.phase,
         "items": status.items, "counts": status.counts, "required": status.required,
-        "allowedFailures": task.allowed_failures(), "concurrency": task.spec.concurrency,
+        "listing": status.listing, "allowedFailures": task.allowed_failures(), "concurrency": task.spec.concurrency,
         "itemsPerSecond": rate(task, now), "secondsLeft": seconds, "secondsLeftUnknown": why,
         "waiting": waiting, "reason": status.reason, "message": status.message, "failures": status.failures,
         "failedIndexes": status.failed_indexes, "startTime": status.start_time, "completionTime": status.completion_time,

@@ -90,3 +90,28 @@ fn a_reason_of_a_later_version_is_shown_with_its_message() {
     assert!(shown.contains("left      unknown: it waits"));
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
 }
+
+#[test]
+fn a_task_whose_list_a_pod_computes_says_where_it_comes_from() {
+    let listing = |phase: &str, list: Value| {
+        let mut listing =
+            json!({ "phase": "Running", "attempt": 2, "applicationFailures": 1, "infrastructureFailures": 0 });
+        if list.is_object() {
+            listing["list"] = list;
+        }
+        json!({ "phase": phase, "observedGeneration": 1, "listing": listing, "startTime": "2026-03-01T14:02:00Z" })
+    };
+    let shown = text(&task(&json!({}), &listing("Listing", Value::Null)));
+    assert_eq!(
+        shown,
+        "t  Listing  16 min\nlist      pod t-list-2 computes it\nleft      unknown: no item has ended yet\n"
+    );
+    let list = json!({ "configMapPrefix": "t-items-2-", "pieces": 1, "items": 5, "bytes": 60, "hash": "sha256:0",
+        "attempt": 2, "podUid": "u" });
+    let shown = text(&task(&json!({}), &listing("Running", list)));
+    assert!(shown.contains("list      5 items of pod t-list-2, in 1 ConfigMap\n"), "{shown}");
+    let mut failed = listing("Failed", Value::Null);
+    (failed["reason"], failed["message"]) = (json!("ItemsPodFailed"), json!("no luck"));
+    let shown = text(&task(&json!({}), &failed));
+    assert!(shown.contains("has given none\n") && shown.contains("rerun t --all"), "{shown}");
+}

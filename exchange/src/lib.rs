@@ -5,9 +5,14 @@
 //! holds and which attempts have ended; an answer says which ends are recorded, and grants, recalls and stops.
 
 mod config;
+mod listing;
 pub mod variables;
 
 pub use config::{Artifacts, Config, Mode};
+pub use listing::{
+    ITEMS_FILE, ITEMS_PATH, ListAnswer, ListConfig, ListEnd, ListFormat, ListRequest, MAX_ITEM_BYTES, MAX_LIST_BYTES,
+    MAX_LIST_ITEMS, MAX_PIECE_BYTES, MAX_PIECES,
+};
 
 use std::collections::BTreeMap;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::api::json::Json;
+use crate::api::listing::PodItems;
 use crate::api::schema;
 
 /// The list of items, from exactly one source.
@@ -38,6 +39,10 @@ pub struct Items {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ResultsOfItems")]
     pub results_of: Option<ResultsOfItems>,
+    /// Items from what a pod writes, which runs once before the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "PodItems")]
+    pub pod: Option<PodItems>,
 }
 
 /// Items from ConfigMaps of the same namespace. Give either name or names.

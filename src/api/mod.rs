@@ -6,6 +6,8 @@ pub mod failures;
 #[allow(unreachable_pub, reason = "what kube's derive makes")]
 pub mod items;
 pub mod json;
+#[allow(unreachable_pub, reason = "what kube's derive makes")]
+pub mod listing;
 pub mod progress;
 pub mod reasons;
 pub mod remaining_items;
@@ -50,7 +52,7 @@ pub mod labels {
     pub const ATTEMPT: &str = "maptask.dev/attempt";
     /// How often the memory of its containers was raised, on pods of workers where it was.
     pub const MEMORY_RAISES: &str = "maptask.dev/memory-raises";
-    /// The number of the ConfigMap among those of its task, from 0, on ConfigMaps of results.
+    /// The number of the ConfigMap among those of its task, from 0, on ConfigMaps of results and of a list.
     pub const SHARD: &str = "maptask.dev/shard";
     /// The name of the cache, on the ConfigMaps that store it.
     pub const CACHE: &str = "maptask.dev/cache";

@@ -45,7 +45,9 @@ words! {
         DependencyFailed,
         /// Tasks wait for each other's results.
         DependencyCycle,
-        /// The template can't be one for items, or for the reduce.
+        /// The pod that computes the list has failed, and has no attempts left.
+        ItemsPodFailed,
+        /// The template can't be one for items, for the reduce, or for the list.
         InvalidTemplate,
         /// The results have no room.
         InvalidResults,
@@ -89,6 +91,8 @@ words! {
     EventReason {
         /// The spec is good and its pods can be created.
         Accepted,
+        /// The pod of `spec.items.pod` has written the list, and all of it is stored.
+        Listed,
         /// The task ended before it was accepted.
         Refused,
         /// The task waits, at most once in ten minutes.

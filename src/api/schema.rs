@@ -82,7 +82,7 @@ pub(super) fn timestamp(_: &mut SchemaGenerator) -> Schema {
 /// Exactly one of the sources. The lists are of unknown type to CEL, which therefore can't even ask whether they are
 /// there; `oneOf` can. (`maxProperties` could, too, but its message reads as if one item were the limit.)
 pub(super) fn exactly_one_source(schema: &mut Schema) {
-    let sources = ["values", "count", "range", "matrix", "configMap", "resultsOf"];
+    let sources = ["values", "count", "range", "matrix", "configMap", "resultsOf", "pod"];
     let branches: Vec<Value> = sources.iter().map(|source| json!({ "required": [source] })).collect();
     schema.insert("oneOf".to_owned(), Value::Array(branches));
 }

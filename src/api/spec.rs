@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use super::items::{ConfigMapItems, ItemFormat, Items, OnDependencyFailure, Range, ResultsOfItems};
+pub use super::listing::PodItems;
 use super::remaining_items::RemainingItems;
 use super::retry_policy::RetryPolicy;
 use super::schema;

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::failures::FailureGroup;
+use super::listing::ListingStatus;
 use super::progress::Progress;
 
 /// The observed state of a MapTask. Only the operator writes it, always as a whole; absent values are omitted.
@@ -89,6 +90,9 @@ pub struct MapTaskStatus {
     /// The ConfigMaps with the results. Each has the key results.jsonl with one line for each item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<ResultShards>,
+    /// State of the pod of `spec.items.pod`, and where its list is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listing: Option<ListingStatus>,
     /// State of `spec.reduce`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reduce: Option<ReduceStatus>,
@@ -140,6 +144,8 @@ pub struct WorkersStatus {
 pub enum TaskPhase {
     /// Not yet accepted.
     Pending,
+    /// The pod of `spec.items.pod` computes the list.
+    Listing,
     /// Items run or wait for their turn.
     Running,
     /// `spec.suspend` keeps items from starting.
@@ -154,13 +160,14 @@ pub enum TaskPhase {
 
 impl TaskPhase {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Pending, Self::Running, Self::Suspended, Self::Reducing, Self::Succeeded, Self::Failed];
+    pub const ALL: [Self; 7] =
+        [Self::Pending, Self::Listing, Self::Running, Self::Suspended, Self::Reducing, Self::Succeeded, Self::Failed];
 
     /// The word as it stands in the status.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "Pending",
+            Self::Listing => "Listing",
             Self::Running => "Running",
             Self::Suspended => "Suspended",
             Self::Reducing => "Reducing",
@@ -348,7 +355,7 @@ pub struct ReduceStatus {
     pub failures: Vec<FailureGroup>,
 }
 
-/// Phase of the reduce.
+/// Phase of the reduce, or of the pod that computes the list.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 pub enum ReducePhase {
     /// It has not started, or waits for its next attempt.

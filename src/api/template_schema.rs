@@ -31,6 +31,21 @@ pub(super) fn template(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// The same for the pod that computes a list, whose container must say what runs.
+pub(super) fn listing_template(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = template(generator);
+    // With several containers the one that counts may be another; the operator checks that one.
+    let rule = json!({
+        "rule": "self.spec.containers.size() > 1 || (has(self.spec.containers[0].command) && self.spec.containers[0].command.size() > 0)",
+        "message": "the container has no command: give command (and args); what an image runs by itself is in its configuration \
+                    (Entrypoint and Cmd)",
+        "fieldPath": ".spec.containers",
+        "reason": "FieldValueInvalid",
+    });
+    schema.insert("x-kubernetes-validations".to_owned(), json!([rule]));
+    schema
+}
+
 /// Labels and annotations; all else is let in as in a Job's template, and has no effect.
 fn metadata() -> Value {
     let text = json!({ "type": "string" });

@@ -42,11 +42,23 @@ pub(super) async fn create(
     client: &Client,
     namespace: &str,
     name: &str,
-    mut metadata: Value,
+    metadata: Value,
     data: &Value,
 ) -> Result<(), Failure> {
+    create_with(client, namespace, name, metadata, &json!({ "data": data })).await
+}
+
+/// Makes one with these fields.
+pub(super) async fn create_with(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    mut metadata: Value,
+    fields: &Value,
+) -> Result<(), Failure> {
     metadata["name"] = json!(name);
-    let body = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data });
+    let mut body = fields.clone();
+    (body["apiVersion"], body["kind"], body["metadata"]) = (json!("v1"), json!("ConfigMap"), metadata);
     let path = format!("{}?fieldManager={FIELD_MANAGER}", collection(namespace));
     send::<IgnoredAny>(client, Method::POST, &path, "application/json", Some(&body)).await.map(drop)
 }
@@ -57,11 +69,24 @@ pub(super) async fn change(
     namespace: &str,
     name: &str,
     version: Option<&str>,
-    mut metadata: Value,
+    metadata: Value,
     data: &Value,
 ) -> Result<(), Failure> {
+    change_with(client, namespace, name, version, metadata, &json!({ "data": data })).await
+}
+
+/// The same with these fields.
+pub(super) async fn change_with(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    version: Option<&str>,
+    mut metadata: Value,
+    fields: &Value,
+) -> Result<(), Failure> {
     metadata["resourceVersion"] = json!(version);
-    let body = json!({ "metadata": metadata, "data": data });
+    let mut body = fields.clone();
+    body["metadata"] = metadata;
     let path = format!("{}?fieldManager={FIELD_MANAGER}", object(namespace, name));
     send::<IgnoredAny>(client, Method::PATCH, &path, "application/merge-patch+json", Some(&body)).await.map(drop)
 }

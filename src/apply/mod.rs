@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use turns::Turns;
 
-use crate::core::port::{Action, Answer, CacheLookupOutcome, CreateOutcome, Plan, WriteOutcome};
+use crate::core::port::{Action, Answer, CacheLookupOutcome, CreateOutcome, PieceOutcome, Plan, WriteOutcome};
 use crate::serve::events::Events;
 use crate::serve::metrics::Metrics;
 
@@ -147,6 +147,13 @@ impl Apply {
             Action::ReadFlavors(read) => {
                 let outcome = workloads::flavors(&self.client, &read).await;
                 Answer::FlavorsRead(read.key, read.uid, outcome)
+            }
+            Action::StorePiece(piece) => {
+                let outcome = items::store(&self.client, &piece).await;
+                if let PieceOutcome::Failed(message) = &outcome {
+                    tracing::warn!(piece = %piece.id, message, "piece of a list not stored, will try again");
+                }
+                Answer::PieceStored(piece.id, piece.uid, outcome)
             }
             Action::Expire(expire) => {
                 status::expire(&self.client, &expire).await;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::core::ids::{Attempt, Index, PodRole, TaskKey};
 use crate::core::items::{ItemList, item_env};
 use crate::core::phases::{Counts, Raises};
-use crate::core::pod::{Making, PodTemplate, WorkerHome, WorkerSpec};
+use crate::core::pod::{ListSpec, Making, PodTemplate, WorkerHome, WorkerSpec};
 
 /// What the pods of a run are made from.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Blueprint {
     pub template: PodTemplate,
     /// Of a reduce, how the items ended whose results it reduces.
     pub reduces: Option<Counts>,
+    /// Of the list, what is asked of its pod.
+    pub lists: Option<ListSpec>,
     /// What is asked of workers, if pods take one item after another.
     pub workers: Option<WorkerSpec>,
 }
@@ -27,12 +29,26 @@ pub struct Blueprint {
 impl Blueprint {
     /// The field of the spec that the template comes from.
     pub fn field(&self) -> &'static str {
-        if self.reduces.is_some() { "spec.reduce.template" } else { "spec.template" }
+        match (&self.reduces, &self.lists) {
+            (Some(_), _) => "spec.reduce.template",
+            (None, Some(_)) => "spec.items.pod.template",
+            (None, None) => "spec.template",
+        }
     }
 
     /// The role of the pod of an attempt.
     pub fn role_of(&self, index: Index, attempt: Attempt) -> PodRole {
-        if self.reduces.is_some() { PodRole::Reduce(attempt) } else { PodRole::Item(index, attempt) }
+        match (&self.reduces, &self.lists) {
+            (Some(_), _) => PodRole::Reduce(attempt),
+            (None, Some(_)) => PodRole::List(attempt),
+            (None, None) => PodRole::Item(index, attempt),
+        }
+    }
+
+    /// The item that a pod of this role is an attempt at, where pods of that kind are made from this.
+    pub fn index_of(&self, role: PodRole) -> Option<Index> {
+        let index = role.index().unwrap_or(Index(0));
+        (!role.is_worker() && self.role_of(index, role.attempt()) == role).then_some(index)
     }
 
     /// The role of the pod that is created first.
@@ -47,13 +63,23 @@ impl Blueprint {
                 let of = Making { count: self.items.count().get(), epoch };
                 self.template.worker_pod(&self.key, &self.uid, role, of, wanted, home, memory_raises)
             }
-            _ => self.pod(role, memory_raises),
+            _ => match (self.lists, home) {
+                (Some(wanted), Some(home)) => {
+                    self.template.list_pod(&self.key, &self.uid, role, &self.env(role), wanted, home)
+                }
+                _ => self.pod(role, memory_raises),
+            },
         }
     }
 
     /// The pod of an attempt at an item, or at the reduce, with its memory raised.
     pub fn pod(&self, role: PodRole, memory_raises: Raises) -> Value {
+        self.template.pod(&self.key, &self.uid, role, &self.env(role), memory_raises)
+    }
+
+    fn env(&self, role: PodRole) -> Vec<(String, String)> {
         let mut env = match role {
+            PodRole::List(_) => Vec::new(),
             PodRole::Reduce(_) | PodRole::Worker(_) => reduce_env(&self.reduces.unwrap_or_default()),
             PodRole::Item(index, _) => {
                 let mut env = item_env(&self.items.get(index));
@@ -64,7 +90,7 @@ impl Blueprint {
         };
         env.push(("MAPTASK_ATTEMPT".to_owned(), role.attempt().to_string()));
         env.push(("MAPTASK_NAME".to_owned(), self.key.name.to_string()));
-        self.template.pod(&self.key, &self.uid, role, &env, memory_raises)
+        env
     }
 }
 

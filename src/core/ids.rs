@@ -60,29 +60,33 @@ pub enum PodRole {
     Reduce(Attempt),
     /// A worker, which takes one item after another; its number, from 1.
     Worker(u32),
+    /// An attempt at the list of the items.
+    List(Attempt),
 }
 
 /// What a worker is called in names and labels, where an item has its index.
 const WORKER: &str = "worker";
 /// What the reduce is called in names and labels, where an item has its index.
 const REDUCE: &str = "reduce";
+/// What the pod of the list is called in names and labels, where an item has its index.
+const LIST: &str = "list";
 
 impl PodRole {
     /// The number of the attempt; of a worker its own number.
     #[must_use]
     pub fn attempt(self) -> Attempt {
         match self {
-            Self::Item(_, attempt) | Self::Reduce(attempt) => attempt,
+            Self::Item(_, attempt) | Self::Reduce(attempt) | Self::List(attempt) => attempt,
             Self::Worker(number) => Attempt(number),
         }
     }
 
-    /// The item that it is an attempt at; `None` for the reduce and for a worker.
+    /// The item that it is an attempt at; `None` for the reduce, a worker and the list.
     #[must_use]
     pub fn index(self) -> Option<Index> {
         match self {
             Self::Item(index, _) => Some(index),
-            Self::Reduce(_) | Self::Worker(_) => None,
+            Self::Reduce(_) | Self::Worker(_) | Self::List(_) => None,
         }
     }
 
@@ -98,13 +102,20 @@ impl PodRole {
         matches!(self, Self::Reduce(_))
     }
 
-    /// What the label for the index says: the index of its item, `reduce` or `worker`.
+    /// Whether it is of the list.
+    #[must_use]
+    pub fn is_list(self) -> bool {
+        matches!(self, Self::List(_))
+    }
+
+    /// What the label for the index says: the index of its item, `reduce`, `worker` or `list`.
     #[must_use]
     pub fn label(self) -> String {
         match self {
             Self::Item(index, _) => index.to_string(),
             Self::Reduce(_) => REDUCE.to_owned(),
             Self::Worker(_) => WORKER.to_owned(),
+            Self::List(_) => LIST.to_owned(),
         }
     }
 
@@ -116,19 +127,21 @@ impl PodRole {
         let role = match label {
             REDUCE => Self::Reduce(attempt),
             WORKER => Self::Worker(attempt.0),
+            LIST => Self::List(attempt),
             index => Self::Item(Index(canonical(index)?), attempt),
         };
         (attempt >= Attempt::FIRST).then_some(role)
     }
 }
 
-/// As in a pod's name: `7-1`, `reduce-2`, `worker-3`.
+/// As in a pod's name: `7-1`, `reduce-2`, `worker-3`, `list-1`.
 impl fmt::Display for PodRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Item(index, attempt) => write!(f, "{index}-{attempt}"),
             Self::Reduce(attempt) => write!(f, "{REDUCE}-{attempt}"),
             Self::Worker(number) => write!(f, "{WORKER}-{number}"),
+            Self::List(attempt) => write!(f, "{LIST}-{attempt}"),
         }
     }
 }

@@ -121,6 +121,47 @@ fn image_augmentation_gives_fifteen_images_in_the_order_of_the_items() {
     assert_eq!(text.replace(&folder(&others), ""), plain, "with a pod for each item and with workers");
 }
 
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn the_image_pipeline_lists_maps_and_reduces_and_the_second_time_all_is_cached() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::restricted("pipeline");
+    let _volume = Volume::new(&namespace, "pipeline-images");
+    let (status, results) = run(&namespace, "image-pipeline");
+    assert_eq!(
+        (&status["counts"]["succeeded"], &status["listing"]["list"]["items"]),
+        (&json!(5), &json!(5)),
+        "{status}"
+    );
+    let images: Vec<&Value> = results.iter().map(|result| &result["image"]).collect();
+    assert_eq!(
+        images,
+        ["balls.png", "flag.png", "hills.png", "mandelbrot.png", "sunset.png"],
+        "as the server lists them"
+    );
+    let outputs = status["result"].as_array().expect("one list").clone();
+    let of_results: Vec<Value> = results
+        .iter()
+        .flat_map(|result| {
+            let name = |output: &Value| {
+                json!(format!("{}/{}", result["folder"].as_str().unwrap(), output["name"].as_str().unwrap()))
+            };
+            result["outputs"].as_array().unwrap().iter().map(name).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!((outputs.len(), &outputs), (15, &of_results));
+    let task = namespace.list("maptasks").remove(0);
+    namespace.kubectl(&["delete", "maptask", "image-pipeline", "--cascade=foreground", "--timeout=60s"]);
+    let (status, again) = run(&namespace, "image-pipeline");
+    assert_eq!((&status["counts"]["cached"], &again), (&json!(5), &results), "all is known: {status}");
+    assert_eq!(status["result"], json!(outputs));
+    let pods = namespace.kubectl(&["get", "pods", "-l", "maptask.dev/name=image-pipeline", "-o", "name"]);
+    let others: Vec<&str> = pods.lines().filter(|pod| !pod.contains("-list-") && !pod.contains("-reduce-")).collect();
+    assert!(others.is_empty(), "no item had a pod: {others:?}");
+    assert_eq!(files_on_the_volume_of(&namespace, "images", &task, &results), outputs_of(&results));
+    run_later(&namespace, "image-pipeline");
+}
+
 /// Folder, name and size of every image that the results tell of, in order.
 fn outputs_of(results: &[Value]) -> Vec<String> {
     let mut lines = Vec::new();
@@ -136,6 +177,11 @@ fn outputs_of(results: &[Value]) -> Vec<String> {
 
 /// The same of every file that is there, by the word of pods that see the whole volume. They also clean up.
 fn files_on_the_volume(namespace: &Namespace, task: &Value, results: &[Value]) -> Vec<String> {
+    files_on_the_volume_of(namespace, "images", task, results)
+}
+
+/// The same of the volume of this name in the task's template.
+fn files_on_the_volume_of(namespace: &Namespace, volume: &str, task: &Value, results: &[Value]) -> Vec<String> {
     let folders: Vec<&Value> = results.iter().map(|result| &result["folder"]).collect();
     let script = r#"cd /all; for file in "$MAPTASK_ITEM"/*; do echo "$(wc -c < "$file") $file"; done > /dev/termination-log
         rm -r "$MAPTASK_ITEM""#;
@@ -145,7 +191,7 @@ fn files_on_the_volume(namespace: &Namespace, task: &Value, results: &[Value]) -
     pod["securityContext"] = of_the_example["securityContext"].clone();
     pod["containers"][0]["securityContext"] = of_the_example["containers"][0]["securityContext"].clone();
     pod["volumes"] = of_the_example["volumes"].clone();
-    pod["containers"][0]["volumeMounts"] = json!([{ "name": "images", "mountPath": "/all" }]);
+    pod["containers"][0]["volumeMounts"] = json!([{ "name": volume, "mountPath": "/all" }]);
     namespace.apply(&look);
     assert_eq!(namespace.wait_for_end("look")["phase"], "Succeeded");
     let texts = namespace.results("look");

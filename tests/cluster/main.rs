@@ -31,6 +31,7 @@ mod kubectl;
 mod kueue;
 mod life;
 mod limits;
+mod listing;
 mod namespaced;
 mod network;
 mod page;

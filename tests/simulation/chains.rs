@@ -18,6 +18,7 @@ impl World {
                 Some(text) => vec![Part::new("inputs", text.as_str())],
                 None => return FetchOutcome::Missing("it is not there".to_owned()),
             },
+            ExternalSource::Pod(..) => unreachable!("lists of pods have a world of their own"),
             ExternalSource::ResultsOf(source) => {
                 let key = TaskKey::new(fetch.task.namespace.clone(), source.name.as_str());
                 let Some(other) = self.tasks.get(&key).filter(|other| !other.deleting) else {

@@ -22,6 +22,8 @@ mod gates;
 mod known;
 mod kueue;
 mod labels;
+mod listing;
+mod listing_api;
 mod names;
 mod operator;
 mod outlives;

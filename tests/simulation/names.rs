@@ -12,7 +12,9 @@ pub fn index_of(id: &PodId) -> Index {
     match id.role {
         PodRole::Item(index, _) => index,
         PodRole::Reduce(_) => REDUCE,
-        PodRole::Worker(_) => unreachable!("tasks with workers have a world of their own"),
+        PodRole::Worker(_) | PodRole::List(_) => {
+            unreachable!("tasks with workers, or with a pod for their list, have a world of their own")
+        }
     }
 }
 

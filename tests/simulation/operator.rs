@@ -263,6 +263,7 @@ impl World {
             }
             Action::ChangeWorkload(change) => self.change_workload(*change)?,
             Action::ReadFlavors(read) => self.read_flavors(read),
+            Action::StorePiece(_) => unreachable!("tasks with a pod for their list have a world of their own"),
             Action::EmitEvent(_) => return Ok(None),
         }))
     }
@@ -358,6 +359,6 @@ fn no_answer(action: &Action) -> Option<Answer> {
             let outcome = FlavorsOutcome::Failed("timeout".to_owned());
             Answer::FlavorsRead(read.key.clone(), read.uid.clone(), outcome)
         }
-        Action::Reread(_) | Action::Expire(..) | Action::EmitEvent(_) => return None,
+        Action::Reread(_) | Action::StorePiece(_) | Action::Expire(..) | Action::EmitEvent(_) => return None,
     })
 }

@@ -162,6 +162,7 @@ impl World {
                 Answer::CacheLookedUp(lookup.task, lookup.uid, outcome)
             }
             Action::Fetch(_)
+            | Action::StorePiece(_)
             | Action::Expire(_)
             | Action::EmitEvent(_)
             | Action::ChangeWorkload(_)

@@ -16,6 +16,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use maptask_exchange::{Answer, HOLD_MILLIS, MAX_ANSWER_BYTES, PATH, PATIENCE_MILLIS};
+use serde::de::DeserializeOwned;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -80,20 +81,25 @@ impl Client {
         &self.address
     }
 
-    /// Sends one request, and waits for its answer.
+    /// Sends one request of a worker, and waits for its answer.
     pub(crate) async fn exchange(self: Rc<Self>, body: Vec<u8>) -> Result<Answer, Failure> {
+        self.post(PATH, body).await
+    }
+
+    /// Sends one request to this path, and waits for its answer.
+    pub(crate) async fn post<T: DeserializeOwned>(self: Rc<Self>, path: &str, body: Vec<u8>) -> Result<T, Failure> {
         let began = Instant::now();
-        match timeout(WHOLE, self.send(Bytes::from(body))).await {
+        match timeout(WHOLE, self.send(path, Bytes::from(body))).await {
             Ok(Err(Failure::Unreachable(_))) if began.elapsed() >= PARKED => Err(Failure::Cut),
             Ok(result) => result,
             Err(_) => Err(Failure::Unreachable(format!("no answer within {} s", WHOLE.as_secs()))),
         }
     }
 
-    async fn send(&self, body: Bytes) -> Result<Answer, Failure> {
+    async fn send<T: DeserializeOwned>(&self, path: &str, body: Bytes) -> Result<T, Failure> {
         let token = fs::read_to_string(&self.token)
             .map_err(|error| Failure::Unreachable(format!("token {}: {error}", self.token.display())))?;
-        let request = Request::post(PATH)
+        let request = Request::post(path)
             .header(header::HOST, &self.host)
             .header(header::AUTHORIZATION, format!("Bearer {}", token.trim()))
             .header(header::CONTENT_TYPE, "application/json")

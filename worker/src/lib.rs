@@ -9,6 +9,7 @@ mod client;
 pub mod clock;
 pub mod copy;
 pub mod exec;
+pub mod list;
 pub mod log;
 pub mod reaper;
 pub mod record;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use maptask_worker::settings::{self, Task, USAGE};
-use maptask_worker::{copy, work};
+use maptask_worker::{copy, list, work};
 
 fn main() -> ExitCode {
     match settings::parse(std::env::args().skip(1)) {
@@ -15,6 +15,10 @@ fn main() -> ExitCode {
         },
         Ok(Task::Run { paths, command }) => match settings::config() {
             Ok(config) => ExitCode::from(u8::try_from(work(config, &command, paths).code).unwrap_or(1)),
+            Err(error) => say(&error, 1),
+        },
+        Ok(Task::List { paths, command }) => match settings::list_config() {
+            Ok(config) => ExitCode::from(u8::try_from(list::list(&config, &command, paths)).unwrap_or(1)),
             Err(error) => say(&error, 1),
         },
     }

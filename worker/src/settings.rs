@@ -2,14 +2,17 @@
 
 use std::path::PathBuf;
 
-use maptask_exchange::{CONFIG_VARIABLE, Config, RECORD_PATH, TOKEN_PATH};
+use maptask_exchange::{CONFIG_VARIABLE, Config, ListConfig, RECORD_PATH, TOKEN_PATH};
+use serde::de::DeserializeOwned;
 
 /// How the worker is used, for people who call it wrongly.
 pub const USAGE: &str =
     "usage: maptask-worker run [--token FILE] [--record FILE] [--cgroup DIRECTORY] -- COMMAND [ARG...]
+       maptask-worker list [--token FILE] [--record FILE] -- COMMAND [ARG...]
        maptask-worker copy DIRECTORY
 
 run   runs COMMAND for each item that the operator named in the variable MAPTASK_WORKER grants
+list  runs COMMAND once, and carries the list that it writes to the operator
 copy  copies this program into DIRECTORY, for containers that have no worker in their image";
 
 /// What the command line asks for.
@@ -17,6 +20,13 @@ copy  copies this program into DIRECTORY, for containers that have no worker in 
 pub enum Task {
     /// Run the program for items.
     Run {
+        /// Files outside of the configuration.
+        paths: Paths,
+        /// The program and its arguments, not empty.
+        command: Vec<String>,
+    },
+    /// Run the program once for a list.
+    List {
         /// Files outside of the configuration.
         paths: Paths,
         /// The program and its arguments, not empty.
@@ -53,10 +63,10 @@ pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Task, String> {
             _ => Err("copy needs one directory".to_owned()),
         },
         Some("version") => Ok(Task::Version),
-        Some("run") => {
+        Some(mode @ ("run" | "list")) => {
             let mut paths = Paths::default();
             loop {
-                let option = args.next().ok_or("run needs -- and a command")?;
+                let option = args.next().ok_or_else(|| format!("{mode} needs -- and a command"))?;
                 if option == "--" {
                     break;
                 }
@@ -70,9 +80,9 @@ pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Task, String> {
             }
             let command: Vec<String> = args.collect();
             if command.is_empty() {
-                return Err("run needs a command after --".to_owned());
+                return Err(format!("{mode} needs a command after --"));
             }
-            Ok(Task::Run { paths, command })
+            Ok(if mode == "run" { Task::Run { paths, command } } else { Task::List { paths, command } })
         }
         Some(other) => Err(format!("{other} is no command")),
         None => Err("a command is missing".to_owned()),
@@ -81,18 +91,33 @@ pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Task, String> {
 
 /// Reads the configuration from its variable.
 pub fn config() -> Result<Config, String> {
+    let config: Config = read()?;
+    check(config.version)?;
+    Ok(config)
+}
+
+/// The same of the pod of a list.
+pub fn list_config() -> Result<ListConfig, String> {
+    let config: ListConfig = read()?;
+    check(config.version)?;
+    Ok(config)
+}
+
+fn read<T: DeserializeOwned>() -> Result<T, String> {
     let text = std::env::var(CONFIG_VARIABLE).map_err(|_| {
         format!("the variable {CONFIG_VARIABLE} is not set: the operator sets it in the pods that it creates")
     })?;
-    let config: Config = serde_json::from_str(&text).map_err(|error| format!("{CONFIG_VARIABLE}: {error}"))?;
-    if config.version != 1 {
+    serde_json::from_str(&text).map_err(|error| format!("{CONFIG_VARIABLE}: {error}"))
+}
+
+fn check(version: u32) -> Result<(), String> {
+    if version != 1 {
         return Err(format!(
-            "{CONFIG_VARIABLE}: this worker speaks version 1 of the exchange, the operator version {}: let the operator inject \
-             its own worker, or put a worker of its version into the image",
-            config.version
+            "{CONFIG_VARIABLE}: this worker speaks version 1 of the exchange, the operator version {version}: let the operator \
+             inject its own worker, or put a worker of its version into the image"
         ));
     }
-    Ok(config)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -120,6 +145,7 @@ mod tests {
             ("run true", "true needs a value"),
             ("run --", "run needs a command after --"),
             ("run --x y --", "--x is no option"),
+            ("list --", "list needs a command after --"),
         ] {
             assert_eq!(parsed(line), Err(error.to_owned()), "{line}");
         }

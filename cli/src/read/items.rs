@@ -131,7 +131,14 @@ pub fn has_result(phase: ItemPhase) -> bool {
 
 /// The list of the items, or why it can't be known. It is read as the operator reads it.
 async fn list_of(session: &Session, task: &Task) -> Result<ItemList, String> {
-    let Some(source) = ExternalSource::of(&task.spec.items) else {
+    let mut items = task.spec.items.clone();
+    if let Some(pod) = &mut items.pod {
+        pod.stored = task.status.listing.as_ref().and_then(|listing| listing.list.clone());
+        if pod.stored.is_none() {
+            return Err("the pod of spec.items.pod has not written its list yet".to_owned());
+        }
+    }
+    let Some(source) = ExternalSource::of(&items) else {
         return ItemList::accept(&task.spec.items).map_err(|error| error.to_string());
     };
     match fetch_items(&session.client, &session.namespace, &source).await {

@@ -228,7 +228,7 @@ fn bytes_of(file: &str) -> Result<Vec<u8>, Failure> {
 fn list(name: &str, bytes: &[u8], format: ItemFormat) -> Result<Vec<Json>, Failure> {
     let source = ConfigMapItems { key: KEY.to_owned(), format, ..ConfigMapItems::default() };
     let read = ExternalSource::ConfigMap(source).read(&[Part::new(name, bytes)]).map_err(|error| match error {
-        ItemsError::Unreadable { place, message } => {
+        ItemsError::Unreadable { place, message, .. } => {
             let place = place.replacen(&format!("/{KEY}"), "", 1);
             Failure::usage(format!("{place}: {message}")).hint("correct it, or set --items-format")
         }

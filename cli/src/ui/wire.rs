@@ -90,6 +90,7 @@ fn source(items: &Items) -> String {
         (items.count.is_some(), "spec.items.count"),
         (items.range.is_some(), "spec.items.range"),
         (items.matrix.is_some(), "spec.items.matrix"),
+        (items.pod.is_some(), "the pod of spec.items.pod"),
     ];
     words.into_iter().find(|(has, _)| *has).map_or_else(|| "no source".to_owned(), |(_, words)| words.to_owned())
 }

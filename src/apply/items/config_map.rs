@@ -5,7 +5,6 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 
 use super::{NotRead, missing};
-use crate::api::spec::ConfigMapItems;
 use crate::apply::config_map;
 use crate::core::items::Part;
 
@@ -13,9 +12,14 @@ use crate::core::items::Part;
 const AT_ONCE: usize = 4;
 
 /// The content of the key of each.
-pub(super) async fn read(client: &Client, namespace: &str, source: &ConfigMapItems) -> Result<Vec<Part>, NotRead> {
-    let part = |name: String| async move { part(client, namespace, name, &source.key).await };
-    stream::iter(source.all_names().to_vec()).map(part).buffered(AT_ONCE).try_collect().await
+pub(super) async fn read(
+    client: &Client,
+    namespace: &str,
+    names: Vec<String>,
+    key: &str,
+) -> Result<Vec<Part>, NotRead> {
+    let part = |name: String| async move { part(client, namespace, name, key).await };
+    stream::iter(names).map(part).buffered(AT_ONCE).try_collect().await
 }
 
 async fn part(client: &Client, namespace: &str, name: String, key: &str) -> Result<Part, NotRead> {

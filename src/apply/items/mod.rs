@@ -1,9 +1,11 @@
 //! Reads lists of items that are not in the spec: a file for each kind of source.
 
 mod config_map;
+mod piece;
 mod results_of;
 
 use kube::Client;
+pub(super) use piece::store;
 
 use crate::apply::request::Failure;
 use crate::core::items::ExternalSource;
@@ -25,7 +27,10 @@ fn missing(message: String) -> NotRead {
 /// Reads the list of a task in this namespace.
 pub async fn fetch_items(client: &Client, namespace: &str, source: &ExternalSource) -> FetchOutcome {
     let parts = match source {
-        ExternalSource::ConfigMap(source) => config_map::read(client, namespace, source).await,
+        ExternalSource::ConfigMap(_) | ExternalSource::Pod(..) => {
+            let (names, key) = source.config_maps().unwrap_or_default();
+            config_map::read(client, namespace, names, key).await
+        }
         ExternalSource::ResultsOf(source) => results_of::read(client, namespace, source).await,
     };
     let parts = match parts {

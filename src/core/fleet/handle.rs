@@ -29,6 +29,7 @@ impl Fleet {
             Event::WorkloadsListing => self.handle_workloads_listing(),
             Event::WorkloadsListed => self.handle_workloads_listed(),
             Event::Exchange(exchange) => self.handle_exchange(now, *exchange),
+            Event::Listed(listed) => self.handle_listed(*listed),
         }
     }
 
@@ -73,8 +74,10 @@ impl Fleet {
         self.forget_dependencies(key);
         self.forget(key);
         if let Some(entry) = self.entries.get_mut(key) {
-            let replies = entry.task.as_mut().map(Task::close_exchanges).unwrap_or_default();
+            let task = entry.task.as_mut();
+            let (replies, list_replies) = task.map(Task::close_exchanges).unwrap_or_default();
             self.replies.extend(replies);
+            self.list_replies.extend(list_replies);
             entry.task = None;
             entry.unloaded = None;
             self.dirty.insert(key.clone());
@@ -178,6 +181,7 @@ impl Fleet {
             Answer::Fetched(key, uid, outcome) => self.handle_fetched(now, &key, &uid, outcome),
             Answer::CacheLookedUp(key, uid, outcome) => self.handle_cache_lookup(now, &key, &uid, outcome),
             Answer::WorkloadChanged(key, uid, outcome) => self.handle_workload_changed(now, &key, &uid, outcome),
+            Answer::PieceStored(id, uid, outcome) => self.handle_piece_stored(&id, &uid, outcome),
             Answer::FlavorsRead(key, uid, outcome) => self.handle_flavors_read(now, &key, &uid, outcome),
         }
     }

@@ -3,12 +3,13 @@
 
 use std::fmt::{self, Write};
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use super::part::Part;
 use super::results_of;
 use super::text::Lines;
-use crate::api::spec::{ConfigMapItems, Items, ResultsOfItems};
+use crate::api::listing::StoredList;
+use crate::api::spec::{ConfigMapItems, ItemFormat, Items, ResultsOfItems};
 use crate::core::items::{ItemList, ItemsError};
 
 /// Where a list is read from.
@@ -18,6 +19,8 @@ pub enum ExternalSource {
     ConfigMap(ConfigMapItems),
     /// The results of another task in the task's namespace.
     ResultsOf(ResultsOfItems),
+    /// What a pod has written, as it is stored.
+    Pod(StoredList, ItemFormat),
 }
 
 /// A list that was read.
@@ -33,7 +36,8 @@ impl ExternalSource {
     /// The source that the spec names, if its list is elsewhere.
     pub fn of(items: &Items) -> Option<Self> {
         let results_of = || items.results_of.clone().map(Self::ResultsOf);
-        items.config_map.clone().map(Self::ConfigMap).or_else(results_of)
+        let pod = || items.pod.as_ref().and_then(|pod| Some(Self::Pod(pod.stored.clone()?, pod.format)));
+        items.config_map.clone().map(Self::ConfigMap).or_else(results_of).or_else(pod)
     }
 
     /// The field of the spec that names it.
@@ -41,22 +45,46 @@ impl ExternalSource {
         match self {
             Self::ConfigMap(_) => "spec.items.configMap",
             Self::ResultsOf(_) => "spec.items.resultsOf",
+            Self::Pod(..) => "spec.items.pod",
         }
     }
 
     /// The task whose results it reads.
     pub fn task(&self) -> Option<&str> {
         match self {
-            Self::ConfigMap(_) => None,
+            Self::ConfigMap(_) | Self::Pod(..) => None,
             Self::ResultsOf(source) => Some(&source.name),
+        }
+    }
+
+    /// The `ConfigMaps` that it is in, in their order, where their names are known, and the key in each.
+    pub fn config_maps(&self) -> Option<(Vec<String>, &str)> {
+        match self {
+            Self::ConfigMap(source) => Some((source.all_names().to_vec(), &source.key)),
+            Self::Pod(list, _) => {
+                let name = |number: i32| format!("{}{number}", list.config_map_prefix);
+                Some(((0..list.pieces).map(name).collect(), LIST_KEY))
+            }
+            Self::ResultsOf(_) => None,
+        }
+    }
+
+    /// The hash that the list must have, if that is known before it is read.
+    pub fn known_hash(&self) -> Option<&str> {
+        match self {
+            Self::Pod(list, _) => Some(&list.hash),
+            Self::ConfigMap(_) | Self::ResultsOf(_) => None,
         }
     }
 
     /// The list in these parts, in their order.
     pub fn read(&self, parts: &[Part]) -> Result<ReadList, ItemsError> {
         let lines = match self {
-            Self::ConfigMap(source) => Lines::read(source, parts)?,
+            Self::ConfigMap(source) => Lines::read("configMap", &source.key, source.format, parts)?,
             Self::ResultsOf(source) => results_of::lines(source, parts)?,
+            // However it was written, it is stored line by line.
+            Self::Pod(_, ItemFormat::Lines) => Lines::read("pod", LIST_KEY, ItemFormat::Lines, parts)?,
+            Self::Pod(..) => Lines::read("pod", LIST_KEY, ItemFormat::JsonLines, parts)?,
         };
         Ok(ReadList { items: ItemList::from_lines(lines), hash: hash_of(parts) })
     }
@@ -66,6 +94,7 @@ impl ExternalSource {
         match self {
             Self::ConfigMap(source) => format!("restore the content of key {}", source.key),
             Self::ResultsOf(source) => format!("restore the results of MapTask {}", source.name),
+            Self::Pod(list, _) => format!("restore the ConfigMaps {}0 and following", list.config_map_prefix),
         }
     }
 }
@@ -80,21 +109,41 @@ impl fmt::Display for ExternalSource {
                 [first, .., last] => write!(f, "{} ConfigMaps ({first} to {last})", source.all_names().len()),
             },
             Self::ResultsOf(source) => write!(f, "results of MapTask {}", source.name),
+            Self::Pod(list, _) => write!(f, "list of attempt {} of spec.items.pod", list.attempt),
         }
     }
 }
 
-/// By what a list is known again. Of one part it is the hash of its bytes; of several, that of their hashes.
+/// The key of each `ConfigMap` of a list that a pod has written.
+pub const LIST_KEY: &str = "items.gz";
+
+/// The SHA-256 of a part.
+pub type Digest = [u8; 32];
+
+/// The SHA-256 of these bytes.
+pub fn digest(bytes: &[u8]) -> Digest {
+    Sha256::digest(bytes).into()
+}
+
 fn hash_of(parts: &[Part]) -> String {
-    match parts {
-        [part] => hash(&part.bytes),
-        parts => hash(&parts.iter().flat_map(|part| Sha256::digest(&part.bytes)).collect::<Vec<u8>>()),
+    hash_of_digests(&parts.iter().map(|part| digest(&part.bytes)).collect::<Vec<_>>())
+}
+
+/// By what a list is known again. Of one part it is the hash of its bytes; of several, that of their hashes.
+pub fn hash_of_digests(digests: &[Digest]) -> String {
+    match digests {
+        [one] => hex(one),
+        all => hash(all.as_flattened()),
     }
 }
 
 /// By what bytes are known again.
 pub fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |mut hex, byte| {
+    hex(&digest(bytes))
+}
+
+fn hex(digest: &Digest) -> String {
+    digest.iter().fold("sha256:".to_owned(), |mut hex, byte| {
         // Writing to a string can't fail.
         let _ = write!(hex, "{byte:02x}");
         hex

@@ -3,6 +3,7 @@
 mod encoding;
 pub mod env;
 mod external;
+mod gathering;
 mod inflate;
 mod part;
 pub mod results_of;
@@ -18,7 +19,8 @@ use crate::api::spec::{Items, Range};
 use crate::core::ids::{Index, ItemCount, MAX_ITEMS};
 
 pub use env::item_env;
-pub use external::{ExternalSource, ReadList, hash};
+pub use external::{Digest, ExternalSource, LIST_KEY, ReadList, digest, hash, hash_of_digests};
+pub use gathering::{Gathering, Next};
 pub use part::Part;
 
 /// Most bytes of `values` or `matrix` as JSON: the object must fit into etcd's 1.5 MB together with its status.
@@ -54,12 +56,12 @@ enum Source {
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ItemsError {
     /// No source, or more than one.
-    #[error("spec.items has {0} sources: give exactly one of values, count, range, matrix, configMap, resultsOf")]
+    #[error("spec.items has {0} sources: give exactly one of values, count, range, matrix, configMap, resultsOf, pod")]
     Sources(usize),
     /// More items than a task may have.
     #[error("spec.items.{source_name} has {size}; the limit is {MAX_ITEMS}: split it into several tasks")]
     TooMany {
-        /// values, count, range, matrix, configMap or resultsOf.
+        /// values, count, range, matrix, configMap, resultsOf or pod.
         source_name: &'static str,
         /// The number of items, and how it comes about.
         size: String,
@@ -87,8 +89,10 @@ pub enum ItemsError {
         message: String,
     },
     /// A text that is not what its format says.
-    #[error("spec.items.configMap: {place}: {message}: correct it, or set another spec.items.configMap.format")]
+    #[error("spec.items.{field}: {place}: {message}: correct it, or set another spec.items.{field}.format")]
     Unreadable {
+        /// configMap or pod.
+        field: &'static str,
         /// ConfigMap, key and line.
         place: String,
         /// What is wrong.
@@ -156,9 +160,10 @@ impl ItemsError {
 impl ItemList {
     /// Checks the list: its source, its sizes, and that every item can become environment variables.
     pub fn accept(items: &Items) -> Result<Self, ItemsError> {
-        let Items { values, count, range, matrix, config_map, results_of } = items;
+        let Items { values, count, range, matrix, config_map, results_of, pod } = items;
         match (values, count, range, matrix) {
             _ if config_map.is_some() => Err(ItemsError::Bad("configMap has not been read")),
+            _ if pod.is_some() => Err(ItemsError::Bad("pod has not been run")),
             _ if results_of.is_some() => Err(ItemsError::Bad("resultsOf has not been read")),
             (Some(values), None, None, None) => Self::from_values(values),
             (None, Some(count), None, None) => {

@@ -5,7 +5,7 @@ use super::inflate::{InflateError, inflate};
 use super::part::Part;
 use super::{ItemsError, check_value, too_many};
 use crate::api::json::Json;
-use crate::api::spec::{ConfigMapItems, ItemFormat};
+use crate::api::spec::ItemFormat;
 use crate::core::ids::{Index, ItemCount, MAX_ITEMS};
 use crate::text::cut;
 
@@ -35,12 +35,15 @@ impl Lines {
     }
 
     /// Cuts texts into items, and checks each.
-    pub(super) fn read(source: &ConfigMapItems, parts: &[Part]) -> Result<Self, ItemsError> {
-        let mut lines = Self::new("configMap", source.format != ItemFormat::Lines);
+    pub(super) fn read(field: &'static str, key: &str, format: ItemFormat, parts: &[Part]) -> Result<Self, ItemsError> {
+        let mut lines = Self::new(field, format != ItemFormat::Lines);
         for part in parts {
-            let place = |what: String| format!("{}/{} {what}", part.name, source.key);
-            let unreadable =
-                |message: String| ItemsError::Unreadable { place: place("can't be read as text".to_owned()), message };
+            let place = |what: String| format!("{}/{key} {what}", part.name);
+            let unreadable = |message: String| ItemsError::Unreadable {
+                field,
+                place: place("can't be read as text".to_owned()),
+                message,
+            };
             let room = MAX_TEXT_BYTES - lines.text.len();
             let text = inflate(&part.bytes, room).map_err(|error| match error {
                 InflateError::TooLarge => ItemsError::TextTooLarge(lines.field),
@@ -49,7 +52,7 @@ impl Lines {
                 }
             })?;
             let text = decode(&text).map_err(unreadable)?;
-            match source.format {
+            match format {
                 ItemFormat::Lines | ItemFormat::JsonLines => lines.add_lines(&text, &place)?,
                 ItemFormat::JsonArray => lines.add_array(&text, &place)?,
             }
@@ -66,6 +69,7 @@ impl Lines {
             let here = || place(format!("line {number}"));
             if self.json {
                 let item = Json::parse(line).map_err(|error| ItemsError::Unreadable {
+                    field: self.field,
                     place: here(),
                     message: format!("{}: {}", shown(line), reason(&error)),
                 })?;
@@ -83,6 +87,7 @@ impl Lines {
         let values: Vec<Json> = serde_json::from_str(text).map_err(|error| {
             let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
             ItemsError::Unreadable {
+                field: self.field,
                 place: place("is no JSON list".to_owned()),
                 message: format!("line {}: {}: {}", error.line(), shown(line), reason(&error)),
             }

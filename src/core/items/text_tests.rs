@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::api::spec::ConfigMapItems;
 use crate::core::items::{ExternalSource, ReadList, item_env};
 
 fn read(format: &str, bytes: &[u8]) -> Result<Vec<String>, String> {

@@ -29,7 +29,7 @@ const MOST_CLAIMS: usize = 4;
 pub struct PodTemplate {
     labels: Map<String, Value>,
     annotations: Map<String, Value>,
-    spec: Map<String, Value>,
+    pub(super) spec: Map<String, Value>,
     container: String,
     completion: Completion,
     memory: Growth,
@@ -353,7 +353,7 @@ fn string_map(template: &Value, field: &'static str) -> Result<Map<String, Value
     }
 }
 
-fn add_env(container: &mut Value, env: &[(String, String)]) {
+pub(super) fn add_env(container: &mut Value, env: &[(String, String)]) {
     let Some(container) = container.as_object_mut() else { return };
     let own = match container.remove("env") {
         Some(Value::Array(own)) => own,

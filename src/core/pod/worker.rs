@@ -93,7 +93,7 @@ impl WorkerSpec {
             slots: u32::try_from(self.slots()).unwrap_or(1),
             max_items: self.workers.max_items.and_then(|items| u64::try_from(items).ok()),
             deadline_seconds: seconds("activeDeadlineSeconds"),
-            grace_seconds: seconds("terminationGracePeriodSeconds").unwrap_or(GRACE_SECONDS),
+            grace_seconds: grace_seconds(spec),
             max_result_bytes: if self.line_bytes == 0 { 0 } else { self.line_bytes + SLACK_BYTES },
             prefix_log: self.workers.prefix_log,
             start_deadline_seconds: self.start_deadline_seconds.unwrap_or(START_SECONDS),
@@ -101,6 +101,11 @@ impl WorkerSpec {
             memory_bytes: None,
         }
     }
+}
+
+/// How long a pod has to end.
+pub(super) fn grace_seconds(spec: &Map<String, Value>) -> u64 {
+    spec.get("terminationGracePeriodSeconds").and_then(Value::as_u64).unwrap_or(GRACE_SECONDS)
 }
 
 /// Whether a worker can run the container's command, and there is room for what it needs.
@@ -126,40 +131,62 @@ fn named<'a>(spec: &'a Map<String, Value>, container: &str) -> Option<&'a Value>
 pub(super) fn install(spec: &mut Map<String, Value>, container: &str, inject: bool, home: &WorkerHome) {
     // The deadline is an attempt's, and no pod's.
     spec.remove("activeDeadlineSeconds");
-    let containers = spec.get_mut("containers").and_then(Value::as_array_mut).into_iter().flatten();
-    for own in containers.filter(|c| c.get("name").and_then(Value::as_str) == Some(container)) {
-        run_worker(own, inject);
+    if let Some(own) = named_mut(spec, container) {
+        // The kubelet expands `$(NAME)`, which is for the worker to do, with the variables of each item.
+        run_worker(own, "run", escaped);
+        // The worker's record, whose size is its own: what the program says goes another way.
+        own.insert("terminationMessagePath".to_owned(), json!(RECORD_PATH));
+        own.insert("terminationMessagePolicy".to_owned(), json!("File"));
     }
-    let (_, token) = TOKEN_PATH.rsplit_once('/').unwrap_or_default();
-    let source = json!({ "audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": token });
-    let volume = json!({ "name": TOKEN_VOLUME, "projected": { "sources": [{ "serviceAccountToken": source }] } });
-    push(spec, "volumes", volume);
+    bring_token(spec, container);
     if inject {
-        push(spec, "volumes", json!({ "name": PROGRAM_NAME, "emptyDir": { "sizeLimit": "16Mi" } }));
-        let init = init_container(home);
-        match spec.get_mut("initContainers").and_then(Value::as_array_mut) {
-            Some(others) => others.insert(0, init),
-            None => drop(spec.insert("initContainers".to_owned(), json!([init]))),
-        }
+        bring_program(spec, container, home);
     }
 }
 
-fn run_worker(container: &mut Value, inject: bool) {
+/// The same for the pod of a list, which is one attempt: all that the kubelet does with a pod stays as it is.
+pub(super) fn install_lister(spec: &mut Map<String, Value>, container: &str, home: &WorkerHome) {
+    if let Some(own) = named_mut(spec, container) {
+        run_worker(own, "list", |word| word);
+    }
+    bring_token(spec, container);
+    bring_program(spec, container, home);
+}
+
+fn named_mut<'a>(spec: &'a mut Map<String, Value>, container: &str) -> Option<&'a mut Map<String, Value>> {
+    let containers = spec.get_mut("containers").and_then(Value::as_array_mut)?;
+    let own = containers.iter_mut().find(|c| c.get("name").and_then(Value::as_str) == Some(container));
+    own.and_then(Value::as_object_mut)
+}
+
+fn run_worker(container: &mut Map<String, Value>, mode: &str, pass: impl Fn(Value) -> Value) {
     let words = |field: &str| container.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
-    // The kubelet expands `$(NAME)`, which is for the worker to do, with the variables of each item.
-    let user: Vec<Value> = words("command").into_iter().chain(words("args")).map(escaped).collect();
+    let user: Vec<Value> = words("command").into_iter().chain(words("args")).map(pass).collect();
     let program = format!("{PROGRAM_DIRECTORY}/{PROGRAM}");
-    let worker = [program.as_str(), "run", "--"].map(|word| json!(word));
-    container["command"] = worker.into_iter().chain(user).collect();
-    let Some(fields) = container.as_object_mut() else { return };
-    fields.remove("args");
-    // The worker's record, whose size is its own: what the program says goes another way.
-    fields.insert("terminationMessagePath".to_owned(), json!(RECORD_PATH));
-    fields.insert("terminationMessagePolicy".to_owned(), json!("File"));
-    let (directory, _) = TOKEN_PATH.rsplit_once('/').unwrap_or_default();
-    push(fields, "volumeMounts", json!({ "name": TOKEN_VOLUME, "mountPath": directory, "readOnly": true }));
-    if inject {
-        push(fields, "volumeMounts", json!({ "name": PROGRAM_NAME, "mountPath": PROGRAM_DIRECTORY, "readOnly": true }));
+    let worker = [program.as_str(), mode, "--"].map(|word| json!(word));
+    container.insert("command".to_owned(), worker.into_iter().chain(user).collect());
+    container.remove("args");
+}
+
+fn bring_token(spec: &mut Map<String, Value>, container: &str) {
+    let (directory, token) = TOKEN_PATH.rsplit_once('/').unwrap_or_default();
+    let source = json!({ "audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": token });
+    let volume = json!({ "name": TOKEN_VOLUME, "projected": { "sources": [{ "serviceAccountToken": source }] } });
+    push(spec, "volumes", volume);
+    if let Some(own) = named_mut(spec, container) {
+        push(own, "volumeMounts", json!({ "name": TOKEN_VOLUME, "mountPath": directory, "readOnly": true }));
+    }
+}
+
+fn bring_program(spec: &mut Map<String, Value>, container: &str, home: &WorkerHome) {
+    push(spec, "volumes", json!({ "name": PROGRAM_NAME, "emptyDir": { "sizeLimit": "16Mi" } }));
+    let init = init_container(home);
+    match spec.get_mut("initContainers").and_then(Value::as_array_mut) {
+        Some(others) => others.insert(0, init),
+        None => drop(spec.insert("initContainers".to_owned(), json!([init]))),
+    }
+    if let Some(own) = named_mut(spec, container) {
+        push(own, "volumeMounts", json!({ "name": PROGRAM_NAME, "mountPath": PROGRAM_DIRECTORY, "readOnly": true }));
     }
 }
 

@@ -1,7 +1,7 @@
 //! What became of the actions of a plan.
 
 use super::event::TaskSeen;
-use super::plan::PodId;
+use super::plan::{PieceId, PodId};
 use crate::core::cache::Entry;
 use crate::core::ids::TaskKey;
 use crate::core::items::{ItemsError, ReadList};
@@ -142,6 +142,15 @@ pub enum WriteOutcome {
     Failed(String),
 }
 
+/// What became of a piece of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PieceOutcome {
+    /// It is stored.
+    Stored,
+    /// It is not, or that is not known; with why, in the API server's words.
+    Failed(String),
+}
+
 /// What the Events about a pod say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExplainOutcome {
@@ -200,4 +209,6 @@ pub enum Answer {
     WorkloadChanged(TaskKey, String, WorkloadOutcome),
     /// Of reading flavors; with the task's UID.
     FlavorsRead(TaskKey, String, FlavorsOutcome),
+    /// Of storing a piece of a list; with the task's UID.
+    PieceStored(PieceId, String, PieceOutcome),
 }

@@ -4,7 +4,7 @@ use crate::api::spec::MapTaskSpec;
 use crate::api::status::MapTaskStatus;
 use crate::core::ids::TaskKey;
 use crate::core::pod::PodSeen;
-use crate::core::port::exchange::Exchange;
+use crate::core::port::exchange::{Exchange, Listed};
 use crate::core::workload::WorkloadSeen;
 
 /// What a watch shows.
@@ -36,6 +36,8 @@ pub enum Event {
     WorkloadsListed,
     /// A worker speaks.
     Exchange(Box<Exchange>),
+    /// The pod of a list speaks.
+    Listed(Box<Listed>),
 }
 
 /// A MapTask as the watch shows it.

@@ -4,6 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use maptask_exchange::{Answer, Request};
+pub use maptask_exchange::{ListAnswer, ListEnd};
+
+use crate::core::items::Digest;
 
 /// A request of a worker, whose token names the pod.
 #[derive(Clone, Debug)]
@@ -29,6 +32,46 @@ pub struct Reply {
     pub result: Result<Answer, ExchangeRefusal>,
 }
 
+/// A request of the pod of a list, whose token names the pod.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// By which the reply finds the request.
+    pub ticket: u64,
+    /// The pod's namespace.
+    pub namespace: Arc<str>,
+    /// The pod's name.
+    pub pod: String,
+    /// The pod's UID.
+    pub pod_uid: String,
+    /// What it says.
+    pub part: ListPart,
+}
+
+/// What the pod of a list says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListPart {
+    /// A piece.
+    Piece {
+        /// Its number, from 0.
+        number: u32,
+        /// The SHA-256 of its bytes.
+        digest: Digest,
+        /// Its bytes, in base64.
+        data: Arc<str>,
+    },
+    /// These were all.
+    End(ListEnd),
+}
+
+/// What the pod of a list is answered. It may come long after the request.
+#[derive(Clone, Copy, Debug)]
+pub struct ListReply {
+    /// Of the request.
+    pub ticket: u64,
+    /// The answer, or why there is none.
+    pub result: Result<ListAnswer, ExchangeRefusal>,
+}
+
 /// Why a worker's request is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExchangeRefusal {
@@ -38,6 +81,20 @@ pub enum ExchangeRefusal {
     Superseded,
     /// Not yet: the operator has just begun, is about to end, or was not shown the pod yet: 503.
     NotReady,
+    /// The API server does not store the piece of a list: 503.
+    NotStored,
+}
+
+impl fmt::Display for ListReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.result {
+            Ok(ListAnswer { stored, complete }) => {
+                let whole = if *complete { ", the whole list" } else { "" };
+                write!(f, "answer {} with {stored} pieces stored{whole}", self.ticket)
+            }
+            Err(refusal) => write!(f, "refuse {}: {refusal:?}", self.ticket),
+        }
+    }
 }
 
 impl fmt::Display for Reply {

@@ -7,11 +7,11 @@ mod plan;
 
 pub use answer::{
     Answer, CacheLookupOutcome, CheckOutcome, CreateOutcome, DeleteOutcome, ExplainOutcome, FetchOutcome,
-    FlavorsOutcome, GetPodOutcome, WorkloadOutcome, WriteOutcome,
+    FlavorsOutcome, GetPodOutcome, PieceOutcome, WorkloadOutcome, WriteOutcome,
 };
 pub use event::{Event, TaskSeen};
-pub use exchange::{Exchange, ExchangeRefusal, Reply};
+pub use exchange::{Exchange, ExchangeRefusal, ListAnswer, ListEnd, ListPart, ListReply, Listed, Reply};
 pub use plan::{
-    Action, Budget, CacheLookup, ChangeWorkload, Check, Create, Delete, EmitEvent, Expire, Explain, Fetch, Note, Plan,
-    PodId, ReadFlavors, WorkloadChange, Write,
+    Action, Budget, CacheLookup, ChangeWorkload, Check, Create, Delete, EmitEvent, Expire, Explain, Fetch, Note,
+    PieceId, Plan, PodId, ReadFlavors, StorePiece, WorkloadChange, Write,
 };

@@ -7,11 +7,11 @@ use crate::api::reasons::EventReason;
 use crate::api::status::{MapTaskStatus, Waiting};
 use crate::core::blueprint::Blueprint;
 use crate::core::cache::{CacheId, Entry, LookupKeys};
-use crate::core::ids::{PodRole, TaskKey};
+use crate::core::ids::{Attempt, PodRole, TaskKey};
 use crate::core::items::ExternalSource;
 use crate::core::phases::Raises;
 use crate::core::pod::{EventType, pod_name};
-use crate::core::port::exchange::Reply;
+use crate::core::port::exchange::{ListReply, Reply};
 use crate::core::results::Shard;
 use crate::core::workload::Placement;
 use serde_json::Value;
@@ -23,6 +23,8 @@ pub struct Plan {
     pub actions: Vec<Action>,
     /// What workers are answered.
     pub replies: Vec<Reply>,
+    /// What pods of lists are answered.
+    pub list_replies: Vec<ListReply>,
 }
 
 /// How many actions of each kind a round may still start.
@@ -61,6 +63,8 @@ pub enum Action {
     ChangeWorkload(Box<ChangeWorkload>),
     /// Flavors are read that were assigned to a Workload.
     ReadFlavors(ReadFlavors),
+    /// A piece of a list is stored.
+    StorePiece(Box<StorePiece>),
     /// A task is deleted, its time being over; has no answer.
     Expire(Expire),
     /// A Kubernetes Event; has no answer.
@@ -183,6 +187,30 @@ pub struct CacheLookup {
     pub from: u64,
 }
 
+/// A piece of a list that a pod has computed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PieceId {
+    /// The task.
+    pub key: TaskKey,
+    /// The attempt at the list.
+    pub attempt: Attempt,
+    /// The number of the piece, from 0.
+    pub number: u32,
+}
+
+/// A piece of a list to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorePiece {
+    /// Which piece.
+    pub id: PieceId,
+    /// The task's UID.
+    pub uid: String,
+    /// The UID of the pod that has sent it.
+    pub pod_uid: String,
+    /// Its bytes, in base64.
+    pub data: Arc<str>,
+}
+
 impl Create {
     /// Which pod it is.
     pub fn id(&self) -> PodId {
@@ -267,7 +295,8 @@ pub struct Explain {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.actions.iter().try_for_each(|action| writeln!(f, "{action}"))?;
-        self.replies.iter().try_for_each(|reply| writeln!(f, "{reply}"))
+        self.replies.iter().try_for_each(|reply| writeln!(f, "{reply}"))?;
+        self.list_replies.iter().try_for_each(|reply| writeln!(f, "{reply}"))
     }
 }
 
@@ -289,9 +318,16 @@ impl fmt::Display for Action {
             }
             Self::ChangeWorkload(workload) => workload.fmt(f),
             Self::ReadFlavors(read) => write!(f, "read flavors {} for {}", read.names.join(", "), read.key),
+            Self::StorePiece(piece) => write!(f, "store {}", piece.id),
             Self::Expire(expire) => write!(f, "expire {}", expire.key),
             Self::EmitEvent(event) => write!(f, "tell {} {}: {}", event.key, event.reason.as_str(), event.note),
         }
+    }
+}
+
+impl fmt::Display for PieceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "piece {} of the list of {} in attempt {}", self.number, self.key, self.attempt)
     }
 }
 

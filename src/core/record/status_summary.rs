@@ -1,6 +1,7 @@
 //! The part of a status that is not about the items: conditions, times, and words for people.
 
 use crate::api::conditions::{self, ConditionStatus, ConditionType};
+use crate::api::listing::ListingStatus;
 use crate::api::reasons::ConditionReason;
 use crate::api::status::{ItemCounts, MapTaskStatus, ReduceStatus, RerunDone, TaskPhase, Waiting};
 use crate::core::ids::Time;
@@ -26,6 +27,8 @@ pub struct StatusSummary {
     pub message: Option<String>,
     /// The last rerun that was done.
     pub rerun: Option<RerunDone>,
+    /// How the last listing ended, and where its list is.
+    pub listing: Option<ListingStatus>,
     /// How the last reduce ended.
     pub reduce: Option<ReduceStatus>,
     /// What it said.
@@ -61,6 +64,7 @@ impl StatusSummary {
             // What the message repeats of a wait goes with the wait.
             message: status.message.clone().filter(|message| Some(message) != words_of(status.waiting.as_ref())),
             rerun: status.rerun.clone(),
+            listing: status.listing.clone(),
             reduce: status.reduce.clone(),
             result: status.result.clone(),
             result_text: status.result_text.clone(),

@@ -29,7 +29,6 @@ use crate::core::revision::Revision;
 use crate::core::run::decision::{Decision, Standing};
 use crate::core::spec::AcceptedSpec;
 use crate::core::spec::outcome::{FailReason, Outcome, Remainder};
-use crate::core::spec::reduce::SELF;
 
 pub use fair_share::TURN_MILLIS;
 pub use grants::Claim;
@@ -60,6 +59,8 @@ pub struct Run {
     workers: Option<Workers>,
     /// The pods that are there are yet to be shown to it.
     is_loading: bool,
+    /// What a pod lacks that has succeeded, in words, so that its attempt has failed.
+    lacking: Option<&'static str>,
 }
 
 /// Whether pods are stopped since the task is suspended.
@@ -112,6 +113,7 @@ impl Run {
             not_before: None,
             workers: None,
             is_loading: true,
+            lacking: None,
         }
     }
 
@@ -149,6 +151,11 @@ impl Run {
     /// The pods, to be changed.
     pub fn pods_mut(&mut self) -> &mut PodTable {
         &mut self.pods
+    }
+
+    /// What its pods lack from now on, in words, so that none succeeds.
+    pub fn set_lacking(&mut self, lacking: Option<&'static str>) {
+        self.lacking = lacking;
     }
 
     /// How the task was decided.
@@ -273,8 +280,7 @@ impl Run {
 
     /// The item that a pod of this run is for; `None` for a pod that is not of this run.
     fn index_of(&self, role: PodRole) -> Option<Index> {
-        let is_reduce = self.spec.blueprint.reduces.is_some();
-        (role.is_reduce() == is_reduce && !role.is_worker()).then(|| role.index().unwrap_or(SELF))
+        self.spec.blueprint.index_of(role)
     }
 
     /// Carries out what has become due. `stops`: pods are stopped since the task is suspended.

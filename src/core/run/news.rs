@@ -129,6 +129,7 @@ impl Run {
         rest: Rest,
     ) -> Option<Alike> {
         let (now, remainder) = (context.now, self.remainder());
+        let (end, detail) = self.judge(end, detail);
         if self.is_worker(role) {
             let failure = Alike::of(&end, &detail);
             let pod = self.pods.depart(role, end, detail)?;
@@ -145,6 +146,13 @@ impl Run {
             failure = failure.or(self.end_item(context, index, end, &at));
         }
         failure
+    }
+
+    /// A success that lacks what it was for is a failure.
+    fn judge(&self, end: PodEnd, detail: Detail) -> (PodEnd, Detail) {
+        let Some(lacking) = self.lacking.filter(|_| end.is_success()) else { return (end, detail) };
+        let container = self.spec.blueprint.template.container().to_owned();
+        (PodEnd::Failed { exit_code: 0, container }, Detail { message: Some(lacking.to_owned()), ..detail })
     }
 
     /// An attempt at an item has ended, whatever ran it. Returns how it has failed, if it has.

@@ -1,5 +1,6 @@
 //! Is this spec valid, as far as is known without the API server? From it comes everything that pods are made from.
 
+pub mod lister;
 pub mod main_containers;
 pub mod mutable;
 pub mod outcome;
@@ -19,6 +20,7 @@ use crate::core::ids::{ItemCount, TaskKey};
 use crate::core::items::{ExternalSource, ItemList, ItemsError, ReadList};
 use crate::core::pod::{MessageLimit, PodTemplate, TemplateError, WorkerSpec};
 use crate::core::results::{Layout, MAX_TOTAL_BYTES};
+use crate::core::spec::lister::Lister;
 use crate::core::spec::reduce::Reducer;
 use crate::core::spec::retry::Policy;
 use crate::core::spec::success::{Criterion, Ratio, SuccessError};
@@ -50,6 +52,8 @@ pub struct AcceptedSpec {
     pub cache: Option<Arc<Keys>>,
     /// What reduces the results, if anything does.
     pub reduce: Option<Arc<Reducer>>,
+    /// What computes the list, of a task whose list is yet to be computed.
+    pub lister: Option<Arc<Lister>>,
 }
 
 /// Why a task is refused.
@@ -64,6 +68,9 @@ pub enum Refusal {
     /// The template of the reduce.
     #[error("{}", .0.to_string().replace("spec.template", "spec.reduce.template").replace("spec.container is", "spec.reduce.container is"))]
     Reduce(TemplateError),
+    /// The template of the list.
+    #[error("{}", of_list(.0))]
+    List(TemplateError),
     /// More bytes for a result than a kubelet keeps.
     #[error(
         "spec.results.maxBytesPerItem is {wanted}, but of pods of spec.template at most {} bytes come: {limit}; give no more than \
@@ -99,7 +106,7 @@ impl Refusal {
     pub fn reason(&self) -> ConditionReason {
         match self {
             Self::Items(error) => error.reason(),
-            Self::Template(_) | Self::Reduce(_) => ConditionReason::InvalidTemplate,
+            Self::Template(_) | Self::Reduce(_) | Self::List(_) => ConditionReason::InvalidTemplate,
             Self::ResultRoom { .. } | Self::ResultTotal { .. } => ConditionReason::InvalidResults,
             Self::Success(_) => ConditionReason::InvalidSuccessCriterion,
         }
@@ -115,6 +122,8 @@ pub enum Given<'a> {
     Read(&'a ReadList),
     /// Their number, and the hash of what they were read from: that is yet to be read again.
     Awaited(ItemCount, Option<&'a str>),
+    /// This is yet to compute them.
+    Listed(&'a Arc<Lister>),
 }
 
 impl AcceptedSpec {
@@ -124,11 +133,14 @@ impl AcceptedSpec {
         let source = ExternalSource::of(&spec.items);
         let (items, hash) = match (&source, given) {
             (Some(_), Given::Read(list)) => (list.items.clone(), Some(list.hash.clone())),
+            // One stands for all: how many there will be is not known.
+            (_, Given::Listed(_)) => (ItemList::awaited(ItemCount::ONE), None),
             (Some(_), Given::Awaited(count, hash)) => (ItemList::awaited(count), hash.map(str::to_owned)),
             _ => (ItemList::accept(&spec.items)?, None),
         };
         let criterion = criterion(spec)?;
-        let required = criterion.required(items.count())?;
+        let lister = if let Given::Listed(lister) = given { Some(Arc::clone(lister)) } else { None };
+        let required = if lister.is_some() { 1 } else { criterion.required(items.count())? };
         let results = Layout::of(&spec.results, items.count());
         check_total(results, items.count())?;
         let nameless_keys = items.survey(&template.uses())?;
@@ -144,7 +156,7 @@ impl AcceptedSpec {
         let policy = Policy { growth: template.growth().clone(), ..Policy::of(spec) };
         let (key, uid) = (key.clone(), uid.to_owned());
         let cache = Keys::of(&key, spec).filter(|_| results.is_some()).map(Arc::new);
-        let blueprint = Blueprint { key, uid, items, template, reduces: None, workers };
+        let blueprint = Blueprint { key, uid, items, template, reduces: None, lists: None, workers };
         Ok(Self {
             required,
             required_percent,
@@ -157,6 +169,7 @@ impl AcceptedSpec {
             template_hash: templates::hash(spec),
             cache,
             reduce,
+            lister,
             blueprint: Arc::new(blueprint),
         })
     }
@@ -171,11 +184,12 @@ impl AcceptedSpec {
         self.cache.as_deref().filter(|keys| keys.serialize)
     }
 
-    /// What pods are made from, of items and of the reduce, as far as there will be such pods.
+    /// What pods are made from, of the list, of items and of the reduce, as far as there will be such pods.
     pub fn blueprints(&self) -> Vec<Arc<Blueprint>> {
         let item = (self.count() != ItemCount::NONE).then(|| Arc::clone(&self.blueprint));
         let reduce = self.reduce.as_ref().map(|reducer| Arc::clone(&reducer.spec.blueprint));
-        item.into_iter().chain(reduce).collect()
+        let list = self.lister.as_ref().map(|lister| Arc::clone(&lister.spec.blueprint));
+        list.into_iter().chain(item).chain(reduce).collect()
     }
 
     /// The same spec with pods that are made from something else.
@@ -185,6 +199,16 @@ impl AcceptedSpec {
         change(&mut blueprint);
         Self { blueprint: Arc::new(blueprint), ..self.clone() }
     }
+}
+
+/// The words about the template of the items, of that of the list.
+fn of_list(error: &TemplateError) -> String {
+    let words = error.to_string();
+    let words = words.replace("spec.template", "spec.items.pod.template");
+    let words = words.replace("spec.container is", "spec.items.pod.container is");
+    words
+        .replace("spec.workers runs it once for each item", "it is run by the worker program")
+        .replace("spec.workers adds", "the operator adds")
 }
 
 /// Seconds of a spec in milliseconds.

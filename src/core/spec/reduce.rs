@@ -48,6 +48,7 @@ impl Reducer {
                 items: ItemList::accept(&Items { count: Some(1), ..Items::default() })?,
                 template,
                 reduces: Some(Counts::default()),
+                lists: None,
                 workers: None,
             }),
             required: 1,
@@ -61,6 +62,7 @@ impl Reducer {
             template_hash: String::new(),
             cache: None,
             reduce: None,
+            lister: None,
         };
         Ok(Self { spec, deadline_millis: seconds(reduce.active_deadline_seconds) })
     }

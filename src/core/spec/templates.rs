@@ -14,7 +14,10 @@ pub fn hash(spec: &MapTaskSpec) -> String {
     let reduce = spec.reduce.as_ref().map(|reduce| split(&reduce.template));
     let (fixed_reduce, movable_reduce) = reduce.unzip();
     let digest = |parts: Value| items::hash(parts.to_string().as_bytes());
-    format!("{RULES}{}{SEPARATOR}{}", digest(json!([fixed, fixed_reduce])), digest(json!([movable, movable_reduce])))
+    let mut all_fixed = vec![json!(fixed), json!(fixed_reduce)];
+    // By the time that a template may change, the list may have been computed.
+    all_fixed.extend(spec.items.pod.as_ref().map(|pod| json!(canonical(&pod.template))));
+    format!("{RULES}{}{SEPARATOR}{}", digest(json!(all_fixed)), digest(json!([movable, movable_reduce])))
 }
 
 /// The version of the rules about what a template may leave out, a prefix of each hash. A hash of another version is

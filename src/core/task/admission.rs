@@ -92,7 +92,8 @@ impl Task {
 
     /// How many pods may exist at the same time as far as Kueue says; `None`: as many as there may be without it.
     fn granted_pods(&self) -> Option<usize> {
-        if !self.admission.is_queued() {
+        // How many pods there will be is not known before the list.
+        if !self.admission.is_queued() || self.is_listing() {
             return None;
         }
         let workload = self.admission.workload.as_ref().filter(|_| self.admission.placements.is_some());
@@ -113,12 +114,15 @@ impl Task {
 
     /// Whether Kueue wants its pods stopped.
     pub(super) fn is_stopped_by_queue(&self) -> bool {
-        self.admission.is_queued() && self.admission.queueing == Queueing::Known && !self.admission.is_admitted()
+        !self.is_listing()
+            && self.admission.is_queued()
+            && self.admission.queueing == Queueing::Known
+            && !self.admission.is_admitted()
     }
 
     /// Where the pods of what runs are to run.
     pub(super) fn placement(&self) -> Option<Arc<Placement>> {
-        let [items, reduce] = self.admission.placements.as_ref()?;
+        let [items, reduce] = self.admission.placements.as_ref().filter(|_| !self.is_listing())?;
         Some(Arc::clone(if self.reduction.is_some() { reduce } else { items }))
     }
 

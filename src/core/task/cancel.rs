@@ -27,13 +27,13 @@ impl Task {
             Stage::Running(run) if self.reduction.is_none() => {
                 run.force_end(FailReason::Cancelled, MESSAGE.to_owned());
             }
-            // Of a reduce that runs, see `decide_reduction`.
-            Stage::Running(_) | Stage::Ended { .. } => {}
+            // Of a list or a reduce that runs, see `decide_listing` and `decide_reduction`.
+            Stage::Listing(_) | Stage::Running(_) | Stage::Ended { .. } => {}
         }
     }
 
-    /// Why a reduce that runs may not go on.
-    pub(super) fn cancels_reduce(&self) -> Option<(FailReason, String)> {
+    /// Why a list or a reduce that runs may not go on.
+    pub(super) fn cancels_solo(&self) -> Option<(FailReason, String)> {
         self.mutable.cancel.then(|| (FailReason::Cancelled, MESSAGE.to_owned()))
     }
 

@@ -24,8 +24,10 @@ impl Task {
             status.progress = self.summary.progress.to_status(now, counts);
         } else if !self.summary.has_items && self.summary.unreadable.is_none() {
             self.summary.describe_unaccepted(&mut status, phase);
+            status.pods = Some(number(u32::try_from(in_flight).unwrap_or(u32::MAX)));
         }
         status.workers = self.workers_status();
+        status.listing = self.listing_status();
         status.reduce = self.reduce_status();
         status.pending_rerun = self.rerun_ahead();
         status

@@ -23,6 +23,9 @@ const WAITED_LIMIT: usize = 200;
 impl Task {
     /// The task's items may start.
     pub(super) fn accept(&mut self, now: Time, spec: Arc<AcceptedSpec>) {
+        if let Some(lister) = &spec.lister {
+            return self.begin_listing(now, Arc::clone(lister));
+        }
         let nameless =
             |keys: &String| format!("; these keys have no variable of their own, only MAPTASK_ITEM has them: {keys}");
         let nameless = spec.nameless_keys.as_ref().map(nameless).unwrap_or_default();
@@ -48,10 +51,15 @@ impl Task {
 
     /// The task ends before anything has started.
     pub(super) fn refuse(&mut self, now: Time, reason: ConditionReason, message: &str) {
+        self.fail_unaccepted(now, reason, EventReason::Refused, message);
+    }
+
+    /// The task ends before its items were accepted.
+    pub(super) fn fail_unaccepted(&mut self, now: Time, reason: ConditionReason, event: EventReason, message: &str) {
         // What was asked for before there was anything to check again counts as done.
         self.summary.rerun = self.summary.rerun.take().or_else(|| self.mutable.rerun_at_acceptance());
         self.summary.set(now, ConditionType::Accepted, ConditionStatus::False, reason, message);
-        self.emit_recorded(EventReason::Refused, EventType::Warning, message);
+        self.emit_recorded(event, EventType::Warning, message);
         self.end(now, TaskPhase::Failed, reason, message);
     }
 
@@ -68,13 +76,16 @@ impl Task {
         let waited = self.words_of_waiting();
         let late_message =
             || format!("the task has run for longer than spec.activeDeadlineSeconds, {active} s{waited}");
+        if self.is_listing() {
+            return self.decide_listing(now, late.then(late_message), &waited);
+        }
         if let Some(reduction) = &self.reduction {
             let too_long = reduction.deadline().is_some_and(|deadline| deadline <= now);
             let reduce_message = || format!("it has run for longer than spec.reduce.activeDeadlineSeconds{waited}");
             let late =
                 late.then(late_message).or(too_long.then(reduce_message)).or_else(|| self.damage_before_reduce());
             let late = late.map(|message| (FailReason::DeadlineExceeded, message));
-            return self.decide_reduction(now, self.cancels_reduce().or(late));
+            return self.decide_reduction(now, self.cancels_solo().or(late));
         }
         self.decide_map(now, late.then(late_message));
     }
@@ -178,7 +189,8 @@ impl Task {
         let millis = self.mutable.active_deadline_millis?;
         let start = self.summary.start_time.as_ref()?;
         let counts = !self.mutable.suspend && self.may_start_by_queue();
-        (matches!(self.stage, Stage::Running(_)) && counts).then(|| Time(start.0.as_millisecond()).plus_millis(millis))
+        (matches!(self.stage, Stage::Running(_) | Stage::Listing(_)) && counts)
+            .then(|| Time(start.0.as_millisecond()).plus_millis(millis))
     }
 
     /// When the task is to be deleted, once it has ended and that is recorded, or when that is to be tried again.

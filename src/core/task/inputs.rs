@@ -77,7 +77,7 @@ impl Task {
     pub fn awaited_task(&self) -> Option<&str> {
         match &self.stage {
             Stage::Fetching(spec) => spec.items.results_of.as_ref().map(|source| source.name.as_str()),
-            Stage::Checking { .. } | Stage::Running(_) | Stage::Ended { .. } => None,
+            Stage::Listing(_) | Stage::Checking { .. } | Stage::Running(_) | Stage::Ended { .. } => None,
         }
     }
 
@@ -104,6 +104,10 @@ impl Task {
         self.fetching.asked = false;
         let Some(source) = self.wanted_items().map(|fetch| fetch.source) else { return };
         match outcome {
+            FetchOutcome::Found(list) if source.known_hash().is_some_and(|known| known != list.hash) => {
+                let message = format!("{source} has changed since it was recorded; {}", source.to_restore());
+                self.not_read(now, WaitingReason::ItemsChanged, &source, &message);
+            }
             FetchOutcome::Found(list) => self.handle_list(now, &list),
             FetchOutcome::Missing(message) | FetchOutcome::Indeterminate(message) => {
                 self.not_read(now, WaitingReason::ItemsMissing, &source, &message);
@@ -147,7 +151,7 @@ impl Task {
                 }
                 Err(problem) => self.fetching.failed(now, WaitingReason::ItemsChanged, problem),
             },
-            Stage::Checking { .. } | Stage::Ended { .. } => {}
+            Stage::Listing(_) | Stage::Checking { .. } | Stage::Ended { .. } => {}
         }
     }
 }

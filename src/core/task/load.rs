@@ -66,6 +66,7 @@ impl Task {
             outcomes: Outcomes::default(),
             storing: std::collections::BTreeMap::new(),
             replies: Vec::new(),
+            list_replies: Vec::new(),
             takes_workers: poll.takes_workers,
             admission: Admission::new(seen.queue.clone()),
         };
@@ -103,7 +104,7 @@ impl Task {
             self.all_indeterminate = Some(poll.now.plus_millis(INDETERMINATE_MILLIS));
             self.load(poll, seen, pods);
         }
-        if resumed && matches!(self.stage, Stage::Running(_)) {
+        if resumed && matches!(self.stage, Stage::Running(_) | Stage::Listing(_)) {
             // The deadline counts from here, as a Job's does.
             self.summary.start_time = Some(meta_time(poll.now));
             self.writer.change();
@@ -146,7 +147,7 @@ impl Task {
     /// Rebuilds the stage from the recorded status and the pods.
     fn load(&mut self, poll: &PollContext, seen: &TaskSeen, pods: &Pods) {
         self.fetching = Fetching::default();
-        let reduction = self.reduction.take();
+        let (reduction, listing) = (self.reduction.take(), self.take_listing());
         if let Some(phase) = seen.status.phase.filter(|phase| phase.is_terminal()) {
             self.stage = Stage::Ended { phase, run: None };
             // What was yet to be recorded is no more, and its items are not at hand.
@@ -165,6 +166,7 @@ impl Task {
             }
         } else {
             self.accept_spec(poll.now, seen);
+            self.continue_listing(poll, listing);
         }
         for (role, pod) in pods {
             self.handle_pod(poll, *role, pod);
@@ -179,6 +181,9 @@ impl Task {
 
     /// A task that is not yet accepted: its list is read, then its spec checked.
     pub(super) fn accept_spec(&mut self, now: Time, seen: &TaskSeen) {
+        if seen.spec.items.pod.is_some() {
+            return self.accept_with_pod(now, seen);
+        }
         if ExternalSource::of(&seen.spec.items).is_some() {
             self.stage = Stage::Fetching(Box::new(seen.spec.clone()));
             return;
@@ -191,7 +196,7 @@ impl Task {
 
     /// A task that will make no pod is accepted as it is: there is no first pod to check.
     pub(super) fn check_or_accept(&mut self, now: Time, spec: Arc<AcceptedSpec>) {
-        self.summary.listed = Some(spec.count().get());
+        self.summary.listed = spec.lister.is_none().then_some(spec.count().get());
         if spec.count().get() == 0 && spec.reduce.is_none() {
             self.accept(now, spec);
         } else {
@@ -259,6 +264,7 @@ impl Task {
             None => Given::Inline,
         };
         let spec = self.spec_to_load(seen);
+        let spec = self.with_list(&spec);
         let spec = AcceptedSpec::accept(&self.key, &self.uid, &spec, given).map_err(|refusal| refusal.to_string())?;
         let (phases, tries) = match &status.phases {
             Some(text) => phases::decode(text, status.attempts.as_deref(), spec.count())

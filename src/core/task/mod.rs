@@ -9,7 +9,9 @@ mod damage;
 mod decide;
 mod explain;
 mod finished_pods;
+pub mod gather;
 mod inputs;
+mod listing;
 mod load;
 mod observe;
 mod poll;
@@ -31,7 +33,7 @@ use crate::core::backoff::Backoff;
 use crate::core::ids::{Index, TaskKey, Time};
 use crate::core::pod::EventType;
 use crate::core::pods::retention::{Keeping, Retention};
-use crate::core::port::{EmitEvent, Reply};
+use crate::core::port::{EmitEvent, ListReply, Reply};
 use crate::core::record::status_summary::StatusSummary;
 use crate::core::record::status_writer::StatusWriter;
 use crate::core::revision::Revision;
@@ -42,6 +44,7 @@ use crate::core::spec::mutable::MutableSpec;
 use crate::core::workload::Queueing;
 use admission::Admission;
 use inputs::Fetching;
+use listing::Listing;
 use reduce::Reduction;
 use templates::Templates;
 use unstored::Unstored;
@@ -112,6 +115,8 @@ pub struct Task {
     storing: BTreeMap<Index, String>,
     /// To workers, with the next plan.
     replies: Vec<Reply>,
+    /// The same to the pod of the list.
+    list_replies: Vec<ListReply>,
     /// Whether workers can reach the operator.
     takes_workers: bool,
     /// What Kueue says of it, if it has a queue.
@@ -120,6 +125,8 @@ pub struct Task {
 
 #[derive(Debug)]
 enum Stage {
+    /// The pod of the list runs, or may start.
+    Listing(Box<Listing>),
     /// The ConfigMap of the items has yet to be read.
     Fetching(Box<MapTaskSpec>),
     /// The spec is good; the API server has yet to say so of the first pod.
@@ -170,7 +177,10 @@ impl Task {
     pub fn phase(&self) -> TaskPhase {
         match &self.stage {
             Stage::Fetching(_) | Stage::Checking { .. } => TaskPhase::Pending,
-            Stage::Running(_) if self.mutable.suspend && !self.mutable.cancel => TaskPhase::Suspended,
+            Stage::Running(_) | Stage::Listing(_) if self.mutable.suspend && !self.mutable.cancel => {
+                TaskPhase::Suspended
+            }
+            Stage::Listing(_) => TaskPhase::Listing,
             Stage::Running(_) if self.reduction.is_some() => TaskPhase::Reducing,
             Stage::Running(_) => TaskPhase::Running,
             Stage::Ended { phase, .. } => *phase,
@@ -182,13 +192,14 @@ impl Task {
         match &self.stage {
             Stage::Running(run) => Some(run),
             Stage::Ended { run, .. } => run.as_deref(),
-            Stage::Fetching(_) | Stage::Checking { .. } => None,
+            Stage::Listing(_) | Stage::Fetching(_) | Stage::Checking { .. } => None,
         }
     }
 
-    /// What runs: the items, or then the reduce.
+    /// What runs: the pod of the list, the items, or then the reduce.
     pub fn active(&self) -> Option<&Run> {
         match (&self.stage, &self.reduction) {
+            (Stage::Listing(listing), _) => Some(&listing.run),
             (Stage::Running(_), Some(reduction)) => Some(&reduction.run),
             (Stage::Running(run), None) => Some(run),
             _ => None,
@@ -197,6 +208,7 @@ impl Task {
 
     fn active_mut(&mut self) -> Option<&mut Run> {
         match (&mut self.stage, &mut self.reduction) {
+            (Stage::Listing(listing), _) => Some(&mut listing.run),
             (Stage::Running(_), Some(reduction)) => Some(&mut reduction.run),
             (Stage::Running(run), None) => Some(run),
             _ => None,
@@ -205,6 +217,7 @@ impl Task {
 
     fn context(&mut self, now: Time) -> (Option<&mut Run>, Context<'_>) {
         let run = match (&mut self.stage, &mut self.reduction) {
+            (Stage::Listing(listing), _) => Some(&mut listing.run),
             (Stage::Running(_), Some(reduction)) => Some(&mut reduction.run),
             (Stage::Running(run), None) => Some(&mut **run),
             _ => None,

@@ -21,6 +21,9 @@ impl Task {
         if pod.owner_uid.as_deref() != Some(&self.uid) || self.deleting {
             return;
         }
+        if role.is_list() && !self.is_listing() {
+            return self.retain_after_end(poll, role, pod);
+        }
         // The first pod may be there before the task is accepted: the operator died in between.
         if let Stage::Checking { spec, .. } = &self.stage {
             let spec = Arc::clone(spec);
@@ -38,7 +41,7 @@ impl Task {
     }
 
     fn retain_after_end(&mut self, poll: &PollContext, role: PodRole, pod: &PodSeen) {
-        let container = self.main_containers.role(role.is_reduce());
+        let container = self.main_containers.role(role);
         let seen = progress(pod, container);
         let failure = match &seen {
             Progress::Ended(end) => Alike::of(end, &detail(pod, container)),
@@ -49,7 +52,7 @@ impl Task {
         match seen {
             // Its other containers live on, and need not wait for what no create can bring back.
             Progress::Ended(_) if lives(pod) => {
-                let map = self.map().filter(|_| !role.is_reduce());
+                let map = self.map().filter(|_| role.index().is_some() || role.is_worker());
                 let until = map.map_or(self.all_indeterminate, |run| run.pods().indeterminate().until(role));
                 let not_before = until.map_or(poll.now, |until| until.max(poll.now));
                 self.retention.put(self.writer.revision(), FinishedPod { not_before, ..finished_pod });

@@ -22,8 +22,9 @@ impl Task {
             return None;
         }
         let limit = self.concurrency().unwrap_or(usize::MAX);
-        let takes_workers = self.takes_workers;
-        self.active_mut()?.peek_startable(limit).filter(|next| takes_workers || matches!(next, Startable::Item(_)))
+        let (takes_workers, lists) = (self.takes_workers, self.is_listing());
+        let needs_exchange = |next: &Startable| lists || matches!(next, Startable::Worker(..));
+        self.active_mut()?.peek_startable(limit).filter(|next| takes_workers || !needs_exchange(next))
     }
 
     /// Whether anything may start, as far as the task as a whole is concerned.
@@ -117,7 +118,7 @@ impl Task {
         let (reason, message) = match &self.stage {
             Stage::Fetching(_) => self.fetching.problem.as_ref().map(|(reason, message)| (*reason, message))?,
             Stage::Checking { problem, .. } => (WaitingReason::FailedCreate, problem.as_ref()?),
-            Stage::Running(_) | Stage::Ended { .. } => return None,
+            Stage::Listing(_) | Stage::Running(_) | Stage::Ended { .. } => return None,
         };
         Some(Waiting::new(reason, Some(crate::text::cut(message, WAITING_LIMIT))))
     }
@@ -143,6 +144,7 @@ impl Task {
         self.poll_lookup(now, actions);
         self.poll_check(now, actions);
         self.poll_rerun(now);
+        self.poll_gather(actions);
         self.poll_admission(poll, actions);
         let stops = self.mutable.stops() || self.is_stopped_by_queue();
         if let (Some(run), context) = self.context(now) {
@@ -188,7 +190,9 @@ impl Task {
         }
         let stage = match &self.stage {
             Stage::Checking { again, asked: false, .. } if self.may_check() => again.until(),
-            Stage::Running(_) if !self.mutable.suspend => self.active().and_then(|run| run.items().next_wake()),
+            Stage::Running(_) | Stage::Listing(_) if !self.mutable.suspend => {
+                self.active().and_then(|run| run.items().next_wake())
+            }
             _ => None,
         };
         let times = [
@@ -206,6 +210,7 @@ impl Task {
             self.next_lookup(),
             self.deadline(),
             self.reduction.as_ref().and_then(|reduction| reduction.deadline()),
+            self.listing_deadline(),
             self.expiry(),
             self.writer.due(),
             self.writer.reread_due(),

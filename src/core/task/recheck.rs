@@ -30,6 +30,16 @@ impl Task {
         let message = format!("rerun {} checks the task again", rerun.id);
         self.summary.set(now, ConditionType::Accepted, ConditionStatus::False, ConditionReason::Rerun, &message);
         self.check_after = self.writer.change_urgently();
+        if spec.items.pod.is_some() {
+            // A list that was refused would be refused again.
+            if let Some(listing) = &mut self.summary.listing {
+                listing.list = None;
+            }
+            return match self.accept_unlisted(&spec) {
+                Err(refusal) => self.refuse(now, refusal.reason(), &refusal.to_string()),
+                Ok(spec) => self.check_or_accept(now, Arc::new(spec)),
+            };
+        }
         if ExternalSource::of(&spec.items).is_some() {
             self.stage = Stage::Fetching(spec);
             return;
@@ -50,7 +60,7 @@ impl Task {
         let rerun = self.pending_rerun()?;
         let words = match &self.stage {
             // Counts as done at acceptance.
-            Stage::Fetching(_) | Stage::Checking { .. } => return None,
+            Stage::Listing(_) | Stage::Fetching(_) | Stage::Checking { .. } => return None,
             Stage::Running(run) => match super::rerun::problem(rerun, run) {
                 Some(problem) => format!("will be refused once the task has ended: {problem}"),
                 None if self.mutable.cancel => "starts once the task has ended and spec.cancel is false".to_owned(),

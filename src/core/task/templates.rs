@@ -33,13 +33,15 @@ impl Task {
     pub(super) fn compare_templates(&mut self, now: Time, seen: &TaskSeen) {
         let same = self.has_its_templates(&seen.spec);
         let movable = !same && self.may_move(seen);
+        let listed = self.with_list(&seen.spec);
         match &mut self.stage {
-            Stage::Fetching(spec) => **spec = seen.spec.clone(),
+            Stage::Fetching(spec) => **spec = listed,
             Stage::Checking { spec, asked, .. } if spec.template_hash != hash(&seen.spec) => {
                 self.templates.stale_check |= *asked;
                 self.accept_spec(now, seen);
             }
             Stage::Checking { .. } => {}
+            Stage::Listing(_) => self.templates.problem = (!same).then(|| problem(seen, false)),
             Stage::Running(_) | Stage::Ended { .. } if same => {
                 self.templates.problem = None;
                 self.take_templates_back(seen);
@@ -82,10 +84,11 @@ impl Task {
 
     /// Makes the job at hand from the templates that the task has now.
     fn make_again(&mut self, seen: &TaskSeen) -> Result<(), Refusal> {
+        let listed = self.with_list(&seen.spec);
         let (Stage::Running(run) | Stage::Ended { run: Some(run), .. }) = &mut self.stage else { return Ok(()) };
         let hash = run.spec().source.as_ref().and_then(|(_, hash)| hash.as_deref());
         let given = Given::Awaited(run.spec().count(), hash);
-        let spec = AcceptedSpec::accept(&self.key, &self.uid, &seen.spec, given)?;
+        let spec = AcceptedSpec::accept(&self.key, &self.uid, &listed, given)?;
         if let (Some(reduction), Some(reducer)) = (&mut self.reduction, &spec.reduce) {
             let reduces = reduction.run.spec().blueprint.reduces;
             reduction.run.set_spec(reducer.spec.with_blueprint(|blueprint| blueprint.reduces = reduces));
@@ -125,9 +128,10 @@ fn is_suspended(seen: &TaskSeen) -> bool {
 
 fn problem(seen: &TaskSeen, movable: bool) -> String {
     let reduce = if seen.spec.reduce.is_some() { " or spec.reduce.template" } else { "" };
+    let list = if seen.spec.items.pod.is_some() { " or spec.items.pod.template" } else { "" };
     let way_out = if movable { "set spec.suspend to true to let it change, restore it," } else { "restore it," };
     format!(
-        "spec.template{reduce} has changed since the task was accepted: running items finish, and nothing more starts; {way_out} \
+        "spec.template{reduce}{list} has changed since the task was accepted: running items finish, and nothing more starts; {way_out} \
          or create another MapTask"
     )
 }

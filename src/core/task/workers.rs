@@ -8,7 +8,7 @@ use crate::core::ids::{Index, PodRole, Time};
 use crate::core::pod::{EventType, pod_name};
 use crate::core::pods::Pods;
 use crate::core::pods::retention::FinishedPod;
-use crate::core::port::{Exchange, ExchangeRefusal, Reply};
+use crate::core::port::{Exchange, ExchangeRefusal, ListReply, Reply};
 use crate::core::record::number;
 use crate::core::run::{Claim, Context, Notice, Run, Trouble, Workers};
 use crate::core::spec::AcceptedSpec;
@@ -49,7 +49,7 @@ impl Task {
         let run = match &mut self.stage {
             Stage::Running(run) => Some(&mut **run),
             Stage::Ended { run, .. } => run.as_deref_mut(),
-            Stage::Fetching(_) | Stage::Checking { .. } => None,
+            Stage::Listing(_) | Stage::Fetching(_) | Stage::Checking { .. } => None,
         };
         let Self { seed, writer, retention, outcomes, .. } = self;
         (run, Context { now, seed: *seed, writer, retention, outcomes })
@@ -92,16 +92,23 @@ impl Task {
     }
 
     /// Answers all requests that are kept: the task is gone.
-    pub fn close_exchanges(&mut self) -> Vec<Reply> {
-        let (Some(run), _) = self.map_context(Time(0)) else { return self.take_replies() };
+    pub fn close_exchanges(&mut self) -> (Vec<Reply>, Vec<ListReply>) {
+        let mut lists = self.take_list_replies();
+        if let Stage::Listing(listing) = &mut self.stage {
+            lists.extend(listing.close(ExchangeRefusal::NotAWorker));
+        }
+        let (Some(run), _) = self.map_context(Time(0)) else { return (self.take_replies(), lists) };
         let mut replies = run.close_exchanges(ExchangeRefusal::NotAWorker);
         replies.extend(self.take_replies());
-        replies
+        (replies, lists)
     }
 
     /// Why workers do nothing, if that is so.
     pub(super) fn why_no_workers(&self, run: &Run, exchange: Option<&str>) -> Option<(WaitingReason, String)> {
-        let workers = run.workers()?;
+        let listing = if let Stage::Listing(listing) = &self.stage { Some(listing) } else { None };
+        if listing.is_none() {
+            run.workers()?;
+        }
         let Some(url) = exchange else {
             let message = "this operator takes no workers: enable them in its chart (workers.enabled), or see its log";
             return Some((WaitingReason::WorkersUnreachable, message.to_owned()));
@@ -110,7 +117,11 @@ impl Task {
             "pods of namespace {} must be allowed to reach {url} by TCP: look for a NetworkPolicy",
             self.key.namespace
         );
-        let message = match workers.trouble()? {
+        if let Some(listing) = listing {
+            let problem = listing.problem.as_ref()?;
+            return Some((WaitingReason::ResultsNotStored, format!("the list can't be stored: {problem}")));
+        }
+        let message = match run.workers()?.trouble()? {
             Trouble::Ended(words) => words.to_owned(),
             Trouble::Unheard(role) => {
                 let pod = pod_name(&self.key.name, role);

@@ -1,11 +1,50 @@
 //! Is a request as the protocol says? What is too much is refused before the core sees it.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use maptask_exchange::{
-    End, MAX_MESSAGE_BYTES, MAX_RESULT_BYTES, MAX_RUNNING, MAX_SLOTS, MAX_STOCK, Outcome, Request, State,
+    End, ListEnd, ListRequest, MAX_LIST_BYTES, MAX_LIST_ITEMS, MAX_MESSAGE_BYTES, MAX_PIECE_BYTES, MAX_PIECES,
+    MAX_RESULT_BYTES, MAX_RUNNING, MAX_SLOTS, MAX_STOCK, Outcome, Request, State,
 };
 
+use crate::core::items::digest;
+use crate::core::port::ListPart;
+
+/// `sha256:` and 64 digits.
+const HASH_LENGTH: usize = 71;
 /// Digits of a session's name.
 const SESSION_DIGITS: usize = 16;
+
+/// A part of a list, with the hash of a piece; or what is wrong with it.
+pub(super) fn part(request: ListRequest) -> Result<ListPart, String> {
+    match request {
+        ListRequest::Piece { number, data } => {
+            if number >= MAX_PIECES {
+                return Err(format!("piece {number}: a list has at most {MAX_PIECES} pieces"));
+            }
+            let bytes = STANDARD.decode(&data).map_err(|error| format!("piece {number} is no base64: {error}"))?;
+            if bytes.len() > MAX_PIECE_BYTES {
+                return Err(format!("piece {number} has more than {MAX_PIECE_BYTES} bytes"));
+            }
+            Ok(ListPart::Piece { number, digest: digest(&bytes), data: data.into() })
+        }
+        ListRequest::End(end) => {
+            let ListEnd { pieces, items, bytes, hash } = &end;
+            let problem = if *pieces > MAX_PIECES {
+                Some(format!("pieces: a list has at most {MAX_PIECES}"))
+            } else if u64::from(*items) > MAX_LIST_ITEMS {
+                Some(format!("items: a list has at most {MAX_LIST_ITEMS}"))
+            } else if *bytes > MAX_LIST_BYTES {
+                Some(format!("bytes: a list has at most {MAX_LIST_BYTES}"))
+            } else if hash.len() != HASH_LENGTH {
+                Some(format!("hash must have {HASH_LENGTH} characters"))
+            } else {
+                None
+            };
+            problem.map_or(Ok(ListPart::End(end)), Err)
+        }
+    }
+}
 
 /// What is wrong with a request, with the field and its limit.
 pub(super) fn problem(request: &Request) -> Option<String> {

@@ -4,13 +4,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use maptask_exchange::{Answer, Request};
+use maptask_exchange::{Answer, ListAnswer, Request};
 use tokio::sync::{mpsc, oneshot};
 
 use super::doors::Room;
 use super::metrics::ExchangeMetrics;
 use super::review::Identity;
-use crate::core::port::{Event, Exchange, ExchangeRefusal, Reply};
+use crate::core::port::{Event, Exchange, ExchangeRefusal, ListPart, ListReply, Listed, Reply};
 
 /// Requests that wait for the core at most. It takes all of them in at once, at least every few milliseconds.
 const QUEUE: usize = 1_024;
@@ -32,12 +32,21 @@ struct Parked {
     /// Whether this instance leads, and takes requests.
     open: bool,
     last: u64,
-    by_ticket: HashMap<u64, oneshot::Sender<Result<Answer, ExchangeRefusal>>>,
+    by_ticket: HashMap<u64, oneshot::Sender<Result<Said, ExchangeRefusal>>>,
+}
+
+/// What a request is answered, by its kind.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// To a worker.
+    Worker(Answer),
+    /// To the pod of a list.
+    List(ListAnswer),
 }
 
 /// A request on its way to the core.
 pub struct Incoming {
-    exchange: Box<Exchange>,
+    event: Event,
     /// Free once the core has it.
     _room: Option<Room>,
 }
@@ -45,7 +54,7 @@ pub struct Incoming {
 impl Incoming {
     /// The request as an event of the core.
     pub fn into_event(self) -> Event {
-        Event::Exchange(self.exchange)
+        self.event
     }
 }
 
@@ -62,12 +71,12 @@ pub(super) enum Closed {
 pub(super) struct Ticket {
     desk: Desk,
     number: u64,
-    reply: oneshot::Receiver<Result<Answer, ExchangeRefusal>>,
+    reply: oneshot::Receiver<Result<Said, ExchangeRefusal>>,
 }
 
 impl Ticket {
     /// The reply; `None` if the desk was closed.
-    pub(super) async fn reply(&mut self) -> Option<Result<Answer, ExchangeRefusal>> {
+    pub(super) async fn reply(&mut self) -> Option<Result<Said, ExchangeRefusal>> {
         (&mut self.reply).await.ok()
     }
 }
@@ -100,9 +109,18 @@ impl Desk {
 
     /// Passes a reply to its request, if that still waits.
     pub fn reply(&self, reply: Reply) {
-        if let Some(request) = self.forget(reply.ticket) {
+        self.pass(reply.ticket, reply.result.map(Said::Worker));
+    }
+
+    /// The same of a list.
+    pub fn reply_list(&self, reply: ListReply) {
+        self.pass(reply.ticket, reply.result.map(Said::List));
+    }
+
+    fn pass(&self, ticket: u64, result: Result<Said, ExchangeRefusal>) {
+        if let Some(request) = self.forget(ticket) {
             // Nobody waits any more if the client has just gone.
-            let _ = request.send(reply.result);
+            let _ = request.send(result);
         }
     }
 
@@ -112,27 +130,35 @@ impl Desk {
 
     /// Passes a request on to the core.
     pub(super) fn submit(&self, from: &Identity, request: Request, room: Option<Room>) -> Result<Ticket, Closed> {
+        let Identity { namespace, pod, pod_uid } = from;
+        let (namespace, pod, pod_uid) = (Arc::clone(namespace), pod.to_string(), pod_uid.to_string());
+        self.submit_event(room, |ticket| {
+            Event::Exchange(Box::new(Exchange { ticket, namespace, pod, pod_uid, request }))
+        })
+    }
+
+    /// The same of a part of a list.
+    pub(super) fn submit_part(&self, from: &Identity, part: ListPart, room: Option<Room>) -> Result<Ticket, Closed> {
+        let Identity { namespace, pod, pod_uid } = from;
+        let (namespace, pod, pod_uid) = (Arc::clone(namespace), pod.to_string(), pod_uid.to_string());
+        self.submit_event(room, |ticket| Event::Listed(Box::new(Listed { ticket, namespace, pod, pod_uid, part })))
+    }
+
+    fn submit_event(&self, room: Option<Room>, event: impl FnOnce(u64) -> Event) -> Result<Ticket, Closed> {
         let (sender, reply) = oneshot::channel();
         let mut parked = self.parked();
         if !parked.open {
             return Err(Closed::NotLeading);
         }
         let ticket = parked.last + 1;
-        let exchange = Box::new(Exchange {
-            ticket,
-            namespace: Arc::clone(&from.namespace),
-            pod: from.pod.to_string(),
-            pod_uid: from.pod_uid.to_string(),
-            request,
-        });
-        self.shared.queue.try_send(Incoming { exchange, _room: room }).map_err(|_| Closed::Full)?;
+        self.shared.queue.try_send(Incoming { event: event(ticket), _room: room }).map_err(|_| Closed::Full)?;
         parked.last = ticket;
         parked.by_ticket.insert(ticket, sender);
         self.shared.metrics.parked(parked.by_ticket.len());
         Ok(Ticket { desk: self.clone(), number: ticket, reply })
     }
 
-    fn forget(&self, ticket: u64) -> Option<oneshot::Sender<Result<Answer, ExchangeRefusal>>> {
+    fn forget(&self, ticket: u64) -> Option<oneshot::Sender<Result<Said, ExchangeRefusal>>> {
         let mut parked = self.parked();
         let request = parked.by_ticket.remove(&ticket);
         self.shared.metrics.parked(parked.by_ticket.len());
@@ -175,8 +201,8 @@ mod tests {
         for (ticket, number) in tickets.into_iter().rev() {
             desk.reply(Reply { ticket, result: Ok(Answer { number, ..Answer::default() }) });
         }
-        assert_eq!(first.reply().await.unwrap().unwrap().number, 1);
-        assert_eq!(second.reply().await.unwrap().unwrap().number, 2);
+        assert!(matches!(first.reply().await.unwrap().unwrap(), Said::Worker(answer) if answer.number == 1));
+        assert!(matches!(second.reply().await.unwrap().unwrap(), Said::Worker(answer) if answer.number == 2));
         desk.reply(Reply { ticket: 99, result: Err(ExchangeRefusal::NotReady) });
         assert!(desk.parked().by_ticket.is_empty());
     }

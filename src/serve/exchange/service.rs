@@ -7,13 +7,14 @@ use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
-use maptask_exchange::{Answer, MAX_REQUEST_BYTES, PATH};
+use maptask_exchange::{Answer, ITEMS_PATH, ListAnswer, MAX_REQUEST_BYTES, PATH};
+use serde::Serialize;
 use tokio::time::timeout;
 
 use super::bounds::Bounds;
 use super::contents;
-use super::desk::{Closed, Desk};
-use super::doors::Place;
+use super::desk::{Closed, Desk, Said, Ticket};
+use super::doors::{Place, Room};
 use super::metrics::ExchangeMetrics;
 use super::review::{Identity, Verdict};
 use super::tokens::Tokens;
@@ -39,18 +40,62 @@ impl Refusal {
 impl Service {
     /// Answers one request that came over the connection with this place.
     pub(super) async fn answer(&self, place: &Place, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let response = match self.exchange(place, request).await {
-            Ok(answer) => json(&answer),
-            Err(refusal) => text(&refusal),
+        let answer = match request.uri().path() {
+            ITEMS_PATH => self.gather(place, request).await.map(|answer| json(&answer)),
+            _ => self.exchange(place, request).await.map(|answer| json(&answer)),
         };
+        let response = answer.unwrap_or_else(|refusal| text(&refusal));
         self.metrics.answered(response.status());
         response
     }
 
     async fn exchange(&self, place: &Place, request: Request<Incoming>) -> Result<Answer, Refusal> {
+        let (from, room, body) = self.receive(place, request, PATH).await?;
+        let request = serde_json::from_slice(&body)
+            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("no request of version 1: {error}")))?;
+        drop(body);
+        if let Some(problem) = contents::problem(&request) {
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, problem));
+        }
+        let ticket = self.desk.submit(&from, request, Some(room)).map_err(closed)?;
+        match self.wait(ticket).await? {
+            Said::Worker(answer) => Ok(answer),
+            Said::List(_) => Err(not_leading()),
+        }
+    }
+
+    /// A piece of a list, or its end.
+    async fn gather(&self, place: &Place, request: Request<Incoming>) -> Result<ListAnswer, Refusal> {
+        let (from, room, body) = self.receive(place, request, ITEMS_PATH).await?;
+        let request = serde_json::from_slice(&body)
+            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("no request of version 1: {error}")))?;
+        drop(body);
+        let part = contents::part(request).map_err(|problem| Refusal::new(StatusCode::BAD_REQUEST, problem))?;
+        let ticket = self.desk.submit_part(&from, part, Some(room)).map_err(closed)?;
+        match self.wait(ticket).await? {
+            Said::List(answer) => Ok(answer),
+            Said::Worker(_) => Err(not_leading()),
+        }
+    }
+
+    async fn wait(&self, mut ticket: Ticket) -> Result<Said, Refusal> {
+        match timeout(self.bounds.reply, ticket.reply()).await {
+            Ok(Some(result)) => result.map_err(refused),
+            Ok(None) => Err(not_leading()),
+            Err(_) => Err(busy("the operator has not decided in time")),
+        }
+    }
+
+    /// Who asks, and what: the body is read once it is known that there is room for it.
+    async fn receive(
+        &self,
+        place: &Place,
+        request: Request<Incoming>,
+        path: &str,
+    ) -> Result<(Identity, Room, Bytes), Refusal> {
         let (head, body) = request.into_parts();
-        if head.uri.path() != PATH {
-            return Err(Refusal::new(StatusCode::NOT_FOUND, format!("only {PATH} is here")));
+        if head.uri.path() != path {
+            return Err(Refusal::new(StatusCode::NOT_FOUND, format!("only {PATH} and {ITEMS_PATH} are here")));
         }
         if head.method != Method::POST {
             return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only POST is understood"));
@@ -68,21 +113,7 @@ impl Service {
             return Err(busy("too many bytes of requests are in progress, or of this pod"));
         };
         let body = self.read(body).await?;
-        let request = serde_json::from_slice(&body)
-            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("no request of version 1: {error}")))?;
-        drop(body);
-        if let Some(problem) = contents::problem(&request) {
-            return Err(Refusal::new(StatusCode::BAD_REQUEST, problem));
-        }
-        let mut ticket = self.desk.submit(&from, request, Some(room)).map_err(|closed| match closed {
-            Closed::NotLeading => not_leading(),
-            Closed::Full => busy("too many requests wait"),
-        })?;
-        match timeout(self.bounds.reply, ticket.reply()).await {
-            Ok(Some(result)) => result.map_err(refused),
-            Ok(None) => Err(not_leading()),
-            Err(_) => Err(busy("the operator has not decided in time")),
-        }
+        Ok((from, room, body))
     }
 
     async fn identify(&self, headers: &HeaderMap) -> Result<Identity, Refusal> {
@@ -128,15 +159,26 @@ fn not_leading() -> Refusal {
     busy("this instance does not lead")
 }
 
+fn closed(closed: Closed) -> Refusal {
+    match closed {
+        Closed::NotLeading => not_leading(),
+        Closed::Full => busy("too many requests wait"),
+    }
+}
+
 fn refused(refusal: ExchangeRefusal) -> Refusal {
     match refusal {
-        ExchangeRefusal::NotAWorker => Refusal::new(StatusCode::FORBIDDEN, "the pod is no worker of a MapTask"),
+        ExchangeRefusal::NotAWorker => Refusal::new(
+            StatusCode::FORBIDDEN,
+            "the pod is no worker of a MapTask, nor the one that is to list its items",
+        ),
         ExchangeRefusal::Superseded => Refusal::new(StatusCode::CONFLICT, "a later request has come"),
+        ExchangeRefusal::NotStored => busy("the piece could not be stored: see status.waiting of the MapTask"),
         ExchangeRefusal::NotReady => busy("the operator has just begun, or was not shown this pod yet"),
     }
 }
 
-fn json(answer: &Answer) -> Response<Full<Bytes>> {
+fn json(answer: &impl Serialize) -> Response<Full<Bytes>> {
     match serde_json::to_vec(answer) {
         Ok(body) => respond(StatusCode::OK, "application/json", body),
         Err(error) => text(&Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),

@@ -9,6 +9,7 @@ mod fake;
 mod environment;
 mod exchange;
 mod leftovers;
+mod list;
 mod outcomes;
 mod signals;
 mod stream;

@@ -121,6 +121,7 @@ impl Pair {
             | Action::Expire(_)
             | Action::ChangeWorkload(_)
             | Action::ReadFlavors(_)
+            | Action::StorePiece(_)
             | Action::EmitEvent(_) => {}
         }
     }

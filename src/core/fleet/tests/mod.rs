@@ -14,6 +14,7 @@ mod fleet;
 mod gates;
 mod inputs;
 mod isolation;
+mod listing;
 mod load;
 mod news;
 mod pods;

@@ -12,7 +12,7 @@ use crate::core::pod::explain::Said;
 use crate::core::pod::{PodSeen, PodStatus};
 use crate::core::port::{
     Action, Answer, CacheLookup, CheckOutcome, CreateOutcome, DeleteOutcome, EmitEvent, Event, ExplainOutcome,
-    FetchOutcome, FlavorsOutcome, PodId, TaskSeen, WorkloadOutcome, WriteOutcome,
+    FetchOutcome, FlavorsOutcome, PieceOutcome, PodId, TaskSeen, WorkloadOutcome, WriteOutcome,
 };
 use crate::core::workload::Flavor;
 
@@ -208,6 +208,9 @@ impl Story {
             Action::CacheLookup(lookup) => {
                 self.lookup = Some(lookup.clone());
                 None
+            }
+            Action::StorePiece(piece) => {
+                Some(Answer::PieceStored(piece.id.clone(), piece.uid.clone(), PieceOutcome::Stored))
             }
             Action::Check(_)
             | Action::GetPod(..)

@@ -1,0 +1,32 @@
+//! Pods that compute lists.
+
+use super::Fleet;
+use crate::core::ids::{PodRole, TaskKey};
+use crate::core::pod::parse_pod_name;
+use crate::core::port::{ExchangeRefusal, ListReply, Listed, PieceId, PieceOutcome};
+
+impl Fleet {
+    /// The pod of a list speaks.
+    pub fn handle_listed(&mut self, listed: Listed) {
+        let refusal = if self.is_synced() { ExchangeRefusal::NotAWorker } else { ExchangeRefusal::NotReady };
+        let list = list_of(&listed).filter(|_| self.is_synced());
+        match list.and_then(|(key, role)| Some((self.task_mut(&key)?, role))) {
+            Some((task, role)) => task.handle_listed(role, listed),
+            None => self.list_replies.push(ListReply { ticket: listed.ticket, result: Err(refusal) }),
+        }
+    }
+
+    /// [`Action::StorePiece`](crate::core::port::Action::StorePiece) was answered.
+    pub fn handle_piece_stored(&mut self, id: &PieceId, uid: &str, outcome: PieceOutcome) {
+        if let Some(task) = self.task_mut(&id.key).filter(|task| task.uid() == uid) {
+            task.handle_piece_stored(id, outcome);
+        }
+    }
+}
+
+/// The task and role of the pod of a list, by its name.
+fn list_of(listed: &Listed) -> Option<(TaskKey, PodRole)> {
+    let (task, _) = listed.pod.rsplit_once("-list-")?;
+    let role = parse_pod_name(task, &listed.pod).filter(|role| role.is_list())?;
+    Some((TaskKey::new(listed.namespace.clone(), task), role))
+}

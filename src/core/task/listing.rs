@@ -1,0 +1,262 @@
+//! Before the map: one pod computes the list. It lives as an item does, in a run of its own with a list of one, and
+//! what it writes arrives in pieces (see `gather`).
+
+use std::sync::Arc;
+
+use crate::api::listing::{ListingStatus, StoredList};
+use crate::api::reasons::{ConditionReason, EventReason};
+use crate::api::spec::MapTaskSpec;
+use crate::api::status::{ReducePhase, TaskPhase};
+use crate::core::failures::{Failed, Failures};
+use crate::core::ids::{Attempt, ItemCount, Time};
+use crate::core::items::Gathering;
+use crate::core::phases::{Attempts, ItemPhase, Phases, Raises, Tries};
+use crate::core::port::{ExchangeRefusal, ListReply, StorePiece, TaskSeen};
+use crate::core::record::{meta_time, number};
+use crate::core::revision::Revision;
+use crate::core::run::Run;
+use crate::core::spec::lister::Lister;
+use crate::core::spec::outcome::{FailReason, Outcome};
+use crate::core::spec::reduce::SELF;
+use crate::core::spec::{AcceptedSpec, Given, Refusal};
+use crate::core::task::{PollContext, Stage, Task};
+
+/// What a pod lacks that succeeds before its list is recorded as whole.
+const NO_LIST: &str = "the pod has ended before its list had arrived whole: does another process run its command than the worker \
+                       program?";
+
+/// A list that is being computed.
+#[derive(Debug)]
+pub(super) struct Listing {
+    /// Its only item.
+    pub(super) run: Run,
+    pub(super) lister: Arc<Lister>,
+    start: Time,
+    /// What has arrived of the current attempt.
+    pub(super) gathering: Option<Gathering>,
+    /// The piece to be stored next.
+    pub(super) to_store: Option<StorePiece>,
+    /// The request that waits until its piece is stored, or the list is recorded.
+    pub(super) ticket: Option<u64>,
+    /// Why a piece was not stored.
+    pub(super) problem: Option<String>,
+    /// The whole list, and what records it.
+    pub(super) list: Option<(StoredList, Revision)>,
+}
+
+impl Listing {
+    fn begin(
+        lister: Arc<Lister>,
+        start: Time,
+        tries: Tries,
+        phase: ItemPhase,
+        all_indeterminate: Option<Time>,
+    ) -> Self {
+        let (mut phases, mut attempts) = (Phases::new(ItemCount::ONE), Attempts::default());
+        phases.set(SELF, phase);
+        attempts.set(SELF, tries);
+        let mut run = Run::resume(Arc::new(lister.spec.clone()), phases, attempts, all_indeterminate);
+        run.set_lacking(Some(NO_LIST));
+        Self { run, lister, start, gathering: None, to_store: None, ticket: None, problem: None, list: None }
+    }
+
+    /// The list is whole, and is recorded with this revision.
+    pub(super) fn complete(&mut self, list: StoredList, revision: Revision) {
+        self.list = Some((list, revision));
+        self.run.set_lacking(None);
+        self.problem = None;
+    }
+
+    /// As the status shows it.
+    fn record(&self) -> ListingStatus {
+        let tries = self.run.items().tries(SELF);
+        ListingStatus {
+            phase: match self.run.items().phases().get(SELF) {
+                Some(ItemPhase::Running) => ReducePhase::Running,
+                Some(ItemPhase::Succeeded | ItemPhase::Cached) => ReducePhase::Succeeded,
+                Some(ItemPhase::Failed) => ReducePhase::Failed,
+                Some(ItemPhase::Cancelled) => ReducePhase::Cancelled,
+                Some(ItemPhase::Pending) | None => ReducePhase::Pending,
+            },
+            attempt: number(tries.attempt.0),
+            application_failures: number(tries.application),
+            infrastructure_failures: number(tries.infrastructure),
+            start_time: Some(meta_time(self.start)),
+            failures: self.run.items().failures().to_status(),
+            list: self.list.as_ref().map(|(list, _)| list.clone()),
+        }
+    }
+
+    /// Answers the request that waits, that it has to come again or is not wanted.
+    pub(super) fn close(&mut self, refusal: ExchangeRefusal) -> Option<ListReply> {
+        self.ticket.take().map(|ticket| ListReply { ticket, result: Err(refusal) })
+    }
+}
+
+impl Task {
+    /// Whether the list is being computed.
+    pub(super) fn is_listing(&self) -> bool {
+        matches!(self.stage, Stage::Listing(_))
+    }
+
+    /// The spec with where the list of its pod is stored, as far as that is recorded.
+    pub(super) fn with_list(&self, spec: &MapTaskSpec) -> MapTaskSpec {
+        let mut spec = spec.clone();
+        if let Some(pod) = &mut spec.items.pod {
+            pod.stored = self.summary.listing.as_ref().and_then(|listing| listing.list.clone());
+        }
+        spec
+    }
+
+    /// The spec of a task whose list a pod is yet to compute, checked as far as it can be without the list.
+    pub(super) fn accept_unlisted(&self, spec: &MapTaskSpec) -> Result<AcceptedSpec, Refusal> {
+        let wanted = spec.items.pod.clone().unwrap_or_default();
+        let lister = Arc::new(Lister::accept(&self.key, &self.uid, spec, &wanted)?);
+        AcceptedSpec::accept(&self.key, &self.uid, spec, Given::Listed(&lister))
+    }
+
+    /// A task with a pod for its list, before it is accepted: its pod runs, or has run.
+    pub(super) fn accept_with_pod(&mut self, now: Time, seen: &TaskSeen) {
+        let recorded = self.summary.listing.clone();
+        let is_open = |listing: &ListingStatus| matches!(listing.phase, ReducePhase::Pending | ReducePhase::Running);
+        if recorded.as_ref().is_some_and(|listing| listing.list.is_some() && !is_open(listing)) {
+            self.stage = Stage::Fetching(Box::new(self.with_list(&seen.spec)));
+            return;
+        }
+        match (self.accept_unlisted(&seen.spec), recorded.filter(is_open)) {
+            (Err(refusal), _) => self.refuse(now, refusal.reason(), &refusal.to_string()),
+            (Ok(AcceptedSpec { lister: Some(lister), .. }), Some(recorded)) => self.resume_listing(lister, &recorded),
+            (Ok(spec), _) => self.check_or_accept(now, Arc::new(spec)),
+        }
+    }
+
+    /// The pod of the list may start, once that is recorded.
+    pub(super) fn begin_listing(&mut self, now: Time, lister: Arc<Lister>) {
+        let before = self.summary.listing.as_ref().and_then(|record| u32::try_from(record.attempt).ok()).unwrap_or(0);
+        let tries = Tries { attempt: Attempt(before + 1), ..Tries::default() };
+        self.summary.start_time.get_or_insert_with(|| meta_time(now));
+        self.summary.message = None;
+        self.summary.template_hash = Some(lister.spec.template_hash.clone());
+        let mut listing = Listing::begin(lister, now, tries, ItemPhase::Pending, self.all_indeterminate);
+        let free = if before == 0 { now } else { self.all_indeterminate.map_or(now, |until| until.max(now)) };
+        listing.run.start_after(self.writer.change_urgently(), free);
+        self.summary.waiting = None;
+        self.stage = Stage::Listing(Box::new(listing));
+    }
+
+    /// A listing that the record says is under way.
+    fn resume_listing(&mut self, lister: Arc<Lister>, record: &ListingStatus) {
+        let count = |n: i32| u32::try_from(n).unwrap_or(0);
+        let tries = Tries {
+            attempt: Attempt(count(record.attempt).max(1)),
+            application: count(record.application_failures),
+            infrastructure: count(record.infrastructure_failures),
+            memory_raises: Raises::NONE,
+            // Its only item has been in every group that there is.
+            failure_groups: (1 << record.failures.len().min(31)) - 1,
+        };
+        let phase = if record.phase == ReducePhase::Running { ItemPhase::Running } else { ItemPhase::Pending };
+        let start = Time(record.start_time.as_ref().map_or(0, |time| time.0.as_millisecond()));
+        let mut listing = Listing::begin(lister, start, tries, phase, self.all_indeterminate);
+        listing.run.items_mut().restore_failures(Failures::from_status(&record.failures));
+        listing.run.restore_suspension(self.mutable.stops());
+        if let Some(list) = record.list.clone() {
+            listing.complete(list, Revision::default());
+        }
+        self.stage = Stage::Listing(Box::new(listing));
+    }
+
+    /// Takes the listing away, when the task is loaded again.
+    pub(super) fn take_listing(&mut self) -> Option<Box<Listing>> {
+        if !self.is_listing() {
+            return None;
+        }
+        let stage = std::mem::replace(&mut self.stage, Stage::Ended { phase: TaskPhase::Failed, run: None });
+        let Stage::Listing(mut listing) = stage else { return None };
+        self.list_replies.extend(listing.close(ExchangeRefusal::NotReady));
+        Some(listing)
+    }
+
+    /// What is known of the listing before the task was loaded again, that the record does not say.
+    pub(super) fn continue_listing(&mut self, poll: &PollContext, old: Option<Box<Listing>>) {
+        if let (Stage::Listing(new), Some(mut old)) = (&mut self.stage, old) {
+            new.run.take_over_creates(poll.now, &mut old.run);
+        }
+    }
+
+    /// By when the listing must have ended. Time in suspension does not count as over.
+    pub(super) fn listing_deadline(&self) -> Option<Time> {
+        let Stage::Listing(listing) = &self.stage else { return None };
+        let millis = listing.lister.deadline_millis.filter(|_| !self.mutable.suspend);
+        millis.map(|millis| listing.start.plus_millis(millis))
+    }
+
+    /// Ends the listing once its pod is over. `late`: why the task may not go on.
+    pub(super) fn decide_listing(&mut self, now: Time, late: Option<String>, waited: &str) {
+        let cancelled = self.cancels_solo();
+        let too_long = self.listing_deadline().filter(|deadline| *deadline <= now);
+        let too_long = too_long
+            .map(|_| format!("the listing has run for longer than spec.items.pod.activeDeadlineSeconds{waited}"));
+        let Stage::Listing(listing) = &self.stage else { return };
+        let has_list = listing.list.is_some();
+        let late = late.or(too_long).map(|message| (FailReason::DeadlineExceeded, message));
+        let (Some(run), mut context) = self.context(now) else { return };
+        if let Some((reason, message)) = cancelled.or(late) {
+            run.force_end(reason, message);
+        }
+        run.decide();
+        if has_list || !run.remainder().starts() {
+            run.cancel_pending(&mut context);
+        }
+        if run.is_busy() {
+            return;
+        }
+        let why = (!has_list).then(|| why_failed(run));
+        self.end_listing(now, why);
+    }
+
+    fn end_listing(&mut self, now: Time, why: Option<(ConditionReason, String)>) {
+        let Some(mut listing) = self.take_listing() else { return };
+        self.list_replies.extend(listing.close(ExchangeRefusal::NotAWorker));
+        self.all_indeterminate = self.all_indeterminate.max(listing.run.pods().indeterminate().until_all());
+        let mut record = listing.record();
+        if why.is_none() {
+            // Whatever became of its pod since.
+            record.phase = ReducePhase::Succeeded;
+        }
+        let attempt = record.attempt;
+        self.summary.listing = Some(record);
+        self.writer.change_urgently();
+        let Some((reason, why)) = why else {
+            self.stage = Stage::Fetching(Box::new(self.with_list(&listing.lister.task)));
+            return;
+        };
+        let message = format!("the pod of spec.items.pod {why} in attempt {attempt}: there are no items");
+        self.fail_unaccepted(now, reason, EventReason::Failed, &message);
+    }
+
+    /// How it goes with the list, or went.
+    pub(super) fn listing_status(&self) -> Option<ListingStatus> {
+        match &self.stage {
+            Stage::Listing(listing) => Some(listing.record()),
+            _ => self.summary.listing.clone(),
+        }
+    }
+}
+
+/// Of a listing without a list: the reason, and what happened, in words.
+fn why_failed(run: &Run) -> (ConditionReason, String) {
+    let most_often = || run.items().failures().most_often(Failed::Reduce);
+    match run.outcome() {
+        Some(Outcome::Failed(FailReason::Cancelled, message)) => {
+            (ConditionReason::Cancelled, format!("was stopped ({message})"))
+        }
+        Some(Outcome::Failed(reason, message)) if *reason != FailReason::TooManyFailures => {
+            (reason.condition(), format!("was stopped ({message})"))
+        }
+        _ => {
+            let why = most_often().map_or(String::new(), |words| format!(" ({words})"));
+            (ConditionReason::ItemsPodFailed, format!("failed{why}"))
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A list that a pod computes, on a real node: mapped when it is whole, and told about when it is none.
+
+use serde_json::{Value, json};
+
+use crate::crash::kill_operator;
+use crate::kubectl::{Namespace, real_task};
+use crate::{alone, undisturbed};
+
+/// A task whose list this script writes, and whose items' results are themselves.
+fn listed(name: &str, extra: &Value, script: &str) -> Value {
+    let container = json!({ "name": "list", "image": "busybox:1.36", "command": ["sh", "-c", script] });
+    let mut pod = json!({ "template": { "spec": {
+        "terminationGracePeriodSeconds": 2, "containers": [container],
+    } } });
+    for (field, value) in extra.as_object().unwrap() {
+        pod[field] = value.clone();
+    }
+    let spec = json!({ "items": { "pod": pod }, "retryPolicy": { "backoffSeconds": 0 } });
+    real_task(name, &spec, "echo $MAPTASK_ITEM > $MAPTASK_RESULT")
+}
+
+fn reason_and_message(namespace: &Namespace, task: &str) -> (String, String) {
+    let status = namespace.wait_for_end(task);
+    let word = |field: &str| status[field].as_str().unwrap_or_default().to_owned();
+    (word("reason"), word("message"))
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn the_lines_that_a_pod_writes_are_the_items() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::restricted("listed");
+    let strict = json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] },
+        "runAsNonRoot": true, "runAsUser": 1000, "seccompProfile": { "type": "RuntimeDefault" } });
+    let restrict = |mut task: Value| {
+        for pointer in ["/spec/template", "/spec/items/pod/template"] {
+            let container = task.pointer_mut(&format!("{pointer}/spec/containers/0")).unwrap();
+            container["securityContext"] = strict.clone();
+        }
+        task
+    };
+    let lines = "for n in 1 2 3 4 5; do echo \"{\\\"n\\\": $n.10}\"; done; echo on stderr >&2";
+    namespace.apply(&restrict(listed("lines", &json!({ "format": "JsonLines" }), lines)));
+    let file = "echo this is a log; printf '[\\n \"a\",\\n [1]]' > $MAPTASK_ITEMS_FILE";
+    namespace.apply(&restrict(listed("file", &json!({ "format": "JsonArray" }), file)));
+    namespace.apply(&restrict(listed("empty", &json!({}), "true")));
+    let status = namespace.wait_for_end("lines");
+    assert_eq!((&status["phase"], &status["items"]), (&json!("Succeeded"), &json!(5)), "{status}");
+    let text = namespace.results_text("lines");
+    let expected: Vec<String> = (1..=5).map(|n| format!("{{\"n\":{n}.10}}\n")).collect();
+    assert_eq!(text, expected.concat());
+    let list = &status["listing"]["list"];
+    assert_eq!((&list["items"], &list["pieces"], &list["attempt"]), (&json!(5), &json!(1), &json!(1)), "{status}");
+    assert_eq!(list["hash"], status["itemsHash"]);
+    let map = namespace.get("configmap", "lines-items-1-0").expect("the list is stored");
+    assert_eq!(map["metadata"]["ownerReferences"][0]["name"], "lines");
+    let log = namespace.kubectl(&["logs", "lines-list-1", "-c", "list"]);
+    assert!(log.contains("{\"n\": 3.10}") && log.contains("on stderr"), "{log}");
+    assert_eq!(namespace.wait_for_end("file")["phase"], "Succeeded");
+    assert_eq!(namespace.results("file"), [json!("a"), json!([1])]);
+    let status = namespace.wait_for_end("empty");
+    assert_eq!((&status["phase"], &status["items"]), (&json!("Succeeded"), &json!(0)), "{status}");
+    let events = namespace.kubectl(&["get", "events", "-o", "custom-columns=R:.reason,M:.message"]);
+    assert!(events.contains("attempt 1 of spec.items.pod has listed 5 items"), "{events}");
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_pod_that_gives_no_list_fails_the_task_with_what_it_said() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("unlisted");
+    let once = "test $MAPTASK_ATTEMPT = 2 || { echo no such query >&2; exit 3; }; echo a; echo b";
+    namespace.apply(&listed("again", &json!({ "retries": 1 }), once));
+    namespace.apply(&listed("broken", &json!({}), "echo a; echo no such query >&2; exit 3"));
+    namespace.apply(&listed("bad", &json!({ "format": "JsonLines" }), "echo 1; echo; echo '{oops}'"));
+    namespace.apply(&listed("endless", &json!({}), "while :; do echo y; done"));
+    namespace.apply(&listed("late", &json!({ "activeDeadlineSeconds": 5 }), "sleep 300"));
+    for (task, reason, words) in [
+        ("broken", "ItemsPodFailed", "exit 3 in container list: "),
+        ("broken", "ItemsPodFailed", "no such query"),
+        ("bad", "ItemsPodFailed", "line 3: \"{oops}\": key must be a string at column 2"),
+        ("endless", "ItemsPodFailed", "the list has more than 1000000 items"),
+        ("late", "DeadlineExceeded", "spec.items.pod.activeDeadlineSeconds"),
+    ] {
+        let (found, message) = reason_and_message(&namespace, task);
+        assert!(found == reason && message.contains(words), "{task}: {found}: {message}");
+        assert_eq!(namespace.status(task)["items"], Value::Null, "{task}");
+    }
+    let status = namespace.wait_for_end("again");
+    assert_eq!((&status["phase"], &status["listing"]["attempt"]), (&json!("Succeeded"), &json!(2)), "{status}");
+    assert_eq!(namespace.results("again"), ["a", "b"]);
+    let mut none = listed("none", &json!({}), "true");
+    none["spec"]["items"]["pod"]["template"]["spec"]["containers"][0].as_object_mut().unwrap().remove("command");
+    let (taken, words) = namespace.try_apply(&none);
+    assert!(!taken && words.contains("the container has no command: give command"), "{words}");
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn an_operator_killed_while_a_list_is_written_repeats_no_pod_and_maps_all_of_it() {
+    let _alone = alone();
+    let namespace = Namespace::new("listing-kill");
+    // About two megabytes that hardly compress: several pieces.
+    let script = "echo begun; sleep 8; dd if=/dev/urandom bs=100000 count=15 2>/dev/null | base64 -w 20000";
+    let mut task = listed("t", &json!({}), script);
+    task["spec"]["template"]["spec"]["containers"][0]["command"] = json!(["true"]);
+    task["spec"]["concurrency"] = json!(20);
+    task["spec"]["workers"] = json!({ "slots": 10 });
+    namespace.apply(&task);
+    namespace.wait("the pod to write", || {
+        let (good, log) = crate::kubectl::kubectl_with("", &["-n", &namespace.0, "logs", "t-list-1"]);
+        (good && log.contains("begun")).then_some(())
+    });
+    namespace.wait("operator to kill", || (kill_operator() > 0).then_some(()));
+    let status = namespace.wait("the list", || {
+        let status = namespace.status("t");
+        status["listing"]["list"].is_object().then_some(status)
+    });
+    assert!(status["listing"]["list"]["pieces"].as_i64() > Some(1), "{status}");
+    namespace.wait("operator to kill", || (kill_operator() > 0).then_some(()));
+    let status = namespace.wait_for_end("t");
+    // 1,500,000 bytes are 2,000,000 characters, in lines of 20,000, and one line before them.
+    assert_eq!((&status["phase"], &status["items"]), (&json!("Succeeded"), &json!(101)), "{status}");
+    assert_eq!(
+        (&status["listing"]["attempt"], &status["listing"]["phase"]),
+        (&json!(1), &json!("Succeeded")),
+        "{status}"
+    );
+    assert_eq!(status["listing"]["list"]["hash"], status["itemsHash"], "{status}");
+}
