@@ -21,12 +21,6 @@ fn refusal(namespace: &Namespace, task: &Value) -> String {
     words
 }
 
-fn reason_and_message(namespace: &Namespace, task: &str) -> (String, String) {
-    let status = namespace.wait_for_end(task);
-    let word = |field: &str| status[field].as_str().unwrap_or_default().to_owned();
-    (word("reason"), word("message"))
-}
-
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn a_chain_of_three_tasks_in_any_order_runs_to_its_end() {
@@ -72,13 +66,13 @@ fn tasks_that_can_never_have_their_list_say_why() {
     assert!(cycle.contains("a -> b -> a is a cycle") || cycle.contains("b -> a -> b is a cycle"), "{cycle}");
     namespace.apply(&real_task("broken", &json!({ "items": { "count": 1 } }), "exit 3"));
     namespace.apply(&link("after", &json!({ "name": "broken" }), DOUBLE));
-    let (reason, message) = reason_and_message(&namespace, "after");
+    let (reason, message) = namespace.reason_and_message("after");
     assert_eq!(reason, "DependencyFailed");
     assert!(message.contains("MapTask broken is Failed") && message.contains("exit 3"), "{message}");
     let silent = json!({ "items": { "count": 1 }, "results": { "source": "None" } });
     namespace.apply(&real_task("silent", &silent, "true"));
     namespace.apply(&link("deaf", &json!({ "name": "silent" }), DOUBLE));
-    let (reason, message) = reason_and_message(&namespace, "deaf");
+    let (reason, message) = namespace.reason_and_message("deaf");
     assert!(reason == "DependencyFailed" && message.contains("spec.results.source is None"), "{message}");
 }
 

@@ -106,6 +106,13 @@ impl Namespace {
         })
     }
 
+    /// Waits until the task has ended; why, in one word and in many.
+    pub fn reason_and_message(&self, task: &str) -> (String, String) {
+        let status = self.wait_for_end(task);
+        let word = |field: &str| status[field].as_str().unwrap_or_default().to_owned();
+        (word("reason"), word("message"))
+    }
+
     /// Waits until at least this number of items have succeeded.
     pub fn wait_for_successes(&self, task: &str, least: i64) {
         self.wait(&format!("{least} successes"), || {

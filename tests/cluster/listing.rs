@@ -19,12 +19,6 @@ fn listed(name: &str, extra: &Value, script: &str) -> Value {
     real_task(name, &spec, "echo $MAPTASK_ITEM > $MAPTASK_RESULT")
 }
 
-fn reason_and_message(namespace: &Namespace, task: &str) -> (String, String) {
-    let status = namespace.wait_for_end(task);
-    let word = |field: &str| status[field].as_str().unwrap_or_default().to_owned();
-    (word("reason"), word("message"))
-}
-
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
 fn the_lines_that_a_pod_writes_are_the_items() {
@@ -82,7 +76,7 @@ fn a_pod_that_gives_no_list_fails_the_task_with_what_it_said() {
         ("endless", "ItemsPodFailed", "the list has more than 1000000 items"),
         ("late", "DeadlineExceeded", "spec.items.pod.activeDeadlineSeconds"),
     ] {
-        let (found, message) = reason_and_message(&namespace, task);
+        let (found, message) = namespace.reason_and_message(task);
         assert!(found == reason && message.contains(words), "{task}: {found}: {message}");
         assert_eq!(namespace.status(task)["items"], Value::Null, "{task}");
     }
