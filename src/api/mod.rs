@@ -14,6 +14,7 @@ pub mod remaining_items;
 #[allow(unreachable_pub, reason = "what kube's derive makes")]
 pub mod retry_policy;
 mod schema;
+mod solo;
 #[allow(unreachable_pub, reason = "what kube's derive makes")]
 pub mod spec;
 pub mod status;

@@ -4,8 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use super::items::{ConfigMapItems, ItemFormat, Items, OnDependencyFailure, Range, ResultsOfItems};
-pub use super::listing::PodItems;
+pub use super::items::{ConfigMapItems, ItemFormat, Items, OnDependencyFailure, PodItems, Range, ResultsOfItems};
 use super::remaining_items::RemainingItems;
 use super::retry_policy::RetryPolicy;
 use super::schema;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::failures::FailureGroup;
 use super::listing::ListingStatus;
 use super::progress::Progress;
+pub use super::solo::ReducePhase;
 
 /// The observed state of a MapTask. Only the operator writes it, always as a whole; absent values are omitted.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
@@ -353,21 +354,6 @@ pub struct ReduceStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub failures: Vec<FailureGroup>,
-}
-
-/// Phase of the reduce, or of the pod that computes the list.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-pub enum ReducePhase {
-    /// It has not started, or waits for its next attempt.
-    Pending,
-    /// Its pod exists.
-    Running,
-    /// It succeeded.
-    Succeeded,
-    /// It failed and has no attempts left.
-    Failed,
-    /// It was stopped.
-    Cancelled,
 }
 
 /// The ConfigMaps with the results.
