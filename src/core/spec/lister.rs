@@ -1,14 +1,9 @@
 //! What computes the list of a task: the accepted part of `spec.items.pod`.
 
-use std::sync::Arc;
-
-use crate::api::spec::{Items, MapTaskSpec, PodItems};
-use crate::core::blueprint::Blueprint;
+use crate::api::spec::{MapTaskSpec, PodItems};
 use crate::core::ids::TaskKey;
-use crate::core::items::ItemList;
 use crate::core::pod::{ListSpec, PodTemplate};
-use crate::core::spec::retry::Policy;
-use crate::core::spec::{AcceptedSpec, Refusal, seconds, templates};
+use crate::core::spec::{AcceptedSpec, Refusal, seconds, solo, templates};
 
 /// What computes the list of a task.
 #[derive(Clone, Debug)]
@@ -27,30 +22,11 @@ impl Lister {
         let mut template = PodTemplate::accept(&wanted.template, wanted.container.as_deref()).map_err(Refusal::List)?;
         template.check_workers().map_err(Refusal::List)?;
         template.complete_with(task.completion);
-        let retries = u32::try_from(wanted.retries).unwrap_or(0);
-        let spec = AcceptedSpec {
-            blueprint: Arc::new(Blueprint {
-                key: key.clone(),
-                uid: uid.to_owned(),
-                items: ItemList::accept(&Items { count: Some(1), ..Items::default() })?,
-                template,
-                reduces: None,
-                lists: Some(ListSpec { format: wanted.format }),
-                workers: None,
-            }),
-            required: 1,
-            required_percent: "100".to_owned(),
-            remaining_items: task.remaining_items,
-            policy: Policy { retries, rules: Vec::new(), ..Policy::of(task) },
-            start_deadline_millis: seconds(wanted.start_deadline_seconds),
-            source: None,
-            results: None,
-            nameless_keys: None,
-            template_hash: templates::hash(task),
-            cache: None,
-            reduce: None,
-            lister: None,
-        };
+        let spec = solo::accept(key, uid, task, template, wanted.retries, wanted.start_deadline_seconds)?
+            .with_blueprint(|blueprint| {
+                blueprint.lists = Some(ListSpec { format: wanted.format });
+            });
+        let spec = AcceptedSpec { template_hash: templates::hash(task), ..spec };
         let deadline_millis = seconds(wanted.active_deadline_seconds);
         Ok(Self { spec, deadline_millis, task: Box::new(task.clone()) })
     }

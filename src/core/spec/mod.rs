@@ -6,6 +6,7 @@ pub mod mutable;
 pub mod outcome;
 pub mod reduce;
 pub mod retry;
+mod solo;
 pub mod success;
 pub mod templates;
 
