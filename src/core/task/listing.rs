@@ -8,9 +8,9 @@ use crate::api::reasons::{ConditionReason, EventReason};
 use crate::api::spec::MapTaskSpec;
 use crate::api::status::{ReducePhase, TaskPhase};
 use crate::core::failures::{Failed, Failures};
-use crate::core::ids::{Attempt, ItemCount, Time};
+use crate::core::ids::Time;
 use crate::core::items::Gathering;
-use crate::core::phases::{Attempts, ItemPhase, Phases, Raises, Tries};
+use crate::core::phases::{ItemPhase, Tries};
 use crate::core::port::{ExchangeRefusal, ListReply, StorePiece, TaskSeen};
 use crate::core::record::{meta_time, number};
 use crate::core::revision::Revision;
@@ -19,7 +19,7 @@ use crate::core::spec::lister::Lister;
 use crate::core::spec::outcome::{FailReason, Outcome};
 use crate::core::spec::reduce::SELF;
 use crate::core::spec::{AcceptedSpec, Given, Refusal};
-use crate::core::task::{PollContext, Stage, Task};
+use crate::core::task::{PollContext, Stage, Task, solo};
 
 /// What a pod lacks that succeeds before its list is recorded as whole.
 const NO_LIST: &str = "the pod has ended before its list had arrived whole: does another process run its command than the worker \
@@ -52,10 +52,7 @@ impl Listing {
         phase: ItemPhase,
         all_indeterminate: Option<Time>,
     ) -> Self {
-        let (mut phases, mut attempts) = (Phases::new(ItemCount::ONE), Attempts::default());
-        phases.set(SELF, phase);
-        attempts.set(SELF, tries);
-        let mut run = Run::resume(Arc::new(lister.spec.clone()), phases, attempts, all_indeterminate);
+        let mut run = solo::run(lister.spec.clone(), tries, phase, all_indeterminate);
         run.set_lacking(Some(NO_LIST));
         Self { run, lister, start, gathering: None, to_store: None, ticket: None, problem: None, list: None }
     }
@@ -71,13 +68,7 @@ impl Listing {
     fn record(&self) -> ListingStatus {
         let tries = self.run.items().tries(SELF);
         ListingStatus {
-            phase: match self.run.items().phases().get(SELF) {
-                Some(ItemPhase::Running) => ReducePhase::Running,
-                Some(ItemPhase::Succeeded | ItemPhase::Cached) => ReducePhase::Succeeded,
-                Some(ItemPhase::Failed) => ReducePhase::Failed,
-                Some(ItemPhase::Cancelled) => ReducePhase::Cancelled,
-                Some(ItemPhase::Pending) | None => ReducePhase::Pending,
-            },
+            phase: solo::phase(&self.run),
             attempt: number(tries.attempt.0),
             application_failures: number(tries.application),
             infrastructure_failures: number(tries.infrastructure),
@@ -118,7 +109,7 @@ impl Task {
     /// A task with a pod for its list, before it is accepted: its pod runs, or has run.
     pub(super) fn accept_with_pod(&mut self, now: Time, seen: &TaskSeen) {
         let recorded = self.summary.listing.clone();
-        let is_open = |listing: &ListingStatus| matches!(listing.phase, ReducePhase::Pending | ReducePhase::Running);
+        let is_open = |listing: &ListingStatus| solo::recorded_phase(listing.phase).is_some();
         if recorded.as_ref().is_some_and(|listing| listing.list.is_some() && !is_open(listing)) {
             self.stage = Stage::Fetching(Box::new(self.with_list(&seen.spec)));
             return;
@@ -133,7 +124,7 @@ impl Task {
     /// The pod of the list may start, once that is recorded.
     pub(super) fn begin_listing(&mut self, now: Time, lister: Arc<Lister>) {
         let before = self.summary.listing.as_ref().and_then(|record| u32::try_from(record.attempt).ok()).unwrap_or(0);
-        let tries = Tries { attempt: Attempt(before + 1), ..Tries::default() };
+        let tries = solo::tries_after(before);
         self.summary.start_time.get_or_insert_with(|| meta_time(now));
         self.summary.message = None;
         self.summary.template_hash = Some(lister.spec.template_hash.clone());
@@ -146,17 +137,10 @@ impl Task {
 
     /// A listing that the record says is under way.
     fn resume_listing(&mut self, lister: Arc<Lister>, record: &ListingStatus) {
-        let count = |n: i32| u32::try_from(n).unwrap_or(0);
-        let tries = Tries {
-            attempt: Attempt(count(record.attempt).max(1)),
-            application: count(record.application_failures),
-            infrastructure: count(record.infrastructure_failures),
-            memory_raises: Raises::NONE,
-            // Its only item has been in every group that there is.
-            failure_groups: (1 << record.failures.len().min(31)) - 1,
-        };
-        let phase = if record.phase == ReducePhase::Running { ItemPhase::Running } else { ItemPhase::Pending };
+        let counts = [record.attempt, record.application_failures, record.infrastructure_failures];
+        let tries = solo::recorded_tries(counts, record.failures.len());
         let start = Time(record.start_time.as_ref().map_or(0, |time| time.0.as_millisecond()));
+        let phase = solo::recorded_phase(record.phase).unwrap_or(ItemPhase::Pending);
         let mut listing = Listing::begin(lister, start, tries, phase, self.all_indeterminate);
         listing.run.items_mut().restore_failures(Failures::from_status(&record.failures));
         listing.run.restore_suspension(self.mutable.stops());

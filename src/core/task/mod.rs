@@ -18,7 +18,8 @@ mod poll;
 mod recheck;
 pub mod reduce;
 mod rerun;
-pub mod templates;
+pub mod solo;
+mod templates;
 mod unstored;
 mod workers;
 

@@ -1,19 +1,17 @@
 //! After the map: one pod reduces the results. It lives as an item does, in a run of its own with a list of one.
 
-use std::sync::Arc;
-
 use crate::api::reasons::{ConditionReason, EventReason};
 use crate::api::status::{ReducePhase, ReduceStatus, TaskPhase};
 use crate::core::failures::{Failed, Failures};
-use crate::core::ids::{Attempt, ItemCount, Time};
-use crate::core::phases::{Attempts, Counts, ItemPhase, Phases, Raises, Tries};
+use crate::core::ids::Time;
+use crate::core::phases::{Counts, ItemPhase, Tries};
 use crate::core::pod::EventType;
 use crate::core::record::{meta_time, number};
 use crate::core::results::shown::shown;
 use crate::core::run::Run;
 use crate::core::spec::outcome::{FailReason, Outcome};
 use crate::core::spec::reduce::{Reducer, SELF};
-use crate::core::task::Task;
+use crate::core::task::{Task, solo};
 
 /// A reduce that is under way.
 #[derive(Debug)]
@@ -34,10 +32,7 @@ impl Reduction {
         all_indeterminate: Option<Time>,
     ) -> Self {
         let spec = reducer.spec.with_blueprint(|blueprint| blueprint.reduces = Some(counts));
-        let (mut phases, mut attempts) = (Phases::new(ItemCount::ONE), Attempts::default());
-        phases.set(SELF, phase);
-        attempts.set(SELF, tries);
-        let run = Run::resume(Arc::new(spec), phases, attempts, all_indeterminate);
+        let run = solo::run(spec, tries, phase, all_indeterminate);
         Self { run, start, deadline_millis: reducer.deadline_millis }
     }
 
@@ -50,13 +45,7 @@ impl Reduction {
     pub fn record(&self) -> ReduceStatus {
         let tries = self.run.items().tries(SELF);
         ReduceStatus {
-            phase: match self.run.items().phases().get(SELF) {
-                Some(ItemPhase::Running) => ReducePhase::Running,
-                Some(ItemPhase::Succeeded | ItemPhase::Cached) => ReducePhase::Succeeded,
-                Some(ItemPhase::Failed) => ReducePhase::Failed,
-                Some(ItemPhase::Cancelled) => ReducePhase::Cancelled,
-                Some(ItemPhase::Pending) | None => ReducePhase::Pending,
-            },
+            phase: solo::phase(&self.run),
             attempt: number(tries.attempt.0),
             application_failures: number(tries.application),
             infrastructure_failures: number(tries.infrastructure),
@@ -71,7 +60,7 @@ impl Task {
     /// it every ConfigMap of the results.
     pub(super) fn begin_reduction(&mut self, now: Time, reducer: &Reducer, counts: Counts) {
         let before = self.summary.reduce.as_ref().and_then(|record| u32::try_from(record.attempt).ok()).unwrap_or(0);
-        let tries = Tries { attempt: Attempt(before + 1), ..Tries::default() };
+        let tries = solo::tries_after(before);
         let mut reduction = Reduction::begin(reducer, counts, now, tries, ItemPhase::Pending, self.all_indeterminate);
         let free = if before == 0 { now } else { self.all_indeterminate.map_or(now, |until| until.max(now)) };
         reduction.run.start_after(self.writer.change_urgently(), free);
@@ -82,21 +71,12 @@ impl Task {
 
     /// A reduce that the record says is under way.
     pub(super) fn load_reduction(&mut self, record: Option<&ReduceStatus>) {
-        let Some(record) = record.filter(|r| matches!(r.phase, ReducePhase::Pending | ReducePhase::Running)) else {
-            return;
-        };
+        let Some(record) = record else { return };
+        let Some(phase) = solo::recorded_phase(record.phase) else { return };
         let Some(run) = self.map() else { return };
         let (Some(reducer), Some(Outcome::Successful)) = (&run.spec().reduce, run.outcome()) else { return };
-        let count = |n: i32| u32::try_from(n).unwrap_or(0);
-        let tries = Tries {
-            attempt: Attempt(count(record.attempt).max(1)),
-            application: count(record.application_failures),
-            infrastructure: count(record.infrastructure_failures),
-            memory_raises: Raises::NONE,
-            // Its only item has been in every group that there is.
-            failure_groups: (1 << record.failures.len().min(31)) - 1,
-        };
-        let phase = if record.phase == ReducePhase::Running { ItemPhase::Running } else { ItemPhase::Pending };
+        let counts = [record.attempt, record.application_failures, record.infrastructure_failures];
+        let tries = solo::recorded_tries(counts, record.failures.len());
         let start = record.start_time.as_ref().map_or(0, |time| time.0.as_millisecond());
         let mut reduction =
             Reduction::begin(reducer, run.items().counts(), Time(start), tries, phase, self.all_indeterminate);
