@@ -37,27 +37,15 @@ pub(super) async fn metadata(client: &Client, namespace: &str, name: &str) -> Re
     if_there(get_metadata(client, &object(namespace, name)).await)
 }
 
-/// Makes one.
+/// Makes one. `body`: its `data` or `binaryData`.
 pub(super) async fn create(
     client: &Client,
     namespace: &str,
     name: &str,
-    metadata: Value,
-    data: &Value,
-) -> Result<(), Failure> {
-    create_with(client, namespace, name, metadata, &json!({ "data": data })).await
-}
-
-/// Makes one with these fields.
-pub(super) async fn create_with(
-    client: &Client,
-    namespace: &str,
-    name: &str,
     mut metadata: Value,
-    fields: &Value,
+    mut body: Value,
 ) -> Result<(), Failure> {
     metadata["name"] = json!(name);
-    let mut body = fields.clone();
     (body["apiVersion"], body["kind"], body["metadata"]) = (json!("v1"), json!("ConfigMap"), metadata);
     let path = format!("{}?fieldManager={FIELD_MANAGER}", collection(namespace));
     send::<IgnoredAny>(client, Method::POST, &path, "application/json", Some(&body)).await.map(drop)
@@ -69,23 +57,10 @@ pub(super) async fn change(
     namespace: &str,
     name: &str,
     version: Option<&str>,
-    metadata: Value,
-    data: &Value,
-) -> Result<(), Failure> {
-    change_with(client, namespace, name, version, metadata, &json!({ "data": data })).await
-}
-
-/// The same with these fields.
-pub(super) async fn change_with(
-    client: &Client,
-    namespace: &str,
-    name: &str,
-    version: Option<&str>,
     mut metadata: Value,
-    fields: &Value,
+    mut body: Value,
 ) -> Result<(), Failure> {
     metadata["resourceVersion"] = json!(version);
-    let mut body = fields.clone();
     body["metadata"] = metadata;
     let path = format!("{}?fieldManager={FIELD_MANAGER}", object(namespace, name));
     send::<IgnoredAny>(client, Method::PATCH, &path, "application/merge-patch+json", Some(&body)).await.map(drop)

@@ -221,11 +221,11 @@ impl ConfigMaps {
             "labels": { labels::CACHE: &*cache.name, labels::MANAGED_BY: labels::OPERATOR },
             "annotations": { SEQUENCE: sequence.to_string() },
         });
-        let data = json!({ KEY: text });
+        let body = json!({ "data": { KEY: text } });
         let answer = if let Some(old) = old {
-            config_map::change(client, namespace, &name, old.version.as_deref(), metadata, &data).await
+            config_map::change(client, namespace, &name, old.version.as_deref(), metadata, body).await
         } else {
-            config_map::create(client, namespace, &name, metadata, &data).await
+            config_map::create(client, namespace, &name, metadata, body).await
         };
         match answer.map_err(|failure| (meaning(&failure), failure)) {
             Ok(()) => Ok(true),

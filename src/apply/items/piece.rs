@@ -28,8 +28,8 @@ pub(crate) async fn store(client: &Client, piece: &StorePiece) -> PieceOutcome {
 
 async fn try_store(client: &Client, piece: &StorePiece, name: &str) -> Result<PieceOutcome, Failure> {
     let namespace = &*piece.id.key.namespace;
-    let fields = json!({ "binaryData": { LIST_KEY: &*piece.data } });
-    match config_map::create_with(client, namespace, name, metadata(piece), &fields).await {
+    let body = || json!({ "binaryData": { LIST_KEY: &*piece.data } });
+    match config_map::create(client, namespace, name, metadata(piece), body()).await {
         Ok(()) => return Ok(PieceOutcome::Stored),
         Err(failure) if meaning(&failure) == Meaning::AlreadyExists => {}
         Err(failure) => return Err(failure),
@@ -47,7 +47,7 @@ async fn try_store(client: &Client, piece: &StorePiece, name: &str) -> Result<Pi
     }
     // Of another pod of this attempt, whose list was not recorded.
     let version = found.metadata.resource_version.as_deref();
-    config_map::change_with(client, namespace, name, version, metadata(piece), &fields).await?;
+    config_map::change(client, namespace, name, version, metadata(piece), body()).await?;
     Ok(PieceOutcome::Stored)
 }
 

@@ -91,7 +91,7 @@ async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) ->
     let kept = found.as_ref().map(|(text, checks, damaged)| Kept { text, checks, damaged });
     let Some(keep) = shard.keep(kept).map_err(Problem::Damaged)? else { return Ok(0) };
     let damaged = Some(&keep.damaged).filter(|damaged| !damaged.is_empty());
-    let data = json!({ KEY: keep.text });
+    let body = json!({ "data": { KEY: keep.text } });
     let mut labels = owner_labels(&write.key.name, &write.uid);
     labels.insert(SHARD.to_owned(), json!(shard.number.to_string()));
     let Some(old) = &old else {
@@ -104,12 +104,12 @@ async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) ->
         if let Some(damaged) = damaged {
             metadata["annotations"][DAMAGED] = json!(damaged);
         }
-        config_map::create(client, namespace, name, metadata, &data).await?;
+        config_map::create(client, namespace, name, metadata, body).await?;
         return Ok(0);
     };
     let version = old.metadata.resource_version.as_deref();
     // The labels, too: an older operator did not write all of them.
     let metadata = json!({ "labels": labels, "annotations": { CHECKS: keep.checks, DAMAGED: damaged } });
-    config_map::change(client, namespace, name, version, metadata, &data).await?;
+    config_map::change(client, namespace, name, version, metadata, body).await?;
     Ok(found.map_or(0, |(text, ..)| text.len() as u64))
 }
