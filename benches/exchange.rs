@@ -104,7 +104,7 @@ fn answer(incoming: Incoming) -> Reply {
         grants: grants.collect(),
         ..Answer::default()
     };
-    Reply { ticket: exchange.ticket, result: Ok(answer) }
+    Reply::to_worker(exchange.ticket, answer)
 }
 
 /// CPU time of this thread.

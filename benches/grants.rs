@@ -91,9 +91,10 @@ fn main() {
         let writes = !plan.actions.is_empty();
         *(if writes { &mut written } else { &mut planned }) += took;
         for reply in plan.replies {
-            let answer = reply.result.unwrap();
+            let ticket = reply.ticket;
+            let answer = reply.for_worker().unwrap();
             // A request that waits is answered later, and that answer may be another worker's.
-            let place = usize::try_from(reply.ticket - 1).unwrap() % WORKERS;
+            let place = usize::try_from(ticket - 1).unwrap() % WORKERS;
             if answer.number == workers[place].number {
                 granted += answer.grants.len();
                 workers[place].held.extend(answer.grants.iter().map(|grant| grant.id));

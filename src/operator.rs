@@ -218,10 +218,6 @@ impl Work<'_> {
                 tracing::debug!(%reply, "plan");
                 exchange.desk.reply(reply);
             }
-            for reply in plan.list_replies.drain(..) {
-                tracing::debug!(%reply, "plan");
-                exchange.desk.reply_list(reply);
-            }
             apply.start(plan);
             self.metrics.planned(planned.elapsed().as_secs_f64());
             if measured.elapsed() >= METRICS_EVERY {

@@ -12,7 +12,7 @@ use maptask::core::items::{digest, hash_of_digests};
 use maptask::core::limits::Limits;
 use maptask::core::phases::Raises;
 use maptask::core::pod::PodSeen;
-use maptask::core::port::{Action, Answer, Create, Event, ListEnd, ListPart, ListReply, Listed, TaskSeen};
+use maptask::core::port::{Action, Answer, Create, Event, ListEnd, ListPart, Listed, Reply, Said, TaskSeen};
 use maptask::core::task::Task;
 use serde_json::json;
 
@@ -51,7 +51,7 @@ pub struct World {
     /// The pieces of each pod that ever listed, by its UID.
     pub truth: BTreeMap<String, Vec<String>>,
     network: Vec<Listed>,
-    replies: Vec<ListReply>,
+    replies: Vec<Reply>,
     pub events: VecDeque<Event>,
     requests: Vec<Action>,
     answers: Vec<Answer>,
@@ -163,7 +163,7 @@ impl World {
                 self.requests.push(action);
             }
         }
-        self.replies.extend(plan.list_replies);
+        self.replies.extend(plan.replies);
         Ok(())
     }
 
@@ -252,7 +252,7 @@ impl World {
         let mut processes = self.pods.values_mut().filter_map(|pod| pod.lists.as_mut());
         let Some(process) = processes.find(|process| process.ticket == Some(reply.ticket)) else { return };
         process.ticket = None;
-        if let Ok(answer) = reply.result {
+        if let Ok(Said::List(answer)) = reply.result {
             process.next = (answer.stored as usize).min(process.pieces.len());
             process.done = answer.complete;
         }

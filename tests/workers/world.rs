@@ -288,18 +288,18 @@ impl World {
             self.say(|| {
                 format!(
                     "{reply} to {uid}: {:?}",
-                    reply.result.as_ref().map(|answer| (
+                    reply.clone().for_worker().map(|answer| (
                         answer.number,
                         answer.epoch,
                         answer.acknowledged,
                         answer.slots,
                         answer.grants.iter().map(|grant| grant.id).collect::<Vec<_>>(),
-                        &answer.recall,
-                        &answer.revoked
+                        answer.recall,
+                        answer.revoked
                     ))
                 )
             });
-            if let Ok(answer) = reply.result {
+            if let Some(answer) = reply.for_worker() {
                 for grant in &answer.grants {
                     if self.granted.insert(grant.id, uid.clone()).is_some_and(|before| before != uid) {
                         self.regranted.insert(grant.id);

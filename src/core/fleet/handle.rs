@@ -74,10 +74,8 @@ impl Fleet {
         self.forget_dependencies(key);
         self.forget(key);
         if let Some(entry) = self.entries.get_mut(key) {
-            let task = entry.task.as_mut();
-            let (replies, list_replies) = task.map(Task::close_exchanges).unwrap_or_default();
+            let replies = entry.task.as_mut().map(Task::close_exchanges).unwrap_or_default();
             self.replies.extend(replies);
-            self.list_replies.extend(list_replies);
             entry.task = None;
             entry.unloaded = None;
             self.dirty.insert(key.clone());
@@ -163,7 +161,7 @@ impl Fleet {
         let worker = worker_of(&exchange.namespace, &exchange.pod).filter(|_| self.is_synced());
         match worker.and_then(|(key, role)| Some((self.task_mut(&key)?, role))) {
             Some((task, role)) => task.handle_exchange(&poll, role, exchange),
-            None => self.replies.push(Reply { ticket: exchange.ticket, result: Err(refusal) }),
+            None => self.replies.push(Reply::refused(exchange.ticket, refusal)),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Fleet;
 use crate::core::ids::{PodRole, TaskKey};
 use crate::core::pod::parse_pod_name;
-use crate::core::port::{ExchangeRefusal, ListReply, Listed, PieceId, PieceOutcome};
+use crate::core::port::{ExchangeRefusal, Listed, PieceId, PieceOutcome, Reply};
 
 impl Fleet {
     /// The pod of a list speaks.
@@ -12,7 +12,7 @@ impl Fleet {
         let list = list_of(&listed).filter(|_| self.is_synced());
         match list.and_then(|(key, role)| Some((self.task_mut(&key)?, role))) {
             Some((task, role)) => task.handle_listed(role, listed),
-            None => self.list_replies.push(ListReply { ticket: listed.ticket, result: Err(refusal) }),
+            None => self.replies.push(Reply::refused(listed.ticket, refusal)),
         }
     }
 

@@ -25,7 +25,7 @@ use crate::core::task::{PollContext, Task};
 use crate::core::workload::{Queueing, WorkloadSeen};
 
 pub use self::gauges::Gauges;
-use crate::core::port::{Action, Budget, Delete, ListReply, Plan, Reply};
+use crate::core::port::{Action, Budget, Delete, Plan, Reply};
 use dependencies::Dependents;
 
 /// Everything is looked at again this often, in milliseconds: heals what was missed.
@@ -64,10 +64,8 @@ pub struct Fleet {
     claims: Claims,
     cached: u64,
     dependents: Dependents,
-    /// To workers, with the next plan.
+    /// To workers and pods of lists, with the next plan.
     replies: Vec<Reply>,
-    /// The same to pods of lists.
-    list_replies: Vec<ListReply>,
     /// Where workers reach this operator.
     exchange: Option<ExchangeAddress>,
     /// Whether tasks with a queue wait for Kueue.
@@ -123,7 +121,6 @@ impl Fleet {
             cached: 0,
             dependents: Dependents::default(),
             replies: Vec::new(),
-            list_replies: Vec::new(),
             exchange: None,
             queueing: Queueing::Off,
         }
@@ -151,8 +148,7 @@ impl Fleet {
 
     /// What is to be done now. Every action but [`Action::EmitEvent`] is to be answered.
     pub fn poll_plan(&mut self, now: Time) -> Plan {
-        let (replies, list_replies) = (std::mem::take(&mut self.replies), std::mem::take(&mut self.list_replies));
-        let mut plan = Plan { replies, list_replies, actions: Vec::new() };
+        let mut plan = Plan { replies: std::mem::take(&mut self.replies), ..Plan::default() };
         if !self.is_synced() {
             return plan;
         }
@@ -198,7 +194,7 @@ impl Fleet {
         if !self.is_synced() {
             return None;
         }
-        if !self.dirty.is_empty() || !self.replies.is_empty() || !self.list_replies.is_empty() {
+        if !self.dirty.is_empty() || !self.replies.is_empty() {
             return Some(now);
         }
         let heal = self.healed.map_or(now, |last| last.plus_millis(HEAL_MILLIS));
@@ -238,7 +234,6 @@ impl Fleet {
                 let (before, planned) = (task.lingering(), plan.actions.len());
                 task.poll(&PollContext { keeping, ..poll }, &mut self.claims, &mut budget, &mut plan.actions);
                 plan.replies.extend(task.take_replies());
-                plan.list_replies.extend(task.take_list_replies());
                 let gone = before.saturating_sub(task.lingering());
                 poll.keeping.excess = poll.keeping.excess.saturating_sub(gone);
                 for action in &plan.actions[planned..] {

@@ -23,13 +23,42 @@ pub struct Exchange {
     pub request: Request,
 }
 
-/// What a worker is answered. It may come long after the request.
+/// What a request is answered. It may come long after the request.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// Of the request.
     pub ticket: u64,
     /// The answer, or why there is none.
-    pub result: Result<Answer, ExchangeRefusal>,
+    pub result: Result<Said, ExchangeRefusal>,
+}
+
+/// An answer, by the kind of the request.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// To a worker.
+    Worker(Answer),
+    /// To the pod of a list.
+    List(ListAnswer),
+}
+
+impl Reply {
+    /// To a worker.
+    pub fn to_worker(ticket: u64, answer: Answer) -> Self {
+        Self { ticket, result: Ok(Said::Worker(answer)) }
+    }
+
+    /// There is no answer.
+    pub fn refused(ticket: u64, refusal: ExchangeRefusal) -> Self {
+        Self { ticket, result: Err(refusal) }
+    }
+
+    /// What a worker learns from it.
+    pub fn for_worker(self) -> Option<Answer> {
+        match self.result {
+            Ok(Said::Worker(answer)) => Some(answer),
+            Ok(Said::List(_)) | Err(_) => None,
+        }
+    }
 }
 
 /// A request of the pod of a list, whose token names the pod.
@@ -63,15 +92,6 @@ pub enum ListPart {
     End(ListEnd),
 }
 
-/// What the pod of a list is answered. It may come long after the request.
-#[derive(Clone, Copy, Debug)]
-pub struct ListReply {
-    /// Of the request.
-    pub ticket: u64,
-    /// The answer, or why there is none.
-    pub result: Result<ListAnswer, ExchangeRefusal>,
-}
-
 /// Why a worker's request is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExchangeRefusal {
@@ -85,22 +105,14 @@ pub enum ExchangeRefusal {
     NotStored,
 }
 
-impl fmt::Display for ListReply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.result {
-            Ok(ListAnswer { stored, complete }) => {
-                let whole = if *complete { ", the whole list" } else { "" };
-                write!(f, "answer {} with {stored} pieces stored{whole}", self.ticket)
-            }
-            Err(refusal) => write!(f, "refuse {}: {refusal:?}", self.ticket),
-        }
-    }
-}
-
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.result {
-            Ok(answer) => write!(f, "answer {} with {} grants", self.ticket, answer.grants.len()),
+            Ok(Said::Worker(answer)) => write!(f, "answer {} with {} grants", self.ticket, answer.grants.len()),
+            Ok(Said::List(ListAnswer { stored, complete })) => {
+                let whole = if *complete { ", the whole list" } else { "" };
+                write!(f, "answer {} with {stored} pieces stored{whole}", self.ticket)
+            }
             Err(refusal) => write!(f, "refuse {}: {refusal:?}", self.ticket),
         }
     }

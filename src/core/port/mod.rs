@@ -10,7 +10,7 @@ pub use answer::{
     FlavorsOutcome, GetPodOutcome, PieceOutcome, WorkloadOutcome, WriteOutcome,
 };
 pub use event::{Event, TaskSeen};
-pub use exchange::{Exchange, ExchangeRefusal, ListAnswer, ListEnd, ListPart, ListReply, Listed, Reply};
+pub use exchange::{Exchange, ExchangeRefusal, ListAnswer, ListEnd, ListPart, Listed, Reply, Said};
 pub use plan::{
     Action, Budget, CacheLookup, ChangeWorkload, Check, Create, Delete, EmitEvent, Expire, Explain, Fetch, Note,
     PieceId, Plan, PodId, ReadFlavors, StorePiece, WorkloadChange, Write,

@@ -11,7 +11,7 @@ use crate::core::ids::{Attempt, PodRole, TaskKey};
 use crate::core::items::ExternalSource;
 use crate::core::phases::Raises;
 use crate::core::pod::{EventType, pod_name};
-use crate::core::port::exchange::{ListReply, Reply};
+use crate::core::port::exchange::Reply;
 use crate::core::results::Shard;
 use crate::core::workload::Placement;
 use serde_json::Value;
@@ -21,10 +21,8 @@ use serde_json::Value;
 pub struct Plan {
     /// Independent of each other.
     pub actions: Vec<Action>,
-    /// What workers are answered.
+    /// What workers and pods of lists are answered.
     pub replies: Vec<Reply>,
-    /// What pods of lists are answered.
-    pub list_replies: Vec<ListReply>,
 }
 
 /// How many actions of each kind a round may still start.
@@ -295,8 +293,7 @@ pub struct Explain {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.actions.iter().try_for_each(|action| writeln!(f, "{action}"))?;
-        self.replies.iter().try_for_each(|reply| writeln!(f, "{reply}"))?;
-        self.list_replies.iter().try_for_each(|reply| writeln!(f, "{reply}"))
+        self.replies.iter().try_for_each(|reply| writeln!(f, "{reply}"))
     }
 }
 

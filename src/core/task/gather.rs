@@ -7,7 +7,7 @@ use crate::core::ids::PodRole;
 use crate::core::items::{Gathering, Next};
 use crate::core::pod::EventType;
 use crate::core::port::{
-    Action, ExchangeRefusal, ListAnswer, ListEnd, ListPart, ListReply, Listed, PieceId, PieceOutcome, StorePiece,
+    Action, ExchangeRefusal, ListAnswer, ListEnd, ListPart, Listed, PieceId, PieceOutcome, Reply, Said, StorePiece,
 };
 use crate::core::record::number;
 use crate::core::spec::reduce::SELF;
@@ -32,14 +32,14 @@ impl Task {
             _ if known.is_some_and(|list| list.pod_uid == pod_uid) => Ok(complete(known.map_or(0, |list| list.pieces))),
             _ => Err(ExchangeRefusal::NotAWorker),
         };
-        self.list_replies.push(ListReply { ticket, result });
+        self.replies.push(Reply { ticket, result });
     }
 
     fn gather(&mut self, role: PodRole, ticket: u64, pod_uid: String, part: ListPart) {
         let Stage::Listing(listing) = &mut self.stage else { return };
         // One process speaks, and waits for its answer: what it asked before, it has given up.
         let before = listing.close(ExchangeRefusal::Superseded);
-        self.list_replies.extend(before);
+        self.replies.extend(before);
         if listing.list.is_some() {
             listing.ticket = Some(ticket);
             return;
@@ -52,7 +52,7 @@ impl Task {
         let attempt = role.attempt();
         match part {
             ListPart::Piece { number, digest, data } => match gathering.take(number, digest) {
-                Next::Tell => self.list_replies.push(ListReply { ticket, result: Ok(stored(gathering)) }),
+                Next::Tell => self.replies.push(Reply { ticket, result: Ok(stored(gathering)) }),
                 next => {
                     listing.ticket = Some(ticket);
                     if next == Next::Store {
@@ -75,7 +75,7 @@ impl Task {
                 // These are not the pieces of that list.
                 gathering.restart();
             }
-            return self.list_replies.push(ListReply { ticket, result: Ok(stored(gathering)) });
+            return self.replies.push(Reply { ticket, result: Ok(stored(gathering)) });
         }
         listing.ticket = Some(ticket);
         let list = self.record_of(attempt, end);
@@ -110,7 +110,7 @@ impl Task {
             && self.writer.is_written(*revision)
             && let Some(ticket) = listing.ticket.take()
         {
-            self.list_replies.push(ListReply { ticket, result: Ok(complete(list.pieces)) });
+            self.replies.push(Reply { ticket, result: Ok(complete(list.pieces)) });
         }
     }
 
@@ -130,12 +130,7 @@ impl Task {
                 Err(ExchangeRefusal::NotStored)
             }
         };
-        self.list_replies.extend(listing.ticket.take().map(|ticket| ListReply { ticket, result }));
-    }
-
-    /// What is to be sent to the pod of the list.
-    pub fn take_list_replies(&mut self) -> Vec<ListReply> {
-        std::mem::take(&mut self.list_replies)
+        self.replies.extend(listing.ticket.take().map(|ticket| Reply { ticket, result }));
     }
 }
 
@@ -163,10 +158,10 @@ pub fn list_prefix(task: &str, attempt: u32) -> String {
     format!("{task}-items-{attempt}-")
 }
 
-fn stored(gathering: &Gathering) -> ListAnswer {
-    ListAnswer { stored: gathering.stored(), complete: false }
+fn stored(gathering: &Gathering) -> Said {
+    Said::List(ListAnswer { stored: gathering.stored(), complete: false })
 }
 
-fn complete(pieces: i32) -> ListAnswer {
-    ListAnswer { stored: u32::try_from(pieces).unwrap_or(0), complete: true }
+fn complete(pieces: i32) -> Said {
+    Said::List(ListAnswer { stored: u32::try_from(pieces).unwrap_or(0), complete: true })
 }

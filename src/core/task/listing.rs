@@ -11,7 +11,7 @@ use crate::core::failures::{Failed, Failures};
 use crate::core::ids::Time;
 use crate::core::items::Gathering;
 use crate::core::phases::{ItemPhase, Tries};
-use crate::core::port::{ExchangeRefusal, ListReply, StorePiece, TaskSeen};
+use crate::core::port::{ExchangeRefusal, Reply, StorePiece};
 use crate::core::record::{meta_time, number};
 use crate::core::revision::Revision;
 use crate::core::run::Run;
@@ -79,8 +79,8 @@ impl Listing {
     }
 
     /// Answers the request that waits, that it has to come again or is not wanted.
-    pub(super) fn close(&mut self, refusal: ExchangeRefusal) -> Option<ListReply> {
-        self.ticket.take().map(|ticket| ListReply { ticket, result: Err(refusal) })
+    pub(super) fn close(&mut self, refusal: ExchangeRefusal) -> Option<Reply> {
+        self.ticket.take().map(|ticket| Reply::refused(ticket, refusal))
     }
 }
 
@@ -107,14 +107,14 @@ impl Task {
     }
 
     /// A task with a pod for its list, before it is accepted: its pod runs, or has run.
-    pub(super) fn accept_with_pod(&mut self, now: Time, seen: &TaskSeen) {
+    pub(super) fn accept_with_pod(&mut self, now: Time, spec: &MapTaskSpec) {
         let recorded = self.summary.listing.clone();
         let is_open = |listing: &ListingStatus| solo::recorded_phase(listing.phase).is_some();
         if recorded.as_ref().is_some_and(|listing| listing.list.is_some() && !is_open(listing)) {
-            self.stage = Stage::Fetching(Box::new(self.with_list(&seen.spec)));
+            self.stage = Stage::Fetching(Box::new(self.with_list(spec)));
             return;
         }
-        match (self.accept_unlisted(&seen.spec), recorded.filter(is_open)) {
+        match (self.accept_unlisted(spec), recorded.filter(is_open)) {
             (Err(refusal), _) => self.refuse(now, refusal.reason(), &refusal.to_string()),
             (Ok(AcceptedSpec { lister: Some(lister), .. }), Some(recorded)) => self.resume_listing(lister, &recorded),
             (Ok(spec), _) => self.check_or_accept(now, Arc::new(spec)),
@@ -157,7 +157,7 @@ impl Task {
         }
         let stage = std::mem::replace(&mut self.stage, Stage::Ended { phase: TaskPhase::Failed, run: None });
         let Stage::Listing(mut listing) = stage else { return None };
-        self.list_replies.extend(listing.close(ExchangeRefusal::NotReady));
+        self.replies.extend(listing.close(ExchangeRefusal::NotReady));
         Some(listing)
     }
 
@@ -201,7 +201,7 @@ impl Task {
 
     fn end_listing(&mut self, now: Time, why: Option<(ConditionReason, String)>) {
         let Some(mut listing) = self.take_listing() else { return };
-        self.list_replies.extend(listing.close(ExchangeRefusal::NotAWorker));
+        self.replies.extend(listing.close(ExchangeRefusal::NotAWorker));
         self.all_indeterminate = self.all_indeterminate.max(listing.run.pods().indeterminate().until_all());
         let mut record = listing.record();
         if why.is_none() {

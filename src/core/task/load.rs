@@ -9,7 +9,7 @@ use super::templates::Templates;
 use super::{PollContext, Stage, Task};
 use crate::api::TaskPhase;
 use crate::api::conditions::{ConditionType, is_true};
-use crate::api::spec::SuspendPolicy;
+use crate::api::spec::{MapTaskSpec, SuspendPolicy};
 use crate::core::attempts::Outcomes;
 use crate::core::backoff::Backoff;
 use crate::core::failures::Failures;
@@ -66,7 +66,6 @@ impl Task {
             outcomes: Outcomes::default(),
             storing: std::collections::BTreeMap::new(),
             replies: Vec::new(),
-            list_replies: Vec::new(),
             takes_workers: poll.takes_workers,
             admission: Admission::new(seen.queue.clone()),
         };
@@ -165,7 +164,7 @@ impl Task {
                 new.run.take_over_creates(poll.now, &mut old.run);
             }
         } else {
-            self.accept_spec(poll.now, seen);
+            self.accept_spec(poll.now, &seen.spec);
             self.continue_listing(poll, listing);
         }
         for (role, pod) in pods {
@@ -180,15 +179,15 @@ impl Task {
     }
 
     /// A task that is not yet accepted: its list is read, then its spec checked.
-    pub(super) fn accept_spec(&mut self, now: Time, seen: &TaskSeen) {
-        if seen.spec.items.pod.is_some() {
-            return self.accept_with_pod(now, seen);
+    pub(super) fn accept_spec(&mut self, now: Time, spec: &MapTaskSpec) {
+        if spec.items.pod.is_some() {
+            return self.accept_with_pod(now, spec);
         }
-        if ExternalSource::of(&seen.spec.items).is_some() {
-            self.stage = Stage::Fetching(Box::new(seen.spec.clone()));
+        if ExternalSource::of(&spec.items).is_some() {
+            self.stage = Stage::Fetching(Box::new(spec.clone()));
             return;
         }
-        match AcceptedSpec::accept(&self.key, &self.uid, &seen.spec, Given::Inline) {
+        match AcceptedSpec::accept(&self.key, &self.uid, spec, Given::Inline) {
             Err(refusal) => self.refuse(now, refusal.reason(), &refusal.to_string()),
             Ok(spec) => self.check_or_accept(now, Arc::new(spec)),
         }

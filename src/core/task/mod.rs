@@ -34,7 +34,7 @@ use crate::core::backoff::Backoff;
 use crate::core::ids::{Index, TaskKey, Time};
 use crate::core::pod::EventType;
 use crate::core::pods::retention::{Keeping, Retention};
-use crate::core::port::{EmitEvent, ListReply, Reply};
+use crate::core::port::{EmitEvent, Reply};
 use crate::core::record::status_summary::StatusSummary;
 use crate::core::record::status_writer::StatusWriter;
 use crate::core::revision::Revision;
@@ -116,8 +116,6 @@ pub struct Task {
     storing: BTreeMap<Index, String>,
     /// To workers, with the next plan.
     replies: Vec<Reply>,
-    /// The same to the pod of the list.
-    list_replies: Vec<ListReply>,
     /// Whether workers can reach the operator.
     takes_workers: bool,
     /// What Kueue says of it, if it has a queue.

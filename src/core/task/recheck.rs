@@ -1,15 +1,11 @@
 //! A task that was never accepted is checked again from the beginning: what stood in its way may have gone since.
 
-use std::sync::Arc;
-
 use crate::api::conditions::{ConditionStatus, ConditionType};
 use crate::api::reasons::ConditionReason;
 use crate::api::spec::{MapTaskSpec, Rerun};
 use crate::api::status::{PendingRerun, RerunDone};
 use crate::core::ids::Time;
-use crate::core::items::ExternalSource;
 use crate::core::port::TaskSeen;
-use crate::core::spec::{AcceptedSpec, Given};
 use crate::core::task::{Stage, Task};
 
 impl Task {
@@ -21,7 +17,7 @@ impl Task {
     }
 
     /// Checks the task again. Nothing is asked of the API server before it is recorded that it has not ended any more.
-    pub(super) fn check_again(&mut self, now: Time, rerun: &Rerun, spec: Box<MapTaskSpec>) {
+    pub(super) fn check_again(&mut self, now: Time, rerun: &Rerun, spec: &MapTaskSpec) {
         let words = "the task was never accepted, so it is checked again".to_owned();
         self.summary.rerun =
             Some(RerunDone { id: rerun.id.clone(), items: 0, explicit_selection: false, message: Some(words) });
@@ -30,24 +26,11 @@ impl Task {
         let message = format!("rerun {} checks the task again", rerun.id);
         self.summary.set(now, ConditionType::Accepted, ConditionStatus::False, ConditionReason::Rerun, &message);
         self.check_after = self.writer.change_urgently();
-        if spec.items.pod.is_some() {
-            // A list that was refused would be refused again.
-            if let Some(listing) = &mut self.summary.listing {
-                listing.list = None;
-            }
-            return match self.accept_unlisted(&spec) {
-                Err(refusal) => self.refuse(now, refusal.reason(), &refusal.to_string()),
-                Ok(spec) => self.check_or_accept(now, Arc::new(spec)),
-            };
+        // A list that was refused would be refused again: its pod computes another one.
+        if let Some(listing) = &mut self.summary.listing {
+            listing.list = None;
         }
-        if ExternalSource::of(&spec.items).is_some() {
-            self.stage = Stage::Fetching(spec);
-            return;
-        }
-        match AcceptedSpec::accept(&self.key, &self.uid, &spec, Given::Inline) {
-            Err(refusal) => self.refuse(now, refusal.reason(), &refusal.to_string()),
-            Ok(spec) => self.check_or_accept(now, Arc::new(spec)),
-        }
+        self.accept_spec(now, spec);
     }
 
     /// Whether the check may begin: what it leads to comes after the record that the task has not ended.

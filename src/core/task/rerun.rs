@@ -76,7 +76,7 @@ impl Task {
         }
         let Some(rerun) = self.pending_rerun().cloned() else { return };
         match self.unchecked.take() {
-            Some(spec) => return self.check_again(now, &rerun, spec),
+            Some(spec) => return self.check_again(now, &rerun, &spec),
             None if rerun.items == REDUCE => return self.reduce_again(now, &rerun),
             None => {}
         }

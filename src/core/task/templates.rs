@@ -33,14 +33,15 @@ impl Task {
     pub(super) fn compare_templates(&mut self, now: Time, seen: &TaskSeen) {
         let same = self.has_its_templates(&seen.spec);
         let movable = !same && self.may_move(seen);
-        let listed = self.with_list(&seen.spec);
+        if matches!(self.stage, Stage::Fetching(_)) {
+            self.stage = Stage::Fetching(Box::new(self.with_list(&seen.spec)));
+        }
         match &mut self.stage {
-            Stage::Fetching(spec) => **spec = listed,
             Stage::Checking { spec, asked, .. } if spec.template_hash != hash(&seen.spec) => {
                 self.templates.stale_check |= *asked;
-                self.accept_spec(now, seen);
+                self.accept_spec(now, &seen.spec);
             }
-            Stage::Checking { .. } => {}
+            Stage::Fetching(_) | Stage::Checking { .. } => {}
             Stage::Listing(_) => self.templates.problem = (!same).then(|| problem(seen, false)),
             Stage::Running(_) | Stage::Ended { .. } if same => {
                 self.templates.problem = None;

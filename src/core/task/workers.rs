@@ -8,7 +8,7 @@ use crate::core::ids::{Index, PodRole, Time};
 use crate::core::pod::{EventType, pod_name};
 use crate::core::pods::Pods;
 use crate::core::pods::retention::FinishedPod;
-use crate::core::port::{Exchange, ExchangeRefusal, ListReply, Reply};
+use crate::core::port::{Exchange, ExchangeRefusal, Reply};
 use crate::core::record::number;
 use crate::core::run::{Claim, Context, Notice, Run, Trouble, Workers};
 use crate::core::spec::AcceptedSpec;
@@ -34,13 +34,13 @@ impl Task {
                 // Everything is recorded.
                 let stop = Some(ENDED.to_owned());
                 let answer = Answer { number, epoch, acknowledged: u64::MAX, stop, ..Answer::default() };
-                self.replies.push(Reply { ticket, result: Ok(answer) });
+                self.replies.push(Reply::to_worker(ticket, answer));
                 Ok(())
             }
             (None, _) => Err(ExchangeRefusal::NotReady),
         };
         if let Err(refusal) = result {
-            self.replies.push(Reply { ticket, result: Err(refusal) });
+            self.replies.push(Reply::refused(ticket, refusal));
         }
     }
 
@@ -92,15 +92,14 @@ impl Task {
     }
 
     /// Answers all requests that are kept: the task is gone.
-    pub fn close_exchanges(&mut self) -> (Vec<Reply>, Vec<ListReply>) {
-        let mut lists = self.take_list_replies();
+    pub fn close_exchanges(&mut self) -> Vec<Reply> {
         if let Stage::Listing(listing) = &mut self.stage {
-            lists.extend(listing.close(ExchangeRefusal::NotAWorker));
+            self.replies.extend(listing.close(ExchangeRefusal::NotAWorker));
         }
-        let (Some(run), _) = self.map_context(Time(0)) else { return (self.take_replies(), lists) };
+        let (Some(run), _) = self.map_context(Time(0)) else { return self.take_replies() };
         let mut replies = run.close_exchanges(ExchangeRefusal::NotAWorker);
         replies.extend(self.take_replies());
-        (replies, lists)
+        replies
     }
 
     /// Why workers do nothing, if that is so.

@@ -79,7 +79,7 @@ impl WorkerTable {
     }
 
     fn refuse(&mut self, parked: Option<Parked>, refusal: ExchangeRefusal) {
-        self.replies.extend(parked.map(|parked| Reply { ticket: parked.ticket, result: Err(refusal) }));
+        self.replies.extend(parked.map(|parked| Reply::refused(parked.ticket, refusal)));
     }
 
     /// Whether there are workers whose attempts are not known yet.
@@ -124,7 +124,7 @@ impl WorkerTable {
         let slots = u32::try_from(worker.slots).unwrap_or(u32::MAX);
         if let Some(parked) = renounced {
             let answer = Answer { number, epoch, slots, ..Answer::default() };
-            self.replies.push(Reply { ticket: parked.ticket, result: Ok(answer) });
+            self.replies.push(Reply::to_worker(parked.ticket, answer));
         }
         Ok(report)
     }
@@ -250,7 +250,7 @@ impl WorkerTable {
                 revoked: std::mem::take(&mut worker.revoked),
                 stop: worker.stop.map(str::to_owned),
             };
-            self.replies.push(Reply { ticket: parked.ticket, result: Ok(answer) });
+            self.replies.push(Reply::to_worker(parked.ticket, answer));
         }
     }
 

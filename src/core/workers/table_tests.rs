@@ -47,7 +47,7 @@ fn a_request_is_kept_until_there_is_something_to_say_or_its_time_is_over() {
     table.grant(A, Index(4), Attempt(1), grant(4), false);
     table.answer(Time(1), Revision(0), &BTreeSet::new());
     let replies = table.take_replies();
-    let answer = replies[0].result.as_ref().unwrap();
+    let answer = replies[0].clone().for_worker().unwrap();
     assert_eq!((answer.number, answer.epoch, answer.slots, answer.grants[0].id), (1, 3, 2, AttemptId(4, 1)));
     table.hear(Time(2), A, 2, request("s", 2)).unwrap();
     let until = table.next_wake().unwrap();
@@ -114,7 +114,7 @@ fn a_worker_that_does_not_know_the_leader_gets_its_epoch_and_then_says_everythin
     let report = table.hear(Time(0), A, 1, Request { epoch: 2, running: running.clone(), ..request("s", 8) }).unwrap();
     assert!(report == Report::default() && table.awaits_announcements());
     table.answer(Time(0), Revision(0), &BTreeSet::new());
-    assert_eq!(table.take_replies()[0].result.as_ref().unwrap().epoch, 3);
+    assert_eq!(table.take_replies().remove(0).for_worker().unwrap().epoch, 3);
     let report = table.hear(Time(1), A, 2, Request { running, ..request("s", 9) }).unwrap();
     assert_eq!((report.unknown.len(), table.awaits_announcements()), (1, false));
     let later = table.hear(Time(2), A, 3, Request { epoch: 4, ..request("s", 10) });

@@ -4,13 +4,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use maptask_exchange::{Answer, ListAnswer, Request};
+use maptask_exchange::Request;
 use tokio::sync::{mpsc, oneshot};
 
 use super::doors::Room;
 use super::metrics::ExchangeMetrics;
 use super::review::Identity;
-use crate::core::port::{Event, Exchange, ExchangeRefusal, ListPart, ListReply, Listed, Reply};
+use crate::core::port::{Event, Exchange, ExchangeRefusal, ListPart, Listed, Reply, Said};
 
 /// Requests that wait for the core at most. It takes all of them in at once, at least every few milliseconds.
 const QUEUE: usize = 1_024;
@@ -33,15 +33,6 @@ struct Parked {
     open: bool,
     last: u64,
     by_ticket: HashMap<u64, oneshot::Sender<Result<Said, ExchangeRefusal>>>,
-}
-
-/// What a request is answered, by its kind.
-#[derive(Debug)]
-pub(super) enum Said {
-    /// To a worker.
-    Worker(Answer),
-    /// To the pod of a list.
-    List(ListAnswer),
 }
 
 /// A request on its way to the core.
@@ -109,18 +100,9 @@ impl Desk {
 
     /// Passes a reply to its request, if that still waits.
     pub fn reply(&self, reply: Reply) {
-        self.pass(reply.ticket, reply.result.map(Said::Worker));
-    }
-
-    /// The same of a list.
-    pub fn reply_list(&self, reply: ListReply) {
-        self.pass(reply.ticket, reply.result.map(Said::List));
-    }
-
-    fn pass(&self, ticket: u64, result: Result<Said, ExchangeRefusal>) {
-        if let Some(request) = self.forget(ticket) {
+        if let Some(request) = self.forget(reply.ticket) {
             // Nobody waits any more if the client has just gone.
-            let _ = request.send(result);
+            let _ = request.send(reply.result);
         }
     }
 
@@ -172,6 +154,8 @@ impl Desk {
 
 #[cfg(test)]
 mod tests {
+    use maptask_exchange::Answer;
+
     use super::*;
     use crate::serve::exchange::review::Identity;
 
@@ -199,11 +183,11 @@ mod tests {
             tickets.push((exchange.ticket, exchange.request.number));
         }
         for (ticket, number) in tickets.into_iter().rev() {
-            desk.reply(Reply { ticket, result: Ok(Answer { number, ..Answer::default() }) });
+            desk.reply(Reply::to_worker(ticket, Answer { number, ..Answer::default() }));
         }
         assert!(matches!(first.reply().await.unwrap().unwrap(), Said::Worker(answer) if answer.number == 1));
         assert!(matches!(second.reply().await.unwrap().unwrap(), Said::Worker(answer) if answer.number == 2));
-        desk.reply(Reply { ticket: 99, result: Err(ExchangeRefusal::NotReady) });
+        desk.reply(Reply::refused(99, ExchangeRefusal::NotReady));
         assert!(desk.parked().by_ticket.is_empty());
     }
 

@@ -7,18 +7,19 @@ use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
-use maptask_exchange::{Answer, ITEMS_PATH, ListAnswer, MAX_REQUEST_BYTES, PATH};
+use maptask_exchange::{ITEMS_PATH, MAX_REQUEST_BYTES, PATH};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::bounds::Bounds;
 use super::contents;
-use super::desk::{Closed, Desk, Said, Ticket};
+use super::desk::{Closed, Desk, Ticket};
 use super::doors::{Place, Room};
 use super::metrics::ExchangeMetrics;
 use super::review::{Identity, Verdict};
 use super::tokens::Tokens;
-use crate::core::port::ExchangeRefusal;
+use crate::core::port::{ExchangeRefusal, Said};
 
 /// Answers requests.
 pub(super) struct Service {
@@ -41,41 +42,31 @@ impl Service {
     /// Answers one request that came over the connection with this place.
     pub(super) async fn answer(&self, place: &Place, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let answer = match request.uri().path() {
-            ITEMS_PATH => self.gather(place, request).await.map(|answer| json(&answer)),
-            _ => self.exchange(place, request).await.map(|answer| json(&answer)),
+            ITEMS_PATH => self.gather(place, request).await,
+            _ => self.exchange(place, request).await,
         };
-        let response = answer.unwrap_or_else(|refusal| text(&refusal));
+        let response = match answer {
+            Ok(Said::Worker(answer)) => json(&answer),
+            Ok(Said::List(answer)) => json(&answer),
+            Err(refusal) => text(&refusal),
+        };
         self.metrics.answered(response.status());
         response
     }
 
-    async fn exchange(&self, place: &Place, request: Request<Incoming>) -> Result<Answer, Refusal> {
-        let (from, room, body) = self.receive(place, request, PATH).await?;
-        let request = serde_json::from_slice(&body)
-            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("no request of version 1: {error}")))?;
-        drop(body);
+    async fn exchange(&self, place: &Place, request: Request<Incoming>) -> Result<Said, Refusal> {
+        let (from, room, request) = self.receive(place, request, PATH).await?;
         if let Some(problem) = contents::problem(&request) {
             return Err(Refusal::new(StatusCode::BAD_REQUEST, problem));
         }
-        let ticket = self.desk.submit(&from, request, Some(room)).map_err(closed)?;
-        match self.wait(ticket).await? {
-            Said::Worker(answer) => Ok(answer),
-            Said::List(_) => Err(not_leading()),
-        }
+        self.wait(self.desk.submit(&from, request, Some(room)).map_err(closed)?).await
     }
 
     /// A piece of a list, or its end.
-    async fn gather(&self, place: &Place, request: Request<Incoming>) -> Result<ListAnswer, Refusal> {
-        let (from, room, body) = self.receive(place, request, ITEMS_PATH).await?;
-        let request = serde_json::from_slice(&body)
-            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("no request of version 1: {error}")))?;
-        drop(body);
+    async fn gather(&self, place: &Place, request: Request<Incoming>) -> Result<Said, Refusal> {
+        let (from, room, request) = self.receive(place, request, ITEMS_PATH).await?;
         let part = contents::part(request).map_err(|problem| Refusal::new(StatusCode::BAD_REQUEST, problem))?;
-        let ticket = self.desk.submit_part(&from, part, Some(room)).map_err(closed)?;
-        match self.wait(ticket).await? {
-            Said::List(answer) => Ok(answer),
-            Said::Worker(_) => Err(not_leading()),
-        }
+        self.wait(self.desk.submit_part(&from, part, Some(room)).map_err(closed)?).await
     }
 
     async fn wait(&self, mut ticket: Ticket) -> Result<Said, Refusal> {
@@ -87,12 +78,12 @@ impl Service {
     }
 
     /// Who asks, and what: the body is read once it is known that there is room for it.
-    async fn receive(
+    async fn receive<T: DeserializeOwned>(
         &self,
         place: &Place,
         request: Request<Incoming>,
         path: &str,
-    ) -> Result<(Identity, Room, Bytes), Refusal> {
+    ) -> Result<(Identity, Room, T), Refusal> {
         let (head, body) = request.into_parts();
         if head.uri.path() != path {
             return Err(Refusal::new(StatusCode::NOT_FOUND, format!("only {PATH} and {ITEMS_PATH} are here")));
@@ -113,7 +104,9 @@ impl Service {
             return Err(busy("too many bytes of requests are in progress, or of this pod"));
         };
         let body = self.read(body).await?;
-        Ok((from, room, body))
+        let request = serde_json::from_slice(&body)
+            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("no request of version 1: {error}")))?;
+        Ok((from, room, request))
     }
 
     async fn identify(&self, headers: &HeaderMap) -> Result<Identity, Refusal> {

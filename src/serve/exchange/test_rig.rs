@@ -30,7 +30,7 @@ use super::listener;
 use super::metrics::ExchangeMetrics;
 use super::service::Service;
 use super::tokens::Tokens;
-use crate::core::port::{Event, Exchange, ExchangeRefusal, Reply};
+use crate::core::port::{Event, Exchange, ExchangeRefusal, Reply, Said};
 
 pub(super) struct Rig {
     pub(super) api: FakeApi,
@@ -88,7 +88,7 @@ impl Rig {
 
     pub(super) fn reply(&self, to: &Exchange, result: Result<(), ExchangeRefusal>) {
         let answer = Answer { number: to.request.number, slots: 1, ..Answer::default() };
-        self.desk.reply(Reply { ticket: to.ticket, result: result.map(|()| answer) });
+        self.desk.reply(Reply { ticket: to.ticket, result: result.map(|()| Said::Worker(answer)) });
     }
 
     /// The value of a metric, 0 if it is not there.

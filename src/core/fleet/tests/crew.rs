@@ -116,7 +116,7 @@ impl Crew {
             }
         }
         for reply in plan.replies {
-            if let (Some(number), Ok(answer)) = (self.tickets.remove(&reply.ticket), reply.result) {
+            if let (Some(number), Some(answer)) = (self.tickets.remove(&reply.ticket), reply.for_worker()) {
                 self.hear(number, answer);
             }
         }

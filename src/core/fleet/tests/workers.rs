@@ -91,7 +91,7 @@ impl Cluster {
         self.now = self.now.plus_millis(millis);
         let plan = self.fleet.poll_plan(self.now);
         for reply in plan.replies {
-            if let (Some(id), Ok(answer)) = (self.tickets.remove(&reply.ticket), reply.result) {
+            if let (Some(id), Some(answer)) = (self.tickets.remove(&reply.ticket), reply.for_worker()) {
                 self.hear(&id, &answer);
             }
         }
