@@ -86,3 +86,24 @@ fn a_pod_without_its_label_is_stopped_like_any_other() {
     let lines: Vec<String> = (0..3).flat_map(|_| story.plan(1_000)).collect();
     assert!(lines.iter().any(|line| line.starts_with("write ns/t Failed")), "{lines:?}");
 }
+
+#[test]
+fn a_pod_that_comes_after_the_end_of_its_task_goes_once_that_is_recorded() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 }, "concurrency": 1 }));
+    story.plan(0);
+    story.plan(0);
+    story.ends(0, 1, 3);
+    let write = story.fleet.poll_plan(story.now);
+    assert_eq!(
+        write.to_string().trim_end(),
+        "tell ns/t Accepted: 2 items; 2 must succeed\nwrite ns/t Failed 1/2 running 0 failed 1"
+    );
+    // Of a create that got no answer: the item was cancelled in the meantime.
+    story.runs(1, 1);
+    assert!(story.plan(1_000).is_empty(), "an operator that takes over would not know why it goes");
+    for answer in write.actions.iter().filter_map(|action| story.answer(action)).collect::<Vec<_>>() {
+        story.fleet.handle_answer(story.now, answer);
+    }
+    let plan = story.plan(10);
+    assert!(plan.contains(&"stop ns/t-1-1".to_owned()), "{plan:?}");
+}
