@@ -164,8 +164,12 @@ impl Task {
                 new.run.take_over_creates(poll.now, &mut old.run);
             }
         } else {
+            let undone = self.take_running();
             self.accept_spec(poll.now, &seen.spec);
             self.continue_listing(poll, listing);
+            if let Some(old) = undone {
+                self.accept_again(poll.now, old);
+            }
         }
         for (role, pod) in pods {
             self.handle_pod(poll, *role, pod);
@@ -208,6 +212,38 @@ impl Task {
         }
     }
 
+    fn take_running(&mut self) -> Option<Box<Run>> {
+        if !matches!(self.stage, Stage::Running(_)) {
+            return None;
+        }
+        let ended = Stage::Ended { phase: TaskPhase::Failed, run: None };
+        match std::mem::replace(&mut self.stage, ended) {
+            Stage::Running(run) => Some(run),
+            _ => None,
+        }
+    }
+
+    /// Somebody else's write came before the record that the task was accepted. Its first creates may be on their way,
+    /// so the same template is not checked once more.
+    fn accept_again(&mut self, now: Time, mut old: Box<Run>) {
+        let Stage::Checking { spec, .. } = &self.stage else { return self.close(&mut old) };
+        if spec.template_hash != old.spec().template_hash {
+            return self.close(&mut old);
+        }
+        let spec = Arc::clone(spec);
+        self.accept(now, spec);
+        self.close(&mut old);
+        if let Stage::Running(run) = &mut self.stage {
+            run.take_over_creates(now, &mut old);
+        }
+    }
+
+    /// The workers of a run that is read again repeat their requests to the current leader.
+    fn close(&mut self, old: &mut Run) {
+        self.replies.extend(old.take_replies());
+        self.replies.extend(old.close_exchanges(ExchangeRefusal::NotReady));
+    }
+
     fn load_run(&mut self, poll: &PollContext, seen: &TaskSeen) {
         let run = match self.recorded_run(seen) {
             Ok(run) => run,
@@ -219,11 +255,9 @@ impl Task {
         };
         let mut run = Box::new(run);
         self.load_workers(&mut run, seen.status.workers);
-        if let Stage::Running(old) = &mut self.stage {
-            run.take_over_creates(poll.now, old);
-            // The workers repeat their requests to the current leader.
-            self.replies.extend(old.take_replies());
-            self.replies.extend(old.close_exchanges(ExchangeRefusal::NotReady));
+        if let Some(mut old) = self.take_running() {
+            run.take_over_creates(poll.now, &mut old);
+            self.close(&mut old);
         }
         run.restore_suspension(self.mutable.stops());
         if seen.status.phase == Some(TaskPhase::Suspended) && !self.mutable.suspend {

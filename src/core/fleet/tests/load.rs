@@ -4,11 +4,11 @@
 use serde_json::{Value, json};
 
 use super::story::{LIMITS, Story, key, lines};
-use crate::api::TaskPhase;
+use crate::api::{MapTaskStatus, TaskPhase};
 use crate::core::ids::{Index, ItemCount, Time};
 use crate::core::phases::{ItemPhase, Phases};
 use crate::core::pod::PodSeen;
-use crate::core::port::{CreateOutcome, GetPodOutcome, TaskSeen};
+use crate::core::port::{Answer, CreateOutcome, GetPodOutcome, TaskSeen, WriteOutcome};
 
 /// A story whose task is accepted and has asked for what it may start.
 fn started(spec: &Value, created: Option<CreateOutcome>) -> Story {
@@ -244,4 +244,21 @@ fn a_rerun_of_a_task_whose_items_can_not_be_read_is_refused_and_changes_none_of_
         "{:?}",
         story.told
     );
+}
+
+#[test]
+fn a_create_on_its_way_counts_though_a_write_of_somebody_else_came_before_the_acceptance() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 }, "concurrency": 1 }));
+    story.plan(0);
+    let plan = story.fleet.poll_plan(story.now);
+    assert!(plan.to_string().contains("create ns/t-0-1"), "{plan}");
+    let status = MapTaskStatus { phase: Some(TaskPhase::Pending), ..MapTaskStatus::default() };
+    story.fleet.handle_task(story.now, TaskSeen { resource_version: 7, status, ..story.task.clone() });
+    story.fleet.handle_answer(story.now, Answer::Written(key(), "u".to_owned(), WriteOutcome::Conflict));
+    let plan = story.plan(1_000);
+    assert!(lines(&plan, "check").is_empty() && lines(&plan, "create").is_empty(), "{plan:?}");
+    assert_eq!(lines(&plan, "write"), ["write ns/t Running 0/2 running 0 failed 0 waiting Concurrency"]);
+    story.fleet.handle_created(story.now, &Story::id(0, 1), "u", CreateOutcome::Created);
+    story.ends(0, 1, 0);
+    assert!(story.plan(1_000).contains(&"create ns/t-1-1".to_owned()));
 }
