@@ -233,8 +233,9 @@ impl World {
             return;
         }
         let started = self.pods[&key].life == Life::Running;
-        self.truth.pod_lost(self.now, &self.pods[&key], &key);
-        if self.random.chance(50) {
+        let is_evicted = self.random.chance(50);
+        self.truth.pod_lost(self.now, &self.pods[&key], &key, started && is_evicted, &self.tasks);
+        if is_evicted {
             self.change_pod(&key, Life::Ended, evicted(started));
         } else {
             self.say(|| format!("{} vanishes", self.pods[&key].seen.name));

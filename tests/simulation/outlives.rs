@@ -54,7 +54,7 @@ impl World {
         // Nobody promises anything of a pod that somebody takes away while a create of it may still be carried out.
         if self.random.chance(50) && !self.may_come_back(key) {
             // Where the watch was broken off, nobody has seen how it ended.
-            self.truth.pod_lost(self.now, &self.pods[key], key);
+            self.truth.pod_lost(self.now, &self.pods[key], key, true, &self.tasks);
             self.remove_pod(key);
         }
     }

@@ -120,14 +120,24 @@ impl Truth {
         }
     }
 
-    pub fn pod_lost(&mut self, now: Time, pod: &Pod, key: &PodKey) {
-        let ran = pod.life == Life::Running && pod.seen.deleted.is_none();
+    /// `shows_start`: what is left of the pod says that it had started.
+    pub fn pod_lost(
+        &mut self,
+        now: Time,
+        pod: &Pod,
+        key: &PodKey,
+        shows_start: bool,
+        tasks: &BTreeMap<TaskKey, TaskSeen>,
+    ) {
+        let has_deadline = tasks.get(&key.0).is_some_and(|task| specs::start_deadline(&task.spec, key.1).is_some());
+        let may_be_late = pod.life == Life::Pending || has_deadline && !shows_start;
+        let ran = pod.life == Life::Running && pod.seen.deleted.is_none() && !may_be_late;
         self.end(now, item(pod, key), key.2, if ran { End::Lost } else { End::Unsure });
         let tally = self.tally(item(pod, key));
         tally.lost += 1;
-        if pod.life == Life::Pending {
-            // By then it may have been too late for its start anyway; one that says nothing counts as held up like
-            // another one of its template.
+        if may_be_late {
+            // By then it may have been too late for its start anyway, as far as the operator had heard; one that says
+            // nothing counts as held up like another one of its template.
             tally.application += 1;
         }
     }
