@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::browser::{Browser, Theme};
 use crate::kubectl::{Namespace, Running, kubectl_with, real_task};
