@@ -10,8 +10,8 @@ pub mod variables;
 
 pub use config::{Artifacts, Config, Mode};
 pub use listing::{
-    ITEMS_FILE, ITEMS_PATH, ListAnswer, ListConfig, ListEnd, ListFormat, ListRequest, MAX_ITEM_BYTES, MAX_LIST_BYTES,
-    MAX_LIST_ITEMS, MAX_PIECE_BYTES, MAX_PIECES,
+    ITEMS_FILE, ITEMS_PATH, LIST_BEAT_SECONDS, ListAnswer, ListConfig, ListEnd, ListFormat, ListRequest,
+    MAX_ITEM_BYTES, MAX_LIST_BYTES, MAX_LIST_ITEMS, MAX_PIECE_BYTES, MAX_PIECES,
 };
 
 use std::collections::BTreeMap;

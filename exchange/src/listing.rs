@@ -18,6 +18,9 @@ pub const MAX_PIECE_BYTES: usize = 1_000_000;
 /// Most pieces of a list.
 pub const MAX_PIECES: u32 = 256;
 
+/// Seconds between two requests of the pod of a list whose command runs.
+pub const LIST_BEAT_SECONDS: u64 = 20;
+
 /// What the operator tells the pod of a list, by the same variable as a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,6 +54,8 @@ pub enum ListFormat {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind")]
 pub enum ListRequest {
+    /// The command still runs: at its start, and every [`LIST_BEAT_SECONDS`] from then on.
+    Running,
     /// A piece of the list.
     Piece {
         /// Its number, from 0.
@@ -95,6 +100,7 @@ mod tests {
 
     #[test]
     fn requests_of_a_list_say_of_which_kind_they_are() {
+        assert_eq!(serde_json::to_string(&ListRequest::Running).unwrap(), r#"{"kind":"Running"}"#);
         let piece = ListRequest::Piece { number: 3, data: "H4sI".to_owned() };
         let text = serde_json::to_string(&piece).unwrap();
         assert_eq!(text, r#"{"kind":"Piece","number":3,"data":"H4sI"}"#);

@@ -275,8 +275,8 @@ pub enum WaitingReason {
     /// The API server can't create the task's pods, for a reason that can be repaired, such as a webhook that is down
     /// or a missing `ServiceAccount`; with its message. The operator retries up to a minute apart.
     FailedCreate,
-    /// Pods of spec.workers can't reach the operator, or end without having done anything: with a pod's name and what
-    /// to open, or with what the pod said.
+    /// Pods of spec.workers or spec.items.pod can't reach the operator, or workers end without having done anything:
+    /// with a pod's name and what to open, or with what the pod said.
     WorkersUnreachable,
 }
 

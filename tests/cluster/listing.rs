@@ -7,7 +7,7 @@ use crate::kubectl::{Namespace, real_task};
 use crate::{alone, undisturbed};
 
 /// A task whose list this script writes, and whose items' results are themselves.
-fn listed(name: &str, extra: &Value, script: &str) -> Value {
+pub fn listed(name: &str, extra: &Value, script: &str) -> Value {
     let container = json!({ "name": "list", "image": "busybox:1.36", "command": ["sh", "-c", script] });
     let mut pod = json!({ "template": { "spec": {
         "terminationGracePeriodSeconds": 2, "containers": [container],

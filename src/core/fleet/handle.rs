@@ -29,7 +29,7 @@ impl Fleet {
             Event::WorkloadsListing => self.handle_workloads_listing(),
             Event::WorkloadsListed => self.handle_workloads_listed(),
             Event::Exchange(exchange) => self.handle_exchange(now, *exchange),
-            Event::Listed(listed) => self.handle_listed(*listed),
+            Event::Listed(listed) => self.handle_listed(now, *listed),
         }
     }
 

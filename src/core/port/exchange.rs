@@ -79,6 +79,8 @@ pub struct Listed {
 /// What the pod of a list says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListPart {
+    /// Its command still runs.
+    Running,
     /// A piece.
     Piece {
         /// Its number, from 0.

@@ -215,7 +215,7 @@ impl Task {
             WaitingReason::ItemsMissing => "waits for its list of items",
             WaitingReason::DependsOn => "waits for another MapTask",
             WaitingReason::FailedCreate => "waits until its pods can be created",
-            WaitingReason::WorkersUnreachable => "has workers that can't reach the operator",
+            WaitingReason::WorkersUnreachable => "has pods that can't reach the operator",
             WaitingReason::TemplateChanged => "waits because its pod template has changed",
             WaitingReason::Concurrency
             | WaitingReason::Backoff

@@ -3,7 +3,7 @@
 
 use crate::api::listing::StoredList;
 use crate::api::reasons::EventReason;
-use crate::core::ids::PodRole;
+use crate::core::ids::{PodRole, Time};
 use crate::core::items::{Gathering, Next};
 use crate::core::pod::EventType;
 use crate::core::port::{
@@ -19,13 +19,16 @@ const PROBLEM_LIMIT: usize = 400;
 
 impl Task {
     /// The pod of a list says something.
-    pub fn handle_listed(&mut self, role: PodRole, listed: Listed) {
+    pub fn handle_listed(&mut self, now: Time, role: PodRole, listed: Listed) {
         let Listed { ticket, pod_uid, part, .. } = listed;
         let known = self.summary.listing.as_ref().and_then(|listing| listing.list.as_ref());
         let result = match &mut self.stage {
             _ if self.deleting => Err(ExchangeRefusal::NotAWorker),
             Stage::Listing(listing) => match listing.admit(role, &pod_uid) {
-                Ok(()) => return self.gather(role, ticket, pod_uid, part),
+                Ok(()) => {
+                    listing.heard(now, &pod_uid);
+                    return self.gather(role, ticket, pod_uid, part);
+                }
                 Err(refusal) => Err(refusal),
             },
             // The answer that said so was lost.
@@ -62,6 +65,7 @@ impl Task {
                     }
                 }
             },
+            ListPart::Running => self.replies.push(Reply { ticket, result: Ok(stored(gathering)) }),
             ListPart::End(end) => self.end_list(ticket, attempt.0, end),
         }
     }
@@ -103,8 +107,9 @@ impl Task {
     }
 
     /// Sends a piece to be stored, and says that the list is whole once that is recorded.
-    pub(super) fn poll_gather(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn poll_gather(&mut self, now: Time, actions: &mut Vec<Action>) {
         let Stage::Listing(listing) = &mut self.stage else { return };
+        listing.note_silence(now);
         actions.extend(listing.to_store.take().map(|piece| Action::StorePiece(Box::new(piece))));
         if let Some((list, revision)) = &listing.list
             && self.writer.is_written(*revision)

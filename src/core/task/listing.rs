@@ -19,6 +19,7 @@ use crate::core::spec::lister::Lister;
 use crate::core::spec::outcome::{FailReason, Outcome};
 use crate::core::spec::reduce::SELF;
 use crate::core::spec::{AcceptedSpec, Given, Refusal};
+use crate::core::task::listing_reach::Reach;
 use crate::core::task::{PollContext, Stage, Task, solo};
 
 /// What a pod lacks that succeeds before its list is recorded as whole.
@@ -42,6 +43,8 @@ pub(super) struct Listing {
     pub(super) problem: Option<String>,
     /// The whole list, and what records it.
     pub(super) list: Option<(StoredList, Revision)>,
+    /// Whether its pod is heard.
+    pub(super) reach: Option<Reach>,
 }
 
 impl Listing {
@@ -54,7 +57,17 @@ impl Listing {
     ) -> Self {
         let mut run = solo::run(lister.spec.clone(), tries, phase, all_indeterminate);
         run.set_lacking(Some(NO_LIST));
-        Self { run, lister, start, gathering: None, to_store: None, ticket: None, problem: None, list: None }
+        Self {
+            run,
+            lister,
+            start,
+            gathering: None,
+            to_store: None,
+            ticket: None,
+            problem: None,
+            list: None,
+            reach: None,
+        }
     }
 
     /// The list is whole, and is recorded with this revision.
@@ -173,6 +186,12 @@ impl Task {
         let Stage::Listing(listing) = &self.stage else { return None };
         let millis = listing.lister.deadline_millis.filter(|_| !self.mutable.suspend);
         millis.map(|millis| listing.start.plus_millis(millis))
+    }
+
+    /// When the pod of the list will have been silent for too long.
+    pub(super) fn next_silence(&self) -> Option<Time> {
+        let Stage::Listing(listing) = &self.stage else { return None };
+        listing.next_silence()
     }
 
     /// Ends the listing once its pod is over. `late`: why the task may not go on.

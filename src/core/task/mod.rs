@@ -12,6 +12,7 @@ mod finished_pods;
 pub mod gather;
 mod inputs;
 mod listing;
+mod listing_reach;
 mod load;
 mod observe;
 mod poll;

@@ -144,7 +144,7 @@ impl Task {
         self.poll_lookup(now, actions);
         self.poll_check(now, actions);
         self.poll_rerun(now);
-        self.poll_gather(actions);
+        self.poll_gather(now, actions);
         self.poll_admission(poll, actions);
         let stops = self.mutable.stops() || self.is_stopped_by_queue();
         if let (Some(run), context) = self.context(now) {
@@ -211,6 +211,7 @@ impl Task {
             self.deadline(),
             self.reduction.as_ref().and_then(|reduction| reduction.deadline()),
             self.listing_deadline(),
+            self.next_silence(),
             self.expiry(),
             self.writer.due(),
             self.writer.reread_due(),

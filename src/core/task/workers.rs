@@ -116,16 +116,19 @@ impl Task {
             "pods of namespace {} must be allowed to reach {url} by TCP: look for a NetworkPolicy",
             self.key.namespace
         );
+        let unheard = |role| {
+            let pod = pod_name(&self.key.name, role);
+            format!("pod {pod} runs, and the operator has not heard from it; {remedy}, and at the pod's log")
+        };
         if let Some(listing) = listing {
-            let problem = listing.problem.as_ref()?;
-            return Some((WaitingReason::ResultsNotStored, format!("the list can't be stored: {problem}")));
+            if let Some(problem) = &listing.problem {
+                return Some((WaitingReason::ResultsNotStored, format!("the list can't be stored: {problem}")));
+            }
+            return Some((WaitingReason::WorkersUnreachable, unheard(listing.silent()?)));
         }
         let message = match run.workers()?.trouble()? {
             Trouble::Ended(words) => words.to_owned(),
-            Trouble::Unheard(role) => {
-                let pod = pod_name(&self.key.name, role);
-                format!("pod {pod} runs, and the operator has not heard from it; {remedy}, and at the pod's log")
-            }
+            Trouble::Unheard(role) => unheard(role),
             Trouble::CutOff => format!("many workers are silent together; {remedy}"),
         };
         Some((WaitingReason::WorkersUnreachable, message))

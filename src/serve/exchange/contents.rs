@@ -18,6 +18,7 @@ const SESSION_DIGITS: usize = 16;
 /// A part of a list, with the hash of a piece; or what is wrong with it.
 pub(super) fn part(request: ListRequest) -> Result<ListPart, String> {
     match request {
+        ListRequest::Running => Ok(ListPart::Running),
         ListRequest::Piece { number, data } => {
             if number >= MAX_PIECES {
                 return Err(format!("piece {number}: a list has at most {MAX_PIECES} pieces"));

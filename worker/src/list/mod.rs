@@ -1,6 +1,7 @@
 //! How does a list get from a program to the operator? The program runs once; what it writes is collected, checked and
 //! compressed here, and sent only when all of it is there.
 
+mod beat;
 mod collector;
 mod send;
 
@@ -81,7 +82,10 @@ async fn run(config: &ListConfig, command: &[String], paths: Paths) -> Result<i3
     let mut reading = Reading::start(stdout, &shared).map_err(system)?;
     let grace = Duration::from_secs(config.grace_seconds);
     let mut stop_at = None;
-    let exit = reading.wait(leader, ended, &file, &mut stop_at, grace, &mut terminate).await;
+    let exit = tokio::select! {
+        exit = reading.wait(leader, ended, &file, &mut stop_at, grace, &mut terminate) => exit,
+        never = beat::beat(config, paths.clone()) => match never {},
+    };
     if exit.code != 0 {
         let too_much = reading.too_much.take().filter(|_| !file.exists());
         return too_much.map_or(Ok(exit.code), |words| Err(failed(words)));

@@ -41,19 +41,19 @@ impl Leader {
 
     /// Answers until the list is complete. Answers with these numbers get lost, or are those of an operator that has
     /// just begun. Returns the text of the list.
-    fn serve(self, lost: &[usize], new: &[usize]) -> String {
-        let (mut pieces, mut number) = (Vec::new(), 0);
+    fn serve(self, lost: &[u32], new: &[u32]) -> String {
+        let (mut pieces, mut number) = (Vec::new(), 0_u32);
         for stream in self.listener.incoming() {
             let mut stream = stream.unwrap();
             while let Some(request) = receive(&mut stream) {
-                number += 1;
+                number += u32::from(request != ListRequest::Running);
                 if new.contains(&number) {
                     pieces.clear();
                 }
                 let mut complete = false;
                 match request {
                     ListRequest::Piece { number, data } if number as usize == pieces.len() => pieces.push(data),
-                    ListRequest::Piece { .. } => {}
+                    ListRequest::Piece { .. } | ListRequest::Running => {}
                     ListRequest::End(end) => complete = end.pieces as usize == pieces.len(),
                 }
                 if lost.contains(&number) {
@@ -127,6 +127,20 @@ fn a_list_arrives_whole_though_answers_get_lost_and_the_operator_begins_anew() {
 }
 
 #[test]
+fn the_operator_hears_that_a_command_runs_long_before_its_list() {
+    let (leader, folder) = (Leader::new(), folder("runs"));
+    let script = "until [ -e $TMPDIR/go ]; do sleep 0.05; done; echo a";
+    let child = leader.command(ListFormat::Lines, script, &folder).spawn().unwrap();
+    let (mut stream, _) = leader.listener.accept().unwrap();
+    assert_eq!(receive(&mut stream), Some(ListRequest::Running));
+    drop(stream);
+    std::fs::write(folder.join("go"), "").unwrap();
+    assert_eq!(leader.serve(&[], &[]), "a\n");
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(0));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn a_list_in_a_file_counts_whatever_stdout_says() {
     let (leader, folder) = (Leader::new(), folder("file"));
     let script = "echo no JSON; echo '[1, {\"a\": 2}]' > $MAPTASK_ITEMS_FILE; test -z \"$MAPTASK_WORKER\"";
@@ -144,7 +158,10 @@ fn a_program_that_fails_or_gives_no_list_sends_nothing_and_says_why() {
         let leader = Leader::new();
         let output = leader.command(format, script, &folder).output().unwrap();
         leader.listener.set_nonblocking(true).unwrap();
-        assert!(leader.listener.accept().is_err(), "something was sent");
+        while let Ok((mut stream, _)) = leader.listener.accept() {
+            stream.set_nonblocking(false).unwrap();
+            assert!(receive(&mut stream).is_none_or(|request| request == ListRequest::Running), "something was sent");
+        }
         let message = std::fs::read_to_string(folder.join("message")).unwrap_or_default();
         _ = std::fs::remove_file(folder.join("message"));
         (output.status.code(), message, words(&output))

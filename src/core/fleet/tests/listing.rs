@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::story::{LIMITS, Story, key, lines, pod_of, with};
 use crate::api::TaskPhase;
-use crate::api::status::ReducePhase;
+use crate::api::status::{ReducePhase, WaitingReason};
 use crate::core::exchange_address::ExchangeAddress;
 use crate::core::ids::{Attempt, PodRole};
 use crate::core::items::{ExternalSource, Part, digest, hash_of_digests};
@@ -234,4 +234,22 @@ fn an_empty_list_succeeds_with_nothing() {
     story.fleet.handle_fetched(story.now, &key(), "u", FetchOutcome::Found(list));
     story.plan(1_000);
     assert_eq!((story.phase(), story.status().items), (TaskPhase::Succeeded, Some(0)));
+}
+
+#[test]
+fn a_pod_that_runs_and_is_not_heard_is_reported_until_it_is() {
+    let mut story = listing(&json!({}));
+    assert!(story.plan(30_000).iter().all(|line| !line.contains("waiting")), "it may be slow");
+    says(&mut story, 1, 1, ListPart::Running);
+    assert_eq!(lines(&story.plan(0), "answer"), ["answer 1 with 0 pieces stored"]);
+    assert!(story.plan(44_000).iter().all(|line| !line.contains("waiting")), "its command runs");
+    assert_eq!(story.fleet.next_wake(story.now), Some(story.now.plus_millis(1_000)));
+    let plan = [story.plan(1_000), story.plan(10)].concat();
+    assert!(lines(&plan, "tell")[0].contains("pod t-list-1 runs, and the operator has not heard from it"), "{plan:?}");
+    let waiting = story.status().waiting.as_ref().unwrap();
+    assert_eq!(waiting.reason, WaitingReason::WorkersUnreachable);
+    says(&mut story, 2, 1, ListPart::Running);
+    story.plan(1_000);
+    story.plan(1_000);
+    assert_eq!(story.status().waiting, None);
 }
