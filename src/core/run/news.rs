@@ -198,9 +198,7 @@ impl Run {
             }
             Progress::Pending(_) | Progress::Started => {
                 let pod = self.finished_pod(context, role, pod, None);
-                // Why it goes is to be recorded first, as of every pod: it may end before it is deleted.
-                let revision = context.writer.revision();
-                context.retention.put(revision, FinishedPod { not_before: context.now, ..pod });
+                context.retention.delete_now(FinishedPod { not_before: context.now, ..pod });
             }
         }
     }

@@ -66,7 +66,7 @@ impl Task {
                 let not_before = poll.now.plus_millis(RETIRE_MILLIS);
                 self.retention.delete_now(FinishedPod { not_before, ..finished_pod });
             }
-            Progress::Pending(_) | Progress::Started => self.retention.put(self.writer.revision(), finished_pod),
+            Progress::Pending(_) | Progress::Started => self.retention.delete_now(finished_pod),
         }
     }
 

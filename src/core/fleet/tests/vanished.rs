@@ -88,19 +88,24 @@ fn a_pod_without_its_label_is_stopped_like_any_other() {
 }
 
 #[test]
-fn a_pod_that_comes_after_the_end_of_its_task_goes_once_that_is_recorded() {
-    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 }, "concurrency": 1 }));
+fn a_pod_that_ends_while_it_is_deleted_for_nothing_goes_once_its_end_is_recorded() {
+    let spec = json!({ "items": { "count": 2 }, "concurrency": 1, "completion": "Container" });
+    let mut story = Story::new(LIMITS, &spec);
     story.plan(0);
     story.plan(0);
     story.ends(0, 1, 3);
     let write = story.fleet.poll_plan(story.now);
-    assert_eq!(
-        write.to_string().trim_end(),
-        "tell ns/t Accepted: 2 items; 2 must succeed\nwrite ns/t Failed 1/2 running 0 failed 1"
-    );
+    assert!(write.to_string().ends_with("write ns/t Failed 1/2 running 0 failed 1\n"), "{write}");
     // Of a create that got no answer: the item was cancelled in the meantime.
     story.runs(1, 1);
-    assert!(story.plan(1_000).is_empty(), "an operator that takes over would not know why it goes");
+    story.deleted = Some(DeleteOutcome::Failed);
+    assert_eq!(story.plan(0), ["stop ns/t-1-1"]);
+    let (main, side) = (json!({ "terminated": { "exitCode": 0 } }), json!({ "running": {} }));
+    let containers = json!([{ "name": "main", "state": main }, { "name": "side", "state": side }]);
+    let status = json!({ "phase": "Running", "containerStatuses": containers });
+    story.fleet.handle_pod(story.now, PodSeen { version: 5, ..Story::pod(1, 1, &status) });
+    assert!(story.plan(5_000).is_empty(), "an operator that takes over would not know how it ended");
+    story.deleted = Some(DeleteOutcome::Taken);
     for answer in write.actions.iter().filter_map(|action| story.answer(action)).collect::<Vec<_>>() {
         story.fleet.handle_answer(story.now, answer);
     }
