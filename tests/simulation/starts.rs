@@ -80,11 +80,12 @@ impl World {
         pods.chain(creates).filter(|(uid, _)| stays(uid)).collect()
     }
 
-    /// Whether the operator has cancelled the item: a pod of it that a late create has made is deleted on sight, also
-    /// where the status that says so is still on its way.
+    /// Whether the operator has cancelled the item, or found it in the cache: a pod of it that a late create has made is
+    /// deleted on sight, also where the status that says so is still on its way.
     fn is_given_up(&self, key: &PodKey) -> bool {
         let run = self.operator.fleet.task(&key.0).and_then(|task| task.map());
-        run.is_some_and(|run| run.items().phases().get(key.1) == Some(ItemPhase::Cancelled))
+        let phase = run.and_then(|run| run.items().phases().get(key.1));
+        matches!(phase, Some(ItemPhase::Cancelled | ItemPhase::Cached))
     }
 
     /// `concurrency`, `maxPods` and `maxPodsPerNamespace`: an item that is not in flight starts only if it is not one
