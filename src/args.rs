@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::core::limits::Limits;
+use crate::core::limits::{Limits, MEGABYTE};
 use crate::serve::exchange::ExchangeArgs;
 use crate::serve::logs::LogFormat;
 
@@ -98,6 +98,9 @@ pub struct RunArgs {
     /// Most megabytes of each cache, in ConfigMaps of its namespace; the oldest entries are deleted first.
     #[arg(long, env = "MAPTASK_CACHE_MEGABYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_024), global = true)]
     pub cache_megabytes: u32,
+    /// Most megabytes of lists of items in memory, over all tasks; lists in specs do not count.
+    #[arg(long, env = "MAPTASK_LIST_MEGABYTES", default_value_t = 96, value_parser = clap::value_parser!(u32).range(1..=100_000), global = true)]
+    pub list_megabytes: u32,
     /// Image that has the worker program, for the pods of workers.
     #[arg(long, env = "MAPTASK_WORKER_IMAGE", default_value = concat!("maptask-operator:", env!("CARGO_PKG_VERSION")), global = true)]
     pub worker_image: String,
@@ -144,6 +147,7 @@ impl RunArgs {
             pods_per_second: limit(self.pods_per_second),
             kept_pods: self.kept_pods as usize,
             max_kept_pods: self.max_kept_pods as usize,
+            list_bytes: u64::from(self.list_megabytes) * MEGABYTE,
             ..Limits::DEFAULT
         }
     }

@@ -238,7 +238,7 @@ pub enum WaitingReason {
     Concurrency,
     /// A ResourceQuota of the namespace is used up.
     Quota,
-    /// The operator's own limit on pods is reached.
+    /// A limit of the operator is reached, on pods or on the memory of lists; with the limit.
     OperatorLimit,
     /// The remaining items wait for the time of their next attempt.
     Backoff,

@@ -27,6 +27,41 @@ pub struct Limits {
     pub gets_in_flight: usize,
     /// Writes without an answer that a task remembers, at least 1: the one that is on its way.
     pub attempted_writes: usize,
+    /// Bytes of lists of items in memory at most, over all tasks.
+    pub list_bytes: u64,
+}
+
+/// Lists of items in memory, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct ListMemory {
+    /// What all of them take.
+    pub taken: u64,
+    /// What they may take.
+    pub most: u64,
+}
+
+impl ListMemory {
+    /// Why there is no room for a list of this many bytes, if there is none.
+    pub fn problem(self, bytes: u64) -> Option<String> {
+        let Self { taken, most } = self;
+        let has = megabytes(bytes);
+        let limit = format!("listMegabytes of the operator is {}", most / MEGABYTE);
+        if bytes > most {
+            let way_out = "split the list into several tasks, or raise the limit together with the operator's memory";
+            return Some(format!("{limit}, and the list takes {has}: {way_out}"));
+        }
+        let others = megabytes(taken);
+        (taken + bytes > most).then(|| {
+            format!("{limit}: the list takes {has} and those of other tasks {others}; it is read once they end")
+        })
+    }
+}
+
+/// Bytes of the unit in which the administrator sets a limit.
+pub const MEGABYTE: u64 = 1 << 20;
+
+fn megabytes(bytes: u64) -> String {
+    format!("{}.{} MB", bytes / MEGABYTE, bytes % MEGABYTE * 10 / MEGABYTE)
 }
 
 impl Limits {
@@ -53,5 +88,7 @@ impl Limits {
         // Each holds a whole status in memory. A task that has more without an answer takes what the watch shows for
         // another writer's, and is loaded from it again: slower, but correct.
         attempted_writes: 8,
+        // With what is needed to read the next one, they fit into the memory that the chart gives the operator.
+        list_bytes: 96 * MEGABYTE,
     };
 }

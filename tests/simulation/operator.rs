@@ -35,18 +35,21 @@ impl Operator {
         let (creates_in_flight, deletes_in_flight) =
             (bound(usual.creates_in_flight as usize) as u32, bound(usual.deletes_in_flight));
         let (gets_in_flight, attempted_writes) = (bound(usual.gets_in_flight), bound(usual.attempted_writes));
+        let max_pods = 1 + random.below(12);
         let limits = Limits {
             creates_in_flight,
             deletes_in_flight,
             gets_in_flight,
             attempted_writes,
-            max_pods: 1 + random.below(12),
+            max_pods,
             max_pods_per_namespace: random.chance(20).then(|| 1 + random.below(6)),
             pods_per_second: random.chance(20).then(|| 1 + random.below(10) as u32),
             kept_pods: random.below(4),
             max_kept_pods: 2,
             linger_millis: if random.chance(50) { 0 } else { random.below(60_000) as u64 },
             lingering_pods: random.below(6),
+            // Any list, but hardly two of them.
+            list_bytes: if max_pods.is_multiple_of(3) { 400 } else { usual.list_bytes },
         };
         Self {
             fleet: Fleet::new(limits, random.next()),

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use maptask::api::status::{MapTaskStatus, WaitingReason};
 use maptask::core::ids::Index;
 use maptask::core::items::ExternalSource;
+use maptask::core::limits::Limits;
 use maptask::core::phases::ItemPhase;
 use maptask::core::port::{TaskSeen, Write};
 
@@ -32,6 +33,10 @@ impl World {
                 self.may_fly(task, &write.status).len() >= most.min(self.admitted(task, index))
             }
             WaitingReason::Quota => known.quota && !message.is_empty(),
+            WaitingReason::OperatorLimit if message.contains("listMegabytes") => {
+                let is_external = ExternalSource::of(&task.spec.items).is_some();
+                is_external && limits.list_bytes < Limits::DEFAULT.list_bytes
+            }
             WaitingReason::OperatorLimit => match message.split(' ').next() {
                 Some("maxPods") => names(Some(limits.max_pods as u64)),
                 Some("maxPodsPerNamespace") => names(limits.max_pods_per_namespace.map(|most| most as u64)),

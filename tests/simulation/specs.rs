@@ -17,9 +17,19 @@ use serde_json::json;
 use crate::random::Random;
 
 /// The items of tasks that take them from a ConfigMap.
-pub const INPUTS: &str = "a\nb\nc\nd\n";
+pub const INPUTS: &str = concat!(
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
+    "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\n",
+    "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc\n",
+    "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd\n",
+);
 /// The text of the same ConfigMap after somebody has changed it.
-pub const OTHER_INPUTS: &str = "z\nb\nc\nd\n";
+pub const OTHER_INPUTS: &str = concat!(
+    "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz\n",
+    "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\n",
+    "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc\n",
+    "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd\n",
+);
 
 /// Exit codes for which some tasks have rules.
 pub const FAIL_ITEM: i32 = 4;

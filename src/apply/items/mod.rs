@@ -6,6 +6,7 @@ mod results_of;
 
 use kube::Client;
 pub(super) use piece::store;
+use tokio::sync::Semaphore;
 
 use crate::apply::request::Failure;
 use crate::core::items::ExternalSource;
@@ -24,8 +25,13 @@ fn missing(message: String) -> NotRead {
     NotRead(FetchOutcome::Missing(message))
 }
 
+/// Lists that are read at once: each may take a hundred megabytes before the core says whether there is room.
+static READS: Semaphore = Semaphore::const_new(2);
+
 /// Reads the list of a task in this namespace.
 pub async fn fetch_items(client: &Client, namespace: &str, source: &ExternalSource) -> FetchOutcome {
+    // An error would mean that it is closed, which nobody does.
+    let _turn = READS.acquire().await.ok();
     let parts = match source {
         ExternalSource::ConfigMap(_) | ExternalSource::Pod(..) => {
             let (names, key) = source.config_maps().unwrap_or_default();

@@ -195,12 +195,15 @@ impl Fleet {
     pub fn handle_fetched(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: FetchOutcome) {
         // One that ends has nobody to wait for.
         let cycle = matches!(outcome, FetchOutcome::Waits(_)).then(|| self.cycle(key)).flatten();
-        if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
-            match cycle {
-                Some(names) => task.refuse_cycle(now, &names),
-                None => task.handle_fetched(now, outcome),
-            }
+        let memory = self.list_memory();
+        let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) else { return };
+        match cycle {
+            Some(names) => task.refuse_cycle(now, &names),
+            None => task.handle_fetched(now, outcome, memory),
         }
+        // The next list may come before this task is polled.
+        let bytes = task.list_bytes();
+        self.lists.note(key, bytes);
     }
 
     /// [`Action::CacheLookup`](crate::core::port::Action::CacheLookup) was answered.

@@ -6,6 +6,7 @@ mod fair_share;
 mod gauges;
 mod handle;
 mod listing;
+mod lists;
 mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,8 +26,10 @@ use crate::core::task::{PollContext, Task};
 use crate::core::workload::{Queueing, WorkloadSeen};
 
 pub use self::gauges::Gauges;
+use crate::core::limits::ListMemory;
 use crate::core::port::{Action, Budget, Delete, Plan, Reply};
 use dependencies::Dependents;
+use lists::Lists;
 
 /// Everything is looked at again this often, in milliseconds: heals what was missed.
 const HEAL_MILLIS: u64 = 30_000;
@@ -48,6 +51,7 @@ pub struct Fleet {
     busy: u32,
     /// The same for each namespace that has any.
     in_namespaces: BTreeMap<Arc<str>, usize>,
+    lists: Lists,
     /// Tasks to be polled in the next round.
     dirty: BTreeSet<TaskKey>,
     /// When each task is to be polled though nothing happened.
@@ -108,6 +112,7 @@ impl Fleet {
             lingering: 0,
             busy: 0,
             in_namespaces: BTreeMap::new(),
+            lists: Lists::default(),
             dirty: BTreeSet::new(),
             wakes: BTreeSet::new(),
             tasks_synced: false,
@@ -216,7 +221,13 @@ impl Fleet {
             takes_workers: self.exchange.is_some(),
             queueing: self.queueing,
             max_pods: self.limits.max_pods,
+            lists: self.list_memory(),
         }
+    }
+
+    /// What lists take, and may.
+    fn list_memory(&self) -> ListMemory {
+        ListMemory { taken: self.lists.total(), most: self.limits.list_bytes }
     }
 
     fn poll_tasks(&mut self, now: Time, keys: &BTreeSet<TaskKey>, plan: &mut Plan) {
@@ -330,6 +341,7 @@ impl Fleet {
         let lingering = entry.task.as_ref().map_or(0, Task::lingering);
         self.lingering = (self.lingering + lingering).saturating_sub(entry.lingering);
         entry.lingering = lingering;
+        self.lists.note(key, entry.task.as_ref().map_or(0, Task::list_bytes));
         let wake = entry.task.as_ref().and_then(Task::next_wake).map(|time| wake_at(now, time, entry.wake));
         if wake != entry.wake {
             if let Some(old) = entry.wake {

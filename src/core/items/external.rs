@@ -77,6 +77,15 @@ impl ExternalSource {
         }
     }
 
+    /// The memory that the list takes, if that is known before it is read.
+    pub fn known_bytes(&self) -> Option<u64> {
+        match self {
+            // The text, and where each item begins and ends.
+            Self::Pod(list, _) => u64::try_from(list.bytes.saturating_add(8 * i64::from(list.items))).ok(),
+            Self::ConfigMap(_) | Self::ResultsOf(_) => None,
+        }
+    }
+
     /// The list in these parts, in their order.
     pub fn read(&self, parts: &[Part]) -> Result<ReadList, ItemsError> {
         let lines = match self {

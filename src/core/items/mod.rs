@@ -195,6 +195,14 @@ impl ItemList {
         !matches!(self.source, Source::Awaited)
     }
 
+    /// The memory that it takes, where it is not in the spec.
+    pub fn bytes(&self) -> u64 {
+        match &self.source {
+            Source::Text(lines) => lines.bytes(),
+            Source::Values(_) | Source::Count | Source::Range(_) | Source::Matrix(_) | Source::Awaited => 0,
+        }
+    }
+
     /// Number of items.
     pub fn count(&self) -> ItemCount {
         self.count

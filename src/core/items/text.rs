@@ -34,6 +34,12 @@ impl Lines {
         Self { text: String::new(), places: Vec::new(), json, field }
     }
 
+    /// The memory that they take.
+    pub(super) fn bytes(&self) -> u64 {
+        let places = self.places.len() * size_of::<(u32, u32)>();
+        u64::try_from(self.text.len() + places).unwrap_or(u64::MAX)
+    }
+
     /// Cuts texts into items, and checks each.
     pub(super) fn read(field: &'static str, key: &str, format: ItemFormat, parts: &[Part]) -> Result<Self, ItemsError> {
         let mut lines = Self::new(field, format != ItemFormat::Lines);

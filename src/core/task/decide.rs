@@ -204,7 +204,7 @@ impl Task {
     pub(super) fn emit_blocked(&mut self, now: Time, waiting: &Waiting) {
         let words = match waiting.reason {
             WaitingReason::Quota => "waits for the namespace's quota",
-            WaitingReason::OperatorLimit => "waits because the operator's limit on pods is reached",
+            WaitingReason::OperatorLimit => "waits because a limit of the operator is reached",
             WaitingReason::NameTaken => "waits for the name of a pod, which another object has",
             WaitingReason::NoCapacity => "waits for capacity on the nodes",
             WaitingReason::NotStarting => "has pods that can't start",

@@ -8,9 +8,10 @@ use crate::api::status::WaitingReason;
 use crate::core::backoff::Backoff;
 use crate::core::ids::Time;
 use crate::core::items::{ExternalSource, ItemList, ReadList};
+use crate::core::limits::ListMemory;
 use crate::core::port::{Action, Fetch, FetchOutcome};
 use crate::core::spec::{AcceptedSpec, Given};
-use crate::core::task::{Stage, Task};
+use crate::core::task::{PollContext, Stage, Task};
 
 /// The delay before a list is asked for again, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
 const AGAIN_MILLIS: u64 = 1_000;
@@ -57,15 +58,26 @@ impl Task {
         Some(Fetch { task: self.key.clone(), uid: self.uid.clone(), source })
     }
 
-    pub(super) fn poll_fetch(&mut self, now: Time, actions: &mut Vec<Action>) {
-        if !self.fetching.asked
-            && self.fetching.again.is_due(now)
-            && self.may_check()
-            && let Some(fetch) = self.wanted_items()
-        {
-            (self.fetching.asked, self.fetching.outdated) = (true, false);
-            actions.push(Action::Fetch(fetch));
+    pub(super) fn poll_fetch(&mut self, poll: &PollContext, actions: &mut Vec<Action>) {
+        if self.fetching.asked || !self.fetching.again.is_due(poll.now) || !self.may_check() {
+            return;
         }
+        let Some(fetch) = self.wanted_items() else { return };
+        if let Some(problem) = fetch.source.known_bytes().and_then(|bytes| poll.lists.problem(bytes)) {
+            return self.not_read(poll.now, WaitingReason::OperatorLimit, &fetch.source, &problem);
+        }
+        (self.fetching.asked, self.fetching.outdated) = (true, false);
+        actions.push(Action::Fetch(fetch));
+    }
+
+    /// The memory that the list takes, if it was read.
+    pub fn list_bytes(&self) -> u64 {
+        let spec = match &self.stage {
+            Stage::Checking { spec, .. } => spec,
+            Stage::Running(run) | Stage::Ended { run: Some(run), .. } => run.spec(),
+            Stage::Listing(_) | Stage::Fetching(_) | Stage::Ended { run: None, .. } => return 0,
+        };
+        spec.blueprint.items.bytes()
     }
 
     pub(super) fn next_fetch(&self) -> Option<Time> {
@@ -100,7 +112,7 @@ impl Task {
     }
 
     /// The list was read, or could not be.
-    pub fn handle_fetched(&mut self, now: Time, outcome: FetchOutcome) {
+    pub fn handle_fetched(&mut self, now: Time, outcome: FetchOutcome, memory: ListMemory) {
         self.fetching.asked = false;
         let Some(source) = self.wanted_items().map(|fetch| fetch.source) else { return };
         match outcome {
@@ -108,7 +120,10 @@ impl Task {
                 let message = format!("{source} has changed since it was recorded; {}", source.to_restore());
                 self.not_read(now, WaitingReason::ItemsChanged, &source, &message);
             }
-            FetchOutcome::Found(list) => self.handle_list(now, &list),
+            FetchOutcome::Found(list) => match memory.problem(list.items.bytes()) {
+                Some(problem) => self.not_read(now, WaitingReason::OperatorLimit, &source, &problem),
+                None => self.handle_list(now, &list),
+            },
             FetchOutcome::Missing(message) | FetchOutcome::Indeterminate(message) => {
                 self.not_read(now, WaitingReason::ItemsMissing, &source, &message);
             }

@@ -33,6 +33,7 @@ use crate::api::status::{TaskPhase, Waiting};
 use crate::core::attempts::Outcomes;
 use crate::core::backoff::Backoff;
 use crate::core::ids::{Index, TaskKey, Time};
+use crate::core::limits::ListMemory;
 use crate::core::pod::EventType;
 use crate::core::pods::retention::{Keeping, Retention};
 use crate::core::port::{EmitEvent, Reply};
@@ -70,6 +71,8 @@ pub struct PollContext {
     pub queueing: Queueing,
     /// The operator's own limit on pods.
     pub max_pods: usize,
+    /// The memory that lists take, and may.
+    pub lists: ListMemory,
 }
 
 /// One task.

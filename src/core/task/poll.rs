@@ -140,7 +140,7 @@ impl Task {
         self.name_taken.take_if(|(until, _)| *until <= now);
         self.create_failed.take_if(|(until, _)| *until <= now);
         self.poll_cancel(now);
-        self.poll_fetch(now, actions);
+        self.poll_fetch(poll, actions);
         self.poll_lookup(now, actions);
         self.poll_check(now, actions);
         self.poll_rerun(now);

@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::Limits;
 use super::load::another_writes;
-use super::story::{LIMITS, Story, key, read_lines};
+use super::story::{LIMITS, Story, empty_fleet, key, new_task, read_lines};
+use crate::core::ids::TaskKey;
 use crate::core::port::{Action, FetchOutcome};
 
 /// A task of one item at a time, whose list is in a ConfigMap.
@@ -146,4 +148,35 @@ fn a_list_that_was_read_beside_a_changed_template_is_known_once_that_is_put_back
     edit(&mut story, json!(null));
     assert_eq!(created(&mut story), [json!({ "name": "MAPTASK_ITEM", "value": "b" })]);
     assert_eq!(fetches(&story.plan(60_000)), 0);
+}
+
+#[test]
+fn a_list_without_room_in_memory_is_read_once_other_tasks_have_ended() {
+    let mut story = story();
+    // Text and places of two items take 18 bytes.
+    story.fleet = empty_fleet(Limits { list_bytes: 30, ..LIMITS });
+    let other = new_task(TaskKey::new("ns", "other"), "o", 1, &serde_json::to_value(&story.task.spec).unwrap());
+    story.fleet.handle_task(story.now, other.clone());
+    story.fleet.handle_task(story.now, story.task.clone());
+    assert_eq!(fetches(&story.plan(0)), 1);
+    story.fleet.handle_fetched(story.now, &other.key, "o", read_lines("a\nb\n"));
+    answer(&mut story, "a\nb\n");
+    story.plan(0);
+    let words = waiting(&story).unwrap_or_default();
+    let expected = "OperatorLimit: spec.items.configMap: listMegabytes of the operator is 0: the list takes 0.0 MB and those \
+                    of other tasks 0.0 MB; it is read once they end";
+    assert_eq!(words, expected);
+    assert_eq!(fetches(&story.plan(1_000)), 1, "it may be shorter by now");
+    answer(&mut story, &"x".repeat(40));
+    story.plan(0);
+    let words = waiting(&story).unwrap_or_default();
+    assert!(
+        words.ends_with("split the list into several tasks, or raise the limit together with the operator's memory")
+    );
+    story.fleet.handle_task_gone(&other.key);
+    while fetches(&story.plan(0)) == 0 {
+        story.now = story.fleet.next_wake(story.now).unwrap();
+    }
+    answer(&mut story, "a\nb\n");
+    assert!(story.plan(0).contains(&"check ns/t".to_owned()));
 }

@@ -8,6 +8,7 @@ use crate::api::status::{ReducePhase, WaitingReason};
 use crate::core::exchange_address::ExchangeAddress;
 use crate::core::ids::{Attempt, PodRole};
 use crate::core::items::{ExternalSource, Part, digest, hash_of_digests};
+use crate::core::limits::ListMemory;
 use crate::core::pod::{PodSeen, PodStatus};
 use crate::core::port::{Event, FetchOutcome, ListEnd, ListPart, Listed, PodId};
 
@@ -252,4 +253,27 @@ fn a_pod_that_runs_and_is_not_heard_is_reported_until_it_is() {
     story.plan(1_000);
     story.plan(1_000);
     assert_eq!(story.status().waiting, None);
+}
+
+#[test]
+fn a_list_of_a_pod_is_not_even_read_without_room() {
+    let mut story = listing(&json!({}));
+    let list = |bytes: u64| ListMemory { taken: 0, most: 10 << 20 }.problem(bytes);
+    assert_eq!(list(10 << 20), None);
+    assert!(list((10 << 20) + 1).is_some_and(|words| words.starts_with("listMegabytes of the operator is 10, ")));
+    says(&mut story, 1, 1, piece(0));
+    story.plan(0);
+    says(&mut story, 2, 1, piece(1));
+    story.plan(0);
+    let ListPart::End(end) = end() else { return };
+    says(&mut story, 3, 1, ListPart::End(ListEnd { bytes: 200 << 20, ..end }));
+    story.plan(0);
+    story.plan(0);
+    ends(&mut story, 1, 0);
+    story.plan(0);
+    assert_eq!(lines(&story.plan(0), "fetch"), [] as [&str; 0]);
+    story.plan(1_000);
+    let waiting = story.status().waiting.as_ref().unwrap();
+    assert_eq!(waiting.reason, WaitingReason::OperatorLimit);
+    assert!(waiting.message.as_ref().is_some_and(|words| words.contains("the list takes 200.0 MB")), "{waiting:?}");
 }
