@@ -22,11 +22,13 @@ impl BlockedOnDuplicate {
         self.behind = Some(behind);
     }
 
-    /// What the item waits for is over.
-    pub fn free(&mut self, index: Index) {
-        if self.waiting.remove(&index) {
+    /// What the item waits for is over. Returns whether it has waited.
+    pub fn free(&mut self, index: Index) -> bool {
+        let waits = self.waiting.remove(&index);
+        if waits {
             self.freed.insert(index);
         }
+        waits
     }
 
     /// The item is looked up again: its result may be known.
@@ -81,8 +83,7 @@ mod tests {
             (blocked_on_duplicate.len(), blocked_on_duplicate.is_empty(), blocked_on_duplicate.behind()),
             (2, false, Some("ns/t item 2"))
         );
-        blocked_on_duplicate.free(Index(4));
-        blocked_on_duplicate.free(Index(9));
+        assert!(blocked_on_duplicate.free(Index(4)) && !blocked_on_duplicate.free(Index(9)));
         assert_eq!((blocked_on_duplicate.len(), blocked_on_duplicate.freed()), (2, &BTreeSet::from([Index(4)])));
         blocked_on_duplicate.look_up(Index(5));
         let looked_up = blocked_on_duplicate.looked_up([Index(1), Index(4)].into_iter());

@@ -115,9 +115,9 @@ impl ItemTable {
         self.duplicates.look_up(index);
     }
 
-    /// What the item waited for is over: it may be known now.
-    pub fn unblock(&mut self, index: Index) {
-        self.duplicates.free(index);
+    /// What the item waited for is over: it may be known now. Returns whether it has waited.
+    pub fn unblock(&mut self, index: Index) -> bool {
+        self.duplicates.free(index)
     }
 
     /// Number of items that wait for others that compute the same.

@@ -18,6 +18,16 @@ pub enum Conflict {
     Stored,
 }
 
+/// An item that has waited for another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freed {
+    /// Its task.
+    pub task: TaskKey,
+    /// Its index.
+    pub index: Index,
+    place: Place,
+}
+
 /// Who computes what, and who waits for it.
 #[derive(Debug, Default)]
 pub struct Claims {
@@ -104,13 +114,13 @@ impl Claims {
     }
 
     /// Lets go of the keys of a task's items that need them no more; `stored` says which of them may have stored a
-    /// result. Answers who waited for them: they are looked up again.
+    /// result. Answers who waited for them: they are looked up again, or [`Self::not_looked_up`].
     pub fn release(
         &mut self,
         task: &TaskKey,
         over: impl Fn(Index) -> bool,
         stored: impl Fn(Index) -> bool,
-    ) -> Vec<(TaskKey, Index)> {
+    ) -> Vec<Freed> {
         let Some(held) = self.held.get_mut(task) else { return Vec::new() };
         let places: Vec<(Index, Place)> = held.extract_if(.., |index, _| over(*index)).collect();
         if held.is_empty() {
@@ -123,9 +133,17 @@ impl Claims {
             if let Some(known) = self.stored.get_mut(&place.0).filter(|_| stored(index)) {
                 known.add(place.1, waited.clone());
             }
-            freed.extend(waited);
+            freed.extend(waited.into_iter().map(|(task, index)| Freed { task, index, place: place.clone() }));
         }
         freed
+    }
+
+    /// The item does not wait any more, so that it is not looked up for what was stored now: it may have been read anew
+    /// since, and its look-up be under way.
+    pub fn not_looked_up(&mut self, freed: &Freed) {
+        if let Some(stored) = self.stored.get_mut(&freed.place.0) {
+            stored.not_looked_up(freed.place.1, &(freed.task.clone(), freed.index));
+        }
     }
 }
 
@@ -169,7 +187,9 @@ mod tests {
         assert_eq!(take(keys.key(&Json::integer(2)), &b, 8), Ok(()));
         assert_eq!(claims.release(&a, |_| false, |_| true), []);
         let first = |index: Index| index == Index(0);
-        assert_eq!(claims.release(&a, first, |_| true), [(a.clone(), Index(3)), (b.clone(), Index(7))]);
+        let freed = claims.release(&a, first, |_| true);
+        let freed: Vec<_> = freed.iter().map(|freed| (&freed.task, freed.index)).collect();
+        assert_eq!(freed, [(&a, Index(3)), (&b, Index(7))]);
         assert!(!claims.holds(&a, Index(0)) && claims.holds(&b, Index(8)));
         assert_eq!(claims.take(&keys.id, key, (&b, Index(7))), Ok(()));
         assert_eq!(claims.release(&b, |_| true, |_| true), []);
@@ -187,7 +207,14 @@ mod tests {
         let take = |claims: &mut Claims, index| claims.take_if_unknown(&keys.id, key, (&b, Index(index)));
         assert_eq!(claims.take_if_unknown(&keys.id, key, (&a, Index(0))), Ok(()));
         assert!(matches!(take(&mut claims, 5), Err(Conflict::Computed(..))));
-        claims.release(&a, |_| true, |_| true);
+        assert!(matches!(take(&mut claims, 6), Err(Conflict::Computed(..))));
+        let freed = claims.release(&a, |_| true, |_| true);
+        claims.not_looked_up(&freed[1]);
+        assert_eq!(
+            take(&mut claims, 6),
+            Err(Conflict::Stored),
+            "its task was read anew, and does not know that it waits"
+        );
         assert_eq!(take(&mut claims, 7), Err(Conflict::Stored));
         assert_eq!(take(&mut claims, 5), Ok(()), "it has waited, and was looked up since");
         assert!(matches!(take(&mut claims, 7), Err(Conflict::Computed(..))));

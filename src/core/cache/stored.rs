@@ -35,6 +35,16 @@ impl Stored {
         }
     }
 
+    /// The item is not looked up after this key was stored.
+    pub(super) fn not_looked_up(&mut self, key: Key, item: &(TaskKey, Index)) {
+        if let Some(items) = self.looked_up.get_mut(&key) {
+            items.remove(item);
+            if items.is_empty() {
+                self.looked_up.remove(&key);
+            }
+        }
+    }
+
     /// Whether the key was stored after the item was looked up. The item is then looked up again.
     pub(super) fn is_news(&mut self, key: Key, (task, index): (&TaskKey, Index)) -> bool {
         let may_be_stored = self.many || self.keys.contains(&key.short());

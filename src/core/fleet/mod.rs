@@ -362,10 +362,12 @@ impl Fleet {
         if entry.is_empty() {
             self.entries.remove(key);
         }
-        for (waiting, index) in freed {
-            if let Some(task) = self.entries.get_mut(&waiting).and_then(|entry| entry.task.as_mut()) {
-                task.unblock(index);
-                self.dirty.insert(waiting);
+        for freed in freed {
+            let task = self.entries.get_mut(&freed.task).and_then(|entry| entry.task.as_mut());
+            if task.is_some_and(|task| task.unblock(freed.index)) {
+                self.dirty.insert(freed.task);
+            } else {
+                self.claims.not_looked_up(&freed);
             }
         }
     }

@@ -169,10 +169,8 @@ impl Task {
         }
     }
 
-    /// What the item waited for is over: it may be known now.
-    pub fn unblock(&mut self, index: Index) {
-        if let Some(run) = self.active_mut() {
-            run.items_mut().unblock(index);
-        }
+    /// What the item waited for is over: it may be known now. Returns whether it has waited, and is looked up.
+    pub fn unblock(&mut self, index: Index) -> bool {
+        self.active_mut().is_some_and(|run| run.items_mut().unblock(index))
     }
 }
