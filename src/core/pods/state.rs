@@ -122,6 +122,20 @@ impl PodState {
         Self { stop: if suspended { Stop::Assumed } else { Stop::No }, ..state }
     }
 
+    /// The same pod, of which nothing was seen yet.
+    #[must_use]
+    pub fn unseen(self) -> Self {
+        let existence = match self.existence {
+            Existence::Present { create_pending, suspect, .. } => {
+                Existence::Present { seen: None, create_pending, suspect }
+            }
+            unseen => unseen,
+        };
+        let waiting_since = self.start.waiting_since;
+        let start = Start { waiting_since, is_gated: false, reported: None, explained: None, blocker: None };
+        Self { existence, start, ..self }
+    }
+
     /// Whether a create request for it is on its way.
     pub fn is_create_pending(&self) -> bool {
         matches!(self.existence, Existence::Requested | Existence::Present { create_pending: true, .. })

@@ -253,9 +253,10 @@ impl PodTable {
         pods.into_iter().filter(|(_, pod)| unlisted(pod)).collect()
     }
 
-    /// Takes over a pod from another table.
+    /// Takes over a pod from another table. Where the watch shows it, it does so once more: timers and counts begin with
+    /// that.
     pub fn adopt(&mut self, role: PodRole, pod: PodState) {
-        self.insert(role, pod);
+        self.insert(role, pod.unseen());
     }
 
     /// Takes over what another table knows of creates without an answer.

@@ -262,3 +262,16 @@ fn a_create_on_its_way_counts_though_a_write_of_somebody_else_came_before_the_ac
     story.ends(0, 1, 0);
     assert!(story.plan(1_000).contains(&"create ns/t-1-1".to_owned()));
 }
+
+#[test]
+fn a_pod_that_is_shown_before_its_create_is_answered_keeps_its_start_deadline_when_another_wrote_the_status() {
+    let spec = json!({ "items": { "count": 1 }, "startDeadlineSeconds": 15 });
+    let mut story = started(&spec, None);
+    story.fleet.handle_pod(story.now, pending(3));
+    another_writes(&mut story, |_| ());
+    story.plan(1_000);
+    story.fleet.handle_created(story.now, &Story::id(0, 1), "u", CreateOutcome::Created);
+    story.plan(15_000);
+    // Not while another create of it may still be carried out.
+    assert_eq!(lines(&story.plan(75_000), "stop"), ["stop ns/t-0-1"]);
+}
