@@ -8,6 +8,8 @@ use crate::core::pod::{Departed, Detail, PodEnd, PodSeen, StartBlocker, StopReas
 pub struct PodState {
     existence: Existence,
     stop: Stop,
+    /// A deletion for a suspension got no answer: it may be carried out, though the pod may run on by now.
+    may_be_suspended: bool,
     start: Start,
     /// The complete list of pods in which it was last known to exist.
     epoch: u32,
@@ -97,7 +99,7 @@ impl PodState {
     fn new(existence: Existence, since: Time) -> Self {
         let start =
             Start { waiting_since: Some(since), is_gated: false, reported: None, explained: None, blocker: None };
-        Self { existence, stop: Stop::No, start, epoch: 0 }
+        Self { existence, stop: Stop::No, may_be_suspended: false, start, epoch: 0 }
     }
 
     /// A create request goes out.
@@ -338,6 +340,11 @@ impl PodState {
         }
     }
 
+    /// Its deletion got no answer.
+    pub fn stop_unanswered(&mut self) {
+        self.may_be_suspended |= self.is_stop_sent() && self.stop_reason() == Some(StopReason::Suspended);
+    }
+
     /// Its deletion is to wait until that time.
     pub fn put_off_stop(&mut self, until: Time) {
         let why = self.stop_reason().unwrap_or(StopReason::Decided);
@@ -360,6 +367,7 @@ impl PodState {
     /// It is over.
     pub fn depart(self, end: PodEnd, detail: Detail) -> Departed {
         let stop = self.stop_reason().filter(|_| self.is_stop_sent());
+        let stop = stop.or(self.may_be_suspended.then_some(StopReason::Suspended));
         Departed { end, detail, started: self.start.waiting_since.is_none(), stop, blocker: self.start.blocker }
     }
 }

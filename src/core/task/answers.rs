@@ -79,7 +79,7 @@ impl Task {
         let again = now.plus_millis(AGAIN_MILLIS);
         self.retention.delete_failed(role, again);
         if let Some(run) = self.active_mut() {
-            run.stop_failed(again, role);
+            run.stop_failed(again, role, changed);
             if changed {
                 run.pods_mut().suspect(now, role);
             }

@@ -6,6 +6,7 @@ use super::story::{LIMITS, Story, lines};
 use crate::api::TaskPhase;
 use crate::api::conditions::{ConditionType, is_true};
 use crate::api::status::MapTaskStatus;
+use crate::core::port::{DeleteOutcome, GetPodOutcome};
 
 /// A task of three items that run, and that is suspended.
 fn suspended() -> Story {
@@ -70,4 +71,20 @@ fn a_task_that_has_ended_says_which_spec_its_status_is_of_and_keeps_all_else() {
         assert!(is_true(&status.conditions, ConditionType::Failed));
     }
     assert_eq!(lines(&story.plan(60_000), "write"), Vec::<&str>::new());
+}
+
+#[test]
+fn a_pod_whose_deletion_got_no_answer_costs_its_item_nothing_though_its_task_was_resumed() {
+    let mut story = suspended();
+    story.plan(0);
+    story.deleted = Some(DeleteOutcome::Failed);
+    assert_eq!(lines(&story.plan(0), "stop").len(), 3);
+    story.edit(|task| task.spec.suspend = false);
+    story.plan(500);
+    story.fleet.handle_pod_gone(story.now, &Story::running(0, 1));
+    assert_eq!(lines(&story.plan(0), "get"), ["get ns/t-0-1"]);
+    story.fleet.handle_got_pod(story.now, &Story::id(0, 1), "u", GetPodOutcome::NotFound);
+    story.plan(1_000);
+    let status = story.status();
+    assert_eq!((status.failures.as_slice(), status.counts.unwrap().pending), (&[][..], 1), "it was carried out");
 }
