@@ -122,3 +122,38 @@ fn an_operator_killed_while_a_list_is_written_repeats_no_pod_and_maps_all_of_it(
     );
     assert_eq!(status["listing"]["list"]["hash"], status["itemsHash"], "{status}");
 }
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_listing_can_be_suspended_resumed_and_cancelled_like_the_map() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("listing-stops");
+    let script = "test $MAPTASK_ATTEMPT = 1 && sleep 600; echo a; echo b";
+    for name in ["paused", "cancelled"] {
+        let mut task = listed(name, &json!({}), script);
+        task["spec"]["suspendPolicy"] = json!("Stop");
+        namespace.apply(&task);
+    }
+    let is_running = |pod: &str| namespace.get("pod", pod).is_some_and(|pod| pod["status"]["phase"] == "Running");
+    namespace
+        .wait("both pods to run", || (is_running("paused-list-1") && is_running("cancelled-list-1")).then_some(()));
+    let set = |task: &str, spec: Value| {
+        let patch = json!({ "spec": spec }).to_string();
+        namespace.kubectl(&["patch", "maptask", task, "--type", "merge", "-p", &patch])
+    };
+    set("paused", json!({ "suspend": true }));
+    set("cancelled", json!({ "cancel": true }));
+    let (reason, message) = namespace.reason_and_message("cancelled");
+    assert_eq!(reason, "Cancelled", "{message}");
+    namespace.wait("the suspended pod to go", || {
+        let phase = &namespace.status("paused")["phase"];
+        (namespace.get("pod", "paused-list-1").is_none() && phase == "Suspended").then_some(())
+    });
+    set("paused", json!({ "suspend": false }));
+    let status = namespace.wait_for_end("paused");
+    assert_eq!((&status["phase"], &status["items"]), (&json!("Succeeded"), &json!(2)), "{status}");
+    let listing = &status["listing"];
+    let charged = (&listing["applicationFailures"], &listing["infrastructureFailures"]);
+    assert_eq!((&listing["attempt"], charged), (&json!(2), (&json!(0), &json!(0))), "{status}");
+    assert_eq!(namespace.results("paused"), ["a", "b"]);
+}
