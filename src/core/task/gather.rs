@@ -26,7 +26,7 @@ impl Task {
             _ if self.deleting => Err(ExchangeRefusal::NotAWorker),
             Stage::Listing(listing) => match listing.admit(role, &pod_uid) {
                 Ok(()) => {
-                    listing.heard(now, &pod_uid);
+                    listing.reach.heard(now, &pod_uid);
                     return self.gather(role, ticket, pod_uid, part);
                 }
                 Err(refusal) => Err(refusal),

@@ -8,7 +8,7 @@ use crate::api::reasons::{ConditionReason, EventReason};
 use crate::api::spec::MapTaskSpec;
 use crate::api::status::{ReducePhase, TaskPhase};
 use crate::core::failures::{Failed, Failures};
-use crate::core::ids::Time;
+use crate::core::ids::{PodRole, Time};
 use crate::core::items::Gathering;
 use crate::core::phases::{ItemPhase, Tries};
 use crate::core::port::{ExchangeRefusal, Reply, StorePiece};
@@ -19,7 +19,7 @@ use crate::core::spec::lister::Lister;
 use crate::core::spec::outcome::{FailReason, Outcome};
 use crate::core::spec::reduce::SELF;
 use crate::core::spec::{AcceptedSpec, Given, Refusal};
-use crate::core::task::listing_reach::Reach;
+use crate::core::task::reach::Reach;
 use crate::core::task::{PollContext, Stage, Task, solo};
 
 /// What a pod lacks that succeeds before its list is recorded as whole.
@@ -44,7 +44,7 @@ pub(super) struct Listing {
     /// The whole list, and what records it.
     pub(super) list: Option<(StoredList, Revision)>,
     /// Whether its pod is heard.
-    pub(super) reach: Option<Reach>,
+    pub(super) reach: Reach,
 }
 
 impl Listing {
@@ -66,7 +66,7 @@ impl Listing {
             ticket: None,
             problem: None,
             list: None,
-            reach: None,
+            reach: Reach::default(),
         }
     }
 
@@ -89,6 +89,19 @@ impl Listing {
             failures: self.run.items().failures().to_status(),
             list: self.list.as_ref().map(|(list, _)| list.clone()),
         }
+    }
+
+    /// Notes whether the pod that runs, and has yet to send its list, is heard.
+    pub(super) fn note_silence(&mut self, now: Time) {
+        let pods = self.run.pods();
+        let runs = self.list.is_none() && pods.has_started();
+        let pod = pods.get(self.role()).filter(|_| runs);
+        self.reach.note(now, pod.and_then(|pod| pod.uid()));
+    }
+
+    /// The pod of the current attempt.
+    pub(super) fn role(&self) -> PodRole {
+        PodRole::List(self.run.items().tries(SELF).attempt)
     }
 
     /// Answers the request that waits, that it has to come again or is not wanted.
@@ -191,7 +204,7 @@ impl Task {
     /// When the pod of the list will have been silent for too long.
     pub(super) fn next_silence(&self) -> Option<Time> {
         let Stage::Listing(listing) = &self.stage else { return None };
-        listing.next_silence()
+        listing.reach.next_wake()
     }
 
     /// Ends the listing once its pod is over. `late`: why the task may not go on.

@@ -124,7 +124,8 @@ impl Task {
             if let Some(problem) = &listing.problem {
                 return Some((WaitingReason::ResultsNotStored, format!("the list can't be stored: {problem}")));
             }
-            return Some((WaitingReason::WorkersUnreachable, unheard(listing.silent()?)));
+            let is_silent = listing.reach.is_silent();
+            return is_silent.then(|| (WaitingReason::WorkersUnreachable, unheard(listing.role())));
         }
         let message = match run.workers()?.trouble()? {
             Trouble::Ended(words) => words.to_owned(),
