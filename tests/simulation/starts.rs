@@ -80,8 +80,8 @@ impl World {
         pods.chain(creates).filter(|(uid, _)| stays(uid)).collect()
     }
 
-    /// Whether the operator has cancelled the item, or found it in the cache: a pod of it that a late create has made is
-    /// deleted on sight, also where the status that says so is still on its way.
+    /// Whether the operator has cancelled the item, or found it in the cache: a pod of it that a late create has made
+    /// is deleted on sight, also where the status that says so is still on its way.
     fn is_given_up(&self, key: &PodKey) -> bool {
         let run = self.operator.fleet.task(&key.0).and_then(|task| task.map());
         let phase = run.and_then(|run| run.items().phases().get(key.1));

@@ -41,8 +41,8 @@ impl PodTable {
         }
     }
 
-    /// The deletion of a pod did not work, and may be sent again from that time on. `changed`: it was refused, since the
-    /// pod has changed; otherwise it may be carried out all the same.
+    /// The deletion of a pod did not work, and may be sent again from that time on. `changed`: it was refused, since
+    /// the pod has changed; otherwise it may be carried out all the same.
     pub fn stop_failed(&mut self, again: Time, role: PodRole, changed: bool, suspending: bool) {
         let Some(pod) = self.get_mut(role) else { return };
         if !changed {

@@ -253,8 +253,8 @@ impl PodTable {
         pods.into_iter().filter(|(_, pod)| unlisted(pod)).collect()
     }
 
-    /// Takes over a pod from another table. Where the watch shows it, it does so once more: timers and counts begin with
-    /// that.
+    /// Takes over a pod from another table. Where the watch shows it, it does so once more: timers and counts begin
+    /// with that.
     pub fn adopt(&mut self, role: PodRole, pod: PodState) {
         self.insert(role, pod.unseen());
     }
