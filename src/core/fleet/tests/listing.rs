@@ -277,3 +277,26 @@ fn a_list_of_a_pod_is_not_even_read_without_room() {
     assert_eq!(waiting.reason, WaitingReason::OperatorLimit);
     assert!(waiting.message.as_ref().is_some_and(|words| words.contains("the list takes 200.0 MB")), "{waiting:?}");
 }
+
+#[test]
+fn each_attempt_stores_under_names_of_its_own_and_a_list_that_was_changed_since_is_not_mapped() {
+    let mut story = listing(&json!({ "retries": 1 }));
+    ends(&mut story, 1, 3);
+    while lines(&story.plan(1_000), "create").is_empty() {}
+    runs(&mut story, 2);
+    story.plan(1_000);
+    for (ticket, part) in [(1, piece(0)), (2, piece(1)), (3, end())] {
+        says(&mut story, ticket, 2, part);
+        story.plan(0);
+    }
+    let list = story.status().listing.as_ref().unwrap().list.clone().unwrap();
+    assert_eq!((list.attempt, list.config_map_prefix.as_str()), (2, "t-items-2-"), "no late write mixes two lists");
+    ends(&mut story, 2, 0);
+    while lines(&story.plan(1_000), "fetch").is_empty() {}
+    let source = ExternalSource::Pod(list, crate::api::spec::ItemFormat::Lines);
+    let changed = source.read(&[Part::new("p", *b"a\nx\n"), Part::new("p", *b"c\n")]).unwrap();
+    story.fleet.handle_fetched(story.now, &key(), "u", FetchOutcome::Found(changed));
+    let plan = [story.plan(0), story.plan(1_000)].concat();
+    assert!(lines(&plan, "check").is_empty(), "{plan:?}");
+    assert_eq!(story.status().waiting.as_ref().map(|waiting| waiting.reason), Some(WaitingReason::ItemsChanged));
+}
