@@ -182,7 +182,7 @@ fn workers_that_can_not_reach_the_operator_are_reported_and_work_once_they_can()
         assert!(message.contains(pod) && message.contains("https://"), "{message}");
     }
     drop(cut);
-    // The list comes once its program goes on.
+    // The pod sends its list once the operator can be reached again.
     let listed = namespace.wait_for_end("l");
     assert_eq!((&listed["phase"], &listed["items"]), (&json!("Succeeded"), &json!(2)), "{listed}");
     let status = namespace.wait_for_end("t");

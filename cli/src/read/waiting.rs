@@ -21,7 +21,7 @@ pub fn sentence(reason: WaitingReason) -> &'static str {
         }
         WaitingReason::Quota => "nothing: items start as others end. Faster: a larger quota, or smaller requests",
         WaitingReason::OperatorLimit => {
-            "nothing: it goes on as others end. Faster: a higher spec.priority, or a higher limit in the operator's chart"
+            "nothing: it continues as others end. Faster: a higher spec.priority, or a higher limit in the operator's chart"
         }
         WaitingReason::Backoff => "nothing: the next attempts start by themselves (spec.retryPolicy)",
         WaitingReason::NameTaken => "delete or rename the object that has the name of the next pod",

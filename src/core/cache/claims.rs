@@ -138,8 +138,8 @@ impl Claims {
         freed
     }
 
-    /// The item does not wait any more, so that it is not looked up for what was stored now: it may have been read anew
-    /// since, and its look-up be under way.
+    /// The item no longer waits, so nothing looks it up for what was stored now: its task may have been reloaded, with
+    /// a look-up that began before.
     pub fn not_looked_up(&mut self, freed: &Freed) {
         if let Some(stored) = self.stored.get_mut(&freed.place.0) {
             stored.not_looked_up(freed.place.1, &(freed.task.clone(), freed.index));
@@ -210,11 +210,7 @@ mod tests {
         assert!(matches!(take(&mut claims, 6), Err(Conflict::Computed(..))));
         let freed = claims.release(&a, |_| true, |_| true);
         claims.not_looked_up(&freed[1]);
-        assert_eq!(
-            take(&mut claims, 6),
-            Err(Conflict::Stored),
-            "its task was read anew, and does not know that it waits"
-        );
+        assert_eq!(take(&mut claims, 6), Err(Conflict::Stored), "its task was reloaded, and the item no longer waits");
         assert_eq!(take(&mut claims, 7), Err(Conflict::Stored));
         assert_eq!(take(&mut claims, 5), Ok(()), "it has waited, and was looked up since");
         assert!(matches!(take(&mut claims, 7), Err(Conflict::Computed(..))));

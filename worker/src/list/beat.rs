@@ -1,5 +1,5 @@
-//! Does the operator know that the command runs? It is told at once and from time to time, so that a pod that can't
-//! reach it is known long before there is a list to send.
+//! Does the operator know that the command runs? A request at its start and every 20 seconds says so. A pod that can't
+//! reach the operator is therefore noticed long before there is a list to send.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -14,29 +14,29 @@ use crate::clock::Jitter;
 use crate::session::Backoff;
 use crate::settings::Paths;
 
-/// Says that the command runs until nobody waits for this any more.
+/// Reports that the command runs, until this future is dropped.
 pub(super) async fn beat(config: &ListConfig, paths: Paths) -> Infallible {
-    // What is wrong with the configuration is told with the list.
+    // An invalid configuration is reported when the list is sent.
     let Ok(client) = Client::new(&config.url, &config.server_name, &config.ca, paths.token) else {
         return pending().await;
     };
     let client = Rc::new(client);
     let mut backoff = Backoff::new(Jitter::new());
-    let mut is_told = false;
+    let mut is_logged = false;
     loop {
         let body = serde_json::to_vec(&ListRequest::Running).unwrap_or_default();
         let pause = match Rc::clone(&client).post::<ListAnswer>(ITEMS_PATH, body).await {
             Ok(_) => {
                 backoff.succeeded();
-                is_told = false;
+                is_logged = false;
                 Duration::from_secs(LIST_BEAT_SECONDS)
             }
             Err(failure) => {
                 client.forget_connections();
                 if let Failure::Unreachable(message) = failure
-                    && !is_told
+                    && !is_logged
                 {
-                    is_told = true;
+                    is_logged = true;
                     eprintln!("maptask-worker: the operator at {} is not reached yet: {message}", client.address());
                 }
                 backoff.failed()
