@@ -202,8 +202,7 @@ impl Fleet {
             None => task.handle_fetched(now, outcome, memory),
         }
         // The next list may come before this task is polled.
-        let bytes = task.list_bytes();
-        self.lists.note(key, bytes);
+        self.settle(now, key);
     }
 
     /// [`Action::CacheLookup`](crate::core::port::Action::CacheLookup) was answered.

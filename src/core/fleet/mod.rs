@@ -6,7 +6,6 @@ mod fair_share;
 mod gauges;
 mod handle;
 mod listing;
-mod lists;
 mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +28,6 @@ pub use self::gauges::Gauges;
 use crate::core::limits::ListMemory;
 use crate::core::port::{Action, Budget, Delete, Plan, Reply};
 use dependencies::Dependents;
-use lists::Lists;
 
 /// Everything is looked at again this often, in milliseconds: heals what was missed.
 const HEAL_MILLIS: u64 = 30_000;
@@ -51,7 +49,8 @@ pub struct Fleet {
     busy: u32,
     /// The same for each namespace that has any.
     in_namespaces: BTreeMap<Arc<str>, usize>,
-    lists: Lists,
+    /// What lists take in memory, over all tasks.
+    list_bytes: u64,
     /// Tasks to be polled in the next round.
     dirty: BTreeSet<TaskKey>,
     /// When each task is to be polled though nothing happened.
@@ -92,6 +91,7 @@ struct TaskEntry {
     wake: Option<Time>,
     in_flight: usize,
     lingering: usize,
+    list_bytes: u64,
 }
 
 impl TaskEntry {
@@ -112,7 +112,7 @@ impl Fleet {
             lingering: 0,
             busy: 0,
             in_namespaces: BTreeMap::new(),
-            lists: Lists::default(),
+            list_bytes: 0,
             dirty: BTreeSet::new(),
             wakes: BTreeSet::new(),
             tasks_synced: false,
@@ -227,7 +227,7 @@ impl Fleet {
 
     /// What lists take, and may.
     fn list_memory(&self) -> ListMemory {
-        ListMemory { taken: self.lists.total(), most: self.limits.list_bytes }
+        ListMemory { taken: self.list_bytes, most: self.limits.list_bytes }
     }
 
     fn poll_tasks(&mut self, now: Time, keys: &BTreeSet<TaskKey>, plan: &mut Plan) {
@@ -341,7 +341,9 @@ impl Fleet {
         let lingering = entry.task.as_ref().map_or(0, Task::lingering);
         self.lingering = (self.lingering + lingering).saturating_sub(entry.lingering);
         entry.lingering = lingering;
-        self.lists.note(key, entry.task.as_ref().map_or(0, Task::list_bytes));
+        let list_bytes = entry.task.as_ref().map_or(0, Task::list_bytes);
+        self.list_bytes = (self.list_bytes + list_bytes).saturating_sub(entry.list_bytes);
+        entry.list_bytes = list_bytes;
         let wake = entry.task.as_ref().and_then(Task::next_wake).map(|time| wake_at(now, time, entry.wake));
         if wake != entry.wake {
             if let Some(old) = entry.wake {

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::part::Part;
 use super::results_of;
-use super::text::Lines;
+use super::text::{self, Lines};
 use crate::api::listing::StoredList;
 use crate::api::spec::{ConfigMapItems, ItemFormat, Items, ResultsOfItems};
 use crate::core::items::{ItemList, ItemsError};
@@ -80,8 +80,7 @@ impl ExternalSource {
     /// The memory that the list takes, if that is known before it is read.
     pub fn known_bytes(&self) -> Option<u64> {
         match self {
-            // The text, and where each item begins and ends.
-            Self::Pod(list, _) => u64::try_from(list.bytes.saturating_add(8 * i64::from(list.items))).ok(),
+            Self::Pod(list, _) => Some(text::memory(u64::try_from(list.bytes).ok()?, u64::try_from(list.items).ok()?)),
             Self::ConfigMap(_) | Self::ResultsOf(_) => None,
         }
     }

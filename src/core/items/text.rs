@@ -28,6 +28,11 @@ pub(crate) struct Lines {
     field: &'static str,
 }
 
+/// The memory that a text of this many bytes takes with this many items, each of which has its place.
+pub(super) fn memory(text: u64, items: u64) -> u64 {
+    text.saturating_add(items.saturating_mul(size_of::<(u32, u32)>() as u64))
+}
+
 impl Lines {
     /// An empty list, of JSON or of strings.
     pub(super) fn new(field: &'static str, json: bool) -> Self {
@@ -36,8 +41,7 @@ impl Lines {
 
     /// The memory that they take.
     pub(super) fn bytes(&self) -> u64 {
-        let places = self.places.len() * size_of::<(u32, u32)>();
-        u64::try_from(self.text.len() + places).unwrap_or(u64::MAX)
+        memory(self.text.len() as u64, self.places.len() as u64)
     }
 
     /// Cuts texts into items, and checks each.

@@ -160,6 +160,7 @@ fn a_list_without_room_in_memory_is_read_once_other_tasks_have_ended() {
     story.fleet.handle_task(story.now, story.task.clone());
     assert_eq!(fetches(&story.plan(0)), 1);
     story.fleet.handle_fetched(story.now, &other.key, "o", read_lines("a\nb\n"));
+    assert_eq!(story.fleet.list_bytes, 18);
     answer(&mut story, "a\nb\n");
     story.plan(0);
     let words = waiting(&story).unwrap_or_default();
@@ -174,9 +175,12 @@ fn a_list_without_room_in_memory_is_read_once_other_tasks_have_ended() {
         words.ends_with("split the list into several tasks, or raise the limit together with the operator's memory")
     );
     story.fleet.handle_task_gone(&other.key);
+    story.plan(0);
+    assert_eq!(story.fleet.list_bytes, 0);
     while fetches(&story.plan(0)) == 0 {
         story.now = story.fleet.next_wake(story.now).unwrap();
     }
     answer(&mut story, "a\nb\n");
     assert!(story.plan(0).contains(&"check ns/t".to_owned()));
+    assert_eq!(story.fleet.list_bytes, 18);
 }
