@@ -95,11 +95,16 @@ pub enum Absent {
     Gone(Option<Box<PodSeen>>),
 }
 
+impl Start {
+    /// Nothing is known but since when it waits.
+    fn new(waiting_since: Option<Time>) -> Self {
+        Self { waiting_since, is_gated: false, reported: None, explained: None, blocker: None }
+    }
+}
+
 impl PodState {
     fn new(existence: Existence, since: Time) -> Self {
-        let start =
-            Start { waiting_since: Some(since), is_gated: false, reported: None, explained: None, blocker: None };
-        Self { existence, stop: Stop::No, may_be_suspended: false, start, epoch: 0 }
+        Self { existence, stop: Stop::No, may_be_suspended: false, start: Start::new(Some(since)), epoch: 0 }
     }
 
     /// A create request goes out.
@@ -126,16 +131,12 @@ impl PodState {
 
     /// The same pod, of which nothing was seen yet.
     #[must_use]
-    pub fn unseen(self) -> Self {
-        let existence = match self.existence {
-            Existence::Present { create_pending, suspect, .. } => {
-                Existence::Present { seen: None, create_pending, suspect }
-            }
-            unseen => unseen,
-        };
-        let waiting_since = self.start.waiting_since;
-        let start = Start { waiting_since, is_gated: false, reported: None, explained: None, blocker: None };
-        Self { existence, start, ..self }
+    pub fn unseen(mut self) -> Self {
+        if let Existence::Present { seen, .. } = &mut self.existence {
+            *seen = None;
+        }
+        self.start = Start::new(self.start.waiting_since);
+        self
     }
 
     /// Whether a create request for it is on its way.

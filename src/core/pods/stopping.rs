@@ -41,13 +41,16 @@ impl PodTable {
         }
     }
 
-    /// The deletion of a pod did not work, and may be sent again from that time on. `changed`: it was refused, since
-    /// the pod has changed; otherwise it may be carried out all the same.
-    pub fn stop_failed(&mut self, again: Time, role: PodRole, changed: bool, suspending: bool) {
-        let Some(pod) = self.get_mut(role) else { return };
-        if !changed {
+    /// The deletion of a pod got no answer, and may be carried out all the same.
+    pub fn stop_unanswered(&mut self, role: PodRole) {
+        if let Some(pod) = self.get_mut(role) {
             pod.stop_unanswered();
         }
+    }
+
+    /// The deletion of a pod did not work, and may be sent again from that time on.
+    pub fn stop_failed(&mut self, again: Time, role: PodRole, suspending: bool) {
+        let Some(pod) = self.get_mut(role) else { return };
         // It may be that of a run before this one, read again since: then this one knows of no deletion.
         if pod.is_stop_sent() {
             pod.put_off_stop(again);

@@ -115,8 +115,8 @@ impl Run {
     }
 
     /// The deletion of a pod did not work, and may be sent again from that time on.
-    pub fn stop_failed(&mut self, again: Time, role: PodRole, changed: bool) {
-        self.pods.stop_failed(again, role, changed, self.suspension.stops);
+    pub fn stop_failed(&mut self, again: Time, role: PodRole) {
+        self.pods.stop_failed(again, role, self.suspension.stops);
     }
 
     /// The pod is over, and with it the attempts that it held. Returns how one of them has failed, if one has.

@@ -79,10 +79,12 @@ impl Task {
         let again = now.plus_millis(AGAIN_MILLIS);
         self.retention.delete_failed(role, again);
         if let Some(run) = self.active_mut() {
-            run.stop_failed(again, role, changed);
             if changed {
                 run.pods_mut().suspect(now, role);
+            } else {
+                run.pods_mut().stop_unanswered(role);
             }
+            run.stop_failed(again, role);
         }
     }
 
