@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::api::listing::{ListingStatus, StoredList};
 use crate::api::reasons::{ConditionReason, EventReason};
 use crate::api::spec::MapTaskSpec;
-use crate::api::status::{ReducePhase, TaskPhase};
+use crate::api::status::ReducePhase;
 use crate::core::failures::{Failed, Failures};
 use crate::core::ids::{PodRole, Time};
 use crate::core::items::Gathering;
@@ -178,13 +178,16 @@ impl Task {
 
     /// Takes the listing away, when the task is loaded again.
     pub(super) fn take_listing(&mut self) -> Option<Box<Listing>> {
-        if !self.is_listing() {
-            return None;
+        match self.take_stage() {
+            Stage::Listing(mut listing) => {
+                self.replies.extend(listing.close(ExchangeRefusal::NotReady));
+                Some(listing)
+            }
+            other => {
+                self.stage = other;
+                None
+            }
         }
-        let stage = std::mem::replace(&mut self.stage, Stage::Ended { phase: TaskPhase::Failed, run: None });
-        let Stage::Listing(mut listing) = stage else { return None };
-        self.replies.extend(listing.close(ExchangeRefusal::NotReady));
-        Some(listing)
     }
 
     /// What is known of the listing before the task was loaded again, that the record does not say.

@@ -212,36 +212,38 @@ impl Task {
         }
     }
 
+    /// Takes the run away, when the task is loaded again. Its workers repeat their requests to the current leader.
     fn take_running(&mut self) -> Option<Box<Run>> {
-        if !matches!(self.stage, Stage::Running(_)) {
-            return None;
+        match self.take_stage() {
+            Stage::Running(mut run) => {
+                self.replies.extend(run.take_replies());
+                self.replies.extend(run.close_exchanges(ExchangeRefusal::NotReady));
+                Some(run)
+            }
+            other => {
+                self.stage = other;
+                None
+            }
         }
-        let ended = Stage::Ended { phase: TaskPhase::Failed, run: None };
-        match std::mem::replace(&mut self.stage, ended) {
-            Stage::Running(run) => Some(run),
-            _ => None,
-        }
+    }
+
+    /// Takes the stage away. Another one must follow.
+    pub(super) fn take_stage(&mut self) -> Stage {
+        std::mem::replace(&mut self.stage, Stage::Ended { phase: TaskPhase::Failed, run: None })
     }
 
     /// Somebody else's write came before the record that the task was accepted. Its first creates may be on their way,
     /// so the same template is not checked once more.
     fn accept_again(&mut self, now: Time, mut old: Box<Run>) {
-        let Stage::Checking { spec, .. } = &self.stage else { return self.close(&mut old) };
+        let Stage::Checking { spec, .. } = &self.stage else { return };
         if spec.template_hash != old.spec().template_hash {
-            return self.close(&mut old);
+            return;
         }
         let spec = Arc::clone(spec);
         self.accept(now, spec);
-        self.close(&mut old);
         if let Stage::Running(run) = &mut self.stage {
             run.take_over_creates(now, &mut old);
         }
-    }
-
-    /// The workers of a run that is read again repeat their requests to the current leader.
-    fn close(&mut self, old: &mut Run) {
-        self.replies.extend(old.take_replies());
-        self.replies.extend(old.close_exchanges(ExchangeRefusal::NotReady));
     }
 
     fn load_run(&mut self, poll: &PollContext, seen: &TaskSeen) {
@@ -257,7 +259,6 @@ impl Task {
         self.load_workers(&mut run, seen.status.workers);
         if let Some(mut old) = self.take_running() {
             run.take_over_creates(poll.now, &mut old);
-            self.close(&mut old);
         }
         run.restore_suspension(self.mutable.stops());
         if seen.status.phase == Some(TaskPhase::Suspended) && !self.mutable.suspend {
