@@ -49,6 +49,10 @@ fn item(pod: &Pod, key: &PodKey) -> Item {
     (pod.seen.owner_uid.clone().unwrap_or_default(), key.1)
 }
 
+fn has_start_deadline(key: &PodKey, tasks: &BTreeMap<TaskKey, TaskSeen>) -> bool {
+    tasks.get(&key.0).is_some_and(|task| specs::start_deadline(&task.spec, key.1).is_some())
+}
+
 impl Truth {
     fn tally(&mut self, item: Item) -> &mut Tally {
         self.tallies.entry(item).or_default()
@@ -111,7 +115,7 @@ impl Truth {
     /// The operator asked for the end of a pod that had not ended.
     pub fn stopped(&mut self, now: Time, pod: &Pod, key: &PodKey, tasks: &BTreeMap<TaskKey, TaskSeen>) {
         self.end(now, item(pod, key), key.2, End::Unsure);
-        let has_deadline = tasks.get(&key.0).is_some_and(|task| specs::start_deadline(&task.spec, key.1).is_some());
+        let has_deadline = has_start_deadline(key, tasks);
         let tally = self.tally(item(pod, key));
         if has_deadline {
             // Too late: it costs one or the other, by what held it up.
@@ -129,7 +133,7 @@ impl Truth {
         shows_start: bool,
         tasks: &BTreeMap<TaskKey, TaskSeen>,
     ) {
-        let has_deadline = tasks.get(&key.0).is_some_and(|task| specs::start_deadline(&task.spec, key.1).is_some());
+        let has_deadline = has_start_deadline(key, tasks);
         let may_be_late = pod.life == Life::Pending || has_deadline && !shows_start;
         let ran = pod.life == Life::Running && pod.seen.deleted.is_none() && !may_be_late;
         self.end(now, item(pod, key), key.2, if ran { End::Lost } else { End::Unsure });
