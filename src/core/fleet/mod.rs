@@ -344,7 +344,7 @@ impl Fleet {
         let list_bytes = entry.task.as_ref().map_or(0, Task::list_bytes);
         self.list_bytes = (self.list_bytes + list_bytes).saturating_sub(entry.list_bytes);
         entry.list_bytes = list_bytes;
-        let wake = entry.task.as_ref().and_then(Task::next_wake).map(|time| wake_at(now, time, entry.wake));
+        let wake = entry.task.as_ref().and_then(|task| wake_at(now, task.wakes(), entry.wake));
         if wake != entry.wake {
             if let Some(old) = entry.wake {
                 self.wakes.remove(&(old, key.clone()));
@@ -375,14 +375,12 @@ impl Fleet {
     }
 }
 
-/// When to wake a task that is due at `time`: then. A wake-up that could not be acted on comes again, but does not
-/// spin; and however often the task is settled in the meantime, it is not put off.
-fn wake_at(now: Time, time: Time, set: Option<Time>) -> Time {
-    if time > now {
-        return time;
-    }
+/// When to wake a task that is due at `times`: at the first of these. What could not be done when it was due comes
+/// again, but does not spin; and however often the task is settled in the meantime, it is not put off.
+fn wake_at(now: Time, times: impl Iterator<Item = Time>, set: Option<Time>) -> Option<Time> {
     let again = now.plus_millis(AGAIN_MILLIS);
-    set.filter(|set| *set > now && *set < again).unwrap_or(again)
+    let again = set.filter(|set| *set > now && *set < again).unwrap_or(again);
+    times.map(|time| if time > now { time } else { again }).min()
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ impl Task {
     /// The status says which spec it is about, for tools that wait until it is the newest, also if nothing else
     /// changes.
     fn record_generation(&mut self, seen: &TaskSeen) {
-        if matches!(self.stage, Stage::Ended { .. }) && self.pending_rerun().is_some() {
+        if matches!(self.stage, Stage::Ended { .. }) && self.rerun_is_due() {
             return; // It is recorded with what it does.
         }
         if self.summary.has_items && matches!(self.stage, Stage::Ended { run: None, .. }) {
@@ -271,9 +271,7 @@ impl Task {
     fn load_for_rerun(&mut self, seen: &TaskSeen, pods: &Pods) {
         self.keep_for_check(seen);
         let loaded = match &self.stage {
-            Stage::Ended { run: None, .. } if self.pending_rerun().is_some() && self.summary.has_items => {
-                self.recorded_run(seen)
-            }
+            Stage::Ended { run: None, .. } if self.rerun_is_due() && self.summary.has_items => self.recorded_run(seen),
             _ => return,
         };
         match (loaded, &mut self.stage) {
@@ -338,7 +336,7 @@ impl Task {
 
     /// Of a task whose end is written, nothing but its finished pods is of interest.
     fn forget_run(&mut self) {
-        let kept = self.pending_rerun().is_some();
+        let kept = self.rerun_is_due();
         if self.is_settled()
             && let Stage::Ended { run, .. } = &mut self.stage
             && !kept

@@ -183,11 +183,8 @@ impl Task {
         }
     }
 
-    /// When this task must be polled again if nothing happens.
-    pub fn next_wake(&self) -> Option<Time> {
-        if self.deleting {
-            return None;
-        }
+    /// When this task must be polled again if nothing happens. Some may be over: what waits for a limit is not done yet.
+    pub fn wakes(&self) -> impl Iterator<Item = Time> {
         let stage = match &self.stage {
             Stage::Checking { again, asked: false, .. } if self.may_check() => again.until(),
             Stage::Running(_) | Stage::Listing(_) if !self.mutable.suspend => {
@@ -217,7 +214,8 @@ impl Task {
             self.writer.reread_due(),
             self.retention.next_wake(),
         ];
-        times.into_iter().flatten().min()
+        let lives = !self.deleting;
+        times.into_iter().flatten().filter(move |_| lives)
     }
 
     fn poll_check(&mut self, now: Time, actions: &mut Vec<Action>) {

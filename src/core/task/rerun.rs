@@ -69,6 +69,12 @@ impl Task {
         (!done).then_some(wanted)
     }
 
+    /// Whether a rerun starts as soon as the end is recorded. One of a cancelled task waits, perhaps for ever, and has
+    /// no need of the items until then.
+    pub(super) fn rerun_is_due(&self) -> bool {
+        self.pending_rerun().is_some() && !self.mutable.cancel
+    }
+
     /// Starts the items of a pending rerun, once the end of the task is recorded and its items are at hand.
     pub(super) fn poll_rerun(&mut self, now: Time) {
         if !matches!(self.stage, Stage::Ended { .. }) || !self.writer.is_clean() || self.mutable.cancel {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::Limits;
 use super::load::another_writes;
 use super::story::{LIMITS, Story, empty_fleet, key, new_task, read_lines};
+use crate::api::TaskPhase;
 use crate::core::ids::TaskKey;
 use crate::core::port::{Action, FetchOutcome};
 
@@ -183,4 +184,28 @@ fn a_list_without_room_in_memory_is_read_once_other_tasks_have_ended() {
     answer(&mut story, "a\nb\n");
     assert!(story.plan(0).contains(&"check ns/t".to_owned()));
     assert_eq!(story.fleet.list_bytes, 18);
+}
+
+#[test]
+fn a_cancelled_task_whose_rerun_waits_holds_no_memory_for_its_list() {
+    let mut story = running("a\nb\n");
+    assert_eq!(story.fleet.list_bytes, 18);
+    story.edit(|task| {
+        task.spec.cancel = true;
+        task.spec.rerun = serde_json::from_value(json!({ "id": "1", "items": "All" })).unwrap();
+    });
+    story.plan(0);
+    story.ends(0, 1, 0);
+    for _ in 0..3 {
+        story.plan(60_000);
+    }
+    assert_eq!(story.phase(), TaskPhase::Failed);
+    let pending = story.status().pending_rerun.as_ref().map(|pending| pending.message.as_str());
+    assert_eq!(pending, Some("starts once spec.cancel is false"));
+    assert_eq!((story.fleet.list_bytes, story.status().observed_generation), (0, Some(story.task.generation)));
+    story.edit(|task| task.spec.cancel = false);
+    assert_eq!(fetches(&story.plan(0)), 1, "{:?}", story.status());
+    answer(&mut story, "a\nb\n");
+    let plan: Vec<String> = (0..3).flat_map(|_| story.plan(1_000)).collect();
+    assert!(plan.iter().any(|line| line.starts_with("create ns/t-")), "{plan:?}");
 }

@@ -142,13 +142,15 @@ fn a_task_that_is_looked_at_often_is_woken_in_time_all_the_same() {
     let due = Time(1_000);
     let mut set = None;
     for millis in [980, 990, 999] {
-        set = Some(wake_at(Time(millis), due, set));
+        set = wake_at(Time(millis), [due].into_iter(), set);
         assert_eq!(set, Some(due));
     }
     // It could not be acted on, and other things happen.
     for millis in [1_000, 1_005, 1_019] {
-        set = Some(wake_at(Time(millis), due, set));
+        set = wake_at(Time(millis), [due].into_iter(), set);
         assert_eq!(set, Some(Time(1_020)));
     }
-    assert_eq!(wake_at(Time(1_020), due, set), Time(1_040));
+    assert_eq!(wake_at(Time(1_020), [due].into_iter(), set), Some(Time(1_040)));
+    let ahead = [due, Time(1_030)].into_iter();
+    assert_eq!(wake_at(Time(1_020), ahead, set), Some(Time(1_030)), "nothing else is put off for it");
 }
