@@ -27,8 +27,26 @@ export const s = (tag, attributes, ...children) => fill(document.createElementNS
 /** The element of the page with that id. */
 export const byId = (id) => document.getElementById(id);
 
-/** Replaces what an element has in it. */
+/** The element under a pointer that is pressed, and what is to be drawn around it after the release. */
+let pressed = null;
+const later = new Map();
+
+function release() {
+  pressed = null;
+  for (const [element, children] of later) set(element, ...children);
+  later.clear();
+}
+
+addEventListener('pointerdown', (event) => { pressed = event.target; }, true);
+// The click comes after the release.
+for (const end of ['pointerup', 'pointercancel', 'blur']) addEventListener(end, () => setTimeout(release, 50), true);
+
+/** Replaces what an element has in it. A button that is pressed stays until it is released, otherwise its click is lost. */
 export function set(element, ...children) {
+  if (pressed && element !== pressed && element.contains(pressed)) {
+    later.set(element, children);
+    return element;
+  }
   const before = document.activeElement;
   const key = before instanceof HTMLElement && element.contains(before) ? before.dataset.key : undefined;
   element.replaceChildren();

@@ -158,8 +158,17 @@ impl Browser {
 
     /// Waits until the expression is true.
     pub fn wait(&mut self, expression: &str) {
+        self.wait_value(&format!("Boolean({expression}) || null"));
+    }
+
+    /// Waits until the expression has a value, and gives it.
+    fn wait_value(&mut self, expression: &str) -> Value {
         let end = Instant::now() + PATIENCE;
-        while self.eval(&format!("Boolean({expression})")) != json!(true) {
+        loop {
+            let value = self.eval(expression);
+            if !value.is_null() {
+                return value;
+            }
             if Instant::now() > end {
                 let page = self.text("body");
                 panic!("never {expression}; the page shows: {page}; it complains: {:?}", self.complaints);
@@ -206,18 +215,31 @@ impl Browser {
         );
     }
 
-    /// Clicks an element, as a mouse does.
+    /// Clicks an element, as a mouse does: once it has come to rest and nothing covers it.
     pub fn click(&mut self, selector: &str) {
-        let quoted = json!(selector);
-        self.wait(&format!("document.querySelector({quoted})"));
-        let place = self.eval(&format!(
-            "(() => {{ const e = document.querySelector({quoted}); e.scrollIntoView({{ block: 'center' }}); \
-             const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; }})()"
-        ));
-        for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
-            let event = json!({ "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1 });
-            self.call("Input.dispatchMouseEvent", &event);
-        }
+        let place = self.place(selector);
+        self.mouse("mouseMoved", &place);
+        self.mouse("mousePressed", &place);
+        self.mouse("mouseReleased", &place);
+    }
+
+    /// The middle of an element that stands still and can be reached.
+    pub fn place(&mut self, selector: &str) -> Value {
+        let place = format!(
+            "new Promise(done => {{ const e = document.querySelector({}); if (!e) return done(null); \
+             e.scrollIntoView({{ block: 'center' }}); const box = () => JSON.stringify(e.getBoundingClientRect()), then = box(); \
+             setTimeout(() => {{ const b = e.getBoundingClientRect(), x = b.x + b.width / 2, y = b.y + b.height / 2; \
+             const top = document.elementFromPoint(x, y); \
+             done(e.isConnected && box() === then && (e.contains(top) || top?.contains(e)) ? [x, y] : null); }}, 50); }})",
+            json!(selector)
+        );
+        self.wait_value(&place)
+    }
+
+    /// An event of the mouse at a place.
+    pub fn mouse(&mut self, kind: &str, place: &Value) {
+        let event = json!({ "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1 });
+        self.call("Input.dispatchMouseEvent", &event);
     }
 
     /// A picture of what the window shows, for people to look at: target/page/NAME.png.

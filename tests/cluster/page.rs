@@ -146,6 +146,7 @@ fn a_change_on_the_page_shows_its_command_and_is_made_unless_the_task_was_change
     browser.wait_for("dialog[open] code", "--concurrency 3");
     browser.click("dialog [type=submit]");
     namespace.wait("the concurrency", || (namespace.get("maptask", "t")?["spec"]["concurrency"] == 3).then_some(()));
+    browser.wait("!document.querySelector('dialog').open");
     browser.click("[data-verb=cancel]");
     browser.click("dialog [type=submit]");
     browser.wait_for("h1 .chip", "Failed");
