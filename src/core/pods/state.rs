@@ -149,6 +149,11 @@ impl PodState {
         matches!(self.existence, Existence::Present { .. })
     }
 
+    /// Whether it exists, or has existed, and the watch has not shown it or shows it no more.
+    pub fn is_unshown(&self) -> bool {
+        matches!(self.existence, Existence::Present { seen: None, .. } | Existence::Present { suspect: Some(_), .. })
+    }
+
     /// Its UID, once it was seen.
     pub fn uid(&self) -> Option<&str> {
         self.seen().map(|seen| seen.uid.as_str())

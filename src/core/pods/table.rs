@@ -245,11 +245,12 @@ impl PodTable {
         Some(pod)
     }
 
-    /// Takes out the pods that no list can show: their creates are on their way, or the watch has yet to show them.
+    /// Takes out the pods that no list can show: their creates are on their way, or the watch has yet to show them, or
+    /// does not any more.
     pub fn take_unlisted(&mut self) -> Vec<(PodRole, PodState)> {
         let pods = std::mem::take(&mut self.pods);
         self.restless.clear();
-        let unlisted = |pod: &PodState| pod.is_create_pending() || pod.is_present() && pod.uid().is_none();
+        let unlisted = |pod: &PodState| pod.is_create_pending() || pod.is_unshown();
         pods.into_iter().filter(|(_, pod)| unlisted(pod)).collect()
     }
 

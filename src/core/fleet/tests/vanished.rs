@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::load::another_writes;
 use super::story::{LIMITS, Story};
 use crate::core::ids::Time;
 use crate::core::pod::{Deletion, PodSeen};
@@ -111,4 +112,20 @@ fn a_pod_that_ends_while_it_is_deleted_for_nothing_goes_once_its_end_is_recorded
     }
     let plan = story.plan(10);
     assert!(plan.contains(&"stop ns/t-1-1".to_owned()), "{plan:?}");
+}
+
+#[test]
+fn a_pod_that_lost_its_label_keeps_its_place_when_another_writes_the_status() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 }, "concurrency": 1 }));
+    story.plan(0);
+    story.plan(0);
+    let waits = |version, labelled| PodSeen { version, labelled, ..Story::pod(0, 1, &json!({ "phase": "Pending" })) };
+    story.fleet.handle_pod(story.now, waits(2, true));
+    story.plan(1_000);
+    story.fleet.handle_pod_gone(story.now, &waits(2, true));
+    story.plan(10);
+    looked(&mut story, Some(waits(3, false)));
+    another_writes(&mut story, |_| ());
+    let plan: Vec<String> = (0..5).flat_map(|_| story.plan(1_000)).collect();
+    assert!(!plan.iter().any(|line| line.starts_with("create")), "{plan:?}");
 }
