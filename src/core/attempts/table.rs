@@ -148,6 +148,15 @@ impl ItemTable {
         (others < limit).then_some(index)
     }
 
+    /// What waits and counts as in flight in a table that this one replaces does so here.
+    pub fn take_over_slots(&mut self, now: Time, old: &Self) {
+        for (index, until) in old.waitlist.slot_keepers().filter(|(_, until)| *until > now) {
+            if self.is_untouched(index) && self.attempt(index) == old.attempt(index) {
+                self.waitlist.keep_slot(index, until);
+            }
+        }
+    }
+
     /// Whether the item waits and counts as in flight.
     pub fn keeps_slot(&self, index: Index) -> bool {
         self.waitlist.keeps_slot(index)

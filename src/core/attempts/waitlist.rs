@@ -72,6 +72,11 @@ impl Waitlist {
         self.indeterminate.len()
     }
 
+    /// Which these are, and until when.
+    pub fn slot_keepers(&self) -> impl Iterator<Item = (Index, Time)> + '_ {
+        self.indeterminate.iter().map(|(index, until)| (*index, *until))
+    }
+
     /// Whether the item waits and keeps a slot.
     pub fn keeps_slot(&self, index: Index) -> bool {
         self.indeterminate.contains_key(&index)

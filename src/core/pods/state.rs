@@ -149,9 +149,13 @@ impl PodState {
         matches!(self.existence, Existence::Present { .. })
     }
 
-    /// Whether it exists, or has existed, and the watch has not shown it or shows it no more.
+    /// Whether it may exist, and the watch has not shown it or shows it no more.
     pub fn is_unshown(&self) -> bool {
-        matches!(self.existence, Existence::Present { seen: None, .. } | Existence::Present { suspect: Some(_), .. })
+        match &self.existence {
+            Existence::Requested => false,
+            Existence::Unconfirmed(_) => true,
+            Existence::Present { seen, suspect, .. } => seen.is_none() || suspect.is_some(),
+        }
     }
 
     /// Its UID, once it was seen.

@@ -32,6 +32,7 @@ impl Run {
         if old.spec.blueprint.items.is_known() {
             self.set_items(old.spec.blueprint.items.clone());
         }
+        self.items.take_over_slots(now, &old.items);
         self.pods.merge_indeterminate(&old.pods);
     }
 

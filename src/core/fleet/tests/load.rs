@@ -3,9 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::story::{LIMITS, Story, key, lines};
+use super::story::{LIMITS, Story, key, lines, new_task};
 use crate::api::{MapTaskStatus, TaskPhase};
-use crate::core::ids::{Index, ItemCount, Time};
+use crate::core::ids::{Index, ItemCount, TaskKey, Time};
+use crate::core::limits::Limits;
 use crate::core::phases::{ItemPhase, Phases};
 use crate::core::pod::PodSeen;
 use crate::core::port::{Answer, CreateOutcome, GetPodOutcome, TaskSeen, WriteOutcome};
@@ -274,4 +275,20 @@ fn a_pod_that_is_shown_before_its_create_is_answered_keeps_its_start_deadline_wh
     story.plan(15_000);
     // Not while another create of it may still be carried out.
     assert_eq!(lines(&story.plan(75_000), "stop"), ["stop ns/t-0-1"]);
+}
+
+#[test]
+fn an_item_whose_create_may_still_be_carried_out_keeps_its_place_when_another_wrote_the_status() {
+    let mut story = Story::new(Limits { max_pods: 1, ..LIMITS }, &json!({ "items": { "count": 1 } }));
+    story.created = None;
+    story.plan(0);
+    assert_eq!(lines(&story.plan(0), "create"), ["create ns/t-0-1"]);
+    let first = new_task(TaskKey::new("ns", "first"), "f", 1, &json!({ "items": { "count": 1 }, "priority": 1 }));
+    story.fleet.handle_task(story.now, first);
+    story.plan(0);
+    story.plan(0);
+    story.fleet.handle_created(story.now, &Story::id(0, 1), "u", CreateOutcome::Indeterminate);
+    another_writes(&mut story, |_| ());
+    let plan: Vec<String> = (0..4).flat_map(|_| story.plan(1_000)).collect();
+    assert_eq!(lines(&plan, "create"), ["create ns/t-0-1"], "a pod may yet come of the first create: {plan:?}");
 }
