@@ -65,4 +65,6 @@ pub mod annotations {
     pub const CHECKS: &str = "maptask.dev/checks";
     /// Lines, from 0, that others have changed or deleted and that are lost, such as `3,17-19`.
     pub const DAMAGED: &str = "maptask.dev/damaged";
+    /// Of which list of items the lines are: `status.attemptBase` of it, absent for the first one.
+    pub const LIST: &str = "maptask.dev/list";
 }

@@ -130,6 +130,13 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
         "cancel is true, so that a rerun would not start: set cancel to false together with rerun",
         ".rerun",
     ));
+    rules.push(rule(
+        "!has(self.rerun) || self.rerun.items != 'List' || has(self.items.configMap) || has(self.items.resultsOf) || \
+         has(self.items.pod)",
+        "List reads the list of items again, but this one is in the task itself and never changes: give All, or create \
+         another task",
+        ".rerun.items",
+    ));
     for field in ["items", "results", "retries", "retryPolicy", "remainingItems", "completion"] {
         rules.push(fixed(&format!("self.{field} == oldSelf.{field}"), field, &format!(".{field}")));
     }

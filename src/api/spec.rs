@@ -256,11 +256,12 @@ pub struct Rerun {
     #[schemars(length(min = 1, max = 63))]
     pub id: String,
     /// The items to run: Failed, Cancelled, All or indexes such as `3,17-19`, separated by commas; or only Reduce, to
-    /// run the reduce again.
+    /// run the reduce again; or only List, to read or compute the list again and to run all items of it. List needs
+    /// `items.configMap`, `items.resultsOf` or `items.pod`; phases and results of the former list are forgotten.
     #[schemars(
         length(min = 1, max = 4096),
         regex(
-            pattern = r"^Reduce$|^(Failed|Cancelled|All|[0-9]{1,6}(-[0-9]{1,6})?)(,(Failed|Cancelled|All|[0-9]{1,6}(-[0-9]{1,6})?))*$"
+            pattern = r"^(Reduce|List)$|^(Failed|Cancelled|All|[0-9]{1,6}(-[0-9]{1,6})?)(,(Failed|Cancelled|All|[0-9]{1,6}(-[0-9]{1,6})?))*$"
         )
     )]
     pub items: String,

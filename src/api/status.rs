@@ -85,6 +85,10 @@ pub struct MapTaskStatus {
     /// The last rerun that was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rerun: Option<RerunDone>,
+    /// Attempts of the items are numbered above this one: the items of former lists had those up to it. Set by a rerun
+    /// of List.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt_base: Option<i32>,
     /// The requested rerun that has not started yet. It starts once the task has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_rerun: Option<PendingRerun>,

@@ -38,6 +38,12 @@ impl Attempt {
     /// The first try.
     pub const FIRST: Self = Self(1);
 
+    /// The first try at an item of a list, from what the record says of the lists before it.
+    #[must_use]
+    pub fn first_after(base: Option<i32>) -> Self {
+        Self(base.and_then(|base| u32::try_from(base).ok()).unwrap_or(0)).next()
+    }
+
     /// The try after this one.
     #[must_use]
     pub fn next(self) -> Self {

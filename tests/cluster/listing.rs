@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::crash::kill_operator;
-use crate::kubectl::{Namespace, real_task};
+use crate::kubectl::{Namespace, kubectl_with, real_task};
+use crate::plugin::maptask;
 use crate::{alone, undisturbed};
 
 /// A task whose list this script writes, and whose items' results are themselves.
@@ -156,4 +157,53 @@ fn a_listing_can_be_suspended_resumed_and_cancelled_like_the_map() {
     let charged = (&listing["applicationFailures"], &listing["infrastructureFailures"]);
     assert_eq!((&listing["attempt"], charged), (&json!(2), (&json!(0), &json!(0))), "{status}");
     assert_eq!(namespace.results("paused"), ["a", "b"]);
+}
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_rerun_of_the_list_computes_another_one_whose_results_replace_those_of_the_former() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("relisted");
+    // The second list is shorter, and its only item fails at first.
+    let script = "[ $MAPTASK_ATTEMPT = 1 ] && { echo a; echo b; echo c; } || echo x";
+    for (name, workers) in [("pods", false), ("workers", true)] {
+        let mut task = listed(name, &json!({}), script);
+        task["spec"]["retries"] = json!(1);
+        if workers {
+            task["spec"]["workers"] = json!({});
+        }
+        let command =
+            "test $MAPTASK_ITEM = x -a $MAPTASK_ATTEMPT -le 2 && exit 3; echo $MAPTASK_ITEM > $MAPTASK_RESULT";
+        task["spec"]["template"]["spec"]["containers"][0]["command"] = json!(["sh", "-c", command]);
+        namespace.apply(&task);
+    }
+    for name in ["pods", "workers"] {
+        let status = namespace.wait_for_end(name);
+        assert_eq!((&status["phase"], &status["items"]), (&json!("Succeeded"), &json!(3)), "{status}");
+        assert_eq!(namespace.results(name), ["a", "b", "c"]);
+        let said = maptask(&namespace, "", &["rerun", name, "--list", "--yes"]).good();
+        assert_eq!(
+            said,
+            format!("maptask.maptask.dev/{name} rerun: the list is read again, and all items of it run\n")
+        );
+        maptask(&namespace, "", &["wait", name, "--quiet", "--timeout", "3m"]).good();
+        let status = namespace.status(name);
+        assert_eq!((&status["phase"], &status["items"]), (&json!("Succeeded"), &json!(1)), "{status}");
+        assert!(status["attemptBase"].as_i64() >= Some(1), "{status}");
+        assert_eq!(namespace.results_text(name), "\"x\"\n");
+        assert_eq!(maptask(&namespace, "", &["results", name]).good(), "\"x\"\n");
+        assert_eq!(status["listing"]["attempt"], 2, "{status}");
+    }
+    // The first attempt of the second list is the one after all of the first.
+    let items = maptask(&namespace, "", &["items", "pods", "-o", "json"]).good();
+    assert!(items.contains("\"attempts\":3") || items.contains("\"attempts\": 3"), "{items}");
+
+    namespace.apply(&real_task("inline", &json!({ "items": { "count": 1 } }), "true"));
+    namespace.wait_for_end("inline");
+    let refused = maptask(&namespace, "", &["rerun", "inline", "--list", "--yes"]);
+    assert!(refused.code == 1 && refused.err.contains("is in the task itself and never changes"), "{refused:?}");
+    let patch = r#"{"spec":{"rerun":{"id":"1","items":"List"}}}"#;
+    let (good, said) =
+        kubectl_with("", &["-n", &namespace.0, "patch", "maptask", "inline", "--type=merge", "-p", patch]);
+    assert!(!good && said.contains("spec.rerun.items") && said.contains("List reads the list"), "{said}");
 }

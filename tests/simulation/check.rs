@@ -8,7 +8,7 @@ use maptask::api::conditions::{ConditionType, find_true, is_true};
 use maptask::api::remaining_items::{OnFailure, OnSuccess};
 use maptask::api::spec::MapTaskSpec;
 use maptask::api::status::{MapTaskStatus, ReducePhase};
-use maptask::core::ids::{ItemCount, TaskKey, Time};
+use maptask::core::ids::{Attempt, ItemCount, TaskKey, Time};
 use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
 use maptask::core::port::TaskSeen;
 
@@ -33,7 +33,12 @@ pub fn recorded(status: &MapTaskStatus) -> Option<(Phases, Attempts)> {
 
 pub fn decode(status: &MapTaskStatus) -> Option<Result<(Phases, Attempts), String>> {
     let count = ItemCount::new(u64::try_from(status.items?).ok()?)?;
-    let decoded = phases::decode(status.phases.as_deref()?, status.attempts.as_deref(), count);
+    let decoded = phases::decode(
+        status.phases.as_deref()?,
+        status.attempts.as_deref(),
+        count,
+        Attempt::first_after(status.attempt_base),
+    );
     Some(decoded.map_err(|e| e.to_string()))
 }
 
@@ -57,7 +62,12 @@ pub fn is_closed(spec: &MapTaskSpec, status: &MapTaskStatus) -> bool {
 /// Whether, by what is recorded, the attempt has not ended.
 pub fn counts(task: &TaskSeen, (_, index, attempt): &PodKey) -> bool {
     if *index == REDUCE {
-        return task.status.reduce.as_ref().is_some_and(|record| record.attempt <= attempt.0 as i32);
+        let under_way = |phase| matches!(phase, ReducePhase::Pending | ReducePhase::Running);
+        let record = task.status.reduce.as_ref().filter(|record| under_way(record.phase));
+        return record.is_some_and(|record| record.attempt <= attempt.0 as i32);
+    }
+    if *attempt < Attempt::first_after(task.status.attempt_base) {
+        return false;
     }
     let Some((phases, tries)) = recorded(&task.status) else { return true };
     !phases.get(*index).is_some_and(ItemPhase::is_terminal) && tries.get(*index).attempt <= *attempt
@@ -110,7 +120,7 @@ impl Truth {
             return reduce::check_start(key, task, &record, results);
         }
         // Of a task on its way out, the garbage collector takes pods whose names are still in use.
-        if task.deleting || !starts(&task.spec, &task.status) {
+        if task.deleting || task.spec.cancel || !starts(&task.spec, &task.status) {
             return Ok(());
         }
         match record.0.get(key.1) {
@@ -126,12 +136,15 @@ impl Truth {
         if task.status.phase.is_some_and(TaskPhase::is_terminal) {
             return Ok(());
         }
+        if key.1 != REDUCE && key.2 < Attempt::first_after(task.status.attempt_base) {
+            return Ok(());
+        }
+        if key.1 == REDUCE && task.status.reduce.is_some() {
+            return reduce::check_clean_up(key, task);
+        }
         let Some((phases, tries)) = recorded(&task.status) else {
             return Err(format!("{key:?} deleted with no record at all"));
         };
-        if key.1 == REDUCE {
-            return reduce::check_clean_up(key, task);
-        }
         let over = phases.get(key.1).is_some_and(ItemPhase::is_terminal) || tries.get(key.1).attempt > key.2;
         if over { Ok(()) } else { Err(format!("{key:?} deleted before its end was recorded")) }
     }

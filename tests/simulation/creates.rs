@@ -1,7 +1,8 @@
 //! What the simulated API server makes of a create request.
 
+use maptask::core::ids::Attempt;
 use maptask::core::pod::{Holder, PodSeen, PodStatus};
-use maptask::core::port::{Create, CreateOutcome, Event};
+use maptask::core::port::{Create, CreateOutcome, Event, TaskSeen};
 
 use crate::names::pod_key;
 use crate::specs;
@@ -59,7 +60,12 @@ impl World {
         };
         let task = self.tasks.get(&id.key).filter(|task| task.uid == create.blueprint.uid);
         let pod = create.blueprint.pod(create.role, create.memory_raises);
-        let hashed = task.filter(|task| task.status.template_hash.is_some());
+        let is_judged = |task: &&TaskSeen| {
+            let is_former =
+                id.role.index().is_some() && id.role.attempt() < Attempt::first_after(task.status.attempt_base);
+            task.status.template_hash.is_some() && !self.truth.turned_early.contains(&task.uid) && !is_former
+        };
+        let hashed = task.filter(is_judged);
         if hashed.is_some_and(|task| specs::is_of_other_templates(task, &pod)) {
             self.truth.problem = Some(format!("{id} is of another template than its task was accepted with"));
         }

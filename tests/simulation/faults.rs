@@ -145,6 +145,8 @@ impl World {
             0..8 if ended || self.random.chance(5) => {
                 let items =
                     ["Failed", "Cancelled", "Failed,Cancelled", "All", "0-2", "1", "Reduce"][self.random.below(7)];
+                let may_list = self.inputs.as_deref() != Some(specs::OTHER_INPUTS);
+                let items = if may_list && self.whims.chance(20) { "List" } else { items };
                 let rerun = Rerun { id: version.to_string(), items: items.to_owned() };
                 // Who asks for one takes a cancellation back, as the schema wants it; but for some with an older
                 // schema.
@@ -160,12 +162,18 @@ impl World {
             }
             12 => self.inputs = None,
             // Which text a task has its items from is known once it is accepted, and the other one never comes back.
-            13 if self.tasks.values().all(|t| t.spec.items.config_map.is_none() || t.status.phases.is_some()) => {
+            13 if self.tasks.values().all(knows_its_list) => {
                 self.inputs = Some(specs::OTHER_INPUTS.to_owned());
             }
             14..16 => self.inputs = Some(specs::INPUTS.to_owned()),
-            16 if self.whims.chance(50) => self.edit(&key, specs::move_templates),
-            16 => self.edit(&key, specs::turn_templates),
+            16 => {
+                let change = if self.whims.chance(50) { specs::move_templates } else { specs::turn_templates };
+                let task = &self.tasks[&key];
+                if task.status.template_hash.is_none() {
+                    self.truth.turned_early.insert(task.uid.clone());
+                }
+                self.edit(&key, change);
+            }
             // Deleted in the background: the task goes first.
             17 if self.random.chance(30) => {
                 self.remove_task(&key);
@@ -242,4 +250,10 @@ impl World {
             self.remove_pod(&key);
         }
     }
+}
+
+/// Whether the task is accepted and reads no other list.
+fn knows_its_list(task: &maptask::core::port::TaskSeen) -> bool {
+    let lists = task.spec.rerun.as_ref().is_some_and(|rerun| rerun.items == "List");
+    task.spec.items.config_map.is_none() || task.status.phases.is_some() && !lists
 }

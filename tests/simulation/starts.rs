@@ -80,10 +80,14 @@ impl World {
         pods.chain(creates).filter(|(uid, _)| stays(uid)).collect()
     }
 
-    /// Whether the operator has cancelled the item, or found it in the cache: a pod of it that a late create has made
-    /// is deleted on sight, also where the status that says so is still on its way.
+    /// Whether the operator has cancelled the item, found it in the cache, or ended the reduce: a pod of it that a late
+    /// create has made is deleted on sight, also where the status that says so is still on its way.
     fn is_given_up(&self, key: &PodKey) -> bool {
-        let run = self.operator.fleet.task(&key.0).and_then(|task| task.map());
+        let Some(task) = self.operator.fleet.task(&key.0) else { return false };
+        if key.1 == REDUCE && task.phase().is_terminal() {
+            return true;
+        }
+        let run = task.map();
         let phase = run.and_then(|run| run.items().phases().get(key.1));
         matches!(phase, Some(ItemPhase::Cancelled | ItemPhase::Cached))
     }
@@ -141,7 +145,8 @@ impl World {
             // Its claim is older than what a create of an operator before this one has brought since.
             return Ok(());
         }
-        let is_looked_up = id.role.attempt() == Attempt::FIRST && !known.unread.contains(&task.uid);
+        let is_looked_up =
+            id.role.attempt() == Attempt::first_after(task.status.attempt_base) && !known.unread.contains(&task.uid);
         if is_looked_up && known.cached.contains(&place) && self.caches.has(&place) {
             return Err(format!("{id} is created though its result is cached"));
         }

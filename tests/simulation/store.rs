@@ -48,14 +48,14 @@ impl World {
         for shard in shards {
             let id = (key.clone(), shard.number);
             let text = self.results.get(&id).cloned();
-            let (checks, told) = self.marks.get(&id).cloned().unwrap_or_default();
-            let kept = text.as_ref().map(|text| Kept { text, checks: &checks, damaged: &told });
+            let (checks, told, list) = self.marks.get(&id).cloned().unwrap_or_default();
+            let kept = text.as_ref().map(|text| Kept { text, checks: &checks, damaged: &told, list });
             match shard.keep(kept) {
                 Err(damage) => damaged.push(damage),
                 Ok(None) => {}
                 Ok(Some(keep)) => {
                     self.results.insert(id.clone(), keep.text);
-                    self.marks.insert(id, (keep.checks, keep.damaged));
+                    self.marks.insert(id, (keep.checks, keep.damaged, shard.list));
                 }
             }
         }
@@ -88,7 +88,7 @@ impl World {
 
     /// Whether the ConfigMap says that this item's line is damaged.
     fn is_damaged(&self, key: &TaskKey, index: Index) -> bool {
-        self.marks.get(&(key.clone(), 0)).is_some_and(|(_, damaged)| Places::parse(damaged).has(index.0))
+        self.marks.get(&(key.clone(), 0)).is_some_and(|(_, damaged, _)| Places::parse(damaged).has(index.0))
     }
 
     /// At the end: every success has its line, or the status and the ConfigMap report its loss.

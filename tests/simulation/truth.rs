@@ -33,6 +33,9 @@ pub struct Tally {
 pub struct Truth {
     /// Tasks whose results somebody has changed while they ran.
     pub tampered: std::collections::BTreeSet<String>,
+    /// Tasks whose templates were changed before it was recorded with which ones they were accepted: creates that were
+    /// sent before may be of those.
+    pub turned_early: std::collections::BTreeSet<String>,
     pub tallies: BTreeMap<Item, Tally>,
     pub ends: BTreeMap<Item, Ends>,
     /// The first attempt of a rerun: those before cost nothing any more.

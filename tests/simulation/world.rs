@@ -85,7 +85,7 @@ pub struct World {
     pub truth: Truth,
     pub turns: Turns,
     /// Checksums and damaged lines of each ConfigMap of results.
-    pub marks: BTreeMap<(TaskKey, u32), (String, String)>,
+    pub marks: BTreeMap<(TaskKey, u32), (String, String, u32)>,
     pub operator: Operator,
     pub kueue: Kueue,
     /// For what users do to few tasks.

@@ -3,14 +3,30 @@
 use crate::names::REDUCE;
 use maptask::api::conditions::{ConditionType, is_true};
 use maptask::api::status::MapTaskStatus;
+use maptask::core::ids::Attempt;
 use maptask::core::phases::ItemPhase;
 use maptask::core::port::TaskSeen;
 
 use crate::check::{decode, number, recorded};
 use crate::reduce;
-use crate::truth::{Tally, Truth};
+use crate::truth::{Item, Tally, Truth};
 
 impl Truth {
+    /// Whether the write gives the task another list: what happened to the items of the former one costs nothing more.
+    fn is_relisted(&mut self, task: &TaskSeen, new: &MapTaskStatus) -> bool {
+        if new.attempt_base == task.status.attempt_base {
+            return false;
+        }
+        let first = Attempt::first_after(new.attempt_base);
+        let is_of_task = |item: &Item| item.0 == task.uid && item.1 != REDUCE;
+        self.tallies.retain(|item, _| !is_of_task(item));
+        for (item, ends) in self.ends.iter_mut().filter(|(item, _)| is_of_task(item)) {
+            ends.retain(|attempt, _| *attempt >= first);
+            self.since.insert(item.clone(), first);
+        }
+        true
+    }
+
     /// SAFETY: what a write may change: no end is taken back but by a rerun, no count is off, no budget overdrawn.
     pub fn check_write(&mut self, task: &TaskSeen, new: &MapTaskStatus) -> Result<(), String> {
         let key = &task.key;
@@ -21,19 +37,10 @@ impl Truth {
             && new
                 .rerun
                 .as_ref()
-                .is_some_and(|done| done.items > 0 || reduces_again && done.message.is_none() || old.phases.is_none());
+                .is_some_and(|done| done.items > 0 || reduces_again && done.message.is_none() || old.phases.is_none())
+            || self.is_relisted(task, new);
         if !rerun {
-            if let Some(phase) = old.phase.filter(|phase| phase.is_terminal())
-                && new.phase != Some(phase)
-            {
-                return Err(format!("{key}: {phase:?} became {:?}", new.phase));
-            }
-            for type_ in [ConditionType::SuccessCriteriaMet, ConditionType::FailureTarget] {
-                if is_true(&old.conditions, type_) != is_true(&new.conditions, type_) && is_true(&old.conditions, type_)
-                {
-                    return Err(format!("{key}: {type_:?} is taken back"));
-                }
-            }
+            check_end_stays(task, new)?;
         }
         crate::zero::check_write(task, new)?;
         crate::ends::check_write(task, new)?;
@@ -41,7 +48,11 @@ impl Truth {
         crate::progress::check_write(task, new, rerun)?;
         crate::cancel::check_write(task, new)?;
         let Some(decoded) = decode(new) else {
-            return if decode(old).is_some() { Err(format!("{key}: phases are gone")) } else { Ok(()) };
+            return if decode(old).is_some() && old.attempt_base == new.attempt_base {
+                Err(format!("{key}: phases are gone"))
+            } else {
+                Ok(())
+            };
         };
         let (phases, tries) = decoded.map_err(|e| format!("{key}: unreadable status: {e}"))?;
         if let Some((before, tries_before)) = recorded(old) {
@@ -113,4 +124,20 @@ impl Truth {
         }
         Ok(())
     }
+}
+
+/// SAFETY: what was decided stays so.
+fn check_end_stays(task: &TaskSeen, new: &MapTaskStatus) -> Result<(), String> {
+    let (key, old) = (&task.key, &task.status);
+    if let Some(phase) = old.phase.filter(|phase| phase.is_terminal())
+        && new.phase != Some(phase)
+    {
+        return Err(format!("{key}: {phase:?} became {:?}", new.phase));
+    }
+    for type_ in [ConditionType::SuccessCriteriaMet, ConditionType::FailureTarget] {
+        if is_true(&old.conditions, type_) != is_true(&new.conditions, type_) && is_true(&old.conditions, type_) {
+            return Err(format!("{key}: {type_:?} is taken back"));
+        }
+    }
+    Ok(())
 }

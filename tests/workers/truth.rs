@@ -49,7 +49,13 @@ pub struct Truth {
 
 pub fn decode(status: &MapTaskStatus) -> Option<(Phases, Attempts)> {
     let count = ItemCount::new(u64::try_from(status.items?).ok()?)?;
-    phases::decode(status.phases.as_ref()?, status.attempts.as_deref(), count).ok()
+    phases::decode(
+        status.phases.as_ref()?,
+        status.attempts.as_deref(),
+        count,
+        Attempt::first_after(status.attempt_base),
+    )
+    .ok()
 }
 
 impl Truth {

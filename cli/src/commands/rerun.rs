@@ -34,6 +34,9 @@ pub struct Args {
     /// Only the reduce
     #[arg(long, conflicts_with_all = ["failed", "cancelled", "items"])]
     reduce: bool,
+    /// Read or compute the list of items again, and run all of it
+    #[arg(long, conflicts_with_all = ["failed", "cancelled", "items", "all", "reduce"])]
+    list: bool,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -61,10 +64,20 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
     if args.reduce && task.spec.reduce.is_none() {
         return Err(Failure::new(format!("{name} has no reduce")).hint("leave out --reduce"));
     }
-    if args.all {
+    let items_of = &task.spec.items;
+    if args.list && items_of.config_map.is_none() && items_of.results_of.is_none() && items_of.pod.is_none() {
+        return Err(Failure::new(format!("the list of {name} is in the task itself and never changes"))
+            .hint("run all of it again with --all, or create another task"));
+    }
+    if args.all || args.list {
         let results =
             counted(in_phases(&task, &[ItemPhase::Succeeded, ItemPhase::Cached]).unwrap_or(0), "result", "results");
-        confirm(app, args.yes, &format!("All items of {name} run again; {results} are replaced."))?;
+        let effect = if args.list {
+            format!("{name} gets another list; {results} of the former one are replaced.")
+        } else {
+            format!("All items of {name} run again; {results} are replaced.")
+        };
+        confirm(app, args.yes, &effect)?;
     }
     let spec = changes::rerun(&items, &app.now().as_millisecond().to_string(), task.spec.cancel).into_iter().collect();
     if args.target.patch(app, &task, &spec).await? == Sent::No {
@@ -73,6 +86,7 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
     let when = if task.has_ended() { "again" } else { "again once it has ended" };
     let what = match count {
         _ if args.reduce => format!("rerun: the reduce runs {when}"),
+        _ if args.list => format!("rerun: the list is read {when}, and all items of it run"),
         Some(count) => format!("rerun: {} {when}", counted(count, "item runs", "items run")),
         None => format!("rerun: {items} run {when}"),
     };
@@ -87,6 +101,9 @@ impl Args {
         }
         if self.reduce {
             return ("Reduce".to_owned(), None);
+        }
+        if self.list {
+            return ("List".to_owned(), None);
         }
         let mut words = Vec::new();
         let mut phases = Vec::new();
@@ -135,7 +152,8 @@ mod tests {
         assert_eq!(selected("--items 3 --failed"), ("Failed,3".to_owned(), None));
         assert_eq!(selected("--all"), ("All".to_owned(), Some(10)));
         assert_eq!(selected("--reduce"), ("Reduce".to_owned(), None));
-        for wrong in ["--all --failed", "--items 3-1", "--items x", "--reduce --items 3"] {
+        assert_eq!(selected("--list"), ("List".to_owned(), None));
+        for wrong in ["--all --failed", "--list --all", "--items 3-1", "--items x", "--reduce --items 3"] {
             let line = format!("rerun t {wrong}");
             assert!(Line::try_parse_from(line.split_whitespace()).is_err(), "{wrong}");
         }

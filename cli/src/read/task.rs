@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use kube::api::{ListParams, ObjectMeta};
 use kube::{Resource, ResourceExt};
 use maptask::api::{ItemCounts, MapTask, MapTaskSpec, MapTaskStatus};
-use maptask::core::ids::ItemCount;
+use maptask::core::ids::{Attempt, ItemCount};
 use maptask::core::phases::{self, Attempts, Phases};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -179,7 +179,12 @@ impl Task {
         let (Some(count), Some(text)) = (self.count(), &self.status.phases) else { return Ok(None) };
         let count = ItemCount::new(count.into())
             .ok_or_else(|| Failure::new(format!("status.items is {count}: more than a task may have")))?;
-        let decoded = phases::decode(text, self.status.attempts.as_deref(), count);
+        let decoded = phases::decode(
+            text,
+            self.status.attempts.as_deref(),
+            count,
+            Attempt::first_after(self.status.attempt_base),
+        );
         decoded.map(Some).map_err(|error| {
             Failure::new(format!("status.phases of {} can't be read: {error}", self.name()))
                 .hint("a newer operator may have written it: use the kubectl-maptask of its version")

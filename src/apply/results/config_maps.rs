@@ -7,7 +7,7 @@ use kube::Client;
 use serde_json::json;
 
 use super::{NotStored, Store};
-use crate::api::annotations::{CHECKS, DAMAGED};
+use crate::api::annotations::{CHECKS, DAMAGED, LIST};
 use crate::api::labels::SHARD;
 use crate::apply::answer::{Meaning, meaning};
 use crate::apply::config_map;
@@ -88,9 +88,11 @@ async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) ->
     let found = old
         .as_ref()
         .map(|old| (text(old), note(old, CHECKS).unwrap_or_default(), note(old, DAMAGED).unwrap_or_default()));
-    let kept = found.as_ref().map(|(text, checks, damaged)| Kept { text, checks, damaged });
+    let list = old.as_ref().and_then(|old| note(old, LIST)?.parse().ok()).unwrap_or(0);
+    let kept = found.as_ref().map(|(text, checks, damaged)| Kept { text, checks, damaged, list });
     let Some(keep) = shard.keep(kept).map_err(Problem::Damaged)? else { return Ok(0) };
     let damaged = Some(&keep.damaged).filter(|damaged| !damaged.is_empty());
+    let list = (shard.list > 0).then(|| shard.list.to_string());
     let body = json!({ "data": { KEY: keep.text } });
     let mut labels = owner_labels(&write.key.name, &write.uid);
     labels.insert(SHARD.to_owned(), json!(shard.number.to_string()));
@@ -104,12 +106,15 @@ async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) ->
         if let Some(damaged) = damaged {
             metadata["annotations"][DAMAGED] = json!(damaged);
         }
+        if let Some(list) = list {
+            metadata["annotations"][LIST] = json!(list);
+        }
         config_map::create(client, namespace, name, metadata, body).await?;
         return Ok(0);
     };
     let version = old.metadata.resource_version.as_deref();
     // The labels, too: an older operator did not write all of them.
-    let metadata = json!({ "labels": labels, "annotations": { CHECKS: keep.checks, DAMAGED: damaged } });
+    let metadata = json!({ "labels": labels, "annotations": { CHECKS: keep.checks, DAMAGED: damaged, LIST: list } });
     config_map::change(client, namespace, name, version, metadata, body).await?;
     Ok(found.map_or(0, |(text, ..)| text.len() as u64))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::core::attempts::lookup_state::LookupState;
 use crate::core::attempts::table::{ItemTable, Step};
 use crate::core::cache::{Entry, LookupKeys};
-use crate::core::ids::{Attempt, Index, Time};
+use crate::core::ids::{Index, Time};
 use crate::core::phases::ItemPhase;
 use crate::core::results::{Layout, NO_RESULT};
 use crate::core::spec::AcceptedSpec;
@@ -56,7 +56,7 @@ impl ItemTable {
         if !self.duplicates.freed().is_empty() {
             return Arc::new(self.duplicates.freed().iter().copied().map(key).collect());
         }
-        let untried = |index: &Index| self.is_untouched(*index) && self.attempt(*index) == Attempt::FIRST;
+        let untried = |index: &Index| self.is_untouched(*index) && self.is_first_attempt(*index);
         Arc::new(self.phases.iter_in(ItemPhase::Pending).filter(untried).map(key).collect())
     }
 
@@ -93,7 +93,7 @@ impl ItemTable {
         let Some(keys) = spec.cache.as_ref().filter(|_| items.is_known()) else { return Vec::new() };
         let succeeded = |index: Index| self.phases.get(index) == Some(ItemPhase::Succeeded);
         // Of an item that has said nothing at its first attempt there is nothing to be known.
-        let said = |index: Index, line: &str| line != NO_RESULT || self.attempt(index) > Attempt::FIRST;
+        let said = |index: Index, line: &str| line != NO_RESULT || !self.is_first_attempt(index);
         let new = self.results.iter().filter(|(index, line)| succeeded(**index) && said(**index, line));
         new.map(|(index, line)| Entry { key: keys.key(&items.get(*index)), line: line.clone() }).collect()
     }

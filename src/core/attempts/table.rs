@@ -110,6 +110,11 @@ impl ItemTable {
         self.tries.get(index).attempt
     }
 
+    /// Whether the item runs for the first time, or has yet to run.
+    pub fn is_first_attempt(&self, index: Index) -> bool {
+        self.attempt(index) == self.tries.first()
+    }
+
     /// The attempts that did not succeed.
     pub fn failures(&self) -> &Failures {
         &self.failures

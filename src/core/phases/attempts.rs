@@ -37,78 +37,103 @@ impl Tries {
 
 impl Default for Tries {
     fn default() -> Self {
-        Self {
-            attempt: Attempt::FIRST,
-            application: 0,
-            infrastructure: 0,
-            memory_raises: Raises::NONE,
-            failure_groups: 0,
-        }
+        Self::before(Attempt::FIRST)
     }
 }
 
-/// The tries of the items beyond their first attempt; all others stand at [`Tries::default`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attempts(BTreeMap<Index, Tries>);
+impl Tries {
+    /// Nothing has been tried, and this attempt is the next one.
+    pub fn before(attempt: Attempt) -> Self {
+        Self { attempt, application: 0, infrastructure: 0, memory_raises: Raises::NONE, failure_groups: 0 }
+    }
+}
+
+/// The tries of the items beyond their first attempt; all others stand before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempts {
+    first: Attempt,
+    tries: BTreeMap<Index, Tries>,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self::beginning_at(Attempt::FIRST)
+    }
+}
 
 impl Attempts {
+    /// Of items that have not been tried. Of a list that replaces another, the first attempt is above all of the other.
+    pub fn beginning_at(first: Attempt) -> Self {
+        Self { first, tries: BTreeMap::new() }
+    }
+
+    /// The first attempt of every item.
+    pub fn first(&self) -> Attempt {
+        self.first
+    }
+
+    /// The highest attempt of an item.
+    pub fn highest(&self) -> Attempt {
+        self.tries.values().map(|tries| tries.attempt).fold(self.first, Attempt::max)
+    }
+
     /// The tries of an item.
     pub fn get(&self, index: Index) -> Tries {
-        self.0.get(&index).copied().unwrap_or_default()
+        self.tries.get(&index).copied().unwrap_or(Tries::before(self.first))
     }
 
     /// Sets the tries of an item.
     pub fn set(&mut self, index: Index, tries: Tries) {
-        if tries == Tries::default() {
-            self.0.remove(&index);
+        if tries == Tries::before(self.first) {
+            self.tries.remove(&index);
         } else {
-            self.0.insert(index, tries);
+            self.tries.insert(index, tries);
         }
     }
 
     /// Forgets the groups of failures of all items: a rerun starts with new groups.
     pub fn forget_failure_groups(&mut self) {
-        self.0.values_mut().for_each(|tries| tries.failure_groups = 0);
+        self.tries.values_mut().for_each(|tries| tries.failure_groups = 0);
     }
 
     /// Number of items beyond their first attempt.
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.tries.len()
     }
 
     /// The items beyond their first attempt, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Index, Tries)> + '_ {
-        self.0.iter().map(|(index, tries)| (*index, *tries))
+        self.tries.iter().map(|(index, tries)| (*index, *tries))
     }
 
     /// As base64 of six columns of varints, compressed; empty when there is nothing to tell.
     pub fn encode(&self, count: ItemCount) -> String {
-        if self.0.is_empty() {
+        if self.tries.is_empty() {
             return String::new();
         }
         let mut body = Vec::new();
         let mut next = 0;
-        for index in self.0.keys() {
+        for index in self.tries.keys() {
             put(&mut body, index.0 - next);
             next = index.0 + 1;
         }
         // Columns of like numbers compress better than rows of unlike ones.
-        self.0.values().for_each(|tries| put(&mut body, tries.free()));
-        self.0.values().for_each(|tries| put(&mut body, tries.application));
-        self.0.values().for_each(|tries| put(&mut body, tries.infrastructure));
-        self.0.values().for_each(|tries| put64(&mut body, tries.memory_raises.bits()));
-        let recorded = if self.0.len() > MAX_WITH_GROUPS { 0 } else { u32::MAX };
-        self.0.values().for_each(|tries| put(&mut body, tries.failure_groups & recorded));
+        self.tries.values().for_each(|tries| put(&mut body, tries.free()));
+        self.tries.values().for_each(|tries| put(&mut body, tries.application));
+        self.tries.values().for_each(|tries| put(&mut body, tries.infrastructure));
+        self.tries.values().for_each(|tries| put64(&mut body, tries.memory_raises.bits()));
+        let recorded = if self.tries.len() > MAX_WITH_GROUPS { 0 } else { u32::MAX };
+        self.tries.values().for_each(|tries| put(&mut body, tries.failure_groups & recorded));
         let mut entries = Vec::new();
-        put(&mut entries, u32::try_from(self.0.len()).unwrap_or(u32::MAX));
+        put(&mut entries, u32::try_from(self.tries.len()).unwrap_or(u32::MAX));
         entries.extend(codec::deflate(&body));
         codec::envelope(1, count, &entries)
     }
 
-    /// Reads what [`Self::encode`] wrote for a task of `count` items.
-    pub fn decode(text: &str, count: ItemCount) -> Result<Self, DecodeError> {
+    /// Reads what [`Self::encode`] wrote for a task of `count` items, whose first attempt is `first`.
+    pub fn decode(text: &str, count: ItemCount, first: Attempt) -> Result<Self, DecodeError> {
         if text.is_empty() {
-            return Ok(Self::default());
+            return Ok(Self::beginning_at(first));
         }
         let most = ENTRY_BYTES * count.get() as usize + 64;
         let (form, body) = codec::open(text, count, most)?;
@@ -118,10 +143,10 @@ impl Attempts {
         let mut body = body.as_slice();
         let entries = take(&mut body).filter(|n| *n > 0 && *n <= count.get()).ok_or(DecodeError::Entry(0))? as usize;
         let columns = codec::inflate(body, ENTRY_BYTES * entries)?;
-        Self::read_columns(&columns, entries, count)
+        Self::read_columns(&columns, entries, count, first)
     }
 
-    fn read_columns(mut columns: &[u8], entries: usize, count: ItemCount) -> Result<Self, DecodeError> {
+    fn read_columns(mut columns: &[u8], entries: usize, count: ItemCount, first: Attempt) -> Result<Self, DecodeError> {
         let mut column = || (0..entries).map(|entry| take(&mut columns).ok_or(DecodeError::Entry(entry))).collect();
         let [gaps, free, own, infrastructure]: [Result<Vec<u32>, _>; 4] = [column(), column(), column(), column()];
         let (gaps, free, own, infrastructure) = (gaps?, free?, own?, infrastructure?);
@@ -134,7 +159,7 @@ impl Attempts {
         if !columns.is_empty() {
             return Err(DecodeError::Length { found: columns.len(), expected: 0 });
         }
-        let mut all = Self::default();
+        let mut all = Self::beginning_at(first);
         let mut next = 0u32;
         for entry in 0..entries {
             let index = next.checked_add(gaps[entry]).filter(|i| *i < count.get()).ok_or(DecodeError::Entry(entry))?;
@@ -148,7 +173,7 @@ impl Attempts {
                 memory_raises: Raises::from_bits(raises[entry]),
                 failure_groups: groups[entry],
             };
-            all.0.insert(Index(index), tries);
+            all.tries.insert(Index(index), tries);
             next = index + 1;
         }
         Ok(all)

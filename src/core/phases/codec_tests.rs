@@ -98,12 +98,12 @@ fn large_phases_and_attempts_come_back() {
         assert_eq!(Phases::decode(&phases.encode(), phases.count()), Ok(phases));
     }
     let attempts = retried(1_000_000, 5);
-    assert_eq!(Attempts::decode(&attempts.encode(count(1_000_000)), count(1_000_000)), Ok(attempts));
+    assert_eq!(Attempts::decode(&attempts.encode(count(1_000_000)), count(1_000_000), Attempt::FIRST), Ok(attempts));
     let mut attempts = retried(1_000_000, 50);
     let text = attempts.encode(count(1_000_000));
     attempts.forget_failure_groups();
     assert_eq!(text, attempts.encode(count(1_000_000)), "the groups of this many items are not recorded");
-    assert_eq!(Attempts::decode(&attempts.encode(count(1_000_000)), count(1_000_000)), Ok(attempts));
+    assert_eq!(Attempts::decode(&attempts.encode(count(1_000_000)), count(1_000_000), Attempt::FIRST), Ok(attempts));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_bomb_is_refused_before_it_goes_off() {
     let bomb = envelope(DEFLATED, count(1_000_000), &deflate(&vec![0; 100_000_000]));
     let error = Phases::decode(&bomb, count(1_000_000)).unwrap_err();
     assert_eq!(error, DecodeError::Length { found: 375_001, expected: 375_000 });
-    assert!(Attempts::decode(&bomb, count(1_000_000)).is_err());
+    assert!(Attempts::decode(&bomb, count(1_000_000), Attempt::FIRST).is_err());
 }
 
 #[test]
@@ -160,8 +160,11 @@ fn a_text_is_read_up_to_the_length_that_it_can_have_and_no_further() {
     assert_eq!(Phases::decode(&text(24), ten), Err(DecodeError::Version(0)));
     assert_eq!(Phases::decode(&text(28), ten), Err(DecodeError::Length { found: 9, expected: 6 }));
     // The most of one entry, 35 bytes, and 64 for what DEFLATE adds.
-    assert_eq!(Attempts::decode(&text(148), one), Err(DecodeError::Version(0)));
-    assert_eq!(Attempts::decode(&text(152), one), Err(DecodeError::Length { found: 102, expected: 99 }));
+    assert_eq!(Attempts::decode(&text(148), one, Attempt::FIRST), Err(DecodeError::Version(0)));
+    assert_eq!(
+        Attempts::decode(&text(152), one, Attempt::FIRST),
+        Err(DecodeError::Length { found: 102, expected: 99 })
+    );
 }
 
 #[test]
@@ -177,7 +180,11 @@ fn bits_that_are_no_phase_are_told_with_their_item() {
 fn there_are_as_many_attempts_as_items_at_most() {
     let entries = |number: u8| {
         let columns = [0, 1, 0, 0, 0, 0].map(|byte| vec![byte; usize::from(number)]).concat();
-        Attempts::decode(&envelope(1, count(10), &[&[number], deflate(&columns).as_slice()].concat()), count(10))
+        Attempts::decode(
+            &envelope(1, count(10), &[&[number], deflate(&columns).as_slice()].concat()),
+            count(10),
+            Attempt::FIRST,
+        )
     };
     assert_eq!(entries(0), Err(DecodeError::Entry(0)), "nothing to tell is an empty text");
     assert_eq!(entries(10).map(|attempts| attempts.count()), Ok(10));
@@ -191,11 +198,15 @@ fn attempts_out_of_range_are_refused() {
         attempts.set(Index(index), Tries { attempt: Attempt(2), application: 1, ..Tries::default() });
         attempts.encode(count(10))
     };
-    assert!(Attempts::decode(&encode(9), count(10)).is_ok());
-    assert_eq!(Attempts::decode(&encode(10), count(10)), Err(DecodeError::Entry(0)));
+    assert!(Attempts::decode(&encode(9), count(10), Attempt::FIRST).is_ok());
+    assert_eq!(Attempts::decode(&encode(10), count(10), Attempt::FIRST), Err(DecodeError::Entry(0)));
     assert_eq!(Attempts::default().encode(count(10)), "");
     let columns = |columns: &[u8]| {
-        Attempts::decode(&envelope(1, count(10), &[&[1], deflate(columns).as_slice()].concat()), count(10))
+        Attempts::decode(
+            &envelope(1, count(10), &[&[1], deflate(columns).as_slice()].concat()),
+            count(10),
+            Attempt::FIRST,
+        )
     };
     assert!(columns(&[3, 1, 0, 0, 0, 0]).is_ok());
     assert_eq!(columns(&[3, 0, 0, 0, 0, 0]), Err(DecodeError::Entry(0)), "a first attempt is not stored");
@@ -221,13 +232,13 @@ proptest! {
             prop_assume!(attempt > Attempt::FIRST || memory_raises.is_none() && failure_groups == 0);
             attempts.set(Index(index), Tries { attempt, application: own, infrastructure, memory_raises, failure_groups });
         }
-        prop_assert_eq!(Attempts::decode(&attempts.encode(count(5_000)), count(5_000)), Ok(attempts));
+        prop_assert_eq!(Attempts::decode(&attempts.encode(count(5_000)), count(5_000), Attempt::FIRST), Ok(attempts));
     }
 
     #[test]
     fn no_text_breaks_it(text in ".{0,300}", n in 0u64..3_000) {
         let _ = Phases::decode(&text, count(n));
-        let _ = Attempts::decode(&text, count(n));
+        let _ = Attempts::decode(&text, count(n), Attempt::FIRST);
     }
 
     #[test]
@@ -236,7 +247,7 @@ proptest! {
         if let Ok(phases) = Phases::decode(&text, count(n)) {
             prop_assert_eq!(u64::from(phases.counts().total()), n);
         }
-        let _ = Attempts::decode(&text, count(n));
+        let _ = Attempts::decode(&text, count(n), Attempt::FIRST);
     }
 
     #[test]

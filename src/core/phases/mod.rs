@@ -6,15 +6,22 @@ mod raises;
 
 use bitvec::prelude::{BitVec, Lsb0};
 
-use crate::core::ids::{Index, ItemCount};
+use crate::core::ids::{Attempt, Index, ItemCount};
 
 pub use attempts::{Attempts, Tries};
 pub use codec::DecodeError;
 pub use raises::Raises;
 
 /// Reads the phases and attempts of a status, for a task of `count` items.
-pub fn decode(phases: &str, attempts: Option<&str>, count: ItemCount) -> Result<(Phases, Attempts), DecodeError> {
-    Ok((Phases::decode(phases, count)?, Attempts::decode(attempts.unwrap_or_default(), count)?))
+///
+/// `first`: the first attempt of an item of this list.
+pub fn decode(
+    phases: &str,
+    attempts: Option<&str>,
+    count: ItemCount,
+    first: Attempt,
+) -> Result<(Phases, Attempts), DecodeError> {
+    Ok((Phases::decode(phases, count)?, Attempts::decode(attempts.unwrap_or_default(), count, first)?))
 }
 
 /// Where an item stands.

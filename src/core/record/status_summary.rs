@@ -3,7 +3,7 @@
 use crate::api::conditions::{self, ConditionStatus, ConditionType};
 use crate::api::listing::ListingStatus;
 use crate::api::reasons::ConditionReason;
-use crate::api::status::{ItemCounts, MapTaskStatus, ReduceStatus, RerunDone, TaskPhase, Waiting};
+use crate::api::status::{ItemCounts, MapTaskStatus, ReduceStatus, RerunDone, TaskPhase, Waiting, WorkersStatus};
 use crate::core::ids::Time;
 use crate::core::record::progress::Progress;
 use crate::core::record::{meta_time, number};
@@ -27,8 +27,12 @@ pub struct StatusSummary {
     pub message: Option<String>,
     /// The last rerun that was done.
     pub rerun: Option<RerunDone>,
+    /// The attempts of former lists are up to this number, if there were any.
+    pub attempt_base: Option<i32>,
     /// How the last listing ended, and where its list is.
     pub listing: Option<ListingStatus>,
+    /// The workers of the former list, until there are others.
+    pub workers: Option<WorkersStatus>,
     /// How the last reduce ended.
     pub reduce: Option<ReduceStatus>,
     /// What it said.
@@ -64,7 +68,9 @@ impl StatusSummary {
             // What the message repeats of a wait goes with the wait.
             message: status.message.clone().filter(|message| Some(message) != words_of(status.waiting.as_ref())),
             rerun: status.rerun.clone(),
+            attempt_base: status.attempt_base,
             listing: status.listing.clone(),
+            workers: status.workers,
             reduce: status.reduce.clone(),
             result: status.result.clone(),
             result_text: status.result_text.clone(),
@@ -117,6 +123,7 @@ impl StatusSummary {
             waiting: self.waiting.clone(),
             message: self.message.as_ref().or(words_of(self.waiting.as_ref())).cloned(),
             rerun: self.rerun.clone(),
+            attempt_base: self.attempt_base,
             result: self.result.clone(),
             result_text: self.result_text.clone(),
             template_hash: self.template_hash.clone(),

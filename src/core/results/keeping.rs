@@ -21,6 +21,8 @@ pub struct Kept<'a> {
     pub checks: &'a str,
     /// The damage that was reported before; empty if there is none.
     pub damaged: &'a str,
+    /// The list whose lines they are.
+    pub list: u32,
 }
 
 /// A ConfigMap of results as it is to be.
@@ -47,6 +49,8 @@ impl Shard {
     /// What the ConfigMap is to hold, if that is not what it holds. An error where it was changed or deleted in a way
     /// that the core does not know of: nothing is to be written over that before it does.
     pub fn keep(&self, old: Option<Kept<'_>>) -> Result<Option<Keep>, Damage> {
+        // What is left of another list is as good as nothing.
+        let old = old.filter(|kept| kept.list == self.list);
         let damaged: Places = match old {
             None => self.stored.iter().filter(|place| !self.lines.contains_key(place)).collect(),
             Some(kept) => {
@@ -117,11 +121,11 @@ mod tests {
     fn shard(stored: &str, lines: &[(u32, &str)]) -> Shard {
         let lines = lines.iter().map(|(place, line)| (*place, (*line).to_owned())).collect();
         let (stored, damaged) = (Places::parse(stored), Places::default());
-        Shard { number: 0, of: 1, first: 0, lines_in_all: 4, lines, stored, damaged }
+        Shard { number: 0, of: 1, first: 0, lines_in_all: 4, lines, stored, damaged, list: 0 }
     }
 
     fn kept(keep: &Keep) -> Kept<'_> {
-        Kept { text: &keep.text, checks: &keep.checks, damaged: &keep.damaged }
+        Kept { text: &keep.text, checks: &keep.checks, damaged: &keep.damaged, list: 0 }
     }
 
     #[test]
@@ -172,6 +176,21 @@ mod tests {
         let other = Kept { text: "7\n5\n8\nnull\n", ..kept(&first) };
         let keep = shard("0,2", &[]).keep(Some(other)).unwrap().unwrap();
         assert_eq!(keep.text, "7\n5\n8\nnull\n", "the line of an item that has none yet is nobody's result");
+    }
+
+    #[test]
+    fn lines_of_a_former_list_are_replaced_and_are_no_damage() {
+        let first = shard("", &[(0, "7"), (2, "8")]).keep(None).unwrap().unwrap();
+        let second = Shard { list: 3, ..shard("", &[(1, "9")]) };
+        let keep = second.keep(Some(kept(&first))).unwrap().unwrap();
+        assert_eq!((keep.text.as_str(), keep.damaged.as_str()), ("null\n9\nnull\nnull\n", ""));
+        let now = Kept { list: 3, ..kept(&keep) };
+        let more = Shard { list: 3, ..shard("1", &[(3, "5")]) };
+        assert_eq!(more.keep(Some(now)).unwrap().unwrap().text, "null\n9\nnull\n5\n");
+        let edited = Kept { list: 0, ..now };
+        assert_eq!(more.keep(Some(edited)).unwrap_err().places, Places::parse("1"), "nothing says which list it is of");
+        let empty = Shard { list: 4, ..shard("", &[]) };
+        assert_eq!(empty.keep(Some(now)).unwrap().unwrap().text, "null\nnull\nnull\nnull\n");
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub struct Shard {
     pub stored: Places,
     /// Places of those that are known to have been changed or deleted since.
     pub damaged: Places,
+    /// Which list the items are of: `status.attemptBase`, 0 for the first one. Lines of another list are replaced.
+    pub list: u32,
 }
 
 impl Layout {
@@ -127,7 +129,7 @@ impl Layout {
         let first = number * per_shard;
         let lines_in_all = per_shard.min(self.count.get() - first);
         let (stored, damaged) = (Places::default(), Places::default());
-        Shard { number, of: self.shards(), lines_in_all, first, lines: BTreeMap::new(), stored, damaged }
+        Shard { number, of: self.shards(), lines_in_all, first, lines: BTreeMap::new(), stored, damaged, list: 0 }
     }
 
     /// The lines by the ConfigMap they belong to.

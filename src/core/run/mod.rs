@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::core::attempts::lookup_state::LookupState;
 use crate::core::attempts::{ItemTable, Outcomes, Step};
 use crate::core::cache::{Entry, LookupKeys};
-use crate::core::ids::{Index, PodRole, Time};
+use crate::core::ids::{Attempt, Index, PodRole, Time};
 use crate::core::items::ItemList;
 use crate::core::phases::{Attempts, ItemPhase, Phases, Raises};
 use crate::core::pods::retention::Retention;
@@ -94,10 +94,12 @@ impl Context<'_> {
 impl Run {
     /// A run in which nothing has started, as far as is known. Creates of an earlier operator may be carried out until
     /// `all_indeterminate`.
-    pub fn new(spec: Arc<AcceptedSpec>, all_indeterminate: Option<Time>) -> Self {
+    ///
+    /// `first`: the number of the first attempt of each item, and of the first worker.
+    pub fn new(spec: Arc<AcceptedSpec>, first: Attempt, all_indeterminate: Option<Time>) -> Self {
         let phases = Phases::new(spec.count());
-        let workers = spec.blueprint.workers.is_some().then(|| Workers::new(1, Index(0)));
-        let run = Self::resume(spec, phases, Attempts::default(), all_indeterminate);
+        let workers = spec.blueprint.workers.is_some().then(|| Workers { next: first.0, ..Workers::new(1, Index(0)) });
+        let run = Self::resume(spec, phases, Attempts::beginning_at(first), all_indeterminate);
         Self { workers, is_loading: false, ..run }
     }
 

@@ -20,6 +20,9 @@ impl Task {
     /// A create was answered.
     pub fn handle_created(&mut self, poll: &PollContext, role: PodRole, outcome: CreateOutcome) {
         let now = poll.now;
+        if self.is_of_former_list(role) {
+            return;
+        }
         let (Some(run), mut context) = self.context(now) else { return };
         match outcome {
             CreateOutcome::Created => {

@@ -6,7 +6,7 @@ use crate::api::reasons::EventReason;
 use crate::api::status::WaitingReason;
 use crate::core::cache::CacheId;
 use crate::core::cache::claims::{Claims, Conflict};
-use crate::core::ids::{Attempt, Index, TaskKey, Time};
+use crate::core::ids::{Index, TaskKey, Time};
 use crate::core::phases::ItemPhase;
 use crate::core::pod::EventType;
 use crate::core::port::{Action, CacheLookup, CacheLookupOutcome};
@@ -21,16 +21,12 @@ pub(super) fn take_claim(
     claims: &mut Claims,
     spec: &AcceptedSpec,
     item: (&TaskKey, Index),
-    attempt: Attempt,
+    is_first: bool,
 ) -> Result<(), Conflict> {
     let items = &spec.blueprint.items;
     let Some(keys) = spec.serialized().filter(|_| items.is_known()) else { return Ok(()) };
     let key = keys.key(&items.get(item.1));
-    if attempt == Attempt::FIRST {
-        claims.take_if_unknown(&keys.id, key, item)
-    } else {
-        claims.take(&keys.id, key, item)
-    }
+    if is_first { claims.take_if_unknown(&keys.id, key, item) } else { claims.take(&keys.id, key, item) }
 }
 
 impl Task {
@@ -111,7 +107,7 @@ impl Task {
     /// Takes the item's key, if it is one that others with the same cache wait for.
     pub fn claim(&self, claims: &mut Claims, task: &TaskKey, index: Index) -> Result<(), Conflict> {
         let Some(run) = self.map().filter(|_| self.reduction.is_none()) else { return Ok(()) };
-        take_claim(claims, run.spec(), (task, index), run.items().attempt(index))
+        take_claim(claims, run.spec(), (task, index), run.items().is_first_attempt(index))
     }
 
     /// The cache whose equal items wait for each other, as long as items of this task may start.
@@ -154,7 +150,7 @@ impl Task {
     pub fn may_have_stored(&self, index: Index) -> bool {
         let Some(run) = self.map() else { return true };
         let items = run.items();
-        items.phases().get(index) == Some(ItemPhase::Succeeded) || items.attempt(index) > Attempt::FIRST
+        items.phases().get(index) == Some(ItemPhase::Succeeded) || !items.is_first_attempt(index)
     }
 
     /// Whether an item that computes the same still has to wait for this one.

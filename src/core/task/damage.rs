@@ -27,8 +27,10 @@ impl Task {
         let (Stage::Running(run) | Stage::Ended { run: Some(run), .. }) = &self.stage else { return Vec::new() };
         let Some(layout) = run.spec().results else { return Vec::new() };
         let lines = run.items().results();
+        let list = self.first_attempt().0 - 1;
         let mut shards = if ends || reduces { layout.shard_all(lines) } else { layout.shard(lines) };
         for shard in &mut shards {
+            shard.list = list;
             shard.stored = run.items().stored_places(shard);
             let known = self.damage.remove(&shard.number).unwrap_or_default();
             // An item that has no success any more, since it runs again or has failed, has no result to be damaged.
@@ -42,7 +44,9 @@ impl Task {
             // No gap in the list: what comes after it would have the place of other items.
             let succeeded = matches!(self.stage, Stage::Ended { phase: TaskPhase::Succeeded, .. });
             let last = shards.iter().rev().find(|shard| !shard.lines.is_empty() || !shard.stored.is_empty());
-            let wanted = if succeeded { layout.shards() } else { last.map_or(0, |last| last.number + 1) };
+            // What is left of a former list is replaced, whatever became of the items.
+            let wanted =
+                if succeeded || ends && list > 0 { layout.shards() } else { last.map_or(0, |last| last.number + 1) };
             shards.retain(|shard| shard.number < wanted);
         }
         if (ends || reduces)

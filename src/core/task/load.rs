@@ -260,6 +260,11 @@ impl Task {
         if let Some(mut old) = self.take_running() {
             run.take_over_creates(poll.now, &mut old);
         }
+        let has_former_list = self.summary.attempt_base.is_some() && run.workers().is_none();
+        if let Some(until) = self.all_indeterminate.filter(|_| has_former_list) {
+            // Creates for items of the former list may still be carried out.
+            run.start_after(Revision::default(), until);
+        }
         run.restore_suspension(self.mutable.stops());
         if seen.status.phase == Some(TaskPhase::Suspended) && !self.mutable.suspend {
             self.summary.start_time = Some(meta_time(poll.now));
@@ -299,9 +304,9 @@ impl Task {
         let spec = self.with_list(&spec);
         let spec = AcceptedSpec::accept(&self.key, &self.uid, &spec, given).map_err(|refusal| refusal.to_string())?;
         let (phases, tries) = match &status.phases {
-            Some(text) => phases::decode(text, status.attempts.as_deref(), spec.count())
+            Some(text) => phases::decode(text, status.attempts.as_deref(), spec.count(), self.first_attempt())
                 .map_err(|error| format!("status.phases or status.attempts can't be decoded: {error}"))?,
-            None => (Phases::new(spec.count()), Attempts::default()),
+            None => (Phases::new(spec.count()), Attempts::beginning_at(self.first_attempt())),
         };
         let mut run = Run::resume(Arc::new(spec), phases, tries, self.all_indeterminate);
         run.items_mut().restore_failures(Failures::from_status(&status.failures));
@@ -342,6 +347,7 @@ impl Task {
             && !kept
             && let Some(mut run) = run.take()
         {
+            self.summary.workers = run.workers_status().or(self.summary.workers);
             self.replies.extend(run.close_exchanges(ExchangeRefusal::NotReady));
             self.all_indeterminate = self.all_indeterminate.max(run.pods().indeterminate().until_all());
         }

@@ -21,7 +21,7 @@ impl Task {
         if pod.owner_uid.as_deref() != Some(&self.uid) || self.deleting {
             return;
         }
-        if role.is_list() && !self.is_listing() {
+        if role.is_list() && !self.is_listing() || self.is_of_former_list(role) {
             return self.retain_after_end(poll, role, pod);
         }
         // The first pod may be there before the task is accepted: the operator died in between.
@@ -81,6 +81,9 @@ impl Task {
             return;
         }
         self.retention.gone(role, Some(&pod.uid));
+        if self.is_of_former_list(role) {
+            return;
+        }
         if let (Some(run), mut context) = self.context(now) {
             run.gone(&mut context, role, pod);
         }

@@ -183,7 +183,7 @@ impl Task {
         }
     }
 
-    /// When this task must be polled again if nothing happens. Some may be over: what waits for a limit is not done yet.
+    /// When this task must be polled again if nothing happens. Some may be over, of what waits for a limit.
     pub fn wakes(&self) -> impl Iterator<Item = Time> {
         let stage = match &self.stage {
             Stage::Checking { again, asked: false, .. } if self.may_check() => again.until(),

@@ -2,28 +2,42 @@
 
 use crate::api::conditions::{ConditionStatus, ConditionType};
 use crate::api::reasons::ConditionReason;
-use crate::api::spec::{MapTaskSpec, Rerun};
+use crate::api::spec::{Items, MapTaskSpec, Rerun};
 use crate::api::status::{PendingRerun, RerunDone};
-use crate::core::ids::Time;
-use crate::core::port::TaskSeen;
+use crate::core::ids::{Attempt, PodRole, Time};
+use crate::core::port::{ExchangeRefusal, TaskSeen};
+use crate::core::record::number;
+use crate::core::record::progress::Progress;
+use crate::core::task::rerun::LIST;
 use crate::core::task::{Stage, Task};
 
 impl Task {
-    /// Keeps the spec of a task that has no items, if it is to be checked again once it has ended so.
+    /// Keeps the spec of a task that is to be checked again once it has ended: it has no items, or is to have others.
     pub(super) fn keep_for_check(&mut self, seen: &TaskSeen) {
         let never_accepted = !self.summary.has_items && self.summary.unreadable.is_none();
+        let lists = self.pending_rerun().is_some_and(|rerun| rerun.items == LIST) && has_outer_list(&seen.spec.items);
         let wanted = !matches!(self.stage, Stage::Running(_)) && self.pending_rerun().is_some();
-        self.unchecked = (wanted && never_accepted).then(|| Box::new(seen.spec.clone()));
+        self.unchecked = (wanted && (never_accepted || lists)).then(|| Box::new(seen.spec.clone()));
     }
 
     /// Checks the task again. Nothing is asked of the API server before it is recorded that it has not ended any more.
     pub(super) fn check_again(&mut self, now: Time, rerun: &Rerun, spec: &MapTaskSpec) {
-        let words = "the task was never accepted, so it is checked again".to_owned();
-        self.summary.rerun =
-            Some(RerunDone { id: rerun.id.clone(), items: 0, explicit_selection: false, message: Some(words) });
-        self.begin_again(now, rerun, "the check of the task", &[]);
+        let (words, what) = if self.forget_list(now) {
+            ("the list of the items is read or computed again", "the list")
+        } else {
+            ("the task was never accepted, so it is checked again", "the check of the task")
+        };
+        self.summary.rerun = Some(RerunDone {
+            id: rerun.id.clone(),
+            items: 0,
+            explicit_selection: false,
+            message: Some(words.to_owned()),
+        });
+        self.begin_again(now, rerun, what, &[ConditionType::SuccessCriteriaMet, ConditionType::FailureTarget]);
         self.summary.start_time = None;
-        let message = format!("rerun {} checks the task again", rerun.id);
+        // The templates that the task has now are to be accepted.
+        self.templates.accept_others();
+        let message = format!("rerun {}: {words}", rerun.id);
         self.summary.set(now, ConditionType::Accepted, ConditionStatus::False, ConditionReason::Rerun, &message);
         self.check_after = self.writer.change_urgently();
         // A list that was refused would be refused again: its pod computes another one.
@@ -31,6 +45,41 @@ impl Task {
             listing.list = None;
         }
         self.accept_spec(now, spec);
+    }
+
+    /// Forgets the items of the task, if it has any: another list replaces theirs. Their pods are finished pods now,
+    /// and no pod of the next list has the name of one of them.
+    fn forget_list(&mut self, now: Time) -> bool {
+        let Stage::Ended { run, .. } = &mut self.stage else { return false };
+        let Some(mut run) = run.take() else { return false };
+        self.replies.extend(run.close_exchanges(ExchangeRefusal::NotAWorker));
+        self.all_indeterminate = self.all_indeterminate.max(run.pods().indeterminate().until_all());
+        self.summary.workers = run.workers_status().or(self.summary.workers);
+        let highest = run.items().all_tries().highest().max(Attempt(run.last_worker()));
+        self.summary.attempt_base = Some(number(highest.0));
+        // Its items are not written as they were before any more.
+        self.summary.unreadable = None;
+        self.summary.has_items = false;
+        self.summary.listed = None;
+        self.summary.progress = Progress::default();
+        self.damage.clear();
+        let words = "they were of a former list";
+        self.summary.unset(now, ConditionType::ResultsDamaged, ConditionReason::Rerun, words);
+        true
+    }
+
+    /// The first attempt of the items of the current list.
+    pub(super) fn first_attempt(&self) -> Attempt {
+        Attempt::first_after(self.summary.attempt_base)
+    }
+
+    /// Whether this pod had an item of a former list, or items.
+    pub(super) fn is_of_former_list(&self, role: PodRole) -> bool {
+        match role {
+            PodRole::Item(_, attempt) => attempt < self.first_attempt(),
+            PodRole::Worker(number) => Attempt(number) < self.first_attempt(),
+            PodRole::Reduce(_) | PodRole::List(_) => false,
+        }
     }
 
     /// Whether the check may begin: what it leads to comes after the record that the task has not ended.
@@ -54,4 +103,9 @@ impl Task {
         };
         Some(PendingRerun { id: rerun.id.clone(), message: crate::text::cut(&words, 512) })
     }
+}
+
+/// Whether the list is not in the task itself, so that it may be another one by now.
+fn has_outer_list(items: &Items) -> bool {
+    items.config_map.is_some() || items.results_of.is_some() || items.pod.is_some()
 }

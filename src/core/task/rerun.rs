@@ -42,7 +42,7 @@ impl Selection {
                     Some(range) => selection.ranges.push(range),
                     None => {
                         return Err(format!(
-                            "spec.rerun.items contains {indexes:?}: use Failed, Cancelled, All, indexes such as 3,17-19, or only Reduce"
+                            "spec.rerun.items contains {indexes:?}: use Failed, Cancelled, All, indexes such as 3,17-19, or only Reduce or List"
                         ));
                     }
                 },
@@ -81,7 +81,9 @@ impl Task {
             return;
         }
         let Some(rerun) = self.pending_rerun().cloned() else { return };
-        match self.unchecked.take() {
+        // Of a list that can't be read nobody knows which names its pods had.
+        let is_readable = !self.summary.has_items || self.map().is_some();
+        match self.unchecked.take().filter(|_| is_readable) {
             Some(spec) => return self.check_again(now, &rerun, &spec),
             None if rerun.items == REDUCE => return self.reduce_again(now, &rerun),
             None => {}
@@ -121,6 +123,9 @@ impl Task {
     fn select(&self, rerun: &Rerun) -> Result<BTreeSet<Index>, String> {
         // A task without its items was loaded: see `load_for_rerun`.
         let run = self.map().ok_or("the status of the task can't be decoded")?;
+        if let Some(problem) = problem(rerun, run) {
+            return Err(problem);
+        }
         let selection = Selection::parse(&rerun.items, run.spec().count())?;
         Ok(selection.items(run.items().phases()))
     }
@@ -178,11 +183,17 @@ pub(super) fn problem(rerun: &Rerun, run: &Run) -> Option<String> {
     if rerun.items == REDUCE {
         return run.spec().reduce.is_none().then(|| "the task has no spec.reduce".to_owned());
     }
+    if rerun.items == LIST {
+        let words = "the list is in the task itself and never changes: give All, or create another task";
+        return run.spec().source.is_none().then(|| words.to_owned());
+    }
     Selection::parse(&rerun.items, run.spec().count()).err()
 }
 
 /// What `spec.rerun.items` says to run the reduce alone.
 const REDUCE: &str = "Reduce";
+/// What it says to read or compute the list again.
+pub(super) const LIST: &str = "List";
 
 #[cfg(test)]
 mod tests {

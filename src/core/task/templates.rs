@@ -23,6 +23,13 @@ pub(super) struct Templates {
     pub(super) stale_check: bool,
 }
 
+impl Templates {
+    /// The task is to be accepted again, with what it has now.
+    pub(super) fn accept_others(&mut self) {
+        (self.problem, self.stand_in) = (None, false);
+    }
+}
+
 impl Task {
     /// Whether the templates are those of the acceptance.
     pub(super) fn has_its_templates(&self, spec: &MapTaskSpec) -> bool {

@@ -60,9 +60,9 @@ impl Task {
         let ended = matches!(self.stage, Stage::Ended { .. }) || self.reduction.is_some();
         let starts = self.may_start() && !ended;
         let concurrency = self.concurrency();
-        let key = self.key.clone();
+        let (key, first) = (self.key.clone(), self.first_attempt());
         let may_claim = self.waits_for_claims_of(claims).is_none();
-        let mut claim = |spec: &AcceptedSpec, index, attempt| take_claim(claims, spec, (&key, index), attempt);
+        let mut claim = |spec: &AcceptedSpec, index, attempt| take_claim(claims, spec, (&key, index), attempt == first);
         let (Some(run), mut context) = self.map_context(now) else { return };
         if ended {
             run.retire_workers(&mut context, ENDED, now.plus_millis(RETIRE_MILLIS));
@@ -137,9 +137,7 @@ impl Task {
 
     /// What of its workers is recorded.
     pub(super) fn workers_status(&self) -> Option<WorkersStatus> {
-        let workers = self.map()?.workers()?;
-        let epoch = i64::try_from(workers.epoch()).unwrap_or(i64::MAX);
-        Some(WorkersStatus { epoch, granted_below: number(workers.mark().0) })
+        self.map().and_then(Run::workers_status).or(self.summary.workers)
     }
 
     /// The workers of a run that is loaded: their leader has another epoch from now on.
@@ -162,6 +160,13 @@ fn next_workers(recorded: Option<WorkersStatus>) -> Workers {
 }
 
 impl Run {
+    /// What of its workers is recorded.
+    pub(super) fn workers_status(&self) -> Option<WorkersStatus> {
+        let workers = self.workers()?;
+        let epoch = i64::try_from(workers.epoch()).unwrap_or(i64::MAX);
+        Some(WorkersStatus { epoch, granted_below: number(workers.mark().0) })
+    }
+
     /// The workers of an ended run that is loaded so that items start again: none of before works for it. The new epoch
     /// is recorded together with the rerun, before anything starts.
     pub(super) fn renew_workers(&mut self, recorded: Option<WorkersStatus>, pods: &Pods) {

@@ -226,7 +226,8 @@ impl Crew {
     pub(crate) fn item(&self, index: u32) -> (ItemPhase, Tries) {
         let status = self.story.status();
         let count = ItemCount::new(u64::try_from(status.items.unwrap()).unwrap()).unwrap();
-        let phases = phases::decode(status.phases.as_ref().unwrap(), status.attempts.as_deref(), count).unwrap();
+        let first = Attempt::first_after(status.attempt_base);
+        let phases = phases::decode(status.phases.as_ref().unwrap(), status.attempts.as_deref(), count, first).unwrap();
         (phases.0.get(Index(index)).unwrap(), phases.1.get(Index(index)))
     }
 

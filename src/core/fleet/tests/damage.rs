@@ -52,7 +52,7 @@ impl Store {
                     let mut damaged = Vec::new();
                     for shard in &write.results {
                         let old = self.kept.get(&shard.number);
-                        let old = old.map(|k| Kept { text: &k.text, checks: &k.checks, damaged: &k.damaged });
+                        let old = old.map(|k| Kept { text: &k.text, checks: &k.checks, damaged: &k.damaged, list: 0 });
                         match shard.keep(old) {
                             Ok(keep) => drop(keep.map(|keep| self.kept.insert(shard.number, keep))),
                             Err(damage) => damaged.push(damage),

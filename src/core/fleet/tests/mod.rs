@@ -22,6 +22,7 @@ mod policy;
 mod queue;
 mod queued;
 mod reduce;
+mod relist;
 mod rerun;
 mod results;
 mod rounds;
