@@ -1,7 +1,8 @@
 //! A world of one task whose list a pod computes: the pod dies half-way, sends pieces twice, late and out of order, or
-//! after its successor has begun; the operator dies between any two steps. A map never runs on half a list.
+//! after its successor has begun; pieces are written late; somebody edits what is stored, and puts it back; the operator
+//! dies between any two steps; a user asks for another list. A map never runs on half a list.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use maptask::api::listing::StoredList;
 use maptask::api::{MapTaskStatus, TaskPhase};
@@ -55,11 +56,17 @@ pub struct World {
     pub events: VecDeque<Event>,
     requests: Vec<Action>,
     answers: Vec<Answer>,
-    version: u64,
+    pub version: u64,
     tickets: u64,
     pub faults: bool,
-    /// The list that items run on.
-    mapped: Option<StoredList>,
+    /// The list that items run on, and what `status.attemptBase` says of it.
+    mapped: Option<(StoredList, Option<i32>)>,
+    /// The pods whose lists were ever recorded, by UID.
+    pub recorded: BTreeSet<String>,
+    /// Pieces that are written once more, later.
+    pub late: Vec<(String, String)>,
+    /// What somebody has edited, as it was.
+    pub edited: Option<(String, String)>,
 }
 
 /// Where pods of lists reach the operator.
@@ -117,6 +124,9 @@ impl World {
             tickets: 0,
             faults: true,
             mapped: None,
+            recorded: BTreeSet::new(),
+            late: Vec::new(),
+            edited: None,
         };
         world.start_operator();
         world
@@ -173,10 +183,11 @@ impl World {
         let listing = self.task.status.listing.as_ref();
         let list =
             listing.and_then(|listing| listing.list.as_ref()).ok_or("an item starts, and no list is recorded")?;
-        if self.mapped.as_ref().is_some_and(|mapped| mapped != list) {
+        let mapped = (list.clone(), self.task.status.attempt_base);
+        if self.mapped.as_ref().is_some_and(|before| before.1 == mapped.1 && before.0 != mapped.0) {
             return Err("items run on two lists".to_owned());
         }
-        self.mapped = Some(list.clone());
+        self.mapped = Some(mapped);
         let pieces = self.truth.get(&list.pod_uid).ok_or("a list of nobody")?;
         let lines: Vec<&str> = pieces.iter().flat_map(|piece| piece.lines()).collect();
         let pod = create.blueprint.pod(create.role, Raises::NONE);
@@ -245,31 +256,35 @@ impl World {
         self.fleet.handle_event(self.now, Event::Listed(Box::new(listed)));
     }
 
-    fn deliver_reply(&mut self) {
-        let Some(reply) = self.replies.pop() else { return };
+    /// SAFETY: a pod hears that its list is complete only once that is recorded: it ends with that, and is not repeated.
+    fn deliver_reply(&mut self) -> Result<(), String> {
+        let Some(reply) = self.replies.pop() else { return Ok(()) };
         if self.faults && self.random.chance(10) {
-            return;
+            return Ok(());
         }
         self.say(|| reply.to_string());
-        let mut processes = self.pods.values_mut().filter_map(|pod| pod.lists.as_mut());
-        let Some(process) = processes.find(|process| process.ticket == Some(reply.ticket)) else { return };
+        let mut lists = self.pods.values_mut().filter_map(|pod| Some((&pod.seen.uid, pod.lists.as_mut()?)));
+        let Some((uid, process)) = lists.find(|(_, process)| process.ticket == Some(reply.ticket)) else {
+            return Ok(());
+        };
         process.ticket = None;
         if let Ok(Said::List(answer)) = reply.result {
+            if answer.complete && !self.recorded.contains(uid) {
+                return Err(format!("{uid} hears that its list is complete, which is not recorded"));
+            }
             process.next = (answer.stored as usize).min(process.pieces.len());
             process.done = answer.complete;
         }
+        Ok(())
     }
 
     fn misfortune(&mut self) {
         match self.random.below(10) {
             0..3 => self.start_operator(),
-            3 => {
-                let suspend = !self.task.spec.suspend;
-                self.task.spec.suspend = suspend;
-                self.task.generation += 1;
-                self.task.resource_version = self.next_version();
-                self.events.push_back(Event::Task(Box::new(self.task.clone())));
-            }
+            3 => self.edit(|spec| spec.suspend = !spec.suspend),
+            4 if self.task.status.phase.is_some_and(TaskPhase::is_terminal) => self.ask_for_another(),
+            5 | 6 => self.write_late(),
+            7 => self.edit_or_put_back(),
             _ => {}
         }
     }
@@ -287,7 +302,7 @@ impl World {
                 }
             }
             50..60 => self.deliver_request(),
-            60..70 => self.deliver_reply(),
+            60..70 => self.deliver_reply()?,
             70..85 if !self.requests.is_empty() => {
                 let pick = self.random.below(self.requests.len());
                 let action = self.requests.swap_remove(pick);
@@ -309,20 +324,34 @@ impl World {
         for step in 0..MAX_STEPS {
             if step == FAULTY_STEPS {
                 self.faults = false;
+                self.late.clear();
+                if self.edited.is_some() {
+                    self.edit_or_put_back();
+                }
                 if self.task.spec.suspend {
-                    self.task.spec.suspend = false;
-                    self.task.generation += 1;
-                    self.task.resource_version = self.next_version();
-                    self.events.push_back(Event::Task(Box::new(self.task.clone())));
+                    self.edit(|spec| spec.suspend = false);
                 }
             }
             self.step()?;
             let settled = self.fleet.task(&key()).is_some_and(Task::is_settled);
-            if settled && self.task.status.phase.is_some_and(TaskPhase::is_terminal) && !self.faults {
+            let asked = self.task.spec.rerun.as_ref().map(|rerun| &rerun.id);
+            let is_done = asked == self.task.status.rerun.as_ref().map(|done| &done.id);
+            if settled && is_done && self.task.status.phase.is_some_and(TaskPhase::is_terminal) && !self.faults {
                 return self.check_end();
             }
         }
         Err(format!("not over after {MAX_STEPS} steps: {:?}", self.task.status))
+    }
+
+    /// SAFETY: a list is given up only once its retries are used up.
+    fn check_retries(&self) -> Result<(), String> {
+        let retries = self.task.spec.items.pod.as_ref().map_or(0, |pod| pod.retries);
+        let listing = self.task.status.listing.as_ref().ok_or("a list that failed leaves no record")?;
+        let infrastructure_retries = self.task.spec.retry_policy.infrastructure_retries;
+        if listing.application_failures >= retries || listing.infrastructure_failures >= infrastructure_retries {
+            return Ok(());
+        }
+        Err(format!("given up with {retries} and {infrastructure_retries} retries: {listing:?}"))
     }
 
     /// LIVENESS: the task has succeeded with all of a list, or failed for want of one.
@@ -332,7 +361,8 @@ impl World {
         let list = status.listing.as_ref().and_then(|listing| listing.list.as_ref());
         match (status.phase, list) {
             (Some(TaskPhase::Succeeded), Some(list)) if status.items == Some(list.items) => Ok(()),
-            (Some(TaskPhase::Failed), None) if matches!(reason, Some("ItemsPodFailed" | "DeadlineExceeded")) => Ok(()),
+            (Some(TaskPhase::Failed), None) if reason == Some("DeadlineExceeded") => Ok(()),
+            (Some(TaskPhase::Failed), None) if reason == Some("ItemsPodFailed") => self.check_retries(),
             // Items have their own retries, which are many and not endless.
             (Some(TaskPhase::Failed), Some(_)) if reason == Some("TooManyFailures") => Ok(()),
             _ => Err(format!("an end that is none: {status:?}")),

@@ -46,6 +46,8 @@ impl World {
                 } else {
                     let version = self.next_version();
                     self.check_write(&write.status)?;
+                    let listing = write.status.listing.as_ref();
+                    self.recorded.extend(listing.and_then(|listing| Some(listing.list.as_ref()?.pod_uid.clone())));
                     (self.task.status, self.task.resource_version) = (write.status, version);
                     self.events.push_back(Event::Task(Box::new(self.task.clone())));
                     if fails {
@@ -75,6 +77,11 @@ impl World {
                     let name = format!("{}{}", list_prefix("t", piece.id.attempt.0), piece.id.number);
                     self.maps.insert(name, piece.data.to_string());
                 }
+                // The connection breaks off, and what was sent is carried out later.
+                if fails && self.random.chance(50) {
+                    let name = format!("{}{}", list_prefix("t", piece.id.attempt.0), piece.id.number);
+                    self.late.push((name, piece.data.to_string()));
+                }
                 let failed = || PieceOutcome::Failed("timeout".to_owned());
                 Answer::PieceStored(piece.id, piece.uid, if fails { failed() } else { PieceOutcome::Stored })
             }
@@ -90,8 +97,9 @@ impl World {
     fn check_write(&self, status: &MapTaskStatus) -> Result<(), String> {
         let list = |status: &MapTaskStatus| status.listing.as_ref().and_then(|listing| listing.list.clone());
         let Some(new) = list(status) else { return Ok(()) };
-        if list(&self.task.status).is_some_and(|old| old != new) {
-            return Err(format!("the recorded list has changed to {new:?}"));
+        if let Some(old) = list(&self.task.status) {
+            let changed = || Err(format!("the recorded list has changed to {new:?}"));
+            return if old == new { Ok(()) } else { changed() };
         }
         let pieces = self.truth.get(&new.pod_uid).ok_or("a list of nobody is recorded")?;
         let stored = |number| self.maps.get(&format!("{}{number}", new.config_map_prefix));

@@ -24,6 +24,7 @@ mod kueue;
 mod labels;
 mod listing;
 mod listing_api;
+mod listing_faults;
 mod names;
 mod operator;
 mod outlives;

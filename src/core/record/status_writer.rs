@@ -1,7 +1,8 @@
 //! What of this task is in the API server for certain? One status write at a time, and what follows from its answer.
 
 use crate::api::failures::FailureGroup;
-use crate::api::status::{MapTaskStatus, ReduceStatus, RerunDone, TaskPhase};
+use crate::api::listing::ListingStatus;
+use crate::api::status::{MapTaskStatus, ReduceStatus, RerunDone, TaskPhase, WorkersStatus};
 use crate::core::backoff::Backoff;
 use crate::core::ids::Time;
 use crate::core::limits::Limits;
@@ -28,7 +29,7 @@ const MAX_RETRY_MILLIS: u64 = 30_000;
 /// How long to wait for the watch to show what another writer wrote, before asking for it.
 const REREAD_MILLIS: u64 = 1_000;
 
-/// The part of a status by which a write of ours is known again.
+/// The part of a status by which a write of ours is known again: all that something waits for until it is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Fingerprint {
     observed_generation: Option<i64>,
@@ -40,6 +41,10 @@ struct Fingerprint {
     rerun: Option<RerunDone>,
     reduce: Option<ReduceStatus>,
     items_hash: Option<String>,
+    attempt_base: Option<i32>,
+    template_hash: Option<String>,
+    workers: Option<WorkersStatus>,
+    listing: Option<Box<ListingStatus>>,
 }
 
 impl Fingerprint {
@@ -53,6 +58,10 @@ impl Fingerprint {
             rerun: status.rerun.clone(),
             reduce: status.reduce.clone(),
             items_hash: status.items_hash.clone(),
+            attempt_base: status.attempt_base,
+            template_hash: status.template_hash.clone(),
+            workers: status.workers,
+            listing: status.listing.clone().map(Box::new),
             conditions: status.conditions.iter().map(|c| (c.type_.clone(), c.status.clone())).collect(),
         }
     }
@@ -304,11 +313,13 @@ impl StatusWriter {
             self.again.reset();
         }
         let mark = Fingerprint::of(status);
-        if let Some(which) = self.attempted.iter().rposition(|(_, attempted)| *attempted == mark) {
-            self.confirm(which);
+        // As it was: something else of the object has changed, such as its spec. That is no sign of a write of ours, even
+        // if one on its way would look the same.
+        if self.stored.as_ref() == Some(&mark) {
             return Observed::Own;
         }
-        if self.stored.as_ref() == Some(&mark) {
+        if let Some(which) = self.attempted.iter().rposition(|(_, attempted)| *attempted == mark) {
+            self.confirm(which);
             return Observed::Own;
         }
         self.stored = Some(mark);

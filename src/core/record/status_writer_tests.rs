@@ -190,3 +190,28 @@ fn changes_that_are_to_be_forgotten_are_not_written() {
     assert!(writer.is_clean());
     assert_eq!(writer.due(), None);
 }
+
+#[test]
+fn a_change_of_the_spec_is_no_sign_of_a_write_that_would_change_little() {
+    let before = MapTaskStatus { workers: Some(WorkersStatus { epoch: 1, granted_below: 5 }), ..status("a") };
+    let granted = MapTaskStatus { workers: Some(WorkersStatus { epoch: 1, granted_below: 9 }), ..status("a") };
+    let told = MapTaskStatus { message: Some("waits".to_owned()), ..before.clone() };
+    for after in [granted, told] {
+        let mut writer = StatusWriter::new(1, Some(&before));
+        let revision = writer.change();
+        writer.begin(Time(0), &after);
+        writer.conflicted(Time(5));
+        assert_eq!((writer.seen(2, &before), writer.is_written(revision)), (Observed::Own, false));
+        writer.begin(Time(1_000), &after);
+        writer.succeeded(3, 0);
+        assert!(writer.is_written(revision));
+    }
+}
+
+#[test]
+fn a_list_or_an_epoch_that_another_recorded_is_not_taken_for_ours() {
+    let before = MapTaskStatus { workers: Some(WorkersStatus { epoch: 1, granted_below: 5 }), ..status("a") };
+    let taken_over = MapTaskStatus { workers: Some(WorkersStatus { epoch: 2, granted_below: 5 }), ..status("a") };
+    let mut writer = StatusWriter::new(1, Some(&before));
+    assert_eq!(writer.seen(2, &taken_over), Observed::External);
+}

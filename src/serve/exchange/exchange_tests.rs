@@ -118,7 +118,10 @@ async fn a_body_of_a_hundred_megabytes_is_refused_and_not_read() {
 
 #[tokio::test]
 async fn ten_thousand_connections_take_no_place_of_a_worker() {
-    let mut rig = Rig::new(Bounds { accepts: (1_000_000, 1_000_000), ..Bounds::DEFAULT }).await;
+    // However long it takes to open them all, those that say nothing keep their places.
+    let patient = Duration::from_hours(1);
+    let (accepts, handshake, introduction) = ((1_000_000, 1_000_000), patient, patient);
+    let mut rig = Rig::new(Bounds { accepts, handshake, introduction, ..Bounds::DEFAULT }).await;
     let (mut worker, mine) = (rig.client().await, good("a"));
     worker.post(Some(&mine), &body(1).to_string()).await;
     let parked = rig.next().await;
