@@ -1,6 +1,6 @@
 //! A world of one task whose list a pod computes: the pod dies half-way, sends pieces twice, late and out of order, or
-//! after its successor has begun; pieces are written late; somebody edits what is stored, and puts it back; the operator
-//! dies between any two steps; a user asks for another list. A map never runs on half a list.
+//! after its successor has begun; pieces are written late; somebody edits what is stored, and puts it back; the
+//! operator dies between any two steps; a user asks for another list. A map never runs on half a list.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -256,7 +256,7 @@ impl World {
         self.fleet.handle_event(self.now, Event::Listed(Box::new(listed)));
     }
 
-    /// SAFETY: a pod hears that its list is complete only once that is recorded: it ends with that, and is not repeated.
+    /// SAFETY: a pod hears that its list is complete only once that is recorded, since it ends with that.
     fn deliver_reply(&mut self) -> Result<(), String> {
         let Some(reply) = self.replies.pop() else { return Ok(()) };
         if self.faults && self.random.chance(10) {

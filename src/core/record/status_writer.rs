@@ -313,8 +313,8 @@ impl StatusWriter {
             self.again.reset();
         }
         let mark = Fingerprint::of(status);
-        // As it was: something else of the object has changed, such as its spec. That is no sign of a write of ours, even
-        // if one on its way would look the same.
+        // As it was: something else of the object has changed, such as its spec. That is no sign of a write of ours,
+        // even if one on its way would look the same.
         if self.stored.as_ref() == Some(&mark) {
             return Observed::Own;
         }
