@@ -33,10 +33,12 @@ impl Task {
         self.summary.start_time.get_or_insert_with(|| meta_time(now));
         self.summary.message = None;
         self.summary.has_items = true;
-        // A rerun that came during the check runs the items again, and not the check.
-        self.unchecked = None;
         self.summary.template_hash = Some(spec.template_hash.clone());
         self.summary.rerun = self.summary.rerun.take().or_else(|| self.mutable.rerun_at_acceptance());
+        // A rerun that came during the check runs the items again, and not the check, unless it is of the list.
+        if !self.awaits_list() {
+            self.unchecked = None;
+        }
         self.summary.set(now, ConditionType::Accepted, ConditionStatus::True, ConditionReason::Accepted, &note);
         self.emit_recorded(EventReason::Accepted, EventType::Normal, &note);
         let revision = self.writer.change_urgently();

@@ -15,9 +15,15 @@ impl Task {
     /// Keeps the spec of a task that is to be checked again once it has ended: it has no items, or is to have others.
     pub(super) fn keep_for_check(&mut self, seen: &TaskSeen) {
         let never_accepted = !self.summary.has_items && self.summary.unreadable.is_none();
-        let lists = self.pending_rerun().is_some_and(|rerun| rerun.items == LIST) && has_outer_list(&seen.spec.items);
-        let wanted = !matches!(self.stage, Stage::Running(_)) && self.pending_rerun().is_some();
-        self.unchecked = (wanted && (never_accepted || lists)).then(|| Box::new(seen.spec.clone()));
+        let refused = never_accepted && !matches!(self.stage, Stage::Running(_)) && self.pending_rerun().is_some();
+        // The end may be known from an answer, so that the task is not seen again before it starts.
+        let lists = self.awaits_list() && has_outer_list(&seen.spec.items);
+        self.unchecked = (refused || lists).then(|| Box::new(seen.spec.clone()));
+    }
+
+    /// Whether a rerun is requested that gives the task another list.
+    pub(super) fn awaits_list(&self) -> bool {
+        self.pending_rerun().is_some_and(|rerun| rerun.items == LIST)
     }
 
     /// Checks the task again. Nothing is asked of the API server before it is recorded that it has not ended any more.

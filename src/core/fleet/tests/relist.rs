@@ -181,3 +181,22 @@ fn a_late_answer_about_a_pod_of_the_former_list_changes_nothing() {
     assert_eq!(story.status().counts.unwrap().failed, 0);
     assert!(story.status().message.is_none(), "{:?}", story.status().message);
 }
+
+#[test]
+fn a_rerun_of_the_list_that_is_requested_while_the_task_runs_starts_at_its_end() {
+    let items = json!({ "configMap": { "name": "inputs", "key": "items" } });
+    let mut story = Story::new(LIMITS, &json!({ "items": items }));
+    story.plan(0);
+    answer(&mut story, "a\n");
+    until_create(&mut story);
+    ask(&mut story, "1");
+    story.plan(1_000);
+    let pending = story.status().pending_rerun.as_ref().map(|pending| pending.message.as_str());
+    assert_eq!(pending, Some("starts once the task has ended"));
+    story.ends(0, 1, 0);
+    // The answers of the writes come before the watch shows them.
+    let plan: Vec<String> = (0..4).flat_map(|_| story.plan(1_000)).collect();
+    assert_eq!(lines(&plan, "fetch"), ["fetch ConfigMap inputs for ns/t"], "{plan:?}");
+    answer(&mut story, "b\n");
+    assert_eq!(lines(&until_create(&mut story), "create"), ["create ns/t-0-2"]);
+}
