@@ -4,7 +4,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::{NotStored, Store};
 use crate::api::annotations::{CHECKS, DAMAGED, LIST};
@@ -91,30 +91,27 @@ async fn try_store(client: &Client, write: &Write, shard: &Shard, name: &str) ->
     let list = old.as_ref().and_then(|old| note(old, LIST)?.parse().ok()).unwrap_or(0);
     let kept = found.as_ref().map(|(text, checks, damaged)| Kept { text, checks, damaged, list });
     let Some(keep) = shard.keep(kept).map_err(Problem::Damaged)? else { return Ok(0) };
-    let damaged = Some(&keep.damaged).filter(|damaged| !damaged.is_empty());
-    let list = (shard.list > 0).then(|| shard.list.to_string());
+    let mut notes = Map::new();
+    notes.insert(CHECKS.to_owned(), json!(keep.checks));
+    notes.insert(DAMAGED.to_owned(), json!(Some(&keep.damaged).filter(|damaged| !damaged.is_empty())));
+    notes.insert(LIST.to_owned(), json!((shard.list > 0).then(|| shard.list.to_string())));
     let body = json!({ "data": { KEY: keep.text } });
     let mut labels = owner_labels(&write.key.name, &write.uid);
     labels.insert(SHARD.to_owned(), json!(shard.number.to_string()));
     let Some(old) = &old else {
-        let mut metadata = json!({
+        notes.retain(|_, value| !value.is_null());
+        let metadata = json!({
             "namespace": namespace,
             "labels": labels,
-            "annotations": { CHECKS: keep.checks },
+            "annotations": notes,
             "ownerReferences": [owner_reference(&write.key.name, &write.uid)],
         });
-        if let Some(damaged) = damaged {
-            metadata["annotations"][DAMAGED] = json!(damaged);
-        }
-        if let Some(list) = list {
-            metadata["annotations"][LIST] = json!(list);
-        }
         config_map::create(client, namespace, name, metadata, body).await?;
         return Ok(0);
     };
     let version = old.metadata.resource_version.as_deref();
     // The labels, too: an older operator did not write all of them.
-    let metadata = json!({ "labels": labels, "annotations": { CHECKS: keep.checks, DAMAGED: damaged, LIST: list } });
+    let metadata = json!({ "labels": labels, "annotations": notes });
     config_map::change(client, namespace, name, version, metadata, body).await?;
     Ok(found.map_or(0, |(text, ..)| text.len() as u64))
 }
