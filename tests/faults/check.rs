@@ -6,7 +6,7 @@ use std::fmt::Write;
 use maptask::api::conditions::{ConditionType, is_true};
 use maptask::api::status::{MapTaskStatus, ReducePhase};
 use maptask::api::{Json, TaskPhase};
-use maptask::core::ids::{Attempt, Index, ItemCount};
+use maptask::core::ids::Index;
 use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
 use serde_json::Value;
 
@@ -57,16 +57,7 @@ pub fn problem<T>(item: impl Into<Option<u32>>, text: String) -> Result<T, Probl
 }
 
 pub fn decode(status: &MapTaskStatus) -> Option<(Phases, Attempts)> {
-    let count = ItemCount::new(u64::try_from(status.items?).ok()?)?;
-    Some(
-        phases::decode(
-            status.phases.as_deref()?,
-            status.attempts.as_deref(),
-            count,
-            Attempt::first_after(status.attempt_base),
-        )
-        .unwrap(),
-    )
+    Some(phases::recorded(status)?.unwrap())
 }
 
 /// Everything but what remains after the task is deleted.

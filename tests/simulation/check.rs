@@ -8,7 +8,7 @@ use maptask::api::conditions::{ConditionType, find_true, is_true};
 use maptask::api::remaining_items::{OnFailure, OnSuccess};
 use maptask::api::spec::MapTaskSpec;
 use maptask::api::status::{MapTaskStatus, ReducePhase};
-use maptask::core::ids::{Attempt, ItemCount, TaskKey, Time};
+use maptask::core::ids::{Attempt, TaskKey, Time};
 use maptask::core::phases::{self, Attempts, ItemPhase, Phases};
 use maptask::core::port::TaskSeen;
 
@@ -32,14 +32,7 @@ pub fn recorded(status: &MapTaskStatus) -> Option<(Phases, Attempts)> {
 }
 
 pub fn decode(status: &MapTaskStatus) -> Option<Result<(Phases, Attempts), String>> {
-    let count = ItemCount::new(u64::try_from(status.items?).ok()?)?;
-    let decoded = phases::decode(
-        status.phases.as_deref()?,
-        status.attempts.as_deref(),
-        count,
-        Attempt::first_after(status.attempt_base),
-    );
-    Some(decoded.map_err(|e| e.to_string()))
+    Some(phases::recorded(status)?.map_err(|e| e.to_string()))
 }
 
 /// Whether items may still start, by what is recorded.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use maptask::api::status::MapTaskStatus;
-use maptask::core::ids::{Attempt, Index, ItemCount};
+use maptask::core::ids::{Attempt, Index};
 use maptask::core::phases::{self, Attempts, ItemPhase, Phases, Raises};
 use maptask_exchange::{AttemptId, End, Outcome};
 
@@ -48,14 +48,7 @@ pub struct Truth {
 }
 
 pub fn decode(status: &MapTaskStatus) -> Option<(Phases, Attempts)> {
-    let count = ItemCount::new(u64::try_from(status.items?).ok()?)?;
-    phases::decode(
-        status.phases.as_ref()?,
-        status.attempts.as_deref(),
-        count,
-        Attempt::first_after(status.attempt_base),
-    )
-    .ok()
+    phases::recorded(status)?.ok()
 }
 
 impl Truth {

@@ -6,11 +6,19 @@ mod raises;
 
 use bitvec::prelude::{BitVec, Lsb0};
 
+use crate::api::MapTaskStatus;
 use crate::core::ids::{Attempt, Index, ItemCount};
 
 pub use attempts::{Attempts, Tries};
 pub use codec::DecodeError;
 pub use raises::Raises;
+
+/// The phases and attempts of all items, as a status tells them; `None` if it tells of none.
+pub fn recorded(status: &MapTaskStatus) -> Option<Result<(Phases, Attempts), DecodeError>> {
+    let count = ItemCount::new(u64::try_from(status.items?).ok()?)?;
+    let first = Attempt::first_after(status.attempt_base);
+    Some(decode(status.phases.as_deref()?, status.attempts.as_deref(), count, first))
+}
 
 /// Reads the phases and attempts of a status, for a task of `count` items.
 ///

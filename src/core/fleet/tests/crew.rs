@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::story::{LIMITS, Story, key, pod_of, with};
 use crate::core::cache::Entry;
 use crate::core::exchange_address::ExchangeAddress;
-use crate::core::ids::{Attempt, Index, ItemCount, PodRole};
+use crate::core::ids::{Attempt, Index, PodRole};
 use crate::core::phases::{self, ItemPhase, Raises, Tries};
 use crate::core::pod::{PodSeen, PodStatus};
 use crate::core::port::{Action, Answer, CacheLookupOutcome, CreateOutcome, Event, Exchange, GetPodOutcome, PodId};
@@ -224,10 +224,7 @@ impl Crew {
 
     /// How an item is recorded.
     pub(crate) fn item(&self, index: u32) -> (ItemPhase, Tries) {
-        let status = self.story.status();
-        let count = ItemCount::new(u64::try_from(status.items.unwrap()).unwrap()).unwrap();
-        let first = Attempt::first_after(status.attempt_base);
-        let phases = phases::decode(status.phases.as_ref().unwrap(), status.attempts.as_deref(), count, first).unwrap();
+        let phases = phases::recorded(self.story.status()).unwrap().unwrap();
         (phases.0.get(Index(index)).unwrap(), phases.1.get(Index(index)))
     }
 
