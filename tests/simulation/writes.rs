@@ -12,8 +12,8 @@ use crate::reduce;
 use crate::truth::{Item, Tally, Truth};
 
 impl Truth {
-    /// Whether the write gives the task another list: what happened to the items of the former one costs nothing more.
-    fn is_relisted(&mut self, task: &TaskSeen, new: &MapTaskStatus) -> bool {
+    /// If the write gives the task another list, what happened to the items of the former one costs nothing more.
+    fn note_other_list(&mut self, task: &TaskSeen, new: &MapTaskStatus) -> bool {
         if new.attempt_base == task.status.attempt_base {
             return false;
         }
@@ -33,12 +33,12 @@ impl Truth {
         let old = &task.status;
         let attempt = |status: &MapTaskStatus| status.reduce.as_ref().map_or(0, |record| record.attempt);
         let reduces_again = attempt(new) > attempt(old);
-        let rerun = old.rerun != new.rerun
-            && new
-                .rerun
-                .as_ref()
-                .is_some_and(|done| done.items > 0 || reduces_again && done.message.is_none() || old.phases.is_none())
-            || self.is_relisted(task, new);
+        let has_other_list = self.note_other_list(task, new);
+        let rerun = has_other_list
+            || old.rerun != new.rerun
+                && new.rerun.as_ref().is_some_and(|done| {
+                    done.items > 0 || reduces_again && done.message.is_none() || old.phases.is_none()
+                });
         if !rerun {
             check_end_stays(task, new)?;
         }

@@ -1,16 +1,16 @@
 //! Reruns that ask for another list of items.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::story::{LIMITS, Story, key, lines, read_lines, with};
+use super::story::{LIMITS, Story, key, lines, read_lines};
 use crate::api::TaskPhase;
 use crate::core::port::CreateOutcome;
 
 /// A task whose list of two items has run: the first one at its second attempt.
-fn ended(extra: &Value) -> Story {
+fn ended() -> Story {
     let items = json!({ "configMap": { "name": "inputs", "key": "items" } });
     let spec = json!({ "items": items, "retries": 1, "retryPolicy": { "backoffSeconds": 0 }, "finishedPods": 5 });
-    let mut story = Story::new(LIMITS, &with(spec, extra));
+    let mut story = Story::new(LIMITS, &spec);
     story.plan(0);
     answer(&mut story, "a\nb\n");
     story.plan(0);
@@ -34,6 +34,17 @@ fn ask(story: &mut Story, id: &str) {
     story.edit(|task| task.spec.rerun = serde_json::from_value(json!({ "id": id, "items": "List" })).unwrap());
 }
 
+/// The same, with another list, of which an item has started.
+fn relisted(text: &str) -> Story {
+    let mut story = ended();
+    ask(&mut story, "1");
+    story.plan(0);
+    story.plan(0);
+    answer(&mut story, text);
+    until_create(&mut story);
+    story
+}
+
 /// The plans until an item starts.
 fn until_create(story: &mut Story) -> Vec<String> {
     let mut plan = Vec::new();
@@ -48,7 +59,7 @@ fn until_create(story: &mut Story) -> Vec<String> {
 
 #[test]
 fn a_rerun_of_the_list_reads_it_again_and_runs_all_of_it_under_new_names() {
-    let mut story = ended(&json!({}));
+    let mut story = ended();
     ask(&mut story, "1");
     let plan = story.plan(0);
     assert_eq!(lines(&plan, "write"), ["write ns/t Pending 0/? running 0 failed 0"]);
@@ -86,7 +97,7 @@ fn a_rerun_of_the_list_reads_it_again_and_runs_all_of_it_under_new_names() {
 #[test]
 fn an_operator_that_follows_reads_the_list_again_and_takes_no_pod_of_the_former_one_for_its_own() {
     for rounds in 1..8 {
-        let mut story = ended(&json!({}));
+        let mut story = ended();
         ask(&mut story, "1");
         for _ in 0..rounds {
             let plan = story.plan(1_000);
@@ -140,12 +151,7 @@ fn a_list_in_the_task_itself_is_not_read_again() {
 
 #[test]
 fn results_of_the_former_list_are_replaced_and_lines_of_it_are_no_damage() {
-    let mut story = ended(&json!({}));
-    ask(&mut story, "1");
-    story.plan(0);
-    story.plan(0);
-    answer(&mut story, "c\n");
-    until_create(&mut story);
+    let mut story = relisted("c\n");
     story.ends(0, 3, 9);
     until_create(&mut story);
     story.ends(0, 4, 9);
@@ -168,12 +174,7 @@ fn results_of_the_former_list_are_replaced_and_lines_of_it_are_no_damage() {
 
 #[test]
 fn a_late_answer_about_a_pod_of_the_former_list_changes_nothing() {
-    let mut story = ended(&json!({}));
-    ask(&mut story, "1");
-    story.plan(0);
-    story.plan(0);
-    answer(&mut story, "c\nd\n");
-    until_create(&mut story);
+    let mut story = relisted("c\nd\n");
     story.fleet.handle_created(story.now, &Story::id(1, 1), "u", CreateOutcome::Refused("late".to_owned()));
     story.runs(5, 1);
     let plan = [story.plan(1_000), story.plan(60_000)].concat();
