@@ -47,6 +47,13 @@ pub struct Items {
     pub pod: Option<PodItems>,
 }
 
+impl Items {
+    /// Whether the list is not in the task itself, so that it may be another one when it is read again.
+    pub fn are_elsewhere(&self) -> bool {
+        self.config_map.is_some() || self.results_of.is_some() || self.pod.is_some()
+    }
+}
+
 /// Items from ConfigMaps of the same namespace. Give either name or names.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]

@@ -64,8 +64,7 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
     if args.reduce && task.spec.reduce.is_none() {
         return Err(Failure::new(format!("{name} has no reduce")).hint("leave out --reduce"));
     }
-    let items_of = &task.spec.items;
-    if args.list && items_of.config_map.is_none() && items_of.results_of.is_none() && items_of.pod.is_none() {
+    if args.list && !task.spec.items.are_elsewhere() {
         return Err(Failure::new(format!("the list of {name} is in the task itself and never changes"))
             .hint("run all of it again with --all, or create another task"));
     }

@@ -31,7 +31,7 @@ pub struct StatusSummary {
     pub attempt_base: Option<i32>,
     /// How the last listing ended, and where its list is.
     pub listing: Option<ListingStatus>,
-    /// The workers of the former list, until there are others.
+    /// The workers of the last run, until there are others.
     pub workers: Option<WorkersStatus>,
     /// How the last reduce ended.
     pub reduce: Option<ReduceStatus>,

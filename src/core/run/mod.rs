@@ -95,10 +95,11 @@ impl Run {
     /// A run in which nothing has started, as far as is known. Creates of an earlier operator may be carried out until
     /// `all_indeterminate`.
     ///
-    /// `first`: the number of the first attempt of each item, and of the first worker.
-    pub fn new(spec: Arc<AcceptedSpec>, first: Attempt, all_indeterminate: Option<Time>) -> Self {
+    /// `first`: the number of the first attempt of each item, and of the first worker. `epoch`: that of the workers.
+    pub fn new(spec: Arc<AcceptedSpec>, first: Attempt, epoch: u64, all_indeterminate: Option<Time>) -> Self {
         let phases = Phases::new(spec.count());
-        let workers = spec.blueprint.workers.is_some().then(|| Workers { next: first.0, ..Workers::new(1, Index(0)) });
+        let has_workers = spec.blueprint.workers.is_some();
+        let workers = has_workers.then(|| Workers { next: first.0, ..Workers::new(epoch, Index(0)) });
         let run = Self::resume(spec, phases, Attempts::beginning_at(first), all_indeterminate);
         Self { workers, is_loading: false, ..run }
     }

@@ -58,14 +58,6 @@ impl Run {
         self.restore_workers(Some(workers));
     }
 
-    /// The workers follow those of a former list, whose leader had this epoch.
-    pub fn continue_workers(&mut self, epoch: i64) {
-        let epoch = u64::try_from(epoch).unwrap_or(0) + 1;
-        if let Some(workers) = self.workers.take() {
-            self.workers = Some(Workers { next: workers.next, ..Workers::new(epoch, Index(0)) });
-        }
-    }
-
     /// The number of the newest worker, 0 if there was none.
     pub fn last_worker(&self) -> u32 {
         self.workers.as_ref().map_or(0, |workers| workers.next.saturating_sub(1))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::api::conditions::{ConditionStatus, ConditionType};
 use crate::api::reasons::{ConditionReason, EventReason};
-use crate::api::status::{TaskPhase, Waiting, WaitingReason, WorkersStatus};
+use crate::api::status::{TaskPhase, Waiting, WaitingReason};
 use crate::core::failures::Failed;
 use crate::core::ids::Time;
 use crate::core::pod::EventType;
@@ -12,6 +12,7 @@ use crate::core::record::meta_time;
 use crate::core::run::Run;
 use crate::core::spec::AcceptedSpec;
 use crate::core::spec::outcome::{FailReason, Outcome, Remainder};
+use crate::core::task::workers::next_epoch;
 use crate::core::task::{Stage, Task};
 
 /// The shortest time between two Events that say that a task is held back, in milliseconds.
@@ -42,15 +43,12 @@ impl Task {
         self.summary.set(now, ConditionType::Accepted, ConditionStatus::True, ConditionReason::Accepted, &note);
         self.emit_recorded(EventReason::Accepted, EventType::Normal, &note);
         let revision = self.writer.change_urgently();
-        let mut run = Run::new(spec, self.first_attempt(), self.all_indeterminate);
-        if let Some(WorkersStatus { epoch, .. }) = self.summary.workers.take() {
-            run.continue_workers(epoch);
-        }
+        let epoch = next_epoch(self.summary.workers.take());
+        let mut run = Run::new(spec, self.first_attempt(), epoch, self.all_indeterminate);
         // Which text the items are of must be recorded before one of them starts: the text may change. No create for an
         // item of a former list may come after that.
         if run.spec().source.is_some() {
-            let indeterminate = self.all_indeterminate.filter(|_| self.summary.attempt_base.is_some());
-            run.start_after(revision, indeterminate.map_or(now, |until| until.max(now)));
+            run.start_after(revision, self.former_list_until().map_or(now, |until| until.max(now)));
         }
         self.stage = Stage::Running(Box::new(run));
         self.decide(now);

@@ -260,9 +260,7 @@ impl Task {
         if let Some(mut old) = self.take_running() {
             run.take_over_creates(poll.now, &mut old);
         }
-        let has_former_list = self.summary.attempt_base.is_some() && run.workers().is_none();
-        if let Some(until) = self.all_indeterminate.filter(|_| has_former_list) {
-            // Creates for items of the former list may still be carried out.
+        if let Some(until) = self.former_list_until().filter(|_| run.workers().is_none()) {
             run.start_after(Revision::default(), until);
         }
         run.restore_suspension(self.mutable.stops());
@@ -347,9 +345,7 @@ impl Task {
             && !kept
             && let Some(mut run) = run.take()
         {
-            self.summary.workers = run.workers_status().or(self.summary.workers);
-            self.replies.extend(run.close_exchanges(ExchangeRefusal::NotReady));
-            self.all_indeterminate = self.all_indeterminate.max(run.pods().indeterminate().until_all());
+            self.let_go(&mut run, ExchangeRefusal::NotReady);
         }
         if self.is_settled() && !kept && self.summary.has_items && self.summary.waiting.is_none() {
             self.summary.unreadable = None;

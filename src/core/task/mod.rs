@@ -18,6 +18,7 @@ mod poll;
 mod reach;
 mod recheck;
 pub mod reduce;
+mod relist;
 mod rerun;
 pub mod solo;
 mod templates;

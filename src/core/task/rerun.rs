@@ -24,6 +24,14 @@ struct Selection {
 }
 
 impl Selection {
+    /// What the rerun of this run selects. One of the list selects nothing: there is another list first, or none.
+    fn of(rerun: &Rerun, run: &Run) -> Result<Self, String> {
+        if rerun.items == LIST {
+            return Err("the list is in the task itself and never changes: give All, or create another task".to_owned());
+        }
+        Self::parse(&rerun.items, run.spec().count())
+    }
+
     fn parse(text: &str, count: ItemCount) -> Result<Self, String> {
         let mut selection = Self::default();
         for part in text.split(',') {
@@ -123,11 +131,7 @@ impl Task {
     fn select(&self, rerun: &Rerun) -> Result<BTreeSet<Index>, String> {
         // A task without its items was loaded: see `load_for_rerun`.
         let run = self.map().ok_or("the status of the task can't be decoded")?;
-        if let Some(problem) = problem(rerun, run) {
-            return Err(problem);
-        }
-        let selection = Selection::parse(&rerun.items, run.spec().count())?;
-        Ok(selection.items(run.items().phases()))
+        Ok(Selection::of(rerun, run)?.items(run.items().phases()))
     }
 
     /// The map stays as it ended, and its results are reduced again.
@@ -183,11 +187,10 @@ pub(super) fn problem(rerun: &Rerun, run: &Run) -> Option<String> {
     if rerun.items == REDUCE {
         return run.spec().reduce.is_none().then(|| "the task has no spec.reduce".to_owned());
     }
-    if rerun.items == LIST {
-        let words = "the list is in the task itself and never changes: give All, or create another task";
-        return run.spec().source.is_none().then(|| words.to_owned());
+    if rerun.items == LIST && run.spec().source.is_some() {
+        return None;
     }
-    Selection::parse(&rerun.items, run.spec().count()).err()
+    Selection::of(rerun, run).err()
 }
 
 /// What `spec.rerun.items` says to run the reduce alone.

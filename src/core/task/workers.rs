@@ -154,9 +154,13 @@ impl Task {
 
 /// Those of the next leader.
 fn next_workers(recorded: Option<WorkersStatus>) -> Workers {
-    let recorded = recorded.unwrap_or(WorkersStatus { epoch: 0, granted_below: 0 });
-    let epoch = u64::try_from(recorded.epoch).unwrap_or(0) + 1;
-    Workers::new(epoch, Index(u32::try_from(recorded.granted_below).unwrap_or(0)))
+    let granted_below = recorded.and_then(|recorded| u32::try_from(recorded.granted_below).ok());
+    Workers::new(next_epoch(recorded), Index(granted_below.unwrap_or(0)))
+}
+
+/// The epoch of the leader that follows.
+pub(super) fn next_epoch(recorded: Option<WorkersStatus>) -> u64 {
+    recorded.and_then(|recorded| u64::try_from(recorded.epoch).ok()).unwrap_or(0) + 1
 }
 
 impl Run {
