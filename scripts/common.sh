@@ -85,16 +85,17 @@ needs_prometheus() {
   mv "$folder.new" "$folder"
 }
 
-# needs_crate NAME VERSION [OPTION...]: a program of crates.io, in target/tools/bin; with options of `cargo install`.
+# needs_crate NAME VERSION [OPTION...]: a program of crates.io, in target/tools/bin; with options of `cargo install`. Built
+# without optimization: each runs for seconds, and to optimize it takes minutes.
 needs_crate() {
   local name=$1 version=$2
   shift 2
   # Cargo's own list of what it has installed there.
   ! grep -qsF "\"$name $version " target/tools/.crates.toml || return 0
-  say "$name $version is installed into target/tools: minutes of CPU, once"
+  say "$name $version is installed into target/tools: two minutes of CPU, once"
   mkdir -p target
-  cargo install --quiet --locked --version "$version" --root target/tools "$@" "$name" 2>"target/$name.log" ||
-    die "$name can't be built: see target/$name.log"
+  CARGO_PROFILE_DEV_DEBUG=0 cargo install --debug --quiet --locked --version "$version" --root target/tools "$@" "$name" \
+    2>"target/$name.log" || die "$name can't be built: see target/$name.log"
 }
 
 # needs_kueue: Kueue and the CRDs of its module; sets KUEUE. Its certificate can be nowhere else, even where it is for nothing.
