@@ -95,6 +95,10 @@ pub struct MapTaskStatus {
     /// The ConfigMaps with the results. Each has the key results.jsonl with one line for each item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<ResultShards>,
+    /// The ConfigMaps with the results of a former list, while a rerun of List reads or computes the next one. Those
+    /// that the next one does not use are emptied once it is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former_results: Option<ResultShards>,
     /// State of the pod of `spec.items.pod`, and where its list is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listing: Option<ListingStatus>,

@@ -2,10 +2,12 @@
 
 use crate::api::status::{ItemCounts, MapTaskStatus, ResultShards};
 use crate::core::attempts::ItemTable;
+use crate::core::ids::TaskKey;
 use crate::core::phases::{Counts, ItemPhase};
 use crate::core::pod::ResultNames;
 use crate::core::ranges::as_a_job;
 use crate::core::record::number;
+use crate::core::results::Layout;
 use crate::core::spec::AcceptedSpec;
 
 /// Most bytes of `status.failedIndexes`: some 2,400 indexes of a million that do not touch.
@@ -35,11 +37,18 @@ pub fn describe(items: &ItemTable, spec: &AcceptedSpec, status: &mut MapTaskStat
     status.ratio = Some(format!("{}/{}%", success_percent(counts), spec.required_percent));
     status.failures = items.failures().to_status();
     status.items_hash = spec.source.as_ref().and_then(|(_, hash)| hash.clone());
-    status.results = spec.results.map(|layout| ResultShards {
-        config_map_prefix: ResultNames::new(&spec.blueprint.key.name, layout.shards()).prefix().to_owned(),
+    status.results = spec.results.map(|layout| result_shards(&spec.blueprint.key, layout));
+    // They are emptied before this is written.
+    status.former_results = None;
+}
+
+/// Where the results of a task are.
+pub fn result_shards(task: &TaskKey, layout: Layout) -> ResultShards {
+    ResultShards {
+        config_map_prefix: ResultNames::new(&task.name, layout.shards()).prefix().to_owned(),
         shards: number(layout.shards()),
         items_per_shard: number(layout.items_per_shard()),
-    });
+    }
 }
 
 /// Successes among the ended items in percent with one decimal, cut and not rounded: 100 means all. `-` before any end.

@@ -5,7 +5,7 @@ pub mod progress;
 pub mod status_summary;
 pub mod status_writer;
 
-pub use description::describe;
+pub use description::{describe, result_shards};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
 use k8s_openapi::jiff::Timestamp;
 

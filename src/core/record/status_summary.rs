@@ -3,7 +3,9 @@
 use crate::api::conditions::{self, ConditionStatus, ConditionType};
 use crate::api::listing::ListingStatus;
 use crate::api::reasons::ConditionReason;
-use crate::api::status::{ItemCounts, MapTaskStatus, ReduceStatus, RerunDone, TaskPhase, Waiting, WorkersStatus};
+use crate::api::status::{
+    ItemCounts, MapTaskStatus, ReduceStatus, RerunDone, ResultShards, TaskPhase, Waiting, WorkersStatus,
+};
 use crate::core::ids::Time;
 use crate::core::record::progress::Progress;
 use crate::core::record::{meta_time, number};
@@ -29,6 +31,8 @@ pub struct StatusSummary {
     pub rerun: Option<RerunDone>,
     /// The attempts of former lists are up to this number, if there were any.
     pub attempt_base: Option<i32>,
+    /// Where the results of a former list are, until those ConfigMaps are emptied.
+    pub former_results: Option<ResultShards>,
     /// How the last listing ended, and where its list is.
     pub listing: Option<ListingStatus>,
     /// The workers of the last run, until there are others.
@@ -69,6 +73,7 @@ impl StatusSummary {
             message: status.message.clone().filter(|message| Some(message) != words_of(status.waiting.as_ref())),
             rerun: status.rerun.clone(),
             attempt_base: status.attempt_base,
+            former_results: status.former_results.clone(),
             listing: status.listing.clone(),
             workers: status.workers,
             reduce: status.reduce.clone(),
@@ -124,6 +129,7 @@ impl StatusSummary {
             message: self.message.as_ref().or(words_of(self.waiting.as_ref())).cloned(),
             rerun: self.rerun.clone(),
             attempt_base: self.attempt_base,
+            former_results: self.former_results.clone(),
             result: self.result.clone(),
             result_text: self.result_text.clone(),
             template_hash: self.template_hash.clone(),

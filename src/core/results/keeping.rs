@@ -49,6 +49,9 @@ impl Shard {
     /// What the ConfigMap is to hold, if that is not what it holds. An error where it was changed or deleted in a way
     /// that the core does not know of: nothing is to be written over that before it does.
     pub fn keep(&self, old: Option<Kept<'_>>) -> Result<Option<Keep>, Damage> {
+        if self.former && old.is_none() {
+            return Ok(None);
+        }
         // What is left of another list is as good as nothing.
         let old = old.filter(|kept| kept.list == self.list);
         let damaged: Places = match old {
@@ -117,11 +120,14 @@ pub fn items_in_words(items: &Places) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::spec::Results;
+    use crate::core::ids::ItemCount;
+    use crate::core::results::Layout;
 
     fn shard(stored: &str, lines: &[(u32, &str)]) -> Shard {
         let lines = lines.iter().map(|(place, line)| (*place, (*line).to_owned())).collect();
         let (stored, damaged) = (Places::parse(stored), Places::default());
-        Shard { number: 0, of: 1, first: 0, lines_in_all: 4, lines, stored, damaged, list: 0 }
+        Shard { number: 0, of: 1, first: 0, lines_in_all: 4, lines, stored, damaged, list: 0, former: false }
     }
 
     fn kept(keep: &Keep) -> Kept<'_> {
@@ -191,6 +197,17 @@ mod tests {
         assert_eq!(more.keep(Some(edited)).unwrap_err().places, Places::parse("1"), "nothing says which list it is of");
         let empty = Shard { list: 4, ..shard("", &[]) };
         assert_eq!(empty.keep(Some(now)).unwrap().unwrap().text, "null\nnull\nnull\nnull\n");
+    }
+
+    #[test]
+    fn a_configmap_that_the_next_list_does_not_use_is_emptied_and_never_made() {
+        let first = shard("", &[(0, "7"), (2, "8")]).keep(None).unwrap().unwrap();
+        let layout = Layout::of(&Results::default(), ItemCount::NONE).unwrap();
+        let former = layout.former_shards(1, 3).remove(0);
+        let keep = former.keep(Some(kept(&first))).unwrap().unwrap();
+        assert_eq!((keep.text.as_str(), keep.checks.as_str(), keep.damaged.as_str()), ("", "", ""));
+        assert_eq!(former.keep(Some(Kept { list: 3, ..kept(&keep) })), Ok(None), "nothing to do");
+        assert_eq!(former.keep(None), Ok(None));
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub struct Shard {
     pub damaged: Places,
     /// Which list the items are of: `status.attemptBase`, 0 for the first one. Lines of another list are replaced.
     pub list: u32,
+    /// It is one of a former list, which is emptied if it is there.
+    pub former: bool,
 }
 
 impl Layout {
@@ -129,7 +131,35 @@ impl Layout {
         let first = number * per_shard;
         let lines_in_all = per_shard.min(self.count.get() - first);
         let (stored, damaged) = (Places::default(), Places::default());
-        Shard { number, of: self.shards(), lines_in_all, first, lines: BTreeMap::new(), stored, damaged, list: 0 }
+        Shard {
+            number,
+            of: self.shards(),
+            lines_in_all,
+            first,
+            lines: BTreeMap::new(),
+            stored,
+            damaged,
+            list: 0,
+            former: false,
+        }
+    }
+
+    /// ConfigMaps of a former list that took so many of them, and that this one does not use. Each is emptied.
+    pub fn former_shards(self, former: u32, list: u32) -> Vec<Shard> {
+        // With other digits in their names all are others.
+        let same_names = self.shards() == 0 || digits(former) == digits(self.shards());
+        let used = if same_names { self.shards() } else { 0 };
+        let empty = Self { count: ItemCount::NONE, ..self };
+        let shard = |number| Shard {
+            number,
+            of: former,
+            first: 0,
+            lines_in_all: 0,
+            list,
+            former: true,
+            ..empty.empty_shard(0)
+        };
+        (used..former).map(shard).collect()
     }
 
     /// The lines by the ConfigMap they belong to.
@@ -167,6 +197,11 @@ impl Shard {
     }
 }
 
+/// Digits of the numbers of so many ConfigMaps in their names.
+fn digits(shards: u32) -> usize {
+    shards.saturating_sub(1).to_string().len()
+}
+
 fn line_of(message: &str) -> String {
     let message = message.trim();
     if message.is_empty() {
@@ -196,6 +231,18 @@ fn end_string(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn configmaps_of_a_former_list_are_those_that_the_next_one_does_not_name() {
+        let names = |count: u64, former: u32| -> Vec<u32> {
+            layout(249, count).former_shards(former, 1).iter().map(|shard| shard.number).collect()
+        };
+        // 1,024 lines each.
+        assert_eq!(names(2_000, 3), [2]);
+        assert_eq!((names(2_000, 2).len(), names(0, 2), names(2_000, 0).len()), (0, vec![0, 1], 0));
+        assert_eq!(names(2_000, 11).len(), 11, "00 to 10 are not 0 and 1");
+        assert_eq!(names(20_000, 10).len(), 10, "nor the other way round");
+    }
 
     fn layout(max_bytes: i32, count: u64) -> Layout {
         let spec = Results { max_bytes_per_item: max_bytes, ..Results::default() };

@@ -65,6 +65,7 @@ impl Task {
             main_containers: MainContainers::of(&seen.spec),
             outcomes: Outcomes::default(),
             storing: std::collections::BTreeMap::new(),
+            emptying: false,
             replies: Vec::new(),
             takes_workers: poll.takes_workers,
             admission: Admission::new(seen.queue.clone()),
@@ -330,6 +331,9 @@ impl Task {
     pub(super) fn settle_record(&mut self) {
         if self.writer.is_clean() {
             self.unstored = None;
+            if self.map().is_some() {
+                self.summary.former_results = None;
+            }
             if let Stage::Running(run) | Stage::Ended { run: Some(run), .. } = &mut self.stage {
                 run.items_mut().all_results_stored();
             }

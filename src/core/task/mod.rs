@@ -121,6 +121,8 @@ pub struct Task {
     storing: BTreeMap<Index, String>,
     /// To workers, with the next plan.
     replies: Vec<Reply>,
+    /// Nothing is left of a former list's results once the write on its way is done.
+    emptying: bool,
     /// Whether workers can reach the operator.
     takes_workers: bool,
     /// What Kueue says of it, if it has a queue.

@@ -165,11 +165,14 @@ impl Task {
 
     /// A status write was answered.
     pub fn handle_written(&mut self, now: Time, outcome: &WriteOutcome, pods: &Pods) {
-        let storing = std::mem::take(&mut self.storing);
+        let (storing, emptying) = (std::mem::take(&mut self.storing), std::mem::take(&mut self.emptying));
         match outcome {
             WriteOutcome::Written { version, rewritten, uncached } => {
                 self.writer.succeeded(*version, *rewritten);
                 self.unstored = None;
+                if emptying {
+                    self.summary.former_results = None;
+                }
                 if let Some(message) = uncached.as_ref().filter(|_| self.may_emit_blocked(now)) {
                     self.emit(
                         EventReason::NotCached,

@@ -238,7 +238,9 @@ impl Task {
         if self.deleting || self.writer.due().is_none_or(|due| due > now) {
             return;
         }
-        let results = self.shards_to_store(now);
+        let mut results = self.shards_to_store(now);
+        results.extend(self.shards_to_empty());
+        self.emptying = self.map().is_some();
         let status = self.compose_status(now);
         let (storing, entries) = match self.map() {
             Some(run) => (run.items().results().clone(), run.items().new_entries(run.spec())),

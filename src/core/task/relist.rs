@@ -5,8 +5,9 @@ use crate::api::conditions::ConditionType;
 use crate::api::reasons::ConditionReason;
 use crate::core::ids::{Attempt, PodRole, Time};
 use crate::core::port::ExchangeRefusal;
-use crate::core::record::number;
 use crate::core::record::progress::Progress;
+use crate::core::record::{number, result_shards};
+use crate::core::results::Shard;
 use crate::core::run::Run;
 use crate::core::task::rerun::LIST;
 use crate::core::task::{Stage, Task};
@@ -25,6 +26,7 @@ impl Task {
         self.let_go(&mut run, ExchangeRefusal::NotAWorker);
         let highest = run.items().all_tries().highest().max(Attempt(run.last_worker()));
         self.summary.attempt_base = Some(number(highest.0));
+        self.summary.former_results = run.spec().results.map(|layout| result_shards(&self.key, layout));
         // Its items are not written as they were before any more.
         self.summary.unreadable = None;
         self.summary.has_items = false;
@@ -41,6 +43,15 @@ impl Task {
         self.replies.extend(run.close_exchanges(refusal));
         self.all_indeterminate = self.all_indeterminate.max(run.pods().indeterminate().until_all());
         self.summary.workers = run.workers_status().or(self.summary.workers);
+    }
+
+    /// ConfigMaps of a former list that the current one does not use, once that is accepted and until they are emptied.
+    pub(super) fn shards_to_empty(&self) -> Vec<Shard> {
+        let layout = self.map().and_then(|run| run.spec().results);
+        let former = self.summary.former_results.as_ref().and_then(|former| u32::try_from(former.shards).ok());
+        let shards =
+            layout.zip(former).map(|(layout, former)| layout.former_shards(former, self.first_attempt().0 - 1));
+        shards.unwrap_or_default()
     }
 
     /// The first attempt of the items of the current list.

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::story::{LIMITS, Story, key, lines, read_lines};
-use crate::api::TaskPhase;
-use crate::core::port::CreateOutcome;
+use crate::api::{MapTaskStatus, TaskPhase};
+use crate::core::port::{Action, CreateOutcome};
 
 /// A task whose list of two items has run: the first one at its second attempt.
 fn ended() -> Story {
@@ -170,6 +170,42 @@ fn results_of_the_former_list_are_replaced_and_lines_of_it_are_no_damage() {
     assert_eq!(story.phase(), TaskPhase::Failed);
     let shards: Vec<_> = stored.iter().map(|shard| (shard.number, shard.list, shard.lines.len())).collect();
     assert_eq!(shards, [(0, 2, 0)], "no line of the former list stays");
+}
+
+/// ConfigMaps of a former list that are emptied until the next write is answered, with that write's status.
+fn emptied(story: &mut Story) -> (Vec<u32>, MapTaskStatus) {
+    for _ in 0..20 {
+        story.now = story.now.plus_millis(1_000);
+        let plan = story.fleet.poll_plan(story.now);
+        for action in &plan.actions {
+            let write = if let Action::Write(write) = action { Some(write.clone()) } else { None };
+            if let Some(answer) = story.answer(action) {
+                story.fleet.handle_answer(story.now, answer);
+            }
+            if let Some(write) = write {
+                let former = write.results.iter().filter(|shard| shard.former).map(|shard| shard.number).collect();
+                return (former, write.status);
+            }
+        }
+    }
+    panic!("nothing is written");
+}
+
+#[test]
+fn results_of_the_former_list_that_the_next_one_does_not_use_are_emptied_as_it_is_accepted() {
+    let mut story = ended();
+    ask(&mut story, "1");
+    let (former, status) = emptied(&mut story);
+    assert_eq!((former.len(), status.former_results.map(|former| former.shards)), (0, Some(1)));
+    // Another operator does it as well.
+    story.restart([]);
+    while lines(&story.plan(1_000), "fetch").is_empty() {}
+    assert!(story.status().former_results.is_some());
+    answer(&mut story, "");
+    let (former, status) = emptied(&mut story);
+    assert_eq!((former, status.former_results, status.items), (vec![0], None, Some(0)));
+    story.edit(|task| task.spec.concurrency = Some(3));
+    assert_eq!(emptied(&mut story).0, [] as [u32; 0], "once");
 }
 
 #[test]
