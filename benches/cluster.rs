@@ -40,6 +40,7 @@ pub fn task_of(spec: &Value) -> TaskSeen {
         generation: 1,
         deleting: false,
         queue: None,
+        prebuilt: None,
         spec: serde_json::from_value(spec.clone()).unwrap(),
         status: MapTaskStatus::default(),
     }

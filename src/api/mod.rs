@@ -37,6 +37,9 @@ pub const FIELD_MANAGER: &str = "maptask-operator";
 /// The value of `spec.managedBy` that names this operator.
 pub const MANAGER: &str = "maptask.dev/operator";
 
+/// The value of `spec.managedBy` that has Kueue run the task in another cluster.
+pub const MULTIKUEUE: &str = "kueue.x-k8s.io/multikueue";
+
 /// Labels of the objects that the operator creates.
 pub mod labels {
     /// The task's name, on pods and ConfigMaps of results.
@@ -59,7 +62,7 @@ pub mod labels {
     pub const CACHE: &str = "maptask.dev/cache";
 }
 
-/// Names of annotations, on the ConfigMaps of results.
+/// Names of annotations, on the ConfigMaps of results where nothing else is said.
 pub mod annotations {
     /// Checksums of the lines, which detect changes by others.
     pub const CHECKS: &str = "maptask.dev/checks";
@@ -67,4 +70,6 @@ pub mod annotations {
     pub const DAMAGED: &str = "maptask.dev/damaged";
     /// Of which list of items the lines are: `status.attemptBase` of it, absent for the first one.
     pub const LIST: &str = "maptask.dev/list";
+    /// The id of the rerun that it is for, on the Workload of a task that runs in another cluster.
+    pub const RERUN: &str = "maptask.dev/rerun";
 }

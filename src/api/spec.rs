@@ -139,8 +139,9 @@ pub struct MapTaskSpec {
     #[schemars(with = "Rerun")]
     pub rerun: Option<Rerun>,
     /// Who runs the task: a domain, a slash and a name, at most 63 characters. This operator leaves a task alone whose
-    /// value is not `maptask.dev/operator`; the one it names writes the status, such as `kueue.x-k8s.io/multikueue`.
-    /// Defaults to `maptask.dev/operator`.
+    /// value is not `maptask.dev/operator`: the controller that it names writes the status. With
+    /// `kueue.x-k8s.io/multikueue` and a queue, MultiKueue runs the task in another cluster. Defaults to
+    /// `maptask.dev/operator`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::managed_by")]
     pub managed_by: Option<String>,
@@ -165,6 +166,11 @@ impl MapTaskSpec {
     /// Whether this operator runs the task.
     pub fn is_ours(&self) -> bool {
         self.managed_by.as_deref().is_none_or(|manager| manager == super::MANAGER)
+    }
+
+    /// Whether Kueue runs the task in another cluster.
+    pub fn is_of_multikueue(&self) -> bool {
+        self.managed_by.as_deref() == Some(super::MULTIKUEUE)
     }
 }
 

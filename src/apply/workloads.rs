@@ -9,10 +9,10 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::answer::{Meaning, meaning};
-use super::request::send;
+use super::request::{Failure, get_metadata, send};
 use crate::api::FIELD_MANAGER;
 use crate::core::port::{ChangeWorkload, FlavorsOutcome, ReadFlavors, WorkloadChange, WorkloadOutcome};
-use crate::core::workload::Flavor;
+use crate::core::workload::{Flavor, PREBUILT_WORKLOAD};
 
 const GROUP: &str = "/apis/kueue.x-k8s.io/v1beta2";
 const JSON: &str = "application/json";
@@ -40,6 +40,16 @@ pub(super) async fn change(client: &Client, workload: &ChangeWorkload) -> Worklo
             let path = format!("{all}?fieldManager={FIELD_MANAGER}");
             send::<IgnoredAny>(client, Method::POST, &path, JSON, Some(object)).await
         }
+        WorkloadChange::Adopt(metadata) => match adopt(client, &one, &workload.uid, metadata).await {
+            Ok(None) => Ok(IgnoredAny),
+            Ok(Some(problem)) => {
+                return WorkloadOutcome::Refused(format!(
+                    "the label {PREBUILT_WORKLOAD} names the Workload {}: {problem}",
+                    workload.name
+                ));
+            }
+            Err(failure) => Err(failure),
+        },
         WorkloadChange::Delete(uid) => {
             let options = json!({ "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": { "uid": uid } });
             send::<IgnoredAny>(client, Method::DELETE, &one, JSON, Some(&options)).await
@@ -63,6 +73,25 @@ pub(super) async fn change(client: &Client, workload: &ChangeWorkload) -> Worklo
             WorkloadOutcome::Refused(format!("its Workload can't be changed: {message}"))
         }
     }
+}
+
+/// Makes the task the owner of a Workload that has no other one. Returns why that can't be.
+async fn adopt(client: &Client, path: &str, uid: &str, metadata: &Value) -> Result<Option<String>, Failure> {
+    let found = match get_metadata(client, path).await {
+        Ok(found) => found,
+        Err(failure) if meaning(&failure) == Meaning::NotFound => return Ok(Some("there is none".to_owned())),
+        Err(failure) => return Err(failure),
+    };
+    match found.owner_uid() {
+        Some(owner) if owner == uid => return Ok(None),
+        Some(_) => return Ok(Some("it belongs to another object".to_owned())),
+        None => {}
+    }
+    let mut metadata = metadata.clone();
+    metadata["resourceVersion"] = json!(found.version().to_string());
+    let path = format!("{path}?fieldManager={FIELD_MANAGER}");
+    let patch = json!({ "metadata": metadata });
+    send::<IgnoredAny>(client, Method::PATCH, &path, MERGE_PATCH, Some(&patch)).await.map(|_| None)
 }
 
 /// Reads flavors.

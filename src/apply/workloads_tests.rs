@@ -28,6 +28,30 @@ async fn a_workload_is_created_once_and_patched_only_as_the_version_that_was_see
 }
 
 #[tokio::test]
+async fn a_workload_that_was_made_for_a_task_becomes_its_own_unless_it_has_another_owner() {
+    let objects = Arc::new(Mutex::new(Objects::default()));
+    let shared = Arc::clone(&objects);
+    let client = client(move |method, path, body| shared.lock().unwrap().answer(method, path, body));
+    let adopt = |uid: &str| {
+        let owner = json!({ "kind": "MapTask", "name": "t", "uid": uid, "apiVersion": "maptask.dev/v1alpha1", "controller": true });
+        let metadata = json!({ "labels": { "a": "b" }, "ownerReferences": [owner] });
+        ChangeWorkload { uid: uid.to_owned(), ..request(WorkloadChange::Adopt(metadata)) }
+    };
+    let refused = |outcome: WorkloadOutcome, why: &str| match outcome {
+        WorkloadOutcome::Refused(message) => assert!(message.contains(why), "{message}"),
+        other => panic!("{other:?}"),
+    };
+    refused(super::change(&client, &adopt("u")).await, "prebuilt-workload-name names the Workload w: there is none");
+    let create = request(WorkloadChange::Create(json!({ "metadata": { "name": "w", "labels": { "c": "d" } } })));
+    assert_eq!(super::change(&client, &create).await, WorkloadOutcome::Done);
+    assert_eq!(super::change(&client, &adopt("u")).await, WorkloadOutcome::Done);
+    let found = objects.lock().unwrap().by_path[PATH]["metadata"].clone();
+    assert_eq!((&found["labels"], &found["ownerReferences"][0]["uid"]), (&json!({ "a": "b", "c": "d" }), &json!("u")));
+    assert_eq!(super::change(&client, &adopt("u")).await, WorkloadOutcome::Done, "it is its own already");
+    refused(super::change(&client, &adopt("v")).await, "it belongs to another object");
+}
+
+#[tokio::test]
 async fn a_cluster_without_kueue_is_told_from_a_workload_that_is_gone() {
     let client = client(|_, _, _| crate::fake_api::refuse(404, "NotFound"));
     let create = request(WorkloadChange::Create(json!({ "metadata": { "name": "w" } })));

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::api::MapTask;
 use crate::core::ids::TaskKey;
 use crate::core::port::{Event, TaskSeen};
-use crate::core::workload::QUEUE_NAME;
+use crate::core::workload::{PREBUILT_WORKLOAD, QUEUE_NAME};
 
 /// A task, or why it can't be read.
 ///
@@ -66,14 +66,16 @@ impl Resource for GuardedTask {
 
 /// A task for the core; `None` if the API server left out what it never leaves out.
 pub fn seen(task: MapTask) -> Option<TaskSeen> {
-    let MapTask { metadata, spec, status } = task;
+    let MapTask { mut metadata, spec, status } = task;
+    let mut label = |name| metadata.labels.as_mut()?.remove(name).filter(|value| !value.is_empty());
     Some(TaskSeen {
         key: TaskKey::new(metadata.namespace?, metadata.name?),
         uid: metadata.uid?,
         resource_version: metadata.resource_version?.parse().ok()?,
         generation: metadata.generation.unwrap_or(0),
         deleting: metadata.deletion_timestamp.is_some(),
-        queue: metadata.labels.and_then(|mut labels| labels.remove(QUEUE_NAME)).filter(|queue| !queue.is_empty()),
+        queue: label(QUEUE_NAME),
+        prebuilt: label(PREBUILT_WORKLOAD),
         spec,
         status: status.unwrap_or_default(),
     })

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::joint::of_each;
 use super::pods::is_map_task;
 use super::{AbortOnDrop, forward};
-use crate::api::labels;
+use crate::api::{annotations, labels};
 use crate::core::ids::TaskKey;
 use crate::core::port::Event;
 use crate::core::workload::{Assignment, PodSet, PodSetUpdate, WorkloadSeen};
@@ -117,7 +117,7 @@ impl Resource for LeanWorkload {
 impl LeanWorkload {
     /// The Workload for the core; `None` if no task owns it.
     fn seen(self) -> Option<WorkloadSeen> {
-        let Self { metadata, spec, status } = self;
+        let Self { mut metadata, spec, status } = self;
         let owner = metadata.owner_references.into_iter().flatten().find(|owner| owner.controller == Some(true));
         let owner = owner.filter(is_map_task)?;
         let assigned = status.admission.into_iter().flat_map(|admission| admission.pod_set_assignments);
@@ -139,6 +139,7 @@ impl LeanWorkload {
             generation: metadata.generation.unwrap_or(0),
             deleting: metadata.deletion_timestamp.is_some(),
             active: spec.active.unwrap_or(true),
+            rerun: metadata.annotations.as_mut().and_then(|all| all.remove(annotations::RERUN)),
             queue: spec.queue_name,
             priority: spec.priority.unwrap_or(0),
             pod_sets: spec.pod_sets.into_iter().map(|set| PodSet { name: set.name, count: set.count }).collect(),

@@ -35,6 +35,18 @@ pub fn kubectl(args: &[&str]) -> String {
     text
 }
 
+/// Asks until there is an answer; if there is none in time, the test fails with this description.
+pub fn wait<T>(what: &str, ask: impl Fn() -> Option<T>, describe: impl Fn() -> String) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < end, "no {what} within {} s; {}", PATIENCE.as_secs(), describe());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
 /// A namespace of one test.
 pub struct Namespace(pub String);
 
@@ -88,14 +100,7 @@ impl Namespace {
 
     /// Asks until there is an answer.
     pub fn wait<T>(&self, what: &str, ask: impl Fn() -> Option<T>) -> T {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            if let Some(answer) = ask() {
-                return answer;
-            }
-            assert!(Instant::now() < end, "no {what} within {} s; {}", PATIENCE.as_secs(), self.describe());
-            std::thread::sleep(Duration::from_millis(200));
-        }
+        wait(what, ask, || self.describe())
     }
 
     /// Waits until the task has ended; its status.

@@ -1,19 +1,57 @@
 //! Tasks in a queue of the real Kueue: each is one Workload.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use crate::kubectl::{Namespace, Running, fake_task, kubectl, kubectl_with, program};
+use crate::kubectl::{Namespace, Running, fake_task, kubectl_with, program, run, wait};
 use crate::undisturbed;
 
 /// One Kueue at a time: it leads without an election.
 static ONE: Mutex<()> = Mutex::new(());
 
+/// Installs what is Kueue's in the API server that this command reaches.
+pub fn install_api(command: impl Fn() -> Command) {
+    let files = PathBuf::from(program("kueue", "KUEUE").get_program()).with_file_name("crds");
+    let (good, text) = run(command(), "", &["apply", "--server-side", "-f", files.to_str().unwrap()]);
+    assert!(good, "{text}");
+    let established = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=5s"];
+    wait("API of Kueue", || run(command(), "", &established).0.then_some(()), String::new);
+}
+
+/// Starts Kueue with these settings beyond the usual ones; its log is in the folder.
+pub fn start(mut kueue: Command, folder: &Path, more: &Value) -> Running {
+    std::fs::create_dir_all(folder).unwrap();
+    // The port is free a moment later, when Kueue asks for it.
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut config = json!({
+        "apiVersion": "config.kueue.x-k8s.io/v1beta2",
+        "kind": "Configuration",
+        "health": { "healthProbeBindAddress": "0" },
+        "metrics": { "bindAddress": "0" },
+        "webhook": { "port": free(), "certDir": "/etc/kueue/metrics/certs" },
+        "leaderElection": { "leaderElect": false },
+        "internalCertManagement": { "enable": false },
+        "integrations": { "frameworks": ["batch/job"] },
+    });
+    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    std::fs::write(folder.join("config.yaml"), config.to_string()).unwrap();
+    let log = std::fs::File::create(folder.join("log")).unwrap();
+    let config = format!("--config={}", folder.join("config.yaml").display());
+    let kueue = kueue.args([&config, "--feature-gates=VisibilityOnDemand=false"]).stderr(log).spawn();
+    Running(kueue.expect("KUEUE is a program: scripts/test-kueue.sh sets it"))
+}
+
+/// An object of Kueue.
+pub fn object(kind: &str, name: &str, spec: &Value) -> Value {
+    json!({ "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": kind, "metadata": { "name": name }, "spec": spec })
+}
+
 /// Kueue with a queue `q` of the namespace, of this many CPUs on fake nodes.
-struct Kueue {
+pub struct Kueue {
     folder: PathBuf,
     name: String,
     _running: Running,
@@ -21,36 +59,11 @@ struct Kueue {
 }
 
 impl Kueue {
-    fn start(namespace: &Namespace, cpus: u32) -> Self {
+    pub fn start(namespace: &Namespace, cpus: u32) -> Self {
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let files = PathBuf::from(program("kueue", "KUEUE").get_program()).with_file_name("crds");
-        kubectl(&["apply", "--server-side", "-f", files.to_str().unwrap()]);
-        for kind in ["workloads", "clusterqueues", "localqueues", "resourceflavors"] {
-            let crd = format!("crd/{kind}.kueue.x-k8s.io");
-            namespace.wait("Kueue's API", || {
-                kubectl_with("", &["wait", "--for=condition=Established", &crd, "--timeout=5s"]).0.then_some(())
-            });
-        }
+        install_api(|| program("kubectl", "KUBECTL"));
         let folder = std::env::temp_dir().join(format!("maptask-kueue-{}", namespace.0));
-        std::fs::create_dir_all(&folder).unwrap();
-        // The port is free a moment later, when Kueue asks for it.
-        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = json!({
-            "apiVersion": "config.kueue.x-k8s.io/v1beta2",
-            "kind": "Configuration",
-            "health": { "healthProbeBindAddress": "0" },
-            "metrics": { "bindAddress": "0" },
-            "webhook": { "port": free(), "certDir": "/etc/kueue/metrics/certs" },
-            "leaderElection": { "leaderElect": false },
-            "internalCertManagement": { "enable": false },
-            "integrations": { "frameworks": ["batch/job"] },
-        });
-        std::fs::write(folder.join("config.yaml"), config.to_string()).unwrap();
-        let log = std::fs::File::create(folder.join("log")).unwrap();
-        let config = format!("--config={}", folder.join("config.yaml").display());
-        let kueue =
-            program("kueue", "KUEUE").args([&config, "--feature-gates=VisibilityOnDemand=false"]).stderr(log).spawn();
-        let running = Running(kueue.expect("KUEUE is a program: scripts/test-kueue.sh sets it"));
+        let running = start(program("kueue", "KUEUE"), &folder, &json!({}));
         let kueue = Self { folder, name: namespace.0.clone(), _running: running, _one: one };
         kueue.add_queue(namespace, cpus);
         kueue
@@ -62,15 +75,11 @@ impl Kueue {
         let resources = json!({ "name": "cpu", "nominalQuota": cpus });
         let flavors = json!({ "name": self.name, "resources": [resources] });
         let group = json!({ "coveredResources": ["cpu"], "flavors": [flavors] });
-        let object = |kind: &str, name: &str, spec: Value| {
-            let metadata = json!({ "name": name });
-            json!({ "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": kind, "metadata": metadata, "spec": spec })
-        };
         let spec = json!({ "nodeLabels": { "type": "kwok" }, "tolerations": [toleration] });
-        namespace.apply(&object("ResourceFlavor", &self.name, spec));
+        namespace.apply(&object("ResourceFlavor", &self.name, &spec));
         let spec = json!({ "namespaceSelector": {}, "resourceGroups": [group] });
-        namespace.apply(&object("ClusterQueue", &self.name, spec));
-        namespace.apply(&object("LocalQueue", "q", json!({ "clusterQueue": self.name })));
+        namespace.apply(&object("ClusterQueue", &self.name, &spec));
+        namespace.apply(&object("LocalQueue", "q", &json!({ "clusterQueue": self.name })));
     }
 }
 
@@ -89,7 +98,7 @@ impl Drop for Kueue {
 }
 
 /// A task whose pods ask for a CPU each. Only the queue says where they run.
-fn queued(name: &str, spec: &Value, seconds: &str) -> Value {
+pub fn queued(name: &str, spec: &Value, seconds: &str) -> Value {
     let work = json!({ "fake.maptask.dev/duration": seconds, "fake.maptask.dev/message": "done" });
     let mut task = fake_task(name, spec, &work);
     task["metadata"]["labels"] = json!({ "kueue.x-k8s.io/queue-name": "q" });

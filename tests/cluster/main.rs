@@ -32,6 +32,7 @@ mod kueue;
 mod life;
 mod limits;
 mod listing;
+mod multikueue;
 mod namespaced;
 mod network;
 mod page;

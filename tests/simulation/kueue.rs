@@ -10,7 +10,7 @@ use maptask::core::port::{
     Answer, ChangeWorkload, Create, Event, FlavorsOutcome, ReadFlavors, TaskSeen, WorkloadChange, WorkloadOutcome,
 };
 use maptask::core::workload::{Assignment, Flavor, MAIN, PodSet, Queueing, REDUCE, WorkloadSeen, granted};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::names::{self, PodKey};
 use crate::world::World;
@@ -102,6 +102,15 @@ impl World {
         }
         let (luck, version) = (self.whims.below(100), self.next_version());
         let calm = self.calm;
+        let used_up = |workload: &WorkloadSeen| is(workload, "Finished") || granted(workload, MAIN) == 0;
+        let made = self.tasks.values().any(|task| task.uid == *uid && task.prebuilt.is_some());
+        if made
+            && luck < 20
+            && self.kueue.workloads.get(uid).is_some_and(|workload| is(workload, "Admitted") && used_up(workload))
+        {
+            self.say(|| format!("the Workload of {uid} is made again"));
+            return self.kueue.remove(uid);
+        }
         let Some(workload) = self.kueue.workloads.get_mut(uid).filter(|workload| !is(workload, "Finished")) else {
             return;
         };
@@ -126,9 +135,22 @@ impl World {
     /// A request about a Workload is carried out.
     pub fn change_workload(&mut self, request: ChangeWorkload) -> Result<Answer, String> {
         let ChangeWorkload { key, uid, change, .. } = request;
-        let is_there = self.tasks.get(&key).is_some_and(|task| task.uid == uid);
+        let task = self.tasks.get(&key).filter(|task| task.uid == uid);
+        let (is_there, made) = (task.is_some(), task.is_some_and(|task| task.prebuilt.is_some()));
         let version = self.next_version();
+        if made && matches!(change, WorkloadChange::Create(_) | WorkloadChange::Delete(_)) {
+            return Err(format!("{key} creates or deletes a Workload that was made for it: {change:?}"));
+        }
         let outcome = match change {
+            WorkloadChange::Adopt(_) => {
+                if is_there && !self.kueue.workloads.contains_key(&uid) {
+                    let sets = json!([{ "name": MAIN, "count": 3 }, { "name": REDUCE, "count": 1 }]);
+                    let object = json!({ "spec": { "queueName": "q", "priority": 0, "podSets": sets } });
+                    self.kueue.workloads.insert(uid.clone(), created(&key, &uid, version, &object));
+                    self.kueue.show(&uid);
+                }
+                WorkloadOutcome::Done
+            }
             WorkloadChange::Create(object) => {
                 if is_there && !self.kueue.workloads.contains_key(&uid) {
                     self.kueue.workloads.insert(uid.clone(), created(&key, &uid, version, &object));
@@ -245,6 +267,7 @@ fn created(key: &TaskKey, task_uid: &str, version: u64, object: &Value) -> Workl
         generation: 1,
         deleting: false,
         active: true,
+        rerun: None,
         queue: object["spec"]["queueName"].as_str().unwrap().to_owned(),
         priority: object["spec"]["priority"].as_i64().unwrap() as i32,
         pod_sets: sets.map(set).collect(),

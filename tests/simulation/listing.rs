@@ -102,6 +102,7 @@ impl World {
             generation: 1,
             deleting: false,
             queue: None,
+            prebuilt: None,
             spec: serde_json::from_value(spec).unwrap(),
             status: MapTaskStatus::default(),
         };

@@ -146,13 +146,15 @@ impl World {
         self.inputs = Some(specs::INPUTS.to_owned());
         let key = TaskKey::new("ns", format!("t{number}"));
         let version = self.next_version();
+        let queue = self.whims.chance(20).then(|| "q".to_owned());
         let task = TaskSeen {
             key: key.clone(),
             uid: format!("uid-{number}-{version}"),
             resource_version: version,
             generation: 1,
             deleting: false,
-            queue: self.whims.chance(20).then(|| "q".to_owned()),
+            prebuilt: queue.is_some().then(|| format!("made-{number}")).filter(|_| version.is_multiple_of(3)),
+            queue,
             spec,
             status: MapTaskStatus::default(),
         };

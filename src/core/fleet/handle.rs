@@ -10,7 +10,9 @@ use crate::core::port::{
     ExplainOutcome, FetchOutcome, GetPodOutcome, PodId, Reply, TaskSeen, WriteOutcome,
 };
 use crate::core::spec::retry::mix;
+use crate::core::task::remote::RemoteTask;
 use crate::core::task::{PollContext, Task};
+use crate::core::workload::Queueing;
 
 impl Fleet {
     /// A watch has shown something.
@@ -36,8 +38,7 @@ impl Fleet {
     /// A MapTask was created or changed, or is part of the list.
     pub fn handle_task(&mut self, now: Time, seen: TaskSeen) {
         if !seen.spec.is_ours() {
-            // The name may have been that of a task of ours.
-            return self.handle_task_gone(&seen.key);
+            return self.handle_foreign(seen);
         }
         let poll = self.poll_context(now);
         let seed = self.seed;
@@ -48,6 +49,7 @@ impl Fleet {
         }
         let entry = self.entries.entry(seen.key.clone()).or_default();
         entry.task_marked = true;
+        entry.remote = None;
         self.dirty.insert(seen.key.clone());
         match &mut entry.task {
             Some(task) if task.uid() == seen.uid => task.handle_seen(&poll, &seen, &entry.pods),
@@ -59,6 +61,25 @@ impl Fleet {
             }
         }
         self.note_dependencies(&seen);
+    }
+
+    /// A task was created or changed that this operator does not run.
+    fn handle_foreign(&mut self, seen: TaskSeen) {
+        let known = self.entries.get(&seen.key).and_then(|entry| entry.remote.as_ref());
+        if known.is_none_or(|known| known.uid() != seen.uid) {
+            // The name may have been that of a task of ours.
+            self.handle_task_gone(&seen.key);
+        }
+        if self.queueing == Queueing::Off || !seen.spec.is_of_multikueue() {
+            return;
+        }
+        self.dirty.insert(seen.key.clone());
+        let entry = self.entries.entry(seen.key.clone()).or_default();
+        entry.task_marked = true;
+        match &mut entry.remote {
+            Some(known) => known.handle_seen(seen),
+            None => entry.remote = Some(RemoteTask::new(seen)),
+        }
     }
 
     /// A task was read again that somebody else had written. What became of its name since is for the watch to tell,
@@ -78,6 +99,7 @@ impl Fleet {
             self.replies.extend(replies);
             entry.task = None;
             entry.unloaded = None;
+            entry.remote = None;
             self.dirty.insert(key.clone());
         }
     }

@@ -21,6 +21,7 @@ use crate::core::port::TaskSeen;
 use crate::core::queue::on_the_way::OnTheWay;
 use crate::core::queue::{Denial, Line, Queue};
 use crate::core::run::Startable;
+use crate::core::task::remote::RemoteTask;
 use crate::core::task::{PollContext, Task};
 use crate::core::workload::{Queueing, WorkloadSeen};
 
@@ -81,6 +82,8 @@ struct TaskEntry {
     task: Option<Task>,
     /// The task's object, until all pods have been listed.
     unloaded: Option<TaskSeen>,
+    /// The task, if another cluster runs it. Then there is no other.
+    remote: Option<RemoteTask>,
     pods: Pods,
     /// Seen since the list of tasks, or of pods, began.
     task_marked: bool,
@@ -96,7 +99,8 @@ struct TaskEntry {
 
 impl TaskEntry {
     fn is_empty(&self) -> bool {
-        self.task.is_none() && self.unloaded.is_none() && self.pods.is_empty() && self.workloads.is_empty()
+        let is_unknown = self.task.is_none() && self.unloaded.is_none() && self.remote.is_none();
+        is_unknown && self.pods.is_empty() && self.workloads.is_empty()
     }
 }
 
@@ -234,7 +238,10 @@ impl Fleet {
         let mut poll = self.poll_context(now);
         for key in keys {
             let entry = self.entries.get_mut(key);
-            if let Some(TaskEntry { task: Some(task), workloads, .. }) = entry {
+            if let Some(TaskEntry { remote: Some(remote), workloads, .. }) = entry {
+                let workload = workloads.get(remote.uid());
+                remote.poll(now, self.queueing, self.limits.max_pods, workload, &mut plan.actions);
+            } else if let Some(TaskEntry { task: Some(task), workloads, .. }) = entry {
                 task.see_workload(workloads.get(task.uid()));
                 let full = self.queue.counts_finished(&key.namespace);
                 let keeping = if full { Keeping { excess: usize::MAX, ..Keeping::default() } } else { poll.keeping };
@@ -344,7 +351,11 @@ impl Fleet {
         let list_bytes = entry.task.as_ref().map_or(0, Task::list_bytes);
         self.list_bytes = (self.list_bytes + list_bytes).saturating_sub(entry.list_bytes);
         entry.list_bytes = list_bytes;
-        let wake = entry.task.as_ref().and_then(|task| wake_at(now, task.wakes(), entry.wake));
+        let wake = match (&entry.task, &entry.remote) {
+            (Some(task), _) => wake_at(now, task.wakes(), entry.wake),
+            (None, Some(remote)) => wake_at(now, remote.wakes(), entry.wake),
+            (None, None) => None,
+        };
         if wake != entry.wake {
             if let Some(old) = entry.wake {
                 self.wakes.remove(&(old, key.clone()));

@@ -52,7 +52,12 @@ impl Fleet {
     /// [`Action::ChangeWorkload`](crate::core::port::Action::ChangeWorkload) was answered.
     pub fn handle_workload_changed(&mut self, now: Time, key: &TaskKey, uid: &str, outcome: WorkloadOutcome) {
         if let Some(task) = self.task_mut(key).filter(|task| task.uid() == uid) {
-            task.handle_workload_changed(now, outcome);
+            return task.handle_workload_changed(now, outcome);
+        }
+        let remote = self.entries.get_mut(key).and_then(|entry| entry.remote.as_mut());
+        if let Some(remote) = remote.filter(|remote| remote.uid() == uid) {
+            self.dirty.insert(key.clone());
+            remote.handle_workload_changed(now, outcome);
         }
     }
 

@@ -55,6 +55,8 @@ pub struct TaskSeen {
     pub deleting: bool,
     /// The `LocalQueue` of Kueue that it is to wait in, by its label.
     pub queue: Option<String>,
+    /// The Workload that was made for it already, by its label.
+    pub prebuilt: Option<String>,
     /// What is asked for.
     pub spec: MapTaskSpec,
     /// What was last reported.

@@ -131,6 +131,8 @@ pub struct ChangeWorkload {
 pub enum WorkloadChange {
     /// It is created, as this object.
     Create(Value),
+    /// It was made by somebody else, and gets this metadata, unless it has another owner.
+    Adopt(Value),
     /// The one of this UID is deleted.
     Delete(String),
     /// Fields of its status are set, if it still has this version.
@@ -332,6 +334,7 @@ impl fmt::Display for ChangeWorkload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.change {
             WorkloadChange::Create(_) => write!(f, "queue {}", self.key),
+            WorkloadChange::Adopt(_) => write!(f, "adopt {} for {}", self.name, self.key),
             WorkloadChange::Delete(_) => write!(f, "dequeue {}", self.key),
             WorkloadChange::Patch(_, status) => {
                 let fields: Vec<&str> =

@@ -2,57 +2,53 @@
 
 use std::sync::Arc;
 
+use super::workload_requests::WorkloadRequests;
 use super::{PollContext, Stage, Task};
 use crate::api::TaskPhase;
-use crate::core::backoff::Backoff;
 use crate::core::ids::{Attempt, PodRole, Time};
 use crate::core::phases::Raises;
 use crate::core::pod::WorkerSpec;
-use crate::core::port::{Action, ChangeWorkload, FlavorsOutcome, ReadFlavors, WorkloadChange, WorkloadOutcome};
+use crate::core::port::{
+    Action, ChangeWorkload, FlavorsOutcome, ReadFlavors, TaskSeen, WorkloadChange, WorkloadOutcome,
+};
 use crate::core::record::meta_time;
 use crate::core::run::Run;
 use crate::core::workload::{
-    MAIN, Need, Placement, Queueing, REDUCE, Step, Wanted, WantedSet, WorkloadSeen, granted, manifest, name, next_step,
-    why_not,
+    MAIN, Need, Placement, Queueing, REDUCE, Step, Wanted, WantedSet, WorkloadSeen, adoption, granted, manifest, name,
+    next_step, why_not,
 };
-
-/// The time between two requests about a Workload, in milliseconds: its list may run out item by item.
-const PACE_MILLIS: u64 = 1_000;
-/// The longest delay before a request is repeated that did not work, in milliseconds.
-const LONGEST_MILLIS: u64 = 60_000;
 
 /// What is known of the task's admission by Kueue.
 #[derive(Debug)]
 pub(super) struct Admission {
     /// The `LocalQueue` that it is to wait in.
     pub(super) queue: Option<String>,
+    /// The Workload that was made for it already: it is neither created nor deleted here.
+    prebuilt: Option<String>,
     queueing: Queueing,
     workload: Option<WorkloadSeen>,
     /// The UID of the Workload that was made from other templates.
     outdated: Option<String>,
     /// Where pods of items, and of the reduce, are to run, once its flavors are read.
     placements: Option<[Arc<Placement>; 2]>,
-    /// Flavors are being read, or a request about the Workload is on its way.
+    /// Flavors are being read.
     reading: bool,
-    asked: bool,
-    again: Backoff,
-    problem: Option<String>,
+    requests: WorkloadRequests,
     /// It was not admitted when it was last looked at.
     has_waited: bool,
 }
 
 impl Admission {
-    pub(super) fn new(queue: Option<String>) -> Self {
+    pub(super) fn new(seen: &TaskSeen) -> Self {
         Self {
-            queue,
+            queue: seen.queue.clone(),
+            prebuilt: seen.prebuilt.clone(),
             queueing: Queueing::Unknown,
             workload: None,
             outdated: None,
             placements: None,
             reading: false,
-            asked: false,
-            again: Backoff::new(PACE_MILLIS, LONGEST_MILLIS),
-            problem: None,
+            requests: WorkloadRequests::default(),
             has_waited: false,
         }
     }
@@ -73,7 +69,8 @@ impl Admission {
 
     /// The Workload that there is asks for pods of other templates: the task queues again.
     pub(super) fn renew(&mut self) {
-        self.outdated = self.workload.as_ref().map(|workload| workload.uid.clone());
+        let own = self.workload.as_ref().filter(|_| self.prebuilt.is_none());
+        self.outdated = own.map(|workload| workload.uid.clone());
         self.placements = None;
     }
 }
@@ -131,9 +128,9 @@ impl Task {
         if self.may_start_by_queue() {
             return None;
         }
-        let Admission { queueing, workload, problem, queue, .. } = &self.admission;
+        let Admission { queueing, workload, requests, queue, prebuilt, .. } = &self.admission;
         let queue = queue.as_deref().unwrap_or_default();
-        Some(match (queueing, problem, workload) {
+        Some(match (queueing, requests.problem(), workload) {
             (Queueing::Unknown, ..) => {
                 format!(
                     "queue {queue}: the Workloads of Kueue can't be read: is Kueue installed, version 0.15 or newer?"
@@ -142,6 +139,7 @@ impl Task {
             (_, Some(problem), _) => format!("queue {queue}: {problem}"),
             (_, None, Some(workload)) if !workload.is_admitted() => why_not(workload),
             (_, None, Some(_)) => format!("queue {queue}: the flavors of its Workload are being read"),
+            (_, None, None) if prebuilt.is_some() => format!("queue {queue}: its Workload is not known yet"),
             (_, None, None) => format!("queue {queue}: its Workload is about to be created"),
         })
     }
@@ -161,20 +159,19 @@ impl Task {
             return;
         }
         self.note_admission(poll.now);
-        if !self.admission.again.is_due(poll.now) {
+        if !self.admission.requests.are_due(poll.now) {
             return;
         }
-        self.admission.again.clear_delay();
         self.poll_flavors(actions);
-        if self.admission.asked {
+        if self.admission.requests.are_on_their_way() {
             return;
         }
         let wanted = self.wanted(poll);
         let step = next_step(poll.now, self.admission.workload.as_ref(), &wanted);
         if let Some(change) = step.and_then(|step| self.change(&wanted, step)) {
-            self.admission.asked = true;
+            self.admission.requests.begin();
             let (key, uid) = (self.key.clone(), self.uid.clone());
-            let name = name(&key, &uid);
+            let name = self.admission.prebuilt.clone().unwrap_or_else(|| name(&key, &uid));
             actions.push(Action::ChangeWorkload(Box::new(ChangeWorkload { key, uid, name, change })));
         }
     }
@@ -204,38 +201,25 @@ impl Task {
         self.admission.reading = false;
         match (outcome, &self.admission.workload) {
             (FlavorsOutcome::Found(flavors), Some(workload)) if workload.is_admitted() => {
-                self.admission.problem = None;
+                self.admission.requests.solved();
                 let of = |set| Arc::new(Placement::of(workload, set, &flavors));
                 self.admission.placements = Some([of(MAIN), of(REDUCE)]);
             }
             (FlavorsOutcome::Found(_), _) => {}
             (FlavorsOutcome::Failed(message), _) => {
-                self.admission.problem = Some(message);
-                self.admission.again.failed(now);
+                self.admission.requests.failed(now, message);
             }
         }
     }
 
     /// A request about its Workload was answered. What came of it the watch shows.
     pub fn handle_workload_changed(&mut self, now: Time, outcome: WorkloadOutcome) {
-        self.admission.asked = false;
-        match outcome {
-            WorkloadOutcome::Done => {
-                self.admission.problem = None;
-                self.admission.again.reset();
-                self.admission.again.wait_until(now.plus_millis(PACE_MILLIS));
-            }
-            WorkloadOutcome::Refused(message) => {
-                self.admission.problem = Some(message);
-                self.admission.again.failed(now);
-            }
-            WorkloadOutcome::Indeterminate => drop(self.admission.again.failed(now)),
-        }
+        self.admission.requests.answered(now, outcome);
     }
 
     /// When a request about its Workload may be due though nothing happens.
     pub(super) fn next_admission(&self) -> Option<Time> {
-        self.admission.again.until().filter(|_| self.admission.queueing == Queueing::Known && !self.admission.asked)
+        self.admission.requests.next_wake().filter(|_| self.admission.queueing == Queueing::Known)
     }
 
     fn wanted(&self, poll: &PollContext) -> Wanted {
@@ -244,6 +228,7 @@ impl Task {
         Wanted {
             queue: self.admission.queue.clone().unwrap_or_default(),
             priority: self.mutable.priority,
+            rerun: None,
             need: if self.admission.queue.is_some() { self.need(poll) } else { Need::Nothing },
             // Without a queue its pods are no longer Kueue's business.
             alive: if self.admission.queue.is_some() { alive } else { 0 },
@@ -301,6 +286,11 @@ impl Task {
     fn change(&self, wanted: &Wanted, step: Step) -> Option<WorkloadChange> {
         let seen = self.admission.workload.as_ref();
         match step {
+            // The cluster that it comes from deletes it, and makes it again.
+            Step::Delete if self.admission.prebuilt.is_some() => None,
+            Step::Create if self.admission.prebuilt.is_some() => {
+                Some(WorkloadChange::Adopt(adoption(&self.key, &self.uid)))
+            }
             Step::Delete => Some(WorkloadChange::Delete(seen?.uid.clone())),
             Step::Patch(status) => Some(WorkloadChange::Patch(seen?.version, status)),
             Step::Create => {

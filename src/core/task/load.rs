@@ -68,7 +68,7 @@ impl Task {
             emptying: false,
             replies: Vec::new(),
             takes_workers: poll.takes_workers,
-            admission: Admission::new(seen.queue.clone()),
+            admission: Admission::new(seen),
         };
         if poll.restart {
             task.all_indeterminate = Some(poll.now.plus_millis(INDETERMINATE_MILLIS));

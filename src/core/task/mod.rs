@@ -19,11 +19,13 @@ mod reach;
 mod recheck;
 pub mod reduce;
 mod relist;
+pub mod remote;
 mod rerun;
 pub mod solo;
 mod templates;
 mod unstored;
 mod workers;
+mod workload_requests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -119,10 +121,10 @@ pub struct Task {
     outcomes: Outcomes,
     /// The results in the write that is on its way.
     storing: BTreeMap<Index, String>,
-    /// To workers, with the next plan.
-    replies: Vec<Reply>,
     /// Nothing is left of a former list's results once the write on its way is done.
     emptying: bool,
+    /// To workers, with the next plan.
+    replies: Vec<Reply>,
     /// Whether workers can reach the operator.
     takes_workers: bool,
     /// What Kueue says of it, if it has a queue.

@@ -266,4 +266,4 @@ impl Task {
 }
 
 /// If the task is still there after this many milliseconds, its deletion is sent again.
-const EXPIRE_AGAIN_MILLIS: u64 = 30_000;
+pub(super) const EXPIRE_AGAIN_MILLIS: u64 = 30_000;

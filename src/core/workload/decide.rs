@@ -21,6 +21,8 @@ pub struct Wanted {
     pub queue: String,
     /// Its place among others of the queue.
     pub priority: i32,
+    /// The id of the rerun that it is for, of a task that runs in another cluster.
+    pub rerun: Option<String>,
     /// What it needs.
     pub need: Need,
     /// Its pods that exist, or may.
@@ -160,14 +162,14 @@ fn reclaim(workload: &WorkloadSeen, sets: &[WantedSet], reserved: bool) -> Optio
 }
 
 /// Where Kueue waits for pods, it waits for the first one: a task needs no others to continue.
-fn ready(now: Time, workload: &WorkloadSeen, wanted: &Wanted) -> Option<Step> {
+pub(super) fn ready(now: Time, workload: &WorkloadSeen, wanted: &Wanted) -> Option<Step> {
     let is_due = wanted.started && workload.is_admitted() && !workload.is(PODS_READY);
     let message = "a pod of the task has started";
     is_due.then(|| patch(&set(now, workload, &[(PODS_READY, "True", "Started", message)])))
 }
 
 /// Nothing of it runs any more: its quota is free for others.
-fn release(now: Time, workload: &WorkloadSeen) -> Step {
+pub(super) fn release(now: Time, workload: &WorkloadSeen) -> Step {
     let evicted = workload.condition(EVICTED);
     let (reason, message) = evicted.map_or(("Pending", ""), |evicted| (&evicted.reason, &evicted.message));
     let at_once = if REQUEUED_AT_ONCE.contains(&reason) { "True" } else { "False" };

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Wanted, WantedSet};
-use crate::api::labels;
+use crate::api::{annotations, labels};
 use crate::core::ids::TaskKey;
 use crate::core::pod::parts::owner_reference;
 
@@ -36,20 +36,33 @@ pub fn manifest(task: &TaskKey, uid: &str, wanted: &Wanted, sets: &[(&WantedSet,
             json
         })
         .collect();
-    json!({
+    let mut workload = json!({
         "apiVersion": "kueue.x-k8s.io/v1beta2",
         "kind": "Workload",
         "metadata": {
             "name": name(task, uid),
             "namespace": &*task.namespace,
-            "labels": {
-                labels::NAME: &*task.name,
-                labels::CONTROLLER_UID: uid,
-                labels::MANAGED_BY: labels::OPERATOR,
-                JOB_UID: uid,
-            },
+            "labels": labels_of(task, uid),
             "ownerReferences": [owner_reference(&task.name, uid)],
         },
         "spec": { "queueName": wanted.queue, "priority": wanted.priority, "podSets": pod_sets },
+    });
+    if let Some(id) = &wanted.rerun {
+        workload["metadata"]["annotations"] = json!({ annotations::RERUN: id });
+    }
+    workload
+}
+
+/// What makes the task the owner of a Workload that was made for it.
+pub fn adoption(task: &TaskKey, uid: &str) -> Value {
+    json!({ "labels": labels_of(task, uid), "ownerReferences": [owner_reference(&task.name, uid)] })
+}
+
+fn labels_of(task: &TaskKey, uid: &str) -> Value {
+    json!({
+        labels::NAME: &*task.name,
+        labels::CONTROLLER_UID: uid,
+        labels::MANAGED_BY: labels::OPERATOR,
+        JOB_UID: uid,
     })
 }

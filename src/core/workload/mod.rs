@@ -4,6 +4,7 @@
 mod decide;
 mod manifest;
 mod placement;
+mod remote;
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::core::ids::TaskKey;
 
 pub use decide::{Need, Step, Wanted, WantedSet, granted, next_step, why_not};
-pub use manifest::{manifest, name};
+pub use manifest::{adoption, manifest, name};
 pub use placement::{Flavor, Placement};
+pub use remote::next_remote_step;
 
 /// The pod set of the items.
 pub const MAIN: &str = "main";
@@ -21,6 +23,8 @@ pub const MAIN: &str = "main";
 pub const REDUCE: &str = "reduce";
 /// The label of a task, and of Kueue's other jobs, that names its `LocalQueue`.
 pub const QUEUE_NAME: &str = "kueue.x-k8s.io/queue-name";
+/// The label of a task that names a Workload which was made for it already: by MultiKueue, in the cluster that runs it.
+pub const PREBUILT_WORKLOAD: &str = "kueue.x-k8s.io/prebuilt-workload-name";
 
 /// Whether tasks with a queue wait for Kueue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +54,8 @@ pub struct WorkloadSeen {
     pub deleting: bool,
     /// Whether it may be admitted at all.
     pub active: bool,
+    /// The id of the rerun that it is for, of a task that runs in another cluster.
+    pub rerun: Option<String>,
     /// The `LocalQueue` that it waits in.
     pub queue: String,
     /// Its place in the queue.

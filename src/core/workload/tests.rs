@@ -32,6 +32,7 @@ fn workload(conditions: &[&str]) -> WorkloadSeen {
         generation: 1,
         deleting: false,
         active: true,
+        rerun: None,
         queue: "q".to_owned(),
         priority: 0,
         pod_sets: vec![pods(MAIN, 5), pods(REDUCE, 1)],
@@ -48,7 +49,7 @@ fn sets(most: u32, left: u32) -> Need {
 }
 
 fn wanted(need: Need, alive: usize) -> Wanted {
-    Wanted { queue: "q".to_owned(), priority: 0, need, alive, started: true }
+    Wanted { queue: "q".to_owned(), priority: 0, rerun: None, need, alive, started: true }
 }
 
 fn patched(step: Option<Step>) -> Value {

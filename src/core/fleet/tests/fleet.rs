@@ -88,6 +88,7 @@ fn what_the_operator_was_told_of_after_a_restart_is_enough_to_go_on() {
         generation: 1,
         deleting: false,
         queue: None,
+        prebuilt: None,
         spec: serde_json::from_value(
             json!({ "items": { "count": 2 }, "template": { "spec": { "containers": [{ "name": "main" }] } } }),
         )

@@ -16,6 +16,7 @@ mod inputs;
 mod isolation;
 mod listing;
 mod load;
+mod multikueue;
 mod news;
 mod pods;
 mod policy;

@@ -50,6 +50,7 @@ fn workload(version: u64, conditions: &[&str]) -> WorkloadSeen {
         generation: 1,
         deleting: false,
         active: true,
+        rerun: None,
         queue: "q".to_owned(),
         priority: 0,
         pod_sets: vec![PodSet { name: "main".to_owned(), count: 3 }],

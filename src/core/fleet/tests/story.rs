@@ -93,6 +93,7 @@ pub(crate) fn new_task(key: TaskKey, uid: &str, resource_version: u64, spec: &se
         generation: 1,
         deleting: false,
         queue: None,
+        prebuilt: None,
         spec: serde_json::from_value(spec).unwrap(),
         status: MapTaskStatus::default(),
     }
