@@ -36,8 +36,8 @@ test-simulation: ## the core in 10,000 simulated worlds, and in 1,000 with worke
 	$(CARGO) test --quiet --locked --workspace --test workers
 
 # Covers only lines that differ from main. Without a difference, or without main, it does nothing.
-test-mutants: ## mutation testing of the changed lines of src/core, for at most 10 minutes
-	@MUTANTS_IN=lines MUTANTS_MINUTES=10 scripts/mutants.sh
+test-mutants: ## mutation testing of the changed lines of src/core, for at most 5 minutes
+	@MUTANTS_IN=lines MUTANTS_MINUTES=5 scripts/mutants.sh
 
 mutants: ## mutation testing of the changed files of src/core (BASE=rev, or scripts/mutants.sh FILE...)
 	@scripts/mutants.sh
@@ -48,7 +48,7 @@ test-kueue: ## tasks in queues of the real Kueue, which is built once: three and
 test-cluster: ## the installed operator on a real cluster
 	@scripts/test-cluster.sh
 
-test-faults: ## 30 runs that kill the operator behind a faulty proxy (FAULT_SEED=n: one)
+test-faults: ## 16 runs that kill the operator behind a faulty proxy (FAULT_SEED=n: one)
 	@scripts/test-faults.sh
 
 soak: ## 500,000 new worlds, 50,000 with workers, 20 kills in 20,000 items, up to 1,000 fault runs in FAULT_MINUTES (120)

@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 
 /// Runs at one time: more make each other slow on two cores.
 const AT_ONCE: usize = 2;
-const RUNS: u64 = 30;
+const RUNS: u64 = 16;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|n| n.parse().unwrap_or_else(|_| panic!("{variable} is a number")))

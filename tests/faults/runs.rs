@@ -34,7 +34,7 @@ const STEP: Duration = Duration::from_millis(100);
 /// When the cluster as a whole is disturbed.
 const DISTURBED_AFTER: Duration = Duration::from_secs(8);
 /// One run in this many restarts the API server, and another pauses etcd.
-const DISTURB_EVERY: u64 = 30;
+const DISTURB_EVERY: u64 = 15;
 /// One run in this many has workers.
 const WORKERS_EVERY: u64 = 4;
 
@@ -229,8 +229,8 @@ pub fn run(seed: u64) -> Result<String, String> {
     }
     let profile = Profile::draw(&mut Random::new(seed));
     let disturbance = match seed % DISTURB_EVERY {
-        10 => Some(Disturbance::RestartApiServer),
-        20 => Some(Disturbance::PauseEtcd(Duration::from_millis(2_000 + seed % 2_000))),
+        5 => Some(Disturbance::RestartApiServer),
+        10 => Some(Disturbance::PauseEtcd(Duration::from_millis(2_000 + seed % 2_000))),
         _ => None,
     };
     let work = json!({

@@ -58,7 +58,7 @@ struct Program {
 pub fn run(seed: u64) -> Result<String, String> {
     let profile = Profile::draw(&mut Random::new(seed));
     let slots = [1, 2, 4][Random::new(seed.wrapping_mul(8) + 5).below(3)];
-    let disturbance = (seed % 30 == 27).then_some(Disturbance::RestartApiServer);
+    let disturbance = (seed % 16 == 11).then_some(Disturbance::RestartApiServer);
     let script = SCRIPT.replace("FAIL_EVERY", &profile.fail_every.to_string());
     let task = json!({
         "apiVersion": "maptask.dev/v1alpha1",
