@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::blocks::{blocks, text};
 use crate::kubectl::{Namespace, Running, kubectl, program, run, wait};
 use crate::kueue::{Kueue, install_api, object, queued, start};
 use crate::undisturbed;
@@ -27,10 +28,11 @@ impl Manager {
         std::fs::write(&worker, kubectl(&["config", "view", "--raw", "--flatten"])).unwrap();
         manager.kubectl("", &["create", "namespace", &namespace.0]);
         manager.add_queue(&worker, cpus);
-        let frameworks = json!([{ "name": "MapTask.v1alpha1.maptask.dev" }]);
         let mut kueue = program("kueue", "KUEUE");
         kueue.env("KUBECONFIG", kubeconfig());
-        let more = json!({ "multiKueue": { "externalFrameworks": frameworks } });
+        // As the guide has it.
+        let shown = blocks(&text("docs/guides/kueue.md")).into_iter().find(|block| block.text.contains("multiKueue:"));
+        let more = serde_yaml::from_str(&shown.unwrap().text).unwrap();
         manager.running.push(start(kueue, &manager.folder, &more));
         manager.running.push(manager.start_operator());
         manager

@@ -1,4 +1,5 @@
-//! A task that MultiKueue runs in another cluster. Here it is a Workload and nothing else: MultiKueue writes its status.
+//! A task that MultiKueue runs in another cluster. Here it is a Workload and nothing else: MultiKueue writes the
+//! status.
 
 use serde_json::{Value, json};
 

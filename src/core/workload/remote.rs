@@ -1,7 +1,7 @@
 //! What is to be done about the Workload of a task that MultiKueue runs in another cluster?
 //!
-//! MultiKueue copies the Workload and the task there, and the task's status back. It reports the end of the Workload, and
-//! removes the copies once the Workload has lost its quota or is gone.
+//! MultiKueue copies the Workload and the task there, and the task's status back. It reports the end of the Workload,
+//! and removes the copies once the Workload has lost its quota or is gone.
 
 use super::condition::{EVICTED, FINISHED, RESERVED};
 use super::decide::{ready, release};
