@@ -147,6 +147,7 @@ impl World {
                     ["Failed", "Cancelled", "Failed,Cancelled", "All", "0-2", "1", "Reduce"][self.random.below(7)];
                 let may_list = self.inputs.as_deref() != Some(specs::OTHER_INPUTS);
                 let items = if may_list && self.whims.chance(20) { "List" } else { items };
+                self.lists_again |= items == "List";
                 let rerun = Rerun { id: version.to_string(), items: items.to_owned() };
                 // Who asks for one takes a cancellation back, as the schema wants it; but for some with an older
                 // schema.
@@ -161,8 +162,9 @@ impl World {
                 self.edit(&key, |spec| spec.concurrency = concurrency);
             }
             12 => self.inputs = None,
-            // Which text a task has its items from is known once it is accepted, and the other one never comes back.
-            13 if self.tasks.values().all(knows_its_list) => {
+            // Which text a task has its items from is known once it is accepted, and the other one never comes back. The
+            // operator may read the list again for a rerun that was replaced by another one since.
+            13 if !self.lists_again && self.tasks.values().all(knows_its_list) => {
                 self.inputs = Some(specs::OTHER_INPUTS.to_owned());
             }
             14..16 => self.inputs = Some(specs::INPUTS.to_owned()),
@@ -252,8 +254,7 @@ impl World {
     }
 }
 
-/// Whether the task is accepted and reads no other list.
+/// Whether the task is accepted with its list.
 fn knows_its_list(task: &maptask::core::port::TaskSeen) -> bool {
-    let lists = task.spec.rerun.as_ref().is_some_and(|rerun| rerun.items == "List");
-    task.spec.items.config_map.is_none() || task.status.phases.is_some() && !lists
+    task.spec.items.config_map.is_none() || task.status.phases.is_some()
 }

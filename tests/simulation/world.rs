@@ -80,6 +80,8 @@ pub struct World {
     pub templates_seen: u64,
     /// The text of the ConfigMap that some tasks take their items from, while it is there.
     pub inputs: Option<String>,
+    /// Somebody has asked for another list.
+    pub lists_again: bool,
     /// Pods that a namespace has room for.
     pub quota: BTreeMap<Arc<str>, usize>,
     pub truth: Truth,
@@ -111,6 +113,7 @@ impl World {
             caches: Caches::default(),
             templates_seen: 0,
             inputs: Some(specs::INPUTS.to_owned()),
+            lists_again: false,
             quota: BTreeMap::new(),
             truth: Truth::default(),
             turns: Turns::new(),
