@@ -42,7 +42,7 @@ test-mutants: ## mutation testing of the changed lines of src/core, for at most 
 mutants: ## mutation testing of the changed files of src/core (BASE=rev, or scripts/mutants.sh FILE...)
 	@scripts/mutants.sh
 
-test-kueue: ## tasks in queues of the real Kueue, which is built once: three and a half minutes of CPU
+test-kueue: ## tasks of the real Kueue and MultiKueue, which is built once: three and a half minutes of CPU
 	@scripts/test-kueue.sh
 
 test-cluster: ## the installed operator on a real cluster
@@ -51,10 +51,11 @@ test-cluster: ## the installed operator on a real cluster
 test-faults: ## 16 runs that kill the operator behind a faulty proxy (FAULT_SEED=n: one)
 	@scripts/test-faults.sh
 
-soak: ## 500,000 new worlds, 50,000 with workers, 20 kills in 20,000 items, up to 1,000 fault runs in FAULT_MINUTES (120)
+soak: ## 500,000 new worlds, 50,000 with workers, 20 kills in 20,000 items, Kueue, 1,000 fault runs in FAULT_MINUTES (120)
 	SIMULATION_FROM=$$(date +%Y%m%d)000000 SIMULATION_SEEDS=500000 $(CARGO) test --locked --workspace --test simulation -- --nocapture
 	SIMULATION_FROM=$$(date +%Y%m%d)000000 SIMULATION_SEEDS=50000 $(CARGO) test --locked --workspace --test workers -- --nocapture
 	WORKERS_KILLS=20 WORKERS_ITEMS=20000 scripts/test-cluster.sh an_operator_killed_while_workers_run
+	scripts/test-kueue.sh
 	FAULT_FROM=$$(date +%Y%m%d)000 FAULT_RUNS=$${FAULT_RUNS:-1000} FAULT_MINUTES=$${FAULT_MINUTES:-120} scripts/test-faults.sh
 
 bench: ## compare MapTask, Indexed Job and others, for docs/benchmarks (BENCH_SHAPES, BENCH_ROUNDS)

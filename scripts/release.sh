@@ -8,6 +8,7 @@
 #   RELEASE_KEY=FILE               sign: a secret key, as `gpg --export-secret-keys` writes it
 #   RELEASE_PASSPHRASE_FILE=FILE   its passphrase, if it has one
 #   RELEASE_IMAGE=NAME             the image's name in the chart and the manifests: REGISTRY/FOLDER/maptask-operator
+#   RELEASE_SOURCE=URL             the public repository, for the chart's `sources` and the image's label
 #   RELEASE_URL=URL                the folder from which krew will download the command line
 set -euo pipefail
 # shellcheck source=common.sh
@@ -24,6 +25,7 @@ OUT=$ROOT/target/release-$VERSION
 WORK=$ROOT/target/making-a-release
 BUILT=${CARGO_TARGET_DIR:-$ROOT/target}
 IMAGE=${RELEASE_IMAGE:-maptask-operator}
+SOURCE=${RELEASE_SOURCE:-}
 
 # field FILE NAME: a field of Chart.yaml.
 field() { sed -n "s/^$2: //p" "$1"; }
@@ -46,6 +48,8 @@ crate_licences() { python3 scripts/release/licences.py "$(triple amd64)" "$(trip
 
 check() {
   local name stale
+  [[ -z $SOURCE || $SOURCE =~ ^https://[^[:space:]]+$ ]] ||
+    die "RELEASE_SOURCE=$SOURCE is no address of a repository: give https://HOST/PATH, or leave it out"
   for name in version appVersion; do
     [[ $(field $CHART/Chart.yaml $name) == "$VERSION" ]] ||
       die "Cargo.toml says version $VERSION, and $CHART/Chart.yaml $name: $(field $CHART/Chart.yaml $name): set both to the version of the release"
@@ -149,6 +153,7 @@ image() {
       --label "org.opencontainers.image.title=maptask-operator" \
       --label "org.opencontainers.image.version=$VERSION" \
       --label "org.opencontainers.image.revision=$(git rev-parse HEAD)" \
+      ${SOURCE:+--label "org.opencontainers.image.source=$SOURCE"} \
       --label "org.opencontainers.image.licenses=Apache-2.0" "$context" >/dev/null
   done
   "${builder[@]}" manifest push --quiet --all "$list" "oci:$WORK/oci:$name" >/dev/null
@@ -164,6 +169,8 @@ chart() {
   rm -rf "$stage" && mkdir -p "$stage"
   git archive HEAD $CHART | tar -x -C "$stage"
   sed -i "s|^  repository: maptask-operator\$|  repository: $IMAGE|" "$stage/$CHART/values.yaml"
+  # Where the code is public is known to who publishes it.
+  [[ -z $SOURCE ]] || printf 'sources:\n- %s\n' "$SOURCE" >>"$stage/$CHART/Chart.yaml"
   # Helm's archive has the times of the files.
   find "$stage" -exec touch --date "@$SOURCE_DATE_EPOCH" {} +
   "$HELM" package "$stage/$CHART" --destination "$folder" "$@" >"$WORK/helm.log" 2>&1 || die "helm package: $(cat "$WORK/helm.log")"
@@ -251,7 +258,7 @@ make_release() {
 case ${1:-} in
   "") ;;
   --check | --sign) ;;
-  *) sed -n '2,11p' "$0" && exit 2 ;;
+  *) sed -n '2,12p' "$0" && exit 2 ;;
 esac
 check
 [[ ${1:-} != --check ]] || exit 0
