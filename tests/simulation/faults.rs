@@ -162,8 +162,8 @@ impl World {
                 self.edit(&key, |spec| spec.concurrency = concurrency);
             }
             12 => self.inputs = None,
-            // Which text a task has its items from is known once it is accepted, and the other one never comes back. The
-            // operator may read the list again for a rerun that was replaced by another one since.
+            // Which text a task has its items from is known once it is accepted, and the other one never comes back.
+            // The operator may read the list again for a rerun that was replaced by another one since.
             13 if !self.lists_again && self.tasks.values().all(knows_its_list) => {
                 self.inputs = Some(specs::OTHER_INPUTS.to_owned());
             }
