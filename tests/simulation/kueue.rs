@@ -102,12 +102,11 @@ impl World {
         }
         let (luck, version) = (self.whims.below(100), self.next_version());
         let calm = self.calm;
-        let used_up = |workload: &WorkloadSeen| is(workload, "Finished") || granted(workload, MAIN) == 0;
+        let used_up = |workload: &WorkloadSeen| {
+            is(workload, "Finished") || is(workload, "Admitted") && granted(workload, MAIN) == 0
+        };
         let made = self.tasks.values().any(|task| task.uid == *uid && task.prebuilt.is_some());
-        if made
-            && luck < 20
-            && self.kueue.workloads.get(uid).is_some_and(|workload| is(workload, "Admitted") && used_up(workload))
-        {
+        if made && luck < 20 && self.kueue.workloads.get(uid).is_some_and(|workload| used_up(workload)) {
             self.say(|| format!("the Workload of {uid} is made again"));
             return self.kueue.remove(uid);
         }

@@ -34,9 +34,10 @@ impl PodTable {
     }
 
     fn resume_one(&mut self, role: PodRole) {
-        let resumed = self.get_mut(role).is_some_and(|pod| pod.unwant_stopped(is_suspension));
+        let resumed =
+            self.get_mut(role).is_some_and(|pod| pod.unwant_stopped(is_suspension) && pod.version().is_some());
         if resumed {
-            // Its deadline may have passed in the meantime, and then had no effect.
+            // Its deadline may have passed in the meantime, and then had no effect. One that was not shown yet has none.
             self.restore_start_deadline(role);
         }
     }

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::story::{LIMITS, Story};
+use super::story::{LIMITS, Story, lines};
 use crate::api::status::WaitingReason;
 use crate::core::pod::{Gating, PodSeen};
+use crate::core::port::CreateOutcome;
 
 fn waits(status: &Value) -> Value {
     let mut status = status.clone();
@@ -53,6 +54,22 @@ fn gated_pods_are_not_running_and_the_status_says_how_many_wait_for_which_gate()
     let plan = story.plan(1_000);
     assert!(!plan.iter().any(|line| line.starts_with("create")), "{plan:?}");
     assert_eq!(counts(&story), (2, 1));
+}
+
+#[test]
+fn a_suspension_that_ends_before_a_create_is_answered_does_not_use_up_the_time_of_its_pod() {
+    let mut story =
+        Story::new(LIMITS, &json!({ "items": { "count": 1 }, "startDeadlineSeconds": 10, "suspendPolicy": "Stop" }));
+    story.created = None;
+    (0..2).for_each(|_| drop(story.plan(0)));
+    story.edit(|task| task.spec.suspend = true);
+    story.plan(1_000);
+    story.edit(|task| task.spec.suspend = false);
+    (0..2).for_each(|_| drop(story.plan(20_000)));
+    story.fleet.handle_created(story.now, &Story::id(0, 1), "u", CreateOutcome::Created);
+    story.fleet.handle_pod(story.now, gated(0));
+    let plan: Vec<String> = (0..3).flat_map(|_| story.plan(1_000)).collect();
+    assert_eq!(lines(&plan, "stop"), [] as [&str; 0], "{plan:?}");
 }
 
 #[test]
