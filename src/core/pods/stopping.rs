@@ -37,7 +37,7 @@ impl PodTable {
         let resumed =
             self.get_mut(role).is_some_and(|pod| pod.unwant_stopped(is_suspension) && pod.version().is_some());
         if resumed {
-            // Its deadline may have passed in the meantime, and then had no effect. One that was not shown yet has none.
+            // Its deadline may have passed in the meantime, and then had no effect. What was not shown has none.
             self.restore_start_deadline(role);
         }
     }
