@@ -164,8 +164,8 @@ fn a_listing_can_be_suspended_resumed_and_cancelled_like_the_map() {
 fn a_rerun_of_the_list_computes_another_one_whose_results_replace_those_of_the_former() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("relisted");
-    // The second list is shorter, and its only item fails at first.
-    let script = "[ $MAPTASK_ATTEMPT = 1 ] && { echo a; echo b; echo c; } || echo x";
+    // The second list is shorter, and its only item fails at first. The third one is empty.
+    let script = "case $MAPTASK_ATTEMPT in 1) echo a; echo b; echo c;; 2) echo x;; esac";
     for (name, workers) in [("pods", false), ("workers", true)] {
         let mut task = listed(name, &json!({}), script);
         task["spec"]["retries"] = json!(1);
@@ -197,6 +197,12 @@ fn a_rerun_of_the_list_computes_another_one_whose_results_replace_those_of_the_f
     // The first attempt of the second list is the one after all of the first.
     let items = maptask(&namespace, "", &["items", "pods", "-o", "json"]).good();
     assert!(items.contains("\"attempts\":3") || items.contains("\"attempts\": 3"), "{items}");
+    maptask(&namespace, "", &["rerun", "pods", "--list", "--yes"]).good();
+    maptask(&namespace, "", &["wait", "pods", "--quiet", "--timeout", "3m"]).good();
+    let status = namespace.status("pods");
+    assert_eq!((&status["phase"], &status["items"]), (&json!("Succeeded"), &json!(0)), "{status}");
+    assert!(status["formerResults"].is_null(), "{status}");
+    assert_eq!((namespace.results_text("pods"), namespace.list("configmaps").len() > 1), (String::new(), true));
 
     namespace.apply(&real_task("inline", &json!({ "items": { "count": 1 } }), "true"));
     namespace.wait_for_end("inline");

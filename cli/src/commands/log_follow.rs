@@ -1,6 +1,6 @@
 //! `logs -f`: until the item has ended, over all its attempts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -24,7 +24,7 @@ type Followed = SelectAll<BoxStream<'static, Result<(LogPod, Vec<u8>), Failure>>
 
 /// Follows an item's log to its end.
 pub(super) async fn run(app: &mut App, args: &Args, mut task: Task, index: u32) -> Result<Exit, Failure> {
-    let mut known = BTreeSet::new();
+    let (mut known, mut shown) = (BTreeSet::new(), BTreeMap::new());
     let mut logs: Followed = SelectAll::new();
     let stop = interrupted();
     tokio::pin!(stop);
@@ -37,20 +37,52 @@ pub(super) async fn run(app: &mut App, args: &Args, mut task: Task, index: u32) 
                 if let Some((_, text)) = pod.line(&line).filter(|(of, _)| *of == index) {
                     app.out.log("", text)?;
                     app.out.flush()?;
+                    *shown.entry(pod.name.clone()).or_insert(0) += 1;
                 }
             }
             _ = look.tick() => {
-                // Once more after the end: what came last may not have been read.
-                if was_over && (logs.is_empty() || task.spec.workers.is_some()) {
+                let shared = task.spec.workers.is_some();
+                if was_over && (logs.is_empty() || shared) {
+                    drop(logs);
+                    if shared {
+                        rest(app, args, &task, index, &known, shown).await?;
+                    }
                     return Ok(Exit::Done);
                 }
-                attach(app, args, &task, index, &mut known, &mut logs).await?;
                 task = Task::get(&app.session, task.name()).await?;
                 was_over = is_over(&task, index)?;
+                // After the end was seen, so that the pod of a short item is found.
+                attach(app, args, &task, index, &mut known, &mut logs).await?;
             }
             () = &mut stop => return Ok(Exit::Interrupted),
         }
     }
+}
+
+/// Writes what the logs of workers have of the item beyond the lines that were shown: the log of a worker does not end
+/// with its item, so that nothing says when it has come so far.
+async fn rest(
+    app: &mut App,
+    args: &Args,
+    task: &Task,
+    index: u32,
+    known: &BTreeSet<String>,
+    mut shown: BTreeMap<String, usize>,
+) -> Result<(), Failure> {
+    for pod in pods(&app.session, task, Some(index)).await?.iter().filter(|pod| known.contains(&pod.name)) {
+        // Gone by now: it was followed.
+        let Ok(mut lines) = Lines::open(&app.session, &pod.name, &args.params(task, pod)).await else { continue };
+        let before = shown.remove(&pod.name).unwrap_or(0);
+        let mut number = 0;
+        while let Some(line) = lines.next().await? {
+            let Some((_, text)) = pod.line(&line).filter(|(of, _)| *of == index) else { continue };
+            number += 1;
+            if number > before {
+                app.out.log("", text)?;
+            }
+        }
+    }
+    app.out.flush()
 }
 
 /// Whether the item runs no more.
