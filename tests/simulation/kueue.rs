@@ -106,7 +106,7 @@ impl World {
             is(workload, "Finished") || is(workload, "Admitted") && granted(workload, MAIN) == 0
         };
         let made = self.tasks.values().any(|task| task.uid == *uid && task.prebuilt.is_some());
-        if made && luck < 20 && self.kueue.workloads.get(uid).is_some_and(|workload| used_up(workload)) {
+        if made && luck < 20 && self.kueue.workloads.get(uid).is_some_and(used_up) {
             self.say(|| format!("the Workload of {uid} is made again"));
             return self.kueue.remove(uid);
         }
