@@ -1,19 +1,18 @@
 //! A task that MultiKueue runs in another cluster: in the cluster where it was applied, and in the one that runs it.
 
-use std::collections::BTreeMap;
-
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as MetaTime};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::queued;
 use super::story::{LIMITS, Story, empty_fleet, key, lines};
 use crate::api::status::{ItemCounts, RerunDone};
 use crate::api::{MULTIKUEUE, TaskPhase};
 use crate::core::port::{Action, Answer, Event, WorkloadChange, WorkloadOutcome};
-use crate::core::workload::{Assignment, PodSet, Queueing, WorkloadSeen};
+use crate::core::workload::{PodSet, Queueing, WorkloadSeen};
 
 /// A task with a queue where Kueue is known.
-fn queued(spec: &Value, prebuilt: Option<&str>) -> Story {
+fn with_queue(spec: &Value, prebuilt: Option<&str>) -> Story {
     let mut story = Story::new(LIMITS, spec);
     story.fleet = empty_fleet(LIMITS);
     story.fleet.set_queueing(Queueing::Known);
@@ -27,38 +26,17 @@ fn queued(spec: &Value, prebuilt: Option<&str>) -> Story {
 fn remote(spec: &Value) -> Story {
     let mut spec = spec.clone();
     spec["managedBy"] = json!(MULTIKUEUE);
-    let mut story = queued(&spec, None);
+    let mut story = with_queue(&spec, None);
     story.written = Some(story.task.clone());
     story
 }
 
+/// The Workload of a rerun, or of the first run.
 fn workload(version: u64, rerun: Option<&str>, conditions: &[&str]) -> WorkloadSeen {
-    let condition = |type_: &&str| Condition {
-        type_: (*type_).to_owned(),
-        status: "True".to_owned(),
-        reason: "Preempted".to_owned(),
-        message: "room for another".to_owned(),
-        observed_generation: None,
-        last_transition_time: MetaTime(Timestamp::UNIX_EPOCH),
-    };
-    let given = Assignment { name: "main".to_owned(), count: Some(2), flavors: vec!["f".to_owned()] };
-    WorkloadSeen {
-        task: key(),
-        task_uid: "u".to_owned(),
-        uid: format!("w-{}", rerun.unwrap_or_default()),
-        version,
-        generation: 1,
-        deleting: false,
-        active: true,
-        rerun: rerun.map(str::to_owned),
-        queue: "q".to_owned(),
-        priority: 0,
-        pod_sets: vec![PodSet { name: "main".to_owned(), count: 2 }],
-        assignments: if conditions.is_empty() { Vec::new() } else { vec![given] },
-        updates: Vec::new(),
-        reclaimable: BTreeMap::new(),
-        conditions: conditions.iter().map(condition).collect(),
-    }
+    let uid = format!("w-{}", rerun.unwrap_or_default());
+    let pod_sets = vec![PodSet { name: "main".to_owned(), count: 2 }];
+    let rerun = rerun.map(str::to_owned);
+    WorkloadSeen { uid, rerun, pod_sets, ..queued::workload(version, conditions) }
 }
 
 fn show(story: &mut Story, workload: WorkloadSeen) {
@@ -199,7 +177,7 @@ fn other_managers_and_tasks_without_a_queue_get_no_workload() {
 
 #[test]
 fn in_the_other_cluster_a_task_adopts_the_workload_that_came_with_it_and_never_deletes_it() {
-    let mut story = queued(&json!({ "items": { "count": 2 }, "concurrency": 2 }), Some("made"));
+    let mut story = with_queue(&json!({ "items": { "count": 2 }, "concurrency": 2 }), Some("made"));
     let plan = plans(&mut story);
     assert_eq!(lines(&plan, "adopt")[0], "adopt made for ns/t", "{plan:?}");
     assert_eq!((lines(&plan, "queue"), lines(&plan, "create")), (vec![], vec![]));
@@ -211,7 +189,7 @@ fn in_the_other_cluster_a_task_adopts_the_workload_that_came_with_it_and_never_d
     (0..2).for_each(|index| story.ends(index, 1, 0));
     let plan: Vec<String> = (0..4).flat_map(|_| story.plan(1_000)).collect();
     assert_eq!(plan.last().map(String::as_str), Some("tell the queue of ns/t: conditions"), "{plan:?}");
-    let mut story = queued(&json!({ "items": { "count": 2 }, "concurrency": 2 }), Some("made"));
+    let mut story = with_queue(&json!({ "items": { "count": 2 }, "concurrency": 2 }), Some("made"));
     plans(&mut story);
     show(&mut story, workload(1, None, &[]));
     story.edit(|task| task.spec.suspend = true);

@@ -32,7 +32,8 @@ fn queued(spec: &Value) -> Story {
     story
 }
 
-fn workload(version: u64, conditions: &[&str]) -> WorkloadSeen {
+/// A Workload of the task that asks for three pods; admitted for two of them, if any condition is True.
+pub(super) fn workload(version: u64, conditions: &[&str]) -> WorkloadSeen {
     let condition = |type_: &&str| Condition {
         type_: (*type_).to_owned(),
         status: "True".to_owned(),
