@@ -131,10 +131,10 @@ fn has_made_none(outcome: &CreateOutcome) -> bool {
         | CreateOutcome::Invalid(_)
         | CreateOutcome::Quota(_)
         | CreateOutcome::Throttled(_)
+        | CreateOutcome::Contended
         | CreateOutcome::Failed { may_exist: false, .. } => true,
         CreateOutcome::Created
         | CreateOutcome::NameTaken(_)
-        | CreateOutcome::Contended
         | CreateOutcome::Failed { may_exist: true, .. }
         | CreateOutcome::Indeterminate => false,
     }
