@@ -25,6 +25,7 @@ pub fn view(task: &Task, now: Timestamp, width: usize) -> Vec<Line> {
     if task.status.items.is_some() {
         lines.extend(picture(task, width));
     }
+    lines.extend(manager(task).into_iter().flat_map(|text| wrapped("manager", &text, width)));
     lines.extend(origin(task).map(|text| labelled("list", text)));
     lines.extend(pace(task, now));
     lines.extend(allowance(task));
@@ -85,6 +86,17 @@ fn picture(task: &Task, width: usize) -> Vec<Line> {
 }
 
 /// Where the list came from that a pod computes, or how far it is.
+/// Who runs the task, if not this operator.
+fn manager(task: &Task) -> Option<String> {
+    let manager = task.spec.managed_by.as_ref().filter(|_| !task.spec.is_ours())?;
+    Some(if task.spec.is_of_multikueue() {
+        let name = task.name();
+        format!("{manager} runs it in another cluster: kubectl get workloads -l maptask.dev/name={name} -o wide")
+    } else {
+        format!("{manager} runs it and writes its status")
+    })
+}
+
 fn origin(task: &Task) -> Option<String> {
     let listing = task.status.listing.as_ref()?;
     let pod = format!("{}-list-{}", task.name(), listing.attempt);
@@ -150,7 +162,10 @@ fn reasons(task: &Task, now: Timestamp, width: usize) -> Vec<Line> {
         let message = waiting.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
         lines.extend(wrapped("waiting", &format!("{}{since}{message}", waiting.reason), width));
         lines.extend(to_do(&waiting.reason).map(|text| labelled("do", text)));
-    } else if !task.is_seen() && task.created().is_some_and(|made| seconds_between(made, now) > 5) {
+    } else if !task.is_seen()
+        && task.spec.is_ours()
+        && task.created().is_some_and(|made| seconds_between(made, now) > 5)
+    {
         lines.push(labelled("waiting", "no operator has seen the task"));
         lines.push(labelled("do", "kubectl maptask doctor"));
     } else if task.spec.suspend {

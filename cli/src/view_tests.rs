@@ -115,3 +115,17 @@ fn a_task_whose_list_a_pod_computes_says_where_it_comes_from() {
     let shown = text(&task(&json!({}), &failed));
     assert!(shown.contains("has given none\n") && shown.contains("rerun t --all"), "{shown}");
 }
+
+#[test]
+fn a_task_that_somebody_else_runs_says_who() {
+    let of = |manager: &str| text(&task(&json!({ "managedBy": manager }), &json!({})));
+    assert!(of("acme.io/controller").contains("manager   acme.io/controller runs it and writes its status\n"));
+    let multikueue = of("kueue.x-k8s.io/multikueue");
+    assert!(
+        multikueue.contains("manager   kueue.x-k8s.io/multikueue runs it in another cluster: kubectl get"),
+        "{multikueue}"
+    );
+    assert!(multikueue.contains("maptask.dev/name=t"), "{multikueue}");
+    assert!(!of("maptask.dev/operator").contains("manager"));
+    assert!(!multikueue.contains("no operator has seen"), "{multikueue}");
+}

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::Session;
 use crate::error::{Failure, code};
+use crate::read::Task;
 use crate::read::list::{Scope, Tasks};
 use crate::read::waiting::{is_steady, to_do};
 use crate::terminal::words::{counted, seconds_between, short};
@@ -298,6 +299,9 @@ fn full(quota: &Value) -> Vec<String> {
     full.map(|(resource, hard)| format!("{name} is full: {resource} {}", hard.as_str().unwrap_or("?"))).collect()
 }
 
+/// Most tasks that no operator seems to have seen and that are looked at.
+const MOST_UNSEEN: usize = 20;
+
 /// Tasks of the namespace that wait for something that does not pass by itself.
 pub async fn tasks(session: &Session, now: Timestamp) -> Check {
     let asked = Tasks { session: session.clone(), scope: Scope::Namespace, selector: None };
@@ -306,10 +310,13 @@ pub async fn tasks(session: &Session, now: Timestamp) -> Check {
         Err(error) => return Check::skip("tasks", Failure::from(error).message),
     };
     let unseen = tasks.iter().filter(|task| task.phase == "Pending" && task.ended.is_none() && task.reason.is_empty());
-    let unseen: Vec<&str> = unseen
-        .filter(|task| task.created.is_some_and(|made| seconds_between(made, now) > 10))
-        .map(|task| task.name.as_str())
-        .collect();
+    let late = unseen.filter(|task| task.created.is_some_and(|made| seconds_between(made, now) > 10));
+    let mut unseen = Vec::new();
+    for name in late.map(|task| task.name.as_str()).take(MOST_UNSEEN) {
+        // The table does not say who manages a task.
+        let is_others = Task::get(session, name).await.is_ok_and(|task| !task.spec.is_ours());
+        unseen.extend((!is_others).then_some(name));
+    }
     if !unseen.is_empty() {
         return Check::fail(
             "tasks",

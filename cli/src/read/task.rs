@@ -139,7 +139,13 @@ impl Task {
 
     /// Whether it has ended, and the operator has seen the last change of its spec, such as a rerun.
     pub fn is_settled(&self) -> bool {
-        let is_seen = self.status.observed_generation >= self.metadata.generation;
+        // Generations of another cluster say nothing here.
+        let done = self.status.rerun.as_ref().map(|done| &done.id);
+        let is_seen = if self.spec.is_ours() {
+            self.status.observed_generation >= self.metadata.generation
+        } else {
+            self.spec.rerun.as_ref().is_none_or(|wanted| Some(&wanted.id) == done)
+        };
         self.has_ended() && is_seen && self.status.pending_rerun.is_none()
     }
 
@@ -232,6 +238,22 @@ pub(crate) mod tests {
         assert_eq!((task.phase.as_str(), task.status.phase), ("Dreaming", None));
         assert_eq!(task.waiting.as_ref().map(|w| w.reason.as_str()), Some("Eclipse"));
         assert!(!task.has_ended() && !task.is_seen());
+    }
+
+    #[test]
+    fn the_end_of_a_task_of_another_cluster_does_not_go_by_its_generation() {
+        let ended = |manager: &str, rerun: Option<&str>, done: Option<&str>| {
+            let rerun = rerun.map(|id| json!({ "id": id, "items": "All" }));
+            let done = done.map(|id| json!({ "id": id, "items": 3 }));
+            let status = json!({ "phase": "Succeeded", "observedGeneration": 1, "rerun": done });
+            let mut task = task(&json!({ "managedBy": manager, "rerun": rerun }), &status);
+            task.metadata.generation = Some(3);
+            task.is_settled()
+        };
+        let multikueue = "kueue.x-k8s.io/multikueue";
+        assert!(!ended("maptask.dev/operator", None, None), "the operator has not seen its last change");
+        assert!(ended(multikueue, None, None) && ended(multikueue, Some("1"), Some("1")));
+        assert!(!ended(multikueue, Some("2"), Some("1")), "it is yet to run again");
     }
 
     #[test]
