@@ -211,12 +211,19 @@ impl PodState {
         self.ask_again(ask_at);
     }
 
-    /// It is seen. Returns whether for the first time.
+    /// It is seen. Returns whether for the first time. A late create can have made another one after the pod that was
+    /// seen before: that one was stopped, and this one was not, nor has it had time to start.
     pub fn sight(&mut self, pod: &PodSeen, epoch: u32) -> bool {
         let create_pending = self.is_create_pending();
-        let first = self.uid().is_none();
-        if first && self.stop == Stop::Assumed {
-            self.stop = Stop::No;
+        let is_another = self.uid().is_some_and(|uid| uid != pod.uid);
+        let first = self.uid().is_none() || is_another;
+        match self.stop {
+            Stop::Assumed if first => self.stop = Stop::No,
+            Stop::Sent { why } if is_another => self.stop = Stop::Due { why, not_before: None },
+            _ => {}
+        }
+        if is_another {
+            self.start = Start::new(pod.created.or(self.start.waiting_since));
         }
         let seen = Some(Seen { uid: pod.uid.clone(), version: pod.version });
         self.existence = Existence::Present { seen, create_pending, suspect: None };

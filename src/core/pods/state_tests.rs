@@ -40,6 +40,19 @@ fn a_pod_that_is_seen_before_the_answer_of_its_create_exists_whatever_the_answer
 }
 
 #[test]
+fn another_pod_of_the_name_that_a_late_create_has_made_is_stopped_as_well() {
+    let never = StopReason::NeverStarted(BlockerKind::Image);
+    let mut state = PodState::found(Time(0));
+    assert!(state.sight(&pod(), 1));
+    state.want_stopped(never);
+    state.stop_sent();
+    assert!(!state.sight(&pod(), 2) && state.is_stop_sent(), "the same pod");
+    let other = PodSeen { uid: "other".to_owned(), created: Some(Time(7)), ..pod() };
+    assert!(state.sight(&other, 2) && !state.is_stop_sent() && state.may_stop(Time(0)));
+    assert_eq!((state.stop_reason(), state.start().waiting_since), (Some(never), Some(Time(7))));
+}
+
+#[test]
 fn a_stop_that_is_on_its_way_says_why_and_one_that_is_only_wanted_does_not() {
     let never = StopReason::NeverStarted(BlockerKind::Image);
     let stop = |state: &PodState| state.clone().depart(PodEnd::Deleted, Detail::default()).stop;
