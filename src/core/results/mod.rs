@@ -144,21 +144,12 @@ impl Layout {
         }
     }
 
-    /// ConfigMaps of a former list that took so many of them, and that this one does not use. Each is emptied.
+    /// ConfigMaps of a former list that took `former` of them, and that this one does not use. Each is emptied.
     pub fn former_shards(self, former: u32, list: u32) -> Vec<Shard> {
         // With other digits in their names all are others.
-        let same_names = self.shards() == 0 || digits(former) == digits(self.shards());
-        let used = if same_names { self.shards() } else { 0 };
-        let empty = Self { count: ItemCount::NONE, ..self };
-        let shard = |number| Shard {
-            number,
-            of: former,
-            first: 0,
-            lines_in_all: 0,
-            list,
-            former: true,
-            ..empty.empty_shard(0)
-        };
+        let used = if digits(former) == digits(self.shards()) { self.shards() } else { 0 };
+        let empty = Self { count: ItemCount::NONE, ..self }.empty_shard(0);
+        let shard = |number| Shard { number, of: former, list, former: true, ..empty.clone() };
         (used..former).map(shard).collect()
     }
 
@@ -197,7 +188,7 @@ impl Shard {
     }
 }
 
-/// Digits of the numbers of so many ConfigMaps in their names.
+/// Digits in the names of this number of ConfigMaps.
 fn digits(shards: u32) -> usize {
     shards.saturating_sub(1).to_string().len()
 }
@@ -235,7 +226,9 @@ mod tests {
     #[test]
     fn configmaps_of_a_former_list_are_those_that_the_next_one_does_not_name() {
         let names = |count: u64, former: u32| -> Vec<u32> {
-            layout(249, count).former_shards(former, 1).iter().map(|shard| shard.number).collect()
+            let shards = layout(249, count).former_shards(former, 1);
+            assert!(shards.iter().all(|shard| shard.of == former && shard.former && shard.lines_in_all == 0));
+            shards.iter().map(|shard| shard.number).collect()
         };
         // 1,024 lines each.
         assert_eq!(names(2_000, 3), [2]);
