@@ -168,6 +168,12 @@ impl MapTaskSpec {
         self.managed_by.as_deref().is_none_or(|manager| manager == super::MANAGER)
     }
 
+    /// The rerun that is asked for and that this status does not report as started.
+    pub fn pending_rerun(&self, status: &super::MapTaskStatus) -> Option<&Rerun> {
+        let done = status.rerun.as_ref().map(|done| &done.id);
+        self.rerun.as_ref().filter(|wanted| Some(&wanted.id) != done)
+    }
+
     /// Whether Kueue runs the task in another cluster.
     pub fn is_of_multikueue(&self) -> bool {
         self.managed_by.as_deref() == Some(super::MULTIKUEUE)

@@ -5,6 +5,7 @@ use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use maptask::api::labels;
 use maptask::core::ids::Index;
+use maptask::core::pod::ResultNames;
 
 use super::task::Task;
 use crate::cluster::Session;
@@ -59,7 +60,7 @@ impl Results {
 
     /// The name of a ConfigMap: all numbers have the digits of the last one.
     pub fn name(&self, number: u32) -> String {
-        let digits = self.shards.saturating_sub(1).to_string().len();
+        let digits = ResultNames::digits(self.shards);
         format!("{}{number:0digits$}", self.prefix)
     }
 

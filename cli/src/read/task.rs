@@ -140,11 +140,10 @@ impl Task {
     /// Whether it has ended, and the operator has seen the last change of its spec, such as a rerun.
     pub fn is_settled(&self) -> bool {
         // Generations of another cluster say nothing here.
-        let done = self.status.rerun.as_ref().map(|done| &done.id);
         let is_seen = if self.spec.is_ours() {
             self.status.observed_generation >= self.metadata.generation
         } else {
-            self.spec.rerun.as_ref().is_none_or(|wanted| Some(&wanted.id) == done)
+            self.spec.pending_rerun(&self.status).is_none()
         };
         self.has_ended() && is_seen && self.status.pending_rerun.is_none()
     }

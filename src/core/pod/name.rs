@@ -25,8 +25,12 @@ pub struct ResultNames {
 impl ResultNames {
     /// Those of a task whose list takes `shards` ConfigMaps.
     pub fn new(task: &str, shards: u32) -> Self {
-        let last = shards.saturating_sub(1);
-        Self { prefix: format!("{task}-results-"), digits: last.to_string().len() }
+        Self { prefix: format!("{task}-results-"), digits: Self::digits(shards) }
+    }
+
+    /// Digits of the number in the names of this many ConfigMaps: those of the last one.
+    pub fn digits(shards: u32) -> usize {
+        shards.saturating_sub(1).to_string().len()
     }
 
     /// What comes before the number.

@@ -107,9 +107,10 @@ impl PodTable {
         waiting_since.zip(self.start_deadline_millis).map(|(since, millis)| since.plus_millis(millis))
     }
 
-    /// Sets the start deadline of a pod, unless scheduling gates hold the pod back.
+    /// Sets the start deadline of a pod, unless it was not shown yet, or scheduling gates hold it back.
     pub(super) fn restore_start_deadline(&mut self, role: PodRole) {
-        let start = self.get(role).map(PodState::start).filter(|start| !start.is_gated);
+        let shown = self.get(role).filter(|pod| pod.version().is_some());
+        let start = shown.map(PodState::start).filter(|start| !start.is_gated);
         let deadline = self.start_deadline(start.and_then(|start| start.waiting_since));
         if let Some(deadline) = deadline {
             self.timers.set((role, PodTimer::StartDeadline), deadline);

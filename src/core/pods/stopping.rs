@@ -34,10 +34,9 @@ impl PodTable {
     }
 
     fn resume_one(&mut self, role: PodRole) {
-        let resumed =
-            self.get_mut(role).is_some_and(|pod| pod.unwant_stopped(is_suspension) && pod.version().is_some());
+        let resumed = self.get_mut(role).is_some_and(|pod| pod.unwant_stopped(is_suspension));
         if resumed {
-            // Its deadline may have passed in the meantime, and then had no effect. What was not shown has none.
+            // Its deadline may have passed in the meantime, and then had no effect.
             self.restore_start_deadline(role);
         }
     }

@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 
 use crate::api::spec::{OnTooLarge, ResultSource, Results};
 use crate::core::ids::{Index, ItemCount};
+use crate::core::pod::ResultNames;
 use crate::core::results::places::Places;
 
 /// The line of an item that has no result.
@@ -147,7 +148,8 @@ impl Layout {
     /// ConfigMaps of a former list that took `former` of them, and that this one does not use. Each is emptied.
     pub fn former_shards(self, former: u32, list: u32) -> Vec<Shard> {
         // With other digits in their names all are others.
-        let used = if digits(former) == digits(self.shards()) { self.shards() } else { 0 };
+        let same_names = ResultNames::digits(former) == ResultNames::digits(self.shards());
+        let used = if same_names { self.shards() } else { 0 };
         let empty = Self { count: ItemCount::NONE, ..self }.empty_shard(0);
         let shard = |number| Shard { number, of: former, list, former: true, ..empty.clone() };
         (used..former).map(shard).collect()
@@ -186,11 +188,6 @@ impl Shard {
         }
         lines.iter().flat_map(|line| [*line, "\n"]).collect()
     }
-}
-
-/// Digits in the names of this number of ConfigMaps.
-fn digits(shards: u32) -> usize {
-    shards.saturating_sub(1).to_string().len()
 }
 
 fn line_of(message: &str) -> String {

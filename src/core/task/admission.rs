@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use super::workload_requests::WorkloadRequests;
+use super::workload_requests::{WorkloadRequests, to_known};
 use super::{PollContext, Stage, Task};
 use crate::api::TaskPhase;
 use crate::core::ids::{Attempt, PodRole, Time};
 use crate::core::phases::Raises;
 use crate::core::pod::WorkerSpec;
-use crate::core::port::{
-    Action, ChangeWorkload, FlavorsOutcome, ReadFlavors, TaskSeen, WorkloadChange, WorkloadOutcome,
-};
+use crate::core::port::{Action, FlavorsOutcome, ReadFlavors, TaskSeen, WorkloadChange, WorkloadOutcome};
 use crate::core::record::meta_time;
 use crate::core::run::Run;
 use crate::core::workload::{
@@ -169,10 +167,8 @@ impl Task {
         let wanted = self.wanted(poll);
         let step = next_step(poll.now, self.admission.workload.as_ref(), &wanted);
         if let Some(change) = step.and_then(|step| self.change(&wanted, step)) {
-            self.admission.requests.begin();
-            let (key, uid) = (self.key.clone(), self.uid.clone());
-            let name = self.admission.prebuilt.clone().unwrap_or_else(|| name(&key, &uid));
-            actions.push(Action::ChangeWorkload(Box::new(ChangeWorkload { key, uid, name, change })));
+            let name = self.admission.prebuilt.clone().unwrap_or_else(|| name(&self.key, &self.uid));
+            actions.push(self.admission.requests.begin(&self.key, &self.uid, name, change));
         }
     }
 
@@ -264,11 +260,7 @@ impl Task {
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let most = number(self.most_pods(poll.max_pods));
         let least = self.mutable.min_concurrency.map_or(u32::MAX, |least| number(least.div_ceil(self.slots())));
-        let mut sets = vec![WantedSet { name: MAIN, most, left: number(left), least }];
-        if run.spec().reduce.is_some() {
-            sets.push(WantedSet { name: REDUCE, most: 1, left: 1, least: 1 });
-        }
-        sets
+        WantedSet::of_task(most, number(left), least, run.spec().reduce.is_some())
     }
 
     fn most_pods(&self, limit: usize) -> usize {
@@ -291,8 +283,7 @@ impl Task {
             Step::Create if self.admission.prebuilt.is_some() => {
                 Some(WorkloadChange::Adopt(adoption(&self.key, &self.uid)))
             }
-            Step::Delete => Some(WorkloadChange::Delete(seen?.uid.clone())),
-            Step::Patch(status) => Some(WorkloadChange::Patch(seen?.version, status)),
+            Step::Delete | Step::Patch(_) => to_known(seen?, step),
             Step::Create => {
                 let Need::Pods(sets) = &wanted.need else { return None };
                 let spec = self.map()?.spec();

@@ -4,16 +4,16 @@
 use serde_json::{Value, json};
 
 use super::poll::EXPIRE_AGAIN_MILLIS;
-use super::workload_requests::WorkloadRequests;
+use super::workload_requests::{WorkloadRequests, to_known};
 use crate::api::TaskPhase;
 use crate::api::reasons::EventReason;
 use crate::core::ids::Time;
 use crate::core::items::ItemList;
 use crate::core::pod::EventType;
-use crate::core::port::{Action, ChangeWorkload, EmitEvent, Expire, TaskSeen, WorkloadChange, WorkloadOutcome};
+use crate::core::port::{Action, EmitEvent, Expire, TaskSeen, WorkloadChange, WorkloadOutcome};
 use crate::core::spec::mutable::MutableSpec;
 use crate::core::workload::{
-    MAIN, Need, Queueing, REDUCE, Step, Wanted, WantedSet, WorkloadSeen, manifest, name, next_remote_step,
+    Need, Queueing, REDUCE, Step, Wanted, WantedSet, WorkloadSeen, manifest, name, next_remote_step,
 };
 
 /// One task that runs in another cluster.
@@ -94,21 +94,14 @@ impl RemoteTask {
         let wanted = self.wanted(max_pods);
         let step = next_remote_step(now, seen, &wanted);
         if let Some(change) = step.and_then(|step| self.change(&wanted, seen, step)) {
-            self.requests.begin();
-            let (key, uid) = (self.seen.key.clone(), self.seen.uid.clone());
-            let name = name(&key, &uid);
-            actions.push(Action::ChangeWorkload(Box::new(ChangeWorkload { key, uid, name, change })));
+            let TaskSeen { key, uid, .. } = &self.seen;
+            actions.push(self.requests.begin(key, uid, name(key, uid), change));
         }
     }
 
     fn is_over(&self) -> bool {
-        self.seen.status.phase.is_some_and(TaskPhase::is_terminal) && self.pending_rerun().is_none()
-    }
-
-    /// The id of a rerun that the status does not report yet.
-    fn pending_rerun(&self) -> Option<&str> {
-        let done = self.seen.status.rerun.as_ref().map(|done| done.id.as_str());
-        self.mutable.rerun.as_ref().map(|wanted| wanted.id.as_str()).filter(|id| done != Some(id))
+        let TaskSeen { spec, status, .. } = &self.seen;
+        status.phase.is_some_and(TaskPhase::is_terminal) && spec.pending_rerun(status).is_none()
     }
 
     fn expiry(&self) -> Option<Time> {
@@ -129,7 +122,7 @@ impl RemoteTask {
         Wanted {
             queue: self.seen.queue.clone().unwrap_or_default(),
             priority: self.mutable.priority,
-            rerun: self.pending_rerun().map(str::to_owned),
+            rerun: self.seen.spec.pending_rerun(status).map(|rerun| rerun.id.clone()),
             need,
             alive: 0,
             started: has_run,
@@ -144,18 +137,13 @@ impl RemoteTask {
         // Without items it has to run, too: that it has succeeded is for the other cluster to say.
         let left = self.items.map_or(most, |items| pods_of(items.max(1)));
         let least = self.mutable.min_concurrency.map_or(u32::MAX, pods_of);
-        let mut sets = vec![WantedSet { name: MAIN, most, left, least }];
-        if self.seen.spec.reduce.is_some() {
-            sets.push(WantedSet { name: REDUCE, most: 1, left: 1, least: 1 });
-        }
-        sets
+        WantedSet::of_task(most, left, least, self.seen.spec.reduce.is_some())
     }
 
     /// The request for a step.
     fn change(&self, wanted: &Wanted, seen: Option<&WorkloadSeen>, step: Step) -> Option<WorkloadChange> {
         match step {
-            Step::Delete => Some(WorkloadChange::Delete(seen?.uid.clone())),
-            Step::Patch(status) => Some(WorkloadChange::Patch(seen?.version, status)),
+            Step::Delete | Step::Patch(_) => to_known(seen?, step),
             Step::Create => {
                 let Need::Pods(sets) = &wanted.need else { return None };
                 let sets: Vec<_> = sets.iter().map(|set| (set, self.pod(set))).collect();

@@ -1,8 +1,9 @@
 //! Requests about the Workload of a task: one at a time, not too often, and later after one that did not work.
 
 use crate::core::backoff::Backoff;
-use crate::core::ids::Time;
-use crate::core::port::WorkloadOutcome;
+use crate::core::ids::{TaskKey, Time};
+use crate::core::port::{Action, ChangeWorkload, WorkloadChange, WorkloadOutcome};
+use crate::core::workload::{Step, WorkloadSeen};
 
 /// The time between two requests about a Workload, in milliseconds: its list may run out item by item.
 const PACE_MILLIS: u64 = 1_000;
@@ -38,9 +39,11 @@ impl WorkloadRequests {
         self.asked
     }
 
-    /// One is made.
-    pub(super) fn begin(&mut self) {
+    /// One is made, about the Workload of this name.
+    pub(super) fn begin(&mut self, key: &TaskKey, uid: &str, name: String, change: WorkloadChange) -> Action {
         self.asked = true;
+        let (key, uid) = (key.clone(), uid.to_owned());
+        Action::ChangeWorkload(Box::new(ChangeWorkload { key, uid, name, change }))
     }
 
     /// It was answered.
@@ -76,5 +79,14 @@ impl WorkloadRequests {
     /// When the delay is over, unless an answer comes first.
     pub(super) fn next_wake(&self) -> Option<Time> {
         self.again.until().filter(|_| !self.asked)
+    }
+}
+
+/// The request for a step that changes a Workload that there is.
+pub(super) fn to_known(seen: &WorkloadSeen, step: Step) -> Option<WorkloadChange> {
+    match step {
+        Step::Create => None,
+        Step::Delete => Some(WorkloadChange::Delete(seen.uid.clone())),
+        Step::Patch(status) => Some(WorkloadChange::Patch(seen.version, status)),
     }
 }

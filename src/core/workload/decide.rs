@@ -5,8 +5,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as MetaTime
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::WorkloadSeen;
 use super::condition::{ADMITTED, EVICTED, FINISHED, PODS_READY, REQUEUED, RESERVED};
+use super::{MAIN, REDUCE, WorkloadSeen};
 use crate::core::ids::Time;
 
 /// Most characters of a message, as Kueue has it.
@@ -61,6 +61,12 @@ pub struct WantedSet {
 }
 
 impl WantedSet {
+    /// Those of a task: pods for its items, and one for its reduce if it has one.
+    pub fn of_task(most: u32, left: u32, least: u32, reduces: bool) -> Vec<Self> {
+        let reduce = Self { name: REDUCE, most: 1, left: 1, least: 1 };
+        [Self { name: MAIN, most, left, least }].into_iter().chain(reduces.then_some(reduce)).collect()
+    }
+
     /// How many it asks for.
     pub fn count(&self) -> u32 {
         self.most.min(self.left)
