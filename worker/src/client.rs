@@ -88,12 +88,9 @@ impl Client {
 
     /// Sends one request to this path, and waits for its answer.
     pub(crate) async fn post<T: DeserializeOwned>(self: Rc<Self>, path: &str, body: Vec<u8>) -> Result<T, Failure> {
-        let began = Instant::now();
-        match timeout(WHOLE, self.send(path, Bytes::from(body))).await {
-            Ok(Err(Failure::Unreachable(_))) if began.elapsed() >= PARKED => Err(Failure::Cut),
-            Ok(result) => result,
-            Err(_) => Err(Failure::Unreachable(format!("no answer within {} s", WHOLE.as_secs()))),
-        }
+        timeout(WHOLE, self.send(path, Bytes::from(body)))
+            .await
+            .unwrap_or_else(|_| Err(Failure::Unreachable(format!("no answer within {} s", WHOLE.as_secs()))))
     }
 
     async fn send<T: DeserializeOwned>(&self, path: &str, body: Bytes) -> Result<T, Failure> {
@@ -114,9 +111,11 @@ impl Client {
                 .map_err(|_| Failure::Unreachable("no connection within 10 s".to_owned()))?
                 .map_err(|error| Failure::Unreachable(error.to_string()))?,
         };
+        let sent = Instant::now();
+        let is_parked = || sent.elapsed() >= PARKED;
         let response = sender.send_request(request).await.map_err(|error| {
             // The operator may close a connection that nobody uses, at the moment in which it is used.
-            if was_kept { Failure::Cut } else { Failure::Unreachable(words(&error)) }
+            if was_kept || is_parked() { Failure::Cut } else { Failure::Unreachable(words(&error)) }
         })?;
         let status = response.status();
         if status != StatusCode::OK {
@@ -133,7 +132,9 @@ impl Client {
         let text = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
             .collect()
             .await
-            .map_err(|error| Failure::Unreachable(format!("the answer: {error}")))?
+            .map_err(
+                |error| if is_parked() { Failure::Cut } else { Failure::Unreachable(format!("the answer: {error}")) },
+            )?
             .to_bytes();
         let answer =
             serde_json::from_slice(&text).map_err(|error| Failure::Unreachable(format!("the answer: {error}")))?;

@@ -78,4 +78,11 @@ mod tests {
         backoff.succeeded();
         assert!(backoff.failed() < Duration::from_millis(500));
     }
+
+    #[test]
+    fn a_parked_request_that_was_cut_is_no_failure() {
+        let mut backoff = Backoff::new(Jitter::seeded(1));
+        assert!((0..100).all(|_| backoff.cut() < CUT));
+        assert!(backoff.failed() < FIRST);
+    }
 }
