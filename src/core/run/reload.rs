@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::core::ids::{Attempt, Index, PodRole, Time};
-use crate::core::phases::{ItemPhase, Tries};
+use crate::core::phases::{ItemPhase, Raises, Tries};
 use crate::core::pod::{Progress, ended_at, progress};
 use crate::core::pods::Pods;
 use crate::core::revision::Revision;
@@ -11,13 +11,28 @@ use crate::core::run::decision::Decision;
 use crate::core::run::{Run, Workers};
 
 impl Run {
-    /// Keeps the create requests that are on their way, and the items that were read, when the task is reloaded.
-    pub fn take_over_creates(&mut self, now: Time, old: &mut Self) {
-        for (role, pod) in old.pods.take_unlisted() {
+    /// Takes over from the run before the task was loaded again what neither the record nor the pods say: create
+    /// requests that are on their way, and the items that were read. Each field is named, so that a new one has to say
+    /// here whether it is among that.
+    pub fn take_over(&mut self, now: Time, old: Self) {
+        let Self {
+            spec,
+            items,
+            mut pods,
+            workers,
+            // The record says it.
+            decision: _,
+            suspension: _,
+            lacking: _,
+            // The new run has its own.
+            not_before: _,
+            is_loading: _,
+        } = old;
+        for (role, pod) in pods.take_unlisted() {
             if self.is_worker(role) {
                 self.add_worker(now, role, pod.is_present());
-                if let Some(workers) = &mut self.workers {
-                    workers.table.make(role, old.memory_of(role));
+                if let Some(new) = &mut self.workers {
+                    new.table.make(role, workers.as_ref().map_or(Raises::NONE, |old| old.memory_of(role)));
                 }
                 self.pods.adopt(role, pod);
                 continue;
@@ -29,11 +44,11 @@ impl Run {
                 self.pods.adopt(role, pod);
             }
         }
-        if old.spec.blueprint.items.is_known() {
-            self.set_items(old.spec.blueprint.items.clone());
+        if spec.blueprint.items.is_known() {
+            self.set_items(spec.blueprint.items.clone());
         }
-        self.items.take_over_slots(now, &old.items);
-        self.pods.merge_indeterminate(&old.pods);
+        self.items.take_over_slots(now, &items);
+        self.pods.merge_indeterminate(&pods);
     }
 
     /// Takes over whether pods were being stopped for a suspension, which is recorded.

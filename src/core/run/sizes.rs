@@ -174,8 +174,7 @@ impl Run {
 
     /// The memory of a worker.
     pub(super) fn memory_of(&self, role: PodRole) -> Raises {
-        let worker = self.workers.as_ref().and_then(|workers| workers.table.get(role));
-        worker.map_or(Raises::NONE, Worker::memory)
+        self.workers.as_ref().map_or(Raises::NONE, |workers| workers.memory_of(role))
     }
 
     /// The item that waits for a worker of raised memory that could not be had: what became of its pod is the item's,

@@ -9,7 +9,7 @@ use crate::core::attempt_end::{AttemptEnd, AttemptOutcome};
 use crate::core::attempts::{Circumstances, Retry, StartAgain, reported};
 use crate::core::backoff::Backoff;
 use crate::core::ids::{Attempt, Index, PodRole, Time};
-use crate::core::phases::ItemPhase;
+use crate::core::phases::{ItemPhase, Raises};
 use crate::core::pod::{Detail, PodSeen};
 use crate::core::port::{ExchangeRefusal, Reply};
 use crate::core::revision::Revision;
@@ -98,6 +98,11 @@ impl Workers {
     /// Below which index grants are recorded.
     pub fn mark(&self) -> Index {
         self.mark.0
+    }
+
+    /// The memory of a worker.
+    pub(super) fn memory_of(&self, role: PodRole) -> Raises {
+        self.table.get(role).map_or(Raises::NONE, Worker::memory)
     }
 
     /// Whether nothing has succeeded, and enough has failed to suspect the template.

@@ -192,8 +192,8 @@ impl Task {
 
     /// What is known of the listing before the task was loaded again, that the record does not say.
     pub(super) fn continue_listing(&mut self, poll: &PollContext, old: Option<Box<Listing>>) {
-        if let (Stage::Listing(new), Some(mut old)) = (&mut self.stage, old) {
-            new.run.take_over_creates(poll.now, &mut old.run);
+        if let (Stage::Listing(new), Some(old)) = (&mut self.stage, old) {
+            new.run.take_over(poll.now, old.run);
         }
     }
 

@@ -94,15 +94,7 @@ impl Task {
         let keeps_others = self.mutable.finished_pods != orders.finished_pods;
         self.mutable = orders;
         if news == Observed::External || self.is_cancelled_before_rerun(seen) {
-            // What was yet to be recorded here is not what is recorded.
-            self.events.retain(|(revision, _)| self.writer.is_written(*revision));
-            self.retention.forget_unrecorded();
-            // Nor is the condition that tells of damage, so that it is to be found once more.
-            self.damage.clear();
-            // Another operator wrote. Its status is the truth now; all we knew beyond it is in the pods.
-            self.summary = StatusSummary::from_status(&seen.status, seen.generation);
-            self.all_indeterminate = Some(poll.now.plus_millis(INDETERMINATE_MILLIS));
-            self.load(poll, seen, pods);
+            self.reload(poll, seen, pods);
         }
         if resumed && matches!(self.stage, Stage::Running(_) | Stage::Listing(_)) {
             // The deadline counts from here, as a Job's does.
@@ -145,7 +137,7 @@ impl Task {
     }
 
     /// Rebuilds the stage from the recorded status and the pods.
-    fn load(&mut self, poll: &PollContext, seen: &TaskSeen, pods: &Pods) {
+    pub(super) fn load(&mut self, poll: &PollContext, seen: &TaskSeen, pods: &Pods) {
         self.fetching = Fetching::default();
         let (reduction, listing) = (self.reduction.take(), self.take_listing());
         if let Some(phase) = seen.status.phase.filter(|phase| phase.is_terminal()) {
@@ -161,8 +153,8 @@ impl Task {
         } else if is_true(&seen.status.conditions, ConditionType::Accepted) {
             self.load_run(poll, seen);
             self.load_reduction(seen.status.reduce.as_ref());
-            if let (Some(new), Some(mut old)) = (&mut self.reduction, reduction) {
-                new.run.take_over_creates(poll.now, &mut old.run);
+            if let (Some(new), Some(old)) = (&mut self.reduction, reduction) {
+                new.run.take_over(poll.now, old.run);
             }
         } else {
             let undone = self.take_running();
@@ -214,12 +206,12 @@ impl Task {
     }
 
     /// Takes the run away, when the task is loaded again. Its workers repeat their requests to the current leader.
-    fn take_running(&mut self) -> Option<Box<Run>> {
+    fn take_running(&mut self) -> Option<Run> {
         match self.take_stage() {
             Stage::Running(mut run) => {
                 self.replies.extend(run.take_replies());
                 self.replies.extend(run.close_exchanges(ExchangeRefusal::NotReady));
-                Some(run)
+                Some(*run)
             }
             other => {
                 self.stage = other;
@@ -235,7 +227,7 @@ impl Task {
 
     /// Somebody else's write came before the record that the task was accepted. Its first creates may be on their way,
     /// so the same template is not checked once more.
-    fn accept_again(&mut self, now: Time, mut old: Box<Run>) {
+    fn accept_again(&mut self, now: Time, old: Run) {
         let Stage::Checking { spec, .. } = &self.stage else { return };
         if spec.template_hash != old.spec().template_hash {
             return;
@@ -243,7 +235,7 @@ impl Task {
         let spec = Arc::clone(spec);
         self.accept(now, spec);
         if let Stage::Running(run) = &mut self.stage {
-            run.take_over_creates(now, &mut old);
+            run.take_over(now, old);
         }
     }
 
@@ -258,8 +250,8 @@ impl Task {
         };
         let mut run = Box::new(run);
         self.load_workers(&mut run, seen.status.workers);
-        if let Some(mut old) = self.take_running() {
-            run.take_over_creates(poll.now, &mut old);
+        if let Some(old) = self.take_running() {
+            run.take_over(poll.now, old);
         }
         if let Some(until) = self.former_list_until().filter(|_| run.workers().is_none()) {
             run.start_after(Revision::default(), until);

@@ -19,6 +19,7 @@ mod reach;
 mod recheck;
 pub mod reduce;
 mod relist;
+mod reload;
 pub mod remote;
 mod rerun;
 pub mod solo;
