@@ -70,6 +70,19 @@ pub enum PodRole {
     List(Attempt),
 }
 
+/// The pods that follow each other: the attempts at one thing. A worker follows no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lineage {
+    /// The attempts at an item.
+    Item(Index),
+    /// The attempts at the reduce.
+    Reduce,
+    /// The attempts at the list.
+    List,
+    /// The worker of this number.
+    Worker(u32),
+}
+
 /// What a worker is called in names and labels, where an item has its index.
 const WORKER: &str = "worker";
 /// What the reduce is called in names and labels, where an item has its index.
@@ -84,6 +97,17 @@ impl PodRole {
         match self {
             Self::Item(_, attempt) | Self::Reduce(attempt) | Self::List(attempt) => attempt,
             Self::Worker(number) => Attempt(number),
+        }
+    }
+
+    /// The pods that it is one of.
+    #[must_use]
+    pub fn lineage(self) -> Lineage {
+        match self {
+            Self::Item(index, _) => Lineage::Item(index),
+            Self::Reduce(_) => Lineage::Reduce,
+            Self::List(_) => Lineage::List,
+            Self::Worker(number) => Lineage::Worker(number),
         }
     }
 

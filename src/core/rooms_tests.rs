@@ -94,3 +94,10 @@ fn rooms_import_only_what_is_below_them() {
         }
     }
 }
+
+#[test]
+fn pods_know_no_items() {
+    for (file, text) in files("pods") {
+        assert!(!text.contains("Index"), "{file} names an Index: what a pod runs is known to `run`");
+    }
+}

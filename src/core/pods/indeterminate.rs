@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::core::ids::{Index, PodRole, Time};
+use crate::core::ids::{Lineage, PodRole, Time};
 
 /// How long a create without an answer may still be carried out: the API server gives a request up after a minute.
 pub const INDETERMINATE_MILLIS: u64 = 75_000;
@@ -10,9 +10,9 @@ pub const INDETERMINATE_MILLIS: u64 = 75_000;
 /// Creates without an answer.
 #[derive(Clone, Debug)]
 pub struct Indeterminate {
-    /// Until when one may still be carried out, by item; `None` is the reduce.
-    of: HashMap<Option<Index>, Time>,
-    /// The same for all creates of an operator before this one, whose answers nobody knows.
+    /// Until when one of ours may still be carried out: it stands in the way of later attempts at the same thing, too.
+    of: HashMap<Lineage, Time>,
+    /// Until when those of an operator before this one may, whose answers are unknown.
     all: Option<Time>,
 }
 
@@ -23,32 +23,32 @@ impl Indeterminate {
     }
 
     /// A create of this pod got no answer.
-    pub fn add(&mut self, now: Time, pod: PodRole) {
-        self.of.insert(pod.index(), now.plus_millis(INDETERMINATE_MILLIS));
+    pub fn add(&mut self, now: Time, role: PodRole) {
+        self.of.insert(role.lineage(), now.plus_millis(INDETERMINATE_MILLIS));
     }
 
-    /// Whether one of our own creates for this pod's item may still be carried out.
-    pub fn holds(&self, now: Time, pod: PodRole) -> bool {
-        self.own_until(pod).is_some_and(|until| until > now)
+    /// Whether one of our own creates for this role, or one that it follows, may still be carried out.
+    pub fn holds(&self, now: Time, role: PodRole) -> bool {
+        self.own_until(role).is_some_and(|until| until > now)
     }
 
-    /// Whether another create than the one on its way may have made a pod of this item: one of ours, however long ago,
-    /// or one of an operator before this one.
-    pub fn may_have_made(&self, now: Time, pod: PodRole) -> bool {
-        self.of.contains_key(&pod.index()) || self.all.is_some_and(|all| all > now)
+    /// Whether another create than the one on its way may have made this pod: one of ours, however long ago, or one of
+    /// an operator before this one.
+    pub fn may_have_made(&self, now: Time, role: PodRole) -> bool {
+        self.of.contains_key(&role.lineage()) || self.all.is_some_and(|all| all > now)
     }
 
-    /// Until when one of our own creates for this pod's item may still be carried out.
-    pub fn own_until(&self, pod: PodRole) -> Option<Time> {
-        self.of.get(&pod.index()).copied()
+    /// Until when one of our own creates for this role, or one that it follows, may still be carried out.
+    pub fn own_until(&self, role: PodRole) -> Option<Time> {
+        self.of.get(&role.lineage()).copied()
     }
 
-    /// Until when any create for this pod's item may still be carried out.
-    pub fn until(&self, pod: PodRole) -> Option<Time> {
-        self.all.max(self.own_until(pod))
+    /// Until when any create for this role, or one that it follows, may still be carried out.
+    pub fn until(&self, role: PodRole) -> Option<Time> {
+        self.all.max(self.own_until(role))
     }
 
-    /// The same for any item.
+    /// Until when any create at all may still be carried out.
     pub fn until_all(&self) -> Option<Time> {
         self.all.max(self.of.values().copied().max())
     }
@@ -63,7 +63,7 @@ impl Indeterminate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::ids::Attempt;
+    use crate::core::ids::{Attempt, Index};
 
     fn pod(index: u32) -> PodRole {
         PodRole::Item(Index(index), Attempt::FIRST)
@@ -86,6 +86,9 @@ mod tests {
             (Some(Time(76_000)), Some(Time(40_000)))
         );
         assert_eq!(indeterminate.until_all(), Some(Time(76_000)));
+        indeterminate.add(Time(1_000), PodRole::Worker(3));
+        assert!(indeterminate.holds(Time(1_000), PodRole::Worker(3)), "a worker");
+        assert!(!indeterminate.holds(Time(1_000), PodRole::Worker(4)), "another worker");
         let mut later = Indeterminate::new(Some(Time(90_000)));
         later.merge(&indeterminate);
         assert!(later.holds(Time(75_999), pod(3)));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::core::blueprint::Blueprint;
-use crate::core::ids::{Index, PodRole, Time};
+use crate::core::ids::{PodRole, Time};
 use crate::core::pod::{Departed, Detail, PodEnd, PodSeen};
 use crate::core::pods::Pods;
 use crate::core::pods::explaining::Explaining;
@@ -36,8 +36,8 @@ pub struct PodTable {
     pub(super) explaining: Explaining,
     /// Creates without an answer.
     pub(super) indeterminate: Indeterminate,
-    /// Items to be cancelled whose pod was asked for, since a create got no answer; `None` is the reduce.
-    probed: BTreeSet<Option<Index>>,
+    /// Pods of items to be cancelled that were asked for, since a create got no answer.
+    probed: BTreeSet<PodRole>,
 }
 
 /// What a pod's timer is for.
@@ -131,7 +131,7 @@ impl PodTable {
     /// Whether the pod has to be asked for by name before its item is cancelled: a create of it got no answer. Asks
     /// once.
     pub fn probe(&mut self, now: Time, role: PodRole) -> bool {
-        let is_new = self.indeterminate.holds(now, role) && self.probed.insert(role.index());
+        let is_new = self.indeterminate.holds(now, role) && self.probed.insert(role);
         if is_new && !self.pods.contains_key(&role) {
             self.insert(role, PodState::unconfirmed(now));
         }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::crew::{Crew, good, short, task};
+use super::story::key;
+use crate::core::ids::PodRole;
 use crate::core::phases::{ItemPhase, Raises};
-use crate::core::port::CreateOutcome;
+use crate::core::port::{CreateOutcome, GetPodOutcome, PodId};
 
 const KIND: Option<&str> = Some("items wait for another kind of worker");
 
@@ -111,13 +113,31 @@ fn a_worker_has_the_size_that_its_pod_says_also_for_the_next_operator() {
     assert_eq!(crew.running(), BTreeMap::from([(2, vec![(1, 1)]), (3, vec![(0, 2)])]), "that one is too small");
 }
 
+/// What the API server says of a larger worker.
+fn never_fits() -> CreateOutcome {
+    let quota = "pods \"t-worker\" is forbidden: exceeded quota: q, requested: limits.memory=200Mi, used: \
+                 limits.memory=0, limited: limits.memory=150Mi";
+    CreateOutcome::Quota(quota.to_owned())
+}
+
+#[test]
+fn a_create_without_an_answer_of_one_worker_says_nothing_of_another() {
+    let mut crew = one_after_another(2);
+    crew.ends(1, 1, short());
+    crew.story.created = Some(CreateOutcome::Indeterminate);
+    crew.ends(2, 1, short());
+    crew.story.created = Some(never_fits());
+    let third = PodId { key: key(), role: PodRole::Worker(3) };
+    crew.story.fleet.handle_got_pod(crew.story.now, &third, "u", GetPodOutcome::NotFound);
+    crew.rounds(6);
+    assert_eq!(crew.item(1).0, ItemPhase::Failed, "worker 4 is refused, and was never asked for before");
+}
+
 #[test]
 fn an_item_whose_larger_worker_can_not_be_had_ends_as_with_a_pod_of_its_own() {
     let mut crew = one_after_another(2);
     crew.ends(1, 1, short());
-    let quota = "pods \"t-worker-3\" is forbidden: exceeded quota: q, requested: limits.memory=200Mi, used: \
-                 limits.memory=0, limited: limits.memory=150Mi";
-    crew.story.created = Some(CreateOutcome::Quota(quota.to_owned()));
+    crew.story.created = Some(never_fits());
     crew.ends(2, 1, short());
     assert_eq!(crew.item(1).0, ItemPhase::Failed);
     let failures = &crew.story.status().failures;
