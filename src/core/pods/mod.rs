@@ -5,6 +5,7 @@ pub mod indeterminate;
 mod news;
 mod outlived;
 pub mod retention;
+mod start;
 mod start_blockers;
 mod starting;
 mod state;

@@ -16,6 +16,11 @@ fn is_never_started(why: StopReason) -> bool {
 impl PodTable {
     /// A pod of this table is shown, and has come so far.
     pub fn show(&mut self, now: Time, role: PodRole, pod: &PodSeen, epoch: u32, progress: &Progress) {
+        if self.get(role).is_some_and(|state| state.is_another(&pod.uid)) {
+            // What held up the one before holds up nothing any more.
+            self.forget_silence(role);
+            self.set_blocker(role, None);
+        }
         let Some(state) = self.get_mut(role) else { return };
         let first = state.sight(pod, epoch);
         match progress {

@@ -1,7 +1,8 @@
 //! One pod, from its create to its end: what is known of it, and what is wanted of it.
 
 use crate::core::ids::Time;
-use crate::core::pod::{Departed, Detail, PodEnd, PodSeen, StartBlocker, StopReason};
+use crate::core::pod::{Departed, Detail, PodEnd, PodSeen, StopReason};
+use crate::core::pods::start::Start;
 
 /// One pod.
 #[derive(Clone, Debug)]
@@ -57,7 +58,7 @@ enum Ask {
 }
 
 /// Whether the pod is to be stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Stop {
     /// It is wanted.
     No,
@@ -65,23 +66,8 @@ enum Stop {
     Assumed,
     /// It is to be deleted, not before that time.
     Due { why: StopReason, not_before: Option<Time> },
-    /// Its deletion is on its way, or was accepted.
-    Sent { why: StopReason },
-}
-
-/// How far its start has come.
-#[derive(Clone, Debug)]
-pub(super) struct Start {
-    /// Since when it waits for its start; `None` once a container has run.
-    pub waiting_since: Option<Time>,
-    /// Scheduling gates hold it back: its time has yet to begin.
-    pub is_gated: bool,
-    /// What its status says holds it up.
-    pub reported: Option<StartBlocker>,
-    /// What the Events about it say.
-    pub explained: Option<StartBlocker>,
-    /// What holds it up, as far as is known.
-    pub blocker: Option<StartBlocker>,
+    /// The deletion of the pod with this UID is on its way, or was accepted.
+    Sent { why: StopReason, uid: Option<String> },
 }
 
 /// What is to be done about a pod that was not created.
@@ -93,13 +79,6 @@ pub enum Absent {
     NeverCreated,
     /// It was there; as the watch last showed it, if the watch did.
     Gone(Option<Box<PodSeen>>),
-}
-
-impl Start {
-    /// Nothing is known but since when it waits.
-    fn new(waiting_since: Option<Time>) -> Self {
-        Self { waiting_since, is_gated: false, reported: None, explained: None, blocker: None }
-    }
 }
 
 impl PodState {
@@ -215,11 +194,13 @@ impl PodState {
     /// seen before: that one was stopped, and this one was not, nor has it had time to start.
     pub fn sight(&mut self, pod: &PodSeen, epoch: u32) -> bool {
         let create_pending = self.is_create_pending();
-        let is_another = self.uid().is_some_and(|uid| uid != pod.uid);
+        let is_another = self.is_another(&pod.uid);
         let first = self.uid().is_none() || is_another;
-        match self.stop {
+        match &self.stop {
             Stop::Assumed if first => self.stop = Stop::No,
-            Stop::Sent { why } if is_another => self.stop = Stop::Due { why, not_before: None },
+            Stop::Sent { why, uid: Some(uid) } if *uid != pod.uid => {
+                self.stop = Stop::Due { why: *why, not_before: None };
+            }
             _ => {}
         }
         if is_another {
@@ -229,6 +210,11 @@ impl PodState {
         self.existence = Existence::Present { seen, create_pending, suspect: None };
         self.epoch = epoch;
         first
+    }
+
+    /// Whether the pod of this UID is another one than that which was seen before.
+    pub fn is_another(&self, uid: &str) -> bool {
+        self.uid().is_some_and(|known| known != uid)
     }
 
     /// It is over, and the create on its way may make another one of its name: it is asked for by name, from that time
@@ -321,7 +307,7 @@ impl PodState {
         match self.stop {
             Stop::No => None,
             Stop::Assumed => Some(StopReason::Suspended),
-            Stop::Due { why, .. } | Stop::Sent { why } => Some(why),
+            Stop::Due { why, .. } | Stop::Sent { why, .. } => Some(why),
         }
     }
 
@@ -370,13 +356,14 @@ impl PodState {
 
     /// Its deletion goes out.
     pub fn stop_sent(&mut self) {
-        self.stop = Stop::Sent { why: self.stop_reason().unwrap_or(StopReason::Decided) };
+        let uid = self.uid().map(str::to_owned);
+        self.stop = Stop::Sent { why: self.stop_reason().unwrap_or(StopReason::Decided), uid };
     }
 
     /// When it needs attention though nothing happens.
     pub fn next_wake(&self) -> Option<Time> {
-        match (self.ask(), self.stop) {
-            (Some(Ask::NotBefore(time)), _) | (None, Stop::Due { not_before: Some(time), .. }) => Some(time),
+        match (self.ask(), &self.stop) {
+            (Some(Ask::NotBefore(time)), _) | (None, &Stop::Due { not_before: Some(time), .. }) => Some(time),
             _ => None,
         }
     }

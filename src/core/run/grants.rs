@@ -75,7 +75,8 @@ impl Run {
         self.recall(is_open);
         let ready = if is_open { self.ready_sizes() } else { BTreeSet::new() };
         self.stop_idle(now, idle_millis);
-        if is_open {
+        // What a worker that has yet to speak is needed for is not known.
+        if is_open && !self.awaits_workers() {
             self.make_room(&ready);
         }
         let written = context.writer.written();

@@ -8,6 +8,7 @@ mod grants;
 mod news;
 mod notices;
 mod reload;
+mod reports;
 mod sizes;
 mod stragglers;
 mod worker_end;
@@ -99,7 +100,7 @@ impl Run {
     pub fn new(spec: Arc<AcceptedSpec>, first: Attempt, epoch: u64, all_indeterminate: Option<Time>) -> Self {
         let phases = Phases::new(spec.count());
         let has_workers = spec.blueprint.workers.is_some();
-        let workers = has_workers.then(|| Workers { next: first.0, ..Workers::new(epoch, Index(0)) });
+        let workers = has_workers.then(|| Workers::new(epoch, Index(0), first.0));
         let run = Self::resume(spec, phases, Attempts::beginning_at(first), all_indeterminate);
         Self { workers, is_loading: false, ..run }
     }

@@ -5,6 +5,7 @@ use crate::core::attempt_end::AttemptEnd;
 use crate::core::attempts::{Circumstances, Retry, StartAgain, blame};
 use crate::core::failures::Alike;
 use crate::core::ids::{Index, PodRole, Time};
+use crate::core::phases::ItemPhase;
 use crate::core::pod::{Detail, PodEnd, PodSeen, Progress, detail, end_when_gone, lives, progress};
 use crate::core::pods::retention::FinishedPod;
 use crate::core::pods::{Absent, News, PodState};
@@ -24,6 +25,16 @@ pub(super) struct Rest {
     pub retry: Retry,
 }
 
+/// Whether another leader may have granted something to this worker. Its program speaks before the kubelet reports that
+/// it runs.
+fn may_hold_items(pod: &PodSeen, progress: &Progress) -> bool {
+    match progress {
+        Progress::Started => true,
+        Progress::Pending(_) => pod.node.is_some(),
+        Progress::Ended(_) => false,
+    }
+}
+
 impl Run {
     /// A pod of this task is there. Returns whether it is of this run.
     pub fn observe(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen, epoch: u32) -> bool {
@@ -31,13 +42,13 @@ impl Run {
         if index.is_none() && !self.is_worker(role) {
             return false;
         }
+        if index.is_some_and(|index| self.items.phases().get(index).is_none()) {
+            return true;
+        }
         let seen = progress(pod, self.spec.blueprint.template.role());
-        if let Some(index) = index {
-            let Some(phase) = self.items.phases().get(index) else { return true };
-            if phase.is_terminal() || role.attempt() < self.items.attempt(index) {
-                self.leave(context, role, pod, &seen);
-                return true;
-            }
+        if self.is_obsolete(role) {
+            self.leave(context, role, pod, &seen);
+            return true;
         }
         if self.news(context, role, pod) == News::Stale {
             self.pods.listed(role, &pod.uid, epoch);
@@ -56,7 +67,7 @@ impl Run {
             let since = pod.created.map_or(context.now, |created| created.min(context.now));
             match index {
                 Some(index) => self.assign(index, role),
-                None => self.add_worker(context.now, role, seen == Progress::Started),
+                None => self.add_worker(context.now, role, may_hold_items(pod, &seen)),
             }
             self.pods.find(since, role);
         }
@@ -74,6 +85,15 @@ impl Run {
             self.finish_seen(context, role, end, pod);
         }
         true
+    }
+
+    /// Whether it no longer counts how this pod ends: that of its item is recorded, or it is of a run before.
+    fn is_obsolete(&self, role: PodRole) -> bool {
+        let Some(index) = self.index_of(role) else {
+            return self.workers.as_ref().is_some_and(|workers| workers.is_of_run_before(role));
+        };
+        let phase = self.items.phases().get(index);
+        phase.is_some_and(ItemPhase::is_terminal) || role.attempt() < self.items.attempt(index)
     }
 
     fn news(&self, context: &Context<'_>, role: PodRole, pod: &PodSeen) -> News {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::ids::{Attempt, Index, PodRole, Time};
+use crate::core::ids::{Attempt, Index, Time};
 use crate::core::phases::{ItemPhase, Raises, Tries};
 use crate::core::pod::{Progress, ended_at, progress};
 use crate::core::pods::Pods;
@@ -56,21 +56,28 @@ impl Run {
         self.suspension.stops = stops;
     }
 
-    /// Takes workers over from the record: `None` if there is none.
-    pub fn restore_workers(&mut self, workers: Option<Workers>) {
-        self.workers = workers;
+    /// Takes workers over from the record.
+    pub fn restore_workers(&mut self, workers: Workers) {
+        self.workers = Some(workers);
         self.count_raised();
     }
 
-    /// Begins with no worker. Names of pods that are there are not given again.
-    pub fn begin_workers(&mut self, mut workers: Workers, taken: impl Iterator<Item = PodRole>) {
-        for role in taken {
-            if let PodRole::Worker(number) = role {
-                workers.next = workers.next.max(number.saturating_add(1));
-            }
-        }
+    /// Begins with no worker: those that are there are of a run before.
+    pub fn begin_workers(&mut self, workers: Workers) {
         self.is_loading = false;
-        self.restore_workers(Some(workers));
+        self.restore_workers(Workers { first: workers.next, ..workers });
+    }
+
+    /// The epoch of the workers is recorded with this revision.
+    pub fn record_epoch_with(&mut self, revision: Revision) {
+        if let Some(workers) = &mut self.workers {
+            workers.epoch_revision = revision;
+        }
+    }
+
+    /// Whether workers of this run were made, or found.
+    pub fn has_made_workers(&self) -> bool {
+        self.workers.as_ref().is_some_and(|workers| workers.next > workers.first)
     }
 
     /// The number of the newest worker, 0 if there was none.
@@ -128,9 +135,7 @@ impl Run {
             self.items.start_again(*index);
         }
         self.items.forget_past();
-        if let Some(workers) = &mut self.workers {
-            workers.suspects.clear();
-        }
+        self.record_epoch_with(revision);
         self.forget_sizes();
         self.count_raised();
         self.decision = Decision::recorded(None, explicit_selection);

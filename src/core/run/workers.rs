@@ -1,14 +1,11 @@
-//! The workers of a run and its items: what a worker says becomes of the items, and what becomes of both when its pod
-//! ends.
+//! The workers of a run: how they are made, found and retired.
 
 use std::collections::BTreeSet;
 
-use maptask_exchange::{Outcome, Request};
-
 use crate::core::attempt_end::{AttemptEnd, AttemptOutcome};
-use crate::core::attempts::{Circumstances, Retry, StartAgain, reported};
+use crate::core::attempts::StartAgain;
 use crate::core::backoff::Backoff;
-use crate::core::ids::{Attempt, Index, PodRole, Time};
+use crate::core::ids::{Index, PodRole, Time};
 use crate::core::phases::{ItemPhase, Raises};
 use crate::core::pod::{Detail, PodSeen};
 use crate::core::port::{ExchangeRefusal, Reply};
@@ -32,8 +29,12 @@ const ALL_FAILED: u32 = 20;
 #[derive(Debug)]
 pub struct Workers {
     pub(super) table: WorkerTable,
+    /// The number of the first worker of this run. Those below are of a run before, and end.
+    pub(super) first: u32,
     /// The number of the next worker.
     pub(super) next: u32,
+    /// The epoch is recorded with this revision. Until then no worker hears it: another leader could have the same.
+    pub(super) epoch_revision: Revision,
     /// When another worker may be created.
     pub(super) again: Backoff,
     /// Whether it may now.
@@ -68,10 +69,12 @@ pub struct Workers {
 
 impl Workers {
     /// No workers yet. Earlier leaders had lower epochs, and have granted nothing from `mark` on.
-    pub fn new(epoch: u64, mark: Index) -> Self {
+    pub fn new(epoch: u64, mark: Index, first: u32) -> Self {
         Self {
             table: WorkerTable::new(epoch),
-            next: 1,
+            first,
+            next: first,
+            epoch_revision: Revision::default(),
             again: Backoff::new(AGAIN_MILLIS, MAX_AGAIN_MILLIS),
             may_create: true,
             problem: None,
@@ -98,6 +101,17 @@ impl Workers {
     /// Below which index grants are recorded.
     pub fn mark(&self) -> Index {
         self.mark.0
+    }
+
+    /// Names of these pods are not given again.
+    pub fn reserve(&mut self, taken: impl Iterator<Item = PodRole>) {
+        let workers = taken.filter(|role| role.is_worker());
+        self.next = workers.map(|role| role.attempt().next().0).fold(self.next, u32::max);
+    }
+
+    /// Whether the pod is a worker of a run before this one.
+    pub(super) fn is_of_run_before(&self, role: PodRole) -> bool {
+        role.is_worker() && role.attempt().0 < self.first
     }
 
     /// The memory of a worker.
@@ -160,6 +174,7 @@ impl Run {
     /// lost.
     pub(super) fn settle_announcements(&mut self, context: &mut Context<'_>) {
         let Some(workers) = self.workers.as_mut().filter(|workers| workers.awaits) else { return };
+        workers.table.presume_empty(context.now);
         if workers.table.awaits_announcements() {
             return;
         }
@@ -181,162 +196,6 @@ impl Run {
     /// Whether items may run in a place that is not known.
     pub(super) fn awaits_announcements(&self) -> bool {
         self.awaits_workers() && self.items.counts().running > 0
-    }
-
-    /// A worker speaks. `pod_uid`: that of its pod, by its token.
-    pub fn hear(
-        &mut self,
-        context: &mut Context<'_>,
-        role: PodRole,
-        pod_uid: &str,
-        ticket: u64,
-        request: Request,
-    ) -> Result<(), ExchangeRefusal> {
-        let workers = self.workers.as_mut().ok_or(ExchangeRefusal::NotAWorker)?;
-        workers.table.admit(context.now, role, pod_uid)?;
-        let report = workers.table.hear(context.now, role, ticket, request)?;
-        workers.again.reset();
-        workers.problem = None;
-        for (index, attempt) in report.left {
-            self.free(context, role, index, attempt);
-        }
-        for end in report.ended {
-            self.end_reported(context, role, end);
-        }
-        for (index, attempt) in report.began {
-            if self.holds(role, index, attempt) {
-                self.run_in_worker(context, index);
-            }
-        }
-        for (index, attempt) in report.freed {
-            self.free(context, role, index, attempt);
-        }
-        for (index, attempt, runs) in report.unknown {
-            self.claim(context, role, index, attempt, runs);
-        }
-        let revision = context.writer.revision();
-        if let Some(workers) = &mut self.workers {
-            workers.table.recorded_with(role, revision);
-        }
-        Ok(())
-    }
-
-    /// Whether nothing but the attempt that has just ended can have taken memory in this worker.
-    fn ran_one(&self, role: PodRole) -> bool {
-        self.workers.as_ref().and_then(|workers| workers.table.get(role)).is_none_or(Worker::ran_one)
-    }
-
-    pub(super) fn holds(&self, role: PodRole, index: Index, attempt: Attempt) -> bool {
-        self.items.assignments().pod(index) == Some(role) && self.items.attempt(index) == attempt
-    }
-
-    /// An attempt that a worker was granted is not with it any more, and has not begun, or was stopped with it.
-    pub(super) fn free(&mut self, context: &mut Context<'_>, role: PodRole, index: Index, attempt: Attempt) {
-        if self.holds(role, index, attempt) {
-            self.items.give_back(&mut context.step(), index);
-            if let Some(workers) = &mut self.workers {
-                workers.stragglers.ended(index);
-            }
-        }
-    }
-
-    /// A worker holds an attempt of which nothing was known here: it is the worker's, unless another has it, or it
-    /// counts no more.
-    fn claim(&mut self, context: &mut Context<'_>, role: PodRole, index: Index, attempt: Attempt, runs: bool) {
-        // What has not begun may be another worker's by now, which has yet to speak.
-        let may_be_anothers = !runs && self.workers.as_ref().is_some_and(|w| w.table.awaits_announcements());
-        let is_open = self.is_open_attempt(role, index, attempt) && !may_be_anothers;
-        // Its equal may have been granted since it was given up.
-        let has_equals = self.spec.serialized().is_some();
-        let Some(workers) = &mut self.workers else { return };
-        // A suspect begins in a fresh worker, and not beside others.
-        if !is_open || !runs && (has_equals || workers.sizes.waits_for_fresh(index)) {
-            return workers.table.revoke(role, index, attempt);
-        }
-        workers.table.adopt(role, index, attempt, runs);
-        self.assign_to_worker(index, role);
-        if runs {
-            self.run_in_worker(context, index);
-        }
-    }
-
-    /// The program of an item runs.
-    fn run_in_worker(&mut self, context: &mut Context<'_>, index: Index) {
-        self.items.runs(&mut context.step(), index);
-        if let Some(workers) = &mut self.workers {
-            workers.stragglers.began(context.now, index);
-        }
-    }
-
-    /// Whether the attempt is the one that counts, and no other worker has it.
-    pub(super) fn is_open_attempt(&self, role: PodRole, index: Index, attempt: Attempt) -> bool {
-        let phase = self.items.phases().get(index);
-        let holder = self.items.assignments().pod(index);
-        phase.is_some_and(|phase| !phase.is_terminal())
-            && self.items.attempt(index) == attempt
-            && holder.is_none_or(|holder| holder == role)
-    }
-
-    /// A worker says that an attempt has ended.
-    fn end_reported(&mut self, context: &mut Context<'_>, role: PodRole, end: maptask_exchange::End) {
-        let (index, attempt) = (Index(end.id.0), Attempt(end.id.1));
-        // A worker that was silent may have lost the attempt to another, which may begin it at any time: this end is
-        // forgotten.
-        if !self.is_open_attempt(role, index, attempt) {
-            return;
-        }
-        let is_short = matches!(end.outcome, Outcome::OutOfMemory { .. });
-        let is_doubtful = is_short && !self.ran_one(role) || matches!(end.outcome, Outcome::Suspect { .. });
-        if is_doubtful {
-            self.assign_to_worker(index, role);
-            return self.suspect(context, &[index]);
-        }
-        let micros = end.micros;
-        let end = reported(end.outcome, self.spec.blueprint.template.container(), self.spec.results);
-        let is_stopped = end.outcome == AttemptOutcome::Stopped;
-        if let Some(workers) = &mut self.workers {
-            if !is_stopped {
-                workers.table.durations().add(micros);
-            }
-            workers.suspects.remove(&index);
-        }
-        self.assign_to_worker(index, role);
-        let memory = self.items.tries(index).memory_raises;
-        let is_success = self.end_attempt(context, index, end, is_stopped);
-        let is_larger = self.items.tries(index).memory_raises != memory;
-        let is_retried = self.items.phases().get(index) == Some(ItemPhase::Pending);
-        let Some(workers) = &mut self.workers else { return };
-        // More memory is what helps: that is no fault of the worker, and not each item of a list that lacks it is to
-        // run by itself.
-        if is_larger {
-            return;
-        }
-        let first = workers.failed_first.filter(|_| !is_success);
-        workers.failed_first = first.map(|count| count.saturating_add(1));
-        if is_success {
-            workers.table.succeeded_in(role);
-        } else if !is_stopped {
-            workers.table.failed_in(role);
-            if is_retried {
-                workers.elsewhere.failed(index, role);
-            }
-        }
-    }
-
-    /// An attempt has ended. Returns whether its item has succeeded.
-    pub(super) fn end_attempt(
-        &mut self,
-        context: &mut Context<'_>,
-        index: Index,
-        end: AttemptEnd,
-        stopped: bool,
-    ) -> bool {
-        if let Some(workers) = &mut self.workers {
-            workers.stragglers.ended(index);
-        }
-        let at = Circumstances { remainder: self.remainder(), stopped, retry: Retry::MayHelp, clear_at: context.now };
-        self.end_item(context, index, end, &at);
-        self.items.phases().get(index) == Some(ItemPhase::Succeeded)
     }
 
     /// The API server failed at the create of a worker. Returns until when no other one is tried.

@@ -30,7 +30,7 @@ pub(super) struct Admission {
     /// Where pods of items, and of the reduce, are to run, once its flavors are read.
     placements: Option<[Arc<Placement>; 2]>,
     /// Flavors are being read.
-    reading: bool,
+    reading: Option<Vec<String>>,
     requests: WorkloadRequests,
     /// It was not admitted when it was last looked at.
     has_waited: bool,
@@ -45,10 +45,15 @@ impl Admission {
             workload: None,
             outdated: None,
             placements: None,
-            reading: false,
+            reading: None,
             requests: WorkloadRequests::default(),
             has_waited: false,
         }
+    }
+
+    /// Whether MultiKueue has sent the task, which has a Workload there already.
+    pub(super) fn is_from_another_cluster(&self) -> bool {
+        self.prebuilt.is_some()
     }
 
     /// Whether Kueue has a say at all.
@@ -86,7 +91,7 @@ impl Task {
     }
 
     /// How many pods may exist at the same time as far as Kueue says; `None`: as many as there may be without it.
-    fn granted_pods(&self) -> Option<usize> {
+    pub(super) fn granted_pods(&self) -> Option<usize> {
         // How many pods there will be is not known before the list.
         if !self.admission.is_queued() || self.is_listing() {
             return None;
@@ -184,19 +189,22 @@ impl Task {
     }
 
     fn poll_flavors(&mut self, actions: &mut Vec<Action>) {
-        if !self.admission.is_admitted() || self.admission.placements.is_some() || self.admission.reading {
+        if !self.admission.is_admitted() || self.admission.placements.is_some() || self.admission.reading.is_some() {
             return;
         }
         let names = self.admission.workload.as_ref().map(WorkloadSeen::flavors).unwrap_or_default();
-        self.admission.reading = true;
+        self.admission.reading = Some(names.clone());
         actions.push(Action::ReadFlavors(ReadFlavors { key: self.key.clone(), uid: self.uid.clone(), names }));
     }
 
     /// Flavors were read.
     pub fn handle_flavors_read(&mut self, now: Time, outcome: FlavorsOutcome) {
-        self.admission.reading = false;
+        let read = self.admission.reading.take().unwrap_or_default();
         match (outcome, &self.admission.workload) {
-            (FlavorsOutcome::Found(flavors), Some(workload)) if workload.is_admitted() => {
+            // It may have been evicted since, and admitted with other flavors, which are yet to be read.
+            (FlavorsOutcome::Found(flavors), Some(workload))
+                if workload.is_admitted() && workload.flavors() == read =>
+            {
                 self.admission.requests.solved();
                 let of = |set| Arc::new(Placement::of(workload, set, &flavors));
                 self.admission.placements = Some([of(MAIN), of(REDUCE)]);

@@ -45,6 +45,7 @@ impl Task {
         let revision = self.writer.change_urgently();
         let epoch = next_epoch(self.summary.workers.take());
         let mut run = Run::new(spec, self.first_attempt(), epoch, self.all_indeterminate);
+        run.record_epoch_with(revision);
         // Which text the items are of must be recorded before one of them starts: the text may change. No create for an
         // item of a former list may come after that.
         if run.spec().source.is_some() {
@@ -203,7 +204,9 @@ impl Task {
         let millis = self.mutable.ttl_millis?;
         let end = self.summary.completion_time.as_ref()?;
         let time = Time(end.0.as_millisecond()).plus_millis(millis);
-        (self.is_settled() && self.pending_rerun().is_none()).then(|| time.max(self.expiring.unwrap_or(time)))
+        // One that another cluster has sent is deleted by MultiKueue, once its end has arrived there.
+        let expires = self.is_settled() && self.pending_rerun().is_none() && !self.admission.is_from_another_cluster();
+        expires.then(|| time.max(self.expiring.unwrap_or(time)))
     }
 
     pub(super) fn emit_blocked(&mut self, now: Time, waiting: &Waiting) {

@@ -151,7 +151,7 @@ impl Task {
             self.stage = Stage::Ended { phase: TaskPhase::Failed, run: None };
             return;
         } else if is_true(&seen.status.conditions, ConditionType::Accepted) {
-            self.load_run(poll, seen);
+            self.load_run(poll, seen, pods);
             self.load_reduction(seen.status.reduce.as_ref());
             if let (Some(new), Some(old)) = (&mut self.reduction, reduction) {
                 new.run.take_over(poll.now, old.run);
@@ -239,7 +239,7 @@ impl Task {
         }
     }
 
-    fn load_run(&mut self, poll: &PollContext, seen: &TaskSeen) {
+    fn load_run(&mut self, poll: &PollContext, seen: &TaskSeen, pods: &Pods) {
         let run = match self.recorded_run(seen) {
             Ok(run) => run,
             Err(message) => {
@@ -249,7 +249,7 @@ impl Task {
             }
         };
         let mut run = Box::new(run);
-        self.load_workers(&mut run, seen.status.workers);
+        self.load_workers(&mut run, seen.status.workers, pods);
         if let Some(old) = self.take_running() {
             run.take_over(poll.now, old);
         }
@@ -270,17 +270,18 @@ impl Task {
             Stage::Ended { run: None, .. } if self.rerun_is_due() && self.summary.has_items => self.recorded_run(seen),
             _ => return,
         };
-        match (loaded, &mut self.stage) {
-            (Ok(mut loaded), Stage::Ended { run, .. }) => {
-                loaded.renew_workers(seen.status.workers, pods);
-                *run = Some(Box::new(loaded));
+        match loaded {
+            Ok(mut loaded) => {
+                self.renew_workers(&mut loaded, seen.status.workers, pods.keys().copied());
+                if let Stage::Ended { run, .. } = &mut self.stage {
+                    *run = Some(Box::new(loaded));
+                }
             }
-            (Err(message), _) => {
+            Err(message) => {
                 self.summary.unreadable = Some(Box::new(seen.status.clone()));
                 self.summary.has_items = false;
                 self.summary.message = Some(message);
             }
-            _ => {}
         }
     }
 

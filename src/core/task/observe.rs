@@ -21,7 +21,9 @@ impl Task {
         if pod.owner_uid.as_deref() != Some(&self.uid) || self.deleting {
             return;
         }
-        if role.is_list() && !self.is_listing() || self.is_of_former_list(role) {
+        // Nothing is reduced before the check: its pod is of the list before.
+        let is_reduce_before = role.is_reduce() && matches!(self.stage, Stage::Checking { .. } | Stage::Listing(_));
+        if role.is_list() && !self.is_listing() || self.is_of_former_list(role) || is_reduce_before {
             return self.retain_after_end(poll, role, pod);
         }
         // The first pod may be there before the task is accepted: the operator died in between.

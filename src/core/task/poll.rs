@@ -23,8 +23,14 @@ impl Task {
         }
         let limit = self.concurrency().unwrap_or(usize::MAX);
         let (takes_workers, lists) = (self.takes_workers, self.is_listing());
-        let needs_exchange = |next: &Startable| lists || matches!(next, Startable::Worker(..));
-        self.active_mut()?.peek_startable(limit).filter(|next| takes_workers || !needs_exchange(next))
+        let granted = self.granted_pods();
+        let run = self.active_mut()?;
+        // A worker that is about to end, or runs fewer items than others, is one pod all the same.
+        let has_room = granted.is_none_or(|granted| run.pods().len() < granted);
+        run.peek_startable(limit).filter(|next| {
+            let is_worker = matches!(next, Startable::Worker(..));
+            (takes_workers || !lists && !is_worker) && (has_room || !is_worker)
+        })
     }
 
     /// Whether anything may start, as far as the task as a whole is concerned.

@@ -6,7 +6,7 @@ use crate::api::conditions::ConditionType;
 use crate::api::reasons::{ConditionReason, EventReason};
 use crate::api::spec::Rerun;
 use crate::api::status::RerunDone;
-use crate::core::ids::{Index, ItemCount, Time};
+use crate::core::ids::{Index, ItemCount, PodRole, Time};
 use crate::core::phases::{ItemPhase, Phases};
 use crate::core::pod::EventType;
 use crate::core::ranges::range;
@@ -116,6 +116,11 @@ impl Task {
             let words = format!("rerun {} selects no items; the task stays {phase:?}", rerun.id);
             return self.emit_recorded(EventReason::Rerun, EventType::Normal, &words);
         };
+        // Those of before may have gone while nobody counted them: after the end of the items.
+        if run.has_made_workers() {
+            let (recorded, last) = (run.workers_status(), PodRole::Worker(run.last_worker()));
+            self.renew_workers(&mut run, recorded, std::iter::once(last));
+        }
         // Nothing starts before the status says that it is a rerun.
         run.start_again(now, &selected, explicit_selection, revision);
         self.stage = Stage::Running(run);

@@ -141,21 +141,39 @@ impl Task {
     }
 
     /// The workers of a run that is loaded: their leader has another epoch from now on.
-    pub(super) fn load_workers(&mut self, run: &mut Run, recorded: Option<WorkersStatus>) {
+    pub(super) fn load_workers(&mut self, run: &mut Run, recorded: Option<WorkersStatus>, pods: &Pods) {
         if run.spec().blueprint.workers.is_none() {
             return;
         }
-        run.restore_workers(Some(next_workers(recorded)));
+        run.restore_workers(self.next_workers(recorded, pods.keys().copied()));
         // Nothing is granted before the epoch is recorded. The next write of an earlier leader then fails.
         let revision = self.writer.change_urgently();
         run.start_after(revision, Time(0));
+        run.record_epoch_with(revision);
     }
-}
 
-/// Those of the next leader.
-fn next_workers(recorded: Option<WorkersStatus>) -> Workers {
-    let granted_below = recorded.and_then(|recorded| u32::try_from(recorded.granted_below).ok());
-    Workers::new(next_epoch(recorded), Index(granted_below.unwrap_or(0)))
+    /// The workers of a run whose items start again: none of before works for it. The new epoch is recorded together
+    /// with the rerun, before anything starts.
+    pub(super) fn renew_workers(
+        &mut self,
+        run: &mut Run,
+        recorded: Option<WorkersStatus>,
+        taken: impl Iterator<Item = PodRole>,
+    ) {
+        if run.spec().blueprint.workers.is_some() {
+            self.replies.extend(run.close_exchanges(ExchangeRefusal::NotAWorker));
+            run.begin_workers(self.next_workers(recorded, taken));
+        }
+    }
+
+    /// Those of the next leader. Names of these pods are not given again.
+    fn next_workers(&self, recorded: Option<WorkersStatus>, taken: impl Iterator<Item = PodRole>) -> Workers {
+        let granted_below = recorded.and_then(|recorded| u32::try_from(recorded.granted_below).ok());
+        let mark = Index(granted_below.unwrap_or(0));
+        let mut workers = Workers::new(next_epoch(recorded), mark, self.first_attempt().0);
+        workers.reserve(taken);
+        workers
+    }
 }
 
 /// The epoch of the leader that follows.
@@ -169,14 +187,6 @@ impl Run {
         let workers = self.workers()?;
         let epoch = i64::try_from(workers.epoch()).unwrap_or(i64::MAX);
         Some(WorkersStatus { epoch, granted_below: number(workers.mark().0) })
-    }
-
-    /// The workers of an ended run that is loaded so that items start again: none of before works for it. The new epoch
-    /// is recorded together with the rerun, before anything starts.
-    pub(super) fn renew_workers(&mut self, recorded: Option<WorkersStatus>, pods: &Pods) {
-        if self.spec().blueprint.workers.is_some() {
-            self.begin_workers(next_workers(recorded), pods.keys().copied());
-        }
     }
 
     /// The items need no workers any more: their pods are finished pods that are yet to end.

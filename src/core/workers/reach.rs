@@ -12,6 +12,8 @@ const SPEAKS_WITHIN_MILLIS: u64 = 30_000;
 /// A pod that is not shown within this many milliseconds of its first request does not exist any more: the watch shows
 /// a new pod within a second, or within half a minute if it has to connect again.
 const SHOWN_WITHIN_MILLIS: u64 = 60_000;
+/// A kubelet reports within this many milliseconds that a program runs.
+const REPORTED_WITHIN_MILLIS: u64 = 30_000;
 /// Pods that have spoken and are not known: each was made by an earlier operator, or is gone. Of more, the oldest are
 /// forgotten.
 const MOST_STRANGERS: usize = 256;
@@ -47,6 +49,19 @@ impl WorkerTable {
         if is_gone { ExchangeRefusal::NotAWorker } else { ExchangeRefusal::NotReady }
     }
 
+    /// What a worker holds that another leader may have granted to it is known once it speaks. One whose pod is still
+    /// not shown to run holds nothing.
+    pub fn presume_empty(&mut self, now: Time) {
+        for worker in self.workers.values_mut() {
+            worker.announced |= presumed_at(worker).is_some_and(|time| time <= now);
+        }
+    }
+
+    /// When the next worker is presumed to hold nothing.
+    pub(super) fn next_presumption(&self) -> Option<Time> {
+        self.workers.values().filter_map(presumed_at).min()
+    }
+
     /// Notes which workers have run for too long without a word.
     pub fn note_unheard(&mut self, now: Time) {
         for worker in self.workers.values_mut() {
@@ -63,6 +78,12 @@ impl WorkerTable {
     pub(super) fn next_unheard(&self) -> Option<Time> {
         self.workers.values().filter(|worker| !worker.unheard).filter_map(due).min()
     }
+}
+
+/// When a worker that was shown, and not yet shown to run, is presumed to hold nothing.
+fn presumed_at(worker: &Worker) -> Option<Time> {
+    let is_unclear = !worker.announced && worker.uid.is_some() && worker.runs_since.is_none();
+    is_unclear.then(|| worker.since.plus_millis(REPORTED_WITHIN_MILLIS))
 }
 
 /// When a worker that has not spoken should have.
@@ -104,6 +125,22 @@ mod tests {
         assert_eq!(table.admit(Time(60_009), A, "a"), Err(ExchangeRefusal::NotReady));
         assert_eq!(table.admit(Time(120_008), A, "a"), Err(ExchangeRefusal::NotReady));
         assert_eq!(table.admit(Time(120_009), A, "a"), Err(ExchangeRefusal::NotAWorker));
+    }
+
+    #[test]
+    fn what_a_pending_pod_may_hold_is_awaited_for_half_a_minute() {
+        let mut table = WorkerTable::new(1);
+        table.add(Time(0), A, false);
+        table.add(Time(0), B, false);
+        table.show(A, &pod(), None);
+        table.presume_empty(Time(29_999));
+        assert!(table.awaits_announcements());
+        assert_eq!(table.next_presumption(), Some(Time(30_000)));
+        table.presume_empty(Time(30_000));
+        assert_eq!((table.awaits_announcements(), table.next_presumption()), (true, None), "the other was not shown");
+        table.show(B, &pod(), Some(Time(40_000)));
+        table.presume_empty(Time(90_000));
+        assert!(table.awaits_announcements(), "it runs, and will speak");
     }
 
     #[test]

@@ -271,7 +271,7 @@ impl WorkerTable {
     /// When a worker needs an answer, or is silent for too long.
     pub fn next_wake(&self) -> Option<Time> {
         let parked = self.workers.values().filter_map(|worker| Some(worker.parked?.until));
-        parked.chain(self.next_silence()).chain(self.next_unheard()).min()
+        parked.chain(self.next_silence()).chain(self.next_unheard()).chain(self.next_presumption()).min()
     }
 }
 

@@ -11,7 +11,9 @@ use crate::core::exchange_address::ExchangeAddress;
 use crate::core::ids::{Attempt, Index, PodRole};
 use crate::core::phases::{self, ItemPhase, Raises, Tries};
 use crate::core::pod::{PodSeen, PodStatus};
-use crate::core::port::{Action, Answer, CacheLookupOutcome, CreateOutcome, Event, Exchange, GetPodOutcome, PodId};
+use crate::core::port::{
+    Action, Answer, CacheLookupOutcome, CreateOutcome, Event, Exchange, ExchangeRefusal, GetPodOutcome, PodId,
+};
 
 /// One worker.
 #[derive(Default)]
@@ -116,8 +118,12 @@ impl Crew {
             }
         }
         for reply in plan.replies {
-            if let (Some(number), Some(answer)) = (self.tickets.remove(&reply.ticket), reply.for_worker()) {
-                self.hear(number, answer);
+            let Some(number) = self.tickets.remove(&reply.ticket) else { continue };
+            let is_early = matches!(reply.result, Err(ExchangeRefusal::NotReady));
+            match reply.for_worker() {
+                Some(answer) => self.hear(number, answer),
+                None if is_early => self.speak(number),
+                None => {}
             }
         }
     }

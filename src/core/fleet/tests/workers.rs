@@ -91,8 +91,12 @@ impl Cluster {
         self.now = self.now.plus_millis(millis);
         let plan = self.fleet.poll_plan(self.now);
         for reply in plan.replies {
-            if let (Some(id), Some(answer)) = (self.tickets.remove(&reply.ticket), reply.for_worker()) {
-                self.hear(&id, &answer);
+            let Some(id) = self.tickets.remove(&reply.ticket) else { continue };
+            match reply.for_worker() {
+                Some(answer) => self.hear(&id, &answer),
+                None => {
+                    self.speakers.get_mut(&id).into_iter().for_each(|speaker| speaker.waits = false);
+                }
             }
         }
         for action in plan.actions {
