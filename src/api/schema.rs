@@ -87,7 +87,7 @@ pub(super) fn exactly_one_source(schema: &mut Schema) {
     schema.insert("oneOf".to_owned(), Value::Array(branches));
 }
 
-/// The same of the ways to say which ConfigMaps.
+/// Requires exactly one way to say which ConfigMaps.
 pub(super) fn exactly_one_config_map(schema: &mut Schema) {
     let rule = json!({
         "rule": "has(self.name) != has(self.names)",
@@ -179,13 +179,13 @@ fn same(place: &str, field: &str) -> String {
     format!("{place}.{field} == {}.{field}", old(place))
 }
 
-/// The same of a field that may be absent.
+/// That a field that may be absent is as it was.
 fn same_or_absent(place: &str, field: &str) -> String {
     let old = old(place);
     format!("has({place}.{field}) == has({old}.{field}) && (!has({place}.{field}) || {})", same(place, field))
 }
 
-/// The same of a field whose absence means a value.
+/// That a field is as it was, where absence means a default value.
 pub(super) fn rule_of_default(place: &str, field: &str, default: &str) -> String {
     let value = |place: &str, default: &str| format!("(has({place}.{field}) ? {place}.{field} : {default})");
     format!("{} == {}", value(place, default), value(&old(place), &old(default)))

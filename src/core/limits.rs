@@ -13,11 +13,11 @@ pub struct Limits {
     pub pods_per_second: Option<u32>,
     /// Finished pods that stay for `kubectl logs`, for each task.
     pub kept_pods: usize,
-    /// The same, where the spec of a task asks for more.
+    /// Maximum that a spec may ask for with finishedPods.
     pub max_kept_pods: usize,
     /// Every other finished pod stays for this many milliseconds after its end was recorded, unless there are too many.
     pub linger_millis: u64,
-    /// So many of those may stay, over all tasks.
+    /// Maximum number of finished pods that stay for `linger_millis`, over all tasks.
     pub lingering_pods: usize,
     /// Creates on their way at most, at least 1. The window grows up to it.
     pub creates_in_flight: u32,

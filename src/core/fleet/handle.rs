@@ -365,7 +365,7 @@ impl Fleet {
         ended
     }
 
-    /// The same. Each pod that ends makes room in the namespace.
+    /// Counts ended attempts; each ended pod may free quota.
     fn count_ended_pods(&mut self, key: &TaskKey) {
         if self.count_outcomes(key) {
             self.queue.room(&key.namespace);

@@ -19,7 +19,7 @@ impl Raises {
         self.0.to_le_bytes().get(slot).copied().map_or(0, u32::from)
     }
 
-    /// The same with one raise more, where there is room for one.
+    /// Counts one more raise of the container, where there is room for one.
     #[must_use]
     pub fn raised(self, slot: usize) -> Self {
         let mut counts = self.0.to_le_bytes();

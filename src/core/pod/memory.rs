@@ -59,7 +59,7 @@ impl Growth {
         self.containers.iter().position(|known| known.name == container)
     }
 
-    /// The same after an attempt with so much memory that was short; `None` too if it has as much as there may be.
+    /// The position of a container that was short and can be raised further; `None` for one that can't.
     pub fn slot_to_raise(&self, container: &str, raises: Raises) -> Option<usize> {
         let slot = self.slot(container)?;
         let Container { request, limit, most, .. } = &self.containers[slot];
@@ -69,7 +69,7 @@ impl Growth {
         (!is_all).then_some(slot)
     }
 
-    /// Why the memory of a container that was short is not raised after an attempt with so much of it, if it is not.
+    /// Why the memory of a container that was short is not raised further; `None` if it is.
     pub fn why_not(&self, container: &str, raises: Raises) -> Option<String> {
         if self.containers.is_empty() {
             return None;

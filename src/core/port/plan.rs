@@ -275,7 +275,7 @@ pub struct EmitEvent {
     pub type_: EventType,
     /// What happened.
     pub reason: EventReason,
-    /// The same in words, at most 1,000 characters.
+    /// Its message, at most 1,000 characters.
     pub note: String,
 }
 

@@ -59,7 +59,7 @@ impl OnTheWay {
         if is_trial { 1 } else { room }
     }
 
-    /// The same without that one.
+    /// How many more the task may send, where `most` is how many may be on their way.
     pub fn room(&self, task: &TaskKey, most: usize) -> usize {
         let all = self.requests.len();
         let is_slow = |request: &&Request| request.slow || self.slow_tasks.contains(&request.task);

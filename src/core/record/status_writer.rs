@@ -80,7 +80,7 @@ pub struct StatusWriter {
     stored: Option<Fingerprint>,
     /// The write that is on its way, last, and before it those whose fate is not known.
     attempted: Vec<(Revision, Fingerprint)>,
-    /// So many of them are remembered at most.
+    /// Maximum length of `attempted`.
     remembered: usize,
     in_flight: bool,
     /// The version that the last write named.
@@ -251,7 +251,7 @@ impl StatusWriter {
         self.back_off(now);
     }
 
-    /// The same of a write that was certainly not carried out.
+    /// The write was certainly not carried out: it is sent again later.
     pub fn not_sent(&mut self, now: Time) {
         self.attempted.pop();
         self.failed(now);

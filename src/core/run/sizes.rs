@@ -37,7 +37,7 @@ pub(super) struct Sizes {
     raised: usize,
     /// Those that could start, and wait for a worker that can take them.
     aside: BTreeMap<Need, BTreeSet<Index>>,
-    /// The same by item.
+    /// What each item in `aside` needs.
     needs: BTreeMap<Index, Need>,
 }
 

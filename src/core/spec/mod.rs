@@ -193,7 +193,7 @@ impl AcceptedSpec {
         list.into_iter().chain(item).chain(reduce).collect()
     }
 
-    /// The same spec with pods that are made from something else.
+    /// A copy of the spec with a changed blueprint.
     #[must_use]
     pub fn with_blueprint(&self, change: impl FnOnce(&mut Blueprint)) -> Self {
         let mut blueprint = (*self.blueprint).clone();

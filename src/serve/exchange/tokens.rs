@@ -29,7 +29,7 @@ const REVIEW_PATIENCE: Duration = Duration::from_secs(5);
 const ACCEPTED: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(1));
 /// How long a token that was not accepted is not reviewed again.
 const REJECTED: Duration = Duration::from_secs(10);
-/// The same if the review failed.
+/// How long a token whose review failed is not reviewed again.
 const FAILED: Duration = Duration::from_secs(1);
 
 struct Known {

@@ -25,7 +25,7 @@ use crate::log::{Log, Target};
 use crate::reaper::{Exit, Reaper, signal_group};
 use crate::record::RecordFile;
 
-/// An item ends with its program; what is still in the pipes is read for so long.
+/// How long the pipes are read after the program has ended. The item ends with its program.
 pub(super) const DRAIN: Duration = Duration::from_secs(1);
 /// Longest time between SIGTERM and SIGKILL.
 const MAX_GRACE: u64 = 30;

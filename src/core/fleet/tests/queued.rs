@@ -23,7 +23,7 @@ fn task(queueing: Queueing, spec: &Value) -> Story {
     story
 }
 
-/// The same once its Workload is there, which asks for three pods.
+/// A queued task whose Workload exists and asks for three pods.
 fn queued(spec: &Value) -> Story {
     let mut story = task(Queueing::Known, spec);
     let plan = story.plan(0);
