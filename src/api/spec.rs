@@ -71,9 +71,8 @@ pub struct MapTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1, max = 100_000))]
     pub concurrency: Option<i32>,
-    /// With Kueue, the fewest pods' worth of items that the task can begin with, if its queue has no room for
-    /// concurrency, 1 to 100000. If unset, it waits for room for all of concurrency. More than concurrency counts as
-    /// concurrency.
+    /// Minimum concurrency with which Kueue may admit the task, if its queue has no room for all of concurrency, 1 to
+    /// 100000. If unset, the task waits for room for all of concurrency. More than concurrency counts as concurrency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1, max = 100_000))]
     pub min_concurrency: Option<i32>,
