@@ -115,7 +115,7 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
     ));
     rules.push(rule(
         "has(self.workers) || self.results.maxBytesPerItem <= 4096",
-        "without workers a result is a termination message, of which at most 4096 bytes come: give no more than that, or set workers",
+        "results.maxBytesPerItem is above 4096, the kubelet's limit for a termination message: lower it, or set workers",
         ".results.maxBytesPerItem",
     ));
     rules.push(rule(
@@ -133,8 +133,7 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
     rules.push(rule(
         "!has(self.rerun) || self.rerun.items != 'List' || has(self.items.configMap) || has(self.items.resultsOf) || \
          has(self.items.pod)",
-        "List reads the list of items again, but this one is in the task itself and never changes: give All, or create \
-         another task",
+        "List needs items.configMap, items.resultsOf or items.pod: use All, or create another task",
         ".rerun.items",
     ));
     for field in ["items", "results", "retries", "retryPolicy", "remainingItems", "completion"] {

@@ -246,7 +246,7 @@ fn a_pod_that_runs_and_is_not_heard_is_reported_until_it_is() {
     assert!(story.plan(44_000).iter().all(|line| !line.contains("waiting")), "its command runs");
     assert_eq!(story.fleet.next_wake(story.now), Some(story.now.plus_millis(1_000)));
     let plan = [story.plan(1_000), story.plan(10)].concat();
-    assert!(lines(&plan, "tell")[0].contains("pod t-list-1 runs, and the operator has not heard from it"), "{plan:?}");
+    assert!(lines(&plan, "tell")[0].contains("no request from running pod t-list-1"), "{plan:?}");
     let waiting = story.status().waiting.as_ref().unwrap();
     assert_eq!(waiting.reason, WaitingReason::WorkersUnreachable);
     says(&mut story, 2, 1, ListPart::Running);
