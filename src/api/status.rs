@@ -368,8 +368,8 @@ pub struct ReduceStatus {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ResultShards {
-    /// The ConfigMaps are `<configMapPrefix><k>` for k from 0 to shards - 1. Names are zero-padded, so that they sort in
-    /// order: with 11 ConfigMaps, k goes from `00` to `10`. The label `maptask.dev/shard` is k.
+    /// The ConfigMaps are `<configMapPrefix><k>` for k from 0 to shards - 1. Names are zero-padded, so that they sort
+    /// in order: with 11 ConfigMaps, k goes from `00` to `10`. The label `maptask.dev/shard` is k.
     pub config_map_prefix: String,
     /// Number of ConfigMaps for all results. All exist once the task has succeeded; before that, and after a failure,
     /// those that would hold only null may be missing. After the end of a failed task, only the last ones may.
