@@ -23,7 +23,7 @@ pub struct Limits {
     pub creates_in_flight: u32,
     /// Deletes on their way at most, at least 1.
     pub deletes_in_flight: usize,
-    /// Looks on their way at most, at least 1.
+    /// Maximum number of GETs of pods in flight, at least 1.
     pub gets_in_flight: usize,
     /// Writes without an answer that a task remembers, at least 1: the one that is on its way.
     pub attempted_writes: usize,
@@ -83,7 +83,7 @@ impl Limits {
         creates_in_flight: 128,
         // A delete costs the API server about as much as a create, and nobody waits for it.
         deletes_in_flight: 32,
-        // Looks are rare but after a restart, when nothing that starts should wait behind them.
+        // GETs of pods are rare but after a restart, when nothing that starts should wait behind them.
         gets_in_flight: 16,
         // Each holds a whole status in memory. A task that has more without an answer takes what the watch shows for
         // another writer's, and is loaded from it again: slower, but correct.

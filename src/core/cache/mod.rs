@@ -2,7 +2,7 @@
 
 pub mod claims;
 pub mod key;
-pub mod slot;
+pub mod segment;
 mod stored;
 
 use std::fmt;

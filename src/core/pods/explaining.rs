@@ -62,7 +62,7 @@ impl Explaining {
     }
 
     /// The pod to be looked into now: each in its turn, one at a time.
-    pub(super) fn next_look(&self, now: Time) -> Option<PodRole> {
+    pub(super) fn next_explain(&self, now: Time) -> Option<PodRole> {
         if self.asked.is_some() || !self.pause.is_due(now) {
             return None;
         }

@@ -62,7 +62,7 @@ pub struct Retention {
     /// Their deletion is on its way or done.
     deleting: HashMap<PodRole, FinishedPod>,
     /// Those to be deleted that had not ended. One that ends before is like any other: its end is to be recorded first.
-    condemned: HashSet<PodRole>,
+    deleted_alive: HashSet<PodRole>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,7 @@ impl Retention {
         match self.get(id) {
             Some(known) if !is_news(&pod, known) || known.ended && known.uid == pod.uid => {}
             // It lives on while it waits for its end to be recorded, or for its deletion, which names the version.
-            Some(known) if known.uid == pod.uid && !pod.ended && !self.condemned.contains(&id) => {
+            Some(known) if known.uid == pod.uid && !pod.ended && !self.deleted_alive.contains(&id) => {
                 let not_before = known.not_before;
                 self.renew(FinishedPod { not_before, ..pod });
             }
@@ -125,7 +125,7 @@ impl Retention {
             _ => {
                 self.take(id);
                 self.make_deletable(pod);
-                self.condemned.insert(id);
+                self.deleted_alive.insert(id);
             }
         }
     }
@@ -231,7 +231,7 @@ impl Retention {
     }
 
     fn take(&mut self, id: PodRole) {
-        self.condemned.remove(&id);
+        self.deleted_alive.remove(&id);
         match self.places.remove(&id) {
             Some(Place::Unrecorded) => self.unrecorded.retain(|(_, pod)| pod.role != id),
             Some(Place::Kept) => self.kept.retain(|(_, pod)| pod.role != id),

@@ -114,7 +114,7 @@ impl Queue {
             return Some(Denial::Waiting(WaitingReason::Throttled, None));
         }
         let most = self.window.size();
-        let may_try = !self.window.has_complaint(now);
+        let may_try = !self.window.is_congested(now);
         let room = if may_try { self.creates.room_or_trial(task, most) } else { self.creates.room(task, most) };
         (room == 0).then_some(Denial::Busy)
     }

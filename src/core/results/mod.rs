@@ -182,8 +182,8 @@ impl Shard {
         let mut lines: Vec<&str> = old.lines().collect();
         lines.resize(self.lines_in_all as usize, NO_RESULT);
         for (place, line) in &self.lines {
-            if let Some(slot) = lines.get_mut(*place as usize) {
-                *slot = line;
+            if let Some(old_line) = lines.get_mut(*place as usize) {
+                *old_line = line;
             }
         }
         lines.iter().flat_map(|line| [*line, "\n"]).collect()
