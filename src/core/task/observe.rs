@@ -42,14 +42,14 @@ impl Task {
 
     fn retain_after_end(&mut self, poll: &PollContext, role: PodRole, pod: &PodSeen) {
         let container = self.main_containers.role(role);
-        let seen = progress(pod, container);
-        let failure = match &seen {
+        let progress = progress(pod, container);
+        let failure = match &progress {
             Progress::Ended(end) => Alike::of(end, &detail(pod, container)),
             _ => None,
         };
         let (uid, version) = (pod.uid.clone(), pod.version);
         let finished_pod = FinishedPod { role, uid, version, ended: false, failure, not_before: poll.now };
-        match seen {
+        match progress {
             // Its other containers live on, and need not wait for what no create can bring back.
             Progress::Ended(_) if lives(pod) => {
                 let map = self.map().filter(|_| role.index().is_some() || role.is_worker());
