@@ -146,7 +146,7 @@ impl Task {
     fn not_accepted_yet(&mut self, now: Time, message: &str) {
         let reason = ConditionReason::FailedCreate;
         self.summary.set(now, ConditionType::Accepted, ConditionStatus::False, reason, message);
-        self.summary.message = Some(format!("not accepted yet, will retry: {}", crate::text::cut(message, 400)));
+        self.summary.message = Some(not_accepted_message(message));
         self.writer.change();
     }
 
@@ -199,4 +199,9 @@ impl Task {
         // The watch may have shown the write before its answer came.
         self.settle_record();
     }
+}
+
+/// The message of a task that is not accepted until a retry succeeds.
+pub(super) fn not_accepted_message(cause: &str) -> String {
+    format!("not accepted yet, will retry: {}", crate::text::cut(cause, 400))
 }
