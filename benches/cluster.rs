@@ -108,7 +108,7 @@ impl Cluster {
         (began.elapsed(), plan.actions)
     }
 
-    /// The same with what workers are answered.
+    /// One round of planning, with the answers to workers.
     pub fn whole_plan(&mut self) -> Plan {
         self.fleet.poll_plan(self.now)
     }

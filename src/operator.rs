@@ -24,12 +24,12 @@ use crate::watch;
 
 /// Events and answers within this time are planned for together.
 const GATHER: Duration = Duration::from_millis(10);
-/// Rounds for requests of workers alone are at least so far apart. The first is answered at once: a worker with an
-/// empty stock waits for it; many that come together share a round.
+/// Minimum time between rounds for requests of workers alone. The first is answered at once: a worker with an empty
+/// stock waits for it; many that come together share a round.
 const GATHER_EXCHANGES: Duration = Duration::from_millis(1);
 /// Events taken in before the next plan.
 const BATCH: usize = 2_048;
-/// Metrics about the fleet are at most so old.
+/// Maximum age of metrics about the fleet.
 const METRICS_EVERY: Duration = Duration::from_secs(5);
 /// How long a shutdown may take: less than the default grace period of a pod.
 const SHUTDOWN: Duration = Duration::from_secs(20);

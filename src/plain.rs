@@ -19,7 +19,7 @@ pub fn plain(error: &(dyn Error + 'static)) -> String {
     crate::text::cut(&error.to_string(), LIMIT)
 }
 
-/// The same with what is behind the error, outermost first: of a connection that failed only that tells why.
+/// The error with its causes, outermost first: of a failed connection only the causes say why.
 pub fn plain_chain(error: &(dyn Error + 'static)) -> String {
     let mut words = Vec::new();
     let mut next = Some(error);

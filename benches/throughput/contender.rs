@@ -15,7 +15,7 @@ pub enum Contender {
     JobDefault,
     /// A `MapTask` while another client floods the API server.
     Flooded,
-    /// The same, and a `FlowSchema` gives the operator's requests a priority level of their own.
+    /// A `MapTask` with a priority level of its own by a `FlowSchema`, while another client floods the API server.
     FloodedWithSchema,
 }
 

@@ -17,7 +17,7 @@ pub const NAME: &str = "neighbour";
 /// Items of the healthy task, and how many of them run at once.
 const ITEMS: usize = 300;
 const PARALLEL: usize = 50;
-/// So long a trouble lasts before the healthy task begins.
+/// How long a trouble lasts before the healthy task begins.
 const BEFORE: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_mins(5);
 /// The healthy task's time beside a trouble is to be no more than this, times its time alone.

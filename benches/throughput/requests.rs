@@ -25,7 +25,7 @@ pub async fn follow(client: Client, path: String, mut each: impl FnMut(Value) ->
     follow_from(client, path, version, each).await;
 }
 
-/// The same of what changes after a version.
+/// Passes on what changes after a version, for as long as `each` wants more.
 pub async fn follow_from(client: Client, path: String, mut version: String, mut each: impl FnMut(Value) -> bool) {
     loop {
         let uri = format!("{path}?watch=true&resourceVersion={version}&timeoutSeconds=3600");

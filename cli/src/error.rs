@@ -57,13 +57,13 @@ impl Failure {
         Self { exit: Exit::Done, ..Self::new("") }
     }
 
-    /// The same with a way out.
+    /// Adds a way out.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// The same with this in front of the message.
+    /// Puts a place in front of the message.
     #[must_use]
     pub fn at(self, place: &str) -> Self {
         Self { message: format!("{place}: {}", self.message), ..self }
@@ -96,7 +96,7 @@ impl From<kube::runtime::watcher::Error> for Failure {
     }
 }
 
-/// The same of a watch.
+/// The code of the API server's answer to a watch, if it gave one.
 pub fn watch_code(error: &kube::runtime::watcher::Error) -> Option<u16> {
     use kube::runtime::watcher::Error as Watch;
     match error {

@@ -240,7 +240,7 @@ fn wrapped(label: &str, text: &str, width: usize) -> Vec<Line> {
     rows.into_iter().enumerate().map(|(n, row)| labelled(if n == 0 { label } else { "" }, row)).collect()
 }
 
-/// The same for programs.
+/// The task as JSON.
 pub fn fields(task: &Task, now: Timestamp) -> Value {
     let status = &task.status;
     let waiting = task.waiting.as_ref().map(|waiting| {

@@ -38,7 +38,7 @@ pub struct Config {
     pub max_result_bytes: usize,
     /// Whether each line of the log begins with the item's index.
     pub prefix_log: bool,
-    /// The worker ends when it has not reached the operator for so long after its start.
+    /// The worker ends if it has not reached the operator within this time after its start.
     pub start_deadline_seconds: u64,
     /// Where the directory for artifacts is mounted, and the name of an attempt's directory in it up to the index.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -118,7 +118,7 @@ pub enum State {
     Leaving {
         /// Why.
         reason: Leaving,
-        /// The same in words.
+        /// Details, in words.
         message: String,
     },
 }

@@ -45,7 +45,7 @@ impl Json {
         Self(format!("{{{}}}", entries.join(",")).into())
     }
 
-    /// The same as a value that is written as it is.
+    /// Converts it to a value that is serialized as it is.
     pub fn into_raw(self) -> Box<RawValue> {
         // What is in here was read as a value.
         RawValue::from_string(self.0.into()).unwrap_or_default()
@@ -92,8 +92,8 @@ impl Json {
         tokens(&self.0).filter(|token| token.starts_with(|c: char| c == '-' || c.is_ascii_digit()))
     }
 
-    /// The same text for the same value: keys in order, strings with no more escapes than they need. Numbers stay as
-    /// they were written. Only for values of bounded depth.
+    /// Equal values have equal canonical text: keys in order, strings with no more escapes than they need. Numbers stay
+    /// as they were written. Only for values of bounded depth.
     pub fn canonical(&self) -> String {
         if let Some(text) = self.as_string() {
             return Self::string(&text).0.into();

@@ -32,7 +32,7 @@ pub struct ListingStatus {
     pub list: Option<StoredList>,
 }
 
-/// A list that a pod has written, in ConfigMaps. It is that of one attempt, and whole.
+/// The complete list that one attempt wrote, in ConfigMaps.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredList {

@@ -115,7 +115,7 @@ words! {
         NotCached,
         /// Somebody else has changed or deleted results, and they are lost.
         ResultsDamaged,
-        /// The same, and they were restored from finished pods.
+        /// Somebody else has changed or deleted results, and they were restored from finished pods.
         ResultsRestored,
         /// A worker takes no more items, since it fails what succeeds elsewhere.
         WorkerDrained,

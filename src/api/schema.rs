@@ -87,7 +87,7 @@ pub(super) fn exactly_one_source(schema: &mut Schema) {
     schema.insert("oneOf".to_owned(), Value::Array(branches));
 }
 
-/// The same of the ways to say which ConfigMaps.
+/// Requires exactly one way to say which ConfigMaps.
 pub(super) fn exactly_one_config_map(schema: &mut Schema) {
     let rule = json!({
         "rule": "has(self.name) != has(self.names)",
@@ -115,7 +115,7 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
     ));
     rules.push(rule(
         "has(self.workers) || self.results.maxBytesPerItem <= 4096",
-        "without workers a result is a termination message, of which at most 4096 bytes come: give no more than that, or set workers",
+        "results.maxBytesPerItem is above 4096, the kubelet's limit for a termination message: lower it, or set workers",
         ".results.maxBytesPerItem",
     ));
     rules.push(rule(
@@ -133,8 +133,7 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
     rules.push(rule(
         "!has(self.rerun) || self.rerun.items != 'List' || has(self.items.configMap) || has(self.items.resultsOf) || \
          has(self.items.pod)",
-        "List reads the list of items again, but this one is in the task itself and never changes: give All, or create \
-         another task",
+        "List needs items.configMap, items.resultsOf or items.pod: use All, or create another task",
         ".rerun.items",
     ));
     for field in ["items", "results", "retries", "retryPolicy", "remainingItems", "completion"] {
@@ -179,13 +178,13 @@ fn same(place: &str, field: &str) -> String {
     format!("{place}.{field} == {}.{field}", old(place))
 }
 
-/// The same of a field that may be absent.
+/// That a field that may be absent is as it was.
 fn same_or_absent(place: &str, field: &str) -> String {
     let old = old(place);
     format!("has({place}.{field}) == has({old}.{field}) && (!has({place}.{field}) || {})", same(place, field))
 }
 
-/// The same of a field whose absence means a value.
+/// That a field is as it was, where absence means a default value.
 pub(super) fn rule_of_default(place: &str, field: &str, default: &str) -> String {
     let value = |place: &str, default: &str| format!("(has({place}.{field}) ? {place}.{field} : {default})");
     format!("{} == {}", value(place, default), value(&old(place), &old(default)))

@@ -71,9 +71,8 @@ pub struct MapTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1, max = 100_000))]
     pub concurrency: Option<i32>,
-    /// With Kueue, the fewest pods' worth of items that the task can begin with, if its queue has no room for
-    /// concurrency, 1 to 100000. If unset, it waits for room for all of concurrency. More than concurrency counts as
-    /// concurrency.
+    /// Minimum concurrency with which Kueue may admit the task, if its queue has no room for all of concurrency, 1 to
+    /// 100000. If unset, the task waits for room for all of concurrency. More than concurrency counts as concurrency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1, max = 100_000))]
     pub min_concurrency: Option<i32>,
@@ -170,13 +169,19 @@ impl MapTaskSpec {
 
     /// The rerun that is asked for and that this status does not report as started.
     pub fn pending_rerun(&self, status: &super::MapTaskStatus) -> Option<&Rerun> {
-        let done = status.rerun.as_ref().map(|done| &done.id);
-        self.rerun.as_ref().filter(|wanted| Some(&wanted.id) != done)
+        Rerun::pending(self.rerun.as_ref(), status.rerun.as_ref())
     }
 
     /// Whether Kueue runs the task in another cluster.
     pub fn is_of_multikueue(&self) -> bool {
         self.managed_by.as_deref() == Some(super::MULTIKUEUE)
+    }
+}
+
+impl Rerun {
+    /// The rerun that is asked for, unless it is the last one that was started.
+    pub fn pending<'a>(wanted: Option<&'a Self>, done: Option<&super::status::RerunDone>) -> Option<&'a Self> {
+        wanted.filter(|wanted| done.is_none_or(|done| done.id != wanted.id))
     }
 }
 

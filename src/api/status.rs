@@ -36,7 +36,7 @@ pub struct MapTaskStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<String>,
     /// The items in phase Failed as ranges in the form of a Job's failedIndexes, such as `1,3-5,7`: at most 16 KiB.
-    /// What has no room are the highest indexes; failedIndexesOmitted counts them.
+    /// The highest indexes are omitted first; failedIndexesOmitted counts them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_indexes: Option<String>,
     /// Number of failed items that failedIndexes has no room for; absent if it lists all.
@@ -74,19 +74,19 @@ pub struct MapTaskStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub failures: Vec<FailureGroup>,
-    /// SHA-256 of the ConfigMap text from which the items were read.
+    /// SHA-256 of the list, if it is not in the spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items_hash: Option<String>,
-    /// SHA-256 of spec.template and spec.reduce.template as accepted, in canonical form: of what can't change, and
-    /// after a slash of what can while the task is suspended and nothing has started. A prefix gives the version of
-    /// that form.
+    /// SHA-256 of spec.template, spec.reduce.template and spec.items.pod.template as accepted, in canonical form: two
+    /// hashes with a slash between them, of the immutable part, and of the part that can change while the task is
+    /// suspended and not started. A prefix gives the version of that form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template_hash: Option<String>,
     /// The last rerun that was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rerun: Option<RerunDone>,
-    /// Attempts of the items are numbered above this one: the items of former lists had those up to it. Set by a rerun
-    /// of List.
+    /// Attempts of the items are numbered above this one. Earlier lists used the numbers up to it. Set by a rerun of
+    /// List.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt_base: Option<i32>,
     /// The requested rerun that has not started yet. It starts once the task has ended.
@@ -197,7 +197,7 @@ impl TaskPhase {
 pub struct ItemCounts {
     /// Items that have not started or wait for their next attempt.
     pub pending: i32,
-    /// Items that have a pod.
+    /// Items whose pod exists and is not held by scheduling gates, or that a worker has begun.
     pub running: i32,
     /// Items that succeeded.
     pub succeeded: i32,
@@ -368,13 +368,11 @@ pub struct ReduceStatus {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ResultShards {
-    /// The ConfigMaps are `<configMapPrefix><k>` for k from 0 to shards - 1. Zeros before k give all names the digits
-    /// of the last, so that they sort as their items do: with 11 ConfigMaps from `00` to `10`. The label
-    /// `maptask.dev/shard` is k.
+    /// The ConfigMaps are `<configMapPrefix><k>` for k from 0 to shards - 1. Names are zero-padded, so that they sort
+    /// in order: with 11 ConfigMaps, k goes from `00` to `10`. The label `maptask.dev/shard` is k.
     pub config_map_prefix: String,
-    /// Number of ConfigMaps that the whole list takes. Once the task has succeeded all are there; until then, and of a
-    /// task that failed, those that would hold only null may be missing, after the end of a failed task only the last
-    /// ones.
+    /// Number of ConfigMaps for all results. All exist once the task has succeeded; before that, and after a failure,
+    /// those that would hold only null may be missing. After the end of a failed task, only the last ones may.
     pub shards: i32,
     /// Item i is line i mod itemsPerShard of shard i div itemsPerShard.
     pub items_per_shard: i32,

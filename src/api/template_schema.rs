@@ -31,7 +31,7 @@ pub(super) fn template(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// The same for the pod that computes a list, whose container must say what runs.
+/// The schema of the template for the pod that computes a list, whose container must say what runs.
 pub(super) fn listing_template(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = template(generator);
     // With several containers the one that counts may be another; the operator checks that one.

@@ -27,6 +27,11 @@ fn if_there<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
     }
 }
 
+/// Why a ConfigMap is not changed that belongs to somebody else.
+pub(super) fn foreign_owner(name: &str) -> String {
+    format!("ConfigMap {name} exists and belongs to another owner: delete it, or rename the MapTask")
+}
+
 /// The ConfigMap, if there is one.
 pub(super) async fn get(client: &Client, namespace: &str, name: &str) -> Result<Option<ConfigMap>, Failure> {
     if_there(send(client, Method::GET, &object(namespace, name), "application/json", None).await)

@@ -106,7 +106,7 @@ impl Apply {
                 Answer::Deleted(delete.id, delete.task_uid, outcome)
             }
             Action::GetPod(id, uid) => {
-                let outcome = pods::look(&self.client, &id).await;
+                let outcome = pods::get(&self.client, &id).await;
                 Answer::GotPod(id, uid, outcome)
             }
             Action::Explain(explain) => {

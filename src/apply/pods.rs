@@ -1,4 +1,4 @@
-//! Creates, deletes and looks at pods.
+//! Creates, deletes and gets pods.
 
 use http::Method;
 use kube::Client;
@@ -120,7 +120,7 @@ pub(super) async fn delete(client: &Client, delete: &Delete) -> DeleteOutcome {
 }
 
 /// Asks whether a pod exists.
-pub(super) async fn look(client: &Client, id: &PodId) -> GetPodOutcome {
+pub(super) async fn get(client: &Client, id: &PodId) -> GetPodOutcome {
     match send::<LeanPod>(client, Method::GET, &object(id), JSON, None).await.map_err(|e: Failure| meaning(&e)) {
         Ok(pod) => pod.seen().map_or(GetPodOutcome::NotFound, |pod| GetPodOutcome::Found(Box::new(pod))),
         Err(Meaning::NotFound) => GetPodOutcome::NotFound,

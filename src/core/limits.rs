@@ -13,17 +13,17 @@ pub struct Limits {
     pub pods_per_second: Option<u32>,
     /// Finished pods that stay for `kubectl logs`, for each task.
     pub kept_pods: usize,
-    /// The same, where the spec of a task asks for more.
+    /// Maximum that a spec may ask for with finishedPods.
     pub max_kept_pods: usize,
     /// Every other finished pod stays for this many milliseconds after its end was recorded, unless there are too many.
     pub linger_millis: u64,
-    /// So many of those may stay, over all tasks.
+    /// Maximum number of finished pods that stay for `linger_millis`, over all tasks.
     pub lingering_pods: usize,
     /// Creates on their way at most, at least 1. The window grows up to it.
     pub creates_in_flight: u32,
     /// Deletes on their way at most, at least 1.
     pub deletes_in_flight: usize,
-    /// Looks on their way at most, at least 1.
+    /// Maximum number of GETs of pods in flight, at least 1.
     pub gets_in_flight: usize,
     /// Writes without an answer that a task remembers, at least 1: the one that is on its way.
     pub attempted_writes: usize,
@@ -83,7 +83,7 @@ impl Limits {
         creates_in_flight: 128,
         // A delete costs the API server about as much as a create, and nobody waits for it.
         deletes_in_flight: 32,
-        // Looks are rare but after a restart, when nothing that starts should wait behind them.
+        // GETs of pods are rare but after a restart, when nothing that starts should wait behind them.
         gets_in_flight: 16,
         // Each holds a whole status in memory. A task that has more without an answer takes what the watch shows for
         // another writer's, and is loaded from it again: slower, but correct.

@@ -20,7 +20,7 @@ type Label = [(&'static str, &'static str); 1];
 
 /// How a create ends.
 const CREATES: [&str; 9] =
-    ["created", "name_taken", "quota", "throttled", "unclear", "contended", "failed", "refused", "invalid"];
+    ["created", "name_taken", "quota", "throttled", "indeterminate", "contended", "failed", "refused", "invalid"];
 /// How a delete ends.
 const DELETES: [&str; 3] = ["taken", "failed", "changed"];
 /// How a status write ends.
@@ -130,7 +130,7 @@ impl Metrics {
             CreateOutcome::NameTaken(_) => "name_taken",
             CreateOutcome::Quota(_) => "quota",
             CreateOutcome::Throttled(_) => "throttled",
-            CreateOutcome::Indeterminate => "unclear",
+            CreateOutcome::Indeterminate => "indeterminate",
             CreateOutcome::Contended => "contended",
             CreateOutcome::Failed { .. } => "failed",
             CreateOutcome::Refused(_) => "refused",

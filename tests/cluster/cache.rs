@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use maptask::api::Json;
-use maptask::core::cache::slot::add;
+use maptask::core::cache::segment::add;
 use maptask::core::cache::{Entry, Keys};
 use maptask::core::ids::TaskKey;
 use serde_json::{Value, json};

@@ -14,7 +14,7 @@ fn run(namespace: &Namespace, input: &str, options: &str, command: &[&str]) -> c
     maptask(namespace, input, &words.chain(command.iter().copied()).collect::<Vec<_>>())
 }
 
-/// So many lines of six digits.
+/// This many lines of six digits.
 fn numbered(count: u32) -> String {
     let lines: Vec<String> = (0..count).map(|n| format!("{n:06}")).collect();
     lines.join("\n") + "\n"

@@ -13,7 +13,7 @@ pub fn until_stopped(code: i32) -> String {
     format!("trap 'exit {code}' TERM; echo ready; sleep 1000 & wait")
 }
 
-/// The same in the first attempt; any other one succeeds at once.
+/// In the first attempt runs until it is stopped, as [`until_stopped`]; any other attempt succeeds at once.
 pub fn first_until_stopped(code: i32) -> String {
     format!(r#"test "$MAPTASK_ATTEMPT" -ge 2 && exit 0; {}"#, until_stopped(code))
 }

@@ -175,12 +175,12 @@ fn outputs_of(results: &[Value]) -> Vec<String> {
     lines
 }
 
-/// The same of every file that is there, by the word of pods that see the whole volume. They also clean up.
+/// Folder, name and size of every file that pods find on the whole volume. They also clean up.
 fn files_on_the_volume(namespace: &Namespace, task: &Value, results: &[Value]) -> Vec<String> {
     files_on_the_volume_of(namespace, "images", task, results)
 }
 
-/// The same of the volume of this name in the task's template.
+/// Folder, name and size of every file on the volume of this name in the task's template.
 fn files_on_the_volume_of(namespace: &Namespace, volume: &str, task: &Value, results: &[Value]) -> Vec<String> {
     let folders: Vec<&Value> = results.iter().map(|result| &result["folder"]).collect();
     let script = r#"cd /all; for file in "$MAPTASK_ITEM"/*; do echo "$(wc -c < "$file") $file"; done > /dev/termination-log

@@ -19,7 +19,7 @@ pub fn kubectl_with(input: &str, args: &[&str]) -> (bool, String) {
     run(program("kubectl", "KUBECTL"), input, args)
 }
 
-/// The same of any program.
+/// Runs a program with this on standard input; its output and whether it succeeded.
 pub fn run(mut command: Command, input: &str, args: &[&str]) -> (bool, String) {
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("kubectl and helm are on the PATH, or in KUBECTL and HELM");
@@ -130,7 +130,7 @@ impl Namespace {
         self.results_text(task).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The same, byte for byte.
+    /// The task's results, byte for byte.
     pub fn results_text(&self, task: &str) -> String {
         self.documented("This prints the whole list:", task)
     }

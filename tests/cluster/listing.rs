@@ -211,5 +211,5 @@ fn a_rerun_of_the_list_computes_another_one_whose_results_replace_those_of_the_f
     let patch = r#"{"spec":{"rerun":{"id":"1","items":"List"}}}"#;
     let (good, said) =
         kubectl_with("", &["-n", &namespace.0, "patch", "maptask", "inline", "--type=merge", "-p", patch]);
-    assert!(!good && said.contains("spec.rerun.items") && said.contains("List reads the list"), "{said}");
+    assert!(!good && said.contains("spec.rerun.items") && said.contains("List needs items.configMap"), "{said}");
 }

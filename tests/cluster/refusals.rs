@@ -51,7 +51,7 @@ fn the_api_server_refuses_what_the_schema_can_tell() {
         (json!({ "items": { "count": 3 }, "container": "No Name" }), "spec.container in body should match"),
         (
             json!({ "items": { "count": 3 }, "results": { "maxBytesPerItem": 5000 } }),
-            "without workers a result is a termination message, of which at most 4096 bytes come",
+            "results.maxBytesPerItem is above 4096, the kubelet's limit for a termination message",
         ),
         (json!({ "items": { "count": 3 }, "managedBy": "somebody" }), "managedBy must be a domain, a slash and a name"),
         (

@@ -224,7 +224,7 @@ fn cut(random: &mut Random) -> Cut {
     }
 }
 
-/// The same bytes, up to the cut; maybe in the middle of a line.
+/// The bytes of the body up to the cut, which may be in the middle of a line.
 fn cut_stream(
     body: impl Stream<Item = Result<Bytes, axum::Error>> + Send + Unpin + 'static,
     cut: Cut,

@@ -1,4 +1,4 @@
-//! The same with containers on a real node, which write down themselves when they start and when they are done.
+//! Fault runs with containers on a real node, which write down themselves when they start and when they are done.
 
 use std::collections::BTreeMap;
 

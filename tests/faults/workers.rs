@@ -1,4 +1,4 @@
-//! The same with workers: real worker programs, which are killed too, speak to the operators over a network that
+//! Fault runs with workers: real worker programs, which are killed too, speak to the operators over a network that
 //! breaks.
 //!
 //! What the witness can't see in pods, programs write down: each of them when it begins and when it ends.

@@ -57,7 +57,9 @@ pub fn check_write(task: &TaskSeen, new: &MapTaskStatus, phases: &Phases, truth:
     let budget = record.phase == ReducePhase::Failed || record.application_failures <= retries;
     let fresh = new.rerun == task.status.rerun && new.rerun.is_none();
     if !budget || fresh && own > application_failures {
-        return Err(format!("{key}: {record:?}, but {application_failures} own failures and {retries} retries"));
+        return Err(format!(
+            "{key}: {record:?}, but {application_failures} application failures and {retries} retries"
+        ));
     }
     let under_way = matches!(record.phase, ReducePhase::Pending | ReducePhase::Running);
     let counts = phases.counts();

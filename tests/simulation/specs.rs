@@ -188,7 +188,7 @@ pub fn outlived(status: PodStatus, now: Time) -> PodStatus {
     status
 }
 
-/// The same pod once the other container has ended, well or not.
+/// The pod once the other container has ended, well or not.
 pub fn after_outlived(status: &PodStatus, well: bool) -> PodStatus {
     let mut status =
         PodStatus { phase: Some((if well { "Succeeded" } else { "Failed" }).to_owned()), ..status.clone() };
@@ -199,7 +199,7 @@ pub fn after_outlived(status: &PodStatus, well: bool) -> PodStatus {
     status
 }
 
-/// The same pod, evicted.
+/// The pod once it is evicted.
 pub fn evicted_after(status: &PodStatus, now: Time) -> PodStatus {
     let mut conditions = evicted(true).conditions;
     for condition in conditions.iter_mut().flatten() {
@@ -224,7 +224,7 @@ pub fn evicted(started: bool) -> PodStatus {
     PodStatus { conditions: Some(vec![target]), ..base }
 }
 
-/// The same, by the condition of a queueing system.
+/// The eviction by the condition of a queueing system.
 pub fn of_queue(mut status: PodStatus) -> PodStatus {
     for condition in status.conditions.iter_mut().flatten() {
         "TerminationTarget".clone_into(&mut condition.type_);

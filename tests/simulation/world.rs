@@ -45,7 +45,7 @@ pub enum Fate {
     /// With this exit code; what follows is for the task's rules to say.
     Fail(i32),
     OutOfMemory,
-    /// The same for another container than the item's, which need not be in the template.
+    /// Another container than the item's, which need not be in the template, is out of memory.
     SideOutOfMemory,
     /// Its image never comes.
     Stuck,

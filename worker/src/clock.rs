@@ -21,7 +21,7 @@ impl Jitter {
         Self(RandomState::new().build_hasher().finish())
     }
 
-    /// The same numbers for the same seed.
+    /// From a seed: an equal seed gives equal numbers.
     pub const fn seeded(seed: u64) -> Self {
         Self(seed)
     }

@@ -96,7 +96,7 @@ pub fn config() -> Result<Config, String> {
     Ok(config)
 }
 
-/// The same of the pod of a list.
+/// Reads the configuration of the pod of a list from its variable.
 pub fn list_config() -> Result<ListConfig, String> {
     let config: ListConfig = read()?;
     check(config.version)?;

@@ -100,7 +100,7 @@ pub(super) fn cells(task: &Listed, args: &Args, now: Timestamp) -> Vec<(Style, S
     cells
 }
 
-/// The same for programs.
+/// A task as JSON.
 pub(super) fn fields(task: &Listed, now: Timestamp) -> Value {
     json!({
         "namespace": task.namespace, "name": task.name, "phase": task.phase, "done": task.ended, "items": task.items,

@@ -12,7 +12,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_bad) { Cow::Owned(text.chars().map(replaced).collect()) } else { Cow::Borrowed(text) }
 }
 
-/// The same for a line of a log: only codes of colours and tabs pass.
+/// A line of a log without control characters: only codes of colours and tabs pass.
 pub fn clean_log(line: &str) -> Cow<'_, str> {
     if !line.chars().any(is_bad) {
         return Cow::Borrowed(line);

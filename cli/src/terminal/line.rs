@@ -46,7 +46,7 @@ impl Line {
         Self::default().and(Style::Plain, text)
     }
 
-    /// The same with a further piece.
+    /// Adds a piece.
     #[must_use]
     pub fn and(mut self, style: Style, text: impl Into<String>) -> Self {
         self.0.push((style, text.into()));

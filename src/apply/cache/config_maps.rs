@@ -15,7 +15,7 @@ use crate::api::labels;
 use crate::apply::answer::{Meaning, meaning};
 use crate::apply::config_map;
 use crate::apply::request::Failure;
-use crate::core::cache::slot::{SLOT_BYTES, add, find};
+use crate::core::cache::segment::{SEGMENT_BYTES, add, find};
 use crate::core::cache::{CacheId, Entry, LookupKeys};
 
 /// The key of the entries in each ConfigMap.
@@ -32,10 +32,10 @@ const REMEMBERED: usize = 1_024;
 /// Which ConfigMap of a cache is the newest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Newest {
-    slot: u32,
+    segment: u32,
     sequence: u64,
     /// ConfigMaps that there are.
-    slots: u32,
+    segments: u32,
 }
 
 type Remembered = Arc<tokio::sync::Mutex<Option<Newest>>>;
@@ -66,7 +66,7 @@ impl Store for ConfigMaps {
 impl ConfigMaps {
     /// Caches of at most this many bytes each.
     pub fn new(client: Client, bytes: u64) -> Self {
-        let most = u32::try_from(bytes / SLOT_BYTES as u64).unwrap_or(u32::MAX).max(2);
+        let most = u32::try_from(bytes / SEGMENT_BYTES as u64).unwrap_or(u32::MAX).max(2);
         Self { client, most, newest: Mutex::default() }
     }
 
@@ -79,15 +79,15 @@ impl ConfigMaps {
             _ => self.survey(cache).await?,
         };
         let Some(newest) = newest else { return Ok(Page::default()) };
-        let first = u32::try_from(from).unwrap_or(u32::MAX).min(newest.slots);
-        let last = first.saturating_add(PAGE).min(newest.slots);
-        let slots = (first..last).map(|back| (newest.slot + newest.slots - back) % newest.slots);
-        let texts = try_join_all(slots.map(|slot| self.read(cache, slot))).await?;
-        let mut page = Page { next: (last < newest.slots).then_some(u64::from(last)), ..Page::default() };
+        let first = u32::try_from(from).unwrap_or(u32::MAX).min(newest.segments);
+        let last = first.saturating_add(PAGE).min(newest.segments);
+        let segments = (first..last).map(|back| (newest.segment + newest.segments - back) % newest.segments);
+        let texts = try_join_all(segments.map(|segment| self.read(cache, segment))).await?;
+        let mut page = Page { next: (last < newest.segments).then_some(u64::from(last)), ..Page::default() };
         let mut gone = false;
-        for slot in texts {
-            let found = slot.as_ref().map(|slot| find(&slot.text, wanted)).unwrap_or_default();
-            gone |= slot.is_none();
+        for segment in texts {
+            let found = segment.as_ref().map(|segment| find(&segment.text, wanted)).unwrap_or_default();
+            gone |= segment.is_none();
             page.entries.extend(found.entries);
             page.damaged += found.damaged;
         }
@@ -112,7 +112,7 @@ impl ConfigMaps {
             }
             let newest = match known.take() {
                 Some(newest) => newest,
-                None => self.survey(cache).await?.unwrap_or(Newest { slot: 0, sequence: 0, slots: 0 }),
+                None => self.survey(cache).await?.unwrap_or(Newest { segment: 0, sequence: 0, segments: 0 }),
             };
             *known = self.put_some(cache, newest, &mut entries, &mut rewritten).await?;
             tries += usize::from(known.is_none());
@@ -129,40 +129,40 @@ impl ConfigMaps {
         entries: &mut Vec<Entry>,
         rewritten: &mut u64,
     ) -> Result<Option<Newest>, StoreError> {
-        let old = self.read(cache, newest.slot).await?;
-        if old.is_none() && newest.slots > 0 {
+        let old = self.read(cache, newest.segment).await?;
+        if old.is_none() && newest.segments > 0 {
             // The cache was cleared: it starts from empty.
             return Ok(None);
         }
         let (text, rest) = add(old.as_ref().map_or("", |old| &old.text), entries);
         let changes = old.as_ref().is_none_or(|old| old.text != text);
         let before = old.as_ref().map_or(0, |old| old.text.len() as u64);
-        if changes && !self.write(cache, newest.slot, newest.sequence, old, &text).await? {
+        if changes && !self.write(cache, newest.segment, newest.sequence, old, &text).await? {
             return Ok(None);
         }
         *rewritten += if changes { before } else { 0 };
         *entries = rest;
-        let slots = newest.slots.max(1);
+        let segments = newest.segments.max(1);
         if entries.is_empty() {
-            return Ok(Some(Newest { slots, ..newest }));
+            return Ok(Some(Newest { segments, ..newest }));
         }
-        let next = Newest { slot: (newest.slot + 1) % self.most, sequence: newest.sequence + 1, slots };
+        let next = Newest { segment: (newest.segment + 1) % self.most, sequence: newest.sequence + 1, segments };
         // What is oldest is written over, unless somebody else has gone on from here.
-        let oldest = self.read(cache, next.slot).await?;
+        let oldest = self.read(cache, next.segment).await?;
         if oldest.as_ref().is_some_and(|oldest| oldest.sequence >= next.sequence) {
             return Ok(None);
         }
         let (text, rest) = add("", entries);
-        if !self.write(cache, next.slot, next.sequence, oldest, &text).await? {
+        if !self.write(cache, next.segment, next.sequence, oldest, &text).await? {
             return Ok(None);
         }
         *entries = rest;
-        Ok(Some(Newest { slots: slots.max(next.slot + 1), ..next }))
+        Ok(Some(Newest { segments: segments.max(next.segment + 1), ..next }))
     }
 
     /// Whether nobody else has gone on from here.
     async fn is_newest(&self, cache: &CacheId, newest: Newest) -> Result<bool, StoreError> {
-        let next = self.sequence(cache, (newest.slot + 1) % self.most).await?;
+        let next = self.sequence(cache, (newest.segment + 1) % self.most).await?;
         Ok(next.is_none_or(|next| next <= newest.sequence))
     }
 
@@ -177,22 +177,23 @@ impl ConfigMaps {
     /// Which ConfigMap is the newest, as far as they follow each other without a gap.
     async fn survey(&self, cache: &CacheId) -> Result<Option<Newest>, StoreError> {
         let mut newest: Option<Newest> = None;
-        for slot in 0..self.most {
-            let Some(sequence) = self.sequence(cache, slot).await? else { break };
+        for segment in 0..self.most {
+            let Some(sequence) = self.sequence(cache, segment).await? else { break };
             let best = newest.filter(|newest| newest.sequence > sequence);
-            newest = Some(Newest { slots: slot + 1, ..best.unwrap_or(Newest { slot, sequence, slots: 0 }) });
+            newest =
+                Some(Newest { segments: segment + 1, ..best.unwrap_or(Newest { segment, sequence, segments: 0 }) });
         }
         Ok(newest)
     }
 
     /// The sequence of a ConfigMap, if there is one.
-    async fn sequence(&self, cache: &CacheId, slot: u32) -> Result<Option<u64>, StoreError> {
-        let found = config_map::metadata(&self.client, &cache.namespace, &name(cache, slot)).await?;
+    async fn sequence(&self, cache: &CacheId, segment: u32) -> Result<Option<u64>, StoreError> {
+        let found = config_map::metadata(&self.client, &cache.namespace, &name(cache, segment)).await?;
         Ok(found.map(|found| sequence_of(&found.metadata)))
     }
 
-    async fn read(&self, cache: &CacheId, slot: u32) -> Result<Option<Slot>, StoreError> {
-        let name = name(cache, slot);
+    async fn read(&self, cache: &CacheId, segment: u32) -> Result<Option<Segment>, StoreError> {
+        let name = name(cache, segment);
         let Some(found) = config_map::get(&self.client, &cache.namespace, &name).await? else { return Ok(None) };
         let label = found.metadata.labels.as_ref().and_then(|all| all.get(labels::CACHE));
         if label.is_none_or(|label| **label != *cache.name) {
@@ -203,19 +204,19 @@ impl ConfigMaps {
         }
         let sequence = sequence_of(&found.metadata);
         let text = found.data.and_then(|mut data| data.remove(KEY)).unwrap_or_default();
-        Ok(Some(Slot { text, sequence, version: found.metadata.resource_version }))
+        Ok(Some(Segment { text, sequence, version: found.metadata.resource_version }))
     }
 
     /// Writes a ConfigMap in place of what was read. Answers whether it still was that.
     async fn write(
         &self,
         cache: &CacheId,
-        slot: u32,
+        segment: u32,
         sequence: u64,
-        old: Option<Slot>,
+        old: Option<Segment>,
         text: &str,
     ) -> Result<bool, StoreError> {
-        let (client, namespace, name) = (&self.client, &*cache.namespace, name(cache, slot));
+        let (client, namespace, name) = (&self.client, &*cache.namespace, name(cache, segment));
         // The labels with every write: an older operator did not write all of them.
         let metadata = json!({
             "labels": { labels::CACHE: &*cache.name, labels::MANAGED_BY: labels::OPERATOR },
@@ -236,7 +237,7 @@ impl ConfigMaps {
 }
 
 /// A ConfigMap as it was read.
-struct Slot {
+struct Segment {
     text: String,
     sequence: u64,
     version: Option<String>,
@@ -255,8 +256,8 @@ fn sequence_of(metadata: &ObjectMeta) -> u64 {
     metadata.annotations.as_ref().and_then(|all| all.get(SEQUENCE)?.parse().ok()).unwrap_or(0)
 }
 
-fn name(cache: &CacheId, slot: u32) -> String {
-    format!("maptask-cache-{}-{slot}", cache.name)
+fn name(cache: &CacheId, segment: u32) -> String {
+    format!("maptask-cache-{}-{segment}", cache.name)
 }
 
 #[cfg(test)]

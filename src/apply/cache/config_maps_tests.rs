@@ -87,7 +87,7 @@ async fn what_is_put_is_found_by_every_operator() {
 #[tokio::test]
 async fn the_oldest_entries_are_deleted_first_when_a_cache_is_full() {
     let server = Server::new();
-    let store = server.store(4 * SLOT_BYTES);
+    let store = server.store(4 * SEGMENT_BYTES);
     for part in 0..50 {
         store.put(&cache(), &entries(part * 100..(part + 1) * 100)).await.unwrap();
     }
@@ -95,8 +95,8 @@ async fn the_oldest_entries_are_deleted_first_when_a_cache_is_full() {
     assert!((750..1_020).contains(&left.len()), "{}", left.len());
     let first = *left.first().unwrap();
     assert!(left == (first..5_000).collect::<Vec<_>>(), "the newest are there without a gap");
-    assert_eq!(server.names(), [0, 1, 2, 3].map(|slot| format!("maptask-cache-c-{slot}")));
-    assert!(found(&server.store(4 * SLOT_BYTES)).await == left);
+    assert_eq!(server.names(), [0, 1, 2, 3].map(|segment| format!("maptask-cache-c-{segment}")));
+    assert!(found(&server.store(4 * SEGMENT_BYTES)).await == left);
 }
 
 #[tokio::test]

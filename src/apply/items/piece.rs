@@ -38,8 +38,7 @@ async fn try_store(client: &Client, piece: &StorePiece, name: &str) -> Result<Pi
         return Ok(PieceOutcome::Failed(format!("ConfigMap {name} was deleted at the same time")));
     };
     if !found.metadata.owner_references.iter().flatten().any(|owner| owner.uid == piece.uid) {
-        let what = "exists and belongs to another owner: delete it, or rename the MapTask";
-        return Ok(PieceOutcome::Failed(format!("ConfigMap {name} {what}")));
+        return Ok(PieceOutcome::Failed(config_map::foreign_owner(name)));
     }
     let bytes = found.binary_data.as_ref().and_then(|data| data.get(LIST_KEY));
     if bytes.is_some_and(|bytes| STANDARD.encode(&bytes.0) == *piece.data) {

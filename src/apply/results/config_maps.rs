@@ -49,11 +49,7 @@ async fn store(client: &Client, write: &Write, shard: &Shard) -> Result<u64, Not
             Ok(bytes) => return Ok(bytes),
             Err(Problem::Conflict) => {}
             Err(Problem::Damaged(damage)) => return Err(NotStored::Damaged(damage)),
-            Err(Problem::Foreign) => {
-                let message =
-                    format!("ConfigMap {name} exists and belongs to another owner: delete it, or rename the MapTask");
-                return failed(message, true);
-            }
+            Err(Problem::Foreign) => return failed(config_map::foreign_owner(&name), true),
             Err(Problem::Other { message, refused }) => return failed(format!("ConfigMap {name}: {message}"), refused),
         }
     }

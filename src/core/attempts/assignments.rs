@@ -10,8 +10,8 @@ pub struct Assignments(BTreeMap<Index, PodRole>);
 
 impl Assignments {
     /// Assigns the item to the pod. Returns the pod that it was assigned to before, if that is another one.
-    pub fn assign(&mut self, index: Index, pod: PodRole) -> Option<PodRole> {
-        self.0.insert(index, pod).filter(|before| *before != pod)
+    pub fn assign(&mut self, index: Index, role: PodRole) -> Option<PodRole> {
+        self.0.insert(index, role).filter(|before| *before != role)
     }
 
     /// The item is no longer assigned to a pod.

@@ -183,10 +183,10 @@ impl ItemTable {
     }
 
     /// Assigns the item to a pod, which is created, or exists. Returns the pod that it was assigned to before.
-    pub fn assign(&mut self, index: Index, pod: PodRole) -> Option<PodRole> {
+    pub fn assign(&mut self, index: Index, role: PodRole) -> Option<PodRole> {
         self.waitlist.take(index);
         self.duplicates.remove(index);
-        self.assignments.assign(index, pod)
+        self.assignments.assign(index, role)
     }
 
     /// A pod of a later attempt than the recorded one exists: it is the better witness.

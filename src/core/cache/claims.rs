@@ -14,7 +14,7 @@ type Place = (CacheId, Key);
 pub enum Conflict {
     /// Another item computes the same.
     Computed(TaskKey, Index),
-    /// The same was stored after this item was looked up: it is to be looked up again.
+    /// The result was stored after this item was looked up: it is to be looked up again.
     Stored,
 }
 
@@ -32,7 +32,7 @@ pub struct Freed {
 #[derive(Debug, Default)]
 pub struct Claims {
     holders: BTreeMap<Place, (TaskKey, Index)>,
-    /// The same, by task.
+    /// The places that are held, by task.
     held: BTreeMap<TaskKey, BTreeMap<Index, Place>>,
     /// They wait for what another one holds.
     waiting: BTreeMap<Place, BTreeSet<(TaskKey, Index)>>,

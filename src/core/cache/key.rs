@@ -58,7 +58,7 @@ const SCHEDULING: [&str; 16] = [
     "tolerations",
     "topologySpreadConstraints",
 ];
-/// The same of a container.
+/// Fields of a container that do not change what an item computes.
 const WATCHING: [&str; 6] =
     ["imagePullPolicy", "livenessProbe", "readinessProbe", "resizePolicy", "resources", "startupProbe"];
 

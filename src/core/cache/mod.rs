@@ -1,9 +1,8 @@
-//! What was computed once is not computed again: by which key an entry is known, what entries look like where they are
-//! kept, and who waits for whom.
+//! Cached results: keys, stored form, and which item waits for which.
 
 pub mod claims;
 pub mod key;
-pub mod slot;
+pub mod segment;
 mod stored;
 
 use std::fmt;

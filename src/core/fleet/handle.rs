@@ -160,12 +160,12 @@ impl Fleet {
         self.pods_synced = true;
         let poll = self.poll_context(now);
         for (key, entry) in &mut self.entries {
-            let unmarked = |id: &PodRole| !entry.pods_marked.contains(id);
+            let unmarked = |role: &PodRole| !entry.pods_marked.contains(role);
             let missing: Vec<_> = entry.pods.keys().copied().filter(unmarked).collect();
-            for id in missing {
-                entry.pods.remove(&id);
+            for role in missing {
+                entry.pods.remove(&role);
                 if let Some(task) = &mut entry.task {
-                    task.handle_pod_missed(id);
+                    task.handle_pod_missed(role);
                 }
             }
             if let Some(task) = &mut entry.task {
@@ -365,7 +365,7 @@ impl Fleet {
         ended
     }
 
-    /// The same. Each pod that ends makes room in the namespace.
+    /// Counts ended attempts; each ended pod may free quota.
     fn count_ended_pods(&mut self, key: &TaskKey) {
         if self.count_outcomes(key) {
             self.queue.room(&key.namespace);

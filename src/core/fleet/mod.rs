@@ -48,7 +48,7 @@ pub struct Fleet {
     lingering: usize,
     /// Tasks that have items in flight, as of the last round.
     busy: u32,
-    /// The same for each namespace that has any.
+    /// Tasks that have items in flight, for each namespace that has any.
     in_namespaces: BTreeMap<Arc<str>, usize>,
     /// What lists take in memory, over all tasks.
     list_bytes: u64,

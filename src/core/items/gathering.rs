@@ -20,7 +20,7 @@ pub enum Next {
     /// It is being stored.
     Wait,
     /// Not this one now; its sender learns how many are stored.
-    Tell,
+    ReportProgress,
 }
 
 impl Gathering {
@@ -37,12 +37,12 @@ impl Gathering {
     /// A piece has arrived.
     pub fn take(&mut self, number: u32, digest: Digest) -> Next {
         if number != self.stored() {
-            return Next::Tell;
+            return Next::ReportProgress;
         }
         match self.storing {
             Some(storing) if storing == digest => Next::Wait,
             // Another under this number: after the one that is on its way, whatever becomes of that.
-            Some(_) => Next::Tell,
+            Some(_) => Next::ReportProgress,
             None => {
                 self.storing = Some(digest);
                 Next::Store
@@ -80,16 +80,16 @@ mod tests {
     fn pieces_are_stored_in_their_order_and_each_once() {
         let mut list = Gathering::new("u".to_owned());
         let (a, b) = (digest(b"a"), digest(b"b"));
-        assert_eq!(list.take(1, b), Next::Tell, "the first is missing");
+        assert_eq!(list.take(1, b), Next::ReportProgress, "the first is missing");
         assert_eq!(list.take(0, a), Next::Store);
         assert_eq!(list.take(0, a), Next::Wait, "sent again");
-        assert_eq!(list.take(0, b), Next::Tell);
+        assert_eq!(list.take(0, b), Next::ReportProgress);
         list.settle(0, false);
         assert_eq!((list.stored(), list.take(0, a)), (0, Next::Store));
         assert!(!list.is_whole(0, &hash_of_digests(&[])), "one is on its way");
         list.settle(0, true);
         list.settle(0, true);
-        assert_eq!((list.stored(), list.take(0, a)), (1, Next::Tell));
+        assert_eq!((list.stored(), list.take(0, a)), (1, Next::ReportProgress));
         assert!(list.is_whole(1, &hash_of_digests(&[a])) && !list.is_whole(1, &hash_of_digests(&[b])));
         assert_eq!(list.take(1, b), Next::Store);
         list.settle(1, true);

@@ -20,7 +20,7 @@ pub struct Tries {
     pub attempt: Attempt,
     /// Application failures so far.
     pub application: u32,
-    /// Endings by the cluster's fault so far.
+    /// Infrastructure failures so far.
     pub infrastructure: u32,
     /// How often the memory of its containers was raised.
     pub memory_raises: Raises,

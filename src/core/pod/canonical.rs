@@ -39,7 +39,7 @@ fn default_of_pod(field: &str) -> Option<Value> {
     })
 }
 
-/// The same of fields that mean the same wherever they are in a pod's spec.
+/// Defaults of fields that mean the same wherever they are in a pod's spec.
 fn default_of(field: &str) -> Option<Value> {
     Some(match field {
         "apiVersion" => json!("v1"),

@@ -25,7 +25,7 @@ pub struct Said {
     pub type_: EventType,
     /// One word, such as `FailedMount`.
     pub reason: String,
-    /// The same in words.
+    /// Its message.
     pub message: String,
     /// When it was last said.
     pub at: Time,

@@ -1,4 +1,4 @@
-//! What a pod's host is called whose name is too long for that.
+//! Host names for pods whose name exceeds 63 characters.
 
 use crate::core::ids::PodRole;
 

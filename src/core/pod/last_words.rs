@@ -1,4 +1,4 @@
-//! What a container leaves that fails and has written no message.
+//! Fallback termination message of a failed container.
 
 use serde_json::{Value, json};
 

@@ -10,7 +10,7 @@ use crate::core::quantity::Quantity;
 /// How the memory of the containers of a template grows, each by itself.
 #[derive(Clone, Debug, Default)]
 pub struct Growth {
-    /// The container of each slot: the item's, if it can grow, then the other ones as they stand in the template.
+    /// Containers that can grow, in the order of their counts: the item's first, then the others as in the template.
     containers: Vec<Container>,
     factor: f64,
     most: String,
@@ -50,44 +50,46 @@ impl Growth {
         let container = |(_, name, limit, request): (bool, &str, Quantity, Option<Quantity>)| {
             Some(Container { name: name.to_owned(), request, limit, most: grows(limit)? })
         };
-        let containers = limited.into_iter().filter_map(container).take(Raises::SLOTS).collect();
+        let containers = limited.into_iter().filter_map(container).take(Raises::CONTAINERS).collect();
         Ok(Self { containers, factor: growth.factor, most: growth.max_memory.clone() })
     }
 
-    /// The slot of a container that was short; `None` for one that can't grow.
-    pub fn slot(&self, container: &str) -> Option<usize> {
+    /// The position of a container that was short; `None` for one that can't grow.
+    pub fn position(&self, container: &str) -> Option<usize> {
         self.containers.iter().position(|known| known.name == container)
     }
 
-    /// The same after an attempt with so much memory that was short; `None` too if it has as much as there may be.
-    pub fn slot_to_raise(&self, container: &str, raises: Raises) -> Option<usize> {
-        let slot = self.slot(container)?;
-        let Container { request, limit, most, .. } = &self.containers[slot];
-        let times = self.times(raises.of(slot));
+    /// The position of a container that was short and can be raised further; `None` for one that can't.
+    pub fn container_to_raise(&self, container: &str, raises: Raises) -> Option<usize> {
+        let position = self.position(container)?;
+        let Container { request, limit, most, .. } = &self.containers[position];
+        let times = self.times(raises.of(position));
         let has_most = |amount: &Quantity| amount.grown(times, *most) >= *most;
-        let is_all = has_most(limit) && request.as_ref().is_none_or(has_most) || raises.of(slot) == Raises::MOST;
-        (!is_all).then_some(slot)
+        let is_all = has_most(limit) && request.as_ref().is_none_or(has_most) || raises.of(position) == Raises::MOST;
+        (!is_all).then_some(position)
     }
 
-    /// Why the memory of a container that was short is not raised after an attempt with so much of it, if it is not.
+    /// Why the memory of a container that was short is not raised further; `None` if it is.
     pub fn why_not(&self, container: &str, raises: Raises) -> Option<String> {
         if self.containers.is_empty() {
             return None;
         }
-        let Some(slot) = self.slot(container) else {
+        let Some(position) = self.position(container) else {
             return Some(format!(
                 "the memory of container {container} is not raised: its limit is not in spec.template, or is not below \
                  retryPolicy.outOfMemory.maxMemory, {}",
                 self.most
             ));
         };
-        let Container { limit, most, .. } = &self.containers[slot];
-        (limit.grown(self.times(raises.of(slot)), *most) >= *most || raises.of(slot) == Raises::MOST).then(|| {
-            format!(
-                "the memory of container {container} is already at retryPolicy.outOfMemory.maxMemory, {}",
-                self.most
-            )
-        })
+        let Container { limit, most, .. } = &self.containers[position];
+        (limit.grown(self.times(raises.of(position)), *most) >= *most || raises.of(position) == Raises::MOST).then(
+            || {
+                format!(
+                    "the memory of container {container} is already at retryPolicy.outOfMemory.maxMemory, {}",
+                    self.most
+                )
+            },
+        )
     }
 
     /// Gives the containers of a pod what they have after this many raises.
@@ -97,10 +99,10 @@ impl Growth {
         }
         for list in ["initContainers", "containers"] {
             for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-                let slot = container.get("name").and_then(Value::as_str).and_then(|name| self.slot(name));
-                let Some(slot) = slot.filter(|slot| raises.of(*slot) > 0) else { continue };
-                let Container { request, limit, most, .. } = &self.containers[slot];
-                let times = self.times(raises.of(slot));
+                let position = container.get("name").and_then(Value::as_str).and_then(|name| self.position(name));
+                let Some(position) = position.filter(|position| raises.of(*position) > 0) else { continue };
+                let Container { request, limit, most, .. } = &self.containers[position];
+                let times = self.times(raises.of(position));
                 container["resources"]["limits"]["memory"] = json!(limit.grown(times, *most).to_string());
                 if let Some(request) = request {
                     container["resources"]["requests"]["memory"] = json!(request.grown(times, *most).to_string());
@@ -136,7 +138,7 @@ mod tests {
     }
 
     fn raises(counts: &[u32]) -> Raises {
-        let all = counts.iter().enumerate().flat_map(|(slot, count)| (0..*count).map(move |_| slot));
+        let all = counts.iter().enumerate().flat_map(|(position, count)| (0..*count).map(move |_| position));
         all.fold(Raises::NONE, Raises::raised)
     }
 
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn each_container_grows_by_itself_and_the_items_has_the_first_slot() {
+    fn each_container_grows_by_itself_and_the_items_comes_first() {
         let limit = |memory: &str| json!({ "limits": { "memory": memory } });
         let template = growing(
             &json!({
@@ -177,8 +179,8 @@ mod tests {
         )
         .unwrap();
         let growth = template.growth();
-        let slots = ["main", "init", "side", "open", "large", "nobody"].map(|name| growth.slot(name));
-        assert_eq!(slots, [Some(0), Some(1), Some(2), None, None, None]);
+        let positions = ["main", "init", "side", "open", "large", "nobody"].map(|name| growth.position(name));
+        assert_eq!(positions, [Some(0), Some(1), Some(2), None, None, None]);
         let pod = pod(&template, &[0, 1, 2]);
         let limit = |list: &str, at: usize| pod[list][at]["resources"]["limits"]["memory"].clone();
         assert_eq!((limit("initContainers", 0), limit("containers", 0)), (json!("20Mi"), json!("80Mi")));

@@ -114,7 +114,7 @@ pub struct PodStatus {
     pub phase: Option<String>,
     /// Why the pod as a whole is in its phase, e.g. Evicted.
     pub reason: Option<String>,
-    /// The same in words.
+    /// The message beside the pod's reason.
     pub message: Option<String>,
     /// Only `DisruptionTarget`, `TerminationTarget` and `PodScheduled` count here.
     pub conditions: Option<Vec<PodCondition>>,
@@ -138,7 +138,7 @@ pub struct PodCondition {
     pub status: String,
     /// Its reason, e.g. `PreemptionByScheduler`.
     pub reason: Option<String>,
-    /// The same in words.
+    /// The message beside the reason.
     pub message: Option<String>,
     /// Since when it has its status.
     pub last_transition_time: Option<Timestamp>,
@@ -174,7 +174,7 @@ pub struct ContainerState {
 pub struct Waiting {
     /// `ContainerCreating`, `ImagePullBackOff`, …
     pub reason: Option<String>,
-    /// The same in words.
+    /// The message beside the reason.
     pub message: Option<String>,
 }
 

@@ -144,7 +144,7 @@ pub(super) fn install(spec: &mut Map<String, Value>, container: &str, inject: bo
     }
 }
 
-/// The same for the pod of a list, which is one attempt: all that the kubelet does with a pod stays as it is.
+/// Changes the pod of a list, which is one attempt: all that the kubelet does with a pod stays as it is.
 pub(super) fn install_lister(spec: &mut Map<String, Value>, container: &str, home: &WorkerHome) {
     if let Some(own) = named_mut(spec, container) {
         run_worker(own, "list", |word| word);

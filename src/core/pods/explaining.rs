@@ -45,24 +45,24 @@ impl Default for Explaining {
 
 impl Explaining {
     /// The pod starts, is gone, or has said itself what holds it up.
-    pub(super) fn forget(&mut self, pod: PodRole) {
-        if self.silent.remove(&pod) && self.silent.is_empty() {
+    pub(super) fn forget(&mut self, role: PodRole) {
+        if self.silent.remove(&role) && self.silent.is_empty() {
             self.pause.reset();
         }
     }
 
     /// The patience with this pod has ended: it has not started, and does not say why.
-    pub(super) fn note_silent(&mut self, pod: PodRole) {
-        self.silent.insert(pod);
+    pub(super) fn note_silent(&mut self, role: PodRole) {
+        self.silent.insert(role);
     }
 
     /// Whether the patience with this pod has ended.
-    pub(super) fn is_silent(&self, pod: PodRole) -> bool {
-        self.silent.contains(&pod)
+    pub(super) fn is_silent(&self, role: PodRole) -> bool {
+        self.silent.contains(&role)
     }
 
     /// The pod to be looked into now: each in its turn, one at a time.
-    pub(super) fn next_look(&self, now: Time) -> Option<PodRole> {
+    pub(super) fn next_explain(&self, now: Time) -> Option<PodRole> {
         if self.asked.is_some() || !self.pause.is_due(now) {
             return None;
         }
@@ -71,15 +71,15 @@ impl Explaining {
     }
 
     /// The pod is looked into.
-    pub(super) fn asked(&mut self, now: Time, pod: PodRole) {
-        self.last = Some(pod);
-        self.asked = Some(pod);
+    pub(super) fn asked(&mut self, now: Time, role: PodRole) {
+        self.last = Some(role);
+        self.asked = Some(role);
         self.pause.failed(now);
     }
 
     /// The answer is there. Whether it is to the look that is on its way.
-    pub(super) fn answered(&mut self, pod: PodRole) -> bool {
-        self.asked.take_if(|asked| *asked == pod).is_some()
+    pub(super) fn answered(&mut self, role: PodRole) -> bool {
+        self.asked.take_if(|asked| *asked == role).is_some()
     }
 
     /// We have no right to look.

@@ -20,25 +20,25 @@ pub(super) struct Outlived {
 
 impl Outlived {
     /// These containers run in the pod though the item's has ended. Returns whether that is news.
-    pub(super) fn note(&mut self, pod: PodRole, containers: &[String]) -> bool {
+    pub(super) fn note(&mut self, role: PodRole, containers: &[String]) -> bool {
         let names = crate::text::cut(&containers.join(", "), NAMES_LIMIT);
-        self.names.insert(pod, names).is_none()
+        self.names.insert(role, names).is_none()
     }
 
     /// The pod has ended, or the item's container runs. Returns whether it was noted.
-    pub(super) fn forget(&mut self, pod: PodRole) -> bool {
-        self.late.remove(&pod);
-        self.names.remove(&pod).is_some()
+    pub(super) fn forget(&mut self, role: PodRole) -> bool {
+        self.late.remove(&role);
+        self.names.remove(&role).is_some()
     }
 
     /// The patience with this pod has ended.
-    pub(super) fn expire(&mut self, pod: PodRole) {
-        self.late.insert(pod);
+    pub(super) fn expire(&mut self, role: PodRole) {
+        self.late.insert(role);
     }
 
     /// One of those that the task has waited for long enough, and what runs in it.
     pub(super) fn late(&self) -> Option<(PodRole, &str)> {
-        let pod = self.late.first()?;
-        Some((*pod, self.names.get(pod)?.as_str()))
+        let role = self.late.first()?;
+        Some((*role, self.names.get(role)?.as_str()))
     }
 }

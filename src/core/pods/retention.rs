@@ -62,7 +62,7 @@ pub struct Retention {
     /// Their deletion is on its way or done.
     deleting: HashMap<PodRole, FinishedPod>,
     /// Those to be deleted that had not ended. One that ends before is like any other: its end is to be recorded first.
-    condemned: HashSet<PodRole>,
+    deleted_alive: HashSet<PodRole>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -77,37 +77,37 @@ enum Place {
 impl Retention {
     /// Takes a pod whose end is part of this revision.
     pub fn put(&mut self, revision: Revision, pod: FinishedPod) {
-        let id = pod.role;
-        match self.get(id) {
+        let role = pod.role;
+        match self.get(role) {
             Some(known) if !is_news(&pod, known) || known.ended && known.uid == pod.uid => {}
             // It lives on while it waits for its end to be recorded, or for its deletion, which names the version.
-            Some(known) if known.uid == pod.uid && !pod.ended && !self.condemned.contains(&id) => {
+            Some(known) if known.uid == pod.uid && !pod.ended && !self.deleted_alive.contains(&role) => {
                 let not_before = known.not_before;
                 self.renew(FinishedPod { not_before, ..pod });
             }
             _ => {
-                self.take(id);
-                self.places.insert(id, Place::Unrecorded);
+                self.take(role);
+                self.places.insert(role, Place::Unrecorded);
                 self.unrecorded.push_back((revision, pod));
             }
         }
     }
 
     /// The newest version that is known of the pod of this name.
-    pub fn version(&self, id: PodRole) -> Option<u64> {
-        self.get(id).map(|pod| pod.version)
+    pub fn version(&self, role: PodRole) -> Option<u64> {
+        self.get(role).map(|pod| pod.version)
     }
 
     /// What is known of a pod that stays where it is.
     fn renew(&mut self, pod: FinishedPod) {
-        let id = pod.role;
-        match self.places.get(&id) {
+        let role = pod.role;
+        match self.places.get(&role) {
             Some(Place::Unrecorded) => {
-                let mut known = self.unrecorded.iter_mut().filter(|(_, known)| known.role == id);
+                let mut known = self.unrecorded.iter_mut().filter(|(_, known)| known.role == role);
                 known.next().into_iter().for_each(|(_, known)| *known = pod.clone());
             }
-            Some(Place::Deletable(time)) => drop(self.deletable.insert((*time, id), pod)),
-            Some(Place::Deleting) => drop(self.deleting.insert(id, pod)),
+            Some(Place::Deletable(time)) => drop(self.deletable.insert((*time, role), pod)),
+            Some(Place::Deleting) => drop(self.deleting.insert(role, pod)),
             // What lingers or is kept has ended.
             Some(Place::Kept | Place::Lingering(_)) | None => {}
         }
@@ -115,17 +115,17 @@ impl Retention {
 
     /// Deletes a pod as soon as possible that should not be alive.
     pub fn delete_now(&mut self, pod: FinishedPod) {
-        let id = pod.role;
-        match self.get(id) {
+        let role = pod.role;
+        match self.get(role) {
             Some(known) if !is_news(&pod, known) => {}
             // Sent again if it fails, then of what is known now.
-            Some(known) if known.uid == pod.uid && self.deleting.contains_key(&id) => {
-                self.deleting.insert(id, pod);
+            Some(known) if known.uid == pod.uid && self.deleting.contains_key(&role) => {
+                self.deleting.insert(role, pod);
             }
             _ => {
-                self.take(id);
+                self.take(role);
                 self.make_deletable(pod);
-                self.condemned.insert(id);
+                self.deleted_alive.insert(role);
             }
         }
     }
@@ -195,16 +195,16 @@ impl Retention {
     }
 
     /// The deletion did not work and is to be tried again.
-    pub fn delete_failed(&mut self, id: PodRole, not_before: Time) {
-        if let Some(pod) = self.deleting.remove(&id) {
+    pub fn delete_failed(&mut self, role: PodRole, not_before: Time) {
+        if let Some(pod) = self.deleting.remove(&role) {
             self.make_deletable(FinishedPod { not_before, ..pod });
         }
     }
 
     /// The pod of this UID is gone, or whichever had the name.
-    pub fn gone(&mut self, id: PodRole, uid: Option<&str>) {
-        if uid.is_none_or(|uid| self.get(id).is_some_and(|known| known.uid == uid)) {
-            self.take(id);
+    pub fn gone(&mut self, role: PodRole, uid: Option<&str>) {
+        if uid.is_none_or(|uid| self.get(role).is_some_and(|known| known.uid == uid)) {
+            self.take(role);
         }
     }
 
@@ -220,24 +220,24 @@ impl Retention {
         self.deletable.insert((pod.not_before, pod.role), pod);
     }
 
-    fn get(&self, id: PodRole) -> Option<&FinishedPod> {
-        match self.places.get(&id)? {
-            Place::Unrecorded => self.unrecorded.iter().map(|(_, pod)| pod).find(|pod| pod.role == id),
-            Place::Kept => self.kept.iter().map(|(_, pod)| pod).find(|pod| pod.role == id),
-            Place::Lingering(time) => self.lingering.get(&(*time, id)),
-            Place::Deletable(time) => self.deletable.get(&(*time, id)),
-            Place::Deleting => self.deleting.get(&id),
+    fn get(&self, role: PodRole) -> Option<&FinishedPod> {
+        match self.places.get(&role)? {
+            Place::Unrecorded => self.unrecorded.iter().map(|(_, pod)| pod).find(|pod| pod.role == role),
+            Place::Kept => self.kept.iter().map(|(_, pod)| pod).find(|pod| pod.role == role),
+            Place::Lingering(time) => self.lingering.get(&(*time, role)),
+            Place::Deletable(time) => self.deletable.get(&(*time, role)),
+            Place::Deleting => self.deleting.get(&role),
         }
     }
 
-    fn take(&mut self, id: PodRole) {
-        self.condemned.remove(&id);
-        match self.places.remove(&id) {
-            Some(Place::Unrecorded) => self.unrecorded.retain(|(_, pod)| pod.role != id),
-            Some(Place::Kept) => self.kept.retain(|(_, pod)| pod.role != id),
-            Some(Place::Lingering(time)) => drop(self.lingering.remove(&(time, id))),
-            Some(Place::Deletable(time)) => drop(self.deletable.remove(&(time, id))),
-            Some(Place::Deleting) => drop(self.deleting.remove(&id)),
+    fn take(&mut self, role: PodRole) {
+        self.deleted_alive.remove(&role);
+        match self.places.remove(&role) {
+            Some(Place::Unrecorded) => self.unrecorded.retain(|(_, pod)| pod.role != role),
+            Some(Place::Kept) => self.kept.retain(|(_, pod)| pod.role != role),
+            Some(Place::Lingering(time)) => drop(self.lingering.remove(&(time, role))),
+            Some(Place::Deletable(time)) => drop(self.deletable.remove(&(time, role))),
+            Some(Place::Deleting) => drop(self.deleting.remove(&role)),
             None => {}
         }
     }

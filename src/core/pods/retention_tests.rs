@@ -193,7 +193,7 @@ fn another_pod_of_the_same_name_takes_the_place_of_the_first() {
 }
 
 #[test]
-fn a_condemned_pod_is_deleted_at_once_and_once_for_all_that_is_seen_of_it() {
+fn a_pod_that_is_deleted_alive_is_deleted_at_once_and_once_for_all_that_is_seen_of_it() {
     let mut retention = Retention::default();
     retention.delete_now(living(2, "a"));
     retention.delete_now(living(3, "a"));

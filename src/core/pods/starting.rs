@@ -176,7 +176,7 @@ impl PodTable {
 
     /// Reads the Events about one silent pod.
     pub fn poll_explain(&mut self, now: Time, actions: &mut Vec<Action>) {
-        let Some(role) = self.explaining.next_look(now) else { return };
+        let Some(role) = self.explaining.next_explain(now) else { return };
         let Some(pod) = self.get(role) else { return };
         let Some(uid) = pod.uid().map(str::to_owned) else { return };
         let of_claims = pod.start().reported.as_ref().is_some_and(|blocker| blocker.kind == BlockerKind::Volume);

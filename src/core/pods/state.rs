@@ -108,7 +108,7 @@ impl PodState {
         Self { stop: if suspended { Stop::Assumed } else { Stop::No }, ..state }
     }
 
-    /// The same pod, of which nothing was seen yet.
+    /// Forgets what was seen of the pod.
     #[must_use]
     pub fn unseen(mut self) -> Self {
         if let Existence::Present { seen, .. } = &mut self.existence {
@@ -238,7 +238,7 @@ impl PodState {
         }
     }
 
-    /// The same, if no list since this one has shown it.
+    /// Suspects the pod if no list since this epoch has shown it.
     pub fn suspect_before(&mut self, now: Time, epoch: u32) {
         if self.epoch < epoch {
             self.suspect(now);

@@ -89,7 +89,7 @@ impl PodTable {
         self.pods.get(&role)
     }
 
-    /// The same, to be changed: it gets a look in the next round.
+    /// A pod to be changed. It is polled in the next round.
     pub(super) fn get_mut(&mut self, role: PodRole) -> Option<&mut PodState> {
         let pod = self.pods.get_mut(&role)?;
         self.restless.insert(role);

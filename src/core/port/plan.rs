@@ -275,7 +275,7 @@ pub struct EmitEvent {
     pub type_: EventType,
     /// What happened.
     pub reason: EventReason,
-    /// The same in words, at most 1,000 characters.
+    /// Its message, at most 1,000 characters.
     pub note: String,
 }
 
@@ -319,7 +319,7 @@ impl fmt::Display for Action {
             Self::ReadFlavors(read) => write!(f, "read flavors {} for {}", read.names.join(", "), read.key),
             Self::StorePiece(piece) => write!(f, "store {}", piece.id),
             Self::Expire(expire) => write!(f, "expire {}", expire.key),
-            Self::EmitEvent(event) => write!(f, "tell {} {}: {}", event.key, event.reason.as_str(), event.note),
+            Self::EmitEvent(event) => write!(f, "emit event {} {}: {}", event.key, event.reason.as_str(), event.note),
         }
     }
 }
@@ -339,7 +339,7 @@ impl fmt::Display for ChangeWorkload {
             WorkloadChange::Patch(_, status) => {
                 let fields: Vec<&str> =
                     status.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-                write!(f, "tell the queue of {}: {}", self.key, fields.join(", "))
+                write!(f, "patch workload of {}: {}", self.key, fields.join(", "))
             }
         }
     }

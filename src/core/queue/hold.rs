@@ -10,7 +10,7 @@ const PROBE_MILLIS: u64 = 1_000;
 pub const MAX_QUOTA_PROBE_MILLIS: u64 = 15_000;
 /// The longest delay between probes of a task whose creates fail: what is broken is repaired by people.
 pub const MAX_FAILURE_PROBE_MILLIS: u64 = 60_000;
-/// So many creates in flight at once in a namespace that has room again, and it is no longer held.
+/// A namespace with this number of creates in flight has room again, and is no longer held.
 const FREE_AGAIN: u32 = 64;
 
 /// What a create that was not refused has brought.

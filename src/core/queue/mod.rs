@@ -26,13 +26,13 @@ use crate::core::queue::window::Window;
 pub struct Queue {
     /// Items in flight at most, over all tasks.
     max_pods: usize,
-    /// The same in each namespace.
+    /// Items in flight at most in each namespace.
     max_pods_per_namespace: Option<usize>,
     /// Creates in a second.
     pace: Option<Pace>,
     /// How many creates may be on their way.
     pub window: Window,
-    /// Those that are.
+    /// Creates that are on their way.
     creates: OnTheWay,
     /// The task that had the latest good answer, and the latest one of any other task: proof that the server is well.
     served: [Option<(TaskKey, Time)>; 2],
@@ -114,7 +114,7 @@ impl Queue {
             return Some(Denial::Waiting(WaitingReason::Throttled, None));
         }
         let most = self.window.size();
-        let may_try = !self.window.has_complaint(now);
+        let may_try = !self.window.is_congested(now);
         let room = if may_try { self.creates.room_or_trial(task, most) } else { self.creates.room(task, most) };
         (room == 0).then_some(Denial::Busy)
     }

@@ -21,7 +21,7 @@ pub struct OnTheWay {
 #[derive(Debug)]
 struct Request {
     task: TaskKey,
-    pod: PodRole,
+    role: PodRole,
     since: Time,
     /// It counts as slow, whatever becomes of its task.
     slow: bool,
@@ -59,7 +59,7 @@ impl OnTheWay {
         if is_trial { 1 } else { room }
     }
 
-    /// The same without that one.
+    /// How many more the task may send, where `most` is how many may be on their way.
     pub fn room(&self, task: &TaskKey, most: usize) -> usize {
         let all = self.requests.len();
         let is_slow = |request: &&Request| request.slow || self.slow_tasks.contains(&request.task);
@@ -79,13 +79,13 @@ impl OnTheWay {
     }
 
     /// A request goes out.
-    pub fn begin(&mut self, now: Time, task: &TaskKey, pod: PodRole) {
-        self.requests.push(Request { task: task.clone(), pod, since: now, slow: false, orphaned: false });
+    pub fn begin(&mut self, now: Time, task: &TaskKey, role: PodRole) {
+        self.requests.push(Request { task: task.clone(), role, since: now, slow: false, orphaned: false });
     }
 
     /// A request was answered; when it went out.
-    pub fn end(&mut self, now: Time, task: &TaskKey, pod: PodRole) -> Option<Time> {
-        let place = self.requests.iter().position(|request| request.pod == pod && request.task == *task)?;
+    pub fn end(&mut self, now: Time, task: &TaskKey, role: PodRole) -> Option<Time> {
+        let place = self.requests.iter().position(|request| request.role == role && request.task == *task)?;
         let Request { since, orphaned, .. } = self.requests.swap_remove(place);
         if orphaned {
             return Some(since);
@@ -119,8 +119,8 @@ mod tests {
         let before = requests.count();
         requests.advance(now);
         while requests.room(&key(task), room) > 0 {
-            let pod = PodRole::Item(Index(u32::try_from(requests.count()).unwrap()), Attempt::FIRST);
-            requests.begin(now, &key(task), pod);
+            let role = PodRole::Item(Index(u32::try_from(requests.count()).unwrap()), Attempt::FIRST);
+            requests.begin(now, &key(task), role);
         }
         requests.count() - before
     }
@@ -162,10 +162,10 @@ mod tests {
 
     #[test]
     fn a_task_whose_last_answer_was_slow_takes_half_the_room_from_the_start() {
-        let pod = PodRole::Item(Index(77), Attempt::FIRST);
+        let role = PodRole::Item(Index(77), Attempt::FIRST);
         let mut requests = OnTheWay::new(128);
-        requests.begin(Time(0), &key("a"), pod);
-        requests.end(Time(1_000), &key("a"), pod);
+        requests.begin(Time(0), &key("a"), role);
+        requests.end(Time(1_000), &key("a"), role);
         assert_eq!(send(&mut requests, Time(1_000), "a", 8), 4);
         assert_eq!(send(&mut requests, Time(1_000), "b", 8), 4);
         requests.end(Time(1_999), &key("a"), PodRole::Item(Index(0), Attempt::FIRST));

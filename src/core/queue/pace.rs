@@ -16,7 +16,7 @@ pub struct Pace {
 const BURST: i64 = 1_000_000;
 
 impl Pace {
-    /// So many a second, at least one.
+    /// A pace of this many a second, at least one.
     pub fn new(per_second: u32) -> Self {
         let per_second = per_second.clamp(1, 1_000_000);
         Self { per_second, interval: 1_000_000 / i64::from(per_second), spent_until: 0 }

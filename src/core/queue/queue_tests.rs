@@ -13,7 +13,7 @@ fn pod(index: u32) -> PodRole {
     PodRole::Item(Index(index), Attempt::FIRST)
 }
 
-/// Why none may start beside so few that no limit of the operator is near.
+/// Why none may start while one item is in flight in the namespace and one in all: no limit of the operator is near.
 fn denied(queue: &mut Queue, now: i64, task: &TaskKey) -> Option<Denial> {
     queue.advance(Time(now));
     queue.denies(Time(now), task, (1, 1))

@@ -1,4 +1,4 @@
-//! How many creates may be on their way at once? As many as the API server takes without complaint, and at first a few.
+//! How many creates may be on their way at once? As many as the API server takes without congestion; at first a few.
 
 use crate::core::ids::Time;
 
@@ -7,23 +7,23 @@ use crate::core::ids::Time;
 const START: u32 = 4;
 /// After this many milliseconds without a create, the window is that of the start.
 const IDLE_MILLIS: u64 = 1_000;
-/// Good answers for one more create in flight, once there was a complaint about as many.
+/// Good answers for one more create in flight, once as many had caused congestion.
 const GOOD_FOR_ONE: u32 = 50;
-/// Bad answers within this many milliseconds count as one: they complain about the same load.
-const SAME_COMPLAINT_MILLIS: u64 = 1_000;
-/// For this many milliseconds after a complaint no create goes out beyond the window.
-const COMPLAINT_MILLIS: u64 = 60_000;
+/// Bad answers within this many milliseconds count as one: they report the same congestion.
+const SAME_CONGESTION_MILLIS: u64 = 1_000;
+/// For this many milliseconds after congestion no create goes out beyond the window.
+const CONGESTION_MILLIS: u64 = 60_000;
 /// The longest pause that the API server may ask for, in milliseconds.
 const MAX_PAUSE_MILLIS: u64 = 30_000;
 
-/// The number of creates in flight: one more after each good answer, until half of what there was a complaint about;
+/// The number of creates in flight: one more after each good answer, until half of what caused congestion;
 /// from there on one more after 50. It grows only while it is the limit: what was never sent proves nothing.
 #[derive(Debug)]
 pub struct Window {
     size: u32,
     /// It never grows beyond this.
     most: u32,
-    /// Up to this size the API server has not complained.
+    /// Up to this size there was no congestion.
     ssthresh: u32,
     in_flight: u32,
     /// Whether another create would have gone out during this round trip, had there been room.
@@ -64,9 +64,9 @@ impl Window {
         self.paused_until.is_some_and(|until| until > now)
     }
 
-    /// Whether the API server has complained lately.
-    pub fn has_complaint(&self, now: Time) -> bool {
-        self.halved.is_some_and(|last| now.millis_since(last) < COMPLAINT_MILLIS)
+    /// Whether there was congestion lately.
+    pub fn is_congested(&self, now: Time) -> bool {
+        self.halved.is_some_and(|last| now.millis_since(last) < CONGESTION_MILLIS)
     }
 
     /// When a pause ends.
@@ -88,7 +88,7 @@ impl Window {
         self.was_limit = true;
     }
 
-    /// A create was answered, and not with a complaint.
+    /// A create was answered without a sign of congestion.
     pub fn on_success(&mut self) {
         let was_limit = self.was_limit;
         self.neutral();
@@ -119,7 +119,7 @@ impl Window {
     pub fn on_congestion(&mut self, now: Time, pause_millis: Option<u64>) {
         self.neutral();
         self.good = 0;
-        if self.halved.is_none_or(|last| now.millis_since(last) >= SAME_COMPLAINT_MILLIS) {
+        if self.halved.is_none_or(|last| now.millis_since(last) >= SAME_CONGESTION_MILLIS) {
             self.size = (self.size / 2).max(1);
             self.ssthresh = self.size;
             self.halved = Some(now);
@@ -196,19 +196,19 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_is_remembered_for_a_minute_and_its_pause_until_it_ends() {
+    fn congestion_is_remembered_for_a_minute_and_its_pause_until_it_ends() {
         let mut window = with_32_in_flight();
-        assert!(!window.has_complaint(Time(0)) && window.paused_until().is_none());
+        assert!(!window.is_congested(Time(0)) && window.paused_until().is_none());
         window.on_congestion(Time(5), Some(1_000));
         assert_eq!(window.paused_until(), Some(Time(1_005)));
-        assert!(window.has_complaint(Time(5)) && window.has_complaint(Time(60_004)));
-        assert!(!window.has_complaint(Time(60_005)));
+        assert!(window.is_congested(Time(5)) && window.is_congested(Time(60_004)));
+        assert!(!window.is_congested(Time(60_005)));
         window.on_congestion(Time(70_000), Some(99_000));
         assert_eq!(window.paused_until(), Some(Time(100_000)), "half a minute at most");
     }
 
     #[test]
-    fn after_a_complaint_it_widens_slowly() {
+    fn after_congestion_it_widens_slowly() {
         let mut window = Window::new(128);
         window.begin(Time(0));
         window.on_congestion(Time(0), None);

@@ -99,7 +99,7 @@ impl StatusSummary {
         self.set_word(now, type_, status, reason.as_str(), message);
     }
 
-    /// The same with a word that is not a condition's alone.
+    /// Sets a condition, with a reason that is not a condition's alone.
     fn set_word(&mut self, now: Time, type_: ConditionType, status: ConditionStatus, reason: &str, message: &str) {
         conditions::set(&mut self.conditions, type_, status, reason, message, Some(self.generation), meta_time(now));
     }

@@ -80,7 +80,7 @@ pub struct StatusWriter {
     stored: Option<Fingerprint>,
     /// The write that is on its way, last, and before it those whose fate is not known.
     attempted: Vec<(Revision, Fingerprint)>,
-    /// So many of them are remembered at most.
+    /// Maximum length of `attempted`.
     remembered: usize,
     in_flight: bool,
     /// The version that the last write named.
@@ -251,7 +251,7 @@ impl StatusWriter {
         self.back_off(now);
     }
 
-    /// The same of a write that was certainly not carried out.
+    /// The write was certainly not carried out: it is sent again later.
     pub fn not_sent(&mut self, now: Time) {
         self.attempted.pop();
         self.failed(now);
@@ -312,26 +312,27 @@ impl StatusWriter {
         if self.stale_since.take().is_some() {
             self.again.reset();
         }
-        let mark = Fingerprint::of(status);
+        let fingerprint = Fingerprint::of(status);
         // As it was: something else of the object has changed, such as its spec. That is no sign of a write of ours,
         // even if one on its way would look the same.
-        if self.stored.as_ref() == Some(&mark) {
+        if self.stored.as_ref() == Some(&fingerprint) {
             return Observed::Own;
         }
-        if let Some(which) = self.attempted.iter().rposition(|(_, attempted)| *attempted == mark) {
+        if let Some(which) = self.attempted.iter().rposition(|(_, attempted)| *attempted == fingerprint) {
             self.confirm(which);
             return Observed::Own;
         }
-        self.stored = Some(mark);
+        self.stored = Some(fingerprint);
         self.attempted.clear();
         Observed::External
     }
 
     /// This attempted write was carried out, and those before it will not be any more: the version has moved on.
     fn confirm(&mut self, which: usize) {
-        if let Some((revision, mark)) = self.attempted.drain(..(which + 1).min(self.attempted.len())).next_back() {
+        if let Some((revision, fingerprint)) = self.attempted.drain(..(which + 1).min(self.attempted.len())).next_back()
+        {
             self.written = self.written.max(revision);
-            self.stored = Some(mark);
+            self.stored = Some(fingerprint);
         }
     }
 }

@@ -117,7 +117,7 @@ impl Layout {
         self.end_of(message.trim(), line.len())
     }
 
-    /// The same for a message that the kubelet cut to its end: it is too long, whatever is left of it.
+    /// The line of a message that the kubelet cut to its end: it is too long, whatever is left of it.
     pub fn line_of_cut(self, message: &str) -> Result<String, usize> {
         // The halves of characters that this left are read as replacement characters.
         self.end_of(message.trim().trim_matches(char::REPLACEMENT_CHARACTER), line_of(message).len())
@@ -160,7 +160,7 @@ impl Layout {
         self.fill(BTreeMap::new(), lines)
     }
 
-    /// The same with every ConfigMap, so that what is missing is made; also of an empty list there is one then.
+    /// All ConfigMaps, so that a missing one is made; an empty list has one, too.
     pub fn shard_all(self, lines: &BTreeMap<Index, String>) -> Vec<Shard> {
         self.fill((0..self.shards().max(1)).map(|number| (number, self.empty_shard(number))).collect(), lines)
     }
@@ -182,8 +182,8 @@ impl Shard {
         let mut lines: Vec<&str> = old.lines().collect();
         lines.resize(self.lines_in_all as usize, NO_RESULT);
         for (place, line) in &self.lines {
-            if let Some(slot) = lines.get_mut(*place as usize) {
-                *slot = line;
+            if let Some(old_line) = lines.get_mut(*place as usize) {
+                *old_line = line;
             }
         }
         lines.iter().flat_map(|line| [*line, "\n"]).collect()

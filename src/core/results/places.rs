@@ -46,7 +46,7 @@ impl Places {
         text.split(',').filter_map(range).flat_map(|(first, last)| first..=last).collect()
     }
 
-    /// The same in no more ranges than can be written down.
+    /// Merges ranges until there are no more than can be written down.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         while self.0.len() > MOST_RANGES {

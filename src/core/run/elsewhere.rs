@@ -117,7 +117,7 @@ impl Run {
                 continue;
             }
             let node = workers.table.get(role).and_then(|worker| worker.node()).unwrap_or_default().to_owned();
-            workers.table.stop(role, "items fail in it that succeed elsewhere");
+            workers.table.stop(role, "attempts fail on this worker and succeed on others");
             if !node.is_empty() {
                 workers.elsewhere.avoid(&node);
             }

@@ -1,4 +1,4 @@
-//! Which workers there are to be, and what each of them gets to do.
+//! How many workers to run, and which items each is granted.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

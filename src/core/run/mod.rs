@@ -182,7 +182,7 @@ impl Run {
         self.decision.force_failure(reason, message);
     }
 
-    /// The same, and nothing runs on, even where the spec would let it.
+    /// Forces the failure and cancels all items.
     pub fn force_end(&mut self, reason: FailReason, message: String) {
         self.decision.force_failure(reason, message);
         self.decision.cancel_all();

@@ -210,8 +210,8 @@ impl Run {
     }
 
     /// A pod of an attempt that no longer counts: kept if it has ended, else it goes.
-    pub(super) fn leave(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen, seen: &Progress) {
-        match seen {
+    pub(super) fn leave(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen, progress: &Progress) {
+        match progress {
             Progress::Ended(end) => {
                 let failure = Alike::of(end, &detail(pod, self.spec.blueprint.template.role()));
                 self.retain(context, role, pod, failure);

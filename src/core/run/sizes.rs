@@ -1,4 +1,4 @@
-//! Which items need a worker of their own kind, and how many workers of each size there are to be?
+//! Which items need a particular worker, and how many workers of each size to run.
 //!
 //! The size of a worker is how often the memory of its containers was raised. An item runs in workers of exactly its
 //! size: a larger one would be taken from those that need it. A worker of raised memory runs one item at a time, since
@@ -37,7 +37,7 @@ pub(super) struct Sizes {
     raised: usize,
     /// Those that could start, and wait for a worker that can take them.
     aside: BTreeMap<Need, BTreeSet<Index>>,
-    /// The same by item.
+    /// What each item in `aside` needs.
     needs: BTreeMap<Index, Need>,
 }
 

@@ -1,4 +1,4 @@
-//! With which containers do attempts end, of a task whose spec is no longer at hand?
+//! Which container ends an attempt, for a task whose spec is no longer loaded.
 
 use crate::api::spec::{Completion, MapTaskSpec};
 use crate::core::ids::PodRole;

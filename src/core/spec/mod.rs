@@ -74,8 +74,8 @@ pub enum Refusal {
     List(TemplateError),
     /// More bytes for a result than a kubelet keeps.
     #[error(
-        "spec.results.maxBytesPerItem is {wanted}, but of pods of spec.template at most {} bytes come: {limit}; give no more than \
-         that, or put what is longer on a volume (spec.artifacts)", limit.bytes()
+        "spec.results.maxBytesPerItem is {wanted}, but for pods of spec.template {limit}; lower it, or put what is longer on a \
+         volume (spec.artifacts)"
     )]
     ResultRoom {
         /// Bytes asked for.
@@ -193,7 +193,7 @@ impl AcceptedSpec {
         list.into_iter().chain(item).chain(reduce).collect()
     }
 
-    /// The same spec with pods that are made from something else.
+    /// A copy of the spec with a changed blueprint.
     #[must_use]
     pub fn with_blueprint(&self, change: impl FnOnce(&mut Blueprint)) -> Self {
         let mut blueprint = (*self.blueprint).clone();

@@ -65,11 +65,11 @@ fn of_every_field_of_the_spec_it_is_said_whether_it_may_change() {
 #[test]
 fn what_may_change_is_what_the_core_looks_at_again() {
     let base: Value = fields().into_iter().map(|(field, [value, _], _)| (field.to_owned(), value)).collect();
-    let orders = |spec: &Value| MutableSpec::of(&serde_json::from_value(spec.clone()).unwrap());
+    let mutable = |spec: &Value| MutableSpec::of(&serde_json::from_value(spec.clone()).unwrap());
     for (field, [_, other], may_change) in fields() {
         let mut changed = base.clone();
         changed[field] = other;
-        assert_eq!(orders(&changed) != orders(&base), may_change, "{field}");
+        assert_eq!(mutable(&changed) != mutable(&base), may_change, "{field}");
     }
 }
 

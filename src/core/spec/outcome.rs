@@ -89,13 +89,13 @@ impl Outcome {
             return idle.then_some(Self::Successful);
         }
         let good = counts.succeeded + counts.cached;
-        let hopeless = match criterion_state(good, counts.failed, spec.required, spec.count()) {
+        let unreachable = match criterion_state(good, counts.failed, spec.required, spec.count()) {
             CriterionState::Met => return Some(Self::Successful),
             CriterionState::Unreachable => true,
             // After a rerun: what was cancelled before is not run again by itself.
             CriterionState::Open => idle,
         };
-        hopeless.then(|| {
+        unreachable.then(|| {
             let cancelled = match counts.cancelled {
                 0 => String::new(),
                 n => format!(", {n} were cancelled"),
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_decision_by_counts_lets_picked_items_of_a_rerun_run_on() {
+    fn only_a_decision_by_counts_lets_selected_items_of_a_rerun_run_on() {
         let failed = |reason| Outcome::Failed(reason, String::new()).is_by_counts();
         assert!(Outcome::Successful.is_by_counts() && failed(FailReason::TooManyFailures));
         for reason in

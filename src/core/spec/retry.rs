@@ -8,27 +8,27 @@ use crate::core::ids::{Index, Time};
 use crate::core::phases::Tries;
 use crate::core::pod::memory::Growth;
 
-/// After an ending that cost nothing, the delay doubles at most this often: it says nothing about the item.
+/// After an outcome that cost nothing, the delay doubles at most this often: it says nothing about the item.
 const FREE_DOUBLINGS: u32 = 3;
 
 /// What a task gives an item beyond its first attempt.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Attempts after own failures.
+    /// Attempts after application failures.
     pub retries: u32,
-    /// Attempts after endings by the cluster's fault.
+    /// Attempts after infrastructure failures.
     pub infrastructure_retries: u32,
     /// Milliseconds before the second attempt.
     pub backoff_millis: u64,
     /// Most milliseconds before an attempt.
     pub max_backoff_millis: u64,
-    /// The first one that fits an ending counts.
+    /// The first one that fits an outcome counts.
     pub rules: Vec<RetryRule>,
     /// How the memory of the container that was short grows.
     pub growth: Growth,
 }
 
-/// What follows an ending.
+/// What follows an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Another attempt.
@@ -54,14 +54,14 @@ impl Policy {
         }
     }
 
-    /// What follows an ending that was no success.
-    pub fn next(&self, tries: Tries, ending: &AttemptOutcome) -> Next {
-        let cost = match self.rules.iter().find(|rule| fits(rule, ending)).map(|rule| rule.action) {
+    /// What follows an outcome that was no success.
+    pub fn next(&self, tries: Tries, outcome: &AttemptOutcome) -> Next {
+        let cost = match self.rules.iter().find(|rule| fits(rule, outcome)).map(|rule| rule.action) {
             Some(RuleAction::FailItem) => return Next::FailItem,
             Some(RuleAction::FailTask) => return Next::FailTask,
             Some(RuleAction::Retry) => Cost::Application,
             Some(RuleAction::Ignore) => Cost::Free,
-            None => ending.cost().unwrap_or(Cost::Free),
+            None => outcome.cost().unwrap_or(Cost::Free),
         };
         let mut tries = Tries { attempt: tries.attempt.next(), ..tries };
         match cost {
@@ -69,10 +69,10 @@ impl Policy {
             Cost::Infrastructure => tries.infrastructure += 1,
             Cost::Free => {}
         }
-        if let AttemptOutcome::OutOfMemory { container, .. } = ending
-            && let Some(slot) = self.growth.slot_to_raise(container, tries.memory_raises)
+        if let AttemptOutcome::OutOfMemory { container, .. } = outcome
+            && let Some(position) = self.growth.container_to_raise(container, tries.memory_raises)
         {
-            tries.memory_raises = tries.memory_raises.raised(slot);
+            tries.memory_raises = tries.memory_raises.raised(position);
         }
         let spent = tries.application > self.retries || tries.infrastructure > self.infrastructure_retries;
         if spent { Next::FailItem } else { Next::Again(tries) }
@@ -92,12 +92,12 @@ impl Policy {
     }
 }
 
-fn fits(rule: &RetryRule, ending: &AttemptOutcome) -> bool {
+fn fits(rule: &RetryRule, outcome: &AttemptOutcome) -> bool {
     let RetryRule { category, exit_codes, container, action: _ } = rule;
-    let Some(own_category) = ending.category() else { return false };
-    category.is_none_or(|category| category == own_category)
-        && exit_codes.as_ref().is_none_or(|codes| ending.exit_code().is_some_and(|code| codes.contains(&code)))
-        && container.as_ref().is_none_or(|name| ending.container() == Some(name))
+    let Some(actual) = outcome.category() else { return false };
+    category.is_none_or(|category| category == actual)
+        && exit_codes.as_ref().is_none_or(|codes| outcome.exit_code().is_some_and(|code| codes.contains(&code)))
+        && container.as_ref().is_none_or(|name| outcome.container() == Some(name))
 }
 
 /// `splitmix64`: a fixed, well-spread function of its input.
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn own_failures_cost_retries_and_the_clusters_do_not() {
-        let next = |retries, before, ending: AttemptOutcome| policy(retries, &json!({})).next(before, &ending);
+        let next = |retries, before, outcome: AttemptOutcome| policy(retries, &json!({})).next(before, &outcome);
         assert_eq!(next(0, tries(1, 0, 0), failed(1)), Next::FailItem);
         assert_eq!(next(1, tries(1, 0, 0), failed(1)), Next::Again(tries(2, 1, 0)));
         assert_eq!(next(1, tries(2, 1, 0), failed(1)), Next::FailItem);
@@ -162,7 +162,7 @@ mod tests {
             { "category": "Failed", "container": "side", "action": "Ignore" },
             { "exitCodes": [137], "action": "FailTask" },
         ] });
-        let next = |ending| policy(1, &rules).next(tries(1, 0, 0), &ending);
+        let next = |outcome| policy(1, &rules).next(tries(1, 0, 0), &outcome);
         assert_eq!(next(failed(3)), Next::FailItem);
         assert_eq!(next(failed(4)), Next::Again(tries(2, 0, 0)));
         assert_eq!(next(failed(5)), Next::Again(tries(2, 1, 0)), "no rule fits: its category decides");
@@ -182,12 +182,12 @@ mod tests {
         let growth = serde_json::from_value(json!({ "factor": 2, "maxMemory": "1Gi" })).unwrap();
         template.grow_memory(&growth).unwrap();
         let growing = Policy { growth: template.growth().clone(), ..policy(9, &json!({})) };
-        let endings = [oom("main"), failed(1), oom("side"), oom("open"), oom("side"), oom("main")];
-        let after = |tries, ending: &AttemptOutcome| match growing.next(tries, ending) {
+        let outcomes = [oom("main"), failed(1), oom("side"), oom("open"), oom("side"), oom("main")];
+        let after = |tries, outcome: &AttemptOutcome| match growing.next(tries, outcome) {
             Next::Again(tries) => tries,
             other => panic!("{other:?}"),
         };
-        let raises = endings.iter().fold(tries(1, 0, 0), after).memory_raises;
+        let raises = outcomes.iter().fold(tries(1, 0, 0), after).memory_raises;
         assert_eq!([0, 1, 2].map(|slot| raises.of(slot)), [2, 2, 0], "of each container by itself, and stays raised");
     }
 

@@ -96,7 +96,7 @@ impl Task {
         self.decide_map(now, late.then(late_message));
     }
 
-    /// The same, while the items run. `late`: why nothing may run on.
+    /// Decides the task while its items run. `late`: why nothing may run on.
     fn decide_map(&mut self, now: Time, late: Option<String>) {
         let (Some(run), mut context) = self.context(now) else { return };
         if let Some(message) = late {

@@ -55,7 +55,7 @@ impl Task {
         let attempt = role.attempt();
         match part {
             ListPart::Piece { number, digest, data } => match gathering.take(number, digest) {
-                Next::Tell => self.replies.push(Reply { ticket, result: Ok(stored(gathering)) }),
+                Next::ReportProgress => self.replies.push(Reply { ticket, result: Ok(stored(gathering)) }),
                 next => {
                     listing.ticket = Some(ticket);
                     if next == Next::Store {

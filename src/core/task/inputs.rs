@@ -11,6 +11,7 @@ use crate::core::items::{ExternalSource, ItemList, ReadList};
 use crate::core::limits::ListMemory;
 use crate::core::port::{Action, Fetch, FetchOutcome};
 use crate::core::spec::{AcceptedSpec, Given};
+use crate::core::task::observe::not_accepted_message;
 use crate::core::task::{PollContext, Stage, Task};
 
 /// The delay before a list is asked for again, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
@@ -144,7 +145,7 @@ impl Task {
 
     fn not_read(&mut self, now: Time, reason: WaitingReason, source: &ExternalSource, message: &str) {
         if let Stage::Fetching(_) = self.stage {
-            let message = format!("not accepted yet, will retry: {}", crate::text::cut(message, 400));
+            let message = not_accepted_message(message);
             if self.summary.message.as_ref() != Some(&message) {
                 self.summary.message = Some(message);
                 self.writer.change();

@@ -23,8 +23,8 @@ use crate::core::task::reach::Reach;
 use crate::core::task::{PollContext, Stage, Task, solo};
 
 /// What a pod lacks that succeeds before its list is recorded as whole.
-const NO_LIST: &str = "the pod has ended before its list had arrived whole: does another process run its command than the worker \
-                       program?";
+const NO_LIST: &str = "the pod has ended before its list had arrived whole: is its command run by something other than the \
+                       worker program?";
 
 /// A list that is being computed.
 #[derive(Debug)]

@@ -89,10 +89,10 @@ impl Task {
         }
         self.deleting = seen.deleting;
         self.admission.queue.clone_from(&seen.queue);
-        let orders = MutableSpec::of(&seen.spec);
-        let resumed = self.mutable.suspend && !orders.suspend;
-        let keeps_others = self.mutable.finished_pods != orders.finished_pods;
-        self.mutable = orders;
+        let mutable = MutableSpec::of(&seen.spec);
+        let resumed = self.mutable.suspend && !mutable.suspend;
+        let keeps_others = self.mutable.finished_pods != mutable.finished_pods;
+        self.mutable = mutable;
         if news == Observed::External || self.is_cancelled_before_rerun(seen) {
             self.reload(poll, seen, pods);
         }

@@ -44,14 +44,14 @@ impl Task {
 
     fn retain_after_end(&mut self, poll: &PollContext, role: PodRole, pod: &PodSeen) {
         let container = self.main_containers.role(role);
-        let seen = progress(pod, container);
-        let failure = match &seen {
+        let progress = progress(pod, container);
+        let failure = match &progress {
             Progress::Ended(end) => Alike::of(end, &detail(pod, container)),
             _ => None,
         };
         let (uid, version) = (pod.uid.clone(), pod.version);
         let finished_pod = FinishedPod { role, uid, version, ended: false, failure, not_before: poll.now };
-        match seen {
+        match progress {
             // Its other containers live on, and need not wait for what no create can bring back.
             Progress::Ended(_) if lives(pod) => {
                 let map = self.map().filter(|_| role.index().is_some() || role.is_worker());
@@ -148,7 +148,7 @@ impl Task {
     fn not_accepted_yet(&mut self, now: Time, message: &str) {
         let reason = ConditionReason::FailedCreate;
         self.summary.set(now, ConditionType::Accepted, ConditionStatus::False, reason, message);
-        self.summary.message = Some(format!("not accepted yet, will retry: {}", crate::text::cut(message, 400)));
+        self.summary.message = Some(not_accepted_message(message));
         self.writer.change();
     }
 
@@ -201,4 +201,9 @@ impl Task {
         // The watch may have shown the write before its answer came.
         self.settle_record();
     }
+}
+
+/// The message of a task that is not accepted until a retry succeeds.
+pub(super) fn not_accepted_message(cause: &str) -> String {
+    format!("not accepted yet, will retry: {}", crate::text::cut(cause, 400))
 }

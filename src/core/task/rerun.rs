@@ -72,9 +72,7 @@ impl Selection {
 impl Task {
     /// The rerun that is asked for and has not been done.
     pub(super) fn pending_rerun(&self) -> Option<&Rerun> {
-        let wanted = self.mutable.rerun.as_ref()?;
-        let done = self.summary.rerun.as_ref().is_some_and(|done| done.id == wanted.id);
-        (!done).then_some(wanted)
+        Rerun::pending(self.mutable.rerun.as_ref(), self.summary.rerun.as_ref())
     }
 
     /// Whether a rerun starts as soon as the end is recorded. One of a cancelled task waits, perhaps for ever, and has

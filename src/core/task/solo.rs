@@ -35,7 +35,7 @@ pub(super) fn recorded_tries([attempt, application, infrastructure]: [i32; 3], g
     }
 }
 
-/// The same of its phase, where it has not ended.
+/// What the record says of its phase, if it has not ended.
 pub(super) fn recorded_phase(phase: ReducePhase) -> Option<ItemPhase> {
     match phase {
         ReducePhase::Pending => Some(ItemPhase::Pending),

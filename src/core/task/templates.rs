@@ -17,7 +17,7 @@ use crate::core::spec::{AcceptedSpec, Given, Refusal};
 pub(super) struct Templates {
     /// Why nothing starts, if they are not those of the acceptance.
     pub(super) problem: Option<String>,
-    /// The job at hand was made while they were others: no pod may be made from it.
+    /// The accepted spec was made while they were others: no pod may be made from it.
     stand_in: bool,
     /// The dry run that is on its way is of a template that has been changed since.
     pub(super) stale_check: bool,
@@ -90,7 +90,7 @@ impl Task {
         }
     }
 
-    /// Makes the job at hand from the templates that the task has now.
+    /// Makes the accepted spec again from the templates that the task has now.
     fn make_again(&mut self, seen: &TaskSeen) -> Result<(), Refusal> {
         let listed = self.with_list(&seen.spec);
         let (Stage::Running(run) | Stage::Ended { run: Some(run), .. }) = &mut self.stage else { return Ok(()) };

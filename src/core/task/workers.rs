@@ -109,16 +109,14 @@ impl Task {
             run.workers()?;
         }
         let Some(url) = exchange else {
-            let message = "this operator takes no workers: enable them in its chart (workers.enabled), or see its log";
+            let message =
+                "workers are disabled in this operator: enable them in its chart (workers.enabled), or see its log";
             return Some((WaitingReason::WorkersUnreachable, message.to_owned()));
         };
-        let remedy = format!(
-            "pods of namespace {} must be allowed to reach {url} by TCP: look for a NetworkPolicy",
-            self.key.namespace
-        );
+        let remedy = format!("that NetworkPolicies allow TCP from namespace {} to {url}", self.key.namespace);
         let unheard = |role| {
             let pod = pod_name(&self.key.name, role);
-            format!("pod {pod} runs, and the operator has not heard from it; {remedy}, and at the pod's log")
+            format!("no request from running pod {pod}: check its log, and {remedy}")
         };
         if let Some(listing) = listing {
             if let Some(problem) = &listing.problem {
@@ -130,7 +128,7 @@ impl Task {
         let message = match run.workers()?.trouble()? {
             Trouble::Ended(words) => words.to_owned(),
             Trouble::Unheard(role) => unheard(role),
-            Trouble::CutOff => format!("many workers are silent together; {remedy}"),
+            Trouble::CutOff => format!("many workers are silent together: check {remedy}"),
         };
         Some((WaitingReason::WorkersUnreachable, message))
     }

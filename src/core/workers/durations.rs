@@ -15,7 +15,7 @@ pub struct Durations {
 }
 
 impl Durations {
-    /// An attempt has taken so long.
+    /// Adds the duration of an attempt.
     pub fn add(&mut self, micros: u64) {
         if self.latest.len() < REMEMBERED {
             self.latest.push(micros);

@@ -1,4 +1,5 @@
-//! The workers of a run: what each holds, what it has said, and how much it gets. Knows neither items nor pods.
+//! The workers of a run: what each holds, what it has said, and how much it gets. Knows what each worker
+//! holds, not what becomes of it.
 
 mod durations;
 mod luck;

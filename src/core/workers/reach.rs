@@ -69,12 +69,12 @@ impl WorkerTable {
         }
     }
 
-    /// One of them.
+    /// A worker that has run for too long without a word.
     pub fn unheard(&self) -> Option<PodRole> {
         self.workers.iter().find(|(_, worker)| worker.unheard).map(|(role, _)| *role)
     }
 
-    /// When another one will have.
+    /// When the next worker will have run for too long without a word.
     pub(super) fn next_unheard(&self) -> Option<Time> {
         self.workers.values().filter(|worker| !worker.unheard).filter_map(due).min()
     }

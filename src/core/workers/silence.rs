@@ -6,7 +6,7 @@ use crate::core::ids::{PodRole, Time};
 use crate::core::workers::table::WorkerTable;
 use crate::core::workers::worker::Worker;
 
-/// A worker that says nothing for so long is given up, in milliseconds.
+/// How long a worker says nothing before it is given up, in milliseconds.
 const LOST_AFTER_MILLIS: u64 = 300_000;
 /// If at least this number of workers, and a third of all, are silent together, the fault is the operator's or the
 /// network's.
@@ -15,9 +15,9 @@ const MANY_SILENT: usize = 3;
 /// For how long a worker has said nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silence {
-    /// So long that what it has not begun can be granted to others.
+    /// What it has not begun can be granted to others.
     Stock,
-    /// So long that its pod is given up.
+    /// Its pod is given up.
     Lost,
 }
 

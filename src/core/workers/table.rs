@@ -48,12 +48,12 @@ impl WorkerTable {
         self.workers.iter().map(|(role, worker)| (*role, worker))
     }
 
-    /// Slots of all of them.
+    /// Slots of all workers.
     pub fn slots(&self) -> usize {
         self.workers.values().map(|worker| worker.slots).sum()
     }
 
-    /// One of them.
+    /// A worker by its role.
     pub fn get(&self, role: PodRole) -> Option<&Worker> {
         self.workers.get(&role)
     }

@@ -11,15 +11,15 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 pub(super) struct Bounds {
     /// Connections that have not shown a valid token yet, in all.
     pub(super) strangers: usize,
-    /// The same from one IP address.
+    /// Connections from one IP address that have not shown a valid token yet.
     pub(super) strangers_of_address: usize,
     /// Connections whose token was accepted, in all.
     pub(super) workers: usize,
-    /// The same of one pod.
+    /// Connections of one pod whose token was accepted.
     pub(super) connections_of_pod: usize,
     /// Bytes of requests that are being read or wait for the core, in all.
     pub(super) bytes: usize,
-    /// The same of one pod.
+    /// Bytes of requests of one pod that are being read or wait for the core.
     pub(super) bytes_of_pod: usize,
     /// Connections accepted in a second, and how many at once after a pause.
     pub(super) accepts: (u32, u32),
@@ -66,7 +66,7 @@ impl Bounds {
 const OTHER_DESCRIPTORS: usize = 256;
 
 impl Bounds {
-    /// The same with no more connections than there are descriptors: without one, nothing reaches the API server
+    /// These bounds with no more connections than there are descriptors: without one, nothing reaches the API server
     /// either.
     pub(super) fn within(self, descriptors: usize) -> Self {
         let connections = descriptors.saturating_sub(OTHER_DESCRIPTORS);

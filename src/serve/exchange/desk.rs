@@ -119,7 +119,7 @@ impl Desk {
         })
     }
 
-    /// The same of a part of a list.
+    /// Submits a part of a list to the core.
     pub(super) fn submit_part(&self, from: &Identity, part: ListPart, room: Option<Room>) -> Result<Ticket, Closed> {
         let Identity { namespace, pod, pod_uid } = from;
         let (namespace, pod, pod_uid) = (Arc::clone(namespace), pod.to_string(), pod_uid.to_string());

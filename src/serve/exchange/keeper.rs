@@ -17,7 +17,7 @@ use crate::core::exchange_address::ExchangeAddress;
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_mins(1);
-/// The same while something is wrong.
+/// How often it looks while something is wrong.
 const AGAIN: Duration = Duration::from_secs(10);
 /// How long it waits for the API server.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -24,7 +24,7 @@ pub(super) struct Identity {
 
 /// What the API server says of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum TokenStatus {
     /// It is of this pod.
     Pod(Identity),
     /// It is good, and of no pod.
@@ -35,7 +35,7 @@ pub(super) enum Verdict {
     Failed,
 }
 
-impl Verdict {
+impl TokenStatus {
     pub(super) fn as_str(&self) -> &'static str {
         match self {
             Self::Pod(_) => "accepted",
@@ -48,23 +48,23 @@ impl Verdict {
 
 /// Asks the API server. An answer that is none says nothing of the token: it could as well be our own token that is
 /// bad.
-pub(super) async fn review(client: &Client, token: &str) -> Verdict {
+pub(super) async fn review(client: &Client, token: &str) -> TokenStatus {
     let spec = TokenReviewSpec { audiences: Some(vec![AUDIENCE.to_owned()]), token: Some(token.to_owned()) };
     let review = TokenReview { spec, ..TokenReview::default() };
     let status = match Api::<TokenReview>::all(client.clone()).create(&PostParams::default(), &review).await {
         Ok(TokenReview { status: Some(status), .. }) => status,
-        Ok(_) => return Verdict::Failed,
+        Ok(_) => return TokenStatus::Failed,
         Err(error) => {
             tracing::warn!(error = plain(&error), "token of a worker not reviewed");
-            return Verdict::Failed;
+            return TokenStatus::Failed;
         }
     };
     // One that knows no audiences names none, and means the API server's own.
     let is_for_us = status.audiences.iter().flatten().any(|audience| audience == AUDIENCE);
     if status.authenticated != Some(true) || !is_for_us {
-        return Verdict::NotAuthenticated;
+        return TokenStatus::NotAuthenticated;
     }
-    status.user.as_ref().and_then(identity).map_or(Verdict::NoPod, Verdict::Pod)
+    status.user.as_ref().and_then(identity).map_or(TokenStatus::NoPod, TokenStatus::Pod)
 }
 
 /// The pod of a service account's token, if it is bound to one.

@@ -17,7 +17,7 @@ use super::contents;
 use super::desk::{Closed, Desk, Ticket};
 use super::doors::{Place, Room};
 use super::metrics::ExchangeMetrics;
-use super::review::{Identity, Verdict};
+use super::review::{Identity, TokenStatus};
 use super::tokens::Tokens;
 use crate::core::port::{ExchangeRefusal, Said};
 
@@ -115,10 +115,10 @@ impl Service {
         let token = value.and_then(|value| value.strip_prefix("Bearer "));
         let token = token.ok_or_else(|| unauthorized("a worker shows its token: Authorization: Bearer TOKEN"))?;
         match self.tokens.identify(token).await {
-            Verdict::Pod(identity) => Ok(identity),
-            Verdict::NoPod => Err(Refusal::new(StatusCode::FORBIDDEN, "the token is bound to no pod")),
-            Verdict::NotAuthenticated => Err(unauthorized("the token is not good, or not for this audience")),
-            Verdict::Failed => Err(busy("the API server could not be asked whose token this is")),
+            TokenStatus::Pod(identity) => Ok(identity),
+            TokenStatus::NoPod => Err(Refusal::new(StatusCode::FORBIDDEN, "the token is bound to no pod")),
+            TokenStatus::NotAuthenticated => Err(unauthorized("the token is not good, or not for this audience")),
+            TokenStatus::Failed => Err(busy("the API server could not be asked whose token this is")),
         }
     }
 

@@ -14,7 +14,7 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::bounds::Bucket;
 use super::metrics::ExchangeMetrics;
-use super::review::{Verdict, review};
+use super::review::{TokenStatus, review};
 
 /// Tokens whose review is remembered at most: a worker has one at a time, and a new one every hour or so.
 const REMEMBERED: usize = 8_192;
@@ -29,11 +29,11 @@ const REVIEW_PATIENCE: Duration = Duration::from_secs(5);
 const ACCEPTED: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(1));
 /// How long a token that was not accepted is not reviewed again.
 const REJECTED: Duration = Duration::from_secs(10);
-/// The same if the review failed.
+/// How long a token whose review failed is not reviewed again.
 const FAILED: Duration = Duration::from_secs(1);
 
 struct Known {
-    verdict: Verdict,
+    status: TokenStatus,
     until: Instant,
 }
 
@@ -97,35 +97,35 @@ impl Tokens {
     }
 
     /// Whose token this is. Requests with the same token wait for one review.
-    pub(super) async fn identify(&self, token: &str) -> Verdict {
+    pub(super) async fn identify(&self, token: &str) -> TokenStatus {
         self.identify_at(token, Instant::now()).await
     }
 
-    async fn identify_at(&self, token: &str, now: Instant) -> Verdict {
+    async fn identify_at(&self, token: &str, now: Instant) -> TokenStatus {
         let key = Sha256::digest(token).into();
-        if let Some(verdict) = self.remembered(&key, now) {
-            return verdict;
+        if let Some(status) = self.remembered(&key, now) {
+            return status;
         }
         // Most garbage is found out without a review, and so is a token for the API server, which we must not pass on.
-        let Some(claims) = Claims::of(token).filter(Claims::is_for_us) else { return Verdict::NotAuthenticated };
+        let Some(claims) = Claims::of(token).filter(Claims::is_for_us) else { return TokenStatus::NotAuthenticated };
         let entry = self.entry(key, now);
         let known = entry.get_or_init(|| async {
-            let verdict = self.review(token, now).await;
-            self.metrics.reviewed(verdict.as_str());
-            let kept = match verdict {
-                Verdict::Pod(_) | Verdict::NoPod => claims.remaining(unix_seconds()),
-                Verdict::NotAuthenticated => REJECTED,
-                Verdict::Failed => FAILED,
+            let status = self.review(token, now).await;
+            self.metrics.reviewed(status.as_str());
+            let kept = match status {
+                TokenStatus::Pod(_) | TokenStatus::NoPod => claims.remaining(unix_seconds()),
+                TokenStatus::NotAuthenticated => REJECTED,
+                TokenStatus::Failed => FAILED,
             };
-            Known { verdict, until: now + kept }
+            Known { status, until: now + kept }
         });
-        known.await.verdict.clone()
+        known.await.status.clone()
     }
 
-    fn remembered(&self, key: &[u8; 32], now: Instant) -> Option<Verdict> {
+    fn remembered(&self, key: &[u8; 32], now: Instant) -> Option<TokenStatus> {
         let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.get(key)?.get().filter(|known| known.until > now)?;
-        Some(known.verdict.clone())
+        Some(known.status.clone())
     }
 
     /// What is remembered of a token, or an empty cell that is remembered from now on.
@@ -139,7 +139,7 @@ impl Tokens {
             all.retain(|_, entry| !is_over(entry));
         }
         if all.len() >= REMEMBERED {
-            let is_of_pod = |known: &Known| matches!(known.verdict, Verdict::Pod(_));
+            let is_of_pod = |known: &Known| matches!(known.status, TokenStatus::Pod(_));
             all.retain(|_, entry| entry.get().is_some_and(is_of_pod));
         }
         if all.len() >= REMEMBERED {
@@ -150,15 +150,15 @@ impl Tokens {
         entry
     }
 
-    async fn review(&self, token: &str, now: Instant) -> Verdict {
+    async fn review(&self, token: &str, now: Instant) -> TokenStatus {
         if !self.rate.take(now) {
-            return Verdict::Failed;
+            return TokenStatus::Failed;
         }
         let review = async {
-            let Ok(_turn) = self.reviews.acquire().await else { return Verdict::Failed };
+            let Ok(_turn) = self.reviews.acquire().await else { return TokenStatus::Failed };
             review(&self.client, token).await
         };
-        tokio::time::timeout(self.patience, review).await.unwrap_or(Verdict::Failed)
+        tokio::time::timeout(self.patience, review).await.unwrap_or(TokenStatus::Failed)
     }
 }
 

@@ -17,7 +17,7 @@ fn tokens(api: &FakeApi) -> Rig {
 }
 
 impl Rig {
-    async fn identify(&self, token: &str) -> Verdict {
+    async fn identify(&self, token: &str) -> TokenStatus {
         self.tokens.identify_at(token, self.now).await
     }
 
@@ -26,9 +26,9 @@ impl Rig {
     }
 }
 
-fn pod(name: &str) -> Verdict {
+fn pod(name: &str) -> TokenStatus {
     let uid = format!("uid-{name}").as_str().into();
-    Verdict::Pod(Identity { namespace: "ns".into(), pod: name.into(), pod_uid: uid })
+    TokenStatus::Pod(Identity { namespace: "ns".into(), pod: name.into(), pod_uid: uid })
 }
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn a_token_is_reviewed_once_until_it_ends() {
     let api = FakeApi::default();
     let (mut tokens, mine) = (tokens(&api), good("a"));
     let all = futures::future::join_all((0..50).map(|_| tokens.identify(&mine))).await;
-    assert!(all.iter().all(|verdict| *verdict == pod("a")));
+    assert!(all.iter().all(|status| *status == pod("a")));
     assert_eq!(api.reviews(), 1, "fifty requests at once wait for one review");
     tokens.advance(Duration::from_secs(3_500));
     assert_eq!((tokens.identify(&mine).await, api.reviews()), (pod("a"), 1));
@@ -66,7 +66,7 @@ async fn a_token_review_that_fails_says_nothing_of_the_token() {
     let mut tokens = tokens(&api);
     // The second is what the API server answers when the operator's own token is stale.
     for is in ["broken", "denied", "silent"] {
-        assert_eq!(tokens.identify(&token(is, "a", AUDIENCE, 3_600)).await, Verdict::Failed, "{is}");
+        assert_eq!(tokens.identify(&token(is, "a", AUDIENCE, 3_600)).await, TokenStatus::Failed, "{is}");
     }
     let reviews = api.reviews();
     let broken = token("broken", "b", AUDIENCE, 3_600);
@@ -83,14 +83,16 @@ async fn what_is_no_token_for_us_never_reaches_the_api_server() {
     let api = FakeApi::default();
     let tokens = tokens(&api);
     for garbage in ["", "a", "a.b.c", "..", "e30.e30.e30", &token("pod", "a", "https://kubernetes.default.svc", 60)] {
-        assert_eq!(tokens.identify(garbage).await, Verdict::NotAuthenticated, "{garbage}");
+        assert_eq!(tokens.identify(garbage).await, TokenStatus::NotAuthenticated, "{garbage}");
     }
     assert_eq!(api.reviews(), 0);
-    for (is, verdict) in
-        [("bad", Verdict::NotAuthenticated), ("unaware", Verdict::NotAuthenticated), ("no pod", Verdict::NoPod)]
-    {
+    for (is, status) in [
+        ("bad", TokenStatus::NotAuthenticated),
+        ("unaware", TokenStatus::NotAuthenticated),
+        ("no pod", TokenStatus::NoPod),
+    ] {
         let token = token(is, "a", AUDIENCE, 3_600);
-        assert_eq!((tokens.identify(&token).await, tokens.identify(&token).await), (verdict.clone(), verdict), "{is}");
+        assert_eq!((tokens.identify(&token).await, tokens.identify(&token).await), (status.clone(), status), "{is}");
     }
     assert_eq!(api.reviews(), 3, "a rejection is remembered");
 }

@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 /// Errors in a row after which the program is started again.
 const IN_A_ROW: u32 = 3;
-/// An error is held back for so long, since a third one may show that it was the program's.
+/// How long an error is held back: a third one may show that the program is at fault.
 const HELD: Duration = Duration::from_secs(1);
-/// The same while the program has nothing to do: its next item may wait for this end.
+/// How long an error is held back while the program has nothing to do: its next item may wait for this end.
 const HELD_IDLE: Duration = Duration::from_millis(80);
 
 /// The errors of one program that are not reported yet.

@@ -14,6 +14,6 @@ mod sweep;
 pub use environment::{Environment, Variables};
 pub use expand::Template;
 pub use files::{Files, Scratch};
-pub use run::{Ended, Finished, Orders, Runner, Slot};
+pub use run::{Ended, Finished, Runner, Slot, StopRequest};
 pub use spawn::{CannotRun, Program, inherited};
 pub use stream::{LineEnd, LineEnded, Order, Stream};

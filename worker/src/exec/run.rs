@@ -25,7 +25,7 @@ use crate::log::{Log, Target};
 use crate::reaper::{Exit, Reaper, signal_group};
 use crate::record::RecordFile;
 
-/// An item ends with its program; what is still in the pipes is read for so long.
+/// How long the pipes are read after the program has ended. The item ends with its program.
 pub(super) const DRAIN: Duration = Duration::from_secs(1);
 /// Longest time between SIGTERM and SIGKILL.
 const MAX_GRACE: u64 = 30;
@@ -38,12 +38,12 @@ pub(super) const TERMINATED: i32 = 128 + 15;
 
 /// What the operator or the system wants of a running program.
 #[derive(Debug, Default)]
-pub struct Orders {
+pub struct StopRequest {
     kill_at: Cell<Option<Instant>>,
     changed: Notify,
 }
 
-impl Orders {
+impl StopRequest {
     /// SIGTERM now, SIGKILL later. A second call may only make it sooner.
     pub fn stop(&self, kill_at: Instant) {
         self.kill_at.set(Some(self.kill_at.get().map_or(kill_at, |before| before.min(kill_at))));
@@ -129,14 +129,14 @@ impl Runner {
     }
 
     /// Runs an item.
-    pub async fn run(self: Rc<Self>, mut slot: Slot, grant: Grant, orders: Rc<Orders>) -> Finished {
+    pub async fn run(self: Rc<Self>, mut slot: Slot, grant: Grant, stop: Rc<StopRequest>) -> Finished {
         let id = grant.id;
         let kills = self.cgroup.oom_kills();
         let (micros, ended) = match self.start(&mut slot, &grant) {
             Err(error) => (0, not_run(error)),
             Ok(started) => {
                 self.busy.borrow_mut().insert(slot.number);
-                let run = self.supervise(id, slot.number, started, &orders).await;
+                let run = self.supervise(id, slot.number, started, &stop).await;
                 self.busy.borrow_mut().remove(&slot.number);
                 let text = self.take_result(&mut slot);
                 (run.micros, Ended::Outcome(self.outcome(run, text, kills)))
@@ -180,7 +180,7 @@ impl Runner {
         }
     }
 
-    async fn supervise(&self, id: AttemptId, slot: usize, started: Started, orders: &Orders) -> Run {
+    async fn supervise(&self, id: AttemptId, slot: usize, started: Started, stop: &StopRequest) -> Run {
         let begun = Instant::now();
         let mut exit = self.reaper.watch(started.leader);
         let prefix = || if self.config.prefix_log { format!("[{}] ", id.0).into_bytes() } else { Vec::new() };
@@ -195,7 +195,7 @@ impl Runner {
         };
         let (run, drained) = {
             let mut pumps = pin!(async { tokio::join!(out.pump(&self.log), err.pump(&self.log)) });
-            let (mut run, drained) = self.wait(started.leader, begun, &mut exit, orders, pumps.as_mut()).await;
+            let (mut run, drained) = self.wait(started.leader, begun, &mut exit, stop, pumps.as_mut()).await;
             run.micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.sweep(slot).await;
             let drained = drained || timeout(DRAIN, pumps).await.is_ok();
@@ -227,7 +227,7 @@ impl Runner {
         leader: Pid,
         begun: Instant,
         exit: &mut oneshot::Receiver<Exit>,
-        orders: &Orders,
+        stop: &StopRequest,
         mut pumps: std::pin::Pin<&mut impl Future>,
     ) -> (Run, bool) {
         let mut run = Run { exit: Exit { code: 0 }, expired: false, stopped: false, micros: 0, tail: String::new() };
@@ -242,12 +242,12 @@ impl Runner {
                     run.exit = ended.unwrap_or(Exit { code: 137 });
                     return (run, drained);
                 }
-                () = orders.changed.notified() => {
+                () = stop.changed.notified() => {
                     if !run.stopped && !run.expired {
                         signal_group(leader, Signal::SIGTERM);
                     }
                     run.stopped = true;
-                    kill_at = kill_at.into_iter().chain(orders.kill_at.get()).min();
+                    kill_at = kill_at.into_iter().chain(stop.kill_at.get()).min();
                 }
                 () = sleep_until(wake.unwrap_or(begun)), if wake.is_some() => {
                     let now = Instant::now();

@@ -52,7 +52,7 @@ impl CannotRun {
         }
     }
 
-    /// The same for an error of the standard library.
+    /// Whose fault an error of the standard library is.
     pub fn from_io(error: &io::Error, what: &str) -> Self {
         Self::from_errno(Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32)), what)
     }

@@ -33,7 +33,7 @@ pub use collector::{Collector, List, NoList, Piece};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 << 10;
-/// What is still in the pipe when the program has ended is read for so long.
+/// How long the pipe is read after the program has ended.
 const DRAIN: Duration = Duration::from_secs(2);
 /// Of the pod's grace period, this is for the list after the program is killed.
 const FOR_LIST: Duration = Duration::from_secs(5);

@@ -14,7 +14,7 @@ use crate::clock::Jitter;
 use crate::session::Backoff;
 use crate::settings::Paths;
 
-/// Without an answer that helps for so long, the list is given up.
+/// How long the list is sent without an answer that helps, before it is given up.
 const ALONE: Duration = Duration::from_mins(15);
 
 /// Sends a list until the operator has recorded all of it. Says why that can't be.

@@ -38,7 +38,7 @@ pub struct Ledger {
     open: VecDeque<Sent>,
     /// When the newest request was sent that who leads has answered.
     answered: Option<Duration>,
-    /// The same, for any leader.
+    /// When the newest request was sent that any leader has answered.
     heard: Option<Duration>,
     /// What runs without an answer to a request that says so; with the first request that did, or 0.
     unconfirmed: BTreeMap<AttemptId, u64>,

@@ -72,7 +72,7 @@ impl Pacer {
         self.floor = self.floor.mul_f32(0.9).max(SHORTEST);
     }
 
-    /// No request for so long.
+    /// Sends no request before this time.
     pub fn pause(&mut self, until: Duration) {
         self.not_before = until;
     }

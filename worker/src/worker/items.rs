@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Worker;
 use crate::clock::now;
-use crate::exec::{Ended, Finished, LineEnd, LineEnded, Order, Orders, Slot, Stream};
+use crate::exec::{Ended, Finished, LineEnd, LineEnded, Order, Slot, StopRequest, Stream};
 
 /// How long programs that read their items have to end after the last one.
 const CLOSE: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ pub(super) struct Active {
 /// Where an attempt runs.
 enum Runs {
     /// As a program of its own.
-    Alone(Rc<Orders>),
+    Alone(Rc<StopRequest>),
     /// As a line of the program of this slot.
     Line(usize),
 }
@@ -63,13 +63,13 @@ impl Worker {
 
     fn run_alone(&mut self, grant: Grant) -> Runs {
         let slot = self.free.pop().unwrap_or_else(|| self.new_slot());
-        let orders = Rc::new(Orders::default());
-        let (runner, finished, own) = (Rc::clone(&self.runner), self.to.finished.clone(), Rc::clone(&orders));
+        let request = Rc::new(StopRequest::default());
+        let (runner, finished, own) = (Rc::clone(&self.runner), self.to.finished.clone(), Rc::clone(&request));
         spawn_local(async move {
             // Nobody receives it if the worker ends.
             _ = finished.send(runner.run(slot, grant, own).await);
         });
-        Runs::Alone(orders)
+        Runs::Alone(request)
     }
 
     /// To the program that has the fewest lines.
@@ -94,7 +94,7 @@ impl Worker {
 
     pub(super) fn revoke(&self, id: AttemptId, kill_at: Instant) {
         match self.active.get(&id).map(|active| &active.runs) {
-            Some(Runs::Alone(orders)) => orders.stop(kill_at),
+            Some(Runs::Alone(request)) => request.stop(kill_at),
             Some(Runs::Line(number)) => _ = self.programs[number - 1].orders.send(Order::Revoke(id)),
             None => {}
         }
@@ -102,8 +102,8 @@ impl Worker {
 
     pub(super) fn stop_programs(&self, kill_at: Instant) {
         for active in self.active.values() {
-            if let Runs::Alone(orders) = &active.runs {
-                orders.stop(kill_at);
+            if let Runs::Alone(request) = &active.runs {
+                request.stop(kill_at);
             }
         }
         for program in &self.programs {

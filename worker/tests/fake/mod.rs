@@ -146,7 +146,7 @@ impl Leader {
         ends
     }
 
-    /// The same without the stop: also gives the last request.
+    /// Grants everything, a few at a time, until all have ended; also gives the last request.
     pub(crate) async fn run_some(&mut self, grants: Vec<Grant>, slots: u32, stock: usize) -> (Vec<End>, Call) {
         let mut pool: VecDeque<Grant> = grants.into();
         let count = pool.len();

@@ -74,7 +74,7 @@ impl Pair {
         self.pass(5_000);
     }
 
-    /// So many milliseconds go by.
+    /// Lets time pass.
     fn pass(&mut self, millis: u64) {
         for _ in 0..millis / 50 {
             self.now = self.now.plus_millis(50);

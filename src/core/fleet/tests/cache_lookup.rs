@@ -93,7 +93,7 @@ fn damaged_entries_of_all_pages_are_told_together() {
     story.plan(0);
     page(&mut story, &[], 3, None);
     let plan = story.plan(0);
-    let told = "tell ns/t CacheDamaged: 5 cache entries are damaged or were edited: their items run";
+    let told = "emit event ns/t CacheDamaged: 5 cache entries are damaged or were edited: their items run";
     assert!(plan.contains(&told.to_owned()), "{plan:?}");
     assert_eq!(lines(&plan, "create"), ["create ns/t-0-1"]);
 }

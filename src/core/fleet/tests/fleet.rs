@@ -18,7 +18,7 @@ fn a_task_from_its_check_to_its_end() {
     story.ends(0, 1, 0);
     story.ends(1, 1, 5);
     // The slots are free at once; the status waits for its second, and the second attempt for the status.
-    assert_eq!(story.plan(100), ["tell ns/t Accepted: 3 items; 3 must succeed", "create ns/t-2-1"]);
+    assert_eq!(story.plan(100), ["emit event ns/t Accepted: 3 items; 3 must succeed", "create ns/t-2-1"]);
     assert_eq!(story.plan(1_000), ["write ns/t Running 1/3 running 1 failed 0 +1 results"]);
     // Of finished pods one stays, and that is the failed one.
     assert_eq!(story.plan(0), ["clean up ns/t-0-1", "create ns/t-1-2"]);
@@ -32,7 +32,7 @@ fn a_task_from_its_check_to_its_end() {
         [
             "clean up ns/t-1-2",
             "clean up ns/t-2-1",
-            "tell ns/t Succeeded: 3 of 3 items succeeded, 3 were required, 0 failed",
+            "emit event ns/t Succeeded: 3 of 3 items succeeded, 3 were required, 0 failed",
         ]
     );
     assert_eq!(story.plan(5_000), Vec::<String>::new());

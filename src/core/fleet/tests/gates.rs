@@ -19,7 +19,7 @@ pub(super) fn gated(index: u32) -> PodSeen {
     PodSeen { gating, ..Story::pod(index, 1, &waits(&json!({ "conditions": [condition] }))) }
 }
 
-/// The same once its gates are gone.
+/// A pod whose scheduling gates are gone.
 fn open(index: u32, version: u64) -> PodSeen {
     PodSeen { version, gating: Gating::Open, ..Story::pod(index, 1, &waits(&json!({}))) }
 }

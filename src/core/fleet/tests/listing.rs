@@ -94,7 +94,7 @@ fn a_list_is_stored_piece_by_piece_and_mapped_once_it_is_recorded() {
     assert_eq!((list.pieces, list.items, list.config_map_prefix.as_str()), (2, 3, "t-items-1-"));
     let plan = story.plan(0);
     assert_eq!(lines(&plan, "answer"), ["answer 5 with 2 pieces stored, the whole list"]);
-    assert_eq!(lines(&plan, "tell"), ["tell ns/t Listed: attempt 1 of spec.items.pod has listed 3 items"]);
+    assert_eq!(lines(&plan, "emit event"), ["emit event ns/t Listed: attempt 1 of spec.items.pod has listed 3 items"]);
     ends(&mut story, 1, 0);
     assert_eq!(lines(&story.plan(0), "fetch"), [] as [&str; 0], "not before its end is dealt with");
     let plan = story.plan(0);
@@ -246,7 +246,7 @@ fn a_pod_that_runs_and_is_not_heard_is_reported_until_it_is() {
     assert!(story.plan(44_000).iter().all(|line| !line.contains("waiting")), "its command runs");
     assert_eq!(story.fleet.next_wake(story.now), Some(story.now.plus_millis(1_000)));
     let plan = [story.plan(1_000), story.plan(10)].concat();
-    assert!(lines(&plan, "tell")[0].contains("pod t-list-1 runs, and the operator has not heard from it"), "{plan:?}");
+    assert!(lines(&plan, "emit event")[0].contains("no request from running pod t-list-1"), "{plan:?}");
     let waiting = story.status().waiting.as_ref().unwrap();
     assert_eq!(waiting.reason, WaitingReason::WorkersUnreachable);
     says(&mut story, 2, 1, ListPart::Running);

@@ -90,7 +90,7 @@ fn a_task_of_multikueue_is_a_workload_here_and_starts_no_pod() {
     assert_eq!(plans(&mut story), Vec::<String>::new(), "it is admitted, and the other cluster runs it");
     // Kueue may wait for pods, which run elsewhere.
     copied(&mut story, TaskPhase::Running, None);
-    assert_eq!(lines(&plans(&mut story), "tell")[0], "tell the queue of ns/t: conditions");
+    assert_eq!(lines(&plans(&mut story), "patch workload")[0], "patch workload of ns/t: conditions");
     show(&mut story, self::workload(2, None, &["QuotaReserved", "Admitted", "PodsReady"]));
     assert_eq!(plans(&mut story), Vec::<String>::new());
 }
@@ -136,7 +136,7 @@ fn a_task_of_multikueue_leaves_its_queue_at_once_and_gives_quota_back_at_once() 
     show(&mut story, workload(2, None, &["QuotaReserved", "Admitted", "Evicted", "PodsReady"]));
     copied(&mut story, TaskPhase::Running, None);
     let plan = plans(&mut story);
-    assert_eq!(lines(&plan, "tell")[0], "tell the queue of ns/t: admission, conditions", "{plan:?}");
+    assert_eq!(lines(&plan, "patch workload")[0], "patch workload of ns/t: admission, conditions", "{plan:?}");
     show(&mut story, workload(3, None, &["QuotaReserved", "Admitted", "PodsReady"]));
     story.edit(|task| task.spec.suspend = true);
     assert_eq!(lines(&plans(&mut story), "dequeue")[0], "dequeue ns/t");
@@ -148,7 +148,8 @@ fn a_refused_workload_of_a_task_of_multikueue_is_reported_once_and_tried_again()
     let mut told = 0;
     for _ in 0..4 {
         let plan = story.fleet.poll_plan(story.now);
-        told += lines(&plan.to_string().lines().map(str::to_owned).collect::<Vec<_>>(), "tell ns/t Blocked").len();
+        told +=
+            lines(&plan.to_string().lines().map(str::to_owned).collect::<Vec<_>>(), "emit event ns/t Blocked").len();
         let asks = plan.actions.iter().any(|action| matches!(action, Action::ChangeWorkload(_)));
         assert!(asks, "{plan}");
         let refused = WorkloadOutcome::Refused("its Workload can't be changed: no".to_owned());
@@ -188,7 +189,7 @@ fn in_the_other_cluster_a_task_adopts_the_workload_that_came_with_it_and_never_d
     assert_eq!(lines(&plan, "create"), ["create ns/t-0-1", "create ns/t-1-1"], "{plan:?}");
     (0..2).for_each(|index| story.ends(index, 1, 0));
     let plan: Vec<String> = (0..4).flat_map(|_| story.plan(1_000)).collect();
-    assert_eq!(plan.last().map(String::as_str), Some("tell the queue of ns/t: conditions"), "{plan:?}");
+    assert_eq!(plan.last().map(String::as_str), Some("patch workload of ns/t: conditions"), "{plan:?}");
     let mut story = with_queue(&json!({ "items": { "count": 2 }, "concurrency": 2 }), Some("made"));
     plans(&mut story);
     show(&mut story, workload(1, None, &[]));

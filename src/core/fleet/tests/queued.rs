@@ -23,7 +23,7 @@ fn task(queueing: Queueing, spec: &Value) -> Story {
     story
 }
 
-/// The same once its Workload is there, which asks for three pods.
+/// A queued task whose Workload exists and asks for three pods.
 fn queued(spec: &Value) -> Story {
     let mut story = task(Queueing::Known, spec);
     let plan = story.plan(0);
@@ -108,11 +108,11 @@ fn nothing_starts_before_its_task_is_admitted_and_no_more_than_that() {
     assert_eq!(lines(&story.plan(0), "create"), ["create ns/t-2-1"]);
     // Of three pods one is not needed any more.
     let plan: Vec<String> = (0..2).flat_map(|_| story.plan(1_000)).collect();
-    assert!(plan.contains(&"tell the queue of ns/t: reclaimablePods".to_owned()), "{plan:?}");
+    assert!(plan.contains(&"patch workload of ns/t: reclaimablePods".to_owned()), "{plan:?}");
     story.ends(1, 1, 0);
     story.ends(2, 1, 0);
     let plan: Vec<String> = (0..4).flat_map(|_| story.plan(1_000)).collect();
-    assert_eq!(plan.last().map(String::as_str), Some("tell the queue of ns/t: conditions"), "{plan:?}");
+    assert_eq!(plan.last().map(String::as_str), Some("patch workload of ns/t: conditions"), "{plan:?}");
 }
 
 #[test]
@@ -121,11 +121,11 @@ fn an_evicted_task_stops_its_pods_at_no_cost_and_is_admitted_again() {
     show(&mut story, 3, &["QuotaReserved", "Admitted", "Evicted", "PodsReady"]);
     let plan = story.plan(1_000);
     assert_eq!(lines(&plan, "stop"), ["stop ns/t-0-1", "stop ns/t-1-1"], "{plan:?}");
-    assert_eq!(lines(&story.plan(5_000), "tell the queue"), Vec::<&str>::new(), "they use their quota");
+    assert_eq!(lines(&story.plan(5_000), "patch workload"), Vec::<&str>::new(), "they use their quota");
     assert_eq!(waiting(&story), (WaitingReason::NotAdmitted, "queue q: room for another".to_owned()));
     go(&mut story);
     let plan: Vec<String> = (0..2).flat_map(|_| story.plan(1_000)).collect();
-    assert!(plan.contains(&"tell the queue of ns/t: admission, conditions".to_owned()), "{plan:?}");
+    assert!(plan.contains(&"patch workload of ns/t: admission, conditions".to_owned()), "{plan:?}");
     show(&mut story, 4, &["Evicted"]);
     assert_eq!(lines(&story.plan(60_000), "create"), Vec::<&str>::new());
     show(&mut story, 5, &["QuotaReserved", "Admitted", "PodsReady"]);

@@ -49,7 +49,7 @@ fn a_reduce_starts_once_the_success_of_the_items_is_recorded_and_its_end_is_that
     story.ends(0, 1, 0);
     assert_eq!(
         story.plan(100),
-        ["tell ns/t Accepted: 1 items; 1 must succeed", "write ns/t Reducing 1/1 running 0 failed 0 +1 results"]
+        ["emit event ns/t Accepted: 1 items; 1 must succeed", "write ns/t Reducing 1/1 running 0 failed 0 +1 results"]
     );
     assert_eq!(story.plan(0), ["create ns/t-reduce-1"]);
     story.runs(REDUCE, 1);
@@ -58,7 +58,7 @@ fn a_reduce_starts_once_the_success_of_the_items_is_recorded_and_its_end_is_that
     assert_eq!(story.plan(0), ["write ns/t Succeeded 1/1 running 0 failed 0"]);
     assert_eq!(
         story.plan(0)[1],
-        "tell ns/t Succeeded: 1 of 1 items succeeded, 1 were required, 0 failed; the reduce starts"
+        "emit event ns/t Succeeded: 1 of 1 items succeeded, 1 were required, 0 failed; the reduce starts"
     );
     assert_eq!(status(&story).phase, Some(crate::api::TaskPhase::Succeeded));
 }
@@ -98,7 +98,7 @@ fn a_reduce_has_its_own_retries_and_after_them_the_task_fails() {
     let plan = story.plan(2_000);
     assert!(plan.contains(&"create ns/t-reduce-2".to_owned()), "{plan:?}");
     story.ends(REDUCE, 2, 3);
-    let told = "tell ns/t Failed: the reduce failed in attempt 2; most often (2 attempts): Failed exit 3 in container main: 7; 1 of 1 items \
+    let told = "emit event ns/t Failed: the reduce failed in attempt 2; most often (2 attempts): Failed exit 3 in container main: 7; 1 of 1 items \
                 succeeded, 1 were required, 0 failed";
     assert_eq!(story.plan(0), ["write ns/t Failed 1/1 running 0 failed 0"]);
     assert!(story.plan(0).contains(&told.to_owned()));
@@ -108,7 +108,7 @@ fn a_reduce_has_its_own_retries_and_after_them_the_task_fails() {
 fn a_reduce_of_no_items_sees_an_empty_list() {
     let mut story = story(0, 0);
     assert_eq!(story.plan(0), ["write ns/t Reducing 0/0 running 0 failed 0"]);
-    assert_eq!(story.plan(0), ["tell ns/t Accepted: 0 items; 0 must succeed", "create ns/t-reduce-1"]);
+    assert_eq!(story.plan(0), ["emit event ns/t Accepted: 0 items; 0 must succeed", "create ns/t-reduce-1"]);
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn ask(story: &mut Story, id: &str) {
     story.edit(|task| task.spec.rerun = serde_json::from_value(json!({ "id": id, "items": "List" })).unwrap());
 }
 
-/// The same, with another list, of which an item has started.
+/// An ended task that has read another list, of which an item has started.
 fn relisted(text: &str) -> Story {
     let mut story = ended();
     ask(&mut story, "1");

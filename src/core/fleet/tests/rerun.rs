@@ -187,7 +187,7 @@ fn rerun(story: &mut Story, id: &str, items: &str) -> Vec<String> {
 }
 
 #[test]
-fn picked_items_all_run_and_a_rerun_of_all_runs_as_at_first() {
+fn selected_items_all_run_and_a_rerun_of_all_runs_as_at_first() {
     let spec = json!({ "items": { "count": 2 }, "minSuccesses": 1, "remainingItems": { "onSuccess": "Drain" }, "concurrency": 1 });
     let limit = |story: &mut Story, limit| story.edit(|task| task.spec.concurrency = Some(limit));
     let mut first = spec.clone();

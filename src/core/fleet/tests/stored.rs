@@ -44,16 +44,16 @@ fn a_task_waits_for_results_that_can_not_be_stored_and_records_no_end_before_the
     for _ in 0..120 {
         lines.extend(round(&mut story, 1_000, &refused()));
     }
-    assert!(!lines.iter().any(|line| line.contains("tell ns/t Succeeded")), "it has not yet: {lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("emit event ns/t Succeeded")), "it has not yet: {lines:?}");
     assert!(!lines.iter().any(|line| line.starts_with("clean up")), "their messages are all that there is");
     let number = |what: &str| lines.iter().filter(|line| line.starts_with(what)).count();
     assert_eq!(number("note ns/t waiting ResultsNotStored"), 1, "once, since it stays true");
-    assert_eq!(number("tell ns/t Blocked"), 1);
+    assert_eq!(number("emit event ns/t Blocked"), 1);
     assert!((6..15).contains(&number("write")), "with a delay that grows: {}", number("write"));
     // There is room.
     let lines: Vec<String> = (0..40).flat_map(|_| story.plan(1_000)).collect();
     assert!(lines.contains(&"write ns/t Succeeded 2/2 running 0 failed 0 +2 results".to_owned()), "{lines:?}");
-    assert!(lines.iter().any(|line| line.starts_with("tell ns/t Succeeded")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.starts_with("emit event ns/t Succeeded")), "{lines:?}");
     assert_eq!(story.written.unwrap().status.waiting, None, "it waits for nothing any more");
 }
 

@@ -20,7 +20,7 @@ fn one_after_another(count: u32) -> Crew {
     crew
 }
 
-/// The same after item 1 was short of memory, at last in worker 2, where it was alone. Item 4 is left.
+/// Item 1 was short of memory, at last in worker 2, where it was alone. Item 4 is left.
 fn raised() -> Crew {
     let mut crew = one_after_another(5);
     crew.ends(1, 1, short());

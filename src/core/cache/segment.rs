@@ -1,5 +1,5 @@
-//! The text that entries are kept as: a line each, with its key, a checksum and the result. A cache is a ring of such
-//! texts: the newest is filled up, then the oldest is written over.
+//! A segment of a cache: the text that entries are kept as, a line each, with its key, a checksum and the result. A
+//! cache is a ring of segments: the newest is filled up, then the oldest is written over.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,7 +10,7 @@ use super::key::{KEY_CHARACTERS, Key};
 use super::{Entry, LookupKeys};
 
 /// Most bytes of a text. The whole text is written again for each second of successes.
-pub const SLOT_BYTES: usize = 256 * 1_024;
+pub const SEGMENT_BYTES: usize = 256 * 1_024;
 /// Characters before the result: the key, a space, the checksum, a space.
 const HEAD: usize = KEY_CHARACTERS + 1 + 8 + 1;
 
@@ -48,7 +48,7 @@ pub fn add(text: &str, entries: &[Entry]) -> (String, Vec<Entry>) {
     let mut rest = Vec::new();
     for entry in entries {
         let Some(line) = new.remove(&entry.key) else { continue };
-        if rest.is_empty() && out.len() + HEAD + line.len() < SLOT_BYTES {
+        if rest.is_empty() && out.len() + HEAD + line.len() < SEGMENT_BYTES {
             push(&mut out, entry.key, line);
         } else {
             rest.push(Entry { key: entry.key, line: line.to_owned() });
@@ -115,13 +115,13 @@ mod tests {
     fn what_has_no_room_is_left_over() {
         let entries: Vec<Entry> = (0..200).map(|item| entry(item, &format!("\"{}\"", "x".repeat(4_000)))).collect();
         let (text, rest) = add("", &entries);
-        assert!(text.len() <= SLOT_BYTES && text.len() > SLOT_BYTES - 5_000, "{}", text.len());
+        assert!(text.len() <= SEGMENT_BYTES && text.len() > SEGMENT_BYTES - 5_000, "{}", text.len());
         assert_eq!(text.lines().count() + rest.len(), 200);
         // With its end of line the last one takes just what is left, or one byte too many.
-        let room = SLOT_BYTES - text.len() - HEAD - 1;
+        let room = SEGMENT_BYTES - text.len() - HEAD - 1;
         for (length, left_over) in [(room, 0), (room + 1, 1)] {
             let (full, rest) = add(&text, &[entry(777, &"7".repeat(length))]);
-            assert_eq!((rest.len(), full.len() == SLOT_BYTES), (left_over, left_over == 0));
+            assert_eq!((rest.len(), full.len() == SEGMENT_BYTES), (left_over, left_over == 0));
         }
     }
 
