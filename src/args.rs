@@ -80,25 +80,26 @@ pub struct RunArgs {
     /// Namespaces to watch, separated by commas; empty: all namespaces.
     #[arg(long = "namespace", env = "MAPTASK_NAMESPACE", default_value = "", value_parser = Namespaces::parse, global = true)]
     pub namespaces: Namespaces,
-    /// Most items in flight at once, over all tasks.
+    /// Maximum number of pods over all tasks, creates in progress included: one for each running item, or for each
+    /// worker.
     #[arg(long, env = "MAPTASK_MAX_PODS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..), global = true)]
     pub max_pods: u32,
-    /// Most items in flight at once in each namespace; 0: no limit.
+    /// Maximum number of pods in each namespace, counted in the same way; 0: no limit.
     #[arg(long, env = "MAPTASK_MAX_PODS_PER_NAMESPACE", default_value_t = 0, global = true)]
     pub max_pods_per_namespace: u32,
-    /// Most pods created in one second; 0: no limit.
+    /// Maximum number of pods created in one second; 0: no limit.
     #[arg(long, env = "MAPTASK_PODS_PER_SECOND", default_value_t = 0, global = true)]
     pub pods_per_second: u32,
     /// Finished pods that each task keeps for `kubectl logs` if its `spec.finishedPods` is not set.
     #[arg(long, env = "MAPTASK_KEPT_PODS", default_value_t = 10, global = true)]
     pub kept_pods: u32,
-    /// Most finished pods that a task may keep with `spec.finishedPods`.
+    /// Maximum number of finished pods that a task may keep with `spec.finishedPods`.
     #[arg(long, env = "MAPTASK_MAX_KEPT_PODS", default_value_t = 100, global = true)]
     pub max_kept_pods: u32,
-    /// Most megabytes of each cache, in ConfigMaps of its namespace; the oldest entries are deleted first.
+    /// Maximum size of each cache in megabytes, in ConfigMaps of its namespace; the oldest entries are deleted first.
     #[arg(long, env = "MAPTASK_CACHE_MEGABYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_024), global = true)]
     pub cache_megabytes: u32,
-    /// Most megabytes of lists of items in memory, over all tasks; lists in specs do not count.
+    /// Maximum size of all lists of items in memory, in megabytes; lists in specs do not count.
     #[arg(long, env = "MAPTASK_LIST_MEGABYTES", default_value_t = 96, value_parser = clap::value_parser!(u32).range(1..=100_000), global = true)]
     pub list_megabytes: u32,
     /// Image that has the worker program, for the pods of workers.
@@ -107,8 +108,8 @@ pub struct RunArgs {
     /// When that image is pulled: `Always`, `IfNotPresent` or `Never`.
     #[arg(long, env = "MAPTASK_WORKER_PULL_POLICY", default_value = "IfNotPresent", global = true)]
     pub worker_pull_policy: String,
-    /// Let tasks with the label `kueue.x-k8s.io/queue-name` wait for their admission by Kueue. Without, the label means
-    /// nothing.
+    /// Let tasks with the label `kueue.x-k8s.io/queue-name` wait for their admission by Kueue. If false, the label is
+    /// ignored.
     #[arg(long, env = "MAPTASK_KUEUE", default_value_t = false, action = ArgAction::Set, global = true)]
     pub kueue: bool,
     /// Address to serve /livez, /readyz and /metrics on.

@@ -19,8 +19,8 @@ const RELEASE: std::time::Duration = std::time::Duration::from_secs(5);
 pub enum LeaseError {
     /// The API server refuses it, or does not answer.
     #[error(
-        "failed to read or create the lease {name} in namespace {namespace}: {}: the operator needs get, create, update and \
-         patch on leases there (--lease-name, --lease-namespace), or --leader-election=false with one replica",
+        "failed to read or create the lease {name} in namespace {namespace}: {}: the operator needs get, create and patch \
+         on leases there (--lease-name, --lease-namespace), or --leader-election=false with one replica",
         crate::plain::plain_chain(.problem)
     )]
     Refused {

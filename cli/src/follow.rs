@@ -181,7 +181,7 @@ fn finish(app: &App, name: &str, end: End, explain: bool) -> Result<Exit, Failur
         End::Deleted => Err(Failure { exit: Exit::Deleted, ..Failure::new(format!("{name} was deleted")) }),
         End::Timeout => {
             let failure = Failure::new(format!("{name} has not ended within the timeout; it continues"));
-            let hint = format!("see how it is: kubectl maptask status {name}");
+            let hint = format!("see its state: kubectl maptask status {name}");
             Err(Failure { exit: Exit::Timeout, ..failure.hint(hint) })
         }
         End::Interrupted => {

@@ -71,7 +71,8 @@ pub struct ConfigMapItems {
     /// text in all.
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
-    /// How the text of each is split into items. Defaults to Lines.
+    /// How the text of each is split into items. The text is UTF-8, or UTF-16 with a byte order mark. Defaults to
+    /// Lines.
     #[serde(default)]
     pub format: ItemFormat,
 }
@@ -119,8 +120,7 @@ pub enum OnDependencyFailure {
 /// How a text is split into items. Blank lines are skipped.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, schemars::JsonSchema, PartialEq, Eq)]
 pub enum ItemFormat {
-    /// Each line is an item: a string. LF, CR LF or CR ends a line. The text is UTF-8, or UTF-16 with a byte order
-    /// mark.
+    /// Each line is an item: a string. LF, CR LF or CR ends a line.
     #[default]
     Lines,
     /// Each line is an item: any JSON. Numbers keep their text.

@@ -5,9 +5,9 @@
 /// small.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Items in flight at most, over all tasks.
+    /// Pods at most, over all tasks, creates in progress included: one for each running item, or for each worker.
     pub max_pods: usize,
-    /// Items in flight at most in each namespace.
+    /// The same in each namespace.
     pub max_pods_per_namespace: Option<usize>,
     /// Pods created in a second at most, over all tasks.
     pub pods_per_second: Option<u32>,

@@ -28,7 +28,7 @@ fn a_task_is_suspended_resumed_scaled_and_cancelled_and_each_command_says_the_wa
     assert_eq!(run("suspend t").good(), "maptask.maptask.dev/t is suspended already\n");
     namespace.wait("the suspension", || (namespace.status("t")["phase"] == "Suspended").then_some(()));
     assert_eq!(run("resume t").good(), "maptask.maptask.dev/t resumed: 4 items pending\n");
-    assert_eq!(run("scale t --concurrency 3").good(), "maptask.maptask.dev/t scaled: 3 items at once, before 2\n");
+    assert_eq!(run("scale t --concurrency 3").good(), "maptask.maptask.dev/t scaled: 3 items at once (was 2)\n");
     namespace.wait("three running", || (namespace.status("t")["counts"]["running"] == 3).then_some(()));
 
     let waited = run("wait t --timeout 1s");

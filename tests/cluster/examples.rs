@@ -246,7 +246,7 @@ fn the_sweep_succeeds_although_some_items_fail() {
 #[ignore = "needs a cluster: make test-cluster"]
 fn a_chain_counts_the_words_of_the_lines_that_its_first_task_found() {
     let _undisturbed = undisturbed();
-    let namespace = Namespace::new("chain-example");
+    let namespace = Namespace::restricted("chain-example");
     let (status, results) = run(&namespace, "chain");
     assert_eq!(namespace.results("documents").iter().map(|lines| lines.as_array().unwrap().len()).sum::<usize>(), 6);
     assert_eq!((results.len(), &results[1]), (6, &json!({ "dog": 1, "sleeps": 1, "the": 1 })));

@@ -150,7 +150,7 @@ pub async fn scale(app: &mut App, args: &ScaleArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let before = task.spec.concurrency.map_or("no limit".to_owned(), number);
-    let what = format!("scaled: {} at once, before {before}", counted(args.concurrency, "item", "items"));
+    let what = format!("scaled: {} at once (was {before})", counted(args.concurrency, "item", "items"));
     let running = task.counts().running;
     let more = running.saturating_sub(args.concurrency);
     let back = if more > 0 { format!("{} more run now; they run to their end", number(more)) } else { String::new() };

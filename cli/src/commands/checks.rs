@@ -161,19 +161,37 @@ fn paths(place: &str, schema: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The operator's Deployment is ready, and one of its pods leads.
+/// Of these Deployments, the one whose operator watches a namespace. Its container's arguments say so.
+fn watching<'a>(deployments: &'a [Value], namespace: &str) -> Option<&'a Value> {
+    deployments.iter().find(|deployment| {
+        let containers = deployment["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten();
+        let args = containers.filter(|container| container["name"] == "operator").map(|container| &container["args"]);
+        let mut args = args.filter_map(Value::as_array).flatten().filter_map(Value::as_str);
+        let names = args.find_map(|arg| arg.strip_prefix("--namespace=")).unwrap_or_default();
+        names.is_empty() || names.split(',').any(|name| name.trim() == namespace)
+    })
+}
+
+/// The Deployment of the operator that watches the namespace is ready, and one of its pods leads.
 pub async fn operator(session: &Session, now: Timestamp) -> Check {
-    let path = "/apis/apps/v1/deployments?labelSelector=app.kubernetes.io%2Fname%3Dmaptask-operator&limit=10";
+    let path = "/apis/apps/v1/deployments?labelSelector=app.kubernetes.io%2Fpart-of%3Dmaptask&limit=500";
     let found: Value = match session.get(path, JSON).await {
         Ok(found) => found,
         Err(error) => return not_seen("operator", "list deployments of all namespaces", error),
     };
     let deployments = found["items"].as_array().cloned().unwrap_or_default();
-    let Some(deployment) = deployments.first() else {
+    if deployments.is_empty() {
         return Check::fail(
             "operator",
             "no Deployment of it in any namespace",
             "helm install maptask-operator …: docs/operations/install.md",
+        );
+    }
+    let Some(deployment) = watching(&deployments, &session.namespace) else {
+        return Check::fail(
+            "operator",
+            format!("no operator watches namespace {}", session.namespace),
+            "add it to watchNamespaces of the chart: docs/operations/install.md",
         );
     };
     let metadata = &deployment["metadata"];
@@ -186,7 +204,7 @@ pub async fn operator(session: &Session, now: Timestamp) -> Check {
         return Check::fail(
             "operator",
             text,
-            format!("kubectl -n {namespace} describe pods -l app.kubernetes.io/name=maptask-operator"),
+            format!("kubectl -n {namespace} describe pods -l app.kubernetes.io/part-of=maptask"),
         );
     }
     let lease = format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}");
@@ -342,37 +360,5 @@ pub async fn tasks(session: &Session, now: Timestamp) -> Check {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_that_an_older_crd_lacks_are_named_once() {
-        let mut ours = serde_json::to_value(maptask::api::crd()).unwrap();
-        let schema = ours["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take();
-        let openapi = |mut schema: Value| {
-            schema["x-kubernetes-group-version-kind"] = json!([{ "kind": "MapTask" }]);
-            json!({ "components": { "schemas": { "dev.maptask.v1alpha1.MapTask": schema } } })
-        };
-        assert_eq!(missing(&openapi(schema.clone())), Vec::<String>::new());
-        let mut old = schema;
-        old["properties"]["spec"]["properties"].as_object_mut().unwrap().remove("workers");
-        old["properties"]["status"]["properties"].as_object_mut().unwrap().remove("failedIndexes");
-        assert_eq!(missing(&openapi(old)), ["spec.workers", "status.failedIndexes"]);
-    }
-
-    #[test]
-    fn a_lease_that_nobody_renews_means_that_nobody_leads() {
-        let now = "2026-03-04T14:00:00Z".parse().unwrap();
-        let lease = |renewed: &str| json!({ "renewTime": renewed, "acquireTime": "2026-03-01T14:00:00.000000Z" });
-        assert_eq!(leading(&lease("2026-03-04T13:59:55.123456Z"), now), Ok(", leader since 3d".to_owned()));
-        assert_eq!(leading(&lease("2026-03-04T13:50:00.000000Z"), now), Err("nobody has led for 10m".to_owned()));
-    }
-
-    #[test]
-    fn a_full_quota_is_found_in_any_unit() {
-        let quota = json!({ "metadata": { "name": "team" }, "status": {
-            "hard": { "pods": "10", "limits.memory": "1Gi", "limits.cpu": "2" },
-            "used": { "pods": "9", "limits.memory": "1024Mi", "limits.cpu": "1500m" } } });
-        assert_eq!(full(&quota), ["team is full: limits.memory 1Gi"]);
-    }
-}
+#[path = "checks_tests.rs"]
+mod tests;

@@ -33,7 +33,7 @@ pub enum Command {
     Run(Box<run::Args>),
     /// Tasks: done, failed, rate, time left, reason
     List(list_args::Args),
-    /// How a task is: counts, rate, time left, what it waits for and what to do, failures
+    /// Shows the state of a task: counts, rate, time left, what it waits for and what to do, failures
     Status(status::Args),
     /// The items of a task: phase, attempts, value, result
     Items(items::Args),
@@ -53,7 +53,7 @@ pub enum Command {
     Resume(change::Target),
     /// Sets how many items run at the same time
     Scale(change::ScaleArgs),
-    /// Runs items of a task that has ended again: by default the failed ones
+    /// Runs items of a finished task again; by default the failed ones
     Rerun(rerun::Args),
     /// Deletes tasks, with their pods and results
     Delete(delete::Args),

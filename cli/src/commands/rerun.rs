@@ -13,7 +13,7 @@ use crate::terminal::words::counted;
 /// Most bytes of `spec.rerun.items`.
 const MOST_BYTES: usize = 4_096;
 
-/// Runs items of a task that has ended again: by default the failed ones
+/// Runs items of a finished task again; by default the failed ones
 #[derive(clap::Args, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "options of a command line")]
 pub struct Args {

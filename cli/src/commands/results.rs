@@ -57,7 +57,7 @@ fn reduce(app: &mut App, task: &Task) -> Result<Exit, Failure> {
             Err(Failure::new(format!("{} has no reduce", task.name())).hint("leave out --reduce"))
         }
         None => Err(Failure::new(format!("the reduce of {} has no result", task.name()))
-            .hint(format!("see how it is: kubectl maptask status {}", task.name()))),
+            .hint(format!("see its state: kubectl maptask status {}", task.name()))),
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Args {
     /// Name of the task
     #[arg(value_name = "NAME", required_unless_present = "generate_name")]
     name: Option<String>,
-    /// A name of this and five random characters
+    /// Prefix of a generated name: five random characters are added
     #[arg(long, value_name = "PREFIX", conflicts_with = "name")]
     generate_name: Option<String>,
     #[command(flatten)]

@@ -8,7 +8,7 @@ use crate::read::Task;
 use crate::terminal::out::size;
 use crate::view::{fields, view};
 
-/// How a task is: counts, rate, time left, what it waits for and what to do, failures
+/// Shows the state of a task: counts, rate, time left, what it waits for and what to do, failures
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
     #[command(flatten)]

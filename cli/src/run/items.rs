@@ -65,7 +65,7 @@ pub struct ItemsOptions {
     /// The numbers from 0 to COUNT - 1
     #[arg(long, value_name = "COUNT", conflicts_with = "range", value_parser = clap::value_parser!(i32).range(0..=1_000_000))]
     pub count: Option<i32>,
-    /// Integers: START:STOP or START:STOP:STEP, without STOP
+    /// Integers: START:STOP or START:STOP:STEP; STOP itself is not included
     #[arg(long, value_name = "RANGE", value_parser = parse_range, allow_hyphen_values = true)]
     pub range: Option<Range>,
 }
