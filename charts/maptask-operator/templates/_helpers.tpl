@@ -19,10 +19,10 @@ app.kubernetes.io/name: {{ include "maptask.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
-{{- /* By part-of, `kubectl maptask doctor` finds the Deployment, whatever its name. No selector has it: those can't change. */ -}}
+{{- /* By component, `kubectl maptask doctor` finds the Deployment, whatever its name. No selector has it: those can't change. */ -}}
 {{- define "maptask.ownLabels" -}}
 {{ include "maptask.selector" . }}
-app.kubernetes.io/part-of: maptask
+maptask.dev/component: operator
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}

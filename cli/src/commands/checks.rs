@@ -174,7 +174,7 @@ fn watching<'a>(deployments: &'a [Value], namespace: &str) -> Option<&'a Value> 
 
 /// The Deployment of the operator that watches the namespace is ready, and one of its pods leads.
 pub async fn operator(session: &Session, now: Timestamp) -> Check {
-    let path = "/apis/apps/v1/deployments?labelSelector=app.kubernetes.io%2Fpart-of%3Dmaptask&limit=500";
+    let path = "/apis/apps/v1/deployments?labelSelector=maptask.dev%2Fcomponent%3Doperator&limit=500";
     let found: Value = match session.get(path, JSON).await {
         Ok(found) => found,
         Err(error) => return not_seen("operator", "list deployments of all namespaces", error),
@@ -204,7 +204,7 @@ pub async fn operator(session: &Session, now: Timestamp) -> Check {
         return Check::fail(
             "operator",
             text,
-            format!("kubectl -n {namespace} describe pods -l app.kubernetes.io/part-of=maptask"),
+            format!("kubectl -n {namespace} describe pods -l maptask.dev/component=operator"),
         );
     }
     let lease = format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}");

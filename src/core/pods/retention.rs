@@ -98,6 +98,11 @@ impl Retention {
         self.get(role).map(|pod| pod.version)
     }
 
+    /// All of them.
+    pub fn roles(&self) -> impl Iterator<Item = PodRole> {
+        self.places.keys().copied()
+    }
+
     /// What is known of a pod that stays where it is.
     fn renew(&mut self, pod: FinishedPod) {
         let role = pod.role;

@@ -25,6 +25,20 @@ fn a_pod_needs_attention_when_it_is_to_be_asked_for_or_its_stop_may_be_sent() {
 }
 
 #[test]
+fn what_was_stopped_is_the_pod_of_that_uid_also_after_a_reload() {
+    let of = |uid: &str| PodSeen { uid: uid.to_owned(), ..pod() };
+    for (uid, is_stopped) in [("a", true), ("b", false)] {
+        let mut state = PodState::found(Time(0));
+        state.sight(&of("a"), 1);
+        state.want_stopped(StopReason::Silent);
+        state.stop_sent();
+        let mut state = state.unseen();
+        state.sight(&of(uid), 1);
+        assert_eq!((state.is_stop_sent(), state.stop_reason()), (is_stopped, Some(StopReason::Silent)), "{uid}");
+    }
+}
+
+#[test]
 fn a_pod_that_is_seen_before_the_answer_of_its_create_exists_whatever_the_answer_is() {
     let mut state = PodState::requested(Time(0));
     assert!(state.is_create_pending() && !state.is_present());

@@ -84,8 +84,9 @@ impl Task {
         if seen.map(WorkloadSeen::revision) == self.admission.workload.as_ref().map(WorkloadSeen::revision) {
             return;
         }
-        self.admission.workload = seen.cloned();
-        if !self.admission.is_admitted() {
+        let before = std::mem::replace(&mut self.admission.workload, seen.cloned());
+        let flavors = |workload: &Option<WorkloadSeen>| workload.as_ref().map(WorkloadSeen::flavors);
+        if !self.admission.is_admitted() || flavors(&before) != flavors(&self.admission.workload) {
             self.admission.placements = None;
         }
     }

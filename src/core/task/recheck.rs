@@ -23,6 +23,7 @@ impl Task {
         let (words, what) = if self.forget_list(now) {
             ("the list of the items is read or computed again", "the list")
         } else {
+            self.disown_pods();
             ("the task was never accepted, so it is checked again", "the check of the task")
         };
         self.summary.rerun = Some(RerunDone {

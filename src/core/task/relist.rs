@@ -12,6 +12,11 @@ use crate::core::run::Run;
 use crate::core::task::rerun::LIST;
 use crate::core::task::{Stage, Task};
 
+/// Whether a pod of this role runs an item, or items.
+fn had_items(role: PodRole) -> bool {
+    role.index().is_some() || role.is_worker()
+}
+
 impl Task {
     /// Whether a rerun is requested that gives the task another list.
     pub(super) fn awaits_list(&self) -> bool {
@@ -59,10 +64,16 @@ impl Task {
         Attempt::first_after(self.summary.attempt_base)
     }
 
+    /// A task whose acceptance was not recorded may have pods all the same, of templates that it may have no longer. They
+    /// are pods of a former list, and their names are not given again.
+    pub(super) fn disown_pods(&mut self) {
+        let left = self.retention.roles().filter(|role| had_items(*role)).map(PodRole::attempt).max();
+        self.summary.attempt_base = self.summary.attempt_base.max(left.map(|attempt| number(attempt.0)));
+    }
+
     /// Whether this pod had an item of a former list, or items.
     pub(super) fn is_of_former_list(&self, role: PodRole) -> bool {
-        let had_items = role.index().is_some() || role.is_worker();
-        had_items && role.attempt() < self.first_attempt()
+        had_items(role) && role.attempt() < self.first_attempt()
     }
 
     /// Until when creates for items of a former list may still be carried out.

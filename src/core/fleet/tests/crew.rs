@@ -40,6 +40,8 @@ pub(crate) struct Crew {
     pub stuck: BTreeSet<u32>,
     /// Pods of other tasks that were created.
     pub others: Vec<String>,
+    /// Requests that were to be sent again.
+    pub refused: usize,
     epoch: u64,
     tickets: BTreeMap<u64, u32>,
     cache: Vec<Entry>,
@@ -66,7 +68,8 @@ impl Crew {
     pub(crate) fn new(spec: &Value) -> Self {
         let story = Story::new(LIMITS, spec);
         let (workers, stuck, tickets) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        let mut crew = Self { story, workers, stuck, others: Vec::new(), epoch: 0, tickets, cache: Vec::new() };
+        let mut crew =
+            Self { story, workers, stuck, others: Vec::new(), refused: 0, epoch: 0, tickets, cache: Vec::new() };
         crew.serve();
         crew.rounds(6);
         crew
@@ -122,7 +125,10 @@ impl Crew {
             let is_early = matches!(reply.result, Err(ExchangeRefusal::NotReady));
             match reply.for_worker() {
                 Some(answer) => self.hear(number, answer),
-                None if is_early => self.speak(number),
+                None if is_early => {
+                    self.refused += 1;
+                    self.speak(number);
+                }
                 None => {}
             }
         }
@@ -210,9 +216,19 @@ impl Crew {
 
     /// Another operator takes over, and finds the pods of these workers.
     pub(crate) fn restart(&mut self, numbers: &[u32]) {
+        self.restart_beside(Vec::new(), numbers);
+    }
+
+    /// Another operator takes over, to which the kubelet has yet to report that the program of `pending` runs.
+    pub(crate) fn restart_pending(&mut self, pending: u32, numbers: &[u32]) {
+        let pod = self.pod(pending, &json!({ "phase": "Pending" }));
+        self.restart_beside(vec![PodSeen { node: Some("n".into()), ..pod }], numbers);
+    }
+
+    fn restart_beside(&mut self, mut pods: Vec<PodSeen>, numbers: &[u32]) {
         let running =
             json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] });
-        let pods: Vec<PodSeen> = numbers.iter().map(|number| self.pod(*number, &running)).collect();
+        pods.extend(numbers.iter().map(|number| self.pod(*number, &running)));
         self.story.restart(pods);
         self.serve();
         self.tickets.clear();

@@ -38,6 +38,7 @@ mod vanished;
 mod words;
 mod worker_cache;
 mod worker_memory;
+mod worker_rerun;
 mod workers;
 mod zero;
 

@@ -160,6 +160,20 @@ fn a_refused_workload_of_a_task_of_multikueue_is_reported_once_and_tried_again()
 }
 
 #[test]
+fn a_task_that_multikueue_has_sent_does_not_delete_itself() {
+    let spec = json!({ "items": { "count": 2 }, "ttlSecondsAfterFinished": 0 });
+    for (prebuilt, expires) in [(Some("made"), false), (None, true)] {
+        let mut story = with_queue(&spec, prebuilt);
+        let plan = plans(&mut story);
+        show(&mut story, workload(1, None, &["QuotaReserved", "Admitted", "PodsReady"]));
+        let plan = [plan, [1_000, 0, 0].into_iter().flat_map(|wait| story.plan(wait)).collect()].concat();
+        (0..2).for_each(|index| story.ends(index, 1, 0));
+        let plan = [plan, (0..8).flat_map(|_| story.plan(10_000)).collect()].concat();
+        assert_eq!(!lines(&plan, "expire").is_empty(), expires, "{plan:?}");
+    }
+}
+
+#[test]
 fn other_managers_and_tasks_without_a_queue_get_no_workload() {
     for (manager, queue) in [(MULTIKUEUE, None), ("acme.io/controller", Some("q"))] {
         let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 }, "managedBy": manager }));

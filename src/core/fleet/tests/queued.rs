@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as MetaTime};
 use k8s_openapi::jiff::Timestamp;
+use maptask_exchange::{AttemptId, Request, State};
 use serde_json::{Value, json};
 
-use super::story::{LIMITS, Story, empty_fleet, key, lines};
+use super::story::{LIMITS, Story, empty_fleet, key, lines, pod_of};
 use crate::api::status::WaitingReason;
+use crate::core::exchange_address::ExchangeAddress;
+use crate::core::ids::PodRole;
 use crate::core::pod::{Deletion, PodSeen};
-use crate::core::port::Event;
+use crate::core::port::{Event, Exchange, FlavorsOutcome, PodId};
 use crate::core::workload::{Assignment, PodSet, Queueing, WorkloadSeen};
 
 /// A task with a queue, in an operator with Kueue or without.
@@ -60,6 +63,52 @@ pub(super) fn workload(version: u64, conditions: &[&str]) -> WorkloadSeen {
         reclaimable: BTreeMap::new(),
         conditions: conditions.iter().map(condition).collect(),
     }
+}
+
+#[test]
+fn a_worker_that_is_about_to_end_is_one_of_the_pods_that_kueue_has_admitted() {
+    let container = json!({ "name": "main", "image": "x", "command": ["run"] });
+    let template = json!({ "spec": { "containers": [container] } });
+    let mut story = queued(&json!({ "items": { "count": 9 }, "template": template, "workers": {} }));
+    let (url, server_name) = ("https://o".to_owned(), "o".to_owned());
+    story.fleet.set_exchange(Some(ExchangeAddress { url, server_name, ca_pem: String::new() }));
+    show(&mut story, 2, &["QuotaReserved", "Admitted", "PodsReady"]);
+    let plan: Vec<String> = [1_000, 0, 0].into_iter().flat_map(|wait| story.plan(wait)).collect();
+    assert_eq!(lines(&plan, "create"), ["create ns/t-worker-1", "create ns/t-worker-2"]);
+    let id = PodId { key: key(), role: PodRole::Worker(1) };
+    let status = json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] });
+    story.fleet.handle_pod(story.now, pod_of(&id, "u", serde_json::from_value(status).unwrap()));
+    let mut plan = Vec::new();
+    for (number, state) in [(1, State::Working), (2, State::Recycle { message: String::new() })] {
+        let running = if number == 1 { Vec::new() } else { vec![AttemptId(0, 1)] };
+        let begun = running.len() as u64;
+        let session = format!("{:016x}", 1);
+        let (stock, ended) = (Vec::new(), Vec::new());
+        let request = Request { session, number, epoch: 1, running, stock, ended, begun, state };
+        let (namespace, pod, pod_uid) = ("ns".into(), "t-worker-1".to_owned(), id.role.to_string());
+        let exchange = Exchange { ticket: number, namespace, pod, pod_uid, request };
+        story.fleet.handle_event(story.now, Event::Exchange(Box::new(exchange)));
+        plan.extend(story.plan(1_000));
+    }
+    plan.extend((0..9).flat_map(|_| story.plan(1_000)));
+    assert_eq!(lines(&plan, "create"), [] as [&str; 0], "{plan:?}");
+}
+
+#[test]
+fn flavors_that_were_read_for_another_admission_do_not_count() {
+    let mut story = queued(&json!({ "items": { "count": 3 } }));
+    let with_flavor = |version, flavor: &str| {
+        let mut seen = workload(version, &["QuotaReserved", "Admitted", "PodsReady"]);
+        seen.assignments[0].flavors = vec![flavor.to_owned()];
+        Event::Workload(Box::new(seen))
+    };
+    story.fleet.handle_event(story.now, with_flavor(2, "spot"));
+    let plan = story.fleet.poll_plan(story.now.plus_millis(1_000)).to_string();
+    assert!(plan.contains("read flavors spot"), "{plan}");
+    story.fleet.handle_event(story.now, with_flavor(3, "on-demand"));
+    story.fleet.handle_flavors_read(story.now, &key(), "u", FlavorsOutcome::Found(Vec::new()));
+    let plan: Vec<String> = [1_000, 0, 0].into_iter().flat_map(|wait| story.plan(wait)).collect();
+    assert_eq!(lines(&plan, "read"), ["read flavors on-demand for ns/t"], "{plan:?}");
 }
 
 fn show(story: &mut Story, version: u64, conditions: &[&str]) {

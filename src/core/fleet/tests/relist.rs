@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::story::{LIMITS, Story, key, lines, read_lines};
+use super::story::{LIMITS, REDUCE, Story, key, lines, read_lines};
 use crate::api::{MapTaskStatus, TaskPhase};
 use crate::core::port::{Action, CreateOutcome};
 
@@ -75,6 +75,7 @@ fn a_rerun_of_the_list_reads_it_again_and_runs_all_of_it_under_new_names() {
     story.checks = false;
     assert_eq!(lines(&story.plan(0), "check"), ["check ns/t"]);
     story.ends(0, 2, 0);
+    story.ends(REDUCE, 1, 0);
     assert_eq!(lines(&story.plan(1_000), "create"), [] as [&str; 0]);
     story.checks = true;
     story.fleet.handle_checked(story.now, &key(), "u", crate::core::port::CheckOutcome::Good);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::story::{LIMITS, Story, key};
+use super::story::{LIMITS, Story, key, lines};
 use crate::api::conditions::{ConditionType, is_true};
 use crate::api::status::TaskPhase;
 use crate::core::pod::EventType;
@@ -42,6 +42,21 @@ fn ask(story: &mut Story, id: &str, items: &str) {
 
 fn refused() -> CheckOutcome {
     CheckOutcome::Invalid("unknown field".to_owned())
+}
+
+#[test]
+fn a_pod_of_a_task_whose_acceptance_was_not_recorded_is_no_attempt_of_its_rerun() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 1 }, "cancel": true }));
+    (0..3).for_each(|_| drop(story.plan(1_000)));
+    assert_eq!(story.status().phase, Some(TaskPhase::Failed));
+    // The create of an operator before.
+    story.ends(0, 1, 0);
+    story.edit(|task| {
+        task.spec.cancel = false;
+        task.spec.rerun = serde_json::from_value(json!({ "id": "1", "items": "All" })).unwrap();
+    });
+    let plan: Vec<String> = (0..90).flat_map(|_| story.plan(1_000)).collect();
+    assert_eq!(lines(&plan, "create"), ["create ns/t-0-2"], "it may have been made from another template: {plan:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::story::{LIMITS, Story, empty_fleet, missing_config_map};
+use crate::api::status::WaitingReason;
 use crate::core::ids::Time;
 use crate::core::pod::{Deletion, PodSeen};
 use crate::core::port::{Action, DeleteOutcome, ExplainOutcome, GetPodOutcome};
@@ -47,6 +48,19 @@ fn silent_pods_are_looked_into_in_turn_and_less_often_each_time_until_none_is_le
     story.plan(0);
     assert_eq!(looks(&story.plan(4_900)), Vec::<&str>::new());
     assert_eq!(looks(&story.plan(100)), ["t-3-1"]);
+}
+
+#[test]
+fn what_held_up_a_pod_is_forgotten_when_a_late_create_makes_another_of_its_name() {
+    let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 1 } }));
+    story.fleet.handle_pod(story.now, Story::pod(0, 1, &held_up("ImagePullBackOff")));
+    story.plan(1_000);
+    assert_eq!(story.status().waiting.as_ref().map(|waiting| waiting.reason), Some(WaitingReason::NotStarting));
+    let another = PodSeen { uid: "another".to_owned(), version: 9, ..Story::running(0, 1) };
+    story.fleet.handle_pod(story.now, another);
+    story.plan(1_000);
+    story.plan(1_000);
+    assert_eq!(story.status().waiting, None);
 }
 
 #[test]
