@@ -142,8 +142,11 @@ impl Truth {
         if over { Ok(()) } else { Err(format!("{key:?} deleted before its end was recorded")) }
     }
 
-    /// SAFETY: a task is deleted only after its end, and when its time is over.
+    /// SAFETY: a task is deleted only after its end, when its time is over, and not if it is of another cluster.
     pub fn check_expiry(&self, task: &TaskSeen, now: Time) -> Result<(), String> {
+        if task.prebuilt.is_some() {
+            return Err(format!("{} is deleted, and not by MultiKueue", task.key));
+        }
         let ttl = task.spec.ttl_seconds_after_finished.map_or(i64::MAX, |seconds| i64::from(seconds) * 1_000);
         let end = task.status.completion_time.as_ref().map_or(i64::MAX, |end| end.0.as_millisecond());
         if end.saturating_add(ttl) > now.0 {

@@ -46,7 +46,9 @@ impl World {
             }
             let rerun = task.spec.rerun.as_ref().map(|rerun| &rerun.id);
             let is_done = of_core.is_settled() && rerun == task.status.rerun.as_ref().map(|done| &done.id);
-            if ended && is_done && expiry(task).is_some_and(|time| time <= self.now) && !self.is_expiring(task) {
+            // One of another cluster is deleted by MultiKueue.
+            let expires = ended && is_done && task.prebuilt.is_none();
+            if expires && expiry(task).is_some_and(|time| time <= self.now) && !self.is_expiring(task) {
                 return Err(format!("{key} stays after its time"));
             }
         }
