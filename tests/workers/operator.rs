@@ -1,5 +1,6 @@
 //! The operator in the world: what it is shown, and what becomes of its requests.
 
+use maptask::api::spec::Rerun;
 use maptask::core::fleet::Fleet;
 use maptask::core::ids::PodRole;
 use maptask::core::limits::Limits;
@@ -92,7 +93,17 @@ impl World {
             7 if self.random.chance(20) => {
                 self.say(|| "somebody else writes the status".to_owned());
                 self.task.status.message = Some(format!("by hand {}", self.now.0));
+                if self.random.chance(50) {
+                    // What the operator would have written otherwise: it loads the task again.
+                    self.task.status.observed_generation = Some(1);
+                    self.reach = Reach::default();
+                }
                 self.edit(|_| {});
+            }
+            8 if self.task.spec.rerun.is_none() && self.count < 100 => {
+                let items = ["All", "Failed", "0"][self.random.below(3)].to_owned();
+                self.say(|| format!("rerun: {items}"));
+                self.edit(|spec| spec.rerun = Some(Rerun { id: "1".to_owned(), items }));
             }
             _ => {}
         }
@@ -174,8 +185,24 @@ impl World {
         Ok(())
     }
 
+    /// Creates that got no answer are carried out.
+    pub fn carry_out_late(&mut self) {
+        let now = self.now;
+        let (due, late) = std::mem::take(&mut self.late).into_iter().partition(|(at, _)| *at <= now);
+        self.late = late;
+        for (_, create) in due {
+            self.say(|| format!("late: create {}", create.role));
+            self.create(&create);
+        }
+    }
+
     fn lose_create(&mut self, create: &Create) -> CreateOutcome {
-        match self.random.below(3) {
+        match self.random.below(4) {
+            3 => {
+                let at = self.now.plus_millis(self.random.below(60_000) as u64);
+                self.late.push((at, create.clone()));
+                CreateOutcome::Indeterminate
+            }
             0 => CreateOutcome::Throttled(Some(500)),
             1 => {
                 self.create(create);
@@ -216,6 +243,8 @@ impl World {
             ended: false,
             cut_off: false,
             known_to_zombie: false,
+            reported_at: None,
+            of_run_before: false,
         };
         self.pods.insert(number, pod);
         CreateOutcome::Created
@@ -237,6 +266,10 @@ impl World {
         }
         if write.resource_version != self.task.resource_version {
             return Ok(Answer::Written(write.key, write.uid, WriteOutcome::Conflict));
+        }
+        if write.status.rerun.as_ref().is_some_and(|rerun| rerun.items > 0) && self.task.status.rerun.is_none() {
+            self.truth.begin_again();
+            self.pods.values_mut().for_each(|pod| pod.of_run_before = true);
         }
         self.truth.check_write(&write.status)?;
         self.task.resource_version = self.next_version();

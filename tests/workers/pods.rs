@@ -34,12 +34,39 @@ impl World {
             pod.ended = true;
             pod.seen.status = PodStatus { phase: Some("Failed".to_owned()), ..PodStatus::default() };
         } else {
-            pod.seen.status =
-                status("Running", ContainerState { running: Some(Running {}), ..ContainerState::default() });
+            // A program may speak for some seconds before the kubelet reports that it runs.
+            let millis = if self.random.chance(self.faults) { self.random.below(10_000) } else { 0 };
+            pod.reported_at = Some(self.now.plus_millis(millis as u64));
             let memory = self.grows.then(|| pod.seen.memory_raises.of(0));
             pod.worker = Some(Worker::new(&mut self.random, pod.epoch, pod.slots, memory));
         }
-        self.pod_events.push_back(Event::Pod(self.pods[&number].seen.clone()));
+        if self.pods[&number].ended {
+            self.pod_events.push_back(Event::Pod(self.pods[&number].seen.clone()));
+        }
+        self.report_starts();
+    }
+
+    /// The kubelets report what has begun to run. What is late by more than half a minute would be taken to hold
+    /// nothing, so that the watch shows it before that.
+    pub fn report_starts(&mut self) {
+        let now = self.now;
+        let mut is_late = false;
+        let due: Vec<u32> =
+            self.pods.iter().filter(|(_, pod)| pod.reported_at.is_some_and(|at| at <= now)).map(|(n, _)| *n).collect();
+        for number in due {
+            let version = self.next_version();
+            let pod = self.pods.get_mut(&number).unwrap();
+            is_late |= pod.reported_at.take().is_some_and(|at| now.millis_since(at) > 5_000);
+            if pod.worker.is_some() {
+                pod.seen.version = version;
+                pod.seen.status =
+                    status("Running", ContainerState { running: Some(Running {}), ..ContainerState::default() });
+                self.pod_events.push_back(Event::Pod(pod.seen.clone()));
+            }
+        }
+        while is_late && !self.pod_events.is_empty() {
+            self.deliver_event();
+        }
     }
 
     /// A worker takes a step.

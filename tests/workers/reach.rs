@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use maptask::api::status::WaitingReason;
+use maptask::api::status::{TaskPhase, WaitingReason};
 use maptask::core::ids::{TaskKey, Time};
 use maptask::core::port::{Event, ExchangeRefusal, Reply};
 
@@ -44,13 +44,18 @@ impl World {
         }
         let synced = *self.reach.synced.get_or_insert(now);
         let Some(task) = self.fleet.task(&TaskKey::new("ns", "t")) else { return Ok(()) };
+        // In a rerun that is yet to be recorded, these are pods of the run before.
+        let is_recorded = !self.task.status.phase.is_some_and(TaskPhase::is_terminal);
         if self.task.spec.suspend
+            || !is_recorded
             || !self.task_events.is_empty()
             || !task.active().is_some_and(maptask::core::run::Run::may_start_more)
         {
             return Ok(());
         }
-        for (number, pod) in self.pods.iter().filter(|(_, pod)| !pod.ended && pod.seen.deleted.is_none()) {
+        for (number, pod) in
+            self.pods.iter().filter(|(_, pod)| !pod.ended && pod.seen.deleted.is_none() && !pod.of_run_before)
+        {
             let uid = &pod.seen.uid;
             let since = self.reach.running.get(uid).filter(|_| !self.reach.spoke.contains_key(uid));
             let late = since.is_some_and(|since| now.millis_since((*since).max(synced)) >= 60_000);
@@ -70,7 +75,9 @@ impl World {
         let is_over = self.fleet.task(&TaskKey::new("ns", "t")).is_none_or(|task| task.phase().is_terminal());
         for reply in replies.iter().filter(|_| !is_over) {
             let Some(uid) = self.kept.get(&reply.ticket) else { continue };
-            let lives = |pod: &&crate::world::Pod| pod.seen.uid == *uid && !pod.ended && pod.seen.deleted.is_none();
+            let lives = |pod: &&crate::world::Pod| {
+                pod.seen.uid == *uid && !pod.ended && pod.seen.deleted.is_none() && !pod.of_run_before
+            };
             let since = self.reach.spoke.get(uid).copied().unwrap_or(self.now);
             let is_refused = matches!(reply.result, Err(ExchangeRefusal::NotAWorker));
             if is_refused && self.pods.values().any(|pod| lives(&pod)) && self.now.millis_since(since) < 60_000 {

@@ -85,6 +85,11 @@ impl Truth {
         Ok(())
     }
 
+    /// Items run again: their ends so far count no more.
+    pub fn begin_again(&mut self) {
+        self.recorded.clear();
+    }
+
     pub fn running(&self) -> usize {
         self.running.values().map(BTreeSet::len).sum()
     }

@@ -10,7 +10,7 @@ use maptask::core::fleet::Fleet;
 use maptask::core::ids::{PodRole, TaskKey, Time};
 use maptask::core::limits::Limits;
 use maptask::core::pod::PodSeen;
-use maptask::core::port::{Action, Answer, Event, Exchange, TaskSeen};
+use maptask::core::port::{Action, Answer, Create, Event, Exchange, TaskSeen};
 use maptask_exchange::{AttemptId, End, Request};
 use serde_json::json;
 
@@ -33,6 +33,10 @@ pub struct Pod {
     pub cut_off: bool,
     /// It ran when the operator before this one was replaced.
     pub known_to_zombie: bool,
+    /// Its program runs, and the kubelet reports that at this time.
+    pub reported_at: Option<Time>,
+    /// It worked for a run before this one.
+    pub of_run_before: bool,
 }
 
 /// What is on its way between a worker and an operator.
@@ -55,6 +59,8 @@ pub struct World {
     pub pod_events: VecDeque<Event>,
     pub requests: Vec<Action>,
     pub answers: Vec<Answer>,
+    /// Creates without an answer that the API server carries out at this time.
+    pub late: Vec<(Time, Create)>,
     pub wire: Vec<Message>,
     /// What the operator knows about each worker.
     pub reach: Reach,
@@ -71,6 +77,7 @@ pub struct World {
     pub retries: u32,
     /// Items differ in the memory that they need, and get it.
     pub grows: bool,
+    pub count: u32,
     steps: usize,
 }
 
@@ -133,6 +140,7 @@ impl World {
             pod_events: VecDeque::new(),
             requests: Vec::new(),
             answers: Vec::new(),
+            late: Vec::new(),
             wire: Vec::new(),
             reach: Reach::default(),
             kept: BTreeMap::new(),
@@ -145,6 +153,7 @@ impl World {
             faults,
             retries,
             grows,
+            count,
             steps: 0,
             random,
         };
@@ -182,7 +191,10 @@ impl World {
     }
 
     fn is_over(&self) -> bool {
-        self.task.status.phase.is_some_and(TaskPhase::is_terminal)
+        let rerun = self.task.spec.rerun.as_ref().map(|rerun| &rerun.id);
+        rerun == self.task.status.rerun.as_ref().map(|done| &done.id)
+            && self.late.is_empty()
+            && self.task.status.phase.is_some_and(TaskPhase::is_terminal)
             && self.pods.values().all(|pod| pod.ended)
             && self.requests.is_empty()
             && self.answers.is_empty()
@@ -247,6 +259,8 @@ impl World {
             _ => self.random.below(60_000),
         };
         self.now = self.now.plus_millis(millis as u64);
+        self.report_starts();
+        self.carry_out_late();
         for number in self.pods.keys().copied().collect::<Vec<_>>() {
             let killed = self.worker(number).map(|(worker, now)| worker.kill_unconfirmed(now)).unwrap_or_default();
             for id in killed {

@@ -90,7 +90,7 @@ impl Run {
     /// Whether it no longer counts how this pod ends: that of its item is recorded, or it is of a run before.
     fn is_obsolete(&self, role: PodRole) -> bool {
         let Some(index) = self.index_of(role) else {
-            return self.workers.as_ref().is_some_and(|workers| workers.is_of_run_before(role));
+            return self.is_of_run_before(role);
         };
         let phase = self.items.phases().get(index);
         phase.is_some_and(ItemPhase::is_terminal) || role.attempt() < self.items.attempt(index)

@@ -21,9 +21,6 @@ impl Run {
         request: Request,
     ) -> Result<(), ExchangeRefusal> {
         let workers = self.workers.as_mut().ok_or(ExchangeRefusal::NotAWorker)?;
-        if workers.is_of_run_before(role) {
-            return Err(ExchangeRefusal::NotAWorker);
-        }
         if !context.writer.is_written(workers.epoch_revision) {
             return Err(ExchangeRefusal::NotReady);
         }

@@ -138,6 +138,11 @@ impl Run {
         self.workers.as_ref()
     }
 
+    /// Whether the pod is a worker of a run before this one.
+    pub fn is_of_run_before(&self, role: PodRole) -> bool {
+        self.workers.as_ref().is_some_and(|workers| workers.is_of_run_before(role))
+    }
+
     /// Whether the pod is a worker of this run.
     pub(super) fn is_worker(&self, role: PodRole) -> bool {
         role.is_worker() && self.workers.is_some()

@@ -1,6 +1,6 @@
 //! The exchange of a task with its workers.
 
-use maptask_exchange::Answer;
+use maptask_exchange::{Answer, Request};
 
 use crate::api::status::{WaitingReason, WorkersStatus};
 use crate::core::cache::claims::Claims;
@@ -24,17 +24,17 @@ impl Task {
     /// A worker of this task speaks.
     pub fn handle_exchange(&mut self, poll: &PollContext, role: PodRole, exchange: Exchange) {
         let Exchange { ticket, pod_uid, request, .. } = exchange;
-        let number = request.number;
-        let epoch = request.epoch;
+        let farewell = farewell(&request);
         let (deleting, ended) = (self.deleting, matches!(self.stage, Stage::Ended { .. }));
         let result = match self.map_context(poll.now) {
             _ if deleting => Err(ExchangeRefusal::NotAWorker),
+            (Some(run), _) if run.is_of_run_before(role) => {
+                self.replies.push(Reply::to_worker(ticket, farewell));
+                Ok(())
+            }
             (Some(run), mut context) => run.hear(&mut context, role, &pod_uid, ticket, request),
             (None, _) if ended => {
-                // Everything is recorded.
-                let stop = Some(ENDED.to_owned());
-                let answer = Answer { number, epoch, acknowledged: u64::MAX, stop, ..Answer::default() };
-                self.replies.push(Reply::to_worker(ticket, answer));
+                self.replies.push(Reply::to_worker(ticket, farewell));
                 Ok(())
             }
             (None, _) => Err(ExchangeRefusal::NotReady),
@@ -159,7 +159,8 @@ impl Task {
         taken: impl Iterator<Item = PodRole>,
     ) {
         if run.spec().blueprint.workers.is_some() {
-            self.replies.extend(run.close_exchanges(ExchangeRefusal::NotAWorker));
+            // They try again, and are told to end.
+            self.replies.extend(run.close_exchanges(ExchangeRefusal::NotReady));
             run.begin_workers(self.next_workers(recorded, taken));
         }
     }
@@ -172,6 +173,12 @@ impl Task {
         workers.reserve(taken);
         workers
     }
+}
+
+/// To a worker of a run whose end is recorded, and with it all that the worker has to report.
+fn farewell(request: &Request) -> Answer {
+    let (number, epoch) = (request.number, request.epoch);
+    Answer { number, epoch, acknowledged: u64::MAX, stop: Some(ENDED.to_owned()), ..Answer::default() }
 }
 
 /// The epoch of the leader that follows.

@@ -205,13 +205,16 @@ impl WorkerTable {
         }
     }
 
-    /// Gives each worker its slots, the first first, as long as there are any. One of raised memory runs one program at
-    /// a time.
+    /// Gives each worker its slots, the oldest first, as long as there are any. One that a late create has made comes
+    /// last, whatever its number: a slot that moves is used twice for a moment. One of raised memory runs one program
+    /// at a time.
     pub fn allot(&mut self, each: usize, in_all: usize) {
         // What still runs in those that are to end takes its slots with it.
         let ending = self.workers.values().filter(|worker| !worker.stays()).map(|worker| worker.session.holds());
         let mut in_all = in_all.saturating_sub(ending.sum());
-        for worker in self.workers.values_mut().filter(|worker| worker.stays()) {
+        let mut staying: Vec<&mut Worker> = self.workers.values_mut().filter(|worker| worker.stays()).collect();
+        staying.sort_by_key(|worker| worker.since);
+        for worker in staying {
             let each = if worker.memory.is_none() { each } else { 1 };
             worker.slots = each.min(in_all);
             in_all -= worker.slots;
