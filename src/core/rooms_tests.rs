@@ -101,3 +101,37 @@ fn pods_know_no_items() {
         assert!(!text.contains("Index"), "{file} names an Index: what a pod runs is known to `run`");
     }
 }
+
+/// Lines of code in the longest function of a text, and its first line.
+fn longest_function(text: &str) -> (usize, &str) {
+    let mut longest = (0, "");
+    let mut open: Option<(usize, usize, &str)> = None;
+    for line in text.lines() {
+        let indent = line.len() - line.trim_start().len();
+        let code = line.trim_start();
+        match open {
+            Some((at, count, head)) if indent == at && code.starts_with('}') => {
+                longest = longest.max((count, head));
+                open = None;
+            }
+            Some((at, count, head)) if !code.is_empty() && !code.starts_with("//") => {
+                open = Some((at, count + 1, head));
+            }
+            None if code.trim_start_matches("pub ").trim_start_matches("pub(super) ").starts_with("fn ") => {
+                open = Some((indent, 0, code));
+            }
+            _ => {}
+        }
+    }
+    longest
+}
+
+#[test]
+fn no_function_is_longer_than_forty_lines() {
+    for room in FLOORS {
+        for (file, text) in files(room) {
+            let (lines, head) = longest_function(&text);
+            assert!(lines <= 40, "{file}: {head} has {lines} lines");
+        }
+    }
+}

@@ -35,7 +35,7 @@ impl World {
             pod.seen.status = PodStatus { phase: Some("Failed".to_owned()), ..PodStatus::default() };
         } else {
             // A program may speak for some seconds before the kubelet reports that it runs.
-            let millis = if self.random.chance(self.faults) { self.random.below(10_000) } else { 0 };
+            let millis = if self.faults > 0 && self.random.chance(50) { self.random.below(20_000) } else { 0 };
             pod.reported_at = Some(self.now.plus_millis(millis as u64));
             let memory = self.grows.then(|| pod.seen.memory_raises.of(0));
             pod.worker = Some(Worker::new(&mut self.random, pod.epoch, pod.slots, memory));

@@ -14,27 +14,25 @@ const SHOWN: usize = 5;
 const SHOWN_CHARACTERS: usize = 40;
 
 impl ItemList {
+    /// Of how many items the keys are looked at, from the first on.
+    fn items_with_keys(&self) -> u32 {
+        match &self.source {
+            Source::Values(_) => self.count.get(),
+            Source::Text(lines) if lines.is_json() => self.count.get(),
+            // All items have the same keys.
+            Source::Matrix(_) => self.count.get().min(1),
+            // Strings and numbers have none.
+            Source::Text(_) | Source::Count | Source::Range(_) | Source::Awaited => 0,
+        }
+    }
+
     /// The keys that have no variable of their own, in words for people, if there are any. Refuses a list whose items
     /// do not have what the template uses.
     pub fn survey(&self, uses: &Uses) -> Result<Option<String>, ItemsError> {
         let mut missing = uses.expanded.clone();
         let mut without = BTreeSet::new();
         let mut more = false;
-        let looked_at = match self.source {
-            Source::Values(_) => self.count.get(),
-            // Strings have no keys.
-            Source::Text(ref lines) => {
-                if lines.is_json() {
-                    self.count.get()
-                } else {
-                    0
-                }
-            }
-            // All items have the same keys.
-            Source::Matrix(_) => self.count.get().min(1),
-            Source::Count | Source::Range(_) | Source::Awaited => 0,
-        };
-        for index in (0..looked_at).map(Index) {
+        for index in (0..self.items_with_keys()).map(Index) {
             let entries = self.get(index).entries().unwrap_or_default();
             let Variables { named, nameless, ambiguous } = variables(entries);
             for (name, first, second) in ambiguous {

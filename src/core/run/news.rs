@@ -45,16 +45,16 @@ impl Run {
         if index.is_some_and(|index| self.items.phases().get(index).is_none()) {
             return true;
         }
-        let seen = progress(pod, self.spec.blueprint.template.role());
+        let progress = progress(pod, self.spec.blueprint.template.role());
         if self.is_obsolete(role) {
-            self.leave(context, role, pod, &seen);
+            self.leave(context, role, pod, &progress);
             return true;
         }
         if self.news(context, role, pod) == News::Stale {
             self.pods.listed(role, &pod.uid, epoch);
             return true;
         }
-        if matches!(seen, Progress::Ended(_)) && self.pods.may_be_made_again(context.now, role) {
+        if matches!(progress, Progress::Ended(_)) && self.pods.may_be_made_again(context.now, role) {
             self.pods.put_off_end(role, context.now.plus_millis(FOLLOW_MILLIS));
             return true;
         }
@@ -64,14 +64,9 @@ impl Run {
             self.items.advance_to(index, role.attempt());
         }
         if self.pods.get(role).is_none() {
-            let since = pod.created.map_or(context.now, |created| created.min(context.now));
-            match index {
-                Some(index) => self.assign(index, role),
-                None => self.add_worker(context.now, role, may_hold_items(pod, &seen)),
-            }
-            self.pods.find(since, role);
+            self.find(context.now, role, pod, &progress);
         }
-        self.pods.show(context.now, role, pod, epoch, &seen);
+        self.pods.show(context.now, role, pod, epoch, &progress);
         self.show_worker(context.now, role, pod);
         if let Some(index) = index {
             // A gated pod is no more than a place in a queue: nobody may run it yet.
@@ -81,10 +76,19 @@ impl Run {
                 self.items.runs(&mut context.step(), index);
             }
         }
-        if let Progress::Ended(end) = seen {
+        if let Progress::Ended(end) = progress {
             self.finish_seen(context, role, end, pod);
         }
         true
+    }
+
+    /// A pod that was not known is about to be shown.
+    fn find(&mut self, now: Time, role: PodRole, pod: &PodSeen, progress: &Progress) {
+        match self.index_of(role) {
+            Some(index) => self.assign(index, role),
+            None => self.add_worker(now, role, may_hold_items(pod, progress)),
+        }
+        self.pods.find(pod.created.map_or(now, |created| created.min(now)), role);
     }
 
     /// Whether it no longer counts how this pod ends: that of its item is recorded, or it is of a run before.

@@ -132,13 +132,7 @@ impl AcceptedSpec {
     pub fn accept(key: &TaskKey, uid: &str, spec: &MapTaskSpec, given: Given<'_>) -> Result<Self, Refusal> {
         let template = accept_template(spec)?;
         let source = ExternalSource::of(&spec.items);
-        let (items, hash) = match (&source, given) {
-            (Some(_), Given::Read(list)) => (list.items.clone(), Some(list.hash.clone())),
-            // One stands for all: how many there will be is not known.
-            (_, Given::Listed(_)) => (ItemList::awaited(ItemCount::ONE), None),
-            (Some(_), Given::Awaited(count, hash)) => (ItemList::awaited(count), hash.map(str::to_owned)),
-            _ => (ItemList::accept(&spec.items)?, None),
-        };
+        let (items, hash) = accept_items(spec, source.is_some(), given)?;
         let criterion = criterion(spec)?;
         let lister = if let Given::Listed(lister) = given { Some(Arc::clone(lister)) } else { None };
         let required = if lister.is_some() { 1 } else { criterion.required(items.count())? };
@@ -262,6 +256,21 @@ fn check_total(results: Option<Layout>, count: ItemCount) -> Result<(), Refusal>
         }
         _ => Ok(()),
     }
+}
+
+/// The items, and their hash if they are not in the spec. `is_elsewhere`: they are not.
+fn accept_items(
+    spec: &MapTaskSpec,
+    is_elsewhere: bool,
+    given: Given<'_>,
+) -> Result<(ItemList, Option<String>), Refusal> {
+    Ok(match given {
+        // One stands for all: how many there will be is not known.
+        Given::Listed(_) => (ItemList::awaited(ItemCount::ONE), None),
+        Given::Read(list) if is_elsewhere => (list.items.clone(), Some(list.hash.clone())),
+        Given::Awaited(count, hash) if is_elsewhere => (ItemList::awaited(count), hash.map(str::to_owned)),
+        Given::Inline | Given::Read(_) | Given::Awaited(..) => (ItemList::accept(&spec.items)?, None),
+    })
 }
 
 fn criterion(spec: &MapTaskSpec) -> Result<Criterion, SuccessError> {

@@ -11,6 +11,7 @@ use crate::core::phases::{ItemPhase, Phases};
 use crate::core::pod::EventType;
 use crate::core::ranges::range;
 use crate::core::record::meta_time;
+use crate::core::revision::Revision;
 use crate::core::run::Run;
 use crate::core::spec::outcome::Outcome;
 use crate::core::task::{Stage, Task};
@@ -110,24 +111,33 @@ impl Task {
         let phase = *phase;
         // What is empty stays as it is, with its items: they are part of what is written next.
         let taken = if selected.is_empty() { None } else { run.take() };
-        let Some(mut run) = taken else {
+        let Some(run) = taken else {
             let words = format!("rerun {} selects no items; the task stays {phase:?}", rerun.id);
             return self.emit_recorded(EventReason::Rerun, EventType::Normal, &words);
         };
+        self.run_again(now, &rerun, run, &selected, revision);
+    }
+
+    /// These items of the run start again. That is part of this revision.
+    fn run_again(
+        &mut self,
+        now: Time,
+        rerun: &Rerun,
+        mut run: Box<Run>,
+        selected: &BTreeSet<Index>,
+        revision: Revision,
+    ) {
         // Those of before may have gone while nobody counted them: after the end of the items.
         if run.has_made_workers() {
             let (recorded, last) = (run.workers_status(), PodRole::Worker(run.last_worker()));
             self.renew_workers(&mut run, recorded, std::iter::once(last));
         }
         // Nothing starts before the status says that it is a rerun.
-        run.start_again(now, &selected, explicit_selection, revision);
+        let explicit_selection = self.summary.rerun.as_ref().is_some_and(|done| done.explicit_selection);
+        run.start_again(now, selected, explicit_selection, revision);
         self.stage = Stage::Running(run);
-        self.begin_again(
-            now,
-            &rerun,
-            &format!("{items} items"),
-            &[ConditionType::SuccessCriteriaMet, ConditionType::FailureTarget],
-        );
+        let what = format!("{} items", selected.len());
+        self.begin_again(now, rerun, &what, &[ConditionType::SuccessCriteriaMet, ConditionType::FailureTarget]);
     }
 
     /// The items that a rerun selects.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Limits;
 use super::story::{LIMITS, Story, key, lines, read_lines};
-use crate::core::fleet::wake_at;
+use crate::core::fleet::settle::wake_at;
 use crate::core::ids::Time;
 use crate::core::port::{Action, CheckOutcome, CreateOutcome, TaskSeen, WriteOutcome};
 
