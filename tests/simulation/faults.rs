@@ -196,7 +196,7 @@ impl World {
             19 => {
                 self.caches.lose(&mut self.random);
                 // What a look-up finds that has begun is not known any more.
-                self.operator.known.cached.clear();
+                self.operator.known.forget_cached();
             }
             _ => {}
         }

@@ -102,6 +102,12 @@ impl Known {
         self.pods.contains(pod) || (self.planned.contains_key(pod) && !self.refused.contains(pod))
     }
 
+    /// Entries are lost, and may come back without notice. What was put may have no answer yet.
+    pub fn forget_cached(&mut self) {
+        self.cached.clear();
+        self.caching.clear();
+    }
+
     /// A write of a task with `serialize` has put this into a cache.
     pub fn put(&mut self, uid: &str, cache: &CacheId, keys: Vec<Key>) {
         self.caching.insert(uid.to_owned(), keys.into_iter().map(|key| (cache.clone(), key)).collect());
