@@ -50,7 +50,8 @@ pub struct Items {
 impl Items {
     /// Whether the list is not in the task itself, so that it may be another one when it is read again.
     pub fn are_elsewhere(&self) -> bool {
-        self.config_map.is_some() || self.results_of.is_some() || self.pod.is_some()
+        let Self { config_map, results_of, pod, values: _, count: _, range: _, matrix: _ } = self;
+        config_map.is_some() || results_of.is_some() || pod.is_some()
     }
 }
 

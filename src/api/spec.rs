@@ -299,7 +299,7 @@ pub struct Results {
     #[serde(default = "default_max_bytes")]
     #[schemars(range(min = 4, max = 65_536))]
     pub max_bytes_per_item: i32,
-    /// What happens to a longer result. Defaults to `FailItem`.
+    /// What happens to a longer result. Defaults to `FailAttempt`.
     #[serde(default)]
     pub on_too_large: OnTooLarge,
 }
@@ -309,7 +309,8 @@ pub struct Results {
 pub enum OnTooLarge {
     /// Its attempt has failed.
     #[default]
-    FailItem,
+    #[serde(alias = "FailItem")]
+    FailAttempt,
     /// Only its end is stored, as a string: the last bytes of what the kubelet keeps. In pods of up to three containers
     /// these are the last bytes of the message.
     Truncate,

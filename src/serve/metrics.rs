@@ -77,7 +77,11 @@ impl Default for Metrics {
         r.register("tasks", "MapTasks by phase", metrics.tasks.clone());
         r.register("item_attempts", "Ended attempts by outcome", metrics.attempts.clone());
         r.register("items", "Items of the MapTasks that have not ended, by phase", metrics.items.clone());
-        r.register("suspended_items", "Pending items of suspended MapTasks", metrics.suspended.clone());
+        r.register(
+            "suspended_items",
+            "Pending items of MapTasks that are suspended or wait for Kueue",
+            metrics.suspended.clone(),
+        );
         r.register("create_window", "Pod creates that may be in progress at once", metrics.window.clone());
         r.register("held_namespaces", "Namespaces whose quota is used up", metrics.held.clone());
         r.register(
@@ -181,22 +185,23 @@ impl Metrics {
 
     /// Takes over the numbers of the fleet.
     pub fn set(&self, gauges: &Gauges) {
+        let Gauges { tasks, items, suspended_items, held_namespaces, held_tasks, window, cached, outcomes } = gauges;
         for phase in TaskPhase::ALL.map(TaskPhase::as_str) {
-            let tasks = gauges.tasks.get(phase).copied().unwrap_or(0);
+            let tasks = tasks.get(phase).copied().unwrap_or(0);
             self.tasks.get_or_create(&[("phase", phase)]).set(i64::try_from(tasks).unwrap_or(i64::MAX));
         }
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         for phase in ItemPhase::ALL.map(ItemPhase::as_str) {
-            let items = gauges.items.get(phase).copied().unwrap_or(0);
+            let items = items.get(phase).copied().unwrap_or(0);
             self.items.get_or_create(&[("phase", phase)]).set(number(items));
         }
-        self.suspended.set(number(gauges.suspended_items));
-        self.window.set(i64::from(gauges.window.0));
-        self.held.set(number(gauges.held_namespaces));
-        self.held_tasks.set(number(gauges.held_tasks));
-        self.cached.inc_by(gauges.cached.saturating_sub(self.cached.get()));
+        self.suspended.set(number(*suspended_items));
+        self.window.set(i64::from(window.0));
+        self.held.set(number(*held_namespaces));
+        self.held_tasks.set(number(*held_tasks));
+        self.cached.inc_by(cached.saturating_sub(self.cached.get()));
         let Ok(mut counted) = self.counted.lock() else { return };
-        for (category, total) in &gauges.outcomes {
+        for (category, total) in outcomes {
             let before = counted.insert(category, *total).unwrap_or(0);
             self.attempts.get_or_create(&[("outcome", category)]).inc_by(total.saturating_sub(before));
         }

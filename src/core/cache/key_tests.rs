@@ -21,7 +21,7 @@ fn spec() -> Value {
         "retries": 1, "retryPolicy": { "backoffSeconds": 1 }, "startDeadlineSeconds": 10,
         "activeDeadlineSeconds": 10, "ttlSecondsAfterFinished": 10, "finishedPods": 1, "priority": 1, "suspend": false, "cancel": false,
         "suspendPolicy": "Drain", "rerun": { "id": "1", "items": "All" },
-        "results": { "maxBytesPerItem": 100, "onTooLarge": "FailItem" },
+        "results": { "maxBytesPerItem": 100, "onTooLarge": "FailAttempt" },
         "artifacts": { "volume": "out", "path": "/out" },
         "cache": { "version": "1", "name": "c", "serialize": false },
         "reduce": { "template": { "spec": {} } },

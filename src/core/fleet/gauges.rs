@@ -13,7 +13,7 @@ pub struct Gauges {
     pub tasks: BTreeMap<&'static str, u64>,
     /// Items of the tasks that have not ended, by phase.
     pub items: BTreeMap<&'static str, u64>,
-    /// Those of them that are Pending because their task is suspended.
+    /// Those of them that are Pending because their task is suspended, or waits for its admission by Kueue.
     pub suspended_items: u64,
     /// Namespaces whose quota is used up.
     pub held_namespaces: u64,
@@ -47,7 +47,7 @@ impl Fleet {
             for phase in ItemPhase::ALL {
                 *gauges.items.entry(phase.as_str()).or_default() += u64::from(counts.get(phase));
             }
-            if task.phase() == TaskPhase::Suspended {
+            if task.phase() == TaskPhase::Suspended || task.awaits_admission() {
                 gauges.suspended_items += u64::from(counts.get(ItemPhase::Pending));
             }
         }

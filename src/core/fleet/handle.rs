@@ -274,7 +274,7 @@ impl Fleet {
         if let Some(task) = self.task_mut(&id.key).filter(|task| task.uid() == uid)
             && outcome != DeleteOutcome::Taken
         {
-            task.handle_delete_failed(now, id.role, outcome == DeleteOutcome::Changed);
+            task.handle_delete_failed(now, id.role, outcome);
         }
     }
 

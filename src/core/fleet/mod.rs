@@ -295,7 +295,7 @@ impl Fleet {
             let denial = task.denied_by_claims(&self.claims, next).or_else(|| self.queue.denies(now, &key, after));
             if let Some(denial) = denial {
                 if denial == Denial::Busy {
-                    self.queue.window.is_limit();
+                    self.queue.window.note_limited();
                 }
                 denied.insert(key, denial);
                 continue;

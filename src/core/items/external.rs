@@ -35,9 +35,10 @@ pub struct ReadList {
 impl ExternalSource {
     /// The source that the spec names, if its list is elsewhere.
     pub fn of(items: &Items) -> Option<Self> {
-        let results_of = || items.results_of.clone().map(Self::ResultsOf);
-        let pod = || items.pod.as_ref().and_then(|pod| Some(Self::Pod(pod.stored.clone()?, pod.format)));
-        items.config_map.clone().map(Self::ConfigMap).or_else(results_of).or_else(pod)
+        let Items { config_map, results_of, pod, values: _, count: _, range: _, matrix: _ } = items;
+        let results_of = || results_of.clone().map(Self::ResultsOf);
+        let pod = || pod.as_ref().and_then(|pod| Some(Self::Pod(pod.stored.clone()?, pod.format)));
+        config_map.clone().map(Self::ConfigMap).or_else(results_of).or_else(pod)
     }
 
     /// The field of the spec that names it.

@@ -54,7 +54,7 @@ pub fn readiness(source: &ResultsOfItems, status: &MapTaskStatus, keeps_results:
 
 /// The items of results, one line for each item of the other task.
 pub(super) fn lines(source: &ResultsOfItems, parts: &[Part]) -> Result<Lines, ItemsError> {
-    let mut lines = Lines::new("resultsOf", true);
+    let mut lines = Lines::of_json("resultsOf");
     let mut number = 0;
     for part in parts {
         let text = String::from_utf8_lossy(&part.bytes);

@@ -34,9 +34,9 @@ pub(super) fn memory(text: u64, items: u64) -> u64 {
 }
 
 impl Lines {
-    /// An empty list, of JSON or of strings.
-    pub(super) fn new(field: &'static str, json: bool) -> Self {
-        Self { text: String::new(), places: Vec::new(), json, field }
+    /// An empty list of JSON.
+    pub(super) fn of_json(field: &'static str) -> Self {
+        Self { text: String::new(), places: Vec::new(), json: true, field }
     }
 
     /// The memory that they take.
@@ -46,7 +46,7 @@ impl Lines {
 
     /// Cuts texts into items, and checks each.
     pub(super) fn read(field: &'static str, key: &str, format: ItemFormat, parts: &[Part]) -> Result<Self, ItemsError> {
-        let mut lines = Self::new(field, format != ItemFormat::Lines);
+        let mut lines = Self { json: format != ItemFormat::Lines, ..Self::of_json(field) };
         for part in parts {
             let place = |what: String| format!("{}/{key} {what}", part.name);
             let unreadable = |message: String| ItemsError::Unreadable {

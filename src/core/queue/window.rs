@@ -84,7 +84,7 @@ impl Window {
     }
 
     /// A create has to wait for room.
-    pub fn is_limit(&mut self) {
+    pub fn note_limited(&mut self) {
         self.was_limit = true;
     }
 
@@ -147,7 +147,7 @@ mod tests {
         while is_open(window, now) {
             window.begin(now);
         }
-        window.is_limit();
+        window.note_limited();
         window.in_flight - before
     }
 

@@ -14,7 +14,7 @@ use crate::core::port::Create;
 use crate::core::run::sizes::Need;
 use crate::core::run::{Context, Run, Startable, Workers};
 use crate::core::spec::AcceptedSpec;
-use crate::core::workers::{Silence, Stock, Trust, Worker};
+use crate::core::workers::{Company, Holdings, Silence, Stock, Trust, Worker};
 
 /// Takes the key of an item whose equals wait for it, or says why it may not start.
 pub type Claim<'a> = dyn FnMut(&AcceptedSpec, Index, Attempt) -> Result<(), Conflict> + 'a;
@@ -33,7 +33,7 @@ impl Run {
 
     /// Requests the worker that [`Self::peek_worker`] named.
     pub(super) fn launch_worker(&mut self, now: Time, role: PodRole, memory_raises: Raises) -> Create {
-        self.add_worker(now, role, false);
+        self.add_worker(now, role, Holdings::None);
         if let Some(workers) = &mut self.workers {
             workers.table.make(role, memory_raises);
         }
@@ -169,14 +169,14 @@ impl Run {
             return;
         }
         if is_fresh && let Some(index) = self.next_grant(now, role, Need { memory, fresh: true }, claim) {
-            return self.grant(role, index, true);
+            return self.grant(role, index, Company::Alone);
         }
         let is_trusted = self.workers.as_ref().is_some_and(|workers| workers.table.trust(role) == Trust::Full);
         let stock = if memory.is_none() { stock.of(slots) } else { 0 };
         let most = if is_trusted { slots + stock } else { slots.min(1) };
         for _ in holds..most {
             let Some(index) = self.next_grant(now, role, Need { memory, fresh: false }, claim) else { return };
-            self.grant(role, index, false);
+            self.grant(role, index, Company::Shared);
         }
     }
 
@@ -192,7 +192,7 @@ impl Run {
         }
     }
 
-    fn grant(&mut self, role: PodRole, index: Index, alone: bool) {
+    fn grant(&mut self, role: PodRole, index: Index, company: Company) {
         let attempt = self.items.attempt(index);
         let item = self.spec.blueprint.items.get(index);
         // `MAPTASK_ITEM` is made by the worker.
@@ -202,7 +202,7 @@ impl Run {
         self.assign_to_worker(index, role);
         if let Some(workers) = &mut self.workers {
             workers.elsewhere.granted(index);
-            workers.table.grant(role, index, attempt, grant, alone);
+            workers.table.grant(role, index, attempt, grant, company);
         }
     }
 

@@ -11,6 +11,7 @@ use crate::core::pods::retention::FinishedPod;
 use crate::core::pods::{Absent, News, PodState};
 use crate::core::run::{Context, Run};
 use crate::core::spec::outcome::FailReason;
+use crate::core::workers::Holdings;
 
 /// The time between two GETs of a pod that the watch does not show, in milliseconds: its end is seen within seconds, at
 /// the cost of some requests.
@@ -25,13 +26,12 @@ pub(super) struct Rest {
     pub retry: Retry,
 }
 
-/// Whether another leader may have granted something to this worker. Its program speaks before the kubelet reports that
-/// it runs.
-fn may_hold_items(pod: &PodSeen, progress: &Progress) -> bool {
+/// What a worker holds that was found. Its program speaks before the kubelet reports that it runs.
+fn holdings(pod: &PodSeen, progress: &Progress) -> Holdings {
     match progress {
-        Progress::Started => true,
-        Progress::Pending(_) => pod.node.is_some(),
-        Progress::Ended(_) => false,
+        Progress::Started => Holdings::Unknown,
+        Progress::Pending(_) if pod.node.is_some() => Holdings::Unknown,
+        Progress::Pending(_) | Progress::Ended(_) => Holdings::None,
     }
 }
 
@@ -86,7 +86,7 @@ impl Run {
     fn find(&mut self, now: Time, role: PodRole, pod: &PodSeen, progress: &Progress) {
         match self.index_of(role) {
             Some(index) => self.assign(index, role),
-            None => self.add_worker(now, role, may_hold_items(pod, progress)),
+            None => self.add_worker(now, role, holdings(pod, progress)),
         }
         self.pods.find(pod.created.map_or(now, |created| created.min(now)), role);
     }

@@ -9,6 +9,7 @@ use crate::core::pods::Pods;
 use crate::core::revision::Revision;
 use crate::core::run::decision::Decision;
 use crate::core::run::{Run, Workers};
+use crate::core::workers::Holdings;
 
 impl Run {
     /// Takes over from the run before the task was loaded again what neither the record nor the pods say: create
@@ -30,7 +31,8 @@ impl Run {
         } = old;
         for (role, pod) in pods.take_unlisted() {
             if self.is_worker(role) {
-                self.add_worker(now, role, pod.is_present());
+                let holdings = if pod.is_present() { Holdings::Unknown } else { Holdings::None };
+                self.add_worker(now, role, holdings);
                 if let Some(new) = &mut self.workers {
                     new.table.make(role, workers.as_ref().map_or(Raises::NONE, |old| old.memory_of(role)));
                 }

@@ -10,6 +10,15 @@ use crate::core::port::ExchangeRefusal;
 use crate::core::run::{Context, Run};
 use crate::core::workers::Worker;
 
+/// Why an attempt has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EndReason {
+    /// The operator has stopped it.
+    Stopped,
+    /// By itself, or with its worker.
+    Other,
+}
+
 impl Run {
     /// A worker speaks. `pod_uid`: that of its pod, by its token.
     pub fn hear(
@@ -133,7 +142,8 @@ impl Run {
         }
         self.assign_to_worker(index, role);
         let memory = self.items.tries(index).memory_raises;
-        let is_success = self.end_attempt(context, index, end, is_stopped);
+        let reason = if is_stopped { EndReason::Stopped } else { EndReason::Other };
+        let is_success = self.end_attempt(context, index, end, reason);
         let is_larger = self.items.tries(index).memory_raises != memory;
         let is_retried = self.items.phases().get(index) == Some(ItemPhase::Pending);
         let Some(workers) = &mut self.workers else { return };
@@ -154,17 +164,18 @@ impl Run {
         }
     }
 
-    /// An attempt has ended. Returns whether its item has succeeded.
+    /// An attempt has ended, for this reason. Returns whether its item has succeeded.
     pub(super) fn end_attempt(
         &mut self,
         context: &mut Context<'_>,
         index: Index,
         end: AttemptEnd,
-        stopped: bool,
+        reason: EndReason,
     ) -> bool {
         if let Some(workers) = &mut self.workers {
             workers.stragglers.ended(index);
         }
+        let stopped = reason == EndReason::Stopped;
         let at = Circumstances { remainder: self.remainder(), stopped, retry: Retry::MayHelp, clear_at: context.now };
         self.end_item(context, index, end, &at);
         self.items.phases().get(index) == Some(ItemPhase::Succeeded)

@@ -6,6 +6,7 @@ use crate::core::attempt_end::{AttemptEnd, AttemptOutcome};
 use crate::core::attempts::{Before, blame_worker};
 use crate::core::ids::{Attempt, Index, PodRole};
 use crate::core::pod::{Departed, Detail, StopReason};
+use crate::core::run::reports::EndReason;
 use crate::core::run::{Context, Run};
 use crate::core::spec::outcome::Remainder;
 use crate::core::workers::{Session, Worker};
@@ -27,8 +28,9 @@ impl Run {
         let suspending = self.suspension.stops;
         if let Some(end) = blame_worker(pod, suspending, &running, before) {
             for index in running {
-                let stopped = end.outcome == AttemptOutcome::Stopped;
-                self.end_attempt(context, index, end.clone(), stopped || self.is_stopping());
+                let is_stopped = end.outcome == AttemptOutcome::Stopped || self.is_stopping();
+                let reason = if is_stopped { EndReason::Stopped } else { EndReason::Other };
+                self.end_attempt(context, index, end.clone(), reason);
             }
         } else {
             self.suspect(context, &running);
@@ -83,7 +85,7 @@ impl Run {
         for index in running {
             let outcome = AttemptOutcome::Stopped;
             let detail = Detail::default();
-            self.end_attempt(context, *index, AttemptEnd { outcome, detail }, false);
+            self.end_attempt(context, *index, AttemptEnd { outcome, detail }, EndReason::Other);
         }
         if let Some(workers) = &mut self.workers {
             workers.suspects.extend(running);

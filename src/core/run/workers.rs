@@ -11,10 +11,11 @@ use crate::core::pod::{Detail, PodSeen};
 use crate::core::port::{ExchangeRefusal, Reply};
 use crate::core::revision::Revision;
 use crate::core::run::elsewhere::Elsewhere;
+use crate::core::run::reports::EndReason;
 use crate::core::run::sizes::Sizes;
 use crate::core::run::stragglers::Stragglers;
 use crate::core::run::{Context, Notice, Run};
-use crate::core::workers::{Worker, WorkerTable};
+use crate::core::workers::{Holdings, Worker, WorkerTable};
 
 /// The delay before a worker is created after one that has done nothing, in milliseconds, doubling up to
 /// [`MAX_AGAIN_MILLIS`].
@@ -148,12 +149,12 @@ impl Run {
         role.is_worker() && self.workers.is_some()
     }
 
-    /// A worker's pod is about to be known. It holds nothing, unless another leader may have granted something to it.
-    pub(super) fn add_worker(&mut self, now: Time, role: PodRole, is_found: bool) {
-        let is_loading = self.is_loading;
+    /// A worker's pod is about to be known. What another leader has granted is unknown only while the run is loaded.
+    pub(super) fn add_worker(&mut self, now: Time, role: PodRole, holdings: Holdings) {
+        let holdings = if self.is_loading { holdings } else { Holdings::None };
         if let (PodRole::Worker(number), Some(workers)) = (role, &mut self.workers) {
             workers.next = workers.next.max(number.saturating_add(1));
-            workers.table.add(now, role, !(is_found && is_loading));
+            workers.table.add(now, role, holdings);
         }
     }
 
@@ -189,7 +190,7 @@ impl Run {
         let lost: Vec<Index> = running.filter(|index| !self.items.assignments().holds(*index)).collect();
         for index in lost {
             let end = AttemptEnd { outcome: AttemptOutcome::NodeLost, detail: Detail::default() };
-            self.end_attempt(context, index, end, false);
+            self.end_attempt(context, index, end, EndReason::Other);
         }
     }
 

@@ -113,8 +113,8 @@ impl Task {
         self.granted_pods() != Some(0)
     }
 
-    /// Whether Kueue wants its pods stopped.
-    pub(super) fn is_stopped_by_queue(&self) -> bool {
+    /// Whether Kueue is yet to admit it, or wants its pods stopped.
+    pub fn awaits_admission(&self) -> bool {
         !self.is_listing()
             && self.admission.is_queued()
             && self.admission.queueing == Queueing::Known
@@ -180,7 +180,7 @@ impl Task {
 
     /// The deadline of a task counts from its admission, as from the end of a suspension.
     fn note_admission(&mut self, now: Time) {
-        let waits = self.is_stopped_by_queue();
+        let waits = self.awaits_admission();
         let is_over = self.admission.has_waited && !waits;
         self.admission.has_waited = waits;
         if is_over && matches!(self.stage, Stage::Running(_)) {

@@ -2,7 +2,7 @@
 
 use crate::core::attempts::{Retry, StartAgain};
 use crate::core::ids::{PodRole, Time};
-use crate::core::port::{CreateOutcome, GetPodOutcome};
+use crate::core::port::{CreateOutcome, DeleteOutcome, GetPodOutcome};
 use crate::core::queue::quota;
 use crate::core::spec::outcome::FailReason;
 use crate::core::task::{PollContext, Task};
@@ -77,12 +77,13 @@ impl Task {
         run.create_refused(&mut context, role, why, Retry::IsFutile);
     }
 
-    /// A delete did not work. `changed`: the pod is no longer what the delete named.
-    pub fn handle_delete_failed(&mut self, now: Time, role: PodRole, changed: bool) {
+    /// A delete did not work.
+    pub fn handle_delete_failed(&mut self, now: Time, role: PodRole, outcome: DeleteOutcome) {
         let again = now.plus_millis(AGAIN_MILLIS);
         self.retention.delete_failed(role, again);
         if let Some(run) = self.active_mut() {
-            if changed {
+            // The pod is no longer what the delete named.
+            if outcome == DeleteOutcome::Changed {
                 run.pods_mut().suspect(now, role);
             } else {
                 run.pods_mut().stop_unanswered(role);

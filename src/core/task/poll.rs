@@ -152,7 +152,7 @@ impl Task {
         self.poll_rerun(now);
         self.poll_gather(now, actions);
         self.poll_admission(poll, actions);
-        let stops = self.mutable.stops() || self.is_stopped_by_queue();
+        let stops = self.mutable.stops() || self.awaits_admission();
         if let (Some(run), context) = self.context(now) {
             run.poll(&context, stops, actions);
         }

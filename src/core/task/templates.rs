@@ -49,13 +49,15 @@ impl Task {
                 self.accept_spec(now, &seen.spec);
             }
             Stage::Fetching(_) | Stage::Checking { .. } => {}
-            Stage::Listing(_) => self.templates.problem = (!same).then(|| problem(seen, false)),
+            Stage::Listing(_) => self.templates.problem = (!same).then(|| problem(seen, RESTORE)),
             Stage::Running(_) | Stage::Ended { .. } if same => {
                 self.templates.problem = None;
                 self.take_templates_back(seen);
             }
             Stage::Running(_) if movable && is_suspended(seen) => self.take_moved_templates(now, seen),
-            Stage::Running(_) | Stage::Ended { .. } => self.templates.problem = Some(problem(seen, movable)),
+            Stage::Running(_) | Stage::Ended { .. } => {
+                self.templates.problem = Some(problem(seen, if movable { SUSPEND } else { RESTORE }));
+            }
         }
     }
 
@@ -134,10 +136,14 @@ fn is_suspended(seen: &TaskSeen) -> bool {
     seen.spec.suspend || seen.status.phase == Some(TaskPhase::Suspended)
 }
 
-fn problem(seen: &TaskSeen, movable: bool) -> String {
+/// What to do about templates that can't change any more.
+const RESTORE: &str = "restore it,";
+/// What to do about templates of a task that has started nothing yet.
+const SUSPEND: &str = "set spec.suspend to true to let it change, restore it,";
+
+fn problem(seen: &TaskSeen, way_out: &str) -> String {
     let reduce = if seen.spec.reduce.is_some() { " or spec.reduce.template" } else { "" };
     let list = if seen.spec.items.pod.is_some() { " or spec.items.pod.template" } else { "" };
-    let way_out = if movable { "set spec.suspend to true to let it change, restore it," } else { "restore it," };
     format!(
         "spec.template{reduce}{list} has changed since the task was accepted: running items finish, and nothing more starts; {way_out} \
          or create another MapTask"

@@ -71,6 +71,7 @@ impl Row {
 mod tests {
     use super::*;
     use crate::core::ids::{PodRole, Time};
+    use crate::core::workers::Holdings;
     use crate::core::workers::WorkerTable;
 
     const A: PodRole = PodRole::Worker(1);
@@ -78,8 +79,8 @@ mod tests {
 
     fn table() -> WorkerTable {
         let mut table = WorkerTable::new(1);
-        table.add(Time(0), A, true);
-        table.add(Time(0), B, true);
+        table.add(Time(0), A, Holdings::None);
+        table.add(Time(0), B, Holdings::None);
         table
     }
 

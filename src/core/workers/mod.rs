@@ -16,4 +16,4 @@ pub use session::{Held, Report, Session};
 pub use silence::Silence;
 pub use stock::Stock;
 pub use table::WorkerTable;
-pub use worker::Worker;
+pub use worker::{Company, Holdings, Worker};

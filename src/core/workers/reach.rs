@@ -98,6 +98,7 @@ mod tests {
 
     use super::*;
     use crate::core::pod::PodStatus;
+    use crate::core::workers::worker::Holdings;
 
     const A: PodRole = PodRole::Worker(1);
     const B: PodRole = PodRole::Worker(2);
@@ -116,7 +117,7 @@ mod tests {
     fn a_pod_that_was_not_shown_yet_tries_again_and_one_that_is_gone_ends_after_a_minute() {
         let mut table = WorkerTable::new(1);
         assert_eq!(table.admit(Time(5), A, "a"), Err(ExchangeRefusal::NotReady), "an operator before may have made it");
-        table.add(Time(6), A, true);
+        table.add(Time(6), A, Holdings::None);
         assert_eq!(table.admit(Time(7), A, "a"), Err(ExchangeRefusal::NotReady), "it may be that of a task before");
         table.show(A, &pod(), None);
         assert_eq!(table.admit(Time(8), A, "a"), Ok(()));
@@ -130,8 +131,8 @@ mod tests {
     #[test]
     fn what_a_pending_pod_may_hold_is_awaited_for_half_a_minute() {
         let mut table = WorkerTable::new(1);
-        table.add(Time(0), A, false);
-        table.add(Time(0), B, false);
+        table.add(Time(0), A, Holdings::Unknown);
+        table.add(Time(0), B, Holdings::Unknown);
         table.show(A, &pod(), None);
         table.presume_empty(Time(29_999));
         assert!(table.awaits_announcements());
@@ -156,8 +157,8 @@ mod tests {
     #[test]
     fn a_worker_that_runs_and_is_not_heard_is_named_after_half_a_minute() {
         let mut table = WorkerTable::new(1);
-        table.add(Time(0), A, true);
-        table.add(Time(0), B, true);
+        table.add(Time(0), A, Holdings::None);
+        table.add(Time(0), B, Holdings::None);
         table.show(A, &pod(), None);
         table.note_unheard(Time(99_999));
         assert_eq!((table.unheard(), table.next_unheard()), (None, None), "its image may take long");

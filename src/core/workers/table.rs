@@ -12,7 +12,7 @@ use crate::core::spec::retry::mix;
 use crate::core::workers::durations::Durations;
 use crate::core::workers::luck::{Ends, Row, Trust};
 use crate::core::workers::session::{Report, Session};
-use crate::core::workers::worker::{Parked, Worker};
+use crate::core::workers::worker::{Company, Holdings, Parked, Worker};
 
 /// The workers of a run.
 #[derive(Debug, Default)]
@@ -58,10 +58,10 @@ impl WorkerTable {
         self.workers.get(&role)
     }
 
-    /// A worker's pod is to be created, or was found. `announced`: it can hold nothing that is not known here.
-    pub fn add(&mut self, now: Time, role: PodRole, announced: bool) {
+    /// A worker's pod is to be created, or was found.
+    pub fn add(&mut self, now: Time, role: PodRole, holdings: Holdings) {
         self.strangers.remove(&role);
-        self.workers.entry(role).or_insert_with(|| Worker::new(now, announced));
+        self.workers.entry(role).or_insert_with(|| Worker::new(now, holdings));
     }
 
     /// The pod of a worker is to have this memory.
@@ -173,12 +173,12 @@ impl WorkerTable {
         }
     }
 
-    /// The worker gets an attempt with the next answer. `alone`: it runs nothing beside it.
-    pub fn grant(&mut self, role: PodRole, index: Index, attempt: Attempt, grant: Grant, alone: bool) {
+    /// The worker gets an attempt with the next answer.
+    pub fn grant(&mut self, role: PodRole, index: Index, attempt: Attempt, grant: Grant, company: Company) {
         if let Some(worker) = self.workers.get_mut(&role) {
             worker.session.grant(index, attempt);
             worker.grants.push(grant);
-            worker.alone = alone;
+            worker.alone = company == Company::Alone;
         }
     }
 

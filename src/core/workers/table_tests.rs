@@ -18,7 +18,7 @@ fn request(session: &str, number: u64) -> Request {
 
 fn table() -> WorkerTable {
     let mut table = WorkerTable::new(3);
-    table.add(Time(0), A, true);
+    table.add(Time(0), A, Holdings::None);
     table
 }
 
@@ -44,7 +44,7 @@ fn a_request_is_kept_until_there_is_something_to_say_or_its_time_is_over() {
     let mut table = table();
     table.hear(Time(0), A, 1, request("s", 1)).unwrap();
     table.allot(2, 5);
-    table.grant(A, Index(4), Attempt(1), grant(4), false);
+    table.grant(A, Index(4), Attempt(1), grant(4), Company::Shared);
     table.answer(Time(1), Revision(0), &BTreeSet::new());
     let replies = table.take_replies();
     let answer = replies[0].clone().for_worker().unwrap();
@@ -60,7 +60,7 @@ fn a_request_is_kept_until_there_is_something_to_say_or_its_time_is_over() {
 fn a_new_process_of_the_same_pod_takes_over_and_the_old_one_is_refused() {
     let mut table = table();
     table.hear(Time(0), A, 1, request("old", 1)).unwrap();
-    table.grant(A, Index(4), Attempt(1), grant(4), false);
+    table.grant(A, Index(4), Attempt(1), grant(4), Company::Shared);
     let report = table.hear(Time(1), A, 2, request("new", 1)).unwrap();
     assert_eq!(report.left, [(Index(4), Attempt(1))]);
     assert_eq!(table.hear(Time(2), A, 3, request("old", 2)).unwrap_err(), ExchangeRefusal::Superseded);
@@ -69,7 +69,7 @@ fn a_new_process_of_the_same_pod_takes_over_and_the_old_one_is_refused() {
 #[test]
 fn a_third_of_the_workers_silent_together_is_trouble_of_ours() {
     let mut table = WorkerTable::new(3);
-    (1..=10).for_each(|number| table.add(Time(0), PodRole::Worker(number), true));
+    (1..=10).for_each(|number| table.add(Time(0), PodRole::Worker(number), Holdings::None));
     let speak = |table: &mut WorkerTable, from: u32, at: i64| {
         for number in from..=10 {
             let role = PodRole::Worker(number);
@@ -98,7 +98,7 @@ fn stock_is_named_once_and_a_lost_worker_again_and_again() {
 #[test]
 fn slots_go_to_the_first_workers_first() {
     let mut table = WorkerTable::new(3);
-    (1..=3).for_each(|number| table.add(Time(0), PodRole::Worker(number), true));
+    (1..=3).for_each(|number| table.add(Time(0), PodRole::Worker(number), Holdings::None));
     table.allot(4, 6);
     assert_eq!(table.iter().map(|(_, worker)| worker.slots()).collect::<Vec<_>>(), [4, 2, 0]);
     table.stop(PodRole::Worker(1), "idle");
@@ -109,7 +109,7 @@ fn slots_go_to_the_first_workers_first() {
 #[test]
 fn a_worker_that_does_not_know_the_leader_gets_its_epoch_and_then_says_everything() {
     let mut table = WorkerTable::new(3);
-    table.add(Time(0), A, false);
+    table.add(Time(0), A, Holdings::Unknown);
     let running = vec![AttemptId(5, 1)];
     let report = table.hear(Time(0), A, 1, Request { epoch: 2, running: running.clone(), ..request("s", 8) }).unwrap();
     assert!(report == Report::default() && table.awaits_announcements());

@@ -54,6 +54,24 @@ pub struct Worker {
     pub(super) memory: Raises,
 }
 
+/// What a worker holds whose pod is about to be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holdings {
+    /// Nothing.
+    None,
+    /// What another leader may have granted to it, which it is yet to say.
+    Unknown,
+}
+
+/// What runs beside an attempt in its worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Company {
+    /// Nothing.
+    Alone,
+    /// Other attempts, if there are slots.
+    Shared,
+}
+
 /// A request that is kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parked {
@@ -62,8 +80,8 @@ pub(super) struct Parked {
 }
 
 impl Worker {
-    /// It holds nothing that is known here. `announced`: nor anything else.
-    pub(super) fn new(now: Time, announced: bool) -> Self {
+    /// It holds nothing that is known here.
+    pub(super) fn new(now: Time, holdings: Holdings) -> Self {
         Self {
             session: Session::default(),
             uid: None,
@@ -73,7 +91,7 @@ impl Worker {
             runs_since: None,
             parked: None,
             heard: now,
-            announced,
+            announced: holdings == Holdings::None,
             slots: 0,
             stop: None,
             leaving: false,

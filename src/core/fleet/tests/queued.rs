@@ -32,6 +32,8 @@ fn queued(spec: &Value) -> Story {
     let plan = story.plan(0);
     assert_eq!((lines(&plan, "queue"), lines(&plan, "create")), (vec!["queue ns/t"], vec![]), "{plan:?}");
     show(&mut story, 1, &[]);
+    let gauges = story.fleet.gauges();
+    assert_eq!(gauges.suspended_items, gauges.items["Pending"], "they wait for Kueue, as it is meant to be");
     story
 }
 
