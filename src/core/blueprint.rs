@@ -18,30 +18,39 @@ pub struct Blueprint {
     pub items: ItemList,
     /// The template.
     pub template: PodTemplate,
-    /// Of a reduce, how the items ended whose results it reduces.
-    pub reduces: Option<Counts>,
-    /// Of the list, what is asked of its pod.
-    pub lists: Option<ListSpec>,
-    /// What is asked of workers, if pods take one item after another.
-    pub workers: Option<WorkerSpec>,
+    /// What they are for.
+    pub purpose: Purpose,
+}
+
+/// What the pods of a run are for.
+#[derive(Clone, Debug)]
+pub enum Purpose {
+    /// Each is an attempt at an item.
+    Items,
+    /// Each takes one item after another.
+    Workers(WorkerSpec),
+    /// The reduce of items that ended like this.
+    Reduce(Counts),
+    /// The list of the items.
+    List(ListSpec),
 }
 
 impl Blueprint {
     /// The field of the spec that the template comes from.
     pub fn field(&self) -> &'static str {
-        match (&self.reduces, &self.lists) {
-            (Some(_), _) => "spec.reduce.template",
-            (None, Some(_)) => "spec.items.pod.template",
-            (None, None) => "spec.template",
+        match self.purpose {
+            Purpose::Reduce(_) => "spec.reduce.template",
+            Purpose::List(_) => "spec.items.pod.template",
+            Purpose::Items | Purpose::Workers(_) => "spec.template",
         }
     }
 
     /// The role of the pod of an attempt.
     pub fn role_of(&self, index: Index, attempt: Attempt) -> PodRole {
-        match (&self.reduces, &self.lists) {
-            (Some(_), _) => PodRole::Reduce(attempt),
-            (None, Some(_)) => PodRole::List(attempt),
-            (None, None) => PodRole::Item(index, attempt),
+        match self.purpose {
+            Purpose::Reduce(_) => PodRole::Reduce(attempt),
+            Purpose::List(_) => PodRole::List(attempt),
+            Purpose::Items | Purpose::Workers(_) => PodRole::Item(index, attempt),
         }
     }
 
@@ -53,22 +62,31 @@ impl Blueprint {
 
     /// The role of the pod that is created first.
     pub fn first(&self) -> PodRole {
-        if self.workers.is_some() { PodRole::Worker(1) } else { self.role_of(Index(0), Attempt::FIRST) }
+        match self.purpose {
+            Purpose::Workers(_) => PodRole::Worker(1),
+            Purpose::Items | Purpose::Reduce(_) | Purpose::List(_) => self.role_of(Index(0), Attempt::FIRST),
+        }
+    }
+
+    /// What is asked of workers, if pods take one item after another.
+    pub fn workers(&self) -> Option<&WorkerSpec> {
+        match &self.purpose {
+            Purpose::Workers(workers) => Some(workers),
+            Purpose::Items | Purpose::Reduce(_) | Purpose::List(_) => None,
+        }
     }
 
     /// The pod of this role, with its memory raised. A worker's pod needs the address of the operator.
     pub fn pod_at(&self, role: PodRole, memory_raises: Raises, home: Option<&WorkerHome>, epoch: u64) -> Value {
-        match (&self.workers, home) {
-            (Some(wanted), Some(home)) if role.is_worker() => {
+        match (&self.purpose, home) {
+            (Purpose::Workers(wanted), Some(home)) if role.is_worker() => {
                 let of = Making { count: self.items.count().get(), epoch };
                 self.template.worker_pod(&self.key, &self.uid, role, of, wanted, home, memory_raises)
             }
-            _ => match (self.lists, home) {
-                (Some(wanted), Some(home)) => {
-                    self.template.list_pod(&self.key, &self.uid, role, &self.env(role), wanted, home)
-                }
-                _ => self.pod(role, memory_raises),
-            },
+            (Purpose::List(wanted), Some(home)) => {
+                self.template.list_pod(&self.key, &self.uid, role, &self.env(role), *wanted, home)
+            }
+            _ => self.pod(role, memory_raises),
         }
     }
 
@@ -78,10 +96,10 @@ impl Blueprint {
     }
 
     fn env(&self, role: PodRole) -> Vec<(String, String)> {
-        let mut env = match role {
-            PodRole::List(_) => Vec::new(),
-            PodRole::Reduce(_) | PodRole::Worker(_) => reduce_env(&self.reduces.unwrap_or_default()),
-            PodRole::Item(index, _) => {
+        let mut env = match (role, &self.purpose) {
+            (PodRole::Reduce(_), Purpose::Reduce(counts)) => reduce_env(counts),
+            (PodRole::Reduce(_) | PodRole::Worker(_) | PodRole::List(_), _) => Vec::new(),
+            (PodRole::Item(index, _), _) => {
                 let mut env = item_env(&self.items.get(index));
                 env.push(("MAPTASK_INDEX".to_owned(), index.to_string()));
                 env.push(("MAPTASK_COUNT".to_owned(), self.items.count().get().to_string()));

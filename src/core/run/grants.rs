@@ -52,7 +52,7 @@ impl Run {
         concurrency: Option<usize>,
         claim: Option<&mut Claim<'_>>,
     ) {
-        let Some(plan) = &self.spec.blueprint.workers else { return };
+        let Some(plan) = self.spec.blueprint.workers() else { return };
         let (slots, idle_millis) = (plan.slots(), plan.idle_millis());
         let now = context.now;
         let Some(workers) = &mut self.workers else { return };
@@ -152,7 +152,7 @@ impl Run {
 
     /// Items that a slot runs at once.
     fn lines(&self) -> usize {
-        self.spec.blueprint.workers.as_ref().map_or(1, WorkerSpec::lines)
+        self.spec.blueprint.workers().map_or(1, WorkerSpec::lines)
     }
 
     /// Items that workers hold and have not begun.

@@ -99,7 +99,7 @@ impl Run {
     /// `first`: the number of the first attempt of each item, and of the first worker. `epoch`: that of the workers.
     pub fn new(spec: Arc<AcceptedSpec>, first: Attempt, epoch: u64, all_indeterminate: Option<Time>) -> Self {
         let phases = Phases::new(spec.count());
-        let has_workers = spec.blueprint.workers.is_some();
+        let has_workers = spec.blueprint.workers().is_some();
         let workers = has_workers.then(|| Workers::new(epoch, Index(0), first.0));
         let run = Self::resume(spec, phases, Attempts::beginning_at(first), all_indeterminate);
         Self { workers, is_loading: false, ..run }

@@ -189,7 +189,7 @@ impl Run {
 
     /// Programs that a worker of this memory may run at the same time.
     fn slots_of(&self, memory: Raises) -> usize {
-        let slots = self.spec.blueprint.workers.as_ref().map_or(1, WorkerSpec::slots);
+        let slots = self.spec.blueprint.workers().map_or(1, WorkerSpec::slots);
         if memory.is_none() { slots } else { 1 }
     }
 

@@ -1,9 +1,10 @@
 //! What computes the list of a task: the accepted part of `spec.items.pod`.
 
 use crate::api::spec::{MapTaskSpec, PodItems};
+use crate::core::blueprint::Purpose;
 use crate::core::ids::TaskKey;
 use crate::core::pod::{ListSpec, PodTemplate};
-use crate::core::spec::{AcceptedSpec, Refusal, seconds, solo, templates};
+use crate::core::spec::{AcceptedSpec, Refusal, seconds, solo};
 
 /// What computes the list of a task.
 #[derive(Clone, Debug)]
@@ -22,11 +23,8 @@ impl Lister {
         let mut template = PodTemplate::accept(&wanted.template, wanted.container.as_deref()).map_err(Refusal::List)?;
         template.check_workers().map_err(Refusal::List)?;
         template.complete_with(task.completion);
-        let spec = solo::accept(key, uid, task, template, wanted.retries, wanted.start_deadline_seconds)?
-            .with_blueprint(|blueprint| {
-                blueprint.lists = Some(ListSpec { format: wanted.format });
-            });
-        let spec = AcceptedSpec { template_hash: templates::hash(task), ..spec };
+        let purpose = Purpose::List(ListSpec { format: wanted.format });
+        let spec = solo::accept(key, uid, task, template, purpose, wanted.retries, wanted.start_deadline_seconds)?;
         let deadline_millis = seconds(wanted.active_deadline_seconds);
         Ok(Self { spec, deadline_millis, task: Box::new(task.clone()) })
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::api::reasons::ConditionReason;
 use crate::api::remaining_items::RemainingItems;
 use crate::api::spec::{MapTaskSpec, Results};
-use crate::core::blueprint::Blueprint;
+use crate::core::blueprint::{Blueprint, Purpose};
 use crate::core::cache::Keys;
 use crate::core::ids::{ItemCount, TaskKey};
 use crate::core::items::{ExternalSource, ItemList, ItemsError, ReadList};
@@ -139,10 +139,7 @@ impl AcceptedSpec {
         let results = Layout::of(&spec.results, items.count());
         check_total(results, items.count())?;
         let nameless_keys = items.survey(&template.uses())?;
-        let workers = accept_workers(spec, &template, results)?;
-        if workers.is_none() {
-            check_room(results, template.message_limit())?;
-        }
+        let purpose = accept_purpose(spec, &template, results)?;
         let reduce = match (&spec.reduce, results) {
             (Some(reduce), Some(layout)) => Some(Arc::new(Reducer::accept(key, uid, spec, reduce, layout)?)),
             _ => None,
@@ -151,7 +148,7 @@ impl AcceptedSpec {
         let policy = Policy { growth: template.growth().clone(), ..Policy::of(spec) };
         let (key, uid) = (key.clone(), uid.to_owned());
         let cache = Keys::of(&key, spec).filter(|_| results.is_some()).map(Arc::new);
-        let blueprint = Blueprint { key, uid, items, template, reduces: None, lists: None, workers };
+        let blueprint = Blueprint { key, uid, items, template, purpose };
         Ok(Self {
             required,
             required_percent,
@@ -224,17 +221,16 @@ fn accept_template(spec: &MapTaskSpec) -> Result<PodTemplate, TemplateError> {
     Ok(template)
 }
 
-/// What is asked of workers, if pods take one item after another.
-fn accept_workers(
-    spec: &MapTaskSpec,
-    template: &PodTemplate,
-    results: Option<Layout>,
-) -> Result<Option<WorkerSpec>, Refusal> {
-    let Some(workers) = &spec.workers else { return Ok(None) };
+/// Whether pods take one item each, or one after another.
+fn accept_purpose(spec: &MapTaskSpec, template: &PodTemplate, results: Option<Layout>) -> Result<Purpose, Refusal> {
+    let Some(workers) = &spec.workers else {
+        check_room(results, template.message_limit())?;
+        return Ok(Purpose::Items);
+    };
     template.check_workers()?;
     let line_bytes = results.map_or(0, |layout| layout.max_bytes_per_item() as usize);
     let start_deadline_seconds = spec.start_deadline_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-    Ok(Some(WorkerSpec { workers: workers.clone(), line_bytes, start_deadline_seconds }))
+    Ok(Purpose::Workers(WorkerSpec { workers: workers.clone(), line_bytes, start_deadline_seconds }))
 }
 
 /// Refuses room for results that no kubelet gives. The default may be more than there is: nobody has asked for it, and

@@ -1,6 +1,7 @@
 //! What reduces the results of a task: the accepted part of `spec.reduce`.
 
 use crate::api::spec::{MapTaskSpec, Reduce};
+use crate::core::blueprint::Purpose;
 use crate::core::ids::{Index, TaskKey};
 use crate::core::phases::Counts;
 use crate::core::pod::results_view::ResultsView;
@@ -35,8 +36,8 @@ impl Reducer {
         let view = ResultsView { names, shards: layout.shards().max(1) };
         template.complete_with(task.completion);
         template.show_results(view).map_err(Refusal::Reduce)?;
-        let spec = solo::accept(key, uid, task, template, reduce.retries, reduce.start_deadline_seconds)?
-            .with_blueprint(|blueprint| blueprint.reduces = Some(Counts::default()));
+        let purpose = Purpose::Reduce(Counts::default());
+        let spec = solo::accept(key, uid, task, template, purpose, reduce.retries, reduce.start_deadline_seconds)?;
         let spec = AcceptedSpec { results: Some(Layout::of_reduce()), ..spec };
         Ok(Self { spec, deadline_millis: seconds(reduce.active_deadline_seconds) })
     }

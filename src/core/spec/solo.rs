@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::api::spec::{Items, MapTaskSpec};
-use crate::core::blueprint::Blueprint;
+use crate::core::blueprint::{Blueprint, Purpose};
 use crate::core::ids::TaskKey;
 use crate::core::items::ItemList;
 use crate::core::pod::PodTemplate;
 use crate::core::spec::retry::Policy;
-use crate::core::spec::{AcceptedSpec, Refusal, seconds};
+use crate::core::spec::{AcceptedSpec, Refusal, seconds, templates};
 
 /// What its run goes by: as the task's own, but with a list of one, and with retries and a start deadline of its own.
 pub(super) fn accept(
@@ -16,6 +16,7 @@ pub(super) fn accept(
     uid: &str,
     task: &MapTaskSpec,
     template: PodTemplate,
+    purpose: Purpose,
     retries: i32,
     start_deadline_seconds: Option<i32>,
 ) -> Result<AcceptedSpec, Refusal> {
@@ -26,9 +27,7 @@ pub(super) fn accept(
             uid: uid.to_owned(),
             items: ItemList::accept(&Items { count: Some(1), ..Items::default() })?,
             template,
-            reduces: None,
-            lists: None,
-            workers: None,
+            purpose,
         }),
         required: 1,
         required_percent: "100".to_owned(),
@@ -38,7 +37,7 @@ pub(super) fn accept(
         source: None,
         results: None,
         nameless_keys: None,
-        template_hash: String::new(),
+        template_hash: templates::hash(task),
         cache: None,
         reduce: None,
         lister: None,

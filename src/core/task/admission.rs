@@ -278,8 +278,7 @@ impl Task {
 
     /// Items that one pod runs at the same time.
     fn slots(&self) -> usize {
-        let workers =
-            self.map().filter(|_| self.reduction.is_none()).and_then(|run| run.spec().blueprint.workers.as_ref());
+        let workers = self.map().filter(|_| self.reduction.is_none()).and_then(|run| run.spec().blueprint.workers());
         workers.map_or(1, WorkerSpec::slots)
     }
 

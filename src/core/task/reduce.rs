@@ -2,6 +2,7 @@
 
 use crate::api::reasons::{ConditionReason, EventReason};
 use crate::api::status::{ReducePhase, ReduceStatus, TaskPhase};
+use crate::core::blueprint::Purpose;
 use crate::core::failures::{Failed, Failures};
 use crate::core::ids::Time;
 use crate::core::phases::{Counts, ItemPhase, Tries};
@@ -31,7 +32,7 @@ impl Reduction {
         phase: ItemPhase,
         all_indeterminate: Option<Time>,
     ) -> Self {
-        let spec = reducer.spec.with_blueprint(|blueprint| blueprint.reduces = Some(counts));
+        let spec = reducer.spec.with_blueprint(|blueprint| blueprint.purpose = Purpose::Reduce(counts));
         let run = solo::run(spec, tries, phase, all_indeterminate);
         Self { run, start, deadline_millis: reducer.deadline_millis }
     }

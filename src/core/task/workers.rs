@@ -140,7 +140,7 @@ impl Task {
 
     /// The workers of a run that is loaded: their leader has another epoch from now on.
     pub(super) fn load_workers(&mut self, run: &mut Run, recorded: Option<WorkersStatus>, pods: &Pods) {
-        if run.spec().blueprint.workers.is_none() {
+        if run.spec().blueprint.workers().is_none() {
             return;
         }
         run.restore_workers(self.next_workers(recorded, pods.keys().copied()));
@@ -158,7 +158,7 @@ impl Task {
         recorded: Option<WorkersStatus>,
         taken: impl Iterator<Item = PodRole>,
     ) {
-        if run.spec().blueprint.workers.is_some() {
+        if run.spec().blueprint.workers().is_some() {
             // They try again, and are told to end.
             self.replies.extend(run.close_exchanges(ExchangeRefusal::NotReady));
             run.begin_workers(self.next_workers(recorded, taken));
