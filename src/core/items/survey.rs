@@ -18,11 +18,17 @@ impl ItemList {
     fn items_with_keys(&self) -> u32 {
         match &self.source {
             Source::Values(_) => self.count.get(),
-            Source::Text(lines) if lines.is_json() => self.count.get(),
+            // Strings have no keys.
+            Source::Text(lines) => {
+                if lines.is_json() {
+                    self.count.get()
+                } else {
+                    0
+                }
+            }
             // All items have the same keys.
             Source::Matrix(_) => self.count.get().min(1),
-            // Strings and numbers have none.
-            Source::Text(_) | Source::Count | Source::Range(_) | Source::Awaited => 0,
+            Source::Count | Source::Range(_) | Source::Awaited => 0,
         }
     }
 
