@@ -209,7 +209,6 @@ impl World {
             // A rerun and a deletion wait as long as the task is cancelled; the last write of a task does not.
             let waits = !done && task.spec.cancel;
             let is_settled = self.operator.fleet.task(&task.key).is_some_and(Task::is_settled);
-            // One of another cluster is deleted by MultiKueue.
             let expires = task.spec.ttl_seconds_after_finished.is_some() && task.prebuilt.is_none() && !waits;
             let has_ended = task.status.phase.is_some_and(maptask::api::TaskPhase::is_terminal);
             // An operator that has just started may have yet to take a note back.

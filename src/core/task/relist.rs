@@ -64,8 +64,8 @@ impl Task {
         Attempt::first_after(self.summary.attempt_base)
     }
 
-    /// A task whose acceptance was not recorded may have pods all the same, of templates that it may have no longer. They
-    /// are pods of a former list, and their names are not given again.
+    /// A task whose acceptance was not recorded may have pods all the same, of templates that it may have no longer.
+    /// They are pods of a former list, and their names are not given again.
     pub(super) fn disown_pods(&mut self) {
         let left = self.retention.roles().filter(|role| had_items(*role)).map(PodRole::attempt).max();
         self.summary.attempt_base = self.summary.attempt_base.max(left.map(|attempt| number(attempt.0)));
