@@ -7,12 +7,6 @@ use crate::core::task::Task;
 impl Fleet {
     /// Brings the sums, wake-ups and claims in line with the task, and drops what is empty.
     pub(super) fn settle(&mut self, now: Time, key: &TaskKey) {
-        self.settle_sums(key);
-        self.settle_wake(now, key);
-        self.settle_claims(key);
-    }
-
-    fn settle_sums(&mut self, key: &TaskKey) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         let in_flight = entry.task.as_ref().map_or(0, Task::in_flight);
         self.in_flight = (self.in_flight + in_flight).saturating_sub(entry.in_flight);
@@ -30,10 +24,6 @@ impl Fleet {
         let list_bytes = entry.task.as_ref().map_or(0, Task::list_bytes);
         self.list_bytes = (self.list_bytes + list_bytes).saturating_sub(entry.list_bytes);
         entry.list_bytes = list_bytes;
-    }
-
-    fn settle_wake(&mut self, now: Time, key: &TaskKey) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
         let wake = match (&entry.task, &entry.remote) {
             (Some(task), _) => wake_at(now, task.wakes(), entry.wake),
             (None, Some(remote)) => wake_at(now, remote.wakes(), entry.wake),
@@ -46,13 +36,14 @@ impl Fleet {
             self.wakes.extend(wake.map(|time| (time, key.clone())));
             entry.wake = wake;
         }
-    }
-
-    fn settle_claims(&mut self, key: &TaskKey) {
-        let task = self.entries.get(key).and_then(|entry| entry.task.as_ref());
-        if let Some(task) = task {
+        if let Some(task) = &entry.task {
             task.claim_assigned(&mut self.claims, key);
         }
+        self.release_claims(key);
+    }
+
+    /// Lets go of keys that the task needs no more, and looks up who waited for them.
+    fn release_claims(&mut self, key: &TaskKey) {
         self.note_unknown_claims(key);
         let Some(entry) = self.entries.get_mut(key) else { return };
         let task = entry.task.as_ref();

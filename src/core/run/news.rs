@@ -46,7 +46,7 @@ impl Run {
             return true;
         }
         let progress = progress(pod, self.spec.blueprint.template.role());
-        if self.is_obsolete(role) {
+        if self.is_obsolete(role, index) {
             self.leave(context, role, pod, &progress);
             return true;
         }
@@ -92,10 +92,8 @@ impl Run {
     }
 
     /// Whether it no longer counts how this pod ends: that of its item is recorded, or it is of a run before.
-    fn is_obsolete(&self, role: PodRole) -> bool {
-        let Some(index) = self.index_of(role) else {
-            return self.is_of_run_before(role);
-        };
+    fn is_obsolete(&self, role: PodRole, index: Option<Index>) -> bool {
+        let Some(index) = index else { return self.is_of_run_before(role) };
         let phase = self.items.phases().get(index);
         phase.is_some_and(ItemPhase::is_terminal) || role.attempt() < self.items.attempt(index)
     }

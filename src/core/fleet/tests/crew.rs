@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use maptask_exchange::{AttemptId, End, Outcome, Request, State};
 use serde_json::{Value, json};
 
-use super::story::{LIMITS, Story, key, pod_of, with};
+use super::story::{LIMITS, Story, key, pod_of, running, with};
 use crate::core::cache::Entry;
 use crate::core::exchange_address::ExchangeAddress;
 use crate::core::ids::{Attempt, Index, PodRole};
@@ -86,11 +86,7 @@ impl Crew {
             let waiting = self.workers.iter().filter(|(number, worker)| !worker.starts && !self.stuck.contains(number));
             for number in waiting.map(|(number, _)| *number).collect::<Vec<u32>>() {
                 self.workers.get_mut(&number).unwrap().starts = true;
-                self.show(
-                    number,
-                    &json!({ "phase": "Running", "containerStatuses": [
-                    { "name": "main", "state": { "running": {} } }] }),
-                );
+                self.show(number, &running());
                 self.speak(number);
             }
             self.round();
@@ -226,9 +222,7 @@ impl Crew {
     }
 
     fn restart_beside(&mut self, mut pods: Vec<PodSeen>, numbers: &[u32]) {
-        let running =
-            json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] });
-        pods.extend(numbers.iter().map(|number| self.pod(*number, &running)));
+        pods.extend(numbers.iter().map(|number| self.pod(*number, &running())));
         self.story.restart(pods);
         self.serve();
         self.tickets.clear();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::story::{LIMITS, Story, key, lines, pod_of, with};
+use super::story::{LIMITS, Story, key, lines, pod_of, running, with};
 use crate::api::TaskPhase;
 use crate::api::status::{ReducePhase, WaitingReason};
 use crate::core::exchange_address::ExchangeAddress;
@@ -46,8 +46,7 @@ fn end() -> ListPart {
 }
 
 fn runs(story: &mut Story, attempt: u32) {
-    let status = json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] });
-    let status: PodStatus = serde_json::from_value(status).unwrap();
+    let status: PodStatus = serde_json::from_value(running()).unwrap();
     story.fleet.handle_pod(story.now, PodSeen { version: 2, ..pod_of(&id(attempt), "u", status) });
 }
 
@@ -166,8 +165,7 @@ fn an_operator_that_has_just_begun_asks_for_the_pieces_again() {
     says(&mut story, 1, 1, piece(0));
     story.plan(0);
     story.plan(1_000);
-    let status = json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] });
-    let status: PodStatus = serde_json::from_value(status).unwrap();
+    let status: PodStatus = serde_json::from_value(running()).unwrap();
     story.restart([PodSeen { version: 2, ..pod_of(&id(1), "u", status) }]);
     says(&mut story, 2, 1, piece(1));
     assert_eq!(lines(&story.plan(0), "answer"), ["answer 2 with 0 pieces stored"]);

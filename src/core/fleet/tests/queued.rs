@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use maptask_exchange::{AttemptId, Request, State};
 use serde_json::{Value, json};
 
-use super::story::{LIMITS, Story, empty_fleet, key, lines, pod_of};
+use super::story::{LIMITS, Story, empty_fleet, key, lines, pod_of, running};
 use crate::api::status::WaitingReason;
 use crate::core::exchange_address::ExchangeAddress;
 use crate::core::ids::PodRole;
@@ -78,8 +78,7 @@ fn a_worker_that_is_about_to_end_is_one_of_the_pods_that_kueue_has_admitted() {
     let plan: Vec<String> = [1_000, 0, 0].into_iter().flat_map(|wait| story.plan(wait)).collect();
     assert_eq!(lines(&plan, "create"), ["create ns/t-worker-1", "create ns/t-worker-2"]);
     let id = PodId { key: key(), role: PodRole::Worker(1) };
-    let status = json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] });
-    story.fleet.handle_pod(story.now, pod_of(&id, "u", serde_json::from_value(status).unwrap()));
+    story.fleet.handle_pod(story.now, pod_of(&id, "u", serde_json::from_value(running()).unwrap()));
     let mut plan = Vec::new();
     for (number, state) in [(1, State::Working), (2, State::Recycle { message: String::new() })] {
         let running = if number == 1 { Vec::new() } else { vec![AttemptId(0, 1)] };

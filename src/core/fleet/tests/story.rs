@@ -111,6 +111,11 @@ pub(crate) fn pod_of(id: &PodId, owner_uid: &str, status: PodStatus) -> PodSeen 
     }
 }
 
+/// The status of a pod whose container runs.
+pub(crate) fn running() -> serde_json::Value {
+    json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] })
+}
+
 /// Stands for the reduce where a story names an item.
 pub(crate) const REDUCE: u32 = u32::MAX;
 
@@ -256,9 +261,7 @@ impl Story {
     }
 
     pub(crate) fn running(index: u32, attempt: u32) -> PodSeen {
-        let status =
-            json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] });
-        PodSeen { version: 2, ..Self::pod(index, attempt, &status) }
+        PodSeen { version: 2, ..Self::pod(index, attempt, &running()) }
     }
 
     pub(crate) fn runs(&mut self, index: u32, attempt: u32) {

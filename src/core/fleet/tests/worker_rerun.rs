@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::crew::{Crew, good, task};
-use super::story::REDUCE;
+use super::story::{REDUCE, running};
 use crate::core::phases::ItemPhase;
 
 /// Two items in two workers.
@@ -20,14 +20,20 @@ fn rerun(crew: &mut Crew, items: &str) {
     crew.story.edit(|task| task.spec.rerun = serde_json::from_value(rerun).unwrap());
 }
 
-#[test]
-fn items_run_again_in_new_workers_though_those_of_before_went_during_the_reduce() {
+/// Their reduce is under way, and item 0 is to run again.
+fn reducing() -> Crew {
     let reduce = json!({ "template": { "spec": { "containers": [{ "name": "main", "image": "y" }] } } });
     let mut crew = two(&json!({ "reduce": reduce }));
     rerun(&mut crew, "0");
     crew.ends(1, 0, good());
     crew.ends(2, 1, good());
     crew.rounds(6);
+    crew
+}
+
+#[test]
+fn items_run_again_in_new_workers_though_those_of_before_went_during_the_reduce() {
+    let mut crew = reducing();
     crew.story.runs(REDUCE, 1);
     crew.story.ends(REDUCE, 1, 0);
     crew.rounds(12);
@@ -49,19 +55,14 @@ fn a_worker_of_the_run_before_gets_nothing_in_a_rerun() {
     crew.ends(2, 1, good());
     crew.rounds(12);
     assert_eq!(crew.running().keys().copied().collect::<Vec<u32>>(), [3, 4]);
-    crew.show(1, &json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] }));
+    crew.show(1, &running());
     crew.rounds(6);
     assert_eq!(crew.running().keys().copied().collect::<Vec<u32>>(), [3, 4]);
 }
 
 #[test]
 fn names_of_workers_are_not_given_again_after_a_restart_during_the_reduce() {
-    let reduce = json!({ "template": { "spec": { "containers": [{ "name": "main", "image": "y" }] } } });
-    let mut crew = two(&json!({ "reduce": reduce }));
-    rerun(&mut crew, "0");
-    crew.ends(1, 0, good());
-    crew.ends(2, 1, good());
-    crew.rounds(6);
+    let mut crew = reducing();
     crew.stuck.extend([1, 2]);
     crew.restart(&[1, 2]);
     crew.story.ends(REDUCE, 1, 0);

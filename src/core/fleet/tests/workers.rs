@@ -6,7 +6,7 @@ use maptask_exchange::{Answer, AttemptId, End, Leaving, Outcome, Request, State}
 use serde_json::{Value, json};
 
 use super::Fleet;
-use super::story::{LIMITS, empty_fleet, new_task, pod_of, with};
+use super::story::{LIMITS, empty_fleet, new_task, pod_of, running, with};
 use crate::api::MapTaskStatus;
 use crate::api::status::WaitingReason;
 use crate::core::exchange_address::ExchangeAddress;
@@ -190,13 +190,11 @@ impl Cluster {
 
     fn start(&mut self, id: &PodId, uid: &str, epoch: u64) {
         self.version += 1;
-        let status =
-            json!({ "phase": "Running", "containerStatuses": [{ "name": "main", "state": { "running": {} } }] });
         let pod = PodSeen {
             uid: format!("{}-{}", id.pod_name(), self.version),
             version: self.version,
             node: Some(format!("node-{}", id.role).into()),
-            ..pod_of(id, uid, serde_json::from_value(status).unwrap())
+            ..pod_of(id, uid, serde_json::from_value(running()).unwrap())
         };
         self.fleet.handle_pod(self.now, pod.clone());
         let (held, ended) = (Vec::new(), Vec::new());
