@@ -31,7 +31,7 @@ pub struct Log(mpsc::Sender<Message>);
 #[derive(Debug)]
 enum Message {
     Lines(Target, Vec<u8>),
-    Flush(std::sync::mpsc::Sender<()>),
+    Flush(std::sync::mpsc::SyncSender<()>),
 }
 
 impl Log {
@@ -59,7 +59,7 @@ impl Log {
 
     /// Waits until everything is written, or the log has taken nothing for a second.
     pub fn flush(&self) {
-        let (done, is_done) = std::sync::mpsc::channel();
+        let (done, is_done) = std::sync::mpsc::sync_channel(1);
         if self.0.try_send(Message::Flush(done)).is_ok() {
             _ = is_done.recv_timeout(FLUSH);
         }

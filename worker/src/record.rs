@@ -2,6 +2,7 @@
 //! message.
 
 use std::fs::{File, OpenOptions};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
@@ -21,18 +22,28 @@ const TOGETHER: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct RecordFile {
     file: Option<File>,
+    /// Most bytes that are kept of what a program writes there; 0: no program gives its result there.
+    keep: usize,
     written: Vec<u8>,
     record: Record,
     due: Option<Duration>,
-    foreign: Option<Vec<u8>>,
+}
+
+/// What a program has written there instead of the record.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// Its end, at most as many bytes as are kept.
+    pub text: Vec<u8>,
+    /// How many bytes there were.
+    pub bytes: u64,
 }
 
 impl RecordFile {
     /// Opens the file. A worker without it works as well: it leaves no record.
-    pub fn open(path: &Path) -> Self {
+    pub fn open(path: &Path, keep: usize) -> Self {
         let file = OpenOptions::new().read(true).write(true).open(path).ok();
         let record = Record { version: 1, ..Record::default() };
-        Self { file, written: Vec::new(), record, due: None, foreign: None }
+        Self { file, keep, written: Vec::new(), record, due: None }
     }
 
     /// Notes what runs; written within a few milliseconds.
@@ -49,10 +60,14 @@ impl RecordFile {
         self.due
     }
 
-    /// Writes what was noted, if it is due.
+    /// Writes what was noted, if it is due. Not over a result that a program has begun: what it writes next would stand
+    /// behind or inside of the record.
     pub fn write_if_due(&mut self, now: Duration) {
         if self.due.is_some_and(|due| due <= now) {
-            self.write();
+            self.due = None;
+            if self.keep == 0 || self.foreign().is_none_or(|place| place.is_empty()) {
+                self.write();
+            }
         }
     }
 
@@ -65,8 +80,12 @@ impl RecordFile {
 
     fn write(&mut self) {
         self.due = None;
-        self.take_foreign_aside();
+        let is_foreign = self.foreign().is_some();
         let Some(file) = &self.file else { return };
+        if is_foreign {
+            _ = file.set_len(0);
+            self.written.clear();
+        }
         let text = fitting(&mut self.record);
         if text == self.written {
             return;
@@ -81,28 +100,32 @@ impl RecordFile {
 
     /// What a program has written there instead of the record, and the record is put back: a program that gives its
     /// result by the termination message, as with a pod for each item, needs no change for a worker with one slot.
-    pub fn take_foreign(&mut self) -> Option<Vec<u8>> {
-        self.take_foreign_aside();
-        let foreign = self.foreign.take();
-        if foreign.is_some() {
-            self.write();
+    pub fn take_foreign(&mut self) -> Option<Foreign> {
+        if self.keep == 0 {
+            return None;
         }
-        foreign
+        let place = self.foreign()?;
+        let found = self.end_of(&place);
+        self.write();
+        found
     }
 
-    fn take_foreign_aside(&mut self) {
-        let Some(file) = &self.file else { return };
-        let mut text = [0; MAX_BYTES + 1];
-        let Ok(read) = file.read_at(&mut text, 0) else { return };
-        if text[..read] != self.written[..] {
-            let found = foreign(&text[..read], &self.written);
-            if !found.is_empty() {
-                self.foreign = Some(found.to_vec());
-            }
-            _ = file.set_len(0);
-            self.written.clear();
-            self.due.get_or_insert(Duration::ZERO);
-        }
+    /// Where in the file is what is not the record; `None` if the record is all that is there.
+    fn foreign(&self) -> Option<Range<u64>> {
+        let file = self.file.as_ref()?;
+        let length = file.metadata().ok()?.len();
+        let mut head = [0; MAX_BYTES];
+        let read = file.read_at(&mut head[..self.written.len()], 0).ok()?;
+        foreign(&head[..read], length, &self.written)
+    }
+
+    /// The end of a part of the file, which may be longer than what is kept.
+    fn end_of(&self, place: &Range<u64>) -> Option<Foreign> {
+        let bytes = place.end - place.start;
+        let kept = usize::try_from(bytes).map_or(self.keep, |bytes| bytes.min(self.keep));
+        let mut text = vec![0; kept];
+        self.file.as_ref()?.read_exact_at(&mut text, place.end - kept as u64).ok()?;
+        (bytes > 0).then_some(Foreign { text, bytes })
     }
 }
 
@@ -123,23 +146,24 @@ fn fitting(record: &mut Record) -> Vec<u8> {
 }
 
 /// The part of a file that is not the record: the file was replaced, or the text follows the record or overwrites its
-/// start.
-fn foreign<'a>(text: &'a [u8], record: &[u8]) -> &'a [u8] {
-    if record.is_empty() {
-        return text;
+/// start. `head`: as much of the file as the record has.
+fn foreign(head: &[u8], length: u64, record: &[u8]) -> Option<Range<u64>> {
+    let recorded = record.len() as u64;
+    if head == record {
+        return (length > recorded).then_some(recorded..length);
     }
-    if let Some(behind) = text.strip_prefix(record) {
-        return behind;
+    if length == recorded {
+        let same = head.iter().rev().zip(record.iter().rev()).take_while(|(a, b)| a == b).count();
+        return Some(0..length - same as u64);
     }
-    if text.len() == record.len() {
-        let same = text.iter().rev().zip(record.iter().rev()).take_while(|(a, b)| a == b).count();
-        return &text[..text.len() - same];
-    }
-    text
+    Some(0..length)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
@@ -163,7 +187,71 @@ mod tests {
             (b"a text that is longer than the record", b"a text that is longer than the record"),
             (b"", b""),
         ] {
-            assert_eq!(foreign(file, record), expected, "{}", String::from_utf8_lossy(file));
+            let head = &file[..file.len().min(record.len())];
+            let place = foreign(head, file.len() as u64, record).unwrap();
+            let [start, end] = [place.start, place.end].map(|at| usize::try_from(at).unwrap());
+            assert_eq!(&file[start..end], expected, "{}", String::from_utf8_lossy(file));
         }
+        assert_eq!(foreign(record, record.len() as u64, record), None);
+    }
+
+    /// A record that is written, and its file as a program opens it.
+    fn written(name: &str, keep: usize) -> (RecordFile, OpenOptions, PathBuf) {
+        let path = std::env::temp_dir().join(format!("maptask-record-{}-{name}", std::process::id()));
+        std::fs::write(&path, "").unwrap();
+        let mut record = RecordFile::open(&path, keep);
+        record.conclude(None, false);
+        let mut options = File::options();
+        options.write(true);
+        (record, options, path)
+    }
+
+    /// The worker writes what it has noted of a program that began.
+    fn note(record: &mut RecordFile) {
+        record.note(Duration::ZERO, [AttemptId(0, 1)].into_iter(), 1, 0);
+        record.write_if_due(TOGETHER);
+    }
+
+    #[test]
+    fn a_result_in_the_termination_message_is_read_whole_and_a_longer_one_from_its_end() {
+        for (bytes, kept) in [(5_000, 5_000), (9_216, 9_216), (10_000, 9_216)] {
+            let (mut record, _, path) = written(&format!("long-{bytes}"), 9_216);
+            let text: Vec<u8> = (0..bytes).map(|at| b'a' + u8::try_from(at % 26).unwrap()).collect();
+            std::fs::write(&path, &text).unwrap();
+            let found = record.take_foreign().unwrap();
+            assert_eq!((found.bytes, found.text.len()), (bytes, kept));
+            assert_eq!(found.text, text[text.len() - kept..]);
+            assert!(std::fs::read(&path).unwrap().starts_with(b"{\"version\":1"), "the record is back");
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_result_in_several_parts_is_whole_although_the_record_was_due_between_them() {
+        // Behind the record, over it, and in its place, where the program writes on from where it was.
+        for (name, append, truncate) in [("behind", true, false), ("over", false, false), ("instead", false, true)] {
+            let (mut record, mut options, path) = written(name, 100);
+            let mut program = options.append(append).truncate(truncate).open(&path).unwrap();
+            program.write_all(b"one ").unwrap();
+            note(&mut record);
+            program.write_all(b"two").unwrap();
+            let found = record.take_foreign().unwrap();
+            assert_eq!(found, Foreign { text: b"one two".to_vec(), bytes: 7 }, "{name}");
+            assert_eq!(record.take_foreign(), None);
+            assert!(String::from_utf8(std::fs::read(&path).unwrap()).unwrap().contains("[[0,1]]"), "what was noted");
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+
+    #[test]
+    fn where_no_result_is_read_the_record_is_put_back_at_once() {
+        let (mut record, _, path) = written("none", 0);
+        std::fs::write(&path, "from one of several programs").unwrap();
+        note(&mut record);
+        assert_eq!(record.take_foreign(), None);
+        assert!(
+            String::from_utf8(std::fs::read(&path).unwrap()).unwrap().starts_with("{\"version\":1,\"running\":[[0,1]]")
+        );
+        std::fs::remove_file(path).unwrap();
     }
 }

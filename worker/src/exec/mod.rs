@@ -16,4 +16,4 @@ pub use expand::Template;
 pub use files::{Files, Scratch};
 pub use run::{Ended, Finished, Runner, Slot, StopRequest};
 pub use spawn::{CannotRun, Program, inherited};
-pub use stream::{LineEnd, LineEnded, Order, Stream};
+pub use stream::{LineEnd, LineEnded, Stream, Wishes};

@@ -23,7 +23,7 @@ use super::{CannotRun, Environment, Files, Program, Variables};
 use crate::cgroup::Cgroup;
 use crate::log::{Log, Target};
 use crate::reaper::{Exit, Reaper, signal_group};
-use crate::record::RecordFile;
+use crate::record::{Foreign, RecordFile};
 
 /// How long the pipes are read after the program has ended. The item ends with its program.
 pub(super) const DRAIN: Duration = Duration::from_secs(1);
@@ -131,8 +131,9 @@ impl Runner {
     /// Runs an item.
     pub async fn run(self: Rc<Self>, mut slot: Slot, grant: Grant, stop: Rc<StopRequest>) -> Finished {
         let id = grant.id;
+        let directory = self.make_artifacts(id).await;
         let kills = self.cgroup.oom_kills();
-        let (micros, ended) = match self.start(&mut slot, &grant) {
+        let (micros, ended) = match directory.and_then(|directory| self.start(&mut slot, &grant, directory)) {
             Err(error) => (0, not_run(error)),
             Ok(started) => {
                 self.busy.borrow_mut().insert(slot.number);
@@ -148,12 +149,12 @@ impl Runner {
         Finished { slot, id, micros, ended }
     }
 
-    fn start(&self, slot: &mut Slot, grant: &Grant) -> Result<Started, CannotRun> {
+    fn start(&self, slot: &mut Slot, grant: &Grant, artifacts: Option<Directory>) -> Result<Started, CannotRun> {
         slot.files.prepare().map_err(|error| CannotRun::ThisWorker(format!("files of the item: {error}")))?;
         let mut variables = Variables::of(&self.config, grant);
         variables.set(RESULT, slot.files.result().to_string_lossy().into_owned());
         variables.set_place(slot);
-        if let Some(directory) = self.make_artifacts(grant.id)? {
+        if let Some(directory) = artifacts {
             variables.set(ARTIFACTS_PATH, directory.path);
             variables.set(ARTIFACTS, directory.name);
         }
@@ -163,11 +164,13 @@ impl Runner {
     }
 
     /// Makes the directory for the files of an attempt, if it is to have one.
-    pub(super) fn make_artifacts(&self, AttemptId(index, attempt): AttemptId) -> Result<Option<Directory>, CannotRun> {
+    pub(super) async fn make_artifacts(&self, id: AttemptId) -> Result<Option<Directory>, CannotRun> {
         let Some(artifacts) = &self.config.artifacts else { return Ok(None) };
+        let AttemptId(index, attempt) = id;
         let name = format!("{}-{index}-{attempt}", artifacts.prefix);
         let path = format!("{}/{name}", artifacts.path.trim_end_matches('/'));
-        fs::create_dir_all(&path).map_err(|error| CannotRun::from_io(&error, &format!("directory {path}")))?;
+        let (made, path) = apart(move || (fs::create_dir_all(&path), path)).await;
+        made.map_err(|error| CannotRun::from_io(&error, &format!("directory {path}")))?;
         Ok(Some(Directory { name, path }))
     }
 
@@ -271,18 +274,9 @@ impl Runner {
 
     /// What the program has left as its result, or in place of the worker's record.
     fn take_result(&self, slot: &mut Slot) -> Option<ResultText> {
-        let limit = self.config.max_result_bytes.min(MAX_RESULT_BYTES);
-        let text = slot.files.take_result(limit);
-        if self.config.slots > 1 {
-            return text;
-        }
+        let text = slot.files.take_result(self.config.max_result_bytes.min(MAX_RESULT_BYTES));
         let foreign = self.record.borrow_mut().take_foreign();
-        text.or_else(|| {
-            let bytes = foreign?;
-            let length = bytes.len();
-            let kept = bytes[length.saturating_sub(limit)..].to_vec();
-            (limit > 0).then_some(ResultText { text: kept, bytes: length as u64 })
-        })
+        text.or_else(|| foreign.map(|Foreign { text, bytes }| ResultText { text, bytes }))
     }
 
     fn outcome(&self, run: Run, text: Option<ResultText>, kills: u64) -> Outcome {
@@ -306,20 +300,21 @@ impl Runner {
 
     /// Removes temporary files.
     pub(super) async fn clean(&self, mut slot: Slot) -> Slot {
-        let cleaned = spawn_blocking(move || {
+        let work = move || {
             let removed = slot.files.remove_temporary();
             (slot, removed)
-        })
-        .await;
-        match cleaned {
-            Ok((slot, Ok(()))) => slot,
-            Ok((slot, Err(error))) => {
-                self.log.say(&format!("temporary files of an item can't be removed: {error}"));
-                slot
-            }
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        let (slot, removed) = apart(work).await;
+        if let Err(error) = removed {
+            self.log.say(&format!("temporary files of an item can't be removed: {error}"));
         }
+        slot
     }
+}
+
+/// Does what may take long on a thread of its own: a volume that hangs must not stop the exchange.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    spawn_blocking(work).await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 fn not_run(error: CannotRun) -> Ended {
@@ -327,5 +322,18 @@ fn not_run(error: CannotRun) -> Ended {
         CannotRun::Nobody(message) => Ended::Outcome(Outcome::NotStarted { message }),
         CannotRun::ThisItem(message) => Ended::Outcome(Outcome::Failed { exit_code: NOT_EXECUTABLE, message }),
         CannotRun::ThisWorker(message) => Ended::NotBegun(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_volume_that_hangs_stops_nothing_else() {
+        let (release, hangs) = std::sync::mpsc::sync_channel(1);
+        let made = apart(move || hangs.recv_timeout(Duration::from_secs(20)));
+        let others = async { release.send("released") };
+        assert_eq!(tokio::join!(made, others), (Ok("released"), Ok(())));
     }
 }

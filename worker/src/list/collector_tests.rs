@@ -49,7 +49,7 @@ fn an_empty_text_is_an_empty_list() {
 }
 
 #[test]
-fn what_is_no_item_is_named_with_its_line() {
+fn a_line_that_is_not_an_item_is_reported_with_its_number() {
     assert_eq!(words(ListFormat::JsonLines, b"1\n\n{oops}\n"), "line 3: \"{oops}\": key must be a string at column 2");
     assert_eq!(words(ListFormat::Lines, b"a\nb\xff\n"), "line 2: byte 2 is not UTF-8: \"b\u{fffd}\": write UTF-8");
     assert!(words(ListFormat::Lines, b"a\n\0\n").starts_with("line 2 contains a NUL"));

@@ -133,7 +133,8 @@ struct Reading {
 impl Reading {
     fn start(stdout: ChildStdout, shared: &Shared) -> io::Result<Self> {
         let (is_done, done) = oneshot::channel();
-        let (is_full, full) = mpsc::channel();
+        // It is said once: nothing is collected after it.
+        let (is_full, full) = mpsc::sync_channel(1);
         let shared = Arc::clone(shared);
         thread::Builder::new().name("stdout".to_owned()).spawn(move || {
             pump(stdout, &shared, &is_full);
@@ -179,7 +180,7 @@ impl Reading {
 }
 
 /// Passes what the program writes to the log, and into the list as long as it is one.
-fn pump(mut from: ChildStdout, shared: &Shared, full: &mpsc::Sender<String>) {
+fn pump(mut from: ChildStdout, shared: &Shared, full: &mpsc::SyncSender<String>) {
     let mut chunk = vec![0; CHUNK];
     let mut out = io::stdout();
     loop {

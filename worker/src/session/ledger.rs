@@ -12,8 +12,8 @@ use super::Outbox;
 
 /// Requests without an answer that are remembered; answers to older ones say nothing of use.
 const MAX_OPEN: usize = 8;
-/// Bytes of a request besides its lists.
-const ENVELOPE: usize = 4 << 10;
+/// Bytes of a request besides its lists: a message, each byte of which may take six, and little more.
+const ENVELOPE: usize = 8 * MAX_MESSAGE_BYTES;
 /// Most bytes of `[4294967295,4294967295],`.
 const ID_BYTES: usize = 24;
 
@@ -33,6 +33,9 @@ pub struct Ledger {
     held_back: BTreeSet<AttemptId>,
     revoked: BTreeSet<AttemptId>,
     outbox: Outbox,
+    /// Ends in the newest request, and most of one request.
+    said: usize,
+    most: usize,
     begun: u64,
     state: State,
     open: VecDeque<Sent>,
@@ -93,6 +96,8 @@ impl Ledger {
             held_back: BTreeSet::new(),
             revoked: BTreeSet::new(),
             outbox: Outbox::new(),
+            said: 0,
+            most: usize::MAX,
             begun: 0,
             state: State::Working,
             open: VecDeque::new(),
@@ -109,7 +114,8 @@ impl Ledger {
         let number = self.number;
         self.unconfirmed.values_mut().filter(|said| **said == 0).for_each(|said| *said = number);
         let held = (self.running.len() + self.stock.len()) * ID_BYTES;
-        let (ended, through) = self.outbox.to_send(MAX_REQUEST_BYTES.saturating_sub(ENVELOPE + held));
+        let (ended, through) = self.outbox.to_send(MAX_REQUEST_BYTES.saturating_sub(ENVELOPE + held), self.most);
+        self.said = ended.len();
         self.open.push_back(Sent { number: self.number, at: now, through, leaving: !self.takes_more() });
         if self.open.len() > MAX_OPEN {
             self.open.pop_front();
@@ -188,6 +194,11 @@ impl Ledger {
         // Nobody may be there any more to say it to.
         self.farewell |= self.open.iter().any(|sent| sent.number == number && sent.leaving);
         self.open.retain(|sent| sent.number != number);
+    }
+
+    /// The newest request was refused as too large, as by a proxy with a limit of its own: the next ones say less.
+    pub fn was_too_large(&mut self) {
+        self.most = (self.said / 2).max(1);
     }
 
     fn holds(&self, id: AttemptId) -> bool {

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use maptask_exchange::{Answer, AttemptId, Grant, Leaving, MAX_UNACKNOWLEDGED_BYTES, Outcome, State};
+use maptask_exchange::{
+    Answer, AttemptId, Grant, Leaving, MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES, MAX_UNACKNOWLEDGED_BYTES, Outcome, State,
+};
 use serde_json::value::RawValue;
 
 use super::{Effects, Ledger, Taken};
@@ -96,7 +98,7 @@ fn above_the_bound_of_unacknowledged_bytes_nothing_new_begins_and_nothing_is_dro
     let mut said = 0;
     while said < ended {
         let request = ledger.request(3 * SECOND);
-        assert!(serde_json::to_vec(&request).unwrap().len() <= maptask_exchange::MAX_REQUEST_BYTES);
+        assert!(serde_json::to_vec(&request).unwrap().len() <= MAX_REQUEST_BYTES);
         assert_eq!(request.ended[0].sequence, said as u64 + 1);
         said += request.ended.len();
         let taken = ledger.take(answer(request.number, Vec::new()));
@@ -147,4 +149,40 @@ fn after_another_leader_is_heard_nothing_begins_before_its_next_answer() {
     let number = ledger.request(3 * SECOND).number;
     ledger.take(Answer { epoch: 2, revoked: vec![AttemptId(0, 1)], ..answer(number, Vec::new()) });
     assert_eq!(ledger.begin(3 * SECOND).unwrap().id, AttemptId(1, 1));
+}
+
+#[test]
+fn a_request_that_was_too_large_for_a_proxy_is_followed_by_smaller_ones() {
+    let mut ledger = ledger();
+    taken(&mut ledger, SECOND, grants(9));
+    while let Some(grant) = ledger.begin(SECOND) {
+        ledger.ended(grant.id, 1, Outcome::Succeeded { result: None });
+    }
+    let mut sizes = Vec::new();
+    for _ in 0..5 {
+        let request = ledger.request(2 * SECOND);
+        assert_eq!(request.ended[0].sequence, 1);
+        sizes.push(request.ended.len());
+        ledger.failed(request.number);
+        ledger.was_too_large();
+    }
+    assert_eq!(sizes, [9, 4, 2, 1, 1]);
+    // The rest follows at once.
+    let number = ledger.request(3 * SECOND).number;
+    assert_eq!(ledger.take(answer(number, Vec::new())), Taken::Newest(Effects { news: true, kill: vec![] }));
+    assert_eq!(ledger.request(4 * SECOND).ended[0].sequence, 2);
+}
+
+#[test]
+fn a_request_with_the_longest_message_and_all_ends_that_fit_is_within_the_limit() {
+    let mut ledger = ledger();
+    taken(&mut ledger, SECOND, grants(5_000));
+    while let Some(grant) = ledger.begin(SECOND) {
+        ledger.ended(grant.id, 1, Outcome::Succeeded { result: Some("x".repeat(1_000)) });
+    }
+    // A control character takes six bytes of JSON.
+    ledger.leave(Leaving::Terminated, "\u{1}".repeat(MAX_MESSAGE_BYTES));
+    let request = ledger.request(2 * SECOND);
+    let size = serde_json::to_vec(&request).unwrap().len();
+    assert!(request.ended.len() < 5_000 && size <= MAX_REQUEST_BYTES, "{size}");
 }

@@ -33,13 +33,13 @@ impl Outbox {
         self.ends.push_back((end, size));
     }
 
-    /// The ends that a request has to say, as many as fit, and the number of the last one.
-    pub fn to_send(&self, room: usize) -> (Vec<End>, u64) {
+    /// The ends that a request has to say, as many as fit and no more than `most`, and the number of the last one.
+    pub fn to_send(&self, room: usize, most: usize) -> (Vec<End>, u64) {
         let mut through = self.received;
         let mut used = 0;
         let mut ends = Vec::new();
         let known = self.ends.partition_point(|(end, _)| end.sequence <= self.received);
-        for (end, size) in self.ends.range(known..) {
+        for (end, size) in self.ends.range(known..).take(most) {
             used += size;
             if used > room {
                 break;

@@ -3,14 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use maptask_exchange::{AttemptId, Grant, Mode};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use maptask_exchange::{AttemptId, Grant, MAX_RUNNING, Mode};
+use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout};
 
 use super::Worker;
 use crate::clock::now;
-use crate::exec::{Ended, Finished, LineEnd, LineEnded, Order, Slot, StopRequest, Stream};
+use crate::exec::{Ended, Finished, LineEnd, LineEnded, Slot, StopRequest, Stream, Wishes};
 
 /// How long programs that read their items have to end after the last one.
 const CLOSE: Duration = Duration::from_secs(5);
@@ -33,7 +33,8 @@ enum Runs {
 
 /// A program that reads its items.
 pub(super) struct Program {
-    orders: UnboundedSender<Order>,
+    grants: mpsc::Sender<Grant>,
+    wishes: Rc<Wishes>,
     /// Lines without an answer.
     open: usize,
 }
@@ -67,7 +68,7 @@ impl Worker {
         let (runner, finished, own) = (Rc::clone(&self.runner), self.to.finished.clone(), Rc::clone(&request));
         spawn_local(async move {
             // Nobody receives it if the worker ends.
-            _ = finished.send(runner.run(slot, grant, own).await);
+            _ = finished.send(runner.run(slot, grant, own).await).await;
         });
         Runs::Alone(request)
     }
@@ -76,17 +77,19 @@ impl Worker {
     fn feed(&mut self, grant: Grant) -> Runs {
         while self.programs.len() < self.ledger.slots() {
             let slot = self.new_slot();
-            let (orders, receive) = unbounded_channel();
-            let stream = Stream::new(Rc::clone(&self.runner), slot.number, receive, self.to.lines.clone());
-            spawn_local(stream.serve(slot));
-            self.programs.push(Program { orders, open: 0 });
+            let (grants, receive) = mpsc::channel(MAX_RUNNING as usize);
+            let wishes = Rc::new(Wishes::default());
+            let (runner, lines) = (Rc::clone(&self.runner), self.to.lines.clone());
+            spawn_local(Stream::new(runner, slot.number, receive, Rc::clone(&wishes), lines).serve(slot));
+            self.programs.push(Program { grants, wishes, open: 0 });
         }
         let usable = self.programs.iter_mut().take(self.ledger.slots()).enumerate();
         let fewest = usable.min_by_key(|(_, program)| program.open);
         let number = fewest.map_or(0, |(at, program)| {
             program.open += 1;
-            // It is served until the worker ends.
-            _ = program.orders.send(Order::Take(grant));
+            let sent = program.grants.try_send(grant);
+            // It is served until the worker ends, and what waits there runs: no more than that are begun.
+            debug_assert!(sent.is_ok(), "{sent:?}");
             at + 1
         });
         Runs::Line(number)
@@ -95,7 +98,7 @@ impl Worker {
     pub(super) fn revoke(&self, id: AttemptId, kill_at: Instant) {
         match self.active.get(&id).map(|active| &active.runs) {
             Some(Runs::Alone(request)) => request.stop(kill_at),
-            Some(Runs::Line(number)) => _ = self.programs[number - 1].orders.send(Order::Revoke(id)),
+            Some(Runs::Line(number)) => self.programs[number - 1].wishes.revoke(id),
             None => {}
         }
     }
@@ -107,16 +110,16 @@ impl Worker {
             }
         }
         for program in &self.programs {
-            _ = program.orders.send(Order::Stop(kill_at));
+            program.wishes.stop(kill_at);
         }
     }
 
     /// Lets programs that read their items end by themselves.
-    pub(super) async fn close_programs(&self) {
-        for program in &self.programs {
-            _ = program.orders.send(Order::Close);
-        }
-        if !self.programs.is_empty() {
+    pub(super) async fn close_programs(&mut self) {
+        let programs = std::mem::take(&mut self.programs);
+        if !programs.is_empty() {
+            // They get no more grants, which closes them.
+            drop(programs);
             let ended = async {
                 while !self.runner.reaper.leaders().is_empty() {
                     self.runner.reaper.next().await;
@@ -153,6 +156,7 @@ impl Worker {
                 _ => {}
             }
             self.active.remove(&id);
+            self.programs[number - 1].wishes.forget(id);
             if !self.ledger.unhold(id) {
                 self.programs[number - 1].open -= 1;
             }

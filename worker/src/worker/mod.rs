@@ -10,7 +10,7 @@ use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use maptask_exchange::{Answer, AttemptId, Config, Mode};
+use maptask_exchange::{Answer, AttemptId, Config, MAX_RESULT_BYTES, MAX_SLOTS, Mode};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::Signal;
 use tokio::runtime::Builder;
@@ -33,6 +33,9 @@ use items::{Active, Program};
 
 /// Requests that are open at once: one that reports, and a parked one that it releases.
 const MAX_OPEN: usize = 2;
+/// Of each kind of event, as many wait for the loop: no more programs end at once. Who has another one waits, and the
+/// loop waits for none of them.
+const MAX_WAITING: usize = MAX_SLOTS as usize;
 
 /// How the worker ends.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,22 +50,22 @@ pub struct Exit {
 
 /// What happens, for the loop.
 struct Senders {
-    finished: mpsc::UnboundedSender<Finished>,
-    lines: mpsc::UnboundedSender<(usize, Vec<LineEnded>)>,
-    replies: mpsc::UnboundedSender<(u64, Result<Answer, Failure>)>,
+    finished: mpsc::Sender<Finished>,
+    lines: mpsc::Sender<(usize, Vec<LineEnded>)>,
+    replies: mpsc::Sender<(u64, Result<Answer, Failure>)>,
 }
 
 /// The other ends.
 struct Receivers {
-    finished: mpsc::UnboundedReceiver<Finished>,
-    lines: mpsc::UnboundedReceiver<(usize, Vec<LineEnded>)>,
-    replies: mpsc::UnboundedReceiver<(u64, Result<Answer, Failure>)>,
+    finished: mpsc::Receiver<Finished>,
+    lines: mpsc::Receiver<(usize, Vec<LineEnded>)>,
+    replies: mpsc::Receiver<(u64, Result<Answer, Failure>)>,
 }
 
 fn channels() -> (Senders, Receivers) {
-    let (finished, has_finished) = mpsc::unbounded_channel();
-    let (lines, has_lines) = mpsc::unbounded_channel();
-    let (replies, has_answered) = mpsc::unbounded_channel();
+    let (finished, has_finished) = mpsc::channel(MAX_WAITING);
+    let (lines, has_lines) = mpsc::channel(MAX_WAITING);
+    let (replies, has_answered) = mpsc::channel(MAX_OPEN);
     let receivers = Receivers { finished: has_finished, lines: has_lines, replies: has_answered };
     (Senders { finished, lines, replies }, receivers)
 }
@@ -93,8 +96,14 @@ struct Worker {
 pub fn work(config: Config, command: &[String], paths: Paths) -> Exit {
     let inherited = inherited();
     let runtime = Builder::new_current_thread().enable_all().build();
-    let result = runtime.map(|runtime| LocalSet::new().block_on(&runtime, run(config, command, inherited, paths)));
-    result.unwrap_or_else(|error| failed(format!("the worker can't start: {error}")))
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(format!("the worker can't start: {error}")),
+    };
+    let exit = LocalSet::new().block_on(&runtime, run(config, command, inherited, paths));
+    // A volume that hangs must not keep the process.
+    runtime.shutdown_background();
+    exit
 }
 
 const fn failed(message: String) -> Exit {
@@ -102,7 +111,10 @@ const fn failed(message: String) -> Exit {
 }
 
 async fn run(config: Config, command: &[String], inherited: Vec<RawFd>, paths: Paths) -> Exit {
-    let record = Rc::new(RefCell::new(RecordFile::open(&paths.record)));
+    // Of several programs, nobody knows which one has written there.
+    let is_result = config.slots == 1 && config.mode == Mode::Exec;
+    let keep = if is_result { config.max_result_bytes.min(MAX_RESULT_BYTES) } else { 0 };
+    let record = Rc::new(RefCell::new(RecordFile::open(&paths.record, keep)));
     let (senders, mut receivers) = channels();
     let program = Command::new(command, inherited);
     let worker = Worker::new(config, program, paths, Rc::clone(&record), senders);
@@ -117,6 +129,8 @@ async fn run(config: Config, command: &[String], inherited: Vec<RawFd>, paths: P
         Ok(exit) => exit,
         Err(error) => failed(format!("the worker can't work: {error}")),
     };
+    // Nobody waits to say something that nobody hears.
+    drop(receivers);
     worker.close_programs().await;
     worker.kill_all();
     if let Some(message) = &exit.message {
@@ -244,7 +258,7 @@ impl Worker {
         let body = serde_json::to_vec(&request).unwrap_or_default();
         let (client, replies) = (Rc::clone(&self.client), self.to.replies.clone());
         let task = spawn_local(async move {
-            _ = replies.send((number, client.exchange(body).await));
+            _ = replies.send((number, client.exchange(body).await)).await;
         });
         self.open.push_back((number, task.abort_handle()));
     }
@@ -318,6 +332,10 @@ impl Worker {
                 let why = match status {
                     403 => format!("the operator at {address} does not want this pod: {text}"),
                     409 => format!("another worker has taken the place of this one: {text}"),
+                    413 => {
+                        self.ledger.was_too_large();
+                        return None;
+                    }
                     400 | 404 | 405 | 431 => {
                         format!("the operator at {address} does not understand this worker: {text}")
                     }

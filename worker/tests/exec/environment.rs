@@ -109,3 +109,25 @@ async fn a_program_that_writes_the_termination_message_gives_its_result_there() 
     assert!(worker.end().await.success());
     assert_eq!(worker.record().begun, 6);
 }
+
+#[tokio::test]
+async fn a_result_in_the_termination_message_may_be_as_long_as_any_other() {
+    let mut leader = Leader::start().await;
+    let config = Config { max_result_bytes: 9_216, ..config(&leader.url) };
+    let script = r#"fill() { head -c $1 /dev/zero | tr '\0' x; }
+        case $MAPTASK_INDEX in
+        0) fill 5000 > "$DIR/record" ;;
+        1) { fill 9993; printf 'the end'; } > "$DIR/record" ;;
+        2) fill 5000 >> "$DIR/record" ;;
+        3) exec 4> "$DIR/record"; fill 3000 >&4; sleep 0.1; fill 3000 >&4 ;;
+        esac"#;
+    let mut worker = Worker::start(&config, &["sh", "-c", script]);
+    let ends = leader.run(grants(4), 1, 0).await;
+    let outcomes: Vec<_> = ends.iter().map(|end| end.outcome.clone()).collect();
+    let whole = succeeded(&"x".repeat(5_000));
+    let end = format!("{}the end", "x".repeat(9_209));
+    let too_large = maptask_exchange::Outcome::ResultTooLarge { bytes: 10_000, end };
+    assert_eq!(outcomes, [whole.clone(), too_large, whole, succeeded(&"x".repeat(6_000))]);
+    assert!(worker.end().await.success());
+    assert_eq!(worker.record().begun, 4);
+}

@@ -89,6 +89,24 @@ async fn a_poll_cut_by_a_proxy_costs_no_grant() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_too_large_for_a_proxy_is_followed_by_a_smaller_one() {
+    let mut leader = Leader::start().await;
+    let _worker = Worker::sh(&leader, "true");
+    leader.call().await.grant(grants(4));
+    let call = loop {
+        let call = leader.ends().await;
+        if call.request.ended.len() == 4 {
+            break call;
+        }
+    };
+    call.refuse(413, "request entity too large");
+    let call = leader.ends().await;
+    assert_eq!(call.request.ended.len(), 2, "{:?}", call.request);
+    call.grant(Vec::new());
+    assert_eq!(leader.ends().await.request.ended[0].sequence, 3, "the rest follows");
+}
+
+#[tokio::test]
 async fn what_is_recalled_is_given_back_unless_it_has_begun() {
     let mut leader = Leader::start().await;
     let worker = Worker::sh(&leader, r#"echo up >> "$DIR/up"; until [ -e "$DIR/go" ]; do sleep 0.01; done"#);

@@ -127,6 +127,19 @@ async fn as_many_lines_as_the_pipeline_has_are_unanswered_at_once() {
 }
 
 #[tokio::test]
+async fn thousands_of_lines_in_full_pipelines_lose_none() {
+    let mut leader = Leader::start().await;
+    let config = Config { slots: 4, ..stream(&leader, 512) };
+    let mut worker = start(&config, r#"echo "{\"index\":$i,\"result\":$i}""#);
+    let ends = leader.run(grants(4_000), 4, 1_000).await;
+    for end in &ends {
+        assert_eq!(end.outcome, succeeded(&end.id.0.to_string()));
+    }
+    assert!(worker.end().await.success());
+    assert_eq!(worker.text("starts"), "start\n".repeat(4));
+}
+
+#[tokio::test]
 async fn a_line_over_its_deadline_restarts_the_program_and_costs_the_others_nothing() {
     let mut leader = Leader::start().await;
     let config = Config { deadline_seconds: Some(1), grace_seconds: 1, ..stream(&leader, 2) };

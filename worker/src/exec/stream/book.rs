@@ -1,11 +1,12 @@
 //! What becomes of the lines that a program has: who gets the next one, what an answer means, and whose end its end is.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use maptask_exchange::{AttemptId, Grant, MAX_RESULT_BYTES, Mode, Outcome};
 use tokio::time::Instant;
 
-use super::{Line, LineEnd, LineEnded, Order, Stream, Why};
+use super::{Line, LineEnd, LineEnded, Stream, Why};
 use crate::exec::CannotRun;
 use crate::exec::answers::{Answer, Reply, Said};
 use crate::exec::run::TERMINATED;
@@ -14,7 +15,7 @@ use crate::reaper::Exit;
 
 impl Stream {
     /// Gives the program as many lines as it may have.
-    pub(super) fn fill(&mut self) {
+    pub(super) async fn fill(&mut self) {
         let pipeline = match self.runner.config.mode {
             Mode::Stream { pipeline } => pipeline.max(1) as usize,
             Mode::Exec => 1,
@@ -26,7 +27,7 @@ impl Stream {
                 self.kills = self.runner.cgroup.oom_kills();
             }
             line.since = Instant::now();
-            match self.runner.make_artifacts(line.grant.id) {
+            match self.runner.make_artifacts(line.grant.id).await {
                 Ok(directory) => {
                     feed(&mut self.to_write, &line.grant, directory.as_ref().map(|directory| directory.path.as_str()));
                     self.open.push_back(line);
@@ -37,23 +38,29 @@ impl Stream {
         self.set_label();
     }
 
-    pub(super) fn obey(&mut self, order: Order) {
-        match order {
-            Order::Take(grant) => {
-                self.queue.push_back(Line { grant, since: Instant::now(), again: false });
-            }
-            Order::Revoke(id) => {
-                if self.open.iter().any(|line| line.grant.id == id) {
-                    self.revoked.push(id);
-                    self.end_program(Why::Line, Instant::now() + self.runner.grace());
-                } else if let Some(at) = self.queue.iter().position(|line| line.grant.id == id)
-                    && let Some(line) = self.queue.remove(at)
-                {
-                    self.end(&line, LineEnd::GivenBack);
+    pub(super) fn receive(&mut self, grant: Grant) {
+        self.queue.push_back(Line { grant, since: Instant::now(), again: false });
+    }
+
+    /// Does what is wished of the lines that are here; the others are on the way.
+    pub(super) fn obey(&mut self) {
+        let wishes = Rc::clone(&self.wishes);
+        wishes.revoked.borrow_mut().retain(|id| {
+            if self.open.iter().any(|line| line.grant.id == *id) {
+                if !self.revoked.contains(id) {
+                    self.revoked.push(*id);
                 }
+                self.end_program(Why::Line, Instant::now() + self.runner.grace());
+                return false;
             }
-            Order::Stop(kill_at) => self.end_program(Why::Stopped, kill_at),
-            Order::Close => self.closed = true,
+            let Some(at) = self.queue.iter().position(|line| line.grant.id == *id) else { return true };
+            if let Some(line) = self.queue.remove(at) {
+                self.end(&line, LineEnd::GivenBack);
+            }
+            false
+        });
+        if let Some(kill_at) = wishes.kill_at.get() {
+            self.end_program(Why::Stopped, kill_at);
         }
     }
 
@@ -103,7 +110,7 @@ impl Stream {
             }
         }
         if self.why == Why::Itself {
-            self.fill();
+            self.fill().await;
         }
         self.set_label();
     }
@@ -222,10 +229,10 @@ impl Stream {
         self.ended.push(LineEnded { id: line.grant.id, micros, end });
     }
 
-    pub(super) fn report(&mut self) {
+    pub(super) async fn report(&mut self) {
         if !self.ended.is_empty() {
             // Nobody hears it if the worker ends.
-            _ = self.events.send((self.number, std::mem::take(&mut self.ended)));
+            _ = self.events.send((self.number, std::mem::take(&mut self.ended))).await;
         }
     }
 

@@ -2,8 +2,8 @@
 
 mod book;
 
-use std::cell::Cell;
-use std::collections::VecDeque;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::pin::pin;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use maptask_exchange::{AttemptId, Grant, Outcome};
 use nix::sys::signal::Signal;
 use tokio::net::unix::pipe::{Receiver, Sender};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::exec::answers::{From, Lines, Said};
@@ -25,17 +25,32 @@ use crate::exec::{CannotRun, Runner, Slot, Variables};
 use crate::log::Target;
 use crate::reaper::{Exit, signal_group};
 
-/// What the worker wants of a program.
-#[derive(Debug)]
-pub enum Order {
-    /// Take this item.
-    Take(Grant),
+/// What the worker wants of a program besides that it takes items.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// Lines of the program, or on the way to it.
+    revoked: RefCell<BTreeSet<AttemptId>>,
+    kill_at: Cell<Option<Instant>>,
+    changed: Notify,
+}
+
+impl Wishes {
     /// This attempt is no longer this worker's.
-    Revoke(AttemptId),
+    pub fn revoke(&self, id: AttemptId) {
+        self.revoked.borrow_mut().insert(id);
+        self.changed.notify_one();
+    }
+
+    /// This attempt has ended.
+    pub fn forget(&self, id: AttemptId) {
+        self.revoked.borrow_mut().remove(&id);
+    }
+
     /// SIGTERM now, SIGKILL then.
-    Stop(Instant),
-    /// Nothing more will come.
-    Close,
+    pub fn stop(&self, kill_at: Instant) {
+        self.kill_at.set(Some(kill_at));
+        self.changed.notify_one();
+    }
 }
 
 /// What became of an attempt.
@@ -90,8 +105,9 @@ enum Why {
 #[derive(Debug)]
 pub struct Stream {
     runner: Rc<Runner>,
-    orders: UnboundedReceiver<Order>,
-    events: UnboundedSender<(usize, Vec<LineEnded>)>,
+    grants: mpsc::Receiver<Grant>,
+    wishes: Rc<Wishes>,
+    events: mpsc::Sender<(usize, Vec<LineEnded>)>,
     number: usize,
     /// As many as the pipeline has.
     open: VecDeque<Line>,
@@ -145,12 +161,14 @@ impl Stream {
     pub fn new(
         runner: Rc<Runner>,
         number: usize,
-        orders: UnboundedReceiver<Order>,
-        events: UnboundedSender<(usize, Vec<LineEnded>)>,
+        grants: mpsc::Receiver<Grant>,
+        wishes: Rc<Wishes>,
+        events: mpsc::Sender<(usize, Vec<LineEnded>)>,
     ) -> Self {
         Self {
             runner,
-            orders,
+            grants,
+            wishes,
             events,
             number,
             open: VecDeque::new(),
@@ -175,9 +193,10 @@ impl Stream {
                 if self.closed {
                     return;
                 }
-                let Some(order) = self.orders.recv().await else { return };
-                self.obey(order);
-                self.report();
+                let Some(grant) = self.grants.recv().await else { return };
+                self.receive(grant);
+                self.obey();
+                self.report().await;
                 continue;
             }
             match self.start(&mut slot) {
@@ -191,7 +210,7 @@ impl Stream {
             if slot.files.has_temporary() {
                 slot = self.runner.clean(slot).await;
             }
-            self.report();
+            self.report().await;
         }
     }
 
@@ -233,8 +252,8 @@ impl Stream {
         if runner.config.prefix_log {
             stderr.label(Rc::clone(&self.label));
         }
-        self.begin_program();
-        self.report();
+        self.begin_program().await;
+        self.report().await;
         let (mut stdin, mut buffer, mut said) = (Some(stdin), vec![0; READ], Vec::new());
         let mut is_terminated = false;
         let ended = {
@@ -245,12 +264,17 @@ impl Stream {
                 tokio::select! {
                     biased;
                     ended = &mut exit => break ended.unwrap_or(Exit { code: 137 }),
-                    order = self.orders.recv(), if !self.closed => {
-                        self.obey(order.unwrap_or(Order::Close));
-                        while let Ok(order) = self.orders.try_recv() {
-                            self.obey(order);
+                    grant = self.grants.recv(), if !self.closed => {
+                        match grant {
+                            Some(grant) => self.receive(grant),
+                            None => self.closed = true,
                         }
+                        while let Ok(grant) = self.grants.try_recv() {
+                            self.receive(grant);
+                        }
+                        self.obey();
                     }
+                    () = self.wishes.changed.notified() => self.obey(),
                     () = stdout.readable() => stdout.read(&mut buffer, &mut said),
                     () = answers.readable() => answers.read(&mut buffer, &mut said),
                     () = writable(stdin.as_ref()), if !self.to_write.is_empty() => self.write(&mut stdin),
@@ -270,7 +294,7 @@ impl Stream {
                 if self.closed && self.open.is_empty() && self.queue.is_empty() {
                     stdin = None;
                 }
-                self.report();
+                self.report().await;
             };
             runner.sweep(self.number).await;
             let drain = async {
@@ -293,12 +317,14 @@ impl Stream {
         self.program_ended(ended, &stderr.tail());
     }
 
-    fn begin_program(&mut self) {
+    async fn begin_program(&mut self) {
         (self.why, self.kill_at) = (Why::Itself, None);
         self.expired.clear();
         self.to_write.clear();
         self.kills = self.runner.cgroup.oom_kills();
-        self.fill();
+        self.fill().await;
+        // The program before may have heard of it last.
+        self.wishes.changed.notify_one();
     }
 
     fn write(&mut self, stdin: &mut Option<Sender>) {
