@@ -27,6 +27,9 @@ export class Refused extends Error {
   }
 }
 
+/** Whether to ask again is of no use. */
+export const isFinal = (error) => [401, 403, 404].includes(error.status);
+
 async function checked(answer) {
   if (answer.ok) return answer;
   let said = {};
@@ -130,8 +133,9 @@ export class Stream {
       this.again();
     } catch (error) {
       if (this.closed) return;
-      if (error instanceof Refused && this.on.refused?.(error)) return;
-      this.again();
+      const answered = error instanceof Refused;
+      if (answered && this.on.refused?.(error)) show('dead', error.status === 404 ? 'Not found' : 'No access');
+      else this.again(answered);
     }
   }
 
@@ -156,10 +160,11 @@ export class Stream {
     this.on[event]?.(value);
   }
 
-  again() {
+  /** `answered`: by a refusal, so that the server is there. */
+  again(answered = false) {
     clearTimeout(this.guard);
     if (this.closed || this.asleep) return;
-    const stopped = this.wait >= LONGEST_WAIT / 2;
+    const stopped = !answered && this.wait >= LONGEST_WAIT / 2;
     if (stopped) show('dead', 'kubectl maptask ui has stopped');
     else show('lost', this.seen ? `Reconnecting (as of ${clock(this.seen)})` : 'Connecting');
     this.timer = setTimeout(() => this.open(), this.wait * (0.75 + Math.random() / 2));

@@ -60,7 +60,7 @@ export class Figures {
   }
 
   running(task, one) {
-    const held = task.waiting && task.waiting.reason !== 'Concurrency' ? `held back: ${spaced(task.waiting.reason)}` : task.workers ? 'on workers that stay' : 'items with a pod';
+    const held = task.waiting && task.waiting.reason !== 'Concurrency' ? `waits: ${spaced(task.waiting.reason)}` : task.workers ? 'on workers that stay' : 'items with a pod';
     return one('Running', [number(task.counts.running), task.concurrency ? [' ', h('small', {}, `of ${number(task.concurrency)}`)] : ''],
       hasEnded(task) ? 'the task has ended' : held);
   }

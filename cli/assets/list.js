@@ -1,6 +1,6 @@
 // All tasks: a table that stays current, with filters.
 
-import { Stream } from './api.js';
+import { Stream, isFinal } from './api.js';
 import { bar } from './bar.js';
 import { glyph, h, set } from './dom.js';
 import { age, counted, number, percent, rate, since, span } from './words.js';
@@ -23,7 +23,7 @@ export class ListView {
       // A list again after an interruption: what it does not have is gone.
       start: () => { this.old = new Set(this.rows.keys()); },
       ready: () => this.whole(),
-      refused: (error) => { set(this.body, h('p', { class: 'empty' }, error.message, error.hint ? h('code', {}, error.hint) : null)); return true; },
+      refused: (error) => this.refused(error),
     });
     this.clock = setInterval(() => this.soon(), 10_000);
   }
@@ -56,6 +56,14 @@ export class ListView {
     this.old?.delete(key);
     this.rows.set(key, row);
     this.soon();
+  }
+
+  /** Rows that were read stay, unless they may not be read any more. */
+  refused(error) {
+    const final = isFinal(error);
+    if (final) this.ready = false;
+    if (!this.ready) set(this.body, h('p', { class: 'empty' }, error.message, error.hint ? h('code', {}, error.hint) : null));
+    return final;
   }
 
   whole() {

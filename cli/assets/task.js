@@ -1,6 +1,6 @@
 // One task, from top to bottom in the order of the questions: is it well, why is it slow, where, what failed, this one.
 
-import { Stream, bytes, get, pathOf } from './api.js';
+import { Stream, bytes, get, isFinal, pathOf } from './api.js';
 import { Actions, hasEnded } from './actions.js';
 import { Details } from './details.js';
 import { glyph, h, s, say, set, text } from './dom.js';
@@ -17,7 +17,7 @@ import { clock, counted, number, percent, since, span, spaced } from './words.js
 const PLANES = 250;
 
 /** What to do, as a sentence. */
-const advice = (todo) => `${todo.charAt(0).toUpperCase()}${todo.slice(1)}.`.replace(/^Nothing:/, 'Nothing to do:');
+const advice = (action) => `${action.charAt(0).toUpperCase()}${action.slice(1)}.`.replace(/^Nothing:/, 'Nothing to do:');
 
 export class TaskView {
   constructor(about, namespace, name) {
@@ -192,7 +192,7 @@ export class TaskView {
     if (drawn === this.waited) return;
     this.waited = drawn;
     set(this.waiting, h('h2', { id: 'wait-title' }, glass, `Waiting: ${spaced(w.reason)}`, w.since ? h('span', {}, `since ${clock(w.since)}`) : null),
-      w.todo ? h('p', {}, advice(w.todo)) : null, w.message ? h('code', {}, w.message) : null);
+      w.action ? h('p', {}, advice(w.action)) : null, w.message ? h('code', {}, w.message) : null);
   }
 
   plot() {
@@ -206,7 +206,7 @@ export class TaskView {
     const tenth = (t) => (t.items ? Math.floor(10 * t.ended / t.items) : 0);
     const reason = (t) => (t.waiting && t.waiting.reason !== 'Concurrency' ? t.waiting.reason : null);
     if (hasEnded(task) && !hasEnded(old)) say(`${task.name} has ended: ${task.phase}. ${task.message ?? ''}`);
-    else if (task.failures.length > old.failures.length) say(`A new kind of failure: ${task.failures.at(-1).title}, item ${number(task.failures.at(-1).sample.index)}`);
+    else if (task.failures.length > old.failures.length) say(`A new failure group: ${task.failures.at(-1).title}, item ${number(task.failures.at(-1).sample.index)}`);
     else if (reason(task) && reason(task) !== reason(old)) say(`${task.name} waits: ${spaced(reason(task))}`);
     else if (tenth(task) > tenth(old)) say(`${percent(task.ended, task.items, 0)} percent done, ${counted(task.counts.failed, 'item', 'items')} failed`);
   }
@@ -219,6 +219,6 @@ export class TaskView {
   refused(error) {
     set(this.empty, error.message, error.hint ? h('code', {}, error.hint) : null);
     if (this.task) this.note(error.message);
-    return error.status === 401 || error.status === 403 || error.status === 404;
+    return isFinal(error);
   }
 }

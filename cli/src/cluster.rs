@@ -3,16 +3,25 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::{Method, Request, Response};
 use k8s_openapi::NamespaceResourceScope;
-use kube::client::ClientBuilder;
+use kube::client::retry::RetryPolicy;
+use kube::client::{Body, ClientBuilder};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, Resource};
 use serde::de::DeserializeOwned;
+use tokio::time::Sleep;
+use tower::BoxError;
+use tower::buffer::BufferLayer;
+use tower::retry::{Policy, RetryLayer};
 
 use crate::error::Failure;
 use crate::requests::{PrintRequests, REQUESTS};
 use crate::terminal::Talk;
 use crate::terminal::words::parse_span;
+
+/// Requests that wait for the connection; more than a command sends at once.
+const WAITING: usize = 64;
 
 /// Options that mean what they mean for kubectl.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -81,14 +90,9 @@ impl Session {
         }
         let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let server = config.cluster_url.to_string();
+        let print = (options.verbosity >= REQUESTS).then(|| PrintRequests::new(&server, talk));
         let wrong = |error| Failure::from(error).at("the kubeconfig").hint("try the same with kubectl");
-        let client = if options.verbosity >= REQUESTS {
-            let stack = ClientBuilder::try_from(config).map_err(wrong)?;
-            stack.with_layer(&PrintRequests::new(&server, talk)).build()
-        } else {
-            Client::try_from(config).map_err(wrong)?
-        };
-        Ok(Self { client, namespace, server })
+        Ok(Self { client: client(config, print).map_err(wrong)?, namespace, server })
     }
 
     /// Objects of a kind in the session's namespace.
@@ -118,6 +122,41 @@ impl Session {
     }
 }
 
+/// A client that repeats what reads, if the API server can't answer now. What changes something is sent once: it may
+/// have been executed although its answer is a 504, and the next one would say that the object is there already.
+fn client(mut config: Config, print: Option<PrintRequests>) -> Result<Client, kube::Error> {
+    config.default_retry = false;
+    let stack = ClientBuilder::try_from(config)?;
+    let stack = stack.with_layer(&BufferLayer::new(WAITING));
+    let stack = stack.with_layer(&RetryLayer::new(RepeatReads(RetryPolicy::server_retry())));
+    Ok(match print {
+        Some(print) => stack.with_layer(&print).build(),
+        None => stack.build(),
+    })
+}
+
+/// The client's own policy, for reads alone.
+#[derive(Clone)]
+struct RepeatReads(RetryPolicy);
+
+impl<A> Policy<Request<Body>, Response<A>, BoxError> for RepeatReads {
+    type Future = Sleep;
+
+    fn retry(
+        &mut self,
+        request: &mut Request<Body>,
+        result: &mut Result<Response<A>, BoxError>,
+    ) -> Option<Self::Future> {
+        self.0.retry(request, result)
+    }
+
+    fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {
+        // What has no copy is not repeated.
+        let is_read = request.method() == Method::GET;
+        if is_read { Policy::<_, Response<A>, _>::clone_request(&mut self.0, request) } else { None }
+    }
+}
+
 async fn load(options: &ClusterOptions) -> Result<Config, Failure> {
     let ClusterOptions { context, cluster, user, .. } = options;
     let wanted = KubeConfigOptions { context: context.clone(), cluster: cluster.clone(), user: user.clone() };
@@ -138,4 +177,53 @@ async fn load(options: &ClusterOptions) -> Result<Config, Failure> {
     Config::from_custom_kubeconfig(kubeconfig, &wanted)
         .await
         .map_err(|error| failed(error).hint("see what it has: kubectl config get-contexts"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+
+    use super::*;
+
+    /// An API server that answers two requests with a status and the next ones well; how often it was asked.
+    async fn asked(status: u16, request: Request<Vec<u8>>) -> (Result<serde_json::Value, kube::Error>, usize) {
+        let count = Arc::new(AtomicUsize::new(0));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let config = Config::new(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap());
+        let own = count.clone();
+        let server = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let count = own.clone();
+                let service = service_fn(move |_| {
+                    let status = if count.fetch_add(1, Ordering::Relaxed) < 2 { status } else { 200 };
+                    let answer = Response::builder().status(status).body("{}".to_owned()).unwrap();
+                    async { Ok::<_, Infallible>(answer) }
+                });
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        let answer = client(config, None).unwrap().request(request).await;
+        server.abort();
+        (answer, count.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn what_changes_something_is_sent_once_and_what_reads_again() {
+        for status in [429, 503, 504] {
+            for method in [Method::POST, Method::PATCH, Method::DELETE, Method::PUT] {
+                let request = Request::builder().method(&method).uri("/x").body(b"{}".to_vec()).unwrap();
+                let (answer, count) = asked(status, request).await;
+                assert_eq!((answer.is_err(), count), (true, 1), "{method} {status}");
+            }
+            let (answer, count) = asked(status, Request::get("/x").body(Vec::new()).unwrap()).await;
+            assert_eq!((answer.is_ok(), count), (true, 3), "GET {status}");
+        }
+    }
 }

@@ -104,8 +104,18 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed_and_options_come_after_the_name() {
         Cli::command().debug_assert();
-        for line in ["status a -n b", "list -A -w", "items a --phase failed -o wide", "logs a 17 -f", "logs a --failed"]
-        {
+        for line in [
+            "status a -n b",
+            "list -A -w",
+            "items a --phase failed -o wide",
+            "items a --items 3,17-19",
+            "results a --items 3",
+            "rerun a --items 3,17-19",
+            // The name of this option in earlier versions.
+            "results a --index 3",
+            "logs a 17 -f",
+            "logs a --failed",
+        ] {
             let words = ["kubectl-maptask"].into_iter().chain(line.split(' ')).map(OsString::from);
             assert!(Cli::try_parse_from(words).is_ok(), "{line}");
         }
@@ -113,7 +123,9 @@ mod tests {
             "logs a",
             "logs a 1 --failed",
             "items a --phase lost",
+            "items a --items x",
             "items a --index x",
+            "items a --items 1 --index 2",
             "nothing",
             "run --count 3",
             "scale a",

@@ -85,7 +85,6 @@ fn picture(task: &Task, width: usize) -> Vec<Line> {
     if none { vec![bar] } else { vec![bar, line] }
 }
 
-/// Where the list came from that a pod computes, or how far it is.
 /// Who runs the task, if not this operator.
 fn manager(task: &Task) -> Option<String> {
     let manager = task.spec.managed_by.as_ref().filter(|_| !task.spec.is_ours())?;
@@ -97,6 +96,7 @@ fn manager(task: &Task) -> Option<String> {
     })
 }
 
+/// Where the list came from that a pod computes, or how far it is.
 fn origin(task: &Task) -> Option<String> {
     let listing = task.status.listing.as_ref()?;
     let pod = format!("{}-list-{}", task.name(), listing.attempt);
@@ -216,7 +216,7 @@ fn next(task: &Task) -> Option<String> {
         return Some(format!("kubectl maptask rerun {name} --cancelled       # to run the rest"));
     }
     if task.status.reason.as_deref() == Some("ItemsPodFailed") {
-        return Some(format!("kubectl maptask rerun {name} --all       # to compute the list again"));
+        return Some(format!("kubectl maptask rerun {name} --list       # to compute the list again"));
     }
     (counts.failed > 0).then(|| format!("kubectl maptask rerun {name} --failed       # after the cause is fixed"))
 }
@@ -245,7 +245,7 @@ pub fn fields(task: &Task, now: Timestamp) -> Value {
     let status = &task.status;
     let waiting = task.waiting.as_ref().map(|waiting| {
         json!({ "reason": waiting.reason, "message": waiting.message, "since": waiting.since.map(|t| t.to_string()),
-            "do": to_do(&waiting.reason) })
+            "action": to_do(&waiting.reason) })
     });
     let (seconds, why) = match left(task, now) {
         Left::About(seconds) => (Some(seconds), None),

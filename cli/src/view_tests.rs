@@ -49,7 +49,7 @@ more      kubectl maptask failures t
     assert_eq!(text(&task), expected);
     let fields = fields(&task, now());
     assert_eq!((&fields["secondsLeft"], &fields["allowedFailures"]), (&json!(360), &json!(400)));
-    assert!(fields["waiting"]["do"].as_str().unwrap().starts_with("nothing"));
+    assert!(fields["waiting"]["action"].as_str().unwrap().starts_with("nothing"));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_task_whose_list_a_pod_computes_says_where_it_comes_from() {
     let mut failed = listing("Failed", Value::Null);
     (failed["reason"], failed["message"]) = (json!("ItemsPodFailed"), json!("no luck"));
     let shown = text(&task(&json!({}), &failed));
-    assert!(shown.contains("has given none\n") && shown.contains("rerun t --all"), "{shown}");
+    assert!(shown.contains("has given none\n") && shown.contains("rerun t --list"), "{shown}");
 }
 
 #[test]

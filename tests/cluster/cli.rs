@@ -75,8 +75,8 @@ INDEX   PHASE       ATTEMPTS   VALUE       RESULT               WHY
     let results = run("results t");
     assert_eq!(results.out, "{\"k\":\"a\",\"n\":1.50}\nnull\n{\"k\":\"c\",\"n\":1.50}\n", "numbers keep their text");
     assert_eq!((results.code, results.err.as_str()), (0, "null: 1 item failed\n"));
-    assert_eq!(run("results t -o csv --index 1-2").out, "index,k,n\n1,,\n2,c,1.50\n");
-    let beyond = run("results t --index 2-9");
+    assert_eq!(run("results t -o csv --items 1-2").out, "index,k,n\n1,,\n2,c,1.50\n");
+    let beyond = run("results t --items 2-9");
     assert_eq!((beyond.code, beyond.out.as_str()), (1, ""), "{beyond:?}");
     assert_eq!(beyond.err, "error: there is no item 3\nhint: the task has 3 items: 0 to 2\n");
 
@@ -147,9 +147,9 @@ fn a_task_of_100_000_items_and_one_of_a_million_are_listed_in_little_memory() {
     assert_eq!(limited("items ran -n NS -o jsonl | wc -l").trim(), "100000");
     assert_eq!(limited("items ran -n NS | wc -l").trim(), "100001");
     assert_eq!(limited("results ran -n NS 2>/dev/null | wc -l").trim(), "100000");
-    assert_eq!(limited("results ran -n NS --index 17 2>/dev/null").trim(), "17");
+    assert_eq!(limited("results ran -n NS --items 17 2>/dev/null").trim(), "17");
     assert_eq!(limited("items many -n NS -o indexes").trim(), "0-999999");
-    assert_eq!(limited("items many -n NS --index 999998-999999 -o jsonl | wc -l").trim(), "2");
+    assert_eq!(limited("items many -n NS --items 999998-999999 -o jsonl | wc -l").trim(), "2");
     assert_eq!(limited("items many -n NS -o jsonl | wc -l").trim(), "1000000");
     // Whoever reads goes away: no error, nothing said.
     assert_eq!(limited("items many -n NS 2>&1 | head -1; echo ${PIPESTATUS[0]}").lines().last(), Some("0"));

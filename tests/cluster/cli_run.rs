@@ -88,7 +88,7 @@ fn a_list_that_does_not_fit_into_the_spec_is_a_configmap_that_goes_with_its_task
     namespace.wait("its items", || (namespace.status("t")["items"] == 130_000).then_some(()));
     let map = namespace.get("configmap", "t-items").unwrap();
     assert_eq!(map["metadata"]["ownerReferences"][0]["kind"], "MapTask");
-    let item = maptask(&namespace, "", &["items", "t", "--index", "129999", "-o", "jsonl"]).good();
+    let item = maptask(&namespace, "", &["items", "t", "--items", "129999", "-o", "jsonl"]).good();
     assert!(item.contains(r#""value":"129999""#), "{item}");
     assert_eq!(maptask(&namespace, "", &["delete", "t"]).good(), "maptask.maptask.dev/t deleted\n");
     namespace.wait("its end", || namespace.get("configmap", "t-items").is_none().then_some(()));
@@ -116,7 +116,7 @@ fn a_million_items_of_sixty_bytes_are_configmaps_that_the_operator_reads() {
     let peak = operators().iter().map(|pid| resident::megabytes(pid.parse().unwrap(), "VmHWM:")).fold(0.0, f64::max);
     println!("accepted after {:.1} s, the operator had {peak:.0} MB at most", before.elapsed().as_secs_f64());
     assert!(peak < 200.0, "{peak} MB");
-    let item = maptask(&namespace, "", &["items", "t", "--index", "999999", "-o", "jsonl"]).good();
+    let item = maptask(&namespace, "", &["items", "t", "--items", "999999", "-o", "jsonl"]).good();
     assert!(item.contains("document-0999999"), "{item}");
     assert_eq!(maptask(&namespace, "", &["delete", "t"]).good(), "maptask.maptask.dev/t deleted\n");
     namespace.wait("its end", || namespace.get("configmap", "t-items-60").is_none().then_some(()));

@@ -229,3 +229,48 @@ fn a_page_whose_server_stops_says_so_and_keeps_what_it_shows() {
     browser.wait_for("#live-text", "kubectl maptask ui has stopped");
     assert!(browser.text(".figures").contains("12 of 12"), "{}", browser.text(".figures"));
 }
+
+/// Streams of the page are refused with the status `refusal`, while that is set.
+const REFUSAL: &str = "(() => { const real = window.fetch; window.asked = 0; window.fetch = (path, ...rest) => { \
+    if (!path.endsWith('/events') || !window.refusal) return real(path, ...rest); window.asked++; \
+    return Promise.resolve(new Response('{\"error\":\"not now\"}', { status: window.refusal })); }; })()";
+/// A list of the test's own.
+const LIST: &str = "(async () => { const { ListView } = await import('/list.js'); \
+    window.list = new ListView({ scope: 'namespace', namespace: 'NS' }); \
+    document.querySelector('main').replaceChildren(window.list.element); })()";
+
+#[test]
+#[ignore = "needs a cluster: make test-cluster"]
+fn a_list_that_is_refused_for_a_moment_keeps_its_rows_and_comes_back_and_one_that_may_not_be_read_says_so() {
+    let _undisturbed = undisturbed();
+    let namespace = Namespace::new("page-refused");
+    namespace.apply(&real_task("t", &json!({ "items": { "count": 3 }, "suspend": true }), "true"));
+    let page = Page::serve(&namespace, &[]);
+    let mut browser = Browser::start();
+    browser.open(&page.url);
+    browser.wait_for("td.name", "t");
+    browser.eval(REFUSAL);
+    // The page's own view is silent from here on.
+    browser.eval(&format!("(window.refusal = 404, location.hash = '#/{}/t')", namespace.0));
+    browser.wait_for("#live-text", "Not found");
+    browser.eval("window.refusal = 0");
+    browser.eval(&LIST.replace("NS", &namespace.0));
+    browser.wait_for("td.name", "t");
+    browser.wait_for("#live-text", "Live");
+
+    // As when a hidden tab is looked at again, and the API server is away.
+    browser.eval("(window.refusal = 502, window.asked = 0, window.list.stream.abort.abort())");
+    browser.wait("window.asked > 1");
+    browser.wait_for("#live-text", "Reconnecting");
+    assert_eq!(browser.text("td.name"), "t");
+    browser.eval("window.refusal = 0");
+    browser.wait_for("#live-text", "Live");
+
+    browser.eval("(window.refusal = 403, window.asked = 0, window.list.stream.abort.abort())");
+    browser.wait_for("main", "not now");
+    browser.wait_for("#live-text", "No access");
+    // As the clock does every ten seconds.
+    browser.eval("window.list.draw()");
+    assert!(browser.text("main").contains("not now"), "{}", browser.text("main"));
+    assert_eq!(browser.eval("window.asked"), 1);
+}

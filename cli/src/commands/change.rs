@@ -181,6 +181,6 @@ pub fn confirm(app: &App, yes: bool, what: &str) -> Result<(), Failure> {
     if matches!(answer.to_lowercase().as_str(), "y" | "yes") {
         Ok(())
     } else {
-        Err(Failure::new("nothing was changed").hint("--yes does not ask"))
+        Err(Failure::new("nothing was changed").hint("use --yes to skip this question"))
     }
 }

@@ -39,7 +39,8 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
 }
 
 fn fields(check: &Check) -> Value {
-    json!({ "check": check.name, "verdict": check.verdict.word().trim(), "message": check.message, "do": check.to_do })
+    let verdict = check.verdict.word().trim();
+    json!({ "check": check.name, "verdict": verdict, "message": check.message, "action": check.to_do })
 }
 
 fn lines(check: &Check) -> Vec<Line> {
@@ -64,6 +65,7 @@ mod tests {
         let check = Check::fail("webhook", "pods are refused\nby a policy", "set a label");
         let text: Vec<String> = lines(&check).iter().map(Line::plain).collect();
         assert_eq!(text, ["FAIL  webhook    pods are refused by a policy", "                 set a label"]);
-        assert_eq!(fields(&check)["verdict"], "FAIL");
+        let fields = fields(&check);
+        assert_eq!((&fields["verdict"], &fields["action"]), (&json!("FAIL"), &json!("set a label")));
     }
 }

@@ -47,7 +47,7 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
         app.talk.say(format!("no task {place}"));
     }
     if hidden > 0 {
-        app.talk.say(format!("{} ended more than 24 h ago: --all", counted(hidden, "task", "tasks")));
+        app.talk.say(format!("{} ended more than 24 h ago; show them with --all", counted(hidden, "task", "tasks")));
     }
     Ok(Exit::Done)
 }

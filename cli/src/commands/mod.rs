@@ -120,7 +120,7 @@ pub struct Which {
     #[arg(long = "phase", value_name = "PHASE", value_parser = parse_phase)]
     phases: Vec<ItemPhase>,
     /// Only these items, such as 3,17-19
-    #[arg(long = "index", value_name = "INDEXES", value_parser = Indexes::parse)]
+    #[arg(long = "items", alias = "index", value_name = "INDEXES", value_parser = Indexes::parse)]
     indexes: Option<Indexes>,
 }
 

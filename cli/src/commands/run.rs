@@ -156,7 +156,7 @@ async fn create(app: &App, manifest: &Manifest, dry_run: bool) -> Result<Value, 
             if code(&error) == Some(404) {
                 session.check_namespace().await?;
             }
-            return Err(error.into());
+            return Err(not_made(error));
         }
     };
     let word = |field: &str| answer["metadata"][field].as_str().unwrap_or_default().to_owned();
@@ -190,6 +190,16 @@ async fn create(app: &App, manifest: &Manifest, dry_run: bool) -> Result<Value, 
     Ok(answer)
 }
 
+/// Why there is no task, as far as that is known.
+fn not_made(error: kube::Error) -> Failure {
+    let is_late = code(&error) == Some(504);
+    let failure = Failure::from(error);
+    if is_late {
+        return failure.hint("it may have been made, without its items: look, and delete it before you repeat this");
+    }
+    failure
+}
+
 /// Makes the task. As with kubectl, a field that the cluster does not know is an error: an older CRD would drop it, and
 /// the task would be another one.
 async fn post(session: &Session, task: &Value, dry_run: bool) -> Result<Value, kube::Error> {
@@ -199,4 +209,19 @@ async fn post(session: &Session, task: &Value, dry_run: bool) -> Result<Value, k
         .header(http::header::CONTENT_TYPE, "application/json")
         .body(task.to_string().into_bytes());
     session.client.request(request.map_err(kube::Error::HttpError)?).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_came_too_late_says_that_the_task_may_be_there() {
+        let hint = |code: u16| {
+            let status = json!({ "status": "Failure", "code": code, "reason": "", "message": "no" });
+            not_made(kube::Error::Api(serde_json::from_value(status).unwrap())).hint
+        };
+        assert!(hint(504).unwrap().starts_with("it may have been made"));
+        assert_eq!(hint(503), None);
+    }
 }

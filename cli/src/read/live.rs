@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use kube::core::WatchEvent;
+use tokio::time::{Instant, timeout_at};
 
 use super::list::{Columns, Listed, Snapshot, Table, Tasks};
 use crate::error::{Failure, code};
 
 /// Seconds after which the API server ends a watch; it is opened again.
 const WATCH: u32 = 290;
+/// A watch or a list that lasts longer has lost its connection, as when the machine slept: nobody else notices.
+const PATIENCE: Duration = Duration::from_mins(5);
 /// Between two attempts, doubling.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -37,11 +40,16 @@ pub type Hear<'a> = &'a mut (dyn FnMut(News) -> Result<(), Failure> + Send);
 impl Tasks {
     /// Tells the list and all news of it, until the hearer has an error.
     pub async fn follow(&self, first: Snapshot, hear: Hear<'_>) -> Result<Infallible, Failure> {
+        self.follow_with(PATIENCE, first, hear).await
+    }
+
+    async fn follow_with(&self, patience: Duration, first: Snapshot, hear: Hear<'_>) -> Result<Infallible, Failure> {
         let Snapshot { tasks, mut version } = first;
         hear(News::All(tasks))?;
         let (mut wait, mut is_lost) = (FIRST_WAIT, false);
         loop {
-            let error = match self.watch(&mut version, &mut is_lost, &mut wait, hear).await {
+            let end = Instant::now() + patience;
+            let error = match self.watch(end, &mut version, &mut is_lost, &mut wait, hear).await {
                 Err(Stop::Hearer(failure)) => return Err(failure),
                 // The end of a watch is not the end of the list: it is resumed.
                 Ok(()) => {
@@ -57,7 +65,7 @@ impl Tasks {
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
-            match self.read().await {
+            match until(Instant::now() + patience, self.read()).await {
                 Ok(snapshot) => {
                     version = snapshot.version;
                     if std::mem::take(&mut is_lost) {
@@ -73,18 +81,19 @@ impl Tasks {
 
     async fn watch(
         &self,
+        end: Instant,
         version: &mut String,
         is_lost: &mut bool,
         wait: &mut Duration,
         hear: Hear<'_>,
     ) -> Result<(), Stop> {
         let request = self.watched(version, WATCH)?;
-        let mut events = std::pin::pin!(self.session.client.request_events::<Table>(request).await?);
+        let mut events = std::pin::pin!(until(end, self.session.client.request_events::<Table>(request)).await?);
         if std::mem::take(is_lost) {
             hear(News::Live)?;
         }
         let mut columns = Columns::default();
-        while let Some(event) = events.try_next().await? {
+        while let Some(event) = until(end, events.try_next()).await? {
             let (mut table, is_gone) = match event {
                 WatchEvent::Added(table) | WatchEvent::Modified(table) => (table, false),
                 WatchEvent::Deleted(table) => (table, true),
@@ -106,6 +115,12 @@ impl Tasks {
         }
         Ok(())
     }
+}
+
+/// What the API server answers up to this time.
+async fn until<T>(end: Instant, answer: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
+    let late = |_| Err(kube::Error::Service("the connection is silent".into()));
+    timeout_at(end, answer).await.unwrap_or_else(late)
 }
 
 /// Why a watch has stopped.

@@ -1,7 +1,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use futures::{StreamExt, stream};
 use http::{Request, Response};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Bytes, Frame};
 use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -17,6 +20,10 @@ enum Answer {
     Status(u16),
     /// The connection breaks.
     Broken,
+    /// These events, and then nothing more: the connection is dead, and nobody says so.
+    Silent(String),
+    /// Nothing at all.
+    Mute,
 }
 
 /// A list or an event of a table with these tasks.
@@ -46,6 +53,10 @@ fn too_old() -> String {
 /// Follows the tasks of an API server with these answers; what was heard, and what was asked. It ends when there is
 /// no answer left.
 async fn follow(answers: Vec<Answer>) -> (Vec<String>, Vec<String>) {
+    follow_with(PATIENCE, answers).await
+}
+
+async fn follow_with(patience: Duration, answers: Vec<Answer>) -> (Vec<String>, Vec<String>) {
     let answers = Arc::new(Mutex::new(VecDeque::from(answers)));
     let asked = Arc::new(Mutex::new(Vec::new()));
     let no_more = Arc::new(Notify::new());
@@ -55,8 +66,11 @@ async fn follow(answers: Vec<Answer>) -> (Vec<String>, Vec<String>) {
         let (query, end) = (request.uri().query().unwrap_or_default().to_owned(), end.clone());
         log.lock().unwrap().push(query);
         async move {
-            let respond =
-                |code: u16, body: String| Response::builder().status(code).body(Body::from(body.into_bytes()));
+            let respond = |code: u16, body: String| {
+                let never = |error| match error {};
+                let body = Full::new(Bytes::from(body)).map_err(never).boxed_unsync();
+                Response::builder().status(code).body(body)
+            };
             match answer {
                 Some(Answer::Body(body)) => Ok(respond(200, body).unwrap()),
                 Some(Answer::Status(code)) => {
@@ -64,6 +78,12 @@ async fn follow(answers: Vec<Answer>) -> (Vec<String>, Vec<String>) {
                     Ok(respond(code, status.to_string()).unwrap())
                 }
                 Some(Answer::Broken) => Err(std::io::Error::other("broken")),
+                Some(Answer::Silent(events)) => {
+                    let events = Ok::<_, std::io::Error>(Frame::data(Bytes::from(events)));
+                    let body = stream::once(async { events }).chain(stream::pending());
+                    Ok(Response::new(StreamBody::new(body).boxed_unsync()))
+                }
+                Some(Answer::Mute) => std::future::pending().await,
                 None => {
                     end.notify_one();
                     std::future::pending().await
@@ -87,7 +107,7 @@ async fn follow(answers: Vec<Answer>) -> (Vec<String>, Vec<String>) {
     };
     let first = tasks.read().await.unwrap();
     tokio::select! {
-        end = tasks.follow(first, &mut hear) => panic!("it has ended: {}", end.unwrap_err().message),
+        end = tasks.follow_with(patience, first, &mut hear) => panic!("it has ended: {}", end.unwrap_err().message),
         () = no_more.notified() => {}
     }
     let asked = asked.lock().unwrap().clone();
@@ -127,4 +147,16 @@ async fn an_interruption_is_heard_once_and_so_is_its_end() {
     let watched = Answer::Body(event("ADDED", "6", "b"));
     let (heard, _) = follow(vec![list("5", &["a"]), broken(), broken(), watched]).await;
     assert_eq!(heard, ["all a", "lost", "live", "changed b"]);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_silent_for_longer_than_a_watch_lasts_is_given_up() {
+    assert!(PATIENCE > Duration::from_secs(WATCH.into()));
+    let events = event("ADDED", "6", "b");
+    // A watch, the list after it, and the next watch.
+    let answers = vec![list("5", &["a"]), Answer::Silent(events), Answer::Mute, Answer::Mute, list("9", &["a", "c"])];
+    let (heard, asked) = follow_with(Duration::from_millis(100), answers).await;
+    assert_eq!(heard, ["all a", "changed b", "lost", "live", "all a c"]);
+    let is_watch: Vec<bool> = asked.iter().map(|query| query.starts_with("watch=")).collect();
+    assert_eq!(is_watch, [false, true, false, true, false, true]);
 }

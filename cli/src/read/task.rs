@@ -209,7 +209,7 @@ pub fn name_of(text: &str) -> Result<String, Failure> {
         None => text,
         Some(("mt" | "maptask" | "maptasks" | "maptask.maptask.dev" | "maptasks.maptask.dev", name)) => name,
         Some((kind, _)) => {
-            return Err(Failure::usage(format!("{kind} is no MapTask")).hint("write NAME or maptask/NAME"));
+            return Err(Failure::usage(format!("{kind} is not a MapTask")).hint("write NAME or maptask/NAME"));
         }
     };
     if name.is_empty() { Err(Failure::usage("the name is empty")) } else { Ok(name.to_owned()) }

@@ -7,21 +7,22 @@ use crate::error::Failure;
 
 /// Shells whose `-c` takes a script.
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "zsh", "ksh"];
+/// Long options of shells that take the next argument.
+const VALUED: [&str; 2] = ["--rcfile", "--init-file"];
 
 /// The command with variables in place of braces. `{key}` only for keys that the items have.
 pub fn replaced(command: &[String], mark: &str, keys: &BTreeSet<String>) -> Result<Vec<String>, Failure> {
     if mark.is_empty() {
         return Ok(command.to_vec());
     }
-    if let Some(place) = script(command)
-        && let Some(found) = first(&command[place], mark, keys)
-    {
-        let variable = if found == mark { "MAPTASK_ITEM".to_owned() } else { variable(found.trim_matches(['{', '}'])) };
-        return Err(Failure::usage(format!(
-            "{found} is inside the script of {}: the item's text would run as code",
-            command[0]
-        ))
-        .hint(format!("write \"${variable}\" in the script; -I '' leaves braces as they are")));
+    for (shell, script) in scripts(command) {
+        if let Some(found) = first(script, mark, keys) {
+            let variable =
+                if found == mark { "MAPTASK_ITEM".to_owned() } else { variable(found.trim_matches(['{', '}'])) };
+            let message = format!("{found} is inside the script of {shell}: the item's text would run as code");
+            let hint = format!("write \"${variable}\" in the script; -I '' leaves braces as they are");
+            return Err(Failure::usage(message).hint(hint));
+        }
     }
     let replace = |argument: &String| {
         let with_item = argument.replace(mark, "$(MAPTASK_ITEM)");
@@ -39,15 +40,37 @@ pub fn empty_argument(command: &[String]) -> Option<String> {
     ))
 }
 
-/// Where the script of a shell is among the arguments.
-fn script(command: &[String]) -> Option<usize> {
-    let program = command.first()?.rsplit('/').next()?;
-    if !SHELLS.contains(&program) {
-        return None;
+/// Each shell of the command and its script. A shell may stand anywhere, as after `env` or `timeout 9`.
+fn scripts(command: &[String]) -> impl Iterator<Item = (&str, &str)> {
+    command.iter().enumerate().filter_map(|(place, program)| {
+        let is_shell = SHELLS.contains(&program.rsplit('/').next()?);
+        let script = if is_shell { script(&command[place + 1..]) } else { None };
+        Some((program.as_str(), script?))
+    })
+}
+
+/// The script among the arguments of a shell: with `-c`, the first one that belongs to no option.
+fn script(arguments: &[String]) -> Option<&str> {
+    let (mut rest, mut has_script) = (arguments.iter(), false);
+    while let Some(argument) = rest.next() {
+        let is_group = argument.starts_with(['-', '+']) && !argument.starts_with("--");
+        let values = if is_group && argument.len() > 1 {
+            has_script |= argument.starts_with('-') && argument.contains('c');
+            // `-o pipefail`, and as a part of a group.
+            argument.matches(['o', 'O']).count()
+        } else if argument.len() > 2 && argument.starts_with("--") {
+            usize::from(VALUED.contains(&argument.as_str()))
+        } else {
+            // `-` and `--` end the options.
+            let ends = ["-", "--"].contains(&argument.as_str());
+            let script = if ends { rest.next() } else { Some(argument) };
+            return script.filter(|_| has_script).map(String::as_str);
+        };
+        for _ in 0..values {
+            rest.next();
+        }
     }
-    let is_option = |text: &String| text.starts_with('-') && !text.starts_with("--") && text.ends_with('c');
-    let option = command.iter().skip(1).take_while(|text| text.starts_with('-')).position(is_option)?;
-    Some(option + 2).filter(|place| *place < command.len())
+    None
 }
 
 /// The first mark or key in braces of a text.
@@ -94,7 +117,33 @@ mod tests {
         }
         let good = replaced(&words("sh -c echo=\"$1\" x {}"), "{}", &keys()).unwrap();
         assert_eq!(good[4], "$(MAPTASK_ITEM)");
-        assert!(replaced(&words("find -c {}"), "{}", &keys()).is_ok(), "no shell");
+        for good in ["find -c {}", "sh {}", "bash -eo pipefail run.sh {}", "sh -c true sh {}", "env A={} train -c {}"] {
+            assert!(replaced(&words(good), "{}", &keys()).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_script_is_found_behind_every_option_of_its_shell_and_behind_other_programs() {
+        for command in [
+            "bash -eo pipefail -c curl={}",
+            "bash -euo pipefail -c curl={}",
+            "bash -o pipefail -o errexit -c curl={}",
+            "bash -O extglob +o posix -c curl={}",
+            "bash -oc pipefail curl={}",
+            "bash -ce curl={}",
+            "bash -c -e curl={}",
+            "bash -c -- curl={}",
+            "bash --norc --rcfile file -c curl={}",
+            "env sh -c curl={}",
+            "/usr/bin/env -i A=b bash -c curl={}",
+            "timeout 9 sh -c curl={}",
+            "nice bash -c curl={}",
+            "xargs -n 1 /bin/sh -ec curl={}",
+            "sh -c true; sh -c curl={}",
+        ] {
+            let failure = replaced(&words(command), "{}", &keys()).unwrap_err();
+            assert!(failure.message.contains("would run as code"), "{command}: {failure:?}");
+        }
     }
 
     #[test]

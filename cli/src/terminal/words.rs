@@ -66,7 +66,7 @@ pub fn size(bytes: u64) -> String {
 
 /// The length of time of an option: `90`, `30s`, `10m`, `1h30m`, `2d`.
 pub fn parse_span(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is no length of time: write 30s, 10m, 1h30m or 2d");
+    let wrong = || format!("{text:?} is not a duration: write 30s, 10m, 1h30m or 2d");
     if let Ok(seconds) = text.parse() {
         return Ok(seconds);
     }

@@ -62,7 +62,7 @@ pub async fn run(app: &mut App, args: &Args) -> Result<Exit, Failure> {
     app.out.flush()?;
     let opened = if args.no_browser { None } else { browser::open(&url) };
     let what = if opened.is_some() { "The browser opens it." } else { "Open it in a browser of this machine." };
-    app.talk.say(format!("{what} Who has the address has your rights on MapTasks. Ctrl-C ends it."));
+    app.talk.say(format!("{what} Anyone with this address can use your rights on MapTasks. Press Ctrl-C to stop."));
     tokio::select! {
         () = server::serve(listener, page) => {}
         () = crate::follow::interrupted() => {}

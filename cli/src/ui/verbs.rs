@@ -84,7 +84,7 @@ fn patch(verb: Verb, wanted: &Wanted, cancelled: bool, now: Timestamp) -> Result
             let fields = rerun(items, &now.as_millisecond().to_string(), cancelled);
             operations.extend(fields.into_iter().map(|(field, value)| set(field, value)));
         }
-        Verb::Delete => return Err(bad("a deletion is no patch".to_owned())),
+        Verb::Delete => return Err(bad("a deletion is not a patch".to_owned())),
     }
     Ok(Value::from(operations))
 }

@@ -51,7 +51,7 @@ pub fn task(task: &Task, now: Timestamp) -> Value {
         _ => None,
     };
     let waiting = task.waiting.as_ref().map(|waiting| {
-        json!({ "reason": waiting.reason, "message": waiting.message, "todo": to_do(&waiting.reason),
+        json!({ "reason": waiting.reason, "message": waiting.message, "action": to_do(&waiting.reason),
             "since": waiting.since.map(|time| time.to_string()) })
     });
     let conditions = status.conditions.iter().map(|c| {
@@ -179,9 +179,9 @@ mod tests {
         let waiting = json!({ "reason": "Quota", "message": "exceeded quota", "since": "2026-03-01T14:11:00Z" });
         let sent = task(&of(&json!({}), &json!({ "waiting": waiting })), now());
         assert_eq!(sent["waiting"]["since"], "2026-03-01T14:11:00Z");
-        assert!(sent["waiting"]["todo"].as_str().unwrap().contains("larger quota"));
+        assert!(sent["waiting"]["action"].as_str().unwrap().contains("larger quota"));
         let later = task(&of(&json!({}), &json!({ "waiting": { "reason": "Eclipse" } })), now());
-        assert_eq!((&later["waiting"]["reason"], &later["waiting"]["todo"]), (&json!("Eclipse"), &Value::Null));
+        assert_eq!((&later["waiting"]["reason"], &later["waiting"]["action"]), (&json!("Eclipse"), &Value::Null));
     }
 
     #[test]
