@@ -1,8 +1,12 @@
 //! Who works when several replicas run: the one that holds the lease.
 
-use kube::Client;
-use kube_lease_manager::{LeaseManagerBuilder, LeaseManagerError};
+use std::time::{Duration, SystemTime};
+
+use k8s_openapi::api::coordination::v1;
+use kube::{Api, Client, Config};
+use kube_lease_manager::{LeaseManager, LeaseManagerBuilder, LeaseManagerError};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::RunArgs;
@@ -12,7 +16,14 @@ const DURATION_SECONDS: u64 = 15;
 /// Seconds before its end at which a lease is renewed.
 const GRACE_SECONDS: u64 = 10;
 /// How long a release may take.
-const RELEASE: std::time::Duration = std::time::Duration::from_secs(5);
+const RELEASE: Duration = Duration::from_secs(5);
+/// How long a connection, or an answer about the lease, may take: two tries fit between a renewal that is due and the
+/// end of the lease.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// Pause after a request about the lease that has failed.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How often the holder looks whether the lease is still its own.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Why there is no lease.
 #[derive(Debug, thiserror::Error)]
@@ -43,16 +54,36 @@ pub enum LeaseError {
 pub struct Lease {
     held: watch::Receiver<bool>,
     renewing: tokio::task::JoinHandle<()>,
+    leases: Api<v1::Lease>,
+    name: String,
+    identity: String,
+}
+
+/// How the lease is asked for: on connections of its own, each of which is given up after seconds. On one that is dead,
+/// a renewal would otherwise hang for minutes, while another instance leads.
+pub fn config(config: &Config) -> Config {
+    let mut config = config.clone();
+    config.connect_timeout = Some(PATIENCE);
+    config.read_timeout = Some(PATIENCE);
+    config.write_timeout = Some(PATIENCE);
+    // Else the time between two requests counts as well.
+    config.reset_reader_on_write = true;
+    // The next renewal is soon enough.
+    config.default_retry = false;
+    config
 }
 
 /// Waits for the lease; `None` if stopped before.
 pub async fn acquire(client: Client, args: &RunArgs, stop: &CancellationToken) -> Result<Option<Lease>, LeaseError> {
+    let leases = Api::namespaced(client.clone(), &args.lease_namespace);
     let manager = LeaseManagerBuilder::new(client, &args.lease_name)
         .with_namespace(&args.lease_namespace)
         .with_identity(&args.identity)
         .with_duration(DURATION_SECONDS)
         .with_grace(GRACE_SECONDS)
-        .with_field_manager(crate::api::FIELD_MANAGER)
+        // Not the same for two replicas: that the API server refuses to change what another manager has set is all that
+        // keeps both from taking a free lease at once.
+        .with_field_manager(field_manager(&args.identity))
         .build()
         .await
         .map_err(|problem| LeaseError::Refused {
@@ -66,12 +97,8 @@ pub async fn acquire(client: Client, args: &RunArgs, stop: &CancellationToken) -
         identity = args.identity,
         "waiting for the lease"
     );
-    let (mut held, renewing) = manager.watch().await;
-    let renewing = tokio::spawn(async move {
-        if let Ok(Err(error)) = renewing.await {
-            tracing::warn!(error = crate::plain::plain(&error), "lease not released");
-        }
-    });
+    let (says, mut held) = watch::channel(false);
+    let renewing = tokio::spawn(renew(manager, says));
     tokio::select! {
         () = stop.cancelled() => return Ok(None),
         result = held.wait_for(|held| *held) => {
@@ -79,7 +106,34 @@ pub async fn acquire(client: Client, args: &RunArgs, stop: &CancellationToken) -
         }
     }
     tracing::info!(lease = args.lease_name, "holding the lease");
-    Ok(Some(Lease { held, renewing }))
+    let (name, identity) = (args.lease_name.clone(), args.identity.clone());
+    Ok(Some(Lease { held, renewing, leases, name, identity }))
+}
+
+/// Takes the lease and renews it until nobody asks any more. Not by the manager's own `watch`, whose pauses after
+/// errors grow to 30 s and never shrink while the lease is held: one error too many would cost the lease.
+async fn renew(manager: LeaseManager, says: watch::Sender<bool>) {
+    loop {
+        tokio::select! {
+            () = says.closed() => break,
+            changed = manager.changed() => match changed {
+                Ok(is_held) => drop(says.send_replace(is_held)),
+                Err(error) => {
+                    tracing::warn!(error = crate::plain::plain(&error), "lease not renewed, will try again");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+    if let Err(error) = manager.release().await {
+        tracing::warn!(error = crate::plain::plain(&error), "lease not released");
+    }
+}
+
+/// The API server takes at most 128 characters. Pods of one Deployment differ in the last ones.
+fn field_manager(identity: &str) -> String {
+    let suffix: Vec<char> = identity.chars().rev().take(100).collect();
+    format!("{}-{}", crate::api::FIELD_MANAGER, suffix.into_iter().rev().collect::<String>())
 }
 
 /// Returns when the lease is lost; never without a lease.
@@ -87,20 +141,58 @@ pub async fn lost(lease: Option<&Lease>) {
     match lease {
         Some(lease) => {
             let mut held = lease.held.clone();
-            // An error means that nobody renews it any more, which comes to the same.
-            let _ = held.wait_for(|held| !*held).await;
+            tokio::select! {
+                // An error means that nobody renews it any more, which comes to the same.
+                _ = held.wait_for(|held| !*held) => {}
+                () = lease.ended(Duration::from_secs(DURATION_SECONDS), LOOK_EVERY) => {}
+            }
         }
         None => std::future::pending().await,
     }
 }
 
 impl Lease {
+    /// Returns when the lease is another's, or its time is over without a renewal. Who renews it says nothing as long
+    /// as renewals fail.
+    async fn ended(&self, duration: Duration, look_every: Duration) {
+        let mut until = Instant::now() + duration;
+        loop {
+            match tokio::time::timeout_at(until, self.leases.get(&self.name)).await {
+                Ok(Ok(lease)) => match self.left(lease.spec.unwrap_or_default(), SystemTime::now()) {
+                    Some(left) => until = until.max(Instant::now() + left),
+                    None => return,
+                },
+                Ok(Err(error)) => tracing::warn!(error = crate::plain::plain(&error), "lease not read"),
+                Err(_) => {}
+            }
+            if Instant::now() >= until {
+                return;
+            }
+            tokio::time::sleep_until(until.min(Instant::now() + look_every)).await;
+        }
+    }
+
+    /// How long it is still this instance's; `None` if it is another's, or nobody's.
+    fn left(&self, spec: v1::LeaseSpec, now: SystemTime) -> Option<Duration> {
+        if spec.holder_identity.as_deref() != Some(&self.identity) {
+            return None;
+        }
+        let renewed = spec.renew_time.map(|time| SystemTime::from(time.0));
+        let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or_default();
+        let end = renewed.and_then(|renewed| renewed.checked_add(Duration::from_secs(seconds)));
+        Some(end.and_then(|end| end.duration_since(now).ok()).unwrap_or_default())
+    }
+
     /// Gives the lease to the next.
     pub async fn release(self) {
-        let Self { held, renewing } = self;
+        let Self { held, renewing, .. } = self;
         drop(held);
         if tokio::time::timeout(RELEASE, renewing).await.is_err() {
             tracing::warn!("lease not released in time");
         }
     }
 }
+
+#[cfg(test)]
+#[path = "lease_tests.rs"]
+mod tests;

@@ -18,7 +18,7 @@ use crate::lease::{self, LeaseError};
 use crate::plain::plain_chain;
 use crate::serve::events::Events;
 use crate::serve::exchange::{ExchangeError, ExchangeServer};
-use crate::serve::health::{self, Health, ServeError};
+use crate::serve::health::{self, Health, ServeError, Server};
 use crate::serve::metrics::Metrics;
 use crate::watch;
 
@@ -104,47 +104,36 @@ fn outside(kubeconfig: &KubeconfigError) -> RunError {
 /// Runs until stopped. Fails when the API server can't be reached at all, or the lease is lost.
 pub async fn run(args: RunArgs, stop: CancellationToken) -> Result<(), RunError> {
     let (health, metrics) = (Health::default(), Metrics::default());
-    let listener = health::listen(args.listen).await?;
-    let serving = tokio::spawn(health::serve(listener, health.clone(), metrics.clone(), stop.clone()));
+    let server = Server::start(health::listen(args.listen).await?, health.clone(), metrics.clone());
     let config = Config::infer().await?;
-    let url = config.cluster_url.to_string();
-    let client = |config| Client::try_from(config).map_err(|problem| RunError::Client { url: url.clone(), problem });
-    let watching = client(config.clone())?;
-    let version = watching.apiserver_version().await;
-    let version = version.map_err(|problem| RunError::Unreachable { url: url.clone(), problem })?;
+    let clients = Clients::new(&config)?;
+    let version = clients.watching.apiserver_version().await;
+    let version = version.map_err(|problem| RunError::Unreachable { url: config.cluster_url.to_string(), problem })?;
     let minor: u32 = version.minor.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or(0);
     tracing::info!(server = version.git_version, operator = env!("CARGO_PKG_VERSION"), "connected");
-    // Those who stand by answer workers as well, that they don't lead.
-    let mut exchange =
-        ExchangeServer::start(&args.exchange, &args.lease_namespace, watching.clone(), metrics.exchange.clone())
-            .await?;
-    // Standing by counts as ready.
-    health.ready();
-    let lease = if args.leader_election {
-        let Some(lease) = lease::acquire(watching.clone(), &args, &stop).await? else { return Ok(()) };
-        Some(lease)
-    } else {
-        None
-    };
-    metrics.lead(true);
-    let mut config = config;
-    config.default_retry = false;
-    let working = client(config)?;
-    let work = Work { args: &args, health, metrics, minor };
-    let result = tokio::select! {
-        result = work.run(watching, working, &mut exchange, stop.clone()) => result,
-        result = serving => Ok(result.map_err(ServeError::Ended)??),
-        () = lease::lost(lease.as_ref()) => {
-            // Another instance may lead by now: no worker waits for this one.
-            exchange.end().await;
-            return Err(LeaseError::Lost(args.lease_name).into());
-        }
-    };
-    exchange.end().await;
-    if let Some(lease) = lease {
-        lease.release().await;
+    Work { args: &args, health, metrics, minor }.lead(clients, server, stop).await
+}
+
+/// Clients for the API server, each with connections of its own.
+struct Clients {
+    /// For all but the rest.
+    watching: Client,
+    /// For what is planned. Does not repeat requests by itself.
+    working: Client,
+    leasing: Client,
+}
+
+impl Clients {
+    fn new(config: &Config) -> Result<Self, RunError> {
+        let client = |config: Config| {
+            let url = config.cluster_url.to_string();
+            Client::try_from(config).map_err(|problem| RunError::Client { url, problem })
+        };
+        let mut once = config.clone();
+        once.default_retry = false;
+        let (watching, working, leasing) = (client(config.clone())?, client(once)?, client(lease::config(config))?);
+        Ok(Self { watching, working, leasing })
     }
-    result
 }
 
 struct Work<'a> {
@@ -155,6 +144,50 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// Waits for the lease, works until stopped, and gives the lease to the next only when no request is in progress
+    /// any more. Until then, health is served.
+    async fn lead(self, clients: Clients, mut server: Server, stop: CancellationToken) -> Result<(), RunError> {
+        let Clients { watching, working, leasing } = clients;
+        let (options, namespace) = (&self.args.exchange, &self.args.lease_namespace);
+        // Those who stand by answer workers as well, that they don't lead.
+        let mut exchange =
+            ExchangeServer::start(options, namespace, watching.clone(), self.metrics.exchange.clone()).await?;
+        // Standing by counts as ready.
+        self.health.ready();
+        let lease = if self.args.leader_election {
+            let Some(lease) = lease::acquire(leasing, self.args, &stop).await? else { return Ok(()) };
+            Some(lease)
+        } else {
+            None
+        };
+        self.metrics.lead(true);
+        let stop = stop.child_token();
+        let work = async {
+            let mut work = std::pin::pin!(self.run(watching, working, &mut exchange, stop.clone()));
+            tokio::select! {
+                result = &mut work => result,
+                ended = server.ended() => {
+                    stop.cancel();
+                    work.await.and(ended.map_err(RunError::from))
+                }
+            }
+        };
+        let result = tokio::select! {
+            result = work => result,
+            () = lease::lost(lease.as_ref()) => {
+                // Another instance may lead by now: no worker waits for this one.
+                exchange.end().await;
+                return Err(LeaseError::Lost(self.args.lease_name.clone()).into());
+            }
+        };
+        server.stop.cancel();
+        exchange.end().await;
+        if let Some(lease) = lease {
+            lease.release().await;
+        }
+        result
+    }
+
     async fn run(
         &self,
         watching: Client,
@@ -165,10 +198,7 @@ impl Work<'_> {
         let (events_in, mut events) = mpsc::channel(watch::QUEUE);
         let (answers_in, mut answers) = mpsc::channel(ANSWERS);
         let (namespaces, config) = (&self.args.namespaces.0, watch::config(self.minor));
-        let mut watches = watch::start(&watching, namespaces, config.clone(), &events_in, &stop);
-        if self.args.kueue {
-            watches.push(watch::workloads::start(&watching, namespaces, &config, &events_in, &stop));
-        }
+        let watches = watch::start(&watching, namespaces, config, self.args.kueue, &events_in, &stop);
         let recorder = Events::new(watching, self.args.identity.clone());
         let stores = Stores::in_config_maps(&working, u64::from(self.args.cache_megabytes) << 20);
         let (image, pull_policy) = (self.args.worker_image.clone(), self.args.worker_pull_policy.clone());
@@ -266,26 +296,5 @@ fn seed() -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io;
-
-    use super::*;
-
-    #[test]
-    fn a_configuration_that_is_missing_and_one_that_is_bad_are_told_apart() {
-        let unread =
-            |kind: io::ErrorKind| KubeconfigError::ReadConfig(io::Error::from(kind), "/home/.kube/config".into());
-        for missing in [unread(NotFound), KubeconfigError::FindPath] {
-            let error = outside(&missing).to_string();
-            assert!(error.contains("not running in a pod and no kubeconfig found: "), "{error}");
-        }
-        for (bad, words) in [
-            (unread(io::ErrorKind::PermissionDenied), "/home/.kube/config"),
-            (KubeconfigError::LoadContext("prod".to_owned()), "prod"),
-        ] {
-            let error = outside(&bad).to_string();
-            assert!(error.contains("the kubeconfig can't be used: ") && error.contains(words), "{error}");
-            assert!(error.ends_with("set KUBECONFIG to one that can"), "{error}");
-        }
-    }
-}
+#[path = "operator_tests.rs"]
+mod tests;

@@ -10,6 +10,7 @@ use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::metrics::Metrics;
@@ -66,11 +67,32 @@ impl Health {
 
 /// Takes the address, so that one that is taken shows before any work is done.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address).await.map_err(|problem| ServeError::Listen { address, problem })
+    super::listen::listen(address).await.map_err(|problem| ServeError::Listen { address, problem })
 }
 
-/// Serves until stopped.
-pub async fn serve(
+/// The server of `/livez`, `/readyz` and `/metrics`, with a stop of its own: whoever is told to stop still works for a
+/// while, and is to be seen alive until then.
+pub struct Server {
+    serving: JoinHandle<Result<(), ServeError>>,
+    /// Ends it.
+    pub stop: CancellationToken,
+}
+
+impl Server {
+    /// Serves until stopped.
+    pub fn start(listener: TcpListener, health: Health, metrics: Metrics) -> Self {
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, health, metrics, stop.clone()));
+        Self { serving, stop }
+    }
+
+    /// Returns when it serves no more; why, unless it was stopped.
+    pub async fn ended(&mut self) -> Result<(), ServeError> {
+        (&mut self.serving).await?
+    }
+}
+
+async fn serve(
     listener: TcpListener,
     health: Health,
     metrics: Metrics,

@@ -3,5 +3,6 @@
 pub mod events;
 pub mod exchange;
 pub mod health;
+mod listen;
 pub mod logs;
 pub mod metrics;

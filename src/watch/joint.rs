@@ -96,22 +96,22 @@ where
     futures::stream::unfold(joint, |mut joint| async move { joint.next().await.map(|event| (event, joint)) })
 }
 
-/// The watches of these namespaces as one; that of the whole cluster, if there are none.
+/// The watches of these namespaces as one. Of none, the list is empty.
 pub(super) fn of_each<K>(
     client: &Client,
     names: &[String],
     config: &watcher::Config,
-) -> impl Stream<Item = Result<Event<K>>> + Send + use<K>
+) -> BoxStream<'static, Result<Event<K>>>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let apis: Vec<Api<K>> = if names.is_empty() {
-        vec![Api::all(client.clone())]
-    } else {
-        names.iter().map(|name| Api::namespaced(client.clone(), name)).collect()
-    };
+    if names.is_empty() {
+        let empty = futures::stream::iter([Ok(Event::Init), Ok(Event::InitDone)]);
+        return empty.chain(futures::stream::pending()).boxed();
+    }
+    let apis: Vec<Api<K>> = names.iter().map(|name| Api::namespaced(client.clone(), name)).collect();
     let config = config.clone();
-    joint(apis.len(), move |number| watcher(apis[number].clone(), config.clone()).default_backoff().boxed())
+    joint(apis.len(), move |number| watcher(apis[number].clone(), config.clone()).default_backoff().boxed()).boxed()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! From the API server's watches to events of the core.
 
+#[cfg(test)]
+pub(crate) mod fake_api;
 mod joint;
 mod namespaces;
 pub mod pods;
@@ -12,6 +14,7 @@ use kube::{Api, Client};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use self::namespaces::Namespaces;
 use crate::api::labels;
 use crate::core::port::Event;
 use crate::plain::plain;
@@ -21,7 +24,7 @@ pub const QUEUE: usize = 4096;
 /// A watch is renewed after this many seconds: below the idle limit of common load balancers.
 const WATCH_SECONDS: u32 = 180;
 
-/// How both watches are opened. Streaming lists keep memory low, and came with Kubernetes 1.34.
+/// How watches are opened. Streaming lists keep memory low, and came with Kubernetes 1.34.
 pub fn config(server_minor: u32) -> watcher::Config {
     let config = watcher::Config::default().timeout(WATCH_SECONDS);
     if server_minor >= 34 { config.streaming_lists() } else { config }
@@ -36,25 +39,36 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// Watches tasks and pods, of these namespaces or, if there are none, of the whole cluster.
+/// Watches tasks and pods, and with `kueue` the Workloads of tasks; of these namespaces or, if there are none, of the
+/// whole cluster. As long as Workloads can't be read, tasks with a queue wait.
 pub(crate) fn start(
     client: &Client,
     namespaces: &[String],
     config: watcher::Config,
+    kueue: bool,
     events: &mpsc::Sender<Event>,
     stop: &CancellationToken,
 ) -> Vec<AbortOnDrop> {
     if !namespaces.is_empty() {
-        let watch = namespaces::watch(client.clone(), namespaces.to_vec(), config, events.clone(), stop.clone());
+        let (client, names) = (client.clone(), namespaces.to_vec());
+        let watch = Namespaces { client, names, config, kueue, events: events.clone(), stop: stop.clone() }.watch();
         return vec![AbortOnDrop(tokio::spawn(watch))];
     }
+    let ours = config.clone().labels(labels::NAME);
     let all: Api<pods::LeanPod> = Api::all(client.clone());
-    let watch = watcher(all, config.clone().labels(labels::NAME)).default_backoff();
+    let watch = watcher(all, ours.clone()).default_backoff();
     let pods = forward("pods", watch, pods::translate, events.clone(), stop.clone());
     let all: Api<tasks::GuardedTask> = Api::all(client.clone());
     let watch = watcher(all, config).default_backoff();
     let tasks = forward("maptasks", watch, tasks::translate, events.clone(), stop.clone());
-    vec![AbortOnDrop(tokio::spawn(tasks)), AbortOnDrop(tokio::spawn(pods))]
+    let mut watches = vec![AbortOnDrop(tokio::spawn(tasks)), AbortOnDrop(tokio::spawn(pods))];
+    if kueue {
+        let all: Api<workloads::LeanWorkload> = Api::all(client.clone());
+        let watch = watcher(all, ours).default_backoff();
+        let workloads = forward("workloads", watch, workloads::translate, events.clone(), stop.clone());
+        watches.push(AbortOnDrop(tokio::spawn(workloads)));
+    }
+    watches
 }
 
 /// Passes a watch on as events, until it is stopped or nobody listens.

@@ -1,109 +1,252 @@
 //! Watches of some namespaces instead of all.
 //!
 //! A namespace that is gone, or in which the operator has no rights, is left out until that changes, so that it holds
-//! up no other. Then all are listed again with it, pods before tasks: a task that is loaded before its pods takes them
-//! for lost.
+//! up no other: a list is complete only when that of each namespace is. Then all are listed again without it, or with
+//! it. Tasks come last: a task that is loaded before its pods takes them for lost, and one that is loaded before its
+//! Workload stops its pods. So tasks of a namespace that is left out are forgotten first.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::{Stream, StreamExt};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::runtime::watcher;
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::joint::of_each;
 use super::pods::LeanPod;
 use super::tasks::GuardedTask;
-use super::{AbortOnDrop, forward, pods, tasks};
+use super::workloads::LeanWorkload;
+use super::{AbortOnDrop, forward, pods, tasks, workloads};
 use crate::api::{MapTask, labels};
+use crate::core::ids::TaskKey;
 use crate::core::port::Event;
 use crate::plain::plain;
 
-/// How often a namespace that was left out is asked again.
+/// How often a namespace that was left out is asked again, and how long a refusal must last until one is left out: a
+/// Role that is replaced is missing for a moment.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// Watches these namespaces until it is stopped.
-pub(super) async fn watch(
-    client: Client,
-    names: Vec<String>,
-    config: watcher::Config,
-    events: mpsc::Sender<Event>,
-    stop: CancellationToken,
-) {
-    loop {
-        let (mut good, mut left_out) = (Vec::new(), Vec::new());
-        for name in &names {
-            match is_open(&client, name).await {
-                Ok(()) => good.push(name.clone()),
-                Err(error) => {
-                    tracing::error!(namespace = name, error = plain(&error), "left out until the operator may read it");
-                    left_out.push(name.clone());
-                }
-            }
-        }
-        let opens = async {
-            loop {
-                tokio::time::sleep(AGAIN).await;
-                for name in &left_out {
-                    if is_open(&client, name).await.is_ok() {
-                        return name;
+/// Some namespaces, and where their news goes.
+pub(super) struct Namespaces {
+    pub(super) client: Client,
+    pub(super) names: Vec<String>,
+    pub(super) config: watcher::Config,
+    /// Whether Workloads of Kueue are watched, too.
+    pub(super) kueue: bool,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) stop: CancellationToken,
+}
+
+/// Tasks that the core knows of, and whether the list that is being made has shown them.
+#[derive(Clone, Default)]
+struct Known(Arc<Mutex<BTreeMap<TaskKey, bool>>>);
+
+/// What the watches of one round tell.
+#[derive(Clone, Default)]
+struct Told {
+    /// One of them was refused.
+    refused: Arc<Notify>,
+    known: Known,
+}
+
+impl Namespaces {
+    /// Watches until it is stopped.
+    pub(super) async fn watch(self) {
+        self.watch_and_ask(AGAIN).await;
+    }
+
+    async fn watch_and_ask(self, again: Duration) {
+        let known = Known::default();
+        loop {
+            let (mut good, mut left_out) = (Vec::new(), Vec::new());
+            for name in &self.names {
+                match self.is_open(name).await {
+                    Ok(()) => good.push(name.clone()),
+                    Err(error) => {
+                        let error = plain(&error);
+                        tracing::error!(namespace = name, error, "left out until the operator may read it");
+                        left_out.push(name.clone());
                     }
                 }
             }
-        };
-        // They run until they are dropped.
-        let running = async {
-            let _watches = start(&client, &good, &config, &events, &stop).await;
-            std::future::pending::<Infallible>().await
-        };
-        tokio::select! {
-            () = stop.cancelled() => return,
-            never = running => match never {},
-            name = opens, if !left_out.is_empty() => tracing::info!(namespace = name, "the operator may read it now"),
+            for key in known.of(&left_out) {
+                // Nobody listens any more only when the operator ends.
+                let _ = self.events.send(Event::TaskGone(key)).await;
+            }
+            let told = Told { known: known.clone(), ..Told::default() };
+            // They run until they are dropped.
+            let running = async {
+                let _watches = self.start(&good, &told).await;
+                std::future::pending::<Infallible>().await
+            };
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                never = running => match never {},
+                name = self.opens(&left_out, again), if !left_out.is_empty() => {
+                    tracing::info!(namespace = name, "the operator may read it now");
+                }
+                () = self.closes(&good, &told.refused, again) => {}
+            }
         }
+    }
+
+    /// Returns when one of those that were left out can be read.
+    async fn opens<'a>(&self, left_out: &'a [String], again: Duration) -> &'a str {
+        loop {
+            tokio::time::sleep(again).await;
+            for name in left_out {
+                if self.is_open(name).await.is_ok() {
+                    return name;
+                }
+            }
+        }
+    }
+
+    /// Returns when one of those that are watched can't be read any more. Asked only after a watch was refused.
+    async fn closes(&self, good: &[String], refused: &Notify, again: Duration) {
+        loop {
+            refused.notified().await;
+            tokio::time::sleep(again).await;
+            for name in good {
+                if self.is_open(name).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Starts to watch pods and Workloads, and tasks once these have been listed.
+    async fn start(&self, names: &[String], told: &Told) -> Vec<AbortOnDrop> {
+        let ours = self.config.clone().labels(labels::NAME);
+        let (pods_listed, workloads_listed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let says = Arc::clone(&pods_listed);
+        let watch = self.each::<LeanPod>(names, &ours, told).inspect(move |item| {
+            if matches!(item, Ok(watcher::Event::InitDone)) {
+                says.notify_one();
+            }
+        });
+        let mut watches = vec![self.run("pods", watch, pods::translate)];
+        if self.kueue {
+            let says = Arc::clone(&workloads_listed);
+            // Without Kueue there is no such list, and tasks without a queue don't wait for it.
+            let watch = self.each::<LeanWorkload>(names, &ours, told).inspect(move |item| {
+                if matches!(item, Ok(watcher::Event::InitDone) | Err(_)) {
+                    says.notify_one();
+                }
+            });
+            watches.push(self.run("workloads", watch, workloads::translate));
+            workloads_listed.notified().await;
+        }
+        pods_listed.notified().await;
+        let (watch, known) = (self.each::<GuardedTask>(names, &self.config, told), told.known.clone());
+        let translate = move |event| tasks::translate(event).inspect(|event| known.note(event));
+        watches.push(self.run("maptasks", watch, translate));
+        watches
+    }
+
+    /// The watches of all these namespaces as one.
+    fn each<K>(
+        &self,
+        names: &[String],
+        config: &watcher::Config,
+        told: &Told,
+    ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + DeserializeOwned
+            + Send
+            + 'static,
+    {
+        let refused = Arc::clone(&told.refused);
+        of_each::<K>(&self.client, names, config).inspect(move |item| {
+            if item.as_ref().is_err_and(is_refusal) {
+                refused.notify_one();
+            }
+        })
+    }
+
+    fn run<K: Send + 'static>(
+        &self,
+        what: &'static str,
+        watch: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+        translate: impl Fn(watcher::Event<K>) -> Option<Event> + Send + 'static,
+    ) -> AbortOnDrop {
+        AbortOnDrop(tokio::spawn(forward(what, watch, translate, self.events.clone(), self.stop.clone())))
+    }
+
+    /// Whether what is watched can be read in a namespace. Trouble that passes, such as an API server that does not
+    /// answer, counts as that it can: the watches try again. So does a cluster without Kueue, where only tasks with a
+    /// queue wait.
+    async fn is_open(&self, name: &str) -> Result<(), kube::Error> {
+        let one = ListParams::default().limit(1);
+        let tasks: Api<MapTask> = Api::namespaced(self.client.clone(), name);
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), name);
+        for answer in [tasks.list_metadata(&one).await.map(drop), pods.list_metadata(&one).await.map(drop)] {
+            match answer {
+                Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => {
+                    return Err(kube::Error::Api(status));
+                }
+                _ => {}
+            }
+        }
+        if self.kueue {
+            let workloads: Api<LeanWorkload> = Api::namespaced(self.client.clone(), name);
+            if let Err(kube::Error::Api(status)) = workloads.list_metadata(&one).await
+                && status.code == 403
+            {
+                return Err(kube::Error::Api(status));
+            }
+        }
+        Ok(())
     }
 }
 
-/// Starts to watch pods, and tasks once all pods have been listed.
-async fn start(
-    client: &Client,
-    names: &[String],
-    config: &watcher::Config,
-    events: &mpsc::Sender<Event>,
-    stop: &CancellationToken,
-) -> [AbortOnDrop; 2] {
-    let listed = Arc::new(Notify::new());
-    let says = Arc::clone(&listed);
-    let translate = move |event| {
-        let event = pods::translate(event);
-        if matches!(event, Some(Event::PodsListed)) {
-            says.notify_one();
-        }
-        event
+/// Whether the API server has answered that the operator may not watch.
+fn is_refusal(error: &watcher::Error) -> bool {
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    let (InitialListFailed(kube::Error::Api(status))
+    | WatchStartFailed(kube::Error::Api(status))
+    | WatchFailed(kube::Error::Api(status))
+    | WatchError(status)) = error
+    else {
+        return false;
     };
-    let watch = of_each::<LeanPod>(client, names, &config.clone().labels(labels::NAME));
-    let pods = AbortOnDrop(tokio::spawn(forward("pods", watch, translate, events.clone(), stop.clone())));
-    listed.notified().await;
-    let watch = of_each::<GuardedTask>(client, names, config);
-    let tasks = forward("maptasks", watch, tasks::translate, events.clone(), stop.clone());
-    [pods, AbortOnDrop(tokio::spawn(tasks))]
+    status.code == 403
 }
 
-/// Whether tasks and pods of a namespace can be read. Trouble that passes, such as an API server that does not answer,
-/// counts as that they can: the watches try again.
-async fn is_open(client: &Client, name: &str) -> Result<(), kube::Error> {
-    let one = ListParams::default().limit(1);
-    let tasks: Api<MapTask> = Api::namespaced(client.clone(), name);
-    let pods: Api<Pod> = Api::namespaced(client.clone(), name);
-    for answer in [tasks.list_metadata(&one).await.map(drop), pods.list_metadata(&one).await.map(drop)] {
-        match answer {
-            Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => return Err(kube::Error::Api(status)),
+impl Known {
+    fn note(&self, event: &Event) {
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::TasksListing => tasks.values_mut().for_each(|shown| *shown = false),
+            Event::Task(task) => drop(tasks.insert(task.key.clone(), true)),
+            Event::TaskGone(key) => drop(tasks.remove(key)),
+            Event::TasksListed => tasks.retain(|_, shown| *shown),
             _ => {}
         }
     }
-    Ok(())
+
+    /// Takes those of these namespaces out.
+    fn of(&self, namespaces: &[String]) -> Vec<TaskKey> {
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_theirs = |key: &TaskKey| namespaces.iter().any(|name| **name == *key.namespace);
+        let (out, rest): (BTreeMap<_, _>, _) =
+            std::mem::take(&mut *tasks).into_iter().partition(|(key, _)| is_theirs(key));
+        *tasks = rest;
+        out.into_keys().collect()
+    }
 }
+
+#[cfg(test)]
+#[path = "namespaces_tests.rs"]
+mod tests;

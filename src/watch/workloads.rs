@@ -4,18 +4,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use kube::Resource;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::watcher;
-use kube::{Client, Resource};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
-use super::joint::of_each;
 use super::pods::is_map_task;
-use super::{AbortOnDrop, forward};
-use crate::api::{annotations, labels};
+use crate::api::annotations;
 use crate::core::ids::TaskKey;
 use crate::core::port::Event;
 use crate::core::workload::{Assignment, PodSet, PodSetUpdate, WorkloadSeen};
@@ -149,19 +145,6 @@ impl LeanWorkload {
             conditions: status.conditions,
         })
     }
-}
-
-/// Watches the Workloads of tasks, of these namespaces or, if there are none, of the whole cluster. As long as they
-/// can't be read, tasks with a queue wait.
-pub(crate) fn start(
-    client: &Client,
-    namespaces: &[String],
-    config: &watcher::Config,
-    events: &mpsc::Sender<Event>,
-    stop: &CancellationToken,
-) -> AbortOnDrop {
-    let watch = of_each::<LeanWorkload>(client, namespaces, &config.clone().labels(labels::NAME));
-    AbortOnDrop(tokio::spawn(forward("workloads", watch, translate, events.clone(), stop.clone())))
 }
 
 /// What the watch says, for the core.

@@ -29,7 +29,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -90,7 +89,7 @@ impl ExchangeServer {
         let (stop, connections) = (CancellationToken::new(), TaskTracker::new());
         let mut server = Self { desk: desk.clone(), incoming, address, stop, connections, keeper: None };
         let Some(listen) = args.listen() else { return Ok(server) };
-        let listener = TcpListener::bind(listen).await;
+        let listener = super::listen::listen(listen).await;
         let listener = listener.map_err(|problem| ExchangeError::Listen { address: listen, problem })?;
         let descriptors = bounds::descriptors();
         let bounds = Bounds::DEFAULT.within(descriptors);
