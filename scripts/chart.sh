@@ -34,8 +34,13 @@ done
 
 needs_prometheus
 mkdir -p target/alerts
-"$HELM" template maptask-operator "$CHART" --namespace maptask-system --set alerts.enabled=true,podMonitor.enabled=true \
-  --show-only templates/alerts.yaml | sed -n '/^spec:/,$p' | sed -e 1d -e 's/^  //' >target/alerts/rules.yaml
+# rules NAME: the alerts of a release of this name.
+rules() {
+  "$HELM" template "$1" "$CHART" --namespace maptask-system --set "alerts.enabled=true,podMonitor.enabled=true" \
+    --show-only templates/alerts.yaml | sed -n '/^spec:/,$p' | sed -e 1d -e 's/^  //'
+}
+rules maptask-operator >target/alerts/rules.yaml
+rules maptask-operator-of-the-team-of-all-long-name-1 >target/alerts/long_names.yaml
 cp tests/alerts/*.yaml target/alerts/
-"$PROMTOOL" check rules target/alerts/rules.yaml >"$LOG" 2>&1 || die "alerts: $(cat "$LOG")"
+"$PROMTOOL" check rules target/alerts/rules.yaml target/alerts/long_names.yaml >"$LOG" 2>&1 || die "alerts: $(cat "$LOG")"
 (cd target/alerts && "$PROMTOOL" test rules ./*_test.yaml) >"$LOG" 2>&1 || die "tests of the alerts: $(cat "$LOG")"

@@ -25,7 +25,7 @@ case ${2:-} in
     archive=$(realpath -m "$3")
     mkdir -p "$(dirname "$archive")"
     ;;
-  *) say "error: $2 is no option: use --archive FILE.tar" && exit 2 ;;
+  *) say "error: $2 is not an option: use --archive FILE.tar" && exit 2 ;;
 esac
 
 # inputs_of FOLDER: what the image of a Python program is made from, as a hash.

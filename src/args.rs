@@ -92,10 +92,10 @@ pub struct RunArgs {
     pub pods_per_second: u32,
     /// Finished pods that each task keeps for `kubectl logs` if its `spec.finishedPods` is not set.
     #[arg(long, env = "MAPTASK_KEPT_PODS", default_value_t = 10, global = true)]
-    pub kept_pods: u32,
+    pub finished_pods: u32,
     /// Maximum number of finished pods that a task may keep with `spec.finishedPods`.
     #[arg(long, env = "MAPTASK_MAX_KEPT_PODS", default_value_t = 100, global = true)]
-    pub max_kept_pods: u32,
+    pub max_finished_pods: u32,
     /// Maximum size of each cache in megabytes, in ConfigMaps of its namespace; the oldest entries are deleted first.
     #[arg(long, env = "MAPTASK_CACHE_MEGABYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_024), global = true)]
     pub cache_megabytes: u32,
@@ -112,8 +112,8 @@ pub struct RunArgs {
     /// ignored.
     #[arg(long, env = "MAPTASK_KUEUE", default_value_t = false, action = ArgAction::Set, global = true)]
     pub kueue: bool,
-    /// Address to serve /livez, /readyz and /metrics on.
-    #[arg(long, env = "MAPTASK_LISTEN", default_value = "0.0.0.0:8080", global = true)]
+    /// Address to serve /livez, /readyz and /metrics on. [::] takes IPv4 as well, and only IPv4 where IPv6 is off.
+    #[arg(long, env = "MAPTASK_LISTEN", default_value = "[::]:8080", global = true)]
     pub listen: SocketAddr,
     /// Format of the log.
     #[arg(long, env = "MAPTASK_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
@@ -146,8 +146,8 @@ impl RunArgs {
             max_pods: self.max_pods as usize,
             max_pods_per_namespace: limit(self.max_pods_per_namespace).map(|n| n as usize),
             pods_per_second: limit(self.pods_per_second),
-            kept_pods: self.kept_pods as usize,
-            max_kept_pods: self.max_kept_pods as usize,
+            finished_pods: self.finished_pods as usize,
+            max_finished_pods: self.max_finished_pods as usize,
             list_bytes: u64::from(self.list_megabytes) * MEGABYTE,
             ..Limits::DEFAULT
         }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureGroup {
-    /// Their category, or `Other` for all attempts that came after nine groups existed.
+    /// Their category, one of those of spec.retryPolicy.rules, or `Other` for all attempts that came after nine groups
+    /// existed.
     pub category: String,
     /// The reason in the status of the container or the pod, such as Error.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -176,8 +176,8 @@ pub struct PodItems {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1, max = 31_536_000))]
     pub start_deadline_seconds: Option<i32>,
-    /// Seconds from the start of the listing after which it fails, over all its attempts. If unset, only the task's
-    /// limit applies.
+    /// Seconds from the start of the listing after which it fails, over all its attempts. Time in suspension does not
+    /// count. If unset, only the task's limit applies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1, max = 31_536_000))]
     pub active_deadline_seconds: Option<i32>,

@@ -20,6 +20,7 @@ pub mod spec;
 pub mod status;
 mod template_schema;
 mod values;
+mod waiting;
 #[allow(unreachable_pub, reason = "what kube's derive makes")]
 pub mod workers;
 

@@ -77,7 +77,7 @@ words! {
         Suspended,
         /// The task is not suspended any more.
         Resumed,
-        /// Nothing is under way.
+        /// Nothing is in progress.
         Idle,
         /// Somebody else has changed or deleted results, and they are lost.
         ChangedOrDeleted,

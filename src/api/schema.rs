@@ -1,7 +1,7 @@
 //! What the CRD's schema says beyond the types: the rules by which the API server itself refuses a MapTask.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// A list of any JSON.
 pub(super) fn json_list(_: &mut SchemaGenerator) -> Schema {
@@ -82,8 +82,8 @@ pub(super) fn timestamp(_: &mut SchemaGenerator) -> Schema {
 /// Exactly one of the sources. The lists are of unknown type to CEL, which therefore can't even ask whether they are
 /// there; `oneOf` can. (`maxProperties` could, too, but its message reads as if one item were the limit.)
 pub(super) fn exactly_one_source(schema: &mut Schema) {
-    let sources = ["values", "count", "range", "matrix", "configMap", "resultsOf", "pod"];
-    let branches: Vec<Value> = sources.iter().map(|source| json!({ "required": [source] })).collect();
+    let sources = schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys);
+    let branches: Vec<Value> = sources.map(|source| json!({ "required": [source] })).collect();
     schema.insert("oneOf".to_owned(), Value::Array(branches));
 }
 

@@ -50,9 +50,10 @@ use super::workers::Workers;
 pub struct MapTaskSpec {
     /// The list of items, from exactly one source.
     pub items: Items,
-    /// The pod template for the items. Each attempt at an item creates one pod from it; restartPolicy must be Never or
-    /// unset. activeDeadlineSeconds in its spec limits one attempt. While the task is suspended and nothing has
-    /// started, labels, annotations, nodeSelector, tolerations, schedulingGates and affinity.nodeAffinity can change.
+    /// The pod template for the items. Each attempt at an item creates one pod from it, or each worker with
+    /// spec.workers; restartPolicy must be Never or unset. activeDeadlineSeconds in its spec limits one attempt. While
+    /// the task is suspended and nothing has started, labels, annotations, nodeSelector, tolerations, schedulingGates
+    /// and affinity.nodeAffinity can change.
     #[schemars(schema_with = "template_schema::template")]
     pub template: Value,
     /// Name of the container whose termination message is the item's result. Defaults to the first container.
@@ -68,6 +69,7 @@ pub struct MapTaskSpec {
     #[serde(default)]
     pub completion: Completion,
     /// Maximum number of items that run at the same time, 1 to 100000. If unset, only the operator's own limits apply.
+    /// With workers in mode Stream it counts slots: each of them holds up to pipeline items.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1, max = 100_000))]
     pub concurrency: Option<i32>,
@@ -110,10 +112,10 @@ pub struct MapTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0, max = 315_360_000))]
     pub ttl_seconds_after_finished: Option<i32>,
-    /// Number of finished pods that the task keeps for their logs: the newest pod of each kind of failure first, then
+    /// Number of finished pods that the task keeps for their logs: the newest pod of each failure group first, then
     /// other failed ones, then the newest. All others are deleted a minute after their end. Defaults to the operator's
-    /// --kept-pods (keptPods of its chart: 10). At most --max-kept-pods (maxKeptPods of its chart: 100) are kept; if
-    /// this asks for more, the Event `FinishedPodsLimited` says so.
+    /// --finished-pods (finishedPods of its chart: 10). At most --max-finished-pods (maxFinishedPods of its chart: 100)
+    /// are kept; if this asks for more, the Event `FinishedPodsLimited` says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0, max = 1_000))]
     pub finished_pods: Option<i32>,

@@ -2,12 +2,13 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::failures::FailureGroup;
 use super::listing::ListingStatus;
 use super::progress::Progress;
 pub use super::solo::ReducePhase;
+pub use super::waiting::{BlockedEvent, Waiting, WaitingReason};
 
 /// The observed state of a MapTask. Only the operator writes it, always as a whole; absent values are omitted.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
@@ -29,10 +30,10 @@ pub struct MapTaskStatus {
     /// Number of items in each phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<ItemCounts>,
-    /// The phase of every item, packed as docs/architecture/phases.md describes.
+    /// The phase of every item, packed. `kubectl maptask items NAME` prints it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phases: Option<String>,
-    /// The attempts of items beyond their first, packed as docs/architecture/phases.md describes.
+    /// The attempts of items beyond their first, packed. `kubectl maptask items NAME` prints them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<String>,
     /// The items in phase Failed as ranges in the form of a Job's failedIndexes, such as `1,3-5,7`: at most 16 KiB.
@@ -45,7 +46,7 @@ pub struct MapTaskStatus {
     /// Pods that are requested, start or run for the task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pods: Option<i32>,
-    /// What an operator that takes over has to know of the workers; only with spec.workers.
+    /// State of the workers for the next leader; only with spec.workers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<WorkersStatus>,
     /// Ended items of all items, for people: `8123/10000`, with `?` for a number that is not known yet.
@@ -65,7 +66,7 @@ pub struct MapTaskStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
     /// Why no more items start at the moment.
-    #[serde(default, deserialize_with = "if_known", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::waiting::if_known", skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
     /// One sentence about the state of the task: why it ended, or what it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,9 +129,9 @@ pub struct MapTaskStatus {
     /// - `FailureTarget`: the task can't succeed any more; remaining items may still run.
     /// - Complete: the task succeeded, and no pod of it runs.
     /// - Failed: the task failed or was refused, and no pod of it runs.
-    /// - Finished: the task has ended either way, with the reason of Complete or Failed.
+    /// - Finished: the task has ended, with the reason of Complete or Failed.
     /// - Suspended: spec.suspend keeps items from starting.
-    /// - Reconciling: the task has not ended, for kstatus.
+    /// - Reconciling: the task has work to do: it has not ended, and is not suspended and idle. For kstatus.
     /// - Stalled: the task failed or was refused, and continues only after somebody changes it, for kstatus.
     /// - `ResultsDamaged`: somebody else changed or deleted results while the task ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -138,13 +139,13 @@ pub struct MapTaskStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// What an operator that takes over has to know of the workers of a task.
+/// State of the workers for the next leader.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkersStatus {
-    /// How often an operator has taken the task over. Workers take nothing from one with a lower number.
+    /// Number of times that a leader has taken the task over. Workers ignore leaders with a lower epoch.
     pub epoch: i64,
-    /// Items from this index on have not been given to any worker yet.
+    /// Items from this index on have never been granted to a worker.
     pub granted_below: i32,
 }
 
@@ -209,110 +210,6 @@ pub struct ItemCounts {
     pub cancelled: i32,
     /// Items with more than one attempt.
     pub retried: i32,
-}
-
-/// Why no more items start at the moment.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct Waiting {
-    /// The cause, in one word.
-    pub reason: WaitingReason,
-    /// Details, such as the message of the API server, the scheduler or the kubelet; at most 512 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// Since when this is the reason, to the second.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "super::schema::timestamp")]
-    pub since: Option<Time>,
-}
-
-impl Waiting {
-    /// A reason that has begun, or may have: [`Self::since`] is for who knows what was before.
-    pub fn new(reason: WaitingReason, message: Option<String>) -> Self {
-        Self { reason, message, since: None }
-    }
-}
-
-/// A reason of a later version that is not known here counts as none: it is found out again, and nothing depends on it.
-fn if_known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Waiting>, D::Error> {
-    let value = Option::<serde_json::Value>::deserialize(deserializer)?;
-    Ok(value.and_then(|value| serde_json::from_value(value).ok()))
-}
-
-/// Why items wait.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum WaitingReason {
-    /// `spec.concurrency` items are in flight.
-    Concurrency,
-    /// A ResourceQuota of the namespace is used up.
-    Quota,
-    /// A limit of the operator is reached, on pods or on the memory of lists; with the limit.
-    OperatorLimit,
-    /// The remaining items wait for the time of their next attempt.
-    Backoff,
-    /// Another object has the name of the next pod.
-    NameTaken,
-    /// The API server is overloaded and asks for fewer requests.
-    Throttled,
-    /// No node has capacity for existing pods; with the scheduler's message.
-    NoCapacity,
-    /// Pods can't start because an image, a volume or another object of their template is missing, or have not started
-    /// for ten seconds.
-    NotStarting,
-    /// The item's container has ended, and other containers of its pod have run for ten seconds since; see
-    /// `spec.completion`.
-    ContainersRunning,
-    /// Scheduling gates hold back existing pods; with their number and the gates. Whatever set the gates, such as a
-    /// queueing system, must remove them.
-    SchedulingGated,
-    /// Kueue has not admitted the task's Workload; with its message.
-    NotAdmitted,
-    /// The ConfigMap of the items, its key, or a result of `spec.items.resultsOf` does not exist.
-    ItemsMissing,
-    /// The MapTask of `spec.items.resultsOf` has not succeeded yet.
-    DependsOn,
-    /// The list of items has changed since acceptance, and the operator has restarted since.
-    ItemsChanged,
-    /// `spec.template` or `spec.reduce.template` has changed since acceptance.
-    TemplateChanged,
-    /// Other items with the same cache key are being computed; see `spec.cache.serialize`.
-    Serialized,
-    /// The API server does not store results, or the status. The rest of the status is older. Until it does, finished
-    /// pods stay and nothing new starts.
-    ResultsNotStored,
-    /// The API server can't create the task's pods, for a reason that can be repaired, such as a webhook that is down
-    /// or a missing `ServiceAccount`; with its message. The operator retries up to a minute apart.
-    FailedCreate,
-    /// Pods of spec.workers or spec.items.pod can't reach the operator, or workers end without having done anything:
-    /// with a pod's name and what to open, or with what the pod said.
-    WorkersUnreachable,
-}
-
-impl WaitingReason {
-    /// The word as it stands in the status.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Concurrency => "Concurrency",
-            Self::Quota => "Quota",
-            Self::OperatorLimit => "OperatorLimit",
-            Self::Backoff => "Backoff",
-            Self::NameTaken => "NameTaken",
-            Self::Throttled => "Throttled",
-            Self::NoCapacity => "NoCapacity",
-            Self::NotStarting => "NotStarting",
-            Self::ContainersRunning => "ContainersRunning",
-            Self::SchedulingGated => "SchedulingGated",
-            Self::NotAdmitted => "NotAdmitted",
-            Self::ItemsMissing => "ItemsMissing",
-            Self::DependsOn => "DependsOn",
-            Self::ItemsChanged => "ItemsChanged",
-            Self::TemplateChanged => "TemplateChanged",
-            Self::Serialized => "Serialized",
-            Self::ResultsNotStored => "ResultsNotStored",
-            Self::FailedCreate => "FailedCreate",
-            Self::WorkersUnreachable => "WorkersUnreachable",
-        }
-    }
 }
 
 /// A rerun that was started.

@@ -12,9 +12,9 @@ pub struct Limits {
     /// Pods created in a second at most, over all tasks.
     pub pods_per_second: Option<u32>,
     /// Finished pods that stay for `kubectl logs`, for each task.
-    pub kept_pods: usize,
+    pub finished_pods: usize,
     /// Maximum that a spec may ask for with finishedPods.
-    pub max_kept_pods: usize,
+    pub max_finished_pods: usize,
     /// Every other finished pod stays for this many milliseconds after its end was recorded, unless there are too many.
     pub linger_millis: u64,
     /// Maximum number of finished pods that stay for `linger_millis`, over all tasks.
@@ -70,9 +70,9 @@ impl Limits {
         max_pods: 5_000,
         max_pods_per_namespace: None,
         pods_per_second: None,
-        kept_pods: 10,
+        finished_pods: 10,
         // A few megabytes a task in etcd, and enough for one pod of each of the groups of failures that a status has.
-        max_kept_pods: 100,
+        max_finished_pods: 100,
         // Deletes are put off for as long as that, so that the API server's time goes to what starts, and there is time
         // to look at the pod.
         linger_millis: 60_000,

@@ -35,8 +35,8 @@ pub struct Metrics {
     items: Family<Label, Gauge>,
     suspended: Gauge,
     window: Gauge,
-    held: Gauge,
-    held_tasks: Gauge,
+    blocked: Gauge,
+    blocked_tasks: Gauge,
     cached: Counter,
     creates: Family<Label, Counter>,
     deletes: Family<Label, Counter>,
@@ -59,8 +59,8 @@ impl Default for Metrics {
             items: Family::default(),
             suspended: Gauge::default(),
             window: Gauge::default(),
-            held: Gauge::default(),
-            held_tasks: Gauge::default(),
+            blocked: Gauge::default(),
+            blocked_tasks: Gauge::default(),
             cached: Counter::default(),
             creates: Family::default(),
             deletes: Family::default(),
@@ -83,11 +83,11 @@ impl Default for Metrics {
             metrics.suspended.clone(),
         );
         r.register("create_window", "Pod creates that may be in progress at once", metrics.window.clone());
-        r.register("held_namespaces", "Namespaces whose quota is used up", metrics.held.clone());
+        r.register("blocked_namespaces", "Namespaces whose quota is used up", metrics.blocked.clone());
         r.register(
-            "held_tasks",
+            "blocked_tasks",
             "MapTasks that are probed with one pod at a time because their creates fail",
-            metrics.held_tasks.clone(),
+            metrics.blocked_tasks.clone(),
         );
         r.register("cached_items", "Items with a cached result", metrics.cached.clone());
         r.register("pod_creates", "Pod creates by outcome", metrics.creates.clone());
@@ -185,7 +185,8 @@ impl Metrics {
 
     /// Takes over the numbers of the fleet.
     pub fn set(&self, gauges: &Gauges) {
-        let Gauges { tasks, items, suspended_items, held_namespaces, held_tasks, window, cached, outcomes } = gauges;
+        let Gauges { tasks, items, suspended_items, blocked_namespaces, blocked_tasks, window, cached, outcomes } =
+            gauges;
         for phase in TaskPhase::ALL.map(TaskPhase::as_str) {
             let tasks = tasks.get(phase).copied().unwrap_or(0);
             self.tasks.get_or_create(&[("phase", phase)]).set(i64::try_from(tasks).unwrap_or(i64::MAX));
@@ -197,8 +198,8 @@ impl Metrics {
         }
         self.suspended.set(number(*suspended_items));
         self.window.set(i64::from(window.0));
-        self.held.set(number(*held_namespaces));
-        self.held_tasks.set(number(*held_tasks));
+        self.blocked.set(number(*blocked_namespaces));
+        self.blocked_tasks.set(number(*blocked_tasks));
         self.cached.inc_by(cached.saturating_sub(self.cached.get()));
         let Ok(mut counted) = self.counted.lock() else { return };
         for (category, total) in outcomes {

@@ -169,7 +169,7 @@ fn few_finished_pods_stay_and_a_deleted_task_takes_all_with_it() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_task_keeps_as_many_finished_pods_as_its_spec_says_and_one_of_each_kind_of_failure() {
+fn a_task_keeps_as_many_finished_pods_as_its_spec_says_and_one_of_each_failure_group() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("finished");
     // The last to fail is one of many; the first fails in another way.

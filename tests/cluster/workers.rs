@@ -121,7 +121,7 @@ fn a_worker_that_somebody_deletes_costs_its_items_no_retry() {
 
 #[test]
 #[ignore = "needs a cluster: make test-cluster"]
-fn a_program_that_is_not_there_is_named_before_a_list_is_burnt() {
+fn a_program_that_does_not_exist_is_reported_before_a_list_uses_up_its_retries() {
     let _undisturbed = undisturbed();
     let namespace = Namespace::new("workers-typo");
     let spec = json!({ "items": { "count": 100_000 }, "concurrency": 2, "workers": {}, "retries": 0 });

@@ -2,13 +2,13 @@
 
 use maptask::api::MapTaskStatus;
 use maptask::core::items::Part;
+use maptask::core::items::list_prefix;
 use maptask::core::phases::Raises;
 use maptask::core::pod::{Gating, PodSeen, WorkerHome};
 use maptask::core::port::{
     Action, Answer, CheckOutcome, Create, CreateOutcome, DeleteOutcome, Event, ExplainOutcome, FetchOutcome,
     GetPodOutcome, PieceOutcome, WriteOutcome,
 };
-use maptask::core::task::gather::list_prefix;
 
 use crate::listing::{Pod, Process, World, address, end_of};
 use crate::specs::{ended, running};

@@ -44,8 +44,8 @@ impl Operator {
             max_pods,
             max_pods_per_namespace: random.chance(20).then(|| 1 + random.below(6)),
             pods_per_second: random.chance(20).then(|| 1 + random.below(10) as u32),
-            kept_pods: random.below(4),
-            max_kept_pods: 2,
+            finished_pods: random.below(4),
+            max_finished_pods: 2,
             linger_millis: if random.chance(50) { 0 } else { random.below(60_000) as u64 },
             lingering_pods: random.below(6),
             // Any list, but hardly two of them.

@@ -14,7 +14,7 @@ impl World {
     pub fn fate_of(&mut self, create: &Create) -> Fate {
         match self.faults.fate(&mut self.random) {
             // Nobody asks what becomes of other containers.
-            Fate::SideOutOfMemory if create.blueprint.template.role().ends_attempt => Fate::Succeed,
+            Fate::SideOutOfMemory if create.blueprint.template.main_container().ends_attempt => Fate::Succeed,
             fate => fate,
         }
     }
@@ -66,7 +66,10 @@ impl World {
         };
         let sent =
             self.operator.requests.iter().any(|request| matches!(request, Action::Create(create) if is_it(create)));
-        sent || self.faults.late.iter().any(|(_, create)| is_it(create))
+        // An operator that has yet to hear of it may create it under the same name.
+        let is_unknown = !self.operator.known.counts(key);
+        sent || is_unknown
+            || self.faults.late.iter().any(|(_, create)| is_it(create))
             || self.operator.is_indeterminate(self.now, key)
     }
 }

@@ -62,5 +62,17 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 
 {{- /* Which series are this release's: the labels that ServiceMonitor and PodMonitor set, or those that are given. */ -}}
 {{- define "maptask.series" -}}
-{{- .Values.alerts.selector | default (printf "namespace=\"%s\",pod=~\"%s-[a-z0-9]+-[a-z0-9]+\"" .Release.Namespace (include "maptask.fullname" .)) -}}
+{{- .Values.alerts.selector | default (printf "namespace=\"%s\",pod=~\"%s\"" .Release.Namespace (include "maptask.podPattern" .)) -}}
+{{- end -}}
+
+{{- /* The names of this release's pods, and of no other's: NAME, a hash of at most ten characters, and five random ones.
+Kubernetes cuts what is before the random ones to 58 characters, and with it the hash behind a name of 47 or more: then the
+whole name has 63. */ -}}
+{{- define "maptask.podPattern" -}}
+{{- $name := include "maptask.fullname" . -}}
+{{- $rest := "[a-z0-9]+-[a-z0-9]{5}" -}}
+{{- if gt (len $name) 46 -}}
+{{- $rest = printf "(%s|[a-z0-9]{%d})" $rest (sub 62 (len $name)) -}}
+{{- end -}}
+{{- printf "%s-%s" $name $rest -}}
 {{- end -}}

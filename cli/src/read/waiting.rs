@@ -1,47 +1,16 @@
-//! What to do when a task waits: one sentence for each reason, for all clients and the docs.
+//! What to do when a task waits.
 
 use maptask::api::WaitingReason;
 use serde_json::Value;
 
 /// What to do about a reason of this word; `None` for one that this version does not know.
 pub fn to_do(reason: &str) -> Option<&'static str> {
-    serde_json::from_value::<WaitingReason>(Value::from(reason)).ok().map(sentence)
+    serde_json::from_value::<WaitingReason>(Value::from(reason)).ok().map(WaitingReason::advice)
 }
 
 /// Whether items end and start all the time while a task waits for this, so that its rate tells when it ends.
 pub fn is_steady(reason: &str) -> bool {
     matches!(reason, "Concurrency" | "Quota" | "OperatorLimit")
-}
-
-/// What to do about a reason.
-pub fn sentence(reason: WaitingReason) -> &'static str {
-    match reason {
-        WaitingReason::Concurrency => {
-            "nothing: items start as others end. Faster: kubectl maptask scale NAME --concurrency N"
-        }
-        WaitingReason::Quota => "nothing: items start as others end. Faster: a larger quota, or smaller requests",
-        WaitingReason::OperatorLimit => {
-            "nothing: it continues as others end. Faster: a higher spec.priority, or a higher limit in the operator's chart"
-        }
-        WaitingReason::Backoff => "nothing: the next attempts start by themselves (spec.retryPolicy)",
-        WaitingReason::NameTaken => "delete or rename the object that has the name of the next pod",
-        WaitingReason::Throttled => "nothing: the operator slows down until the API server has room again",
-        WaitingReason::NoCapacity => "free capacity, add nodes or request less (kubectl describe pod shows why)",
-        WaitingReason::NotStarting => "create or correct what the message names: an image, a volume, another object",
-        WaitingReason::ContainersRunning => "set completion: Container, or end the pod's other containers",
-        WaitingReason::SchedulingGated => "nothing, if a queueing system set the gates of the pods; else remove them",
-        WaitingReason::NotAdmitted => "nothing: Kueue admits the task when its queue has room (kubectl get workloads)",
-        WaitingReason::ItemsMissing => "create what the message names: a ConfigMap of spec.items.configMap, or its key",
-        WaitingReason::DependsOn => "nothing: the task starts once the one named in spec.items.resultsOf has succeeded",
-        WaitingReason::ItemsChanged => "restore the list of the items, or run the new list as another task",
-        WaitingReason::TemplateChanged => "restore the template, or run the new one as another task",
-        WaitingReason::Serialized => "nothing: another task with the same cache computes the remaining items",
-        WaitingReason::ResultsNotStored => "correct what the message names: a quota, a webhook, the operator's rights",
-        WaitingReason::FailedCreate => "correct what the message names: a webhook, a ServiceAccount, a policy",
-        WaitingReason::WorkersUnreachable => {
-            "let pods reach the operator: look at NetworkPolicies, and at workers.enabled of the chart"
-        }
-    }
 }
 
 #[cfg(test)]

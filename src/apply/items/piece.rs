@@ -10,9 +10,9 @@ use crate::apply::answer::{Meaning, meaning};
 use crate::apply::config_map;
 use crate::apply::request::Failure;
 use crate::core::items::LIST_KEY;
+use crate::core::items::list_prefix;
 use crate::core::pod::parts::{owner_labels, owner_reference};
 use crate::core::port::{PieceOutcome, StorePiece};
-use crate::core::task::gather::list_prefix;
 
 /// The pod that has sent it, for people.
 const POD_UID: &str = "maptask.dev/pod-uid";

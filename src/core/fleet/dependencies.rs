@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Fleet;
 use crate::api::TaskPhase;
 use crate::core::ids::TaskKey;
+use crate::core::items::ExternalSource;
 use crate::core::port::TaskSeen;
 use crate::core::task::Task;
 
@@ -32,8 +33,8 @@ impl Dependents {
 impl Fleet {
     /// Notes for whom the task waits, and wakes those that wait for it once it has ended.
     pub(super) fn note_dependencies(&mut self, seen: &TaskSeen) {
-        if let Some(source) = &seen.spec.items.results_of {
-            self.dependents.add(TaskKey::new(seen.key.namespace.clone(), &*source.name), &seen.key);
+        if let Some(name) = ExternalSource::task_of(&seen.spec.items) {
+            self.dependents.add(TaskKey::new(seen.key.namespace.clone(), name), &seen.key);
         }
         if seen.status.phase.is_some_and(TaskPhase::is_terminal) {
             for key in self.dependents(&seen.key) {

@@ -16,9 +16,9 @@ pub struct Gauges {
     /// Those of them that are Pending because their task is suspended, or waits for its admission by Kueue.
     pub suspended_items: u64,
     /// Namespaces whose quota is used up.
-    pub held_namespaces: u64,
+    pub blocked_namespaces: u64,
     /// Tasks that are probed with one pod at a time, since their creates fail.
-    pub held_tasks: u64,
+    pub blocked_tasks: u64,
     /// Creates that may be on their way, and that are.
     pub window: (u32, u32),
     /// Items found in a cache, since the start.
@@ -31,8 +31,8 @@ impl Fleet {
     /// Numbers about the fleet.
     pub fn gauges(&self) -> Gauges {
         let mut gauges = Gauges {
-            held_namespaces: self.queue.held() as u64,
-            held_tasks: self.queue.failing() as u64,
+            blocked_namespaces: self.queue.held() as u64,
+            blocked_tasks: self.queue.failing() as u64,
             window: self.queue.window.size_and_use(),
             cached: self.cached,
             outcomes: self.outcomes.clone(),

@@ -213,8 +213,14 @@ impl Fleet {
     }
 
     fn poll_context(&self, now: Time) -> PollContext {
-        let Limits { kept_pods: count, max_kept_pods: most, linger_millis, lingering_pods, attempted_writes, .. } =
-            self.limits;
+        let Limits {
+            finished_pods: count,
+            max_finished_pods: most,
+            linger_millis,
+            lingering_pods,
+            attempted_writes,
+            ..
+        } = self.limits;
         let excess = self.lingering.saturating_sub(lingering_pods);
         let keeping = Keeping { count, most: most.max(count), linger_millis, excess };
         PollContext {
@@ -318,15 +324,22 @@ impl Fleet {
             line.push(task.priority(), task.place_in_line(now), key.clone());
             touched.insert(key);
         }
-        self.share_pods(now, &denied);
-        self.note_waiting(now, denied, touched);
+        let full = self.share_pods(now, &denied);
+        self.note_waiting(now, denied, &full, touched);
     }
 
     /// Tells every task why nothing more of it starts.
-    fn note_waiting(&mut self, now: Time, mut denied: BTreeMap<TaskKey, Denial>, touched: &mut BTreeSet<TaskKey>) {
+    fn note_waiting(
+        &mut self,
+        now: Time,
+        mut denied: BTreeMap<TaskKey, Denial>,
+        full: &BTreeSet<TaskKey>,
+        touched: &mut BTreeSet<TaskKey>,
+    ) {
         let exchange = self.exchange.as_ref().map(|exchange| exchange.url.as_str());
         for (key, entry) in &mut self.entries {
             let Some(task) = entry.task.as_mut() else { continue };
+            task.note_denial(full.contains(key));
             if task.note_waiting(now, denied.remove(key), exchange) {
                 touched.insert(key.clone());
             }

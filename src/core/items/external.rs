@@ -50,12 +50,9 @@ impl ExternalSource {
         }
     }
 
-    /// The task whose results it reads.
-    pub fn task(&self) -> Option<&str> {
-        match self {
-            Self::ConfigMap(_) | Self::Pod(..) => None,
-            Self::ResultsOf(source) => Some(&source.name),
-        }
+    /// The task whose results are the items of this spec.
+    pub fn task_of(items: &Items) -> Option<&str> {
+        items.results_of.as_ref().map(|source| source.name.as_str())
     }
 
     /// The `ConfigMaps` that it is in, in their order, where their names are known, and the key in each.
@@ -175,8 +172,9 @@ mod tests {
         assert_eq!(of(json!({ "name": "inputs", "key": "k" })), "ConfigMap inputs");
         assert_eq!(of(json!({ "names": ["a"], "key": "k" })), "ConfigMap a");
         assert_eq!(of(json!({ "names": ["a", "c", "b"], "key": "k" })), "3 ConfigMaps (a to b)");
-        let results = source(json!({ "resultsOf": { "name": "first" } }));
-        assert_eq!((results.to_string().as_str(), results.task()), ("results of MapTask first", Some("first")));
+        let items: Items = serde_json::from_value(json!({ "resultsOf": { "name": "first" } })).unwrap();
+        let words = ExternalSource::of(&items).unwrap().to_string();
+        assert_eq!((words.as_str(), ExternalSource::task_of(&items)), ("results of MapTask first", Some("first")));
     }
 
     #[test]

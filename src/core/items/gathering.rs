@@ -2,6 +2,11 @@
 
 use super::external::{Digest, hash_of_digests};
 
+/// What the names of the `ConfigMaps` of a list begin with.
+pub fn list_prefix(task: &str, attempt: u32) -> String {
+    format!("{task}-items-{attempt}-")
+}
+
 /// What of a list has arrived from one pod.
 #[derive(Debug)]
 pub struct Gathering {

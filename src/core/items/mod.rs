@@ -20,7 +20,7 @@ use crate::core::ids::{Index, ItemCount, MAX_ITEMS};
 
 pub use env::item_env;
 pub use external::{Digest, ExternalSource, LIST_KEY, ReadList, digest, hash, hash_of_digests};
-pub use gathering::{Gathering, Next};
+pub use gathering::{Gathering, Next, list_prefix};
 pub use part::Part;
 
 /// Most bytes of `values` or `matrix` as JSON: the object must fit into etcd's 1.5 MB together with its status.

@@ -124,7 +124,7 @@ fn an_item_that_can_not_be_read_is_reported_with_its_position_and_its_text() {
 }
 
 #[test]
-fn gzip_is_read_and_what_is_none_is_refused() {
+fn gzip_content_is_read_and_broken_gzip_is_refused() {
     let error = refusal("Lines", b"\x1f\x8b\x08");
     assert!(error.contains("inputs/items") && error.contains("not a whole gzip file: compress it again"), "{error}");
 }

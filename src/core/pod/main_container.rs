@@ -7,21 +7,21 @@ use crate::core::ids::Time;
 
 /// The container that speaks for the attempt.
 #[derive(Clone, Copy, Debug)]
-pub struct Role<'a> {
+pub struct MainContainer<'a> {
     /// Its name.
     pub container: &'a str,
     /// Whether the attempt ends with it, whatever else runs in the pod: `spec.completion`.
     pub ends_attempt: bool,
 }
 
-impl<'a> From<&'a str> for Role<'a> {
+impl<'a> From<&'a str> for MainContainer<'a> {
     /// A container whose pod has to end.
     fn from(container: &'a str) -> Self {
         Self { container, ends_attempt: false }
     }
 }
 
-impl Role<'_> {
+impl MainContainer<'_> {
     /// The end of the item's container, where the attempt ends with it, if nothing from outside brought it about. It
     /// stays the same whatever becomes of the pod: another operator may see no more than what is left of it.
     pub(super) fn own_end<'p>(&self, pod: &'p PodSeen) -> Option<(PodEnd, &'p Terminated)> {
@@ -83,7 +83,7 @@ mod tests {
     use crate::core::ids::Time;
     use crate::core::pod::{Deletion, Progress, detail, progress};
 
-    const ENDS: Role<'_> = Role { container: "main", ends_attempt: true };
+    const ENDS: MainContainer<'_> = MainContainer { container: "main", ends_attempt: true };
 
     /// A pod that runs on though the item's container has ended at second 10, with these fields of its end and of its
     /// status.

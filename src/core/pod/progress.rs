@@ -2,8 +2,8 @@
 
 use super::end::{Detail, PodEnd};
 use super::explain::unschedulable;
+use super::main_container::MainContainer;
 use super::message::{Message, MessageLimit};
-use super::role::Role;
 use super::seen::{ContainerStatus, Gating, PodSeen, PodStatus, Terminated};
 use super::start_blocker::{BlockerKind, StartBlocker};
 use crate::core::ids::Time;
@@ -22,11 +22,11 @@ pub enum Progress {
     Ended(PodEnd),
 }
 
-/// How far a pod has come. The role is of the item's container, whose termination message is the result.
-pub fn progress<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> Progress {
-    let role = role.into();
-    let (status, container) = (&pod.status, role.container);
-    if let Some((end, _)) = role.own_end(pod) {
+/// How far a pod has come. `main` is the item's container, whose termination message is the result.
+pub fn progress<'a>(pod: &PodSeen, main: impl Into<MainContainer<'a>>) -> Progress {
+    let main = main.into();
+    let (status, container) = (&pod.status, main.container);
+    if let Some((end, _)) = main.own_end(pod) {
         return Progress::Ended(end);
     }
     match status.phase.as_deref() {
@@ -38,19 +38,19 @@ pub fn progress<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> Progress {
 }
 
 /// How an attempt ended whose pod was deleted by somebody else, judged by the pod's last state.
-pub fn end_when_gone<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> PodEnd {
-    let role = role.into();
-    match progress(pod, role) {
+pub fn end_when_gone<'a>(pod: &PodSeen, main: impl Into<MainContainer<'a>>) -> PodEnd {
+    let main = main.into();
+    match progress(pod, main) {
         Progress::Ended(end) => end,
-        Progress::Pending(_) | Progress::Started => disruption(&pod.status, role.container).unwrap_or(PodEnd::Deleted),
+        Progress::Pending(_) | Progress::Started => disruption(&pod.status, main.container).unwrap_or(PodEnd::Deleted),
     }
 }
 
 /// What a pod says about how it ended.
-pub fn detail<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> Detail {
-    let role = role.into();
-    let (status, container) = (&pod.status, role.container);
-    let own = role.own_end(pod).map(|(_, terminated)| terminated);
+pub fn detail<'a>(pod: &PodSeen, main: impl Into<MainContainer<'a>>) -> Detail {
+    let main = main.into();
+    let (status, container) = (&pod.status, main.container);
+    let own = main.own_end(pod).map(|(_, terminated)| terminated);
     let disrupted = disruption(status, container).and_then(|_| status.disruption());
     let failed = failed_container(status, container).filter(|(_, terminated)| !terminated.is_unknown());
     let (reason, message) = if let Some(terminated) = own {
@@ -178,8 +178,8 @@ fn disruption(status: &PodStatus, container: &str) -> Option<PodEnd> {
 }
 
 /// When the container ended whose failure speaks for the pod, to the second.
-pub fn ended_at<'a>(pod: &PodSeen, role: impl Into<Role<'a>>) -> Option<Time> {
-    let (_, terminated) = failed_container(&pod.status, role.into().container)?;
+pub fn ended_at<'a>(pod: &PodSeen, main: impl Into<MainContainer<'a>>) -> Option<Time> {
+    let (_, terminated) = failed_container(&pod.status, main.into().container)?;
     terminated.finished_at.map(|time| Time(time.as_millisecond()))
 }
 

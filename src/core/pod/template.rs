@@ -11,12 +11,12 @@ use crate::core::phases::Raises;
 use crate::core::pod::artifacts;
 use crate::core::pod::hostname::hostname;
 use crate::core::pod::last_words;
+use crate::core::pod::main_container::MainContainer;
 use crate::core::pod::memory::Growth;
 use crate::core::pod::message::{self, MessageLimit};
 use crate::core::pod::name::pod_name;
 use crate::core::pod::parts::{self, object, owner_labels, owner_reference};
 use crate::core::pod::results_view::{self, ResultsView};
-use crate::core::pod::role::Role;
 use crate::core::pod::variables::{self, Uses};
 use crate::core::pod::worker::{self, Making, WorkerHome, WorkerSpec};
 use crate::core::quantity::Quantity;
@@ -263,8 +263,8 @@ impl PodTemplate {
     }
 
     /// What that container is to the attempt.
-    pub fn role(&self) -> Role<'_> {
-        Role { container: &self.container, ends_attempt: self.completion == Completion::Container }
+    pub fn main_container(&self) -> MainContainer<'_> {
+        MainContainer { container: &self.container, ends_attempt: self.completion == Completion::Container }
     }
 
     /// The pod of one attempt, with its memory raised. `env` goes before the user's own variables, so that those can

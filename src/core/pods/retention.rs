@@ -135,7 +135,7 @@ impl Retention {
         }
     }
 
-    /// Moves on those whose end is recorded, keeping some of them for good: the newest of each kind of failure first,
+    /// Moves on those whose end is recorded, keeping some of them for good: the newest of each failure group first,
     /// then other failed ones, then the newest.
     pub fn sort(&mut self, now: Time, written: Revision, keeping: Keeping) {
         let Keeping { count, linger_millis, mut excess, .. } = keeping;

@@ -43,7 +43,7 @@ fn failed_pods_are_kept_before_others_and_newer_ones_before_older() {
 }
 
 #[test]
-fn the_newest_pod_of_each_kind_of_failure_is_kept_before_others() {
+fn the_newest_pod_of_each_failure_group_is_kept_before_others() {
     let kept = |count: usize| -> Vec<PodRole> {
         let mut retention = Retention::default();
         for (index, message) in ["no file /a/1", "no luck", "no file /b/2", "no luck", "no luck", ""].iter().enumerate()

@@ -45,7 +45,7 @@ impl PodTable {
             state.unwant_stopped(is_never_started);
         }
         self.report_blocker(role, None);
-        match self.blueprint.template.role().outlived(pod) {
+        match self.blueprint.template.main_container().outlived(pod) {
             Some((since, names)) => self.note_outlived(role, since.unwrap_or(now).min(now), &names),
             None => self.forget_outlived(role),
         }

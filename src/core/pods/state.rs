@@ -12,6 +12,8 @@ pub struct PodState {
     /// A deletion for a suspension got no answer: it may be carried out, though the pod may run on by now.
     may_be_suspended: bool,
     start: Start,
+    /// A GET of it has no answer yet. If the pod was shown since, the answer is older than what is known.
+    get_pending: bool,
     /// The complete list of pods in which it was last known to exist.
     epoch: u32,
 }
@@ -83,7 +85,8 @@ pub enum Absent {
 
 impl PodState {
     fn new(existence: Existence, since: Time) -> Self {
-        Self { existence, stop: Stop::No, may_be_suspended: false, start: Start::new(Some(since)), epoch: 0 }
+        let start = Start::new(Some(since));
+        Self { existence, stop: Stop::No, may_be_suspended: false, start, get_pending: false, epoch: 0 }
     }
 
     /// A create request goes out.
@@ -273,18 +276,20 @@ impl PodState {
         }
     }
 
-    /// Whether it was asked for by name, and the answer is awaited.
-    pub fn is_asked(&self) -> bool {
+    /// A GET of it was answered. Returns whether the answer counts: it does not if the pod was shown since.
+    pub fn answered(&mut self) -> bool {
+        self.get_pending = false;
         self.ask() == Some(Ask::Sent)
     }
 
-    /// Whether it is to be asked for by name now.
+    /// Whether it is to be asked for by name now. One GET is on its way at a time, since answers may come in any order.
     pub fn is_ask_due(&self, now: Time) -> bool {
-        matches!(self.ask(), Some(Ask::NotBefore(time)) if time <= now)
+        !self.get_pending && matches!(self.ask(), Some(Ask::NotBefore(time)) if time <= now)
     }
 
     /// The request for it goes out.
     pub fn ask_sent(&mut self) {
+        self.get_pending = true;
         match &mut self.existence {
             Existence::Present { suspect: Some(Suspect { ask, .. }), .. } | Existence::Unconfirmed(ask) => {
                 *ask = Ask::Sent;
@@ -363,7 +368,8 @@ impl PodState {
     /// When it needs attention though nothing happens.
     pub fn next_wake(&self) -> Option<Time> {
         match (self.ask(), &self.stop) {
-            (Some(Ask::NotBefore(time)), _) | (None, &Stop::Due { not_before: Some(time), .. }) => Some(time),
+            (Some(Ask::NotBefore(time)), _) => Some(time).filter(|_| !self.get_pending),
+            (None, &Stop::Due { not_before, .. }) => not_before,
             _ => None,
         }
     }

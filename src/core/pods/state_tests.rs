@@ -18,10 +18,23 @@ fn a_pod_needs_attention_when_it_is_to_be_asked_for_or_its_stop_may_be_sent() {
     state.suspect(Time(7));
     assert_eq!((state.next_wake(), state.is_ask_due(Time(7))), (Some(Time(7)), true));
     state.ask_sent();
-    assert_eq!((state.next_wake(), state.is_asked(), state.is_ask_due(Time(99))), (None, true, false));
+    assert_eq!((state.next_wake(), state.is_ask_due(Time(99))), (None, false));
     state.sight(&pod(), 1);
     state.stop_sent();
-    assert_eq!((state.next_wake(), state.is_asked(), state.may_stop(Time(99))), (None, false, false));
+    assert_eq!((state.next_wake(), state.answered(), state.may_stop(Time(99))), (None, false, false));
+}
+
+#[test]
+fn an_answer_from_before_the_pod_was_shown_does_not_count_for_a_later_question() {
+    let mut state = PodState::unconfirmed(Time(0));
+    state.ask_sent();
+    state.sight(&pod(), 1);
+    state.suspect_gone(Time(5), &pod());
+    assert_eq!((state.next_wake(), state.is_ask_due(Time(9))), (None, false), "one GET at a time");
+    assert!(!state.answered(), "the answer to the first says nothing of the time since");
+    assert_eq!((state.next_wake(), state.is_ask_due(Time(5))), (Some(Time(5)), true));
+    state.ask_sent();
+    assert!(state.answered() && matches!(state.absent(), Absent::Gone(Some(_))));
 }
 
 #[test]

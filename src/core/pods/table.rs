@@ -148,9 +148,9 @@ impl PodTable {
         self.get(role).is_some_and(PodState::is_create_pending)
     }
 
-    /// Whether the pod was asked for by name, and the answer is awaited.
-    pub fn is_asked(&self, role: PodRole) -> bool {
-        self.get(role).is_some_and(PodState::is_asked)
+    /// A GET of the pod was answered. Returns whether the answer counts: it does not if the pod was shown since.
+    pub fn answered(&mut self, role: PodRole) -> bool {
+        self.get_mut(role).is_some_and(PodState::answered)
     }
 
     /// The create was carried out. Returns whether the pod was waited for.

@@ -10,6 +10,8 @@ const PROBE_MILLIS: u64 = 1_000;
 pub const MAX_QUOTA_PROBE_MILLIS: u64 = 15_000;
 /// The longest delay between probes of a task whose creates fail: what is broken is repaired by people.
 pub const MAX_FAILURE_PROBE_MILLIS: u64 = 60_000;
+/// A namespace in which no pod was refused for that long is no longer held. While pods wait, it is probed more often.
+const QUIET_MILLIS: u64 = 60_000;
 /// A namespace with this number of creates in flight has room again, and is no longer held.
 const FREE_AGAIN: u32 = 64;
 
@@ -31,13 +33,15 @@ pub struct Hold {
     /// No create before its time.
     closed: Backoff,
     message: String,
+    /// When a create was last refused, or failed.
+    refused_at: Time,
 }
 
 impl Hold {
     /// A pod has just been refused; probes are at most `longest` milliseconds apart.
     pub fn new(now: Time, message: String, longest: u64) -> Self {
         let closed = Backoff::new(PROBE_MILLIS, longest);
-        let mut hold = Self { allowed: 1, in_flight: 0, closed, message: String::new() };
+        let mut hold = Self { allowed: 1, in_flight: 0, closed, message: String::new(), refused_at: now };
         hold.close(now, message);
         hold
     }
@@ -90,8 +94,14 @@ impl Hold {
         self.allowed >= FREE_AGAIN
     }
 
+    /// When the hold ends if nothing is refused until then, though too little was created to say so.
+    pub fn ends_at(&self) -> Time {
+        self.refused_at.plus_millis(QUIET_MILLIS)
+    }
+
     fn close(&mut self, now: Time, message: String) {
         self.message = message;
+        self.refused_at = now;
         // Creates that were on their way together are refused together.
         if !self.closed.is_due(now) {
             return;
@@ -127,6 +137,14 @@ mod tests {
             hold.refused(Time(refused), String::new());
             assert_eq!(hold.next_wake(), Some(Time(next)), "refused once more at {refused}");
         }
+    }
+
+    #[test]
+    fn a_hold_ends_a_minute_after_the_last_refusal() {
+        let mut hold = hold();
+        assert_eq!(hold.ends_at(), Time(60_000));
+        hold.refused(Time(7_000), String::new());
+        assert_eq!(hold.ends_at(), Time(67_000));
     }
 
     #[test]

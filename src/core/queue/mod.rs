@@ -86,6 +86,7 @@ impl Queue {
     /// Time has passed. To be called before [`Self::denies`] is asked at this time.
     pub fn advance(&mut self, now: Time) {
         self.creates.advance(now);
+        self.holds.retain(|_, hold| hold.ends_at() > now);
     }
 
     /// Why no item of this task may start now; `None` if one may. Items are counted that would then be in flight, over
@@ -227,7 +228,9 @@ impl Queue {
 
     /// When an item may start that may not now.
     pub fn next_wake(&self, now: Time) -> Option<Time> {
-        let times = self.holds.values().filter_map(Hold::next_wake).chain(self.window.paused_until());
+        let probes = self.holds.values().filter_map(Hold::next_wake);
+        let ends = self.holds.values().map(Hold::ends_at);
+        let times = probes.chain(ends).chain(self.window.paused_until());
         let times = times.chain(self.pace.as_ref().map(Pace::open_at)).chain(self.failing.wakes());
         times.filter(|time| *time > now).chain(self.creates.next_wake(now)).min()
     }

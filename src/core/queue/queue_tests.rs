@@ -121,7 +121,11 @@ fn the_next_wake_is_when_a_pause_a_hold_or_the_pace_lets_another_start() {
     let mut held = queue(Limits::DEFAULT);
     begin(&mut held, 0, &task, 0..1);
     held.quota(Time(0), (&task, pod(0)), "exceeded quota".to_owned());
-    assert_eq!((held.next_wake(Time(0)), held.next_wake(Time(1_000))), (Some(Time(1_000)), None));
+    assert_eq!((held.next_wake(Time(0)), held.next_wake(Time(1_000))), (Some(Time(1_000)), Some(Time(60_000))));
+    held.advance(Time(59_999));
+    assert_eq!(held.held(), 1);
+    held.advance(Time(60_000));
+    assert_eq!((held.held(), held.next_wake(Time(60_000))), (0, None), "it ends if nothing more is refused");
 
     let mut paced = queue(Limits { pods_per_second: Some(1), ..Limits::DEFAULT });
     begin(&mut paced, 10_000, &task, 0..1);

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn it_begins_anew_after_a_while_without_creates() {
+    fn it_starts_over_after_a_while_without_creates() {
         let mut window = with_32_in_flight();
         (0..32).for_each(|_| window.on_success());
         assert_eq!(open_creates(&mut window, Time(999)), 64);

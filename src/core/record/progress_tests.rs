@@ -72,7 +72,7 @@ fn another_curve_begins_where_less_has_ended_than_before() {
 }
 
 #[test]
-fn progress_that_can_not_be_read_begins_anew() {
+fn unreadable_progress_starts_over() {
     let shown = |samples: &str| Shown {
         start_time: Some(meta_time(at(0))),
         samples: samples.to_owned(),

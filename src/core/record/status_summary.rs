@@ -156,11 +156,11 @@ impl StatusSummary {
             self.unset(now, ConditionType::Suspended, ConditionReason::Resumed, "the task is not suspended any more");
         }
         if phase.is_terminal() || suspended && is_idle {
-            self.unset(now, ConditionType::Reconciling, ConditionReason::Idle, "nothing is under way");
+            self.unset(now, ConditionType::Reconciling, ConditionReason::Idle, "nothing is in progress");
         } else {
             let (reason, message) = match &self.waiting {
                 Some(waiting) => (waiting.reason.as_str(), waiting.message.clone().unwrap_or_default()),
-                None => (phase.as_str(), "the task is under way".to_owned()),
+                None => (phase.as_str(), "the task is in progress".to_owned()),
             };
             self.set_word(now, ConditionType::Reconciling, ConditionStatus::True, reason, &message);
         }

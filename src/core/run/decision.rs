@@ -59,6 +59,10 @@ impl Decision {
         self.cancel_all = true;
     }
 
+    pub(super) fn is_forced(&self) -> bool {
+        self.cancel_all
+    }
+
     /// What happens to the items that are left.
     pub(super) fn remainder(&self, spec: &AcceptedSpec) -> Remainder {
         match &self.outcome {

@@ -188,6 +188,11 @@ impl Run {
         self.decision.cancel_all();
     }
 
+    /// Whether nothing of it is to run on, whatever its items still do.
+    pub fn is_forced_to_end(&self) -> bool {
+        self.decision.is_forced()
+    }
+
     /// What happens to the items that are left.
     pub fn remainder(&self) -> Remainder {
         self.decision.remainder(&self.spec)
@@ -211,6 +216,12 @@ impl Run {
     /// Whether items are pending that may still start.
     pub fn may_start_more(&self) -> bool {
         self.remainder().starts() && self.items.counts().pending > 0
+    }
+
+    /// Whether there are more open items than slots in use.
+    pub fn lacks_slots(&self) -> bool {
+        let counts = self.items.counts();
+        (counts.pending + counts.running) as usize > self.items.in_flight()
     }
 
     /// Whether no item has ever had a pod, as far as is known.

@@ -45,7 +45,7 @@ impl Run {
         if index.is_some_and(|index| self.items.phases().get(index).is_none()) {
             return true;
         }
-        let progress = progress(pod, self.spec.blueprint.template.role());
+        let progress = progress(pod, self.spec.blueprint.template.main_container());
         if self.is_obsolete(role, index) {
             self.leave(context, role, pod, &progress);
             return true;
@@ -111,7 +111,7 @@ impl Run {
         if known.uid() != Some(&pod.uid) && self.news(context, role, pod) == News::Stale {
             return;
         }
-        let has_ended = matches!(progress(pod, self.spec.blueprint.template.role()), Progress::Ended(_));
+        let has_ended = matches!(progress(pod, self.spec.blueprint.template.main_container()), Progress::Ended(_));
         if has_ended && !self.pods.may_be_made_again(context.now, role) {
             self.finish_gone(context, role, Some(pod));
         } else {
@@ -196,14 +196,14 @@ impl Run {
 
     /// The pod has ended, and is there to be looked at.
     pub(super) fn finish_seen(&mut self, context: &mut Context<'_>, role: PodRole, end: PodEnd, pod: &PodSeen) {
-        let words = detail(pod, self.spec.blueprint.template.role());
+        let words = detail(pod, self.spec.blueprint.template.main_container());
         let failure = self.finish(context, role, end, words, Rest { pod_remains: true, retry: Retry::MayHelp });
         self.retain(context, role, pod, failure);
     }
 
     /// The pod is not there any more; as it was last seen, if it was.
     pub(super) fn finish_gone(&mut self, context: &mut Context<'_>, role: PodRole, last: Option<&PodSeen>) {
-        let container = self.spec.blueprint.template.role();
+        let container = self.spec.blueprint.template.main_container();
         let (end, detail) = match last {
             Some(pod) => (end_when_gone(pod, container), detail(pod, container)),
             None => (PodEnd::Lost, Detail::default()),
@@ -215,7 +215,7 @@ impl Run {
     pub(super) fn leave(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen, progress: &Progress) {
         match progress {
             Progress::Ended(end) => {
-                let failure = Alike::of(end, &detail(pod, self.spec.blueprint.template.role()));
+                let failure = Alike::of(end, &detail(pod, self.spec.blueprint.template.main_container()));
                 self.retain(context, role, pod, failure);
             }
             Progress::Pending(_) | Progress::Started => {

@@ -60,7 +60,9 @@ impl Run {
 
     /// Takes workers over from the record.
     pub fn restore_workers(&mut self, workers: Workers) {
-        self.workers = Some(workers);
+        // Where items have succeeded, the template can do it.
+        let failed_first = workers.failed_first.filter(|_| self.items.counts().succeeded == 0);
+        self.workers = Some(Workers { failed_first, ..workers });
         self.count_raised();
     }
 
@@ -91,7 +93,7 @@ impl Run {
     /// stopped them because the task is suspended.
     pub fn expect_missing(&mut self, now: Time, suspended: bool) {
         if self.workers.is_some() {
-            return self.end_loading();
+            return self.end_loading(suspended);
         }
         self.is_loading = false;
         let running = self.items.phases().iter_in(ItemPhase::Running);
@@ -112,11 +114,11 @@ impl Run {
         let template = &spec.blueprint.template;
         let held_until = |(index, tries): (Index, Tries)| {
             let pod = pods.get(&spec.blueprint.role_of(index, Attempt(tries.attempt.0 - 1)));
-            match pod.map(|pod| (pod, progress(pod, template.role()))) {
+            match pod.map(|pod| (pod, progress(pod, template.main_container()))) {
                 // A rerun has no backoff.
                 Some((_, Progress::Ended(end))) if end.is_success() => None,
                 Some((pod, Progress::Ended(_))) => {
-                    let since = ended_at(pod, template.role()).unwrap_or(now);
+                    let since = ended_at(pod, template.main_container()).unwrap_or(now);
                     Some((index, spec.policy.not_before(since, seed, index, Tries::default(), tries)))
                 }
                 _ => until.map(|until| (index, until)),
@@ -154,7 +156,7 @@ impl Run {
         let blueprint = &self.spec.blueprint;
         let role = blueprint.role_of(index, self.items.attempt(index));
         let Some(pod) = pods.get(&role).filter(|pod| pod.owner_uid.as_deref() == Some(uid)) else { return false };
-        match progress(pod, blueprint.template.role()) {
+        match progress(pod, blueprint.template.main_container()) {
             Progress::Ended(end) => self.items.take_result(&self.spec, index, end.into()).is_success(),
             Progress::Pending(_) | Progress::Started => false,
         }

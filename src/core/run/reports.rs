@@ -153,7 +153,7 @@ impl Run {
             return;
         }
         let first = workers.failed_first.filter(|_| !is_success);
-        workers.failed_first = first.map(|count| count.saturating_add(1));
+        workers.failed_first = first.map(|count| count.saturating_add(u32::from(!is_stopped)));
         if is_success {
             workers.table.succeeded_in(role);
         } else if !is_stopped {

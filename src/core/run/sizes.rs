@@ -76,7 +76,7 @@ impl Sizes {
 
 /// How many workers of one size there are, and are to be.
 #[derive(Clone, Copy, Debug, Default)]
-struct Standing {
+struct WorkerCounts {
     wanted: usize,
     /// Those that are not about to end.
     staying: usize,
@@ -84,7 +84,7 @@ struct Standing {
     fresh: usize,
 }
 
-impl Standing {
+impl WorkerCounts {
     fn is_short(self) -> bool {
         self.staying < self.wanted
     }
@@ -214,36 +214,36 @@ impl Run {
         wanted.min(self.most_items().div_ceil(slots))
     }
 
-    fn standings(&self) -> BTreeMap<Raises, Standing> {
-        let plain = Standing { wanted: self.wanted_plain(), ..Standing::default() };
-        let mut standings = BTreeMap::from([(Raises::NONE, plain)]);
-        let Some(workers) = &self.workers else { return standings };
+    fn counts_by_size(&self) -> BTreeMap<Raises, WorkerCounts> {
+        let plain = WorkerCounts { wanted: self.wanted_plain(), ..WorkerCounts::default() };
+        let mut counts_by_size = BTreeMap::from([(Raises::NONE, plain)]);
+        let Some(workers) = &self.workers else { return counts_by_size };
         for (need, items) in workers.sizes.aside.iter().filter(|(need, _)| !need.memory.is_none()) {
-            standings.entry(need.memory).or_default().wanted += items.len();
+            counts_by_size.entry(need.memory).or_default().wanted += items.len();
         }
         for (_, worker) in workers.table.iter().filter(|(_, worker)| worker.stays()) {
-            let standing = standings.entry(worker.memory()).or_default();
-            standing.staying += 1;
-            standing.fresh += usize::from(worker.is_fresh());
+            let counts = counts_by_size.entry(worker.memory()).or_default();
+            counts.staying += 1;
+            counts.fresh += usize::from(worker.is_fresh());
             if !worker.memory().is_none() {
-                standing.wanted += worker.session().holds();
+                counts.wanted += worker.session().holds();
             }
         }
         let most = self.most_items();
-        for standing in standings.values_mut() {
-            standing.wanted = standing.wanted.min(most);
+        for counts in counts_by_size.values_mut() {
+            counts.wanted = counts.wanted.min(most);
         }
-        standings
+        counts_by_size
     }
 
     /// How many workers are missing.
     pub(super) fn missing_workers(&self) -> usize {
-        self.standings().values().map(|standing| standing.wanted.saturating_sub(standing.staying)).sum()
+        self.counts_by_size().values().map(|counts| counts.wanted.saturating_sub(counts.staying)).sum()
     }
 
     /// How many items could run beside those for which there are workers.
-    fn room(&self, standings: &BTreeMap<Raises, Standing>) -> usize {
-        let taken = standings.iter().map(|(memory, standing)| standing.staying * self.slots_of(*memory));
+    fn room(&self, counts_by_size: &BTreeMap<Raises, WorkerCounts>) -> usize {
+        let taken = counts_by_size.iter().map(|(memory, counts)| counts.staying * self.slots_of(*memory));
         self.most_items().saturating_sub(taken.sum())
     }
 
@@ -257,16 +257,19 @@ impl Run {
     /// the size of which most are missing.
     pub(super) fn missing_worker(&self) -> Option<Raises> {
         let workers = self.workers.as_ref().filter(|workers| workers.may_create)?;
-        let standings = self.standings();
-        let wanted: usize = standings.values().map(|standing| standing.wanted).sum();
+        let counts_by_size = self.counts_by_size();
+        let wanted: usize = counts_by_size.values().map(|counts| counts.wanted).sum();
         // A worker that is on its way out may take long: as many again as there should be, and no more.
         let is_crowded = workers.table.iter().count() >= 2 * wanted;
-        let room = self.room(&standings);
+        let room = self.room(&counts_by_size);
         if is_crowded || room == 0 {
             return None;
         }
-        let short = standings.into_iter().filter(|(_, standing)| standing.is_short());
-        let first = short.max_by_key(|(_, standing)| (standing.staying == 0, standing.wanted - standing.staying));
+        let short = counts_by_size.into_iter().filter(|(_, counts)| counts.is_short());
+        // Where pods are short, a worker has ended for one of raised memory.
+        let was_freed = |memory: Raises| workers.denied && !memory.is_none();
+        let first = short
+            .max_by_key(|(memory, counts)| (counts.staying == 0, was_freed(*memory), counts.wanted - counts.staying));
         // One of raised memory would have nothing to do before there is room for its item.
         let is_early = room <= self.ending();
         first.map(|(memory, _)| memory).filter(|memory| memory.is_none() || !is_early)
@@ -275,16 +278,17 @@ impl Run {
     /// Ends workers that have nothing to do and stand in the way of others, and one that works where an item waits for
     /// another kind of worker and there is room for none. `ready`: for which memory items could start.
     pub(super) fn make_room(&mut self, ready: &BTreeSet<Raises>) {
-        let standings = self.standings();
-        let has_room = self.room(&standings) > 0;
+        let counts_by_size = self.counts_by_size();
         let Some(workers) = &self.workers else { return };
+        let is_denied = workers.denied && workers.table.iter().all(|(_, worker)| worker.stays());
+        let has_room = self.room(&counts_by_size) > 0 && !is_denied;
         let plain = Some(Need::NOTHING).filter(|need| ready.contains(&need.memory));
         let is_unserved = |need: &Need| {
-            let is_coming = has_room && standings.get(&need.memory).is_some_and(|standing| standing.is_short());
-            !is_coming && !is_served(*need, &workers.sizes, &standings)
+            let is_coming = has_room && counts_by_size.get(&need.memory).is_some_and(|counts| counts.is_short());
+            !is_coming && !is_served(*need, &workers.sizes, &counts_by_size)
         };
         let unserved = workers.sizes.aside.keys().copied().chain(plain).find(is_unserved);
-        let is_short = standings.values().any(|standing| standing.is_short());
+        let is_short = counts_by_size.values().any(|counts| counts.is_short());
         // It runs a suspect, or is about to.
         let is_awaited = |worker: &Worker| {
             let waits = workers.sizes.first(Need { memory: worker.memory(), fresh: true }).is_some();
@@ -297,8 +301,8 @@ impl Run {
             Some(need) => victim(&stays, need, is_useless),
             // The quota, or the operator, may allow no more pods.
             None if is_short => stays.iter().find(|(_, worker)| {
-                let standing = standings.get(&worker.memory()).copied().unwrap_or_default();
-                is_useless(worker) && standing.staying > standing.wanted
+                let counts = counts_by_size.get(&worker.memory()).copied().unwrap_or_default();
+                is_useless(worker) && counts.staying > counts.wanted
             }),
             None => None,
         };
@@ -310,14 +314,14 @@ impl Run {
 }
 
 /// Whether there are enough workers that can take items with this need.
-fn is_served(need: Need, sizes: &Sizes, standings: &BTreeMap<Raises, Standing>) -> bool {
-    let standing = standings.get(&need.memory).copied().unwrap_or_default();
+fn is_served(need: Need, sizes: &Sizes, counts_by_size: &BTreeMap<Raises, WorkerCounts>) -> bool {
+    let counts = counts_by_size.get(&need.memory).copied().unwrap_or_default();
     if !need.fresh {
-        return standing.staying > 0;
+        return counts.staying > 0;
     }
     let waiting = sizes.aside.get(&need).map_or(0, BTreeSet::len);
-    let staying: usize = standings.values().map(|standing| standing.staying).sum();
-    standing.fresh >= waiting.min((staying / FRESH_OF).max(1))
+    let staying: usize = counts_by_size.values().map(|counts| counts.staying).sum();
+    counts.fresh >= waiting.min((staying / FRESH_OF).max(1))
 }
 
 /// The worker to end for one that meets the need: one that has nothing to do, else one that any item can replace. Those

@@ -60,11 +60,13 @@ pub struct Workers {
     pub(super) suspects: BTreeSet<Index>,
     /// The items that not every worker can take.
     pub(super) sizes: Sizes,
-    /// What another leader has granted is not known yet.
-    pub(super) awaits: bool,
+    /// What another leader has granted is not known yet. What turns out to be nowhere has ended for this reason.
+    pub(super) awaits: Option<EndReason>,
+    /// The quota, or a limit of the operator, allows no more pods for now.
+    pub(super) denied: bool,
     /// Items at most at the same time.
     pub(super) concurrency: Option<usize>,
-    /// The number of attempts that have ended, up to the first success; `None` from then on.
+    /// The number of attempts that have failed, up to the first success; `None` from then on.
     pub(super) failed_first: Option<u32>,
 }
 
@@ -88,7 +90,8 @@ impl Workers {
             recorded: mark,
             suspects: BTreeSet::new(),
             sizes: Sizes::default(),
-            awaits: false,
+            awaits: None,
+            denied: false,
             concurrency: None,
             failed_first: Some(0),
         }
@@ -160,18 +163,18 @@ impl Run {
 
     /// The pod of a worker is shown.
     pub(super) fn show_worker(&mut self, now: Time, role: PodRole, pod: &PodSeen) {
-        let running = self.spec.blueprint.template.role().runs(pod).then_some(now);
+        let running = self.spec.blueprint.template.main_container().runs(pod).then_some(now);
         if let Some(workers) = &mut self.workers {
             workers.table.show(role, pod, running);
         }
     }
 
     /// All pods were shown that there are. What another leader may have granted is not free until each worker has said
-    /// what it holds; what was never granted is.
-    pub(super) fn end_loading(&mut self) {
+    /// what it holds; what was never granted is. `suspended`: workers may have been stopped for a suspension.
+    pub(super) fn end_loading(&mut self, suspended: bool) {
         self.is_loading = false;
         if let Some(workers) = &mut self.workers {
-            workers.awaits = true;
+            workers.awaits = Some(if suspended { EndReason::Stopped } else { EndReason::Other });
             self.items.begin_at(workers.recorded);
         }
     }
@@ -179,24 +182,36 @@ impl Run {
     /// Once every worker has said what it holds, all else is free; and what ran, by the record, and is nowhere, is
     /// lost.
     pub(super) fn settle_announcements(&mut self, context: &mut Context<'_>) {
-        let Some(workers) = self.workers.as_mut().filter(|workers| workers.awaits) else { return };
+        let Some(workers) = &mut self.workers else { return };
+        let Some(reason) = workers.awaits else { return };
         workers.table.presume_empty(context.now);
         if workers.table.awaits_announcements() {
             return;
         }
-        workers.awaits = false;
+        workers.awaits = None;
         self.items.begin_at(Index(0));
         let running = self.items.phases().iter_in(ItemPhase::Running);
         let lost: Vec<Index> = running.filter(|index| !self.items.assignments().holds(*index)).collect();
+        let end = || match reason {
+            EndReason::Stopped => AttemptOutcome::Stopped,
+            EndReason::Other => AttemptOutcome::NodeLost,
+        };
         for index in lost {
-            let end = AttemptEnd { outcome: AttemptOutcome::NodeLost, detail: Detail::default() };
-            self.end_attempt(context, index, end, EndReason::Other);
+            let end = AttemptEnd { outcome: end(), detail: Detail::default() };
+            self.end_attempt(context, index, end, reason);
+        }
+    }
+
+    /// Whether the quota, or a limit of the operator, keeps another pod from being created.
+    pub fn note_denial(&mut self, is_denied: bool) {
+        if let Some(workers) = &mut self.workers {
+            workers.denied = is_denied;
         }
     }
 
     /// Whether workers have yet to say what they hold.
     pub fn awaits_workers(&self) -> bool {
-        self.workers.as_ref().is_some_and(|workers| workers.awaits)
+        self.workers.as_ref().is_some_and(|workers| workers.awaits.is_some())
     }
 
     /// Whether items may run in a place that is not known.

@@ -65,9 +65,10 @@ pub fn stand_in(template: &Value, container: Option<&str>, volume: Option<&str>)
     if names.is_empty() {
         names.push("main");
     }
-    // Memory that grows needs a limit to grow from.
+    // Memory that grows needs a limit to grow from, and a worker a command.
     let limits = json!({ "limits": { "memory": "0" } });
-    let containers: Vec<Value> = names.iter().map(|name| json!({ "name": name, "resources": limits })).collect();
+    let container = |name: &&str| json!({ "name": name, "command": ["-"], "resources": limits });
+    let containers: Vec<Value> = names.iter().map(container).collect();
     let volumes: Vec<Value> = volume.iter().map(|name| json!({ "name": name })).collect();
     json!({ "spec": { "containers": containers, "volumes": volumes } })
 }

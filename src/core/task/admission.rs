@@ -9,7 +9,6 @@ use crate::core::ids::{Attempt, PodRole, Time};
 use crate::core::phases::Raises;
 use crate::core::pod::WorkerSpec;
 use crate::core::port::{Action, FlavorsOutcome, ReadFlavors, TaskSeen, WorkloadChange, WorkloadOutcome};
-use crate::core::record::meta_time;
 use crate::core::run::Run;
 use crate::core::workload::{
     MAIN, Need, Placement, Queueing, REDUCE, Step, Wanted, WantedSet, WorkloadSeen, adoption, granted, manifest, name,
@@ -184,7 +183,7 @@ impl Task {
         let is_over = self.admission.has_waited && !waits;
         self.admission.has_waited = waits;
         if is_over && matches!(self.stage, Stage::Running(_)) {
-            self.summary.start_time = Some(meta_time(now));
+            self.restart_clocks(now);
             self.writer.change();
         }
     }

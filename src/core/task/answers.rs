@@ -96,7 +96,7 @@ impl Task {
     pub fn handle_got_pod(&mut self, poll: &PollContext, role: PodRole, outcome: GetPodOutcome) {
         let now = poll.now;
         // The watch may have shown the pod in the meantime, and knows better.
-        if self.active().is_none_or(|run| !run.pods().is_asked(role)) {
+        if !self.active_mut().is_some_and(|run| run.pods_mut().answered(role)) {
             return;
         }
         match outcome {

@@ -15,6 +15,16 @@ use crate::core::run::Startable;
 use crate::core::spec::AcceptedSpec;
 use crate::core::task::{Stage, Task};
 
+/// Whether a look-up has no answer yet. Only one is on its way: if the task was loaded again since, the answer says
+/// nothing of the time after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LookupRequest {
+    /// None is on its way.
+    None,
+    /// Its answer comes.
+    Sent,
+}
+
 /// Takes the key of an item that is to start, if it is one that others with the same cache wait for. Only first
 /// attempts are looked up.
 pub(super) fn take_claim(
@@ -31,7 +41,7 @@ pub(super) fn take_claim(
 
 impl Task {
     pub(super) fn poll_lookup(&mut self, now: Time, actions: &mut Vec<Action>) {
-        if self.reduction.is_some() {
+        if self.reduction.is_some() || self.lookup_request == LookupRequest::Sent {
             return;
         }
         let Stage::Running(run) = &mut self.stage else { return };
@@ -48,6 +58,7 @@ impl Task {
             return self.looked_up();
         }
         let (cache, from) = (keys.id.clone(), lookup.ask());
+        self.lookup_request = LookupRequest::Sent;
         actions.push(Action::CacheLookup(CacheLookup {
             task: self.key.clone(),
             uid: self.uid.clone(),
@@ -59,11 +70,12 @@ impl Task {
 
     pub(super) fn next_lookup(&self) -> Option<Time> {
         let Stage::Running(run) = &self.stage else { return None };
-        run.items().next_lookup(run.spec())
+        run.items().next_lookup(run.spec()).filter(|_| self.lookup_request == LookupRequest::None)
     }
 
     /// A page was read, or could not be. Answers how many items were found.
     pub fn handle_cache_lookup(&mut self, now: Time, outcome: CacheLookupOutcome) -> u64 {
+        self.lookup_request = LookupRequest::None;
         let (Some(run), mut context) = self.context(now) else { return 0 };
         let before = run.items().counts().cached;
         let page = if let CacheLookupOutcome::Found { from, .. } = &outcome { Some(*from) } else { None };

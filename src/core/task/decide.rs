@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::api::conditions::{ConditionStatus, ConditionType};
 use crate::api::reasons::{ConditionReason, EventReason};
-use crate::api::status::{TaskPhase, Waiting, WaitingReason};
+use crate::api::status::{BlockedEvent, TaskPhase, Waiting};
 use crate::core::failures::Failed;
 use crate::core::ids::Time;
 use crate::core::pod::EventType;
@@ -85,8 +85,8 @@ impl Task {
         if self.is_listing() {
             return self.decide_listing(now, late.then(late_message), &waited);
         }
-        if let Some(reduction) = &self.reduction {
-            let too_long = reduction.deadline().is_some_and(|deadline| deadline <= now);
+        if self.reduction.is_some() {
+            let too_long = self.reduce_deadline().is_some_and(|deadline| deadline <= now);
             let reduce_message = || format!("it has run for longer than spec.reduce.activeDeadlineSeconds{waited}");
             let late =
                 late.then(late_message).or(too_long.then(reduce_message)).or_else(|| self.damage_before_reduce());
@@ -194,9 +194,24 @@ impl Task {
     pub(super) fn deadline(&self) -> Option<Time> {
         let millis = self.mutable.active_deadline_millis?;
         let start = self.summary.start_time.as_ref()?;
-        let counts = !self.mutable.suspend && self.may_start_by_queue();
-        (matches!(self.stage, Stage::Running(_) | Stage::Listing(_)) && counts)
+        (matches!(self.stage, Stage::Running(_) | Stage::Listing(_)) && self.is_clock_running())
             .then(|| Time(start.0.as_millisecond()).plus_millis(millis))
+    }
+
+    /// Whether time counts for the deadlines: it does not in suspension, nor in a queue.
+    pub(super) fn is_clock_running(&self) -> bool {
+        !self.mutable.suspend && self.may_start_by_queue()
+    }
+
+    /// The suspension is over, or the wait in a queue: deadlines count from here, as a Job's does.
+    pub(super) fn restart_clocks(&mut self, now: Time) {
+        self.summary.start_time = Some(meta_time(now));
+        if let Stage::Listing(listing) = &mut self.stage {
+            listing.restart_clock(now);
+        }
+        if let Some(reduction) = &mut self.reduction {
+            reduction.restart_clock(now);
+        }
     }
 
     /// When the task is to be deleted, once it has ended and that is recorded, or when that is to be tried again.
@@ -210,26 +225,10 @@ impl Task {
     }
 
     pub(super) fn emit_blocked(&mut self, now: Time, waiting: &Waiting) {
-        let words = match waiting.reason {
-            WaitingReason::Quota => "waits for the namespace's quota",
-            WaitingReason::OperatorLimit => "waits because a limit of the operator is reached",
-            WaitingReason::NameTaken => "waits for the name of a pod, which another object has",
-            WaitingReason::NoCapacity => "waits for capacity on the nodes",
-            WaitingReason::NotStarting => "has pods that can't start",
-            WaitingReason::ContainersRunning => "has pods whose other containers outlive the item's container",
-            WaitingReason::NotAdmitted => "waits for its admission by Kueue",
-            WaitingReason::SchedulingGated => "has pods held back by scheduling gates",
-            WaitingReason::ItemsChanged => "waits because its list of items has changed",
-            WaitingReason::ItemsMissing => "waits for its list of items",
-            WaitingReason::DependsOn => "waits for another MapTask",
-            WaitingReason::FailedCreate => "waits until its pods can be created",
-            WaitingReason::WorkersUnreachable => "has pods that can't reach the operator",
-            WaitingReason::TemplateChanged => "waits because its pod template has changed",
-            WaitingReason::Concurrency
-            | WaitingReason::Backoff
-            | WaitingReason::Throttled
-            | WaitingReason::Serialized
-            | WaitingReason::ResultsNotStored => return,
+        let (type_, words) = match waiting.reason.event() {
+            BlockedEvent::None => return,
+            BlockedEvent::Normal(words) => (EventType::Normal, words),
+            BlockedEvent::Warning(words) => (EventType::Warning, words),
         };
         if !self.may_emit_blocked(now) {
             return;
@@ -237,15 +236,6 @@ impl Task {
         let note = match &waiting.message {
             Some(message) => format!("{words}: {message}"),
             None => words.to_owned(),
-        };
-        let type_ = match waiting.reason {
-            WaitingReason::NameTaken
-            | WaitingReason::NotStarting
-            | WaitingReason::ItemsChanged
-            | WaitingReason::ItemsMissing
-            | WaitingReason::FailedCreate
-            | WaitingReason::WorkersUnreachable => EventType::Warning,
-            _ => EventType::Normal,
         };
         self.emit(EventReason::Blocked, type_, &note);
     }

@@ -12,7 +12,7 @@ impl Task {
         let Some(asked) = self.mutable.finished_pods.filter(|asked| *asked > most) else { return };
         let note = format!(
             "spec.finishedPods is {asked}, and {most} are kept: this is the most for a task of this operator \
-             (--max-kept-pods, maxKeptPods of its chart)"
+             (--max-finished-pods, maxFinishedPods of its chart)"
         );
         self.emit(EventReason::FinishedPodsLimited, EventType::Warning, &note);
     }

@@ -4,7 +4,7 @@
 use crate::api::listing::StoredList;
 use crate::api::reasons::EventReason;
 use crate::core::ids::{PodRole, Time};
-use crate::core::items::{Gathering, Next};
+use crate::core::items::{Gathering, Next, list_prefix};
 use crate::core::pod::EventType;
 use crate::core::port::{
     Action, ExchangeRefusal, ListAnswer, ListEnd, ListPart, Listed, PieceId, PieceOutcome, Reply, Said, StorePiece,
@@ -156,11 +156,6 @@ impl Listing {
             None => Err(ExchangeRefusal::NotReady),
         }
     }
-}
-
-/// What the names of the `ConfigMaps` of a list begin with.
-pub fn list_prefix(task: &str, attempt: u32) -> String {
-    format!("{task}-items-{attempt}-")
 }
 
 fn stored(gathering: &Gathering) -> Said {

@@ -52,7 +52,7 @@ impl Task {
     /// The list that has to be read.
     fn wanted_items(&self) -> Option<Fetch> {
         let source = match &self.stage {
-            Stage::Fetching(spec) => ExternalSource::of(&spec.items)?,
+            Stage::Fetching(spec) if self.templates.problem.is_none() => ExternalSource::of(&spec.items)?,
             Stage::Running(run) if !run.spec().blueprint.items.is_known() => run.spec().source.as_ref()?.0.clone(),
             _ => return None,
         };
@@ -89,7 +89,7 @@ impl Task {
     /// The task whose results are waited for, until this one is accepted.
     pub fn awaited_task(&self) -> Option<&str> {
         match &self.stage {
-            Stage::Fetching(spec) => spec.items.results_of.as_ref().map(|source| source.name.as_str()),
+            Stage::Fetching(spec) => ExternalSource::task_of(&spec.items),
             Stage::Listing(_) | Stage::Checking { .. } | Stage::Running(_) | Stage::Ended { .. } => None,
         }
     }

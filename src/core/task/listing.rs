@@ -20,6 +20,7 @@ use crate::core::spec::outcome::{FailReason, Outcome};
 use crate::core::spec::reduce::SELF;
 use crate::core::spec::{AcceptedSpec, Given, Refusal};
 use crate::core::task::reach::Reach;
+use crate::core::task::templates::with_stand_ins;
 use crate::core::task::{PollContext, Stage, Task, solo};
 
 /// What a pod lacks that succeeds before its list is recorded as whole.
@@ -75,6 +76,11 @@ impl Listing {
         self.list = Some((list, revision));
         self.run.set_lacking(None);
         self.problem = None;
+    }
+
+    /// Its deadline counts from here.
+    pub(super) fn restart_clock(&mut self, now: Time) {
+        self.start = now;
     }
 
     /// As the status shows it.
@@ -140,7 +146,10 @@ impl Task {
             self.stage = Stage::Fetching(Box::new(self.with_list(spec)));
             return;
         }
-        match (self.accept_unlisted(spec), recorded.filter(is_open)) {
+        // What was accepted once is not refused: it waits until its templates are put back.
+        let is_changed = recorded.as_ref().is_some_and(is_open) && !self.has_its_templates(spec);
+        let stand_ins = is_changed.then(|| with_stand_ins(spec));
+        match (self.accept_unlisted(stand_ins.as_ref().unwrap_or(spec)), recorded.filter(is_open)) {
             (Err(refusal), _) => self.refuse(now, refusal.reason(), &refusal.to_string()),
             (Ok(AcceptedSpec { lister: Some(lister), .. }), Some(recorded)) => self.resume_listing(lister, &recorded),
             (Ok(spec), _) => self.check_or_accept(now, Arc::new(spec)),
@@ -176,6 +185,23 @@ impl Task {
         self.stage = Stage::Listing(Box::new(listing));
     }
 
+    /// Whether a list that a pod has computed is recorded.
+    pub(super) fn has_recorded_list(&self) -> bool {
+        self.summary.listing.as_ref().is_some_and(|listing| listing.list.is_some())
+    }
+
+    /// The templates are those of the acceptance, though they were others when the task was loaded.
+    pub(super) fn restore_lister(&mut self, spec: &MapTaskSpec) {
+        let accepted = self.accept_unlisted(spec);
+        let Stage::Listing(listing) = &mut self.stage else { return };
+        // What was accepted once is not refused.
+        let Ok(AcceptedSpec { lister: Some(lister), .. }) = accepted else { return };
+        if listing.lister.spec.template_hash != lister.spec.template_hash {
+            listing.run.set_spec(lister.spec.clone());
+            listing.lister = lister;
+        }
+    }
+
     /// Takes the listing away, when the task is loaded again.
     pub(super) fn take_listing(&mut self) -> Option<Box<Listing>> {
         match self.take_stage() {
@@ -197,7 +223,7 @@ impl Task {
         }
     }
 
-    /// By when the listing must have ended. Time in suspension does not count as over.
+    /// By when the listing must have ended. Time in suspension does not count.
     pub(super) fn listing_deadline(&self) -> Option<Time> {
         let Stage::Listing(listing) = &self.stage else { return None };
         let millis = listing.lister.deadline_millis.filter(|_| !self.mutable.suspend);
@@ -219,15 +245,18 @@ impl Task {
         let Stage::Listing(listing) = &self.stage else { return };
         let has_list = listing.list.is_some();
         let late = late.or(too_long).map(|message| (FailReason::DeadlineExceeded, message));
+        let stop = cancelled.or(late);
+        // The list is for the templates that it was accepted with.
+        let is_held = has_list && self.templates.problem.is_some() && stop.is_none();
         let (Some(run), mut context) = self.context(now) else { return };
-        if let Some((reason, message)) = cancelled.or(late) {
+        if let Some((reason, message)) = stop {
             run.force_end(reason, message);
         }
         run.decide();
         if has_list || !run.remainder().starts() {
             run.cancel_pending(&mut context);
         }
-        if run.is_busy() {
+        if run.is_busy() || is_held {
             return;
         }
         let why = (!has_list).then(|| why_failed(run));

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::admission::Admission;
+use super::cache_lookup::LookupRequest;
 use super::inputs::Fetching;
 use super::templates::Templates;
 use super::{PollContext, Stage, Task};
@@ -20,7 +21,6 @@ use crate::core::pods::Pods;
 use crate::core::pods::indeterminate::INDETERMINATE_MILLIS;
 use crate::core::pods::retention::Retention;
 use crate::core::port::{ExchangeRefusal, TaskSeen};
-use crate::core::record::meta_time;
 use crate::core::record::status_summary::StatusSummary;
 use crate::core::record::status_writer::{Observed, StatusWriter};
 use crate::core::revision::Revision;
@@ -56,12 +56,13 @@ impl Task {
             damage: std::collections::BTreeMap::new(),
             check_after: Revision::default(),
             fetching: Fetching::default(),
+            lookup_request: LookupRequest::None,
             templates: Templates::default(),
             expiring: None,
             last_blocked: None,
             name_taken: None,
             create_failed: None,
-            all_indeterminate: None,
+            all_indeterminate: poll.restart.then(|| poll.now.plus_millis(INDETERMINATE_MILLIS)),
             main_containers: MainContainers::of(&seen.spec),
             outcomes: Outcomes::default(),
             storing: std::collections::BTreeMap::new(),
@@ -70,9 +71,6 @@ impl Task {
             takes_workers: poll.takes_workers,
             admission: Admission::new(seen),
         };
-        if poll.restart {
-            task.all_indeterminate = Some(poll.now.plus_millis(INDETERMINATE_MILLIS));
-        }
         task.load(poll, seen, pods);
         task.compare_templates(poll.now, seen);
         if seen.status.observed_generation != Some(seen.generation) {
@@ -97,8 +95,7 @@ impl Task {
             self.reload(poll, seen, pods);
         }
         if resumed && matches!(self.stage, Stage::Running(_) | Stage::Listing(_)) {
-            // The deadline counts from here, as a Job's does.
-            self.summary.start_time = Some(meta_time(poll.now));
+            self.restart_clocks(poll.now);
             self.writer.change();
         }
         if self.summary.generation != seen.generation || news == Observed::External {
@@ -141,6 +138,7 @@ impl Task {
         self.fetching = Fetching::default();
         let (reduction, listing) = (self.reduction.take(), self.take_listing());
         if let Some(phase) = seen.status.phase.filter(|phase| phase.is_terminal()) {
+            drop(self.take_running());
             self.stage = Stage::Ended { phase, run: None };
             // What was yet to be recorded is no more, and its items are not at hand.
             self.writer.forget_changes();
@@ -163,6 +161,10 @@ impl Task {
             if let Some(old) = undone {
                 self.accept_again(poll.now, old);
             }
+        }
+        let resumed = seen.status.phase == Some(TaskPhase::Suspended) && !self.mutable.suspend;
+        if resumed && matches!(self.stage, Stage::Running(_) | Stage::Listing(_)) {
+            self.restart_clocks(poll.now);
         }
         for (role, pod) in pods {
             self.handle_pod(poll, *role, pod);
@@ -257,9 +259,6 @@ impl Task {
             run.start_after(Revision::default(), until);
         }
         run.restore_suspension(self.mutable.stops());
-        if seen.status.phase == Some(TaskPhase::Suspended) && !self.mutable.suspend {
-            self.summary.start_time = Some(meta_time(poll.now));
-        }
         self.stage = Stage::Running(run);
     }
 

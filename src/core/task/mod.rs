@@ -50,6 +50,7 @@ use crate::core::spec::main_containers::MainContainers;
 use crate::core::spec::mutable::MutableSpec;
 use crate::core::workload::Queueing;
 use admission::Admission;
+use cache_lookup::LookupRequest;
 use inputs::Fetching;
 use listing::Listing;
 use reduce::Reduction;
@@ -99,6 +100,7 @@ pub struct Task {
     unstored: Option<Unstored>,
     /// How it goes with reading the ConfigMap of the items.
     fetching: Fetching,
+    lookup_request: LookupRequest,
     templates: Templates,
     /// The deletion of the task itself, at the end of its time: on its way, or not to be sent before.
     expiring: Option<Time>,

@@ -43,7 +43,7 @@ impl Task {
     }
 
     fn retain_after_end(&mut self, poll: &PollContext, role: PodRole, pod: &PodSeen) {
-        let container = self.main_containers.role(role);
+        let container = self.main_containers.of_pod(role);
         let progress = progress(pod, container);
         let failure = match &progress {
             Progress::Ended(end) => Alike::of(end, &detail(pod, container)),

@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// Most characters of a message in `status.waiting`.
 const WAITING_LIMIT: usize = 512;
 
+/// A reason, and its message.
+type Why = (WaitingReason, Option<String>);
+
 impl Task {
     /// The item to start next, if one may start as far as this task is concerned.
     pub fn peek_startable(&mut self) -> Option<Startable> {
@@ -78,50 +81,84 @@ impl Task {
 
     fn why_waiting(&self, denied: Option<Denial>, exchange: Option<&str>) -> Option<Waiting> {
         let Some(run) = self.active() else { return self.why_not_accepted() };
-        let starts = !self.mutable.suspend && run.may_start_more();
-        let runs = run.items().counts().running > 0;
-        let (reason, message) = if let Some(problem) = self.templates.problem.as_ref().filter(|_| starts) {
-            (WaitingReason::TemplateChanged, Some(problem.clone()))
-        } else if let Some((reason, message)) =
-            self.fetching.problem.as_ref().filter(|_| starts && !run.spec().blueprint.items.is_known())
-        {
-            (*reason, Some(message.clone()))
-        } else if let Some(message) = self.why_not_admitted().filter(|_| starts || runs) {
-            (WaitingReason::NotAdmitted, Some(message))
-        } else if let Some((reason, message)) = self.why_no_workers(run, exchange).filter(|_| starts || runs) {
-            // Whatever keeps more of them from starting, those that there are do nothing.
-            (reason, Some(message))
-        } else if let Some(Denial::Waiting(reason, message)) = denied.filter(|_| starts) {
-            (reason, message)
-        } else if let Some((_, message)) = self.name_taken.as_ref().filter(|_| starts) {
-            (WaitingReason::NameTaken, Some(message.clone()))
-        } else if let Some(stalled) = run.pods().waiting() {
-            (stalled.reason, stalled.message)
-        } else if let Some((role, names)) = run.pods().outlived() {
-            let pod = pod_name(&self.key.name, role);
-            let own = run.spec().blueprint.template.container();
-            let message = format!(
-                "pod {pod}: container {own} has ended, still running: {names}; with spec.completion: Container the pod \
-                 would end now"
-            );
-            (WaitingReason::ContainersRunning, Some(message))
-        } else if starts && self.concurrency().is_some_and(|limit| run.items().in_flight() >= limit) {
-            (WaitingReason::Concurrency, self.words_of_part())
-        } else if let Some((_, message)) = self.create_failed.as_ref().filter(|_| starts) {
-            (WaitingReason::FailedCreate, Some(message.clone()))
-        } else if let Some(behind) = run.items().blocked_behind().filter(|_| starts) {
-            (WaitingReason::Serialized, Some(behind.to_owned()))
-        } else if starts && run.items().assignments().is_empty() && run.items().is_holding() {
-            (WaitingReason::Backoff, None)
-        } else {
-            return None;
+        let starts = self.wants_to_start(run);
+        let denial = || match denied {
+            Some(Denial::Waiting(reason, message)) if starts => Some((reason, message)),
+            _ => None,
         };
+        let name_taken = || self.name_taken.as_ref().map(|(_, words)| (WaitingReason::NameTaken, Some(words.clone())));
+        let (reason, message) = self
+            .why_held(run, exchange)
+            .or_else(denial)
+            .or_else(|| name_taken().filter(|_| starts))
+            .or_else(|| self.why_pods_wait(run))
+            .or_else(|| self.why_items_wait(run).filter(|_| starts))?;
         Some(Waiting::new(reason, message.map(|m| crate::text::cut(&m, WAITING_LIMIT))))
+    }
+
+    /// Whether more of it would start, but for what keeps it from that.
+    fn wants_to_start(&self, run: &Run) -> bool {
+        !self.mutable.suspend && run.may_start_more()
+    }
+
+    /// Why nothing more of the task may start, whatever the queue says.
+    fn why_held(&self, run: &Run, exchange: Option<&str>) -> Option<Why> {
+        let starts = self.wants_to_start(run);
+        let is_at_work = starts || run.items().counts().running > 0;
+        if let Some(problem) = self.templates.problem.as_ref().filter(|_| starts || self.is_listing()) {
+            return Some((WaitingReason::TemplateChanged, Some(problem.clone())));
+        }
+        if let Some((reason, message)) = &self.fetching.problem
+            && starts
+            && !run.spec().blueprint.items.is_known()
+        {
+            return Some((*reason, Some(message.clone())));
+        }
+        if let Some(message) = self.why_not_admitted().filter(|_| is_at_work) {
+            return Some((WaitingReason::NotAdmitted, Some(message)));
+        }
+        // Whatever keeps more workers from starting, those that there are do nothing.
+        let (reason, message) = self.why_no_workers(run, exchange).filter(|_| is_at_work)?;
+        Some((reason, Some(message)))
+    }
+
+    /// What its pods wait for.
+    fn why_pods_wait(&self, run: &Run) -> Option<Why> {
+        if let Some(stalled) = run.pods().waiting() {
+            return Some((stalled.reason, stalled.message));
+        }
+        let (role, names) = run.pods().outlived()?;
+        let pod = pod_name(&self.key.name, role);
+        let own = run.spec().blueprint.template.container();
+        let message = format!(
+            "pod {pod}: container {own} has ended, still running: {names}; with spec.completion: Container the pod would \
+             end now"
+        );
+        Some((WaitingReason::ContainersRunning, Some(message)))
+    }
+
+    /// What items wait for that have no pod.
+    fn why_items_wait(&self, run: &Run) -> Option<Why> {
+        let items = run.items();
+        let is_full = || self.concurrency().is_some_and(|limit| items.in_flight() >= limit);
+        if run.lacks_slots() && is_full() {
+            return Some((WaitingReason::Concurrency, self.words_of_part()));
+        }
+        if let Some((_, message)) = &self.create_failed {
+            return Some((WaitingReason::FailedCreate, Some(message.clone())));
+        }
+        if let Some(behind) = items.blocked_behind() {
+            return Some((WaitingReason::Serialized, Some(behind.to_owned())));
+        }
+        (items.assignments().is_empty() && items.is_holding()).then_some((WaitingReason::Backoff, None))
     }
 
     /// What a task waits for that is not accepted yet.
     fn why_not_accepted(&self) -> Option<Waiting> {
         let (reason, message) = match &self.stage {
+            Stage::Fetching(_) if self.templates.problem.is_some() => {
+                (WaitingReason::TemplateChanged, self.templates.problem.as_ref()?)
+            }
             Stage::Fetching(_) => self.fetching.problem.as_ref().map(|(reason, message)| (*reason, message))?,
             Stage::Checking { problem, .. } => (WaitingReason::FailedCreate, problem.as_ref()?),
             Stage::Listing(_) | Stage::Running(_) | Stage::Ended { .. } => return None,
@@ -189,6 +226,12 @@ impl Task {
         }
     }
 
+    /// When a deadline passes. Once one has, only the end of pods is awaited.
+    fn next_deadline(&self) -> Option<Time> {
+        let deadlines = [self.deadline(), self.reduce_deadline(), self.listing_deadline()];
+        deadlines.into_iter().flatten().min().filter(|_| !self.active().is_some_and(Run::is_forced_to_end))
+    }
+
     /// When this task must be polled again if nothing happens. Some may be over, of what waits for a limit.
     pub fn wakes(&self) -> impl Iterator<Item = Time> {
         let stage = match &self.stage {
@@ -211,9 +254,7 @@ impl Task {
             self.next_fetch(),
             self.next_admission(),
             self.next_lookup(),
-            self.deadline(),
-            self.reduction.as_ref().and_then(|reduction| reduction.deadline()),
-            self.listing_deadline(),
+            self.next_deadline(),
             self.next_silence(),
             self.expiry(),
             self.writer.due(),

@@ -37,9 +37,9 @@ impl Reduction {
         Self { run, start, deadline_millis: reducer.deadline_millis }
     }
 
-    /// By when it must have ended.
-    pub fn deadline(&self) -> Option<Time> {
-        self.deadline_millis.map(|millis| self.start.plus_millis(millis))
+    /// Its deadline counts from here.
+    pub(super) fn restart_clock(&mut self, now: Time) {
+        self.start = now;
     }
 
     /// As the status shows it.
@@ -84,6 +84,12 @@ impl Task {
         reduction.run.items_mut().restore_failures(Failures::from_status(&record.failures));
         reduction.run.restore_suspension(self.mutable.stops());
         self.reduction = Some(Box::new(reduction));
+    }
+
+    /// By when the reduce must have ended. Time in suspension, or in a queue, does not count.
+    pub(super) fn reduce_deadline(&self) -> Option<Time> {
+        let reduction = self.reduction.as_ref().filter(|_| self.is_clock_running())?;
+        reduction.deadline_millis.map(|millis| reduction.start.plus_millis(millis))
     }
 
     /// Ends the task with its reduce. `stop`: why it may not go on.

@@ -36,6 +36,7 @@ impl Task {
             storing: _,
             emptying: _,
             expiring: _,
+            lookup_request: _,
             replies: _,
             outcomes: _,
             // Ends by itself.

@@ -40,16 +40,18 @@ impl Task {
     pub(super) fn compare_templates(&mut self, now: Time, seen: &TaskSeen) {
         let same = self.has_its_templates(&seen.spec);
         let movable = !same && self.may_move(seen);
-        if matches!(self.stage, Stage::Fetching(_)) {
-            self.stage = Stage::Fetching(Box::new(self.with_list(&seen.spec)));
-        }
         match &mut self.stage {
             Stage::Checking { spec, asked, .. } if spec.template_hash != hash(&seen.spec) => {
                 self.templates.stale_check |= *asked;
                 self.accept_spec(now, &seen.spec);
             }
             Stage::Fetching(_) | Stage::Checking { .. } => {}
-            Stage::Listing(_) => self.templates.problem = (!same).then(|| problem(seen, RESTORE)),
+            Stage::Listing(_) => {
+                self.templates.problem = (!same).then(|| problem(seen, RESTORE));
+                if same {
+                    self.restore_lister(&seen.spec);
+                }
+            }
             Stage::Running(_) | Stage::Ended { .. } if same => {
                 self.templates.problem = None;
                 self.take_templates_back(seen);
@@ -58,6 +60,12 @@ impl Task {
             Stage::Running(_) | Stage::Ended { .. } => {
                 self.templates.problem = Some(problem(seen, if movable { SUSPEND } else { RESTORE }));
             }
+        }
+        if matches!(self.stage, Stage::Fetching(_)) {
+            self.stage = Stage::Fetching(Box::new(self.with_list(&seen.spec)));
+            // Of a pod that has computed the list the templates are recorded.
+            let changed = !same && self.has_recorded_list();
+            self.templates.problem = changed.then(|| problem(seen, RESTORE));
         }
     }
 
@@ -119,16 +127,24 @@ impl Task {
         if !self.templates.stand_in {
             return seen.spec.clone();
         }
-        let mut spec = seen.spec.clone();
-        // What is computed from another template has another key, and that of this one is not known.
-        spec.cache = None;
-        let volume = spec.artifacts.as_ref().map(|artifacts| artifacts.volume.clone());
-        spec.template = stand_in(&spec.template, spec.container.as_deref(), volume.as_deref());
-        if let Some(reduce) = &mut spec.reduce {
-            reduce.template = stand_in(&reduce.template, reduce.container.as_deref(), None);
-        }
-        spec
+        with_stand_ins(&seen.spec)
     }
+}
+
+/// The spec with stand-ins for its templates, for which it is never refused. No pod may be made from it.
+pub(super) fn with_stand_ins(spec: &MapTaskSpec) -> MapTaskSpec {
+    let mut spec = spec.clone();
+    // What is computed from another template has another key, and that of this one is not known.
+    spec.cache = None;
+    let volume = spec.artifacts.as_ref().map(|artifacts| artifacts.volume.clone());
+    spec.template = stand_in(&spec.template, spec.container.as_deref(), volume.as_deref());
+    if let Some(reduce) = &mut spec.reduce {
+        reduce.template = stand_in(&reduce.template, reduce.container.as_deref(), None);
+    }
+    if let Some(pod) = &mut spec.items.pod {
+        pod.template = stand_in(&pod.template, pod.container.as_deref(), None);
+    }
+    spec
 }
 
 /// Whether the task is suspended, or was when this change was made.

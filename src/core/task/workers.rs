@@ -150,6 +150,13 @@ impl Task {
         run.record_epoch_with(revision);
     }
 
+    /// Whether the quota, or a limit of the operator, keeps another pod from being created.
+    pub fn note_denial(&mut self, is_denied: bool) {
+        if let Some(run) = self.active_mut() {
+            run.note_denial(is_denied);
+        }
+    }
+
     /// The workers of a run whose items start again: none of before works for it. The new epoch is recorded together
     /// with the rerun, before anything starts.
     pub(super) fn renew_workers(

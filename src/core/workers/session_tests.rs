@@ -55,7 +55,7 @@ fn an_end_is_acknowledged_once_it_is_recorded() {
 }
 
 #[test]
-fn what_another_leader_granted_is_not_known_before_it_is_said() {
+fn grants_of_a_former_leader_are_unknown_until_workers_report_them() {
     let mut session = Session::new("s");
     let said = Request { running: vec![AttemptId(3, 2)], stock: vec![AttemptId(4, 1)], ..request(9) };
     let unknown = [(Index(3), Attempt(2), true), (Index(4), Attempt(1), false)];
@@ -67,7 +67,7 @@ fn what_another_leader_granted_is_not_known_before_it_is_said() {
 }
 
 #[test]
-fn only_what_waits_for_a_slot_is_asked_for_and_once() {
+fn only_stock_is_recalled_and_each_item_once() {
     let mut session = Session::new("s");
     session.hear(request(1));
     (0..4).for_each(|index| session.grant(Index(index), Attempt(1)));

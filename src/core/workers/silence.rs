@@ -28,9 +28,7 @@ impl WorkerTable {
         let mut silent = Vec::new();
         for (role, worker) in &mut self.workers {
             let millis = now.millis_since(worker.heard);
-            // A new one may be waiting for its image.
-            let could_speak = worker.has_spoken() || !worker.announced;
-            if could_speak && millis >= LOST_AFTER_MILLIS {
+            if could_speak(worker) && millis >= LOST_AFTER_MILLIS {
                 worker.lost = true;
                 silent.push((*role, Silence::Lost));
             } else if millis >= REGRANT_AFTER_MILLIS && !worker.silent {
@@ -44,17 +42,24 @@ impl WorkerTable {
     /// Whether too many workers are silent for the fault to be theirs.
     pub fn is_cut_off(&self, now: Time) -> bool {
         let is_silent = |worker: &&Worker| now.millis_since(worker.heard) >= REGRANT_AFTER_MILLIS;
-        let silent = self.workers.values().filter(is_silent).count();
-        silent >= MANY_SILENT && silent * 3 >= self.workers.len()
+        let could_speak = || self.workers.values().filter(|worker| could_speak(worker));
+        let silent = could_speak().filter(is_silent).count();
+        silent >= MANY_SILENT && silent * 3 >= could_speak().count()
     }
 
     /// When a worker is silent for too long.
     pub(super) fn next_silence(&self) -> Option<Time> {
-        let of = |worker: &Worker| {
-            let silence = if worker.silent { LOST_AFTER_MILLIS } else { REGRANT_AFTER_MILLIS };
-            worker.heard.plus_millis(silence)
+        let of = |worker: &Worker| match (worker.silent, could_speak(worker)) {
+            (false, _) => Some(worker.heard.plus_millis(REGRANT_AFTER_MILLIS)),
+            (true, true) => Some(worker.heard.plus_millis(LOST_AFTER_MILLIS)),
+            (true, false) => None,
         };
         // One that is lost is looked at whenever the task is: nothing else happens to it at a time.
-        self.workers.values().filter(|worker| !worker.lost).map(of).min()
+        self.workers.values().filter(|worker| !worker.lost).filter_map(of).min()
     }
+}
+
+/// Whether its silence says something. A new one that has yet to speak may be waiting for a node or its image.
+fn could_speak(worker: &Worker) -> bool {
+    worker.has_spoken() || !worker.announced
 }

@@ -67,7 +67,7 @@ fn a_new_process_of_the_same_pod_takes_over_and_the_old_one_is_refused() {
 }
 
 #[test]
-fn a_third_of_the_workers_silent_together_is_trouble_of_ours() {
+fn a_third_of_the_workers_silent_together_is_a_fault_of_the_operators_side() {
     let mut table = WorkerTable::new(3);
     (1..=10).for_each(|number| table.add(Time(0), PodRole::Worker(number), Holdings::None));
     let speak = |table: &mut WorkerTable, from: u32, at: i64| {
@@ -85,7 +85,19 @@ fn a_third_of_the_workers_silent_together_is_trouble_of_ours() {
 }
 
 #[test]
-fn stock_is_named_once_and_a_lost_worker_again_and_again() {
+fn workers_that_wait_for_a_node_or_an_image_are_not_cut_off() {
+    let mut table = WorkerTable::new(3);
+    (1..=3).for_each(|number| table.add(Time(0), PodRole::Worker(number), Holdings::None));
+    assert_eq!(table.silent(Time(45_000)).len(), 3);
+    assert!(!table.is_cut_off(Time(46_000)));
+    assert_eq!((table.silent(Time(301_000)), table.next_silence()), (Vec::new(), None), "nothing is due for ever");
+    let role = PodRole::Worker(4);
+    table.add(Time(0), role, Holdings::Unknown);
+    assert_eq!(table.next_silence(), Some(Time(45_000)));
+}
+
+#[test]
+fn the_stock_of_a_silent_worker_is_freed_once_and_a_lost_worker_is_reported_until_its_pod_is_gone() {
     let mut table = table();
     table.hear(Time(0), A, 1, request("s", 1)).unwrap();
     assert_eq!(table.silent(Time(44_999)), []);

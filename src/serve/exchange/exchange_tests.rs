@@ -84,7 +84,7 @@ async fn what_the_core_refuses_has_a_status_of_its_own() {
         let answer = rig.client().await.ask(Some(&mine), garbage).await;
         assert_eq!(answer.0, 400, "{}", answer.2);
     }
-    assert_eq!(rig.metric("exchange_parked"), 0);
+    assert_eq!(rig.metric("exchange_waiting_requests"), 0);
 }
 
 #[tokio::test]
@@ -235,7 +235,7 @@ async fn no_request_waits_longer_than_the_bound() {
     let answer = timeout(Duration::from_secs(5), client.answer()).await.unwrap().unwrap();
     assert_eq!((answer.0, answer.1), (503, false), "{}", answer.2);
     rig.reply(&exchange, Ok(()));
-    assert_eq!(rig.metric("exchange_parked"), 0);
+    assert_eq!(rig.metric("exchange_waiting_requests"), 0);
 }
 
 #[tokio::test]
@@ -258,10 +258,10 @@ async fn a_client_that_goes_away_frees_its_ticket() {
     let mut client = rig.client().await;
     client.post(Some(&good("a")), &body(1).to_string()).await;
     let exchange = rig.next().await;
-    assert_eq!(rig.metric("exchange_parked"), 1);
+    assert_eq!(rig.metric("exchange_waiting_requests"), 1);
     drop(client);
     let freed = timeout(Duration::from_secs(10), async {
-        while rig.metric("exchange_parked") + rig.metric("exchange_connections") > 0 {
+        while rig.metric("exchange_waiting_requests") + rig.metric("exchange_connections") > 0 {
             tokio::task::yield_now().await;
         }
     });

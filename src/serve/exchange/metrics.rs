@@ -34,7 +34,7 @@ impl ExchangeMetrics {
             "Connections closed because there are too many",
             self.refused.clone(),
         );
-        r.register("exchange_parked", "Requests of workers that wait for their answer", self.parked.clone());
+        r.register("exchange_waiting_requests", "Requests of workers that wait for their answer", self.parked.clone());
         r.register("token_reviews", "Reviews of workers' tokens by outcome", self.reviews.clone());
         // Every series at 0, as for the others.
         for status in STATUSES {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::load::another_writes;
 use super::story::{LIMITS, Story, key, lines, read_lines, with};
 use crate::api::TaskPhase;
 use crate::core::cache::Entry;
@@ -84,6 +85,19 @@ fn a_page_without_an_answer_is_asked_for_again_after_a_delay_that_doubles() {
         ["look up 1 items of ns/t from ns/c page 1"],
         "an answer ends the row"
     );
+}
+
+#[test]
+fn an_answer_to_a_question_from_before_the_task_was_loaded_again_does_not_count() {
+    let mut story = story(&json!({ "values": ["x"] }), &json!({}));
+    another_writes(&mut story, |_| ());
+    assert_eq!(lines(&story.plan(5_000), "look up"), [] as [&str; 0], "one at a time: answers come in any order");
+    page(&mut story, &[], 0, None);
+    let plan = story.plan(0);
+    assert_eq!((lines(&plan, "look up").len(), lines(&plan, "create").len()), (1, 0), "{plan:?}");
+    page(&mut story, &[0], 0, None);
+    story.plan(1_000);
+    assert_eq!(counts(&story), [0, 1, 0]);
 }
 
 #[test]

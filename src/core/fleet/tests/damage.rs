@@ -22,7 +22,7 @@ struct Store {
 impl Store {
     fn new(spec: &serde_json::Value) -> Self {
         // Finished pods go soon.
-        let story = Story::new(Limits { kept_pods: 0, linger_millis: 1_500, lingering_pods: 9, ..LIMITS }, spec);
+        let story = Story::new(Limits { finished_pods: 0, linger_millis: 1_500, lingering_pods: 9, ..LIMITS }, spec);
         let mut store = Self { story, kept: BTreeMap::new() };
         store.story.plan(0);
         store.rounds(2);

@@ -247,7 +247,7 @@ fn the_next_attempt_waits_for_a_late_create_only_if_the_pod_of_the_last_is_gone(
 #[test]
 fn a_finished_pod_waits_for_creates_without_an_answer_and_for_no_others() {
     // The first create had no answer, the second was answered well: 75 s after the first nothing can come any more.
-    let limits = Limits { kept_pods: 0, ..LIMITS };
+    let limits = Limits { finished_pods: 0, ..LIMITS };
     let mut story = Story::new(limits, &json!({ "items": { "count": 1 } }));
     story.plan(0);
     story.created = Some(CreateOutcome::Indeterminate);

@@ -120,7 +120,7 @@ fn gets_no_answer(story: &mut Story) {
 
 #[test]
 fn a_finished_pod_stays_while_another_create_of_it_may_be_carried_out() {
-    let mut story = Story::new(Limits { kept_pods: 0, ..LIMITS }, &json!({ "items": { "count": 1 } }));
+    let mut story = Story::new(Limits { finished_pods: 0, ..LIMITS }, &json!({ "items": { "count": 1 } }));
     story.plan(0);
     story.created = Some(CreateOutcome::Indeterminate);
     assert!(story.plan(0).contains(&"create ns/t-0-1".to_owned()));
@@ -139,7 +139,7 @@ fn a_finished_pod_stays_while_another_create_of_it_may_be_carried_out() {
 
 #[test]
 fn a_finished_pod_stays_while_a_create_is_on_its_way_though_the_one_that_made_it_was_long_ago() {
-    let mut story = Story::new(Limits { kept_pods: 0, ..LIMITS }, &json!({ "items": { "count": 1 } }));
+    let mut story = Story::new(Limits { finished_pods: 0, ..LIMITS }, &json!({ "items": { "count": 1 } }));
     story.plan(0);
     story.created = Some(CreateOutcome::Indeterminate);
     story.plan(0);
@@ -165,8 +165,8 @@ fn an_answer_about_a_task_that_is_gone_does_not_bring_it_back() {
     assert!(story.fleet.task(&key()).is_none());
 }
 
-fn lingering(kept_pods: usize) -> Limits {
-    Limits { kept_pods, linger_millis: 60_000, lingering_pods: 2, ..LIMITS }
+fn lingering(finished_pods: usize) -> Limits {
+    Limits { finished_pods, linger_millis: 60_000, lingering_pods: 2, ..LIMITS }
 }
 
 fn clean_ups(plan: Vec<String>) -> Vec<String> {

@@ -81,11 +81,11 @@ fn failed_creates_are_retried_up_to_a_minute_apart_and_the_task_says_why() {
     let waiting = cluster.fleet.task(&key).unwrap().waiting().unwrap();
     assert_eq!(waiting.reason, WaitingReason::FailedCreate);
     assert!(waiting.message.as_deref().unwrap().contains("failed calling webhook"));
-    assert_eq!(cluster.fleet.gauges().held_tasks, 1);
+    assert_eq!(cluster.fleet.gauges().blocked_tasks, 1);
     cluster.broken.clear();
     (0..1_300).for_each(|_| cluster.tick());
     assert!(cluster.in_flight(&key) > 100, "a minute later all is well");
-    assert_eq!(cluster.fleet.gauges().held_tasks, 0);
+    assert_eq!(cluster.fleet.gauges().blocked_tasks, 0);
 }
 
 #[test]

@@ -159,6 +159,49 @@ fn a_list_that_is_recorded_counts_whatever_becomes_of_its_pod() {
     }
 }
 
+/// Another operator begins, which finds these pods.
+fn restart(story: &mut Story, pods: Vec<PodSeen>) {
+    story.restart(pods);
+    let (url, server_name) = ("https://e".to_owned(), "e".to_owned());
+    story.fleet.set_exchange(Some(ExchangeAddress { url, server_name, ca_pem: String::new() }));
+}
+
+#[test]
+fn a_template_that_was_changed_over_a_restart_while_the_list_was_computed_waits_until_it_is_put_back() {
+    let edit = |story: &mut Story, policy: Value| {
+        story.edit(|task| task.spec.template["spec"]["restartPolicy"] = policy);
+    };
+    for ends_before in [false, true] {
+        let mut story = listing(&json!({}));
+        let accepted = story.status().template_hash.clone();
+        assert!(accepted.is_some());
+        // It would be refused.
+        edit(&mut story, json!("Always"));
+        let status: PodStatus = serde_json::from_value(running()).unwrap();
+        restart(&mut story, vec![PodSeen { version: 2, ..pod_of(&id(1), "u", status) }]);
+        for (ticket, part) in (1..).zip([piece(0), piece(1), end()]) {
+            says(&mut story, ticket, 1, part);
+            story.plan(0);
+        }
+        ends(&mut story, 1, 0);
+        if ends_before {
+            story.plan(1_000);
+            restart(&mut story, vec![Story::ended_pod(&id(1), 0)]);
+        }
+        let plan = [story.plan(1_000), story.plan(100_000)].concat();
+        assert_eq!(lines(&plan, "fetch"), [] as [&str; 0], "{plan:?}");
+        let waiting = story.status().waiting.as_ref().map(|waiting| waiting.reason);
+        assert_eq!(waiting, Some(WaitingReason::TemplateChanged), "{plan:?}");
+        edit(&mut story, Value::Null);
+        let plan = [story.plan(1_000), story.plan(1_000)].concat();
+        assert_eq!(lines(&plan, "fetch").len(), 1, "{plan:?}");
+        fetched(&mut story);
+        let plan = [story.plan(1_000), story.plan(1_000), story.plan(80_000), story.plan(1_000)].concat();
+        assert_eq!(lines(&plan, "create").len(), 3, "{plan:?}");
+        assert_eq!(story.status().template_hash, accepted, "made from the template and not from its stand-in");
+    }
+}
+
 #[test]
 fn an_operator_that_has_just_begun_asks_for_the_pieces_again() {
     let mut story = listing(&json!({}));
@@ -200,6 +243,25 @@ fn a_listing_is_cancelled_suspended_and_ended_by_its_deadline() {
     assert_eq!(story.phase(), TaskPhase::Suspended);
     let plan = [story.plan(0), story.plan(1_000)].concat();
     assert_eq!(lines(&plan, "stop"), ["stop ns/t-list-1"]);
+}
+
+#[test]
+fn time_in_suspension_does_not_count_for_the_deadline_of_a_listing() {
+    for restarted in [false, true] {
+        let mut story = story(&json!({ "activeDeadlineSeconds": 60 }));
+        story.plan(0);
+        story.plan(0);
+        story.edit(|task| task.spec.suspend = true);
+        let plan = [story.plan(1_000), story.plan(7_200_000)].concat();
+        assert!(lines(&plan, "create").is_empty(), "{plan:?}");
+        story.edit(|task| task.spec.suspend = false);
+        if restarted {
+            restart(&mut story, Vec::new());
+        }
+        let plan = [story.plan(100), story.plan(1_000), story.plan(80_000)].concat();
+        assert!(!plan.iter().any(|line| line.contains("Failed")), "{plan:?}");
+        assert_eq!(lines(&plan, "create"), ["create ns/t-list-1"], "{plan:?}");
+    }
 }
 
 #[test]

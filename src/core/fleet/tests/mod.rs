@@ -39,6 +39,7 @@ mod words;
 mod worker_cache;
 mod worker_memory;
 mod worker_rerun;
+mod worker_suspend;
 mod workers;
 mod zero;
 

@@ -56,7 +56,7 @@ fn news_that_is_older_than_what_is_known_of_the_name_changes_nothing_and_its_pod
 }
 
 #[test]
-fn a_task_of_the_same_name_and_another_uid_begins_anew() {
+fn a_task_of_the_same_name_and_another_uid_starts_over() {
     let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 1 } }));
     assert_eq!(story.fleet.task(&key()).unwrap().in_flight(), 1);
     story.fleet.handle_task(story.now, new_task(key(), "other", 9, &json!({ "items": { "count": 1 } })));
@@ -72,12 +72,12 @@ fn a_task_of_the_same_name_begins_without_the_trouble_of_the_one_before() {
         story.plan(0);
         story.created = Some(CreateOutcome::Failed { message: "no such webhook".to_owned(), may_exist: false });
         story.plan(0);
-        assert_eq!(story.fleet.gauges().held_tasks, 1, "its creates fail");
+        assert_eq!(story.fleet.gauges().blocked_tasks, 1, "its creates fail");
         if shown {
             story.fleet.handle_task_gone(&key());
         }
         story.fleet.handle_task(story.now, new_task(key(), "other", 9, &json!({ "items": { "count": 4 } })));
-        assert_eq!(story.fleet.gauges().held_tasks, 0, "{shown}");
+        assert_eq!(story.fleet.gauges().blocked_tasks, 0, "{shown}");
     }
 }
 

@@ -27,7 +27,7 @@ fn lists(story: &mut Story, pods: impl IntoIterator<Item = PodSeen>) {
 
 #[test]
 fn a_task_that_asks_for_more_finished_pods_than_are_kept_gets_the_limit() {
-    let limits = Limits { max_kept_pods: 100, ..LIMITS };
+    let limits = Limits { max_finished_pods: 100, ..LIMITS };
     let limited = |story: &Story| -> Vec<String> {
         let told = story.told.iter().filter(|event| event.reason.as_str() == "FinishedPodsLimited");
         told.map(|event| event.note.split(':').next().unwrap().to_owned()).collect()
@@ -202,7 +202,7 @@ fn a_name_is_tried_again_at_once_when_the_pod_that_had_it_is_gone() {
 
 #[test]
 fn a_finished_pod_that_a_list_does_not_show_is_not_deleted() {
-    let limits = Limits { kept_pods: 0, linger_millis: 60_000, lingering_pods: 9, ..LIMITS };
+    let limits = Limits { finished_pods: 0, linger_millis: 60_000, lingering_pods: 9, ..LIMITS };
     for shown in [true, false] {
         let mut story = Story::after(3, limits, &json!({ "items": { "count": 2 } }));
         story.ends(0, 1, 0);
@@ -264,7 +264,7 @@ fn a_delete_that_failed_is_sent_again_after_a_second_and_a_pod_that_has_changed_
         plan.actions.iter().find_map(|a| if let Action::Delete(delete) = a { Some(delete.id.clone()) } else { None })
     };
     // A finished one.
-    let mut story = Story::after(3, Limits { kept_pods: 0, ..LIMITS }, &json!({ "items": { "count": 2 } }));
+    let mut story = Story::after(3, Limits { finished_pods: 0, ..LIMITS }, &json!({ "items": { "count": 2 } }));
     story.ends(0, 1, 0);
     story.plan(1_000);
     let id = delete(&story.fleet.poll_plan(story.now)).expect("it is recorded");

@@ -116,7 +116,7 @@ impl Cluster {
 }
 
 pub(super) fn limits(max_pods: usize) -> Limits {
-    Limits { max_pods, kept_pods: 0, linger_millis: 0, lingering_pods: 0, ..Limits::DEFAULT }
+    Limits { max_pods, finished_pods: 0, linger_millis: 0, lingering_pods: 0, ..Limits::DEFAULT }
 }
 
 #[test]

@@ -130,12 +130,30 @@ fn a_reduce_is_stopped_at_its_deadline_and_fails_the_task() {
     assert_eq!(lines(&story.plan(4_999), "stop"), Vec::<&str>::new(), "it may yet end in time");
     assert!(story.fleet.next_wake(story.now).is_some_and(|time| time.0 <= 5_120), "it is looked at again by then");
     assert_eq!(lines(&story.plan(1), "stop"), ["stop ns/t-reduce-1"]);
+    story.plan(5_000);
+    assert!(story.fleet.next_wake(story.now).is_none_or(|time| time.0 > story.now.0 + 100), "nothing is due");
     story.ends(REDUCE, 1, 143);
     story.plan(1_000);
     let status = &story.written.as_ref().unwrap().status;
     let words = "the reduce failed in attempt 1: it has run for longer than spec.reduce.activeDeadlineSeconds; \
                  1 of 1 items succeeded, 1 were required, 0 failed";
     assert_eq!((status.phase, status.message.as_deref()), (Some(crate::api::TaskPhase::Failed), Some(words)));
+}
+
+#[test]
+fn time_in_suspension_does_not_count_for_the_deadline_of_a_reduce() {
+    let mut story = story_of(1, json!({ "activeDeadlineSeconds": 5 }));
+    story.plan(0);
+    story.edit(|task| task.spec.suspend = true);
+    story.ends(0, 1, 0);
+    let plan = [story.plan(100), story.plan(1_000), story.plan(3_600_000)].concat();
+    assert!(!plan.iter().any(|line| line.contains("Failed") || line.starts_with("create")), "{plan:?}");
+    story.edit(|task| task.spec.suspend = false);
+    let plan = [story.plan(100), story.plan(1_000)].concat();
+    assert_eq!(lines(&plan, "create"), ["create ns/t-reduce-1"], "{plan:?}");
+    story.runs(REDUCE, 1);
+    assert_eq!(lines(&story.plan(3_000), "stop"), Vec::<&str>::new());
+    assert_eq!(lines(&story.plan(2_000), "stop"), ["stop ns/t-reduce-1"]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn waiting(story: &Story) -> Option<&'static str> {
 
 #[test]
 fn no_more_deletes_and_looks_are_on_their_way_than_allowed() {
-    let limits = Limits { kept_pods: 0, deletes_in_flight: 2, gets_in_flight: 2, ..LIMITS };
+    let limits = Limits { finished_pods: 0, deletes_in_flight: 2, gets_in_flight: 2, ..LIMITS };
     let mut story = Story::after(3, limits, &json!({ "items": { "count": 5 } }));
     (0..4).for_each(|_| drop(story.plan(0)));
     (0..4).for_each(|index| story.ends(index, 1, 0));

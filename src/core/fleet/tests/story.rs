@@ -286,4 +286,4 @@ impl Story {
 }
 
 pub(crate) const LIMITS: Limits =
-    Limits { max_pods: 10, kept_pods: 1, linger_millis: 0, lingering_pods: 0, ..Limits::DEFAULT };
+    Limits { max_pods: 10, finished_pods: 1, linger_millis: 0, lingering_pods: 0, ..Limits::DEFAULT };

@@ -34,7 +34,7 @@ fn the_metrics_count_tasks_by_phase_items_and_endings() {
     let items: Vec<(&str, u64)> = gauges.items.into_iter().filter(|(_, number)| *number > 0).collect();
     assert_eq!(items, [("Pending", 3 + 4 + 1), ("Running", 2)]);
     assert_eq!(gauges.suspended_items, 4);
-    assert_eq!((gauges.held_namespaces, gauges.held_tasks, gauges.outcomes.len()), (1, 0, 0));
+    assert_eq!((gauges.blocked_namespaces, gauges.blocked_tasks, gauges.outcomes.len()), (1, 0, 0));
     (0..25).for_each(|_| cluster.tick());
     let endings: Vec<(&str, u64)> = cluster.fleet.gauges().outcomes.into_iter().collect();
     assert_eq!(endings, [("Succeeded", 3)]);
@@ -60,7 +60,7 @@ fn tasks_that_have_nothing_in_flight_do_not_slow_the_status_of_another() {
 
 #[test]
 fn no_more_deletes_are_on_their_way_than_allowed_until_they_are_answered() {
-    let limits = Limits { deletes_in_flight: 2, kept_pods: 0, ..LIMITS };
+    let limits = Limits { deletes_in_flight: 2, finished_pods: 0, ..LIMITS };
     let mut story = Story::new(limits, &json!({ "items": { "count": 5 } }));
     story.plan(0);
     story.plan(0);

@@ -43,6 +43,21 @@ fn a_pod_that_lost_its_label_is_followed_to_its_end() {
 }
 
 #[test]
+fn an_answer_from_before_the_pod_was_shown_again_does_not_say_that_it_is_gone() {
+    let mut story = story();
+    // It was shown, and called gone once more, while the first answer was on its way.
+    story.fleet.handle_pod(story.now, running(3, true));
+    story.fleet.handle_pod_gone(story.now, &running(4, true));
+    assert!(!story.plan(10).iter().any(|line| line.starts_with("get")), "one at a time");
+    looked(&mut story, None);
+    let plan = story.plan(1_000);
+    assert_eq!(plan.iter().filter(|line| line.starts_with("get")).count(), 1, "{plan:?}");
+    looked(&mut story, Some(running(5, false)));
+    let plan = [story.plan(1_000), story.plan(1_000)].concat();
+    assert!(!plan.iter().any(|line| line.starts_with("create")), "{plan:?}");
+}
+
+#[test]
 fn a_pod_that_was_deleted_counts_as_deleted_after_one_look() {
     let mut story = story();
     looked(&mut story, None);

@@ -289,7 +289,7 @@ fn tasks_take_turns_where_there_are_more_tasks_than_pods() {
 }
 
 #[test]
-fn a_worker_on_a_broken_node_burns_a_handful_of_items_and_its_replacement_avoids_the_node() {
+fn a_worker_on_a_broken_node_fails_only_a_few_items_and_its_replacement_avoids_the_node() {
     let mut cluster = Cluster::new(10);
     let broken = PodRole::Worker(1);
     let task = cluster.add("t", 2_000, &json!({ "concurrency": 4 }));
