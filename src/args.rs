@@ -91,10 +91,10 @@ pub struct RunArgs {
     #[arg(long, env = "MAPTASK_PODS_PER_SECOND", default_value_t = 0, global = true)]
     pub pods_per_second: u32,
     /// Finished pods that each task keeps for `kubectl logs` if its `spec.finishedPods` is not set.
-    #[arg(long, env = "MAPTASK_KEPT_PODS", default_value_t = 10, global = true)]
+    #[arg(long, alias = "kept-pods", env = "MAPTASK_FINISHED_PODS", default_value_t = 10, global = true)]
     pub finished_pods: u32,
     /// Maximum number of finished pods that a task may keep with `spec.finishedPods`.
-    #[arg(long, env = "MAPTASK_MAX_KEPT_PODS", default_value_t = 100, global = true)]
+    #[arg(long, alias = "max-kept-pods", env = "MAPTASK_MAX_FINISHED_PODS", default_value_t = 100, global = true)]
     pub max_finished_pods: u32,
     /// Maximum size of each cache in megabytes, in ConfigMaps of its namespace; the oldest entries are deleted first.
     #[arg(long, env = "MAPTASK_CACHE_MEGABYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_024), global = true)]

@@ -1,12 +1,11 @@
 //! Who works when several replicas run: the one that holds the lease.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1;
 use kube::{Api, Client, Config};
 use kube_lease_manager::{LeaseManager, LeaseManagerBuilder, LeaseManagerError};
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::RunArgs;
@@ -144,7 +143,7 @@ pub async fn lost(lease: Option<&Lease>) {
             tokio::select! {
                 // An error means that nobody renews it any more, which comes to the same.
                 _ = held.wait_for(|held| !*held) => {}
-                () = lease.ended(Duration::from_secs(DURATION_SECONDS), LOOK_EVERY) => {}
+                () = lease.taken(LOOK_EVERY) => {}
             }
         }
         None => std::future::pending().await,
@@ -152,35 +151,22 @@ pub async fn lost(lease: Option<&Lease>) {
 }
 
 impl Lease {
-    /// Returns when the lease is another's, or its time is over without a renewal. Who renews it says nothing as long
-    /// as renewals fail.
-    async fn ended(&self, duration: Duration, look_every: Duration) {
-        let mut until = Instant::now() + duration;
+    /// Returns when the lease is another's, or nobody's. That it can't be read, or its time is over, says nothing:
+    /// while the API server does not answer, nobody can take it, and nothing can be written without it either.
+    async fn taken(&self, look_every: Duration) {
         loop {
-            match tokio::time::timeout_at(until, self.leases.get(&self.name)).await {
-                Ok(Ok(lease)) => match self.left(lease.spec.unwrap_or_default(), SystemTime::now()) {
-                    Some(left) => until = until.max(Instant::now() + left),
-                    None => return,
-                },
-                Ok(Err(error)) => tracing::warn!(error = crate::plain::plain(&error), "lease not read"),
-                Err(_) => {}
+            match self.leases.get(&self.name).await {
+                Ok(lease) if self.is_ours(&lease) => {}
+                Ok(_) => return,
+                Err(error) => tracing::debug!(error = crate::plain::plain(&error), "lease not read"),
             }
-            if Instant::now() >= until {
-                return;
-            }
-            tokio::time::sleep_until(until.min(Instant::now() + look_every)).await;
+            tokio::time::sleep(look_every).await;
         }
     }
 
-    /// How long it is still this instance's; `None` if it is another's, or nobody's.
-    fn left(&self, spec: v1::LeaseSpec, now: SystemTime) -> Option<Duration> {
-        if spec.holder_identity.as_deref() != Some(&self.identity) {
-            return None;
-        }
-        let renewed = spec.renew_time.map(|time| SystemTime::from(time.0));
-        let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or_default();
-        let end = renewed.and_then(|renewed| renewed.checked_add(Duration::from_secs(seconds)));
-        Some(end.and_then(|end| end.duration_since(now).ok()).unwrap_or_default())
+    fn is_ours(&self, lease: &v1::Lease) -> bool {
+        let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
+        holder == Some(&self.identity)
     }
 
     /// Gives the lease to the next.

@@ -134,12 +134,12 @@ waiting_reasons! {
         /// finished pods stay and nothing new starts.
         ResultsNotStored: BlockedEvent::None,
             "correct what the message names: a quota, a webhook, the operator's rights";
-        /// The API server can't create the task's pods, for a reason that can be repaired, such as a webhook that is down
-        /// or a missing `ServiceAccount`; with its message. The operator retries up to a minute apart.
+        /// The API server can't create the task's pods, for a reason that can be repaired, such as a webhook that is
+        /// down or a missing `ServiceAccount`; with its message. The operator retries up to a minute apart.
         FailedCreate: BlockedEvent::Warning("waits until its pods can be created"),
             "correct what the message names: a webhook, a ServiceAccount, a policy";
-        /// Pods of spec.workers or spec.items.pod can't reach the operator, or workers end without having done anything:
-        /// with a pod's name and what to open, or with what the pod said.
+        /// Pods of spec.workers or spec.items.pod can't reach the operator, or workers end without having done
+        /// anything: with a pod's name and what to open, or with what the pod said.
         WorkersUnreachable: BlockedEvent::Warning("has pods that can't reach the operator"),
             "let pods reach the operator: look at NetworkPolicies, and at workers.enabled of the chart";
     }

@@ -5,9 +5,8 @@
 //! it. Tasks come last: a task that is loaded before its pods takes them for lost, and one that is loaded before its
 //! Workload stops its pods. So tasks of a namespace that is left out are forgotten first.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
@@ -26,7 +25,6 @@ use super::tasks::GuardedTask;
 use super::workloads::LeanWorkload;
 use super::{AbortOnDrop, forward, pods, tasks, workloads};
 use crate::api::{MapTask, labels};
-use crate::core::ids::TaskKey;
 use crate::core::port::Event;
 use crate::plain::plain;
 
@@ -45,16 +43,12 @@ pub(super) struct Namespaces {
     pub(super) stop: CancellationToken,
 }
 
-/// Tasks that the core knows of, and whether the list that is being made has shown them.
-#[derive(Clone, Default)]
-struct Known(Arc<Mutex<BTreeMap<TaskKey, bool>>>);
-
-/// What the watches of one round tell.
-#[derive(Clone, Default)]
-struct Told {
-    /// One of them was refused.
+/// The watches of some namespaces, until one of these is left out or another one can be read.
+struct Round {
+    /// One of the watches was refused.
     refused: Arc<Notify>,
-    known: Known,
+    /// Whether no list was complete before.
+    is_first: bool,
 }
 
 impl Namespaces {
@@ -64,7 +58,7 @@ impl Namespaces {
     }
 
     async fn watch_and_ask(self, again: Duration) {
-        let known = Known::default();
+        let mut is_first = true;
         loop {
             let (mut good, mut left_out) = (Vec::new(), Vec::new());
             for name in &self.names {
@@ -77,14 +71,14 @@ impl Namespaces {
                     }
                 }
             }
-            for key in known.of(&left_out) {
-                // Nobody listens any more only when the operator ends.
-                let _ = self.events.send(Event::TaskGone(key)).await;
-            }
-            let told = Told { known: known.clone(), ..Told::default() };
+            // Nobody listens any more only when the operator ends.
+            let names = left_out.iter().map(|name| name.as_str().into()).collect();
+            let _ = self.events.send(Event::LeftOut(names)).await;
+            let round = Round { refused: Arc::default(), is_first };
+            is_first = false;
             // They run until they are dropped.
             let running = async {
-                let _watches = self.start(&good, &told).await;
+                let _watches = self.start(&good, &round).await;
                 std::future::pending::<Infallible>().await
             };
             tokio::select! {
@@ -93,7 +87,7 @@ impl Namespaces {
                 name = self.opens(&left_out, again), if !left_out.is_empty() => {
                     tracing::info!(namespace = name, "the operator may read it now");
                 }
-                () = self.closes(&good, &told.refused, again) => {}
+                () = self.closes(&good, &round.refused, again) => {}
             }
         }
     }
@@ -124,21 +118,26 @@ impl Namespaces {
     }
 
     /// Starts to watch pods and Workloads, and tasks once these have been listed.
-    async fn start(&self, names: &[String], told: &Told) -> Vec<AbortOnDrop> {
+    async fn start(&self, names: &[String], round: &Round) -> Vec<AbortOnDrop> {
         let ours = self.config.clone().labels(labels::NAME);
         let (pods_listed, workloads_listed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let says = Arc::clone(&pods_listed);
-        let watch = self.each::<LeanPod>(names, &ours, told).inspect(move |item| {
+        let watch = self.each::<LeanPod>(names, &ours, round).inspect(move |item| {
             if matches!(item, Ok(watcher::Event::InitDone)) {
                 says.notify_one();
             }
         });
         let mut watches = vec![self.run("pods", watch, pods::translate)];
         if self.kueue {
-            let says = Arc::clone(&workloads_listed);
-            // Without Kueue there is no such list, and tasks without a queue don't wait for it.
-            let watch = self.each::<LeanWorkload>(names, &ours, told).inspect(move |item| {
-                if matches!(item, Ok(watcher::Event::InitDone) | Err(_)) {
+            let (says, is_first) = (Arc::clone(&workloads_listed), round.is_first);
+            // Without Kueue there is no such list, and tasks without a queue don't wait for it. Nor do they for a list
+            // that fails, as long as the core has never had one: then it knows that it has none.
+            let watch = self.each::<LeanWorkload>(names, &ours, round).inspect(move |item| {
+                let is_over = match item {
+                    Ok(event) => matches!(event, watcher::Event::InitDone),
+                    Err(error) => is_first || code(error) == Some(404),
+                };
+                if is_over {
                     says.notify_one();
                 }
             });
@@ -146,9 +145,8 @@ impl Namespaces {
             workloads_listed.notified().await;
         }
         pods_listed.notified().await;
-        let (watch, known) = (self.each::<GuardedTask>(names, &self.config, told), told.known.clone());
-        let translate = move |event| tasks::translate(event).inspect(|event| known.note(event));
-        watches.push(self.run("maptasks", watch, translate));
+        let watch = self.each::<GuardedTask>(names, &self.config, round);
+        watches.push(self.run("maptasks", watch, tasks::translate));
         watches
     }
 
@@ -157,7 +155,7 @@ impl Namespaces {
         &self,
         names: &[String],
         config: &watcher::Config,
-        told: &Told,
+        round: &Round,
     ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
@@ -167,9 +165,9 @@ impl Namespaces {
             + Send
             + 'static,
     {
-        let refused = Arc::clone(&told.refused);
+        let refused = Arc::clone(&round.refused);
         of_each::<K>(&self.client, names, config).inspect(move |item| {
-            if item.as_ref().is_err_and(is_refusal) {
+            if item.as_ref().is_err_and(|error| code(error) == Some(403)) {
                 refused.notify_one();
             }
         })
@@ -211,39 +209,15 @@ impl Namespaces {
     }
 }
 
-/// Whether the API server has answered that the operator may not watch.
-fn is_refusal(error: &watcher::Error) -> bool {
+/// The code with which the API server has refused a watch.
+fn code(error: &watcher::Error) -> Option<u16> {
     use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
-    let (InitialListFailed(kube::Error::Api(status))
-    | WatchStartFailed(kube::Error::Api(status))
-    | WatchFailed(kube::Error::Api(status))
-    | WatchError(status)) = error
-    else {
-        return false;
-    };
-    status.code == 403
-}
-
-impl Known {
-    fn note(&self, event: &Event) {
-        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match event {
-            Event::TasksListing => tasks.values_mut().for_each(|shown| *shown = false),
-            Event::Task(task) => drop(tasks.insert(task.key.clone(), true)),
-            Event::TaskGone(key) => drop(tasks.remove(key)),
-            Event::TasksListed => tasks.retain(|_, shown| *shown),
-            _ => {}
-        }
-    }
-
-    /// Takes those of these namespaces out.
-    fn of(&self, namespaces: &[String]) -> Vec<TaskKey> {
-        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_theirs = |key: &TaskKey| namespaces.iter().any(|name| **name == *key.namespace);
-        let (out, rest): (BTreeMap<_, _>, _) =
-            std::mem::take(&mut *tasks).into_iter().partition(|(key, _)| is_theirs(key));
-        *tasks = rest;
-        out.into_keys().collect()
+    match error {
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status))
+        | WatchError(status) => Some(status.code),
+        _ => None,
     }
 }
 

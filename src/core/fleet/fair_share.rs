@@ -32,21 +32,17 @@ fn run(entry: &TaskEntry) -> Option<&Run> {
 
 impl Fleet {
     /// Asks tasks that have more than their share of the pods to give workers up for those that wait for one. `denied`:
-    /// what the queue said to tasks that have something to start. Returns those that a limit on the number of pods
-    /// keeps from it.
-    pub(super) fn share_pods(&mut self, now: Time, denied: &BTreeMap<TaskKey, Denial>) -> BTreeSet<TaskKey> {
-        let mut full = BTreeSet::new();
+    /// what the queue said to tasks that have something to start.
+    pub(super) fn share_pods(&mut self, now: Time, denied: &BTreeMap<TaskKey, Denial>) {
         let mut scopes: BTreeMap<Option<Arc<str>>, (Scope, Vec<TaskKey>)> = BTreeMap::new();
         for (key, denial) in denied {
             if let Some(scope) = self.scope(key, denial) {
-                full.insert(key.clone());
                 scopes.entry(scope.namespace.clone()).or_insert((scope, Vec::new())).1.push(key.clone());
             }
         }
         for (scope, hungry) in scopes.into_values() {
             self.share(now, &scope, &hungry);
         }
-        full
     }
 
     /// The limit that keeps the task from starting a pod, if it is one on their number.

@@ -6,8 +6,8 @@ use super::{Fleet, TaskEntry};
 use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::pod::{PodSeen, parse_pod_name};
 use crate::core::port::{
-    Answer, CacheLookupOutcome, CheckOutcome, CreateOutcome, DeleteOutcome, Event, Exchange, ExchangeRefusal,
-    ExplainOutcome, FetchOutcome, GetPodOutcome, PodId, Reply, TaskSeen, WriteOutcome,
+    Answer, CacheLookupOutcome, CheckOutcome, CreateOutcome, DeleteOutcome, Event, Exchange, ExplainOutcome,
+    FetchOutcome, GetPodOutcome, PodId, Reply, TaskSeen, WriteOutcome,
 };
 use crate::core::spec::retry::mix;
 use crate::core::task::remote::RemoteTask;
@@ -20,6 +20,7 @@ impl Fleet {
         match event {
             Event::Task(task) => self.handle_task(now, *task),
             Event::TaskGone(key) => self.handle_task_gone(&key),
+            Event::LeftOut(namespaces) => self.handle_left_out(namespaces),
             Event::TasksListing => self.handle_tasks_listing(),
             Event::TasksListed => self.handle_tasks_listed(now),
             Event::Pod(pod) => self.handle_pod(now, pod),
@@ -53,7 +54,12 @@ impl Fleet {
         self.dirty.insert(seen.key.clone());
         match &mut entry.task {
             Some(task) if task.uid() == seen.uid => task.handle_seen(&poll, &seen, &entry.pods),
-            _ if ready => entry.task = Some(Task::new(&poll, &seen, seed_of(seed, &seen.uid), &entry.pods)),
+            _ if ready => {
+                // One that an operator has seen before, such as in a namespace that was left out.
+                let restart = seen.status.observed_generation.is_some();
+                let poll = PollContext { restart, ..poll };
+                entry.task = Some(Task::new(&poll, &seen, seed_of(seed, &seen.uid), &entry.pods));
+            }
             // Until all pods have been listed, a task that is loaded would take them for lost.
             _ => {
                 entry.unloaded = Some(seen);
@@ -94,8 +100,9 @@ impl Fleet {
     pub fn handle_task_gone(&mut self, key: &TaskKey) {
         self.forget_dependencies(key);
         self.forget(key);
+        let refusal = self.refusal_without_task(&key.namespace);
         if let Some(entry) = self.entries.get_mut(key) {
-            let replies = entry.task.as_mut().map(Task::close_exchanges).unwrap_or_default();
+            let replies = entry.task.as_mut().map(|task| task.close_exchanges(refusal)).unwrap_or_default();
             self.replies.extend(replies);
             entry.task = None;
             entry.unloaded = None;
@@ -178,7 +185,7 @@ impl Fleet {
 
     /// A worker speaks.
     pub fn handle_exchange(&mut self, now: Time, exchange: Exchange) {
-        let refusal = if self.is_synced() { ExchangeRefusal::NotAWorker } else { ExchangeRefusal::NotReady };
+        let refusal = self.refusal_without_task(&exchange.namespace);
         let poll = self.poll_context(now);
         let worker = worker_of(&exchange.namespace, &exchange.pod).filter(|_| self.is_synced());
         match worker.and_then(|(key, role)| Some((self.task_mut(&key)?, role))) {

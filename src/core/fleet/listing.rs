@@ -3,12 +3,12 @@
 use super::Fleet;
 use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::pod::parse_pod_name;
-use crate::core::port::{ExchangeRefusal, Listed, PieceId, PieceOutcome, Reply};
+use crate::core::port::{Listed, PieceId, PieceOutcome, Reply};
 
 impl Fleet {
     /// The pod of a list speaks.
     pub fn handle_listed(&mut self, now: Time, listed: Listed) {
-        let refusal = if self.is_synced() { ExchangeRefusal::NotAWorker } else { ExchangeRefusal::NotReady };
+        let refusal = self.refusal_without_task(&listed.namespace);
         let list = list_of(&listed).filter(|_| self.is_synced());
         match list.and_then(|(key, role)| Some((self.task_mut(&key)?, role))) {
             Some((task, role)) => task.handle_listed(now, role, listed),

@@ -5,6 +5,7 @@ mod dependencies;
 mod fair_share;
 mod gauges;
 mod handle;
+mod left_out;
 mod listing;
 mod settle;
 mod workloads;
@@ -53,6 +54,8 @@ pub struct Fleet {
     in_namespaces: BTreeMap<Arc<str>, usize>,
     /// What lists take in memory, over all tasks.
     list_bytes: u64,
+    /// Namespaces that may not be read for now.
+    left_out: BTreeSet<Arc<str>>,
     /// Tasks to be polled in the next round.
     dirty: BTreeSet<TaskKey>,
     /// When each task is to be polled though nothing happened.
@@ -118,6 +121,7 @@ impl Fleet {
             busy: 0,
             in_namespaces: BTreeMap::new(),
             list_bytes: 0,
+            left_out: BTreeSet::new(),
             dirty: BTreeSet::new(),
             wakes: BTreeSet::new(),
             tasks_synced: false,
@@ -324,22 +328,15 @@ impl Fleet {
             line.push(task.priority(), task.place_in_line(now), key.clone());
             touched.insert(key);
         }
-        let full = self.share_pods(now, &denied);
-        self.note_waiting(now, denied, &full, touched);
+        self.share_pods(now, &denied);
+        self.note_waiting(now, denied, touched);
     }
 
     /// Tells every task why nothing more of it starts.
-    fn note_waiting(
-        &mut self,
-        now: Time,
-        mut denied: BTreeMap<TaskKey, Denial>,
-        full: &BTreeSet<TaskKey>,
-        touched: &mut BTreeSet<TaskKey>,
-    ) {
+    fn note_waiting(&mut self, now: Time, mut denied: BTreeMap<TaskKey, Denial>, touched: &mut BTreeSet<TaskKey>) {
         let exchange = self.exchange.as_ref().map(|exchange| exchange.url.as_str());
         for (key, entry) in &mut self.entries {
             let Some(task) = entry.task.as_mut() else { continue };
-            task.note_denial(full.contains(key));
             if task.note_waiting(now, denied.remove(key), exchange) {
                 touched.insert(key.clone());
             }

@@ -1,5 +1,8 @@
 //! What the watches show.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::api::spec::MapTaskSpec;
 use crate::api::status::MapTaskStatus;
 use crate::core::ids::TaskKey;
@@ -14,6 +17,8 @@ pub enum Event {
     Task(Box<TaskSeen>),
     /// A task is gone.
     TaskGone(TaskKey),
+    /// These namespaces may not be read for now, and all others may.
+    LeftOut(BTreeSet<Arc<str>>),
     /// A complete list of tasks begins.
     TasksListing,
     /// It is complete.

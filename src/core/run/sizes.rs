@@ -266,10 +266,7 @@ impl Run {
             return None;
         }
         let short = counts_by_size.into_iter().filter(|(_, counts)| counts.is_short());
-        // Where pods are short, a worker has ended for one of raised memory.
-        let was_freed = |memory: Raises| workers.denied && !memory.is_none();
-        let first = short
-            .max_by_key(|(memory, counts)| (counts.staying == 0, was_freed(*memory), counts.wanted - counts.staying));
+        let first = short.max_by_key(|(_, counts)| (counts.staying == 0, counts.wanted - counts.staying));
         // One of raised memory would have nothing to do before there is room for its item.
         let is_early = room <= self.ending();
         first.map(|(memory, _)| memory).filter(|memory| memory.is_none() || !is_early)
@@ -280,8 +277,7 @@ impl Run {
     pub(super) fn make_room(&mut self, ready: &BTreeSet<Raises>) {
         let counts_by_size = self.counts_by_size();
         let Some(workers) = &self.workers else { return };
-        let is_denied = workers.denied && workers.table.iter().all(|(_, worker)| worker.stays());
-        let has_room = self.room(&counts_by_size) > 0 && !is_denied;
+        let has_room = self.room(&counts_by_size) > 0;
         let plain = Some(Need::NOTHING).filter(|need| ready.contains(&need.memory));
         let is_unserved = |need: &Need| {
             let is_coming = has_room && counts_by_size.get(&need.memory).is_some_and(|counts| counts.is_short());

@@ -62,8 +62,6 @@ pub struct Workers {
     pub(super) sizes: Sizes,
     /// What another leader has granted is not known yet. What turns out to be nowhere has ended for this reason.
     pub(super) awaits: Option<EndReason>,
-    /// The quota, or a limit of the operator, allows no more pods for now.
-    pub(super) denied: bool,
     /// Items at most at the same time.
     pub(super) concurrency: Option<usize>,
     /// The number of attempts that have failed, up to the first success; `None` from then on.
@@ -91,7 +89,6 @@ impl Workers {
             suspects: BTreeSet::new(),
             sizes: Sizes::default(),
             awaits: None,
-            denied: false,
             concurrency: None,
             failed_first: Some(0),
         }
@@ -199,13 +196,6 @@ impl Run {
         for index in lost {
             let end = AttemptEnd { outcome: end(), detail: Detail::default() };
             self.end_attempt(context, index, end, reason);
-        }
-    }
-
-    /// Whether the quota, or a limit of the operator, keeps another pod from being created.
-    pub fn note_denial(&mut self, is_denied: bool) {
-        if let Some(workers) = &mut self.workers {
-            workers.denied = is_denied;
         }
     }
 

@@ -45,7 +45,9 @@ impl Task {
                 self.templates.stale_check |= *asked;
                 self.accept_spec(now, &seen.spec);
             }
-            Stage::Fetching(_) | Stage::Checking { .. } => {}
+            // It is accepted with what it has now.
+            Stage::Checking { .. } => self.templates.problem = None,
+            Stage::Fetching(_) => {}
             Stage::Listing(_) => {
                 self.templates.problem = (!same).then(|| problem(seen, RESTORE));
                 if same {

@@ -91,13 +91,13 @@ impl Task {
         std::mem::take(&mut self.replies)
     }
 
-    /// Answers all requests that are kept: the task is gone.
-    pub fn close_exchanges(&mut self) -> Vec<Reply> {
+    /// Answers all requests that are kept: the task is gone, or what becomes of it is not known.
+    pub fn close_exchanges(&mut self, refusal: ExchangeRefusal) -> Vec<Reply> {
         if let Stage::Listing(listing) = &mut self.stage {
-            self.replies.extend(listing.close(ExchangeRefusal::NotAWorker));
+            self.replies.extend(listing.close(refusal));
         }
         let (Some(run), _) = self.map_context(Time(0)) else { return self.take_replies() };
-        let mut replies = run.close_exchanges(ExchangeRefusal::NotAWorker);
+        let mut replies = run.close_exchanges(refusal);
         replies.extend(self.take_replies());
         replies
     }
@@ -148,13 +148,6 @@ impl Task {
         let revision = self.writer.change_urgently();
         run.start_after(revision, Time(0));
         run.record_epoch_with(revision);
-    }
-
-    /// Whether the quota, or a limit of the operator, keeps another pod from being created.
-    pub fn note_denial(&mut self, is_denied: bool) {
-        if let Some(run) = self.active_mut() {
-            run.note_denial(is_denied);
-        }
     }
 
     /// The workers of a run whose items start again: none of before works for it. The new epoch is recorded together

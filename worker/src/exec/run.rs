@@ -132,6 +132,10 @@ impl Runner {
     pub async fn run(self: Rc<Self>, mut slot: Slot, grant: Grant, stop: Rc<StopRequest>) -> Finished {
         let id = grant.id;
         let directory = self.make_artifacts(id).await;
+        if stop.kill_at.get().is_some() {
+            // A volume may have hung for so long that the item runs elsewhere.
+            return Finished { slot, id, micros: 0, ended: Ended::Outcome(Outcome::Stopped) };
+        }
         let kills = self.cgroup.oom_kills();
         let (micros, ended) = match directory.and_then(|directory| self.start(&mut slot, &grant, directory)) {
             Err(error) => (0, not_run(error)),

@@ -167,6 +167,7 @@ impl Ledger {
             };
         }
         self.slots = answer.slots.min(MAX_SLOTS) as usize;
+        self.most = self.most.saturating_mul(2);
         if !answer.recall.is_empty() || !answer.revoked.is_empty() {
             self.stock.retain(|grant| !answer.recall.contains(&grant.id) && !answer.revoked.contains(&grant.id));
             self.stocked = self.stock.iter().map(|grant| grant.id).collect();

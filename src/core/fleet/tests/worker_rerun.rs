@@ -1,12 +1,13 @@
 //! Items that run again in workers, and what the leader before has left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
 use super::crew::{Crew, good, task};
-use super::story::{REDUCE, running};
+use super::story::{REDUCE, key, running};
 use crate::core::phases::ItemPhase;
+use crate::core::port::Event;
 
 /// Two items in two workers.
 fn two(extra: &serde_json::Value) -> Crew {
@@ -89,4 +90,23 @@ fn what_a_worker_runs_that_is_shown_as_pending_is_not_granted_to_another() {
     assert_eq!((held(&crew, 0), crew.item(0).1.attempt.0), (1, 1), "worker 1 has it");
     crew.rounds(40);
     assert_eq!(crew.item(0).1.attempt.0, 2, "nothing was heard of worker 1: {:?}", crew.story.status());
+}
+
+#[test]
+fn workers_of_a_namespace_that_is_left_out_try_again_until_it_can_be_read() {
+    let mut crew = two(&json!({}));
+    let running = crew.running();
+    crew.story.fleet.handle_event(crew.story.now, Event::LeftOut(["ns".into()].into()));
+    crew.rounds(3);
+    assert!(crew.refused >= 4, "they are told to try again: {}", crew.refused);
+    crew.story.fleet.handle_event(crew.story.now, Event::LeftOut(BTreeSet::new()));
+    let task = crew.story.written.clone().unwrap();
+    crew.story.fleet.handle_task(crew.story.now, task);
+    crew.rounds(90);
+    assert_eq!(crew.running(), running);
+    assert_eq!((crew.item(0).1.attempt.0, crew.item(1).1.attempt.0), (1, 1), "{:?}", crew.story.status());
+    crew.story.fleet.handle_event(crew.story.now, Event::TaskGone(key()));
+    let refused = crew.refused;
+    crew.rounds(3);
+    assert_eq!(crew.refused, refused, "nobody wants them any more");
 }

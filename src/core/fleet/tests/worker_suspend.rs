@@ -1,9 +1,9 @@
-//! Workers whose attempts are stopped, or whose pods may not be created: what that costs their items.
+//! Workers whose attempts are stopped: what that costs their items.
 
 use maptask_exchange::Outcome;
 use serde_json::{Value, json};
 
-use super::crew::{Crew, good, short, task};
+use super::crew::{Crew, good, task};
 use crate::api::spec::SuspendPolicy;
 use crate::api::status::{TaskPhase, WaitingReason};
 use crate::core::phases::ItemPhase;
@@ -65,21 +65,4 @@ fn items_that_vanish_with_workers_stopped_for_a_suspension_lose_nothing() {
     let (phase, tries) = crew.item(0);
     assert_eq!((phase, tries.infrastructure, tries.application), (ItemPhase::Pending, 0, 0));
     assert_eq!(crew.story.status().failures, []);
-}
-
-#[test]
-fn a_worker_ends_for_an_item_of_raised_memory_if_no_more_pods_are_allowed() {
-    // The operator allows no more than 10 pods.
-    let mut crew = Crew::new(&task(&json!({ "items": { "count": 40 }, "concurrency": 20, "workers": {} })));
-    assert_eq!(crew.running().len(), 10);
-    crew.ends(1, 0, short());
-    crew.rounds(6);
-    let stopped: Vec<u32> =
-        crew.workers.iter().filter(|(_, worker)| worker.stop.is_some()).map(|(number, _)| *number).collect();
-    assert_eq!(stopped.len(), 1, "one, and no more until it has ended");
-    for id in crew.workers[&stopped[0]].running.clone() {
-        crew.ends(stopped[0], id.0, good());
-    }
-    crew.rounds(6);
-    assert_eq!(crew.running().get(&11), Some(&vec![(0, 2)]), "{:?}", crew.running());
 }

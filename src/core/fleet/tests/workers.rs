@@ -357,7 +357,8 @@ fn items_that_run_again_after_a_restart_run_in_new_workers() {
     let before = cluster.statuses[&key].workers.unwrap();
     let rerun = json!({ "rerun": { "id": "1", "items": "Failed" } });
     cluster.find(TaskSeen { generation: 2, ..task("t", 5, &with(spec, &rerun)) });
-    cluster.rounds(20, |id, _| if id.role.is_worker() { good() } else { None });
+    // Creates of the operator before may come until then.
+    cluster.rounds(780, |id, _| if id.role.is_worker() { good() } else { None });
     assert_eq!(cluster.counts(&key), (5, 0));
     assert_eq!(cluster.statuses[&key].workers.unwrap().epoch, before.epoch + 1);
 }

@@ -27,7 +27,13 @@ impl Stream {
                 self.kills = self.runner.cgroup.oom_kills();
             }
             line.since = Instant::now();
-            match self.runner.make_artifacts(line.grant.id).await {
+            let directory = self.runner.make_artifacts(line.grant.id).await;
+            // A volume may have hung for so long that the item runs elsewhere.
+            if self.wishes.revoked.borrow_mut().remove(&line.grant.id) {
+                self.end(&line, LineEnd::GivenBack);
+                continue;
+            }
+            match directory {
                 Ok(directory) => {
                     feed(&mut self.to_write, &line.grant, directory.as_ref().map(|directory| directory.path.as_str()));
                     self.open.push_back(line);
