@@ -82,7 +82,7 @@ fn the_guide_tells_apart_items_that_failed_were_cancelled_or_silent_and_results_
     namespace.kubectl(&["delete", "configmap", "t-results-0"]);
     namespace.documented("A cancelled task ends as Failed", "t");
     let status = namespace.wait_for_end("t");
-    let phases = namespace.documented("This prints the phase of every item:", "t");
+    let phases = namespace.documented("prints the phase of every item", "t");
     assert_eq!(phases, "0 Succeeded\n1 Succeeded\n2 Failed\n3 Succeeded\n4 Cancelled\n");
     assert!(damage().starts_with("True: results in ConfigMap t-results-0 (items 0) were changed"), "{}", damage());
     assert_eq!(status["failedIndexes"], "2");

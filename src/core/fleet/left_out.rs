@@ -8,8 +8,8 @@ use crate::core::ids::TaskKey;
 use crate::core::port::ExchangeRefusal;
 
 impl Fleet {
-    /// These are all that can't be read. Their tasks are forgotten: what becomes of them is not known. Their pods run on,
-    /// and workers ask again until the tasks are known once more.
+    /// These are all that can't be read. Their tasks are forgotten: what becomes of them is not known. Their pods run
+    /// on, and workers ask again until the tasks are known once more.
     pub fn handle_left_out(&mut self, namespaces: BTreeSet<Arc<str>>) {
         self.left_out = namespaces;
         let is_left_out = |key: &&TaskKey| self.left_out.contains(&key.namespace);
