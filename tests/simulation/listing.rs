@@ -104,7 +104,7 @@ impl World {
             queue: None,
             prebuilt: None,
             spec: serde_json::from_value(spec).unwrap(),
-            status: MapTaskStatus::default(),
+            status: MapTaskStatus { observed_generation: Some(-1), ..MapTaskStatus::default() },
         };
         let fleet = Fleet::new(Limits::DEFAULT, random.next());
         let mut world = Self {

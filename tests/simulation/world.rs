@@ -159,7 +159,7 @@ impl World {
             prebuilt: queue.is_some().then(|| format!("made-{number}")).filter(|_| version.is_multiple_of(3)),
             queue,
             spec,
-            status: MapTaskStatus::default(),
+            status: MapTaskStatus { observed_generation: Some(-1), ..MapTaskStatus::default() },
         };
         self.say(|| format!("{key}: {}", serde_json::to_string(&task.spec).unwrap()));
         self.operator.task_events.push_back(Event::Task(Box::new(task.clone())));

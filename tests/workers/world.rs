@@ -124,7 +124,7 @@ impl World {
             queue: None,
             prebuilt: None,
             spec: serde_json::from_value(spec).unwrap(),
-            status: MapTaskStatus::default(),
+            status: MapTaskStatus { observed_generation: Some(-1), ..MapTaskStatus::default() },
         };
         let faults = [0, 2, 10, 30][random.below(4)];
         let mut fleet = Fleet::new(Limits { max_pods: 1 + random.below(8), ..Limits::DEFAULT }, random.next());

@@ -56,7 +56,7 @@ impl Fleet {
             Some(task) if task.uid() == seen.uid => task.handle_seen(&poll, &seen, &entry.pods),
             _ if ready => {
                 // One that an operator has seen before, such as in a namespace that was left out.
-                let restart = seen.status.observed_generation.is_some();
+                let restart = seen.status.observed_generation.is_some_and(|generation| generation > 0);
                 let poll = PollContext { restart, ..poll };
                 entry.task = Some(Task::new(&poll, &seen, seed_of(seed, &seen.uid), &entry.pods));
             }

@@ -95,7 +95,8 @@ pub(crate) fn new_task(key: TaskKey, uid: &str, resource_version: u64, spec: &se
         queue: None,
         prebuilt: None,
         spec: serde_json::from_value(spec).unwrap(),
-        status: MapTaskStatus::default(),
+        // As the API server stores a new object.
+        status: MapTaskStatus { observed_generation: Some(-1), ..MapTaskStatus::default() },
     }
 }
 
