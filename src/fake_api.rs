@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::future::Future;
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
@@ -19,6 +20,21 @@ pub(crate) struct Objects {
     version: u64,
 }
 
+/// A request.
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) body: Value,
+}
+
+impl Asked {
+    /// Whether it opens a watch, whose answer is to take long.
+    pub(crate) fn is_watch(&self) -> bool {
+        self.query.contains("watch=true")
+    }
+}
+
 /// A refusal: a code, and the Status that goes with it.
 pub(crate) fn refuse(code: u16, reason: &str) -> (u16, Value) {
     (code, json!({ "kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": reason }))
@@ -27,23 +43,45 @@ pub(crate) fn refuse(code: u16, reason: &str) -> (u16, Value) {
 /// A client all of whose requests this answers: method, path and body; code and body. A request with the code 0 gets
 /// none.
 pub(crate) fn client(answer: impl Fn(&str, &str, Value) -> (u16, Value) + Clone + Send + 'static) -> Client {
+    slow_client(move |Asked { method, path, body, .. }| {
+        let answer = answer.clone();
+        async move {
+            // So that requests of one moment overlap.
+            tokio::task::yield_now().await;
+            let answer = answer(&method, &path, body);
+            if answer.0 == 0 {
+                tokio::time::sleep(Duration::from_hours(1)).await;
+            }
+            answer
+        }
+    })
+}
+
+/// A client all of whose requests this answers, with a code and a body, and takes as long as it wants. No body is an
+/// empty one.
+pub(crate) fn slow_client<F>(answer: impl Fn(Asked) -> F + Clone + Send + 'static) -> Client
+where
+    F: Future<Output = (u16, Value)> + Send,
+{
     let service = tower::service_fn(move |request: Request<Body>| {
         let answer = answer.clone();
         async move {
             let (head, body) = request.into_parts();
-            let body = body.collect().await.unwrap().to_bytes();
-            // So that requests of one moment overlap.
-            tokio::task::yield_now().await;
-            let body = serde_json::from_slice(&body).unwrap_or_default();
-            let (code, answer) = answer(head.method.as_str(), head.uri.path(), body);
-            if code == 0 {
-                tokio::time::sleep(Duration::from_hours(1)).await;
-            }
-            let answer = Body::from(answer.to_string().into_bytes());
-            Ok::<_, Infallible>(Response::builder().status(StatusCode::from_u16(code).unwrap()).body(answer).unwrap())
+            let body = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap_or_default();
+            let (method, path) = (head.method.to_string(), head.uri.path().to_owned());
+            let query = head.uri.query().unwrap_or_default().to_owned();
+            let (code, body) = answer(Asked { method, path, query, body }).await;
+            let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+            let response = Response::builder().status(StatusCode::from_u16(code).unwrap()).body(Body::from(body));
+            Ok::<_, Infallible>(response.unwrap())
         }
     });
     Client::new(service, "ns")
+}
+
+/// A list of these objects, whatever their kind.
+pub(crate) fn list(items: &[Value]) -> (u16, Value) {
+    (200, json!({ "apiVersion": "v1", "kind": "List", "metadata": { "resourceVersion": "1" }, "items": items }))
 }
 
 impl Objects {

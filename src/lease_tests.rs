@@ -8,8 +8,7 @@ use tokio::sync::Barrier;
 
 use super::*;
 use crate::args::Cli;
-use crate::fake_api::{Objects, refuse};
-use crate::watch::fake_api::{Asked, client};
+use crate::fake_api::{Asked, Objects, refuse, slow_client};
 
 fn args(identity: &str) -> RunArgs {
     Cli::parse_from(["maptask-operator", "--identity", identity, "--lease-namespace=ns"]).run
@@ -48,7 +47,7 @@ async fn of_two_replicas_that_see_a_free_lease_one_gets_it() {
     let fake = Fake { objects, applied: Arc::clone(&applied), both };
     let replicas = ["operator-a", "operator-b"].map(|identity| {
         let (fake, args) = (fake.clone(), args(identity));
-        let client = client(move |asked| fake.clone().answer(asked));
+        let client = slow_client(move |asked| fake.clone().answer(asked));
         tokio::spawn(async move { acquire(client, &args, &CancellationToken::new()).await.map(drop) })
     });
     while applied.lock().unwrap().len() < 2 {
@@ -101,16 +100,16 @@ fn lease(holder: Option<&str>) -> Value {
 
 #[tokio::test]
 async fn a_lease_is_kept_while_the_api_server_does_not_answer_and_nobody_else_has_it() {
-    assert!(!is_lost(client(|_| async { std::future::pending().await })).await);
-    assert!(!is_lost(client(|_| async { refuse(500, "InternalError") })).await);
-    assert!(!is_lost(client(|_| async { refuse(404, "NotFound") })).await, "it is made again");
-    assert!(!is_lost(client(|_| async { (200, lease(Some("a"))) })).await, "nobody has taken it");
+    assert!(!is_lost(slow_client(|_| async { std::future::pending().await })).await);
+    assert!(!is_lost(slow_client(|_| async { refuse(500, "InternalError") })).await);
+    assert!(!is_lost(slow_client(|_| async { refuse(404, "NotFound") })).await, "it is made again");
+    assert!(!is_lost(slow_client(|_| async { (200, lease(Some("a"))) })).await, "nobody has taken it");
 }
 
 #[tokio::test]
 async fn a_lease_of_another_or_of_nobody_is_lost() {
     for holder in [Some("b"), None] {
-        let client = client(move |_| async move { (200, lease(holder)) });
+        let client = slow_client(move |_| async move { (200, lease(holder)) });
         held(client).taken(Duration::from_hours(1)).await;
     }
 }

@@ -7,8 +7,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::args::Cli;
-use crate::fake_api::{Objects, refuse};
-use crate::watch::fake_api::{Asked, client, list};
+use crate::fake_api::{Asked, Objects, list, refuse, slow_client};
 
 #[test]
 fn a_configuration_that_is_missing_and_one_that_is_bad_are_told_apart() {
@@ -88,7 +87,7 @@ async fn lead(breaks: bool) -> (Result<(), RunError>, Vec<&'static str>) {
     let cluster = Cluster::default();
     let api = || {
         let cluster = cluster.clone();
-        client(move |asked| cluster.clone().answer(asked))
+        slow_client(move |asked| cluster.clone().answer(asked))
     };
     let clients = Clients { watching: api(), working: api(), leasing: api() };
     let (health, metrics) = (Health::default(), Metrics::default());

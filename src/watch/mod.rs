@@ -1,7 +1,5 @@
 //! From the API server's watches to events of the core.
 
-#[cfg(test)]
-pub(crate) mod fake_api;
 mod joint;
 mod namespaces;
 pub mod pods;

@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::*;
-use crate::fake_api::refuse;
-use crate::watch::fake_api::{Asked, client, list};
+use crate::fake_api::{Asked, list, refuse, slow_client};
 
 /// Longer than any of these tests takes: when it is over, what is waited for never comes.
 const NEVER: Duration = Duration::from_secs(20);
@@ -41,7 +40,7 @@ struct Rig {
 /// Watches these namespaces with Kueue.
 fn rig(names: &[&str], closed: &[(&'static str, u16)]) -> Rig {
     let (closed, seen) = watch::channel(closed.iter().copied().collect());
-    let client = client(move |asked| answer(asked, seen.clone()));
+    let client = slow_client(move |asked| answer(asked, seen.clone()));
     let (events_in, events) = mpsc::channel(64);
     let names = names.iter().map(|name| (*name).to_owned()).collect();
     let (config, stop) = (watcher::Config::default(), CancellationToken::new());
