@@ -112,7 +112,7 @@ pub struct RunArgs {
     /// ignored.
     #[arg(long, env = "MAPTASK_KUEUE", default_value_t = false, action = ArgAction::Set, global = true)]
     pub kueue: bool,
-    /// Address to serve /livez, /readyz and /metrics on. [::] takes IPv4 as well, and only IPv4 where IPv6 is off.
+    /// Address to serve /livez, /readyz and /metrics on. `[::]` takes IPv4 as well, and only IPv4 where IPv6 is off.
     #[arg(long, env = "MAPTASK_LISTEN", default_value = "[::]:8080", global = true)]
     pub listen: SocketAddr,
     /// Format of the log.

@@ -8,7 +8,7 @@ use clap::Args;
 /// Options of the exchange with workers. Its Service, its Secret and the operator are in one namespace.
 #[derive(Clone, Debug, Args)]
 pub struct ExchangeArgs {
-    /// Address to serve the exchange with workers on, over TLS; empty: none. [::] takes IPv4 as well, and only IPv4
+    /// Address to serve the exchange with workers on, over TLS; empty: none. `[::]` takes IPv4 as well, and only IPv4
     /// where IPv6 is off. Needs --exchange-service or --exchange-url.
     #[arg(long, env = "MAPTASK_EXCHANGE_LISTEN", default_value = "[::]:8443", value_parser = listen_address, global = true)]
     pub exchange_listen: ListenAddress,
