@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::settle::count_outcomes;
 use super::{Fleet, TaskEntry};
 use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::pod::{PodSeen, parse_pod_name};
@@ -132,12 +133,16 @@ impl Fleet {
         let Some((key, role)) = identify(&pod) else { return };
         let poll = self.poll_context(now);
         let entry = self.entries.entry(key.clone()).or_default();
-        entry.pods_marked.insert(role);
+        if self.lists_pods {
+            entry.pods_marked.insert(role);
+        }
         if let Some(task) = &mut entry.task {
             task.handle_pod(&poll, role, &pod);
         }
         entry.pods.insert(role, pod);
-        self.count_ended_pods(&key);
+        if count_outcomes(&mut self.outcomes, entry) {
+            self.queue.room(&key.namespace);
+        }
         self.dirty.insert(key);
     }
 
@@ -150,24 +155,26 @@ impl Fleet {
         if let Some(task) = &mut entry.task {
             task.handle_pod_gone(now, role, pod);
         }
+        count_outcomes(&mut self.outcomes, entry);
         // Even one that ended before may have counted as an object against a quota until now.
         self.queue.room(&key.namespace);
-        self.count_ended_pods(&key);
         self.dirty.insert(key);
     }
 
     /// A list of all pods begins.
     pub fn handle_pods_listing(&mut self) {
         self.epoch += 1;
+        self.lists_pods = true;
         self.entries.values_mut().for_each(|entry| entry.pods_marked.clear());
     }
 
     /// The list of all pods is complete: those it did not show are gone, or were made since.
     pub fn handle_pods_listed(&mut self, now: Time) {
-        self.pods_synced = true;
+        (self.pods_synced, self.lists_pods) = (true, false);
         let poll = self.poll_context(now);
         for (key, entry) in &mut self.entries {
-            let unmarked = |role: &PodRole| !entry.pods_marked.contains(role);
+            let marked = std::mem::take(&mut entry.pods_marked);
+            let unmarked = |role: &PodRole| !marked.contains(role);
             let missing: Vec<_> = entry.pods.keys().copied().filter(unmarked).collect();
             for role in missing {
                 entry.pods.remove(&role);
@@ -269,10 +276,12 @@ impl Fleet {
             }
         }
         let poll = self.poll_context(now);
-        if let Some(task) = self.task_mut(&id.key).filter(|task| task.uid() == uid) {
+        self.dirty.insert(id.key.clone());
+        let Some(entry) = self.entries.get_mut(&id.key) else { return };
+        if let Some(task) = entry.task.as_mut().filter(|task| task.uid() == uid) {
             task.handle_created(&poll, id.role, outcome);
         }
-        self.count_outcomes(&id.key);
+        count_outcomes(&mut self.outcomes, entry);
     }
 
     /// [`Action::Delete`](crate::core::port::Action::Delete) was answered.
@@ -320,15 +329,6 @@ impl Fleet {
         }
     }
 
-    /// Notes whether it is known which items of a task run.
-    pub(super) fn note_unknown_claims(&mut self, key: &TaskKey) {
-        let task = self.entries.get(key).and_then(|entry| entry.task.as_ref());
-        if self.claims.note_unknown(key, task.and_then(Task::unknown_claims)) {
-            // Others of its cache have waited for that.
-            self.dirty.extend(self.entries.keys().cloned());
-        }
-    }
-
     /// What was learnt of the task's requests says nothing of the next one of its name.
     fn forget(&mut self, key: &TaskKey) {
         self.queue.forget(key);
@@ -358,24 +358,6 @@ impl Fleet {
         }
         for seen in &loaded {
             self.note_dependencies(seen);
-        }
-    }
-
-    /// Counts how attempts of a task ended. Returns whether any did.
-    fn count_outcomes(&mut self, key: &TaskKey) -> bool {
-        let task = self.entries.get_mut(key).and_then(|entry| entry.task.as_mut());
-        let mut ended = false;
-        for outcome in task.into_iter().flat_map(Task::drain_outcomes) {
-            *self.outcomes.entry(outcome).or_default() += 1;
-            ended = true;
-        }
-        ended
-    }
-
-    /// Counts ended attempts; each ended pod may free quota.
-    fn count_ended_pods(&mut self, key: &TaskKey) {
-        if self.count_outcomes(key) {
-            self.queue.room(&key.namespace);
         }
     }
 }

@@ -63,6 +63,8 @@ pub struct Fleet {
     /// Both watches have shown all there is.
     tasks_synced: bool,
     pods_synced: bool,
+    /// A list of pods has begun, and is not complete.
+    lists_pods: bool,
     /// Counts the complete lists of pods.
     epoch: u32,
     deletes: OnTheWay,
@@ -89,8 +91,9 @@ struct TaskEntry {
     /// The task, if another cluster runs it. Then there is no other.
     remote: Option<RemoteTask>,
     pods: Pods,
-    /// Seen since the list of tasks, or of pods, began.
+    /// Seen since the list of tasks began.
     task_marked: bool,
+    /// Seen in the list of pods that is not complete yet.
     pods_marked: BTreeSet<PodRole>,
     /// Workloads of its name, by the UID of their task.
     workloads: BTreeMap<String, WorkloadSeen>,
@@ -126,6 +129,7 @@ impl Fleet {
             wakes: BTreeSet::new(),
             tasks_synced: false,
             pods_synced: false,
+            lists_pods: true,
             epoch: 0,
             deletes: OnTheWay::new(limits.deletes_in_flight),
             gets: OnTheWay::new(limits.gets_in_flight),
@@ -191,7 +195,7 @@ impl Fleet {
         }
         self.poll_tasks(now, &touched, &mut plan);
         for key in &touched {
-            self.settle(now, key);
+            self.sum_up(key);
         }
         self.launch(now, &mut touched, &mut plan);
         for key in &touched {
