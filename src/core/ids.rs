@@ -1,6 +1,7 @@
 //! The small numbers and names that the core counts with, each its own type.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// The most items that one task may have. At this size the status still fits into one object: see `phases`.
@@ -58,7 +59,7 @@ impl fmt::Display for Attempt {
 }
 
 /// Which pod of a task it is. Its name is made from this and nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PodRole {
     /// An attempt at an item.
     Item(Index, Attempt),
@@ -68,6 +69,47 @@ pub enum PodRole {
     Worker(u32),
     /// An attempt at the list of the items.
     List(Attempt),
+}
+
+/// A role as one number, in the order of roles: a table that is searched several times an event is searched twice as
+/// fast by numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoleKey(u64);
+
+impl Hash for PodRole {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        RoleKey::from(*self).hash(state);
+    }
+}
+
+/// The roles that are not of an item come behind all items.
+const BEHIND_ITEMS: [u32; 3] = [u32::MAX - 2, u32::MAX - 1, u32::MAX];
+
+impl From<PodRole> for RoleKey {
+    fn from(role: PodRole) -> Self {
+        let [reduce, worker, list] = BEHIND_ITEMS;
+        let (place, number) = match role {
+            PodRole::Item(index, attempt) => (index.0, attempt.0),
+            PodRole::Reduce(attempt) => (reduce, attempt.0),
+            PodRole::Worker(number) => (worker, number),
+            PodRole::List(attempt) => (list, attempt.0),
+        };
+        Self(u64::from(place) << 32 | u64::from(number))
+    }
+}
+
+impl From<RoleKey> for PodRole {
+    #[allow(clippy::cast_possible_truncation, reason = "each half on purpose")]
+    fn from(key: RoleKey) -> Self {
+        let [reduce, worker, list] = BEHIND_ITEMS;
+        let (place, number) = ((key.0 >> 32) as u32, key.0 as u32);
+        match place {
+            place if place == reduce => Self::Reduce(Attempt(number)),
+            place if place == worker => Self::Worker(number),
+            place if place == list => Self::List(Attempt(number)),
+            index => Self::Item(Index(index), Attempt(number)),
+        }
+    }
 }
 
 /// The pods that follow each other: the attempts at one thing. A worker follows no other.
@@ -158,7 +200,7 @@ impl PodRole {
             REDUCE => Self::Reduce(attempt),
             WORKER => Self::Worker(attempt.0),
             LIST => Self::List(attempt),
-            index => Self::Item(Index(canonical(index)?), attempt),
+            index => Self::Item(Index(canonical(index).filter(|index| *index < MAX_ITEMS)?), attempt),
         };
         (attempt >= Attempt::FIRST).then_some(role)
     }
@@ -247,5 +289,35 @@ impl Time {
     #[must_use]
     pub fn millis_since(self, earlier: Self) -> u64 {
         u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn roles() -> impl Strategy<Value = PodRole> {
+        prop_oneof![
+            (0..=3u32, 0..=3u32).prop_map(|(index, attempt)| PodRole::Item(Index(index), Attempt(attempt))),
+            (0..MAX_ITEMS, any::<u32>()).prop_map(|(index, attempt)| PodRole::Item(Index(index), Attempt(attempt))),
+            any::<u32>().prop_map(|attempt| PodRole::Reduce(Attempt(attempt))),
+            any::<u32>().prop_map(PodRole::Worker),
+            any::<u32>().prop_map(|attempt| PodRole::List(Attempt(attempt))),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_stands_for_its_role_and_keeps_the_order(a in roles(), b in roles()) {
+            prop_assert_eq!(PodRole::from(RoleKey::from(a)), a);
+            prop_assert_eq!(RoleKey::from(a).cmp(&RoleKey::from(b)), a.cmp(&b));
+        }
+    }
+
+    #[test]
+    fn no_pod_is_of_an_item_beyond_the_most() {
+        assert_eq!(PodRole::parse("999999-1"), Some(PodRole::Item(Index(999_999), Attempt::FIRST)));
+        assert_eq!(PodRole::parse("1000000-1"), None);
     }
 }

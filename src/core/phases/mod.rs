@@ -157,14 +157,21 @@ impl Phases {
 
     /// The phase of an item, or `None` beyond the list.
     pub fn get(&self, index: Index) -> Option<ItemPhase> {
-        let bit = |plane: &Plane| plane.get(index.offset()).map(|bit| u8::from(*bit));
+        if index.0 >= self.count.get() {
+            return None;
+        }
+        let (word, place) = (index.offset() / 64, index.offset() % 64);
+        let bit = |plane: &Plane| u8::from(plane.as_raw_slice()[word] >> place & 1 == 1);
         let [a, b, c] = &self.planes;
-        ItemPhase::from_bits(bit(a)? | bit(b)? << 1 | bit(c)? << 2)
+        ItemPhase::from_bits(bit(a) | bit(b) << 1 | bit(c) << 2)
     }
 
     /// Sets the phase of an item; answers the one before, or `None` beyond the list.
     pub fn set(&mut self, index: Index, phase: ItemPhase) -> Option<ItemPhase> {
         let old = self.get(index)?;
+        if old == phase {
+            return Some(old);
+        }
         for (k, plane) in self.planes.iter_mut().enumerate() {
             plane.set(index.offset(), (phase as u8 >> k) & 1 == 1);
         }

@@ -85,8 +85,10 @@ impl Retention {
                 let not_before = known.not_before;
                 self.renew(FinishedPod { not_before, ..pod });
             }
-            _ => {
-                self.take(role);
+            known => {
+                if known.is_some() {
+                    self.take(role);
+                }
                 self.places.insert(role, Place::Unrecorded);
                 self.unrecorded.push_back((revision, pod));
             }

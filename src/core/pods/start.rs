@@ -23,4 +23,9 @@ impl Start {
     pub(super) fn new(waiting_since: Option<Time>) -> Self {
         Self { waiting_since, is_gated: false, reported: None, explained: None, blocker: None }
     }
+
+    /// Whether nothing holds it up, as far as anybody says.
+    pub(super) fn is_clear(&self) -> bool {
+        self.reported.is_none() && self.explained.is_none() && self.blocker.is_none()
+    }
 }

@@ -36,7 +36,7 @@ impl PodTable {
     }
 
     fn show_started(&mut self, now: Time, role: PodRole, pod: &PodSeen) {
-        self.timers.stop((role, PodTimer::StartDeadline));
+        self.timers.stop((role.into(), PodTimer::StartDeadline));
         self.forget_silence(role);
         self.explaining.of_template = None;
         if let Some(state) = self.get_mut(role) {
@@ -57,7 +57,7 @@ impl PodTable {
         let Some(start) = self.get_mut(role).map(PodState::start_mut) else { return };
         let was_gated = std::mem::replace(&mut start.is_gated, pod.is_gated());
         if pod.is_gated() {
-            return self.timers.stop((role, PodTimer::StartDeadline));
+            return self.timers.stop((role.into(), PodTimer::StartDeadline));
         }
         if was_gated || first && pod.gating == Gating::Open {
             let opened = pod.status.scheduled_at().filter(|_| !was_gated).map_or(now, |time| time.min(now));
@@ -76,9 +76,9 @@ impl PodTable {
             if let Some(state) = self.get_mut(role) {
                 state.start_mut().explained = None;
             }
-        } else if !self.timers.is_set((role, PodTimer::Silence)) && !self.explaining.is_silent(role) {
+        } else if !self.timers.is_set((role.into(), PodTimer::Silence)) && !self.explaining.is_silent(role) {
             let since = waiting_since.filter(|_| first).unwrap_or(now);
-            self.timers.set((role, PodTimer::Silence), since.plus_millis(self.patience_millis()));
+            self.timers.set((role.into(), PodTimer::Silence), since.plus_millis(self.patience_millis()));
         }
         if let (Some(BlockerKind::ImageName), Some(state)) = (blocker.map(|blocker| blocker.kind), self.get_mut(role)) {
             state.want_stopped(StopReason::NeverStarted(BlockerKind::ImageName));
@@ -89,12 +89,12 @@ impl PodTable {
     /// The status of a pod says what holds it up. Once it is being deleted for that, nothing takes it back.
     fn report_blocker(&mut self, role: PodRole, blocker: Option<&StartBlocker>) {
         let Some(state) = self.get_mut(role) else { return };
-        if blocker.is_none() && state.stop_reason().is_some_and(is_never_started) {
+        if blocker.is_none() && (state.start().is_clear() || state.stop_reason().is_some_and(is_never_started)) {
             return;
         }
         state.start_mut().reported = blocker.cloned();
         let blocker = together(blocker, state.start().explained.as_ref());
-        self.set_blocker(role, blocker);
+        self.set_blocker(role, blocker.as_ref());
     }
 
     /// Whether scheduling gates hold the pod back, as far as is known.
@@ -104,7 +104,7 @@ impl PodTable {
 
     /// Whether a container of any pod has run.
     pub fn has_started(&self) -> bool {
-        self.pods.values().any(|pod| pod.start().waiting_since.is_none())
+        self.pods.values().any(|slot| slot.pod.start().waiting_since.is_none())
     }
 
     /// By when a pod must have started that has waited since then.
@@ -118,7 +118,7 @@ impl PodTable {
         let start = shown.map(PodState::start).filter(|start| !start.is_gated);
         let deadline = self.start_deadline(start.and_then(|start| start.waiting_since));
         if let Some(deadline) = deadline {
-            self.timers.set((role, PodTimer::StartDeadline), deadline);
+            self.timers.set((role.into(), PodTimer::StartDeadline), deadline);
         }
     }
 
@@ -129,7 +129,8 @@ impl PodTable {
 
     /// What is due at this time.
     pub fn expire(&mut self, now: Time) {
-        while let Some((role, timer)) = self.timers.pop_due(now) {
+        while let Some((key, timer)) = self.timers.pop_due(now) {
+            let role = key.into();
             match timer {
                 PodTimer::StartDeadline => {
                     let why = StopReason::NeverStarted(self.last_blocker(role));
@@ -153,19 +154,19 @@ impl PodTable {
     }
 
     pub(super) fn forget_silence(&mut self, role: PodRole) {
-        self.timers.stop((role, PodTimer::Silence));
+        self.timers.stop((role.into(), PodTimer::Silence));
         self.explaining.forget(role);
     }
 
     fn note_outlived(&mut self, role: PodRole, since: Time, containers: &[String]) {
         if self.outlived.note(role, containers) {
-            self.timers.set((role, PodTimer::Outlived), since.plus_millis(outlived::PATIENCE_MILLIS));
+            self.timers.set((role.into(), PodTimer::Outlived), since.plus_millis(outlived::PATIENCE_MILLIS));
         }
     }
 
     pub(super) fn forget_outlived(&mut self, role: PodRole) {
         if self.outlived.forget(role) {
-            self.timers.stop((role, PodTimer::Outlived));
+            self.timers.stop((role.into(), PodTimer::Outlived));
         }
     }
 
@@ -210,20 +211,16 @@ impl PodTable {
         if start.waiting_since.is_some() {
             let blocker = together(start.reported.as_ref(), explained.as_ref());
             start.explained = explained;
-            self.set_blocker(role, blocker);
+            self.set_blocker(role, blocker.as_ref());
         }
     }
 
-    fn set_blocker(&mut self, role: PodRole, blocker: Option<StartBlocker>) {
-        let Some(before) = self.get(role).map(|pod| pod.start().blocker.as_ref().map(|blocker| blocker.kind)) else {
-            return;
-        };
+    fn set_blocker(&mut self, role: PodRole, blocker: Option<&StartBlocker>) {
+        let Some(start) = self.get_mut(role).map(PodState::start_mut) else { return };
+        let before = std::mem::replace(&mut start.blocker, blocker.cloned()).map(|blocker| blocker.kind);
         if before.is_some() || blocker.is_some() {
             let id = PodId { key: self.blueprint.key.clone(), role };
-            self.blockers.change(&id.pod_name(), before, blocker.as_ref());
-            if let Some(pod) = self.get_mut(role) {
-                pod.start_mut().blocker = blocker;
-            }
+            self.blockers.change(&id.pod_name(), before, blocker);
         }
     }
 
@@ -236,7 +233,7 @@ impl PodTable {
             (_, None) => BlockerKind::Other,
             (_, Some(blocker)) => {
                 let kind = blocker.kind;
-                self.set_blocker(role, Some(blocker));
+                self.set_blocker(role, Some(&blocker));
                 kind
             }
         }

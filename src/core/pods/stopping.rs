@@ -1,7 +1,9 @@
 //! Which pods are stopped, and which are asked for by name?
 
+use crate::core::blueprint::Blueprint;
 use crate::core::ids::{PodRole, Time};
 use crate::core::pod::StopReason;
+use crate::core::pods::indeterminate::Indeterminate;
 use crate::core::pods::state::PodState;
 use crate::core::pods::table::PodTable;
 use crate::core::port::{Action, Budget, Delete, PodId};
@@ -85,48 +87,60 @@ impl PodTable {
             self.restless.extend(self.pods.keys());
         }
         self.stopping = recorded.decided;
-        let mut restless = std::mem::take(&mut self.restless);
-        restless.retain(|role| {
-            self.poll_stop(now, *role, recorded, budget, actions);
-            self.poll_ask(now, *role, budget, actions);
-            let Some(pod) = self.pods.get(role) else { return false };
-            pod.next_wake().is_some() || is_to_stop(pod, recorded)
+        let Self { pods, restless, indeterminate, blueprint, .. } = self;
+        let mut round = Round { now, recorded, indeterminate, blueprint, budget, actions };
+        restless.retain(|key| {
+            let Some(slot) = pods.get_mut(key) else { return false };
+            round.stop((*key).into(), &mut slot.pod);
+            round.ask((*key).into(), &mut slot.pod);
+            slot.is_restless = slot.pod.next_wake().is_some() || is_to_stop(&slot.pod, recorded);
+            slot.is_restless
         });
-        self.restless = restless;
     }
+}
 
-    fn poll_stop(
-        &mut self,
-        now: Time,
-        role: PodRole,
-        recorded: Recorded,
-        budget: &mut Budget,
-        actions: &mut Vec<Action>,
-    ) {
-        // The end of a task does not wait for what an operator before this one may have sent.
-        let clear_at =
-            if recorded.decided { self.indeterminate.own_until(role) } else { self.indeterminate.until(role) };
-        let Some(pod) = self.pods.get_mut(&role) else { return };
-        if !is_to_stop(pod, recorded) || !pod.may_stop(now) || budget.deletes == 0 {
+/// What a round needs to know, and what it may and does send.
+struct Round<'a> {
+    now: Time,
+    recorded: Recorded,
+    indeterminate: &'a Indeterminate,
+    blueprint: &'a Blueprint,
+    budget: &'a mut Budget,
+    actions: &'a mut Vec<Action>,
+}
+
+impl Round<'_> {
+    fn stop(&mut self, role: PodRole, pod: &mut PodState) {
+        if !is_to_stop(pod, self.recorded) || !pod.may_stop(self.now) || self.budget.deletes == 0 {
             return;
         }
         let (Some(uid), version) = (pod.uid().map(str::to_owned), pod.version()) else { return };
-        if let Some(until) = clear_at.filter(|until| *until > now) {
+        // The end of a task does not wait for what an operator before this one may have sent.
+        let clear_at =
+            if self.recorded.decided { self.indeterminate.own_until(role) } else { self.indeterminate.until(role) };
+        if let Some(until) = clear_at.filter(|until| *until > self.now) {
             // A delayed create could recreate the pod under the same name.
             return pod.put_off_stop(until);
         }
         pod.stop_sent();
-        budget.deletes -= 1;
-        let id = PodId { key: self.blueprint.key.clone(), role };
+        self.budget.deletes -= 1;
+        let (id, task_uid) = self.pod_id(role);
         // It names the version: the pod may have started or ended in the meantime, and then that counts.
-        actions.push(Action::Delete(Delete { id, uid, task_uid: self.blueprint.uid.clone(), version, ended: false }));
+        self.actions.push(Action::Delete(Delete { id, uid, task_uid, version, ended: false }));
     }
 
-    fn poll_ask(&mut self, now: Time, role: PodRole, budget: &mut Budget, actions: &mut Vec<Action>) {
-        let Some(pod) = self.pods.get_mut(&role).filter(|pod| budget.gets > 0 && pod.is_ask_due(now)) else { return };
+    fn ask(&mut self, role: PodRole, pod: &mut PodState) {
+        if self.budget.gets == 0 || !pod.is_ask_due(self.now) {
+            return;
+        }
         pod.ask_sent();
-        budget.gets -= 1;
-        actions.push(Action::GetPod(PodId { key: self.blueprint.key.clone(), role }, self.blueprint.uid.clone()));
+        self.budget.gets -= 1;
+        let (id, task_uid) = self.pod_id(role);
+        self.actions.push(Action::GetPod(id, task_uid));
+    }
+
+    fn pod_id(&self, role: PodRole) -> (PodId, String) {
+        (PodId { key: self.blueprint.key.clone(), role }, self.blueprint.uid.clone())
     }
 }
 

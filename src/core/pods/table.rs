@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::core::blueprint::Blueprint;
-use crate::core::ids::{PodRole, Time};
+use crate::core::ids::{PodRole, RoleKey, Time};
 use crate::core::pod::{Departed, Detail, PodEnd, PodSeen};
 use crate::core::pods::Pods;
 use crate::core::pods::explaining::Explaining;
@@ -22,12 +22,12 @@ pub struct PodTable {
     pub(super) blueprint: Arc<Blueprint>,
     /// Milliseconds from the creation of a pod until it must have started.
     pub(super) start_deadline_millis: Option<u64>,
-    pub(super) pods: BTreeMap<PodRole, PodState>,
+    pub(super) pods: BTreeMap<RoleKey, Slot>,
     /// Changed since the last round, or waiting for a time.
-    pub(super) restless: BTreeSet<PodRole>,
+    pub(super) restless: BTreeSet<RoleKey>,
     /// All were to be stopped in the last round.
     pub(super) stopping: bool,
-    pub(super) timers: Timers<(PodRole, PodTimer)>,
+    pub(super) timers: Timers<(RoleKey, PodTimer)>,
     /// What holds up the start of pods.
     pub(super) blockers: StartBlockers,
     /// Pods whose item's container has ended while others run.
@@ -38,6 +38,14 @@ pub struct PodTable {
     pub(super) indeterminate: Indeterminate,
     /// Pods of items to be cancelled that were asked for, since a create got no answer.
     probed: BTreeSet<PodRole>,
+}
+
+/// The place of a pod in the table.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) pod: PodState,
+    /// It is known to be among the restless, and need not be put there.
+    pub(super) is_restless: bool,
 }
 
 /// What a pod's timer is for.
@@ -86,25 +94,29 @@ impl PodTable {
 
     /// What is known of a pod.
     pub fn get(&self, role: PodRole) -> Option<&PodState> {
-        self.pods.get(&role)
+        self.pods.get(&role.into()).map(|slot| &slot.pod)
     }
 
     /// A pod to be changed. It is polled in the next round.
     pub(super) fn get_mut(&mut self, role: PodRole) -> Option<&mut PodState> {
-        let pod = self.pods.get_mut(&role)?;
-        self.restless.insert(role);
-        Some(pod)
+        let key = role.into();
+        let slot = self.pods.get_mut(&key)?;
+        if !slot.is_restless {
+            slot.is_restless = true;
+            self.restless.insert(key);
+        }
+        Some(&mut slot.pod)
     }
 
     /// All of them, to be changed. Costs as much as there are, now and in the next round.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (PodRole, &mut PodState)> {
         self.restless.extend(self.pods.keys());
-        self.pods.iter_mut().map(|(role, pod)| (*role, pod))
+        self.pods.iter_mut().map(|(key, slot)| ((*key).into(), &mut slot.pod))
     }
 
     fn insert(&mut self, role: PodRole, pod: PodState) {
-        self.restless.insert(role);
-        self.pods.insert(role, pod);
+        self.restless.insert(role.into());
+        self.pods.insert(role.into(), Slot { pod, is_restless: true });
     }
 
     /// Creates without an answer.
@@ -132,7 +144,7 @@ impl PodTable {
     /// once.
     pub fn probe(&mut self, now: Time, role: PodRole) -> bool {
         let is_new = self.indeterminate.holds(now, role) && self.probed.insert(role);
-        if is_new && !self.pods.contains_key(&role) {
+        if is_new && self.get(role).is_none() {
             self.insert(role, PodState::unconfirmed(now));
         }
         is_new
@@ -234,9 +246,11 @@ impl PodTable {
 
     /// Removes a pod that nothing is known about any more.
     pub fn remove(&mut self, role: PodRole) -> Option<PodState> {
-        let pod = self.pods.remove(&role)?;
-        self.restless.remove(&role);
-        self.timers.stop((role, PodTimer::StartDeadline));
+        let Slot { pod, is_restless } = self.pods.remove(&role.into())?;
+        if is_restless {
+            self.restless.remove(&role.into());
+        }
+        self.timers.stop((role.into(), PodTimer::StartDeadline));
         self.forget_silence(role);
         self.forget_outlived(role);
         if let Some(blocker) = &pod.start().blocker {
@@ -251,7 +265,7 @@ impl PodTable {
         let pods = std::mem::take(&mut self.pods);
         self.restless.clear();
         let unlisted = |pod: &PodState| pod.is_create_pending() || pod.is_unshown();
-        pods.into_iter().filter(|(_, pod)| unlisted(pod)).collect()
+        pods.into_iter().map(|(key, slot)| (key.into(), slot.pod)).filter(|(_, pod)| unlisted(pod)).collect()
     }
 
     /// Takes over a pod from another table. Where the watch shows it, it does so once more: timers and counts begin
@@ -267,7 +281,7 @@ impl PodTable {
 
     /// When a pod needs attention though nothing happens.
     pub fn next_wake(&self) -> Option<Time> {
-        let pod = self.restless.iter().filter_map(|role| self.pods.get(role)?.next_wake()).min();
+        let pod = self.restless.iter().filter_map(|key| self.pods.get(key)?.pod.next_wake()).min();
         [pod, self.timers.next(), self.explaining.next_wake()].into_iter().flatten().min()
     }
 }

@@ -35,6 +35,12 @@ fn holdings(pod: &PodSeen, progress: &Progress) -> Holdings {
     }
 }
 
+/// Whether this is news of a pod, as far as it is known.
+fn news(known: Option<&PodState>, context: &Context<'_>, role: PodRole, pod: &PodSeen) -> News {
+    let version = known.and_then(PodState::version);
+    News::of(pod.version, version.or_else(|| context.retention.version(role)))
+}
+
 impl Run {
     /// A pod of this task is there. Returns whether it is of this run.
     pub fn observe(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen, epoch: u32) -> bool {
@@ -42,15 +48,18 @@ impl Run {
         if index.is_none() && !self.is_worker(role) {
             return false;
         }
-        if index.is_some_and(|index| self.items.phases().get(index).is_none()) {
+        let phase = index.and_then(|index| self.items.phases().get(index));
+        if index.is_some() && phase.is_none() {
             return true;
         }
         let progress = progress(pod, self.spec.blueprint.template.main_container());
-        if self.is_obsolete(role, index) {
+        if self.is_obsolete(role, index.zip(phase)) {
             self.leave(context, role, pod, &progress);
             return true;
         }
-        if self.news(context, role, pod) == News::Stale {
+        let known = self.pods.get(role);
+        let is_new = known.is_none();
+        if news(known, context, role, pod) == News::Stale {
             self.pods.listed(role, &pod.uid, epoch);
             return true;
         }
@@ -63,23 +72,36 @@ impl Run {
             // witness.
             self.items.advance_to(index, role.attempt());
         }
-        if self.pods.get(role).is_none() {
+        if is_new {
             self.find(context.now, role, pod, &progress);
         }
         self.pods.show(context.now, role, pod, epoch, &progress);
         self.show_worker(context.now, role, pod);
         if let Some(index) = index {
-            // A gated pod is no more than a place in a queue: nobody may run it yet.
-            if self.pods.is_gated(role) {
-                self.items.held_back(&mut context.step(), index);
-            } else {
-                self.items.runs(&mut context.step(), index);
-            }
+            self.show_item(context, index, role);
         }
         if let Progress::Ended(end) = progress {
             self.finish_seen(context, role, end, pod);
         }
         true
+    }
+
+    /// The pod of this attempt at an item is shown.
+    fn show_item(&mut self, context: &mut Context<'_>, index: Index, role: PodRole) {
+        // A gated pod is no more than a place in a queue: nobody may run it yet.
+        if self.pods.is_gated(role) {
+            self.items.held_back(&mut context.step(), index);
+        } else {
+            self.items.runs(&mut context.step(), index);
+        }
+    }
+
+    /// Whether it no longer counts how this pod ends: that of its item is recorded, or it is of a run before.
+    fn is_obsolete(&self, role: PodRole, item: Option<(Index, ItemPhase)>) -> bool {
+        match item {
+            Some((index, phase)) => phase.is_terminal() || role.attempt() < self.items.attempt(index),
+            None => self.is_of_run_before(role),
+        }
     }
 
     /// A pod that was not known is about to be shown.
@@ -91,24 +113,12 @@ impl Run {
         self.pods.find(pod.created.map_or(now, |created| created.min(now)), role);
     }
 
-    /// Whether it no longer counts how this pod ends: that of its item is recorded, or it is of a run before.
-    fn is_obsolete(&self, role: PodRole, index: Option<Index>) -> bool {
-        let Some(index) = index else { return self.is_of_run_before(role) };
-        let phase = self.items.phases().get(index);
-        phase.is_some_and(ItemPhase::is_terminal) || role.attempt() < self.items.attempt(index)
-    }
-
-    fn news(&self, context: &Context<'_>, role: PodRole, pod: &PodSeen) -> News {
-        let known = self.pods.get(role).and_then(PodState::version);
-        News::of(pod.version, known.or_else(|| context.retention.version(role)))
-    }
-
     /// A pod is gone, as the watch says; its last state. Unless it was seen to end, it is asked for by name before
     /// another pod of the item may start: it may only have lost its label.
     pub fn gone(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen) {
         let Some(known) = self.pods.get(role).filter(|known| known.is_present()) else { return };
         // A pod that is gone does not come back: of the same one even the oldest news counts.
-        if known.uid() != Some(&pod.uid) && self.news(context, role, pod) == News::Stale {
+        if known.uid() != Some(&pod.uid) && news(Some(known), context, role, pod) == News::Stale {
             return;
         }
         let has_ended = matches!(progress(pod, self.spec.blueprint.template.main_container()), Progress::Ended(_));

@@ -108,8 +108,8 @@ impl Run {
 
     /// Whether the item counts among those whose memory was raised.
     pub(super) fn counts_as_raised(&self, index: Index) -> bool {
-        let is_open = self.items.phases().get(index).is_some_and(|phase| !phase.is_terminal());
-        is_open && !self.items.tries(index).memory_raises.is_none()
+        let is_open = || self.items.phases().get(index).is_some_and(|phase| !phase.is_terminal());
+        self.workers.is_some() && is_open() && !self.items.tries(index).memory_raises.is_none()
     }
 
     /// An attempt at an item has ended. `before`: whether it counted among those whose memory was raised.
