@@ -85,13 +85,15 @@ impl Run {
         }
     }
 
-    /// What a silent worker has not begun is free; one that stays silent is given up, unless too many are.
+    /// What a silent worker has not begun is free, once it is clear that this operator leads; one that stays silent is
+    /// given up, unless too many are.
     fn poll_silent(&mut self, context: &mut Context<'_>) {
         let Some(workers) = &mut self.workers else { return };
         workers.table.note_unheard(context.now);
         let is_cut_off = workers.table.is_cut_off(context.now);
         workers.cut_off = is_cut_off;
-        for (role, silence) in workers.table.silent(context.now) {
+        let (now, written) = (context.now, context.writer.written());
+        for (role, silence) in workers.table.silent(now, written, || context.writer.change()) {
             match silence {
                 Silence::Stock => {
                     let stock = self.workers.as_mut().map(|workers| workers.table.take_stock(role)).unwrap_or_default();

@@ -162,6 +162,11 @@ impl Session {
         recalled.collect()
     }
 
+    /// Whether it holds what has not begun.
+    pub fn has_stock(&self) -> bool {
+        self.held.values().any(|(_, held)| *held != Held::Running)
+    }
+
     /// Takes from it all that has not begun: it may begin nothing more.
     pub fn take_stock(&mut self) -> Vec<(Index, Attempt)> {
         let stock = self.held.extract_if(.., |_, (_, held)| *held != Held::Running);

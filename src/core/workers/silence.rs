@@ -3,6 +3,7 @@
 use maptask_exchange::REGRANT_AFTER_MILLIS;
 
 use crate::core::ids::{PodRole, Time};
+use crate::core::revision::Revision;
 use crate::core::workers::table::WorkerTable;
 use crate::core::workers::worker::Worker;
 
@@ -22,18 +23,29 @@ pub enum Silence {
 }
 
 impl WorkerTable {
-    /// Workers that have become silent, and how much. Each is named once for its stock, and again and again once it is
-    /// lost.
-    pub fn silent(&mut self, now: Time) -> Vec<(PodRole, Silence)> {
+    /// Workers that are silent, and how much: for their stock until that is taken, and once they are lost. An operator
+    /// that was replaced, and is cut off from the API server, hears nothing of workers that another one answers: stock
+    /// is free only after a write that begins after the silence, for which `change` is noted. What is up to `written`
+    /// is recorded.
+    pub fn silent(
+        &mut self,
+        now: Time,
+        written: Revision,
+        mut change: impl FnMut() -> Revision,
+    ) -> Vec<(PodRole, Silence)> {
         let mut silent = Vec::new();
         for (role, worker) in &mut self.workers {
             let millis = now.millis_since(worker.heard);
+            let has_stock = worker.session.has_stock();
+            if millis >= REGRANT_AFTER_MILLIS && worker.silent.is_none() {
+                worker.silent = Some(if has_stock { change() } else { written });
+            }
+            if has_stock && worker.silent.is_some_and(|revision| revision <= written) {
+                silent.push((*role, Silence::Stock));
+            }
             if could_speak(worker) && millis >= LOST_AFTER_MILLIS {
                 worker.lost = true;
                 silent.push((*role, Silence::Lost));
-            } else if millis >= REGRANT_AFTER_MILLIS && !worker.silent {
-                worker.silent = true;
-                silent.push((*role, Silence::Stock));
             }
         }
         silent
@@ -49,7 +61,7 @@ impl WorkerTable {
 
     /// When a worker is silent for too long.
     pub(super) fn next_silence(&self) -> Option<Time> {
-        let of = |worker: &Worker| match (worker.silent, could_speak(worker)) {
+        let of = |worker: &Worker| match (worker.silent.is_some(), could_speak(worker)) {
             (false, _) => Some(worker.heard.plus_millis(REGRANT_AFTER_MILLIS)),
             (true, true) => Some(worker.heard.plus_millis(LOST_AFTER_MILLIS)),
             (true, false) => None,

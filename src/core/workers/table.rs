@@ -110,7 +110,7 @@ impl WorkerTable {
         let renounced = worker.parked.replace(Parked { ticket, until });
         let number = worker.session.number();
         worker.heard = now;
-        (worker.silent, worker.lost) = (false, false);
+        (worker.silent, worker.lost) = (None, false);
         worker.announced |= is_known;
         // Grants of an answer that was not sent are not granted.
         worker.grants.clear();

@@ -27,6 +27,11 @@ fn grant(index: u32) -> Grant {
     Grant { id: AttemptId(index, 1), item, env: BTreeMap::new() }
 }
 
+/// The silent workers at this time, where everything up to this revision is written and the next change is the fifth.
+fn silent(table: &mut WorkerTable, at: i64, written: u64) -> Vec<(PodRole, Silence)> {
+    table.silent(Time(at), Revision(written), || Revision(5))
+}
+
 #[test]
 fn a_new_request_releases_the_one_before() {
     let mut table = table();
@@ -78,7 +83,7 @@ fn a_third_of_the_workers_silent_together_is_a_fault_of_the_operators_side() {
     };
     speak(&mut table, 1, 0);
     speak(&mut table, 4, 299_000);
-    assert_eq!(table.silent(Time(300_000)).len(), 3);
+    assert_eq!(silent(&mut table, 300_000, 0).len(), 3);
     assert!(!table.is_cut_off(Time(300_000)), "three of ten");
     speak(&mut table, 5, 299_001);
     assert!(table.is_cut_off(Time(344_001)), "four of ten");
@@ -88,9 +93,11 @@ fn a_third_of_the_workers_silent_together_is_a_fault_of_the_operators_side() {
 fn workers_that_wait_for_a_node_or_an_image_are_not_cut_off() {
     let mut table = WorkerTable::new(3);
     (1..=3).for_each(|number| table.add(Time(0), PodRole::Worker(number), Holdings::None));
-    assert_eq!(table.silent(Time(45_000)).len(), 3);
+    assert_eq!(table.next_silence(), Some(Time(45_000)));
+    assert_eq!(silent(&mut table, 45_000, 0), []);
     assert!(!table.is_cut_off(Time(46_000)));
-    assert_eq!((table.silent(Time(301_000)), table.next_silence()), (Vec::new(), None), "nothing is due for ever");
+    let silent = silent(&mut table, 301_000, 0);
+    assert_eq!((silent, table.next_silence()), (Vec::new(), None), "nothing is due for ever");
     let role = PodRole::Worker(4);
     table.add(Time(0), role, Holdings::Unknown);
     assert_eq!(table.next_silence(), Some(Time(45_000)));
@@ -100,11 +107,28 @@ fn workers_that_wait_for_a_node_or_an_image_are_not_cut_off() {
 fn the_stock_of_a_silent_worker_is_freed_once_and_a_lost_worker_is_reported_until_its_pod_is_gone() {
     let mut table = table();
     table.hear(Time(0), A, 1, request("s", 1)).unwrap();
-    assert_eq!(table.silent(Time(44_999)), []);
-    assert_eq!(table.silent(Time(45_000)), [(A, Silence::Stock)]);
-    assert_eq!(table.silent(Time(50_000)), []);
-    assert_eq!(table.silent(Time(300_000)), [(A, Silence::Lost)]);
-    assert_eq!(table.silent(Time(300_001)), [(A, Silence::Lost)]);
+    table.grant(A, Index(4), Attempt(1), grant(4), Company::Shared);
+    assert_eq!(silent(&mut table, 44_999, 5), []);
+    assert_eq!(silent(&mut table, 45_000, 4), [], "another leader may answer it until the fifth change is written");
+    assert_eq!(table.next_silence(), Some(Time(300_000)), "nothing happens before the answer to the write");
+    assert_eq!(silent(&mut table, 45_001, 5), [(A, Silence::Stock)]);
+    assert_eq!(table.take_stock(A), [(Index(4), Attempt(1))]);
+    assert_eq!(silent(&mut table, 50_000, 5), []);
+    assert_eq!(silent(&mut table, 300_000, 5), [(A, Silence::Lost)]);
+    assert_eq!(silent(&mut table, 300_001, 5), [(A, Silence::Lost)]);
+}
+
+#[test]
+fn a_worker_that_speaks_before_the_write_keeps_its_stock() {
+    let mut table = table();
+    table.hear(Time(0), A, 1, request("s", 1)).unwrap();
+    table.grant(A, Index(4), Attempt(1), grant(4), Company::Shared);
+    assert_eq!(silent(&mut table, 45_000, 4), []);
+    let stock = vec![AttemptId(4, 1)];
+    let report = table.hear(Time(46_000), A, 2, Request { stock, ..request("s", 2) }).unwrap();
+    assert_eq!(report, Report::default());
+    assert_eq!(silent(&mut table, 46_001, 5), []);
+    assert_eq!(silent(&mut table, 91_000, 4), [], "the silence that begins now takes a write of its own");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use maptask_exchange::{AttemptId, Grant};
 
 use crate::core::ids::Time;
 use crate::core::phases::Raises;
+use crate::core::revision::Revision;
 use crate::core::workers::luck::Row;
 use crate::core::workers::session::Session;
 
@@ -34,8 +35,9 @@ pub struct Worker {
     pub(super) stop: Option<&'static str>,
     /// It takes nothing more.
     pub(super) leaving: bool,
-    /// It was silent for so long that it may begin nothing.
-    pub(super) silent: bool,
+    /// It was silent for so long that it may begin nothing, unless another leader answers it: this revision, once it is
+    /// written, rules that out.
+    pub(super) silent: Option<Revision>,
     /// It has run for so long without a word that it is reported.
     pub(super) unheard: bool,
     /// It was silent for so long that its pod is given up.
@@ -95,7 +97,7 @@ impl Worker {
             slots: 0,
             stop: None,
             leaving: false,
-            silent: false,
+            silent: None,
             unheard: false,
             lost: false,
             idle_since: None,
@@ -129,7 +131,7 @@ impl Worker {
 
     /// Whether it takes what is granted to it, now. One that was silent first has to say what it still holds.
     pub fn is_open(&self) -> bool {
-        self.parked.is_some() && self.stop.is_none() && !self.leaving && self.announced && !self.silent
+        self.parked.is_some() && self.stop.is_none() && !self.leaving && self.announced && self.silent.is_none()
     }
 
     /// Whether it counts for what is to be done: it is not about to end.
