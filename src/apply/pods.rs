@@ -21,7 +21,7 @@ pub(super) async fn check(client: &Client, check: &Check, home: Option<&WorkerHo
     let query = format!("?dryRun=All&fieldValidation=Strict&fieldManager={FIELD_MANAGER}");
     let path = format!("{}{query}", collection(&check.key.namespace));
     for blueprint in &check.blueprints {
-        let (place, pod) = (blueprint.field(), blueprint.pod_at(blueprint.first(), Raises::NONE, home, 0));
+        let (place, pod) = (blueprint.field(), blueprint.pod_at(blueprint.first(), Raises::NONE, home, Some(0)));
         match send::<IgnoredAny>(client, Method::POST, &path, JSON, Some(&pod)).await.map_err(|e| meaning(&e)) {
             // A name may be free by the time the pod is wanted.
             Ok(_) | Err(Meaning::AlreadyExists) => {}

@@ -77,13 +77,13 @@ impl Blueprint {
     }
 
     /// The pod of this role, with its memory raised. A worker's pod needs the address of the operator.
-    pub fn pod_at(&self, role: PodRole, memory_raises: Raises, home: Option<&WorkerHome>, epoch: u64) -> Value {
-        match (&self.purpose, home) {
-            (Purpose::Workers(wanted), Some(home)) if role.is_worker() => {
+    pub fn pod_at(&self, role: PodRole, memory_raises: Raises, home: Option<&WorkerHome>, epoch: Option<u64>) -> Value {
+        match (&self.purpose, home, epoch) {
+            (Purpose::Workers(wanted), Some(home), Some(epoch)) => {
                 let of = Making { count: self.items.count().get(), epoch };
                 self.template.worker_pod(&self.key, &self.uid, role, of, wanted, home, memory_raises)
             }
-            (Purpose::List(wanted), Some(home)) => {
+            (Purpose::List(wanted), Some(home), _) => {
                 self.template.list_pod(&self.key, &self.uid, role, &self.env(role), *wanted, home)
             }
             _ => self.pod(role, memory_raises),

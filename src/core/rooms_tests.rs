@@ -52,7 +52,7 @@ fn files(room: &str) -> Vec<(String, String)> {
         Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
         Err(_) => vec![single],
     };
-    let is_code = |name: &str| name.strip_suffix(".rs").is_some_and(|stem| !stem.ends_with("_tests"));
+    let is_code = |name: &str| name.strip_suffix(".rs").is_some_and(|stem| !stem.ends_with("tests"));
     let named = paths.into_iter().map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), path));
     named
         .filter(|(name, _)| is_code(name))
@@ -124,6 +124,42 @@ fn longest_function(text: &str) -> (usize, &str) {
         }
     }
     longest
+}
+
+/// The arguments of a call, from behind its bracket.
+fn arguments(code: &str) -> Vec<String> {
+    let (mut depth, mut found) = (0, vec![String::new()]);
+    for char in code.chars() {
+        match char {
+            ')' if depth == 0 => break,
+            ',' if depth == 0 => found.push(String::new()),
+            _ => {
+                depth += i32::from("([{".contains(char)) - i32::from(")]}".contains(char));
+                found.last_mut().unwrap().push(char);
+            }
+        }
+    }
+    found
+}
+
+/// Whether a call to a function of ours in this line of code passes `true` or `false` as it is.
+fn passes_bare_bool(line: &str) -> bool {
+    const OF_LIBRARY: [&str; 5] = ["unwrap_or", "map_or", "send_replace", "replace", "repeat"];
+    line.match_indices('(').any(|(at, _)| {
+        let name = line[..at].rsplit(|char: char| !char.is_ascii_lowercase() && char != '_').next().unwrap();
+        let is_ours = !name.is_empty() && !OF_LIBRARY.contains(&name) && !line.trim_start().starts_with("//");
+        is_ours && arguments(&line[at + 1..]).iter().any(|argument| matches!(argument.trim(), "true" | "false"))
+    })
+}
+
+#[test]
+fn no_call_passes_a_bare_true_or_false() {
+    for room in FLOORS {
+        for (file, text) in files(room) {
+            let bare = text.lines().find(|line| passes_bare_bool(line));
+            assert_eq!(bare, None, "{file}: give the parameter a type whose values have names");
+        }
+    }
 }
 
 #[test]

@@ -121,7 +121,7 @@ impl World {
             return Err(format!("{name} is created, and another pod of the list lives"));
         }
         let home = WorkerHome { address: address(), image: "i".to_owned(), pull_policy: "Always".to_owned() };
-        let object = create.blueprint.pod_at(create.role, Raises::NONE, Some(&home), 0);
+        let object = create.blueprint.pod_at(create.role, Raises::NONE, Some(&home), None);
         let version = self.next_version();
         let uid = format!("{name}-{version}");
         let lists = create.role.is_list().then(|| {

@@ -238,7 +238,7 @@ impl World {
         let pod = Pod {
             seen,
             slots,
-            epoch: create.epoch,
+            epoch: create.epoch.expect("every pod is a worker"),
             worker: None,
             ended: false,
             cut_off: false,

@@ -106,7 +106,7 @@ pub struct Create {
     /// How often the memory of its containers was raised.
     pub memory_raises: Raises,
     /// Of a worker, the epoch of the operator that makes it.
-    pub epoch: u64,
+    pub epoch: Option<u64>,
     /// Nodes that it is to avoid if it can.
     pub avoid: Vec<String>,
     /// Where Kueue wants it to run.

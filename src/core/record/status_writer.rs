@@ -195,16 +195,13 @@ impl StatusWriter {
         if self.in_flight || self.is_clean() || self.stale_since.is_some() {
             return None;
         }
-        let spaced = match self.last_write {
-            Some(last) if !self.urgent => {
-                let rewritten = (self.last_rewritten * 1_000 / REWRITTEN_BYTES_PER_SECOND).min(MAX_REWRITTEN_MILLIS);
-                last.plus_millis(
-                    INTERVAL_MILLIS.max(self.shared).max(self.last_bytes * 1_000 / BYTES_PER_SECOND).max(rewritten),
-                )
-            }
-            _ => Time(i64::MIN),
-        };
-        Some(self.again.until().map_or(spaced, |blocked| blocked.max(spaced)))
+        let spaced = self.last_write.filter(|_| !self.urgent).map(|last| {
+            let rewritten = (self.last_rewritten * 1_000 / REWRITTEN_BYTES_PER_SECOND).min(MAX_REWRITTEN_MILLIS);
+            let written = self.last_bytes * 1_000 / BYTES_PER_SECOND;
+            last.plus_millis(INTERVAL_MILLIS.max(self.shared).max(written).max(rewritten))
+        });
+        // Where nothing puts it off, its time has come.
+        Some(self.again.until().max(spaced).unwrap_or(Time(0)))
     }
 
     /// A write goes out with this status.

@@ -38,7 +38,7 @@ impl Run {
             workers.table.make(role, memory_raises);
         }
         self.pods.request(now, role);
-        let epoch = self.workers().map_or(0, Workers::epoch);
+        let epoch = self.workers().map(Workers::epoch);
         let avoid = self.workers.as_ref().map(|workers| workers.elsewhere.nodes()).unwrap_or_default();
         Create { blueprint: Arc::clone(&self.spec.blueprint), role, memory_raises, epoch, avoid, placement: None }
     }

@@ -285,7 +285,7 @@ impl Run {
         let role = blueprint.role_of(index, tries.attempt);
         self.assign(index, role);
         self.pods.request(now, role);
-        Create { blueprint, role, memory_raises: tries.memory_raises, epoch: 0, avoid: Vec::new(), placement: None }
+        Create { blueprint, role, memory_raises: tries.memory_raises, epoch: None, avoid: Vec::new(), placement: None }
     }
 
     fn assign(&mut self, index: Index, role: PodRole) {

@@ -267,7 +267,7 @@ impl Task {
         let left = if self.reduction.is_some() { 0 } else { open.div_ceil(self.slots()).max(run.pods().len()) };
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let most = number(self.most_pods(poll.max_pods));
-        let least = self.mutable.min_concurrency.map_or(u32::MAX, |least| number(least.div_ceil(self.slots())));
+        let least = self.mutable.min_concurrency.map(|least| number(least.div_ceil(self.slots())));
         WantedSet::of_task(most, number(left), least, run.spec().reduce.is_some())
     }
 

@@ -136,7 +136,7 @@ impl RemoteTask {
         let most = pods_of(self.mutable.concurrency.unwrap_or(usize::MAX));
         // Without items it has to run, too: that it has succeeded is for the other cluster to say.
         let left = self.items.map_or(most, |items| pods_of(items.max(1)));
-        let least = self.mutable.min_concurrency.map_or(u32::MAX, pods_of);
+        let least = self.mutable.min_concurrency.map(pods_of);
         WantedSet::of_task(most, left, least, self.seen.spec.reduce.is_some())
     }
 

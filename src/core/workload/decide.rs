@@ -56,14 +56,14 @@ pub struct WantedSet {
     pub most: u32,
     /// How many at most are left to run, whatever may run at the same time.
     pub left: u32,
-    /// The fewest that it can begin with.
-    pub least: u32,
+    /// The fewest that it can begin with, if these are not all.
+    pub least: Option<u32>,
 }
 
 impl WantedSet {
     /// Those of a task: pods for its items, and one for its reduce if it has one.
-    pub fn of_task(most: u32, left: u32, least: u32, reduces: bool) -> Vec<Self> {
-        let reduce = Self { name: REDUCE, most: 1, left: 1, least: 1 };
+    pub fn of_task(most: u32, left: u32, least: Option<u32>, reduces: bool) -> Vec<Self> {
+        let reduce = Self { name: REDUCE, most: 1, left: 1, least: None };
         [Self { name: MAIN, most, left, least }].into_iter().chain(reduces.then_some(reduce)).collect()
     }
 

@@ -30,8 +30,8 @@ pub fn manifest(task: &TaskKey, uid: &str, wanted: &Wanted, sets: &[(&WantedSet,
                 "count": set.count(),
                 "template": { "spec": pod["spec"] },
             });
-            if set.least < set.count() {
-                json["minCount"] = json!(set.least);
+            if let Some(least) = set.least.filter(|least| *least < set.count()) {
+                json["minCount"] = json!(least);
             }
             json
         })

@@ -44,8 +44,8 @@ fn workload(conditions: &[&str]) -> WorkloadSeen {
 }
 
 fn sets(most: u32, left: u32) -> Need {
-    let reduce = WantedSet { name: REDUCE, most: 1, left: 1, least: 1 };
-    Need::Pods(vec![WantedSet { name: MAIN, most, left, least: 2 }, reduce])
+    let reduce = WantedSet { name: REDUCE, most: 1, left: 1, least: None };
+    Need::Pods(vec![WantedSet { name: MAIN, most, left, least: Some(2) }, reduce])
 }
 
 fn wanted(need: Need, alive: usize) -> Wanted {

@@ -167,7 +167,7 @@ impl Cluster {
             Action::Create(create) => {
                 let id = create.id();
                 self.avoided.clone_from(&create.avoid);
-                self.start(&id, &create.blueprint.uid, create.epoch);
+                self.start(&id, &create.blueprint.uid, create.epoch.unwrap());
                 Answered::Created(id, create.blueprint.uid.clone(), CreateOutcome::Created)
             }
             Action::Write(write) => {
