@@ -98,7 +98,7 @@ impl Worker {
     pub(super) fn revoke(&self, id: AttemptId, kill_at: Instant) {
         match self.active.get(&id).map(|active| &active.runs) {
             Some(Runs::Alone(request)) => request.stop(kill_at),
-            Some(Runs::Line(number)) => self.programs[number - 1].wishes.revoke(id),
+            Some(Runs::Line(number)) => self.programs[number - 1].wishes.revoke(id, kill_at),
             None => {}
         }
     }

@@ -237,6 +237,21 @@ async fn a_revoked_line_ends_its_program_and_costs_the_others_nothing() {
 }
 
 #[tokio::test]
+async fn a_line_whose_begin_no_answer_confirms_is_killed_before_it_may_begin_elsewhere() {
+    let mut leader = Leader::start().await;
+    let config = Config { grace_seconds: 30, ..stream(&leader, 1) };
+    let body = r#"trap "" TERM; while :; do echo >> "$DIR/alive"; sleep 0.1; done"#;
+    let worker = start(&config, body);
+    leader.call().await.grant(grants(1));
+    worker.until("alive", "\n").await;
+    // No further request is answered. Others get what a worker may have begun 45 s after they heard of it last.
+    tokio::time::sleep(Duration::from_secs(44)).await;
+    let before = worker.text("alive");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(worker.text("alive") == before, "it runs on");
+}
+
+#[tokio::test]
 async fn a_stream_whose_program_is_not_there_says_so() {
     let mut leader = Leader::start().await;
     let _worker = Worker::start(&stream(&leader, 2), &["no-such-program"]);

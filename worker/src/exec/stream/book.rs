@@ -29,7 +29,7 @@ impl Stream {
             line.since = Instant::now();
             let directory = self.runner.make_artifacts(line.grant.id).await;
             // A volume may have hung for so long that the item runs elsewhere.
-            if self.wishes.revoked.borrow_mut().remove(&line.grant.id) {
+            if self.wishes.revoked.borrow_mut().remove(&line.grant.id).is_some() {
                 self.end(&line, LineEnd::GivenBack);
                 continue;
             }
@@ -51,12 +51,12 @@ impl Stream {
     /// Does what is wished of the lines that are here; the others are on the way.
     pub(super) fn obey(&mut self) {
         let wishes = Rc::clone(&self.wishes);
-        wishes.revoked.borrow_mut().retain(|id| {
+        wishes.revoked.borrow_mut().retain(|id, kill_at| {
             if self.open.iter().any(|line| line.grant.id == *id) {
                 if !self.revoked.contains(id) {
                     self.revoked.push(*id);
                 }
-                self.end_program(Why::Line, Instant::now() + self.runner.grace());
+                self.end_program(Why::Line, *kill_at);
                 return false;
             }
             let Some(at) = self.queue.iter().position(|line| line.grant.id == *id) else { return true };

@@ -3,7 +3,7 @@
 mod book;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::pin::pin;
@@ -28,16 +28,16 @@ use crate::reaper::{Exit, signal_group};
 /// What the worker wants of a program besides that it takes items.
 #[derive(Debug, Default)]
 pub struct Wishes {
-    /// Lines of the program, or on the way to it.
-    revoked: RefCell<BTreeSet<AttemptId>>,
+    /// Lines of the program, or on the way to it, and when the program is killed if it still has them.
+    revoked: RefCell<BTreeMap<AttemptId, Instant>>,
     kill_at: Cell<Option<Instant>>,
     changed: Notify,
 }
 
 impl Wishes {
-    /// This attempt is no longer this worker's.
-    pub fn revoke(&self, id: AttemptId) {
-        self.revoked.borrow_mut().insert(id);
+    /// This attempt is no longer this worker's: SIGTERM now, SIGKILL then, if the program has it.
+    pub fn revoke(&self, id: AttemptId, kill_at: Instant) {
+        self.revoked.borrow_mut().insert(id, kill_at);
         self.changed.notify_one();
     }
 
