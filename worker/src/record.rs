@@ -46,13 +46,18 @@ impl RecordFile {
         Self { file, keep, written: Vec::new(), record, due: None }
     }
 
-    /// Notes what runs; written within a few milliseconds.
+    /// Notes what runs; written within a few milliseconds. Where a program gives its result there, what is about to run
+    /// is written before it begins, and nothing while it runs: that could meet what it writes.
     pub fn note(&mut self, now: Duration, running: impl Iterator<Item = AttemptId>, begun: u64, oom_kills: u64) {
         self.record.running.clear();
         self.record.running.extend(running.take(MAX_RUNNING));
         self.record.begun = begun;
         self.record.oom_kills = oom_kills;
-        self.due.get_or_insert(now + TOGETHER);
+        if self.keep > 0 && !self.record.running.is_empty() {
+            self.write();
+        } else {
+            self.due.get_or_insert(now + TOGETHER);
+        }
     }
 
     /// When the next write is due.
@@ -60,14 +65,10 @@ impl RecordFile {
         self.due
     }
 
-    /// Writes what was noted, if it is due. Not over a result that a program has begun: what it writes next would stand
-    /// behind or inside of the record.
+    /// Writes what was noted, if it is due.
     pub fn write_if_due(&mut self, now: Duration) {
         if self.due.is_some_and(|due| due <= now) {
-            self.due = None;
-            if self.keep == 0 || self.foreign().is_none_or(|place| place.is_empty()) {
-                self.write();
-            }
+            self.write();
         }
     }
 
@@ -206,7 +207,7 @@ mod tests {
         (record, options, path)
     }
 
-    /// The worker writes what it has noted of a program that began.
+    /// The worker notes a program that is about to begin, and writes what is due.
     fn note(record: &mut RecordFile) {
         record.note(Duration::ZERO, [AttemptId(0, 1)].into_iter(), 1, 0);
         record.write_if_due(TOGETHER);
@@ -227,13 +228,17 @@ mod tests {
     }
 
     #[test]
-    fn a_result_in_several_parts_is_whole_although_the_record_was_due_between_them() {
+    fn a_result_in_several_parts_is_whole_since_nothing_is_written_between_them() {
         // Behind the record, over it, and in its place, where the program writes on from where it was.
         for (name, append, truncate) in [("behind", true, false), ("over", false, false), ("instead", false, true)] {
             let (mut record, mut options, path) = written(name, 100);
+            // The end of the one before was to be written in some milliseconds.
+            record.note(Duration::ZERO, std::iter::empty(), 0, 0);
+            note(&mut record);
             let mut program = options.append(append).truncate(truncate).open(&path).unwrap();
             program.write_all(b"one ").unwrap();
-            note(&mut record);
+            assert_eq!(record.due(), None, "nothing is written while it runs");
+            record.write_if_due(TOGETHER * 2);
             program.write_all(b"two").unwrap();
             let found = record.take_foreign().unwrap();
             assert_eq!(found, Foreign { text: b"one two".to_vec(), bytes: 7 }, "{name}");
