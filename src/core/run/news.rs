@@ -121,13 +121,8 @@ impl Run {
         if known.uid() != Some(&pod.uid) && news(Some(known), context, role, pod) == News::Stale {
             return;
         }
-        let is_over = match progress(pod, self.spec.blueprint.template.main_container()) {
-            // Nothing takes its place.
-            Progress::Ended(end) if end.is_success() => true,
-            Progress::Ended(_) => self.may_come_until(context.now, role).is_none(),
-            Progress::Pending(_) | Progress::Started => false,
-        };
-        if is_over && !self.pods.may_be_made_again(context.now, role) {
+        let has_ended = matches!(progress(pod, self.spec.blueprint.template.main_container()), Progress::Ended(_));
+        if has_ended && !self.pods.may_be_made_again(context.now, role) {
             self.finish_gone(context, role, Some(pod));
         } else {
             self.pods.suspect_gone(context.now, role, pod);
@@ -139,22 +134,11 @@ impl Run {
         if self.pods.may_be_made_again(context.now, role) {
             return self.pods.put_off_end(role, context.now.plus_millis(FOLLOW_MILLIS));
         }
-        if let Some(until) = self.may_come_until(context.now, role) {
-            return self.pods.ask_again(role, until);
-        }
         match self.pods.absent(role) {
             Some(Absent::Gone(last)) => self.finish_gone(context, role, last.as_deref()),
             Some(Absent::NeverCreated) => self.wait_again(context.now, role, StartAgain::InTurn),
             Some(Absent::Requested) | None => {}
         }
-    }
-
-    /// Until when a create of ours without an answer may still make this pod. The watch may be slow to show that, so
-    /// the pod is asked for by name once more before anything takes its place.
-    fn may_come_until(&self, now: Time, role: PodRole) -> Option<Time> {
-        let is_followed = !role.is_worker() && self.remainder().starts();
-        let is_present = || self.pods.get(role).is_some_and(PodState::is_present);
-        self.pods.indeterminate().own_until(role).filter(|until| *until > now && is_followed && is_present())
     }
 
     /// A pod that the watch does not show is asked for from time to time.
