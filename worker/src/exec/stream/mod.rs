@@ -37,7 +37,8 @@ pub struct Wishes {
 impl Wishes {
     /// This attempt is no longer this worker's: SIGTERM now, SIGKILL then, if the program has it.
     pub fn revoke(&self, id: AttemptId, kill_at: Instant) {
-        self.revoked.borrow_mut().insert(id, kill_at);
+        let mut revoked = self.revoked.borrow_mut();
+        revoked.entry(id).and_modify(|at| *at = kill_at.min(*at)).or_insert(kill_at);
         self.changed.notify_one();
     }
 
