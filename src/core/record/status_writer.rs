@@ -315,7 +315,7 @@ impl StatusWriter {
         if self.stored.as_ref() == Some(&fingerprint) {
             return Observed::Own;
         }
-        if let Some(which) = self.attempted.iter().rposition(|(_, attempted)| *attempted == fingerprint) {
+        if let Some(which) = self.attempted.iter().position(|(_, attempted)| *attempted == fingerprint) {
             self.confirm(which);
             return Observed::Own;
         }

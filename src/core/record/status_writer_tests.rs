@@ -215,3 +215,16 @@ fn a_list_or_an_epoch_that_another_recorded_is_not_taken_for_ours() {
     let mut writer = StatusWriter::new(1, Some(&before));
     assert_eq!(writer.seen(2, &taken_over), Observed::External);
 }
+
+#[test]
+fn of_two_writes_that_look_the_same_the_watch_confirms_only_the_first() {
+    let mut writer = StatusWriter::new(1, None);
+    let first = writer.change();
+    writer.begin(Time(0), &status("a"));
+    writer.failed(Time(1));
+    let second = writer.change();
+    writer.begin(Time(5_000), &status("a"));
+    writer.conflicted(Time(5_001));
+    assert_eq!(writer.seen(2, &status("a")), Observed::Own);
+    assert_eq!((writer.is_written(first), writer.is_written(second)), (true, false));
+}
