@@ -202,7 +202,8 @@ impl World {
         }
     }
 
-    pub fn late_creates(&mut self) {
+    /// What is due has happened: creates come late, and the watch has shown what is older than its lag.
+    pub fn time_passed(&mut self) {
         let now = self.now;
         let (due, rest) = std::mem::take(&mut self.faults.late).into_iter().partition(|(time, _)| *time <= now);
         self.faults.late = rest;
@@ -217,6 +218,7 @@ impl World {
                 pod.late = true;
             }
         }
+        self.catch_up();
     }
 
     /// The operator dies and another takes its place.

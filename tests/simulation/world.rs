@@ -283,7 +283,7 @@ impl World {
     fn advance(&mut self) -> Result<(), String> {
         let millis = if self.random.chance(80) { self.random.below(400) } else { self.random.below(4_000) };
         self.now = self.now.plus_millis(millis as u64);
-        self.late_creates();
+        self.time_passed();
         let plan = self.operator.fleet.poll_plan(self.now);
         for action in plan.actions {
             self.say(|| format!("plan: {action}"));

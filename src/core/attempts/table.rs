@@ -231,6 +231,12 @@ impl ItemTable {
         }
     }
 
+    /// An item that waits starts no earlier than that.
+    pub fn put_off(&mut self, index: Index, time: Time) {
+        self.waitlist.take(index);
+        self.waitlist.hold(index, time);
+    }
+
     /// The item's attempt is given back, and has never begun: it may start again at once, and nothing is lost.
     pub fn give_back(&mut self, step: &mut Step<'_>, index: Index) {
         self.assignments.release(index);

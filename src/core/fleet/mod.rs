@@ -316,9 +316,8 @@ impl Fleet {
             }
             let Some(next) = next else { continue };
             if let Startable::Item(index) = next
-                && let Err(conflict) = task.claim(&mut self.claims, &key, index)
+                && task.is_kept_waiting(now, &mut self.claims, index)
             {
-                task.block(index, &conflict);
                 line.push(task.priority(), task.place_in_line(now), key);
                 continue;
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use crate::core::failures::Alike;
-use crate::core::ids::{PodRole, Time};
+use crate::core::ids::{Lineage, PodRole, Time};
 use crate::core::pods::news::News;
 use crate::core::revision::Revision;
 
@@ -98,6 +98,11 @@ impl Retention {
     /// The newest version that is known of the pod of this name.
     pub fn version(&self, role: PodRole) -> Option<u64> {
         self.get(role).map(|pod| pod.version)
+    }
+
+    /// Whether a pod of these runs on that is to go, such as one that a late create has made again.
+    pub fn is_alive(&self, lineage: Lineage) -> bool {
+        self.deleted_alive.iter().any(|role| role.lineage() == lineage)
     }
 
     /// All of them.

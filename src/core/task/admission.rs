@@ -112,6 +112,13 @@ impl Task {
         self.granted_pods() != Some(0)
     }
 
+    /// How many pods may exist once a request that is on its way has given quota back, if one is.
+    pub(super) fn left_pods(&self) -> Option<usize> {
+        let set = if self.reduction.is_some() { REDUCE } else { MAIN };
+        let left = self.admission.requests.left(self.admission.workload.as_ref(), set);
+        left.filter(|_| self.admission.is_queued() && !self.is_listing()).map(|left| left as usize)
+    }
+
     /// Whether Kueue is yet to admit it, or wants its pods stopped.
     pub fn awaits_admission(&self) -> bool {
         !self.is_listing()
@@ -157,6 +164,7 @@ impl Task {
     /// Makes the next request about its Workload, if one is due.
     pub(super) fn poll_admission(&mut self, poll: &PollContext, actions: &mut Vec<Action>) {
         self.admission.queueing = poll.queueing;
+        self.admission.requests.advance(poll.now, self.admission.workload.as_ref());
         let concerned = self.admission.queue.is_some() || self.admission.workload.is_some();
         if poll.queueing != Queueing::Known || self.deleting || !concerned {
             return;
@@ -173,7 +181,8 @@ impl Task {
         let step = next_step(poll.now, self.admission.workload.as_ref(), &wanted);
         if let Some(change) = step.and_then(|step| self.change(&wanted, step)) {
             let name = self.admission.prebuilt.clone().unwrap_or_else(|| name(&self.key, &self.uid));
-            actions.push(self.admission.requests.begin(&self.key, &self.uid, name, change));
+            let seen = self.admission.workload.as_ref();
+            actions.push(self.admission.requests.begin(&self.key, &self.uid, name, seen, change));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::api::status::{Waiting, WaitingReason};
 use crate::core::cache::claims::Claims;
-use crate::core::ids::{PodRole, Time};
+use crate::core::ids::{Index, PodRole, Time};
 use crate::core::pod::pod_name;
 use crate::core::port::{Action, Budget, Check, Create, Delete, EmitEvent, Expire, PodId, Write};
 use crate::core::queue::Denial;
@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// Most characters of a message in `status.waiting`.
 const WAITING_LIMIT: usize = 512;
 
+/// How often it is looked whether the pod of an attempt that counts no more has gone, in milliseconds.
+const FORMER_POD_MILLIS: u64 = 1_000;
+
 /// A reason, and its message.
 type Why = (WaitingReason, Option<String>);
 
@@ -26,13 +29,14 @@ impl Task {
         }
         let limit = self.concurrency().unwrap_or(usize::MAX);
         let (takes_workers, lists) = (self.takes_workers, self.is_listing());
-        let granted = self.granted_pods();
+        let (granted, left) = (self.granted_pods(), self.left_pods());
         let run = self.active_mut()?;
         // A worker that is about to end, or runs fewer items than others, is one pod all the same.
-        let has_room = granted.is_none_or(|granted| run.pods().len() < granted);
+        let has_room = |limit: Option<usize>| limit.is_none_or(|limit| run.pods().len() < limit);
+        let (is_granted, is_left) = (has_room(granted), has_room(left));
         run.peek_startable(limit).filter(|next| {
             let is_worker = matches!(next, Startable::Worker(..));
-            (takes_workers || !lists && !is_worker) && (has_room || !is_worker)
+            (takes_workers || !lists && !is_worker) && (is_granted || !is_worker) && is_left
         })
     }
 
@@ -50,6 +54,21 @@ impl Task {
     pub fn slots_to_start(&self, next: Startable) -> usize {
         let keeps_slot = |index| self.active().is_some_and(|run| run.items().keeps_slot(index));
         usize::from(!matches!(next, Startable::Item(index) if keeps_slot(index)))
+    }
+
+    /// Whether the item that [`Self::peek_startable`] named has to wait after all; then that names something else. If
+    /// not, the item has its key in the cache.
+    pub fn is_kept_waiting(&mut self, now: Time, claims: &mut Claims, index: Index) -> bool {
+        let Some(run) = self.active() else { return false };
+        let role = run.spec().blueprint.role_of(index, run.items().attempt(index));
+        if self.retention.is_alive(role.lineage())
+            && let Some(run) = self.active_mut()
+        {
+            run.put_off(now.plus_millis(FORMER_POD_MILLIS), index);
+            return true;
+        }
+        let conflict = self.claim(claims, &self.key, index).err();
+        conflict.inspect(|conflict| self.block(index, conflict)).is_some()
     }
 
     /// Starts what [`Self::peek_startable`] named.

@@ -95,7 +95,7 @@ impl RemoteTask {
         let step = next_remote_step(now, seen, &wanted);
         if let Some(change) = step.and_then(|step| self.change(&wanted, seen, step)) {
             let TaskSeen { key, uid, .. } = &self.seen;
-            actions.push(self.requests.begin(key, uid, name(key, uid), change));
+            actions.push(self.requests.begin(key, uid, name(key, uid), None, change));
         }
     }
 

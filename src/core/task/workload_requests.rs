@@ -1,14 +1,20 @@
 //! Requests about the Workload of a task: one at a time, not too often, and later after one that did not work.
 
+use serde_json::Value;
+
 use crate::core::backoff::Backoff;
 use crate::core::ids::{TaskKey, Time};
+use crate::core::pods::indeterminate::INDETERMINATE_MILLIS;
 use crate::core::port::{Action, ChangeWorkload, WorkloadChange, WorkloadOutcome};
-use crate::core::workload::{Step, WorkloadSeen};
+use crate::core::workload::{Step, WorkloadSeen, granted_with};
 
 /// The time between two requests about a Workload, in milliseconds: its list may run out item by item.
 const PACE_MILLIS: u64 = 1_000;
 /// The longest delay before a request is repeated that did not work, in milliseconds.
 const LONGEST_MILLIS: u64 = 60_000;
+
+/// The watch shows within this many milliseconds what a request has changed, if it has changed anything.
+const SHOWN_MILLIS: u64 = 30_000;
 
 /// What is known of the requests about one Workload.
 #[derive(Debug)]
@@ -16,11 +22,24 @@ pub(super) struct WorkloadRequests {
     asked: bool,
     again: Backoff,
     problem: Option<String>,
+    /// By these, what it has may yet be taken from it. The last one may be unanswered.
+    changes: Vec<Change>,
+}
+
+/// A request that changes or deletes a Workload, and whose result was not shown yet.
+#[derive(Debug)]
+struct Change {
+    /// The status that it gets; of one that is deleted, none.
+    status: Option<Value>,
+    /// UID and version of the Workload: from any other this request can take nothing.
+    of: (String, u64),
+    /// It has had its effect by then, if it has one. Unknown before the answer.
+    until: Option<Time>,
 }
 
 impl Default for WorkloadRequests {
     fn default() -> Self {
-        Self { asked: false, again: Backoff::new(PACE_MILLIS, LONGEST_MILLIS), problem: None }
+        Self { asked: false, again: Backoff::new(PACE_MILLIS, LONGEST_MILLIS), problem: None, changes: Vec::new() }
     }
 }
 
@@ -39,9 +58,23 @@ impl WorkloadRequests {
         self.asked
     }
 
-    /// One is made, about the Workload of this name.
-    pub(super) fn begin(&mut self, key: &TaskKey, uid: &str, name: String, change: WorkloadChange) -> Action {
+    /// One is made, about the Workload of this name; `seen` is as it is known.
+    pub(super) fn begin(
+        &mut self,
+        key: &TaskKey,
+        uid: &str,
+        name: String,
+        seen: Option<&WorkloadSeen>,
+        change: WorkloadChange,
+    ) -> Action {
         self.asked = true;
+        let status = match &change {
+            WorkloadChange::Patch(_, status) => Some(Some(status.clone())),
+            WorkloadChange::Delete(_) => Some(None),
+            WorkloadChange::Create(_) | WorkloadChange::Adopt(_) => None,
+        };
+        let of = seen.map(|seen| (seen.uid.clone(), seen.version));
+        self.changes.extend(status.zip(of).map(|(status, of)| Change { status, of, until: None }));
         let (key, uid) = (key.clone(), uid.to_owned());
         Action::ChangeWorkload(Box::new(ChangeWorkload { key, uid, name, change }))
     }
@@ -49,6 +82,14 @@ impl WorkloadRequests {
     /// It was answered.
     pub(super) fn answered(&mut self, now: Time, outcome: WorkloadOutcome) {
         self.asked = false;
+        let takes_effect = match outcome {
+            WorkloadOutcome::Done => SHOWN_MILLIS,
+            WorkloadOutcome::Indeterminate => INDETERMINATE_MILLIS,
+            WorkloadOutcome::Refused(_) => 0,
+        };
+        for change in self.changes.iter_mut().filter(|change| change.until.is_none()) {
+            change.until = Some(now.plus_millis(takes_effect));
+        }
         match outcome {
             WorkloadOutcome::Done => {
                 self.problem = None;
@@ -76,9 +117,23 @@ impl WorkloadRequests {
         self.problem.as_deref()
     }
 
+    /// Notes the time, and the Workload as it is.
+    pub(super) fn advance(&mut self, now: Time, seen: Option<&WorkloadSeen>) {
+        let is_other = |(uid, version): &(String, u64)| seen.is_none_or(|seen| seen.revision() != (uid, *version));
+        self.changes.retain(|change| !is_other(&change.of) && change.until.is_none_or(|until| until > now));
+    }
+
+    /// How many pods of a set may exist whichever of the requests has its effect, if there is one that may.
+    pub(super) fn left(&self, seen: Option<&WorkloadSeen>, set: &str) -> Option<u32> {
+        let seen = seen?;
+        let left = |change: &Change| change.status.as_ref().map_or(0, |status| granted_with(seen, status, set));
+        self.changes.iter().map(left).min()
+    }
+
     /// When the delay is over, unless an answer comes first.
     pub(super) fn next_wake(&self) -> Option<Time> {
-        self.again.until().filter(|_| !self.asked)
+        let shown = self.changes.iter().filter_map(|change| change.until).min();
+        self.again.until().into_iter().chain(shown).min().filter(|_| !self.asked)
     }
 }
 

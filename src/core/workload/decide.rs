@@ -122,6 +122,19 @@ pub fn granted(workload: &WorkloadSeen, set: &str) -> u32 {
     assigned.count.unwrap_or(asked).min(asked.saturating_sub(workload.reclaimed(set)))
 }
 
+/// How many pods of a set may exist once a step has changed the status of the Workload to this.
+pub fn granted_with(workload: &WorkloadSeen, status: &Value, set: &str) -> u32 {
+    let granted = granted(workload, set);
+    let reclaimed = || status["reclaimablePods"].as_array()?.iter().find(|pods| pods["name"] == set)?["count"].as_u64();
+    let mut conditions = status["conditions"].as_array().into_iter().flatten();
+    let is_finished = conditions.any(|condition| condition["type"] == FINISHED && condition["status"] == "True");
+    match reclaimed() {
+        _ if is_finished || status.get("admission").is_some() => 0,
+        Some(count) => granted.min(workload.asked(set).saturating_sub(u32::try_from(count).unwrap_or(u32::MAX))),
+        None => granted,
+    }
+}
+
 /// Why the pods of a Workload may not run.
 pub fn why_not(workload: &WorkloadSeen) -> String {
     let words = |type_: &str, status: &str| {

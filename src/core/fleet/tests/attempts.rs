@@ -73,12 +73,20 @@ fn a_pod_of_an_attempt_after_the_recorded_one_is_the_better_witness() {
 
 #[test]
 fn after_a_restart_a_retry_waits_for_late_creates_unless_the_pod_of_the_last_attempt_has_ended() {
-    for (pods, seconds) in [(vec![Story::ended(0, 1, 3)], 0u32), (vec![], 75), (vec![Story::running(0, 1)], 75)] {
+    for (pods, seconds) in [(vec![Story::ended(0, 1, 3)], 0u32), (vec![], 75)] {
         let mut story = second_attempt();
         story.restart(pods.clone());
         let created = (0..=80u32).find(|_| !lines(&story.plan(1_000), "create").is_empty());
         assert!(created.is_some_and(|second| second.abs_diff(seconds) <= 1), "{created:?} with {pods:?}");
     }
+    // Where that pod runs on, it is stopped, and the retry waits until it has gone.
+    let mut story = second_attempt();
+    story.restart([Story::running(0, 1)]);
+    let plan: Vec<String> = (0..=80).flat_map(|_| story.plan(1_000)).collect();
+    assert_eq!((lines(&plan, "create"), lines(&plan, "stop")), (vec![], vec!["stop ns/t-0-1"]));
+    story.fleet.handle_pod_gone(story.now, &PodSeen { version: 9, ..Story::running(0, 1) });
+    let plan: Vec<String> = (0..2).flat_map(|_| story.plan(1_000)).collect();
+    assert_eq!(lines(&plan, "create"), ["create ns/t-0-2"]);
     // One that is in flight does not wait.
     let mut story = second_attempt();
     story.plan(0);

@@ -251,3 +251,18 @@ fn a_workload_of_other_templates_starts_nothing_and_is_replaced() {
     story.fleet.handle_event(story.now, Event::WorkloadGone(Box::new(workload(3, &[]))));
     assert_eq!(lines(&story.plan(1_000), "queue"), ["queue ns/t"]);
 }
+
+#[test]
+fn a_rerun_starts_nothing_while_the_quota_is_being_given_back() {
+    let mut story = admitted(&json!({ "items": { "count": 2 } }));
+    (0..2).for_each(|index| story.ends(index, 1, 0));
+    let plan: Vec<String> = (0..4).flat_map(|_| story.plan(1_000)).collect();
+    assert_eq!(plan.last().map(String::as_str), Some("patch workload of ns/t: conditions"), "{plan:?}");
+    // The watch has yet to show that the Workload is finished.
+    story.edit(|task| task.spec.rerun = serde_json::from_value(json!({ "id": "1", "items": "0" })).unwrap());
+    let plan: Vec<String> = (0..4).flat_map(|_| story.plan(1_000)).collect();
+    assert_eq!(lines(&plan, "create"), Vec::<&str>::new(), "{plan:?}");
+    show(&mut story, 3, &["QuotaReserved", "Admitted", "PodsReady", "Finished"]);
+    let plan = story.plan(1_000);
+    assert_eq!((lines(&plan, "create"), lines(&plan, "dequeue")), (vec![], vec!["dequeue ns/t"]), "{plan:?}");
+}
