@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use maptask_exchange::{AttemptId, Grant, Outcome};
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -32,11 +33,20 @@ pub struct Wishes {
     revoked: RefCell<BTreeMap<AttemptId, Instant>>,
     kill_at: Cell<Option<Instant>>,
     changed: Notify,
+    /// The program, as long as it runs.
+    leader: Cell<Option<Pid>>,
+    /// It was killed for a line: its others run again.
+    killed: Cell<bool>,
 }
 
 impl Wishes {
-    /// This attempt is no longer this worker's: SIGTERM now, SIGKILL then, if the program has it.
+    /// This attempt is no longer this worker's: SIGTERM now, SIGKILL then, if the program has it. What is to be killed
+    /// now may begin elsewhere in seconds, and does not wait for whatever its slot waits for, such as a log or a volume.
     pub fn revoke(&self, id: AttemptId, kill_at: Instant) {
+        if let Some(leader) = self.leader.get().filter(|_| kill_at <= Instant::now()) {
+            self.killed.set(true);
+            signal_group(leader, Signal::SIGKILL);
+        }
         let mut revoked = self.revoked.borrow_mut();
         revoked.entry(id).and_modify(|at| *at = kill_at.min(*at)).or_insert(kill_at);
         self.changed.notify_one();
@@ -253,6 +263,7 @@ impl Stream {
         if runner.config.prefix_log {
             stderr.label(Rc::clone(&self.label));
         }
+        self.wishes.leader.set(Some(leader));
         self.begin_program().await;
         self.report().await;
         let (mut stdin, mut buffer, mut said) = (Some(stdin), vec![0; READ], Vec::new());
@@ -297,6 +308,7 @@ impl Stream {
                 }
                 self.report().await;
             };
+            self.wishes.leader.set(None);
             runner.sweep(self.number).await;
             let drain = async {
                 while stdout.is_open || answers.is_open {
@@ -315,6 +327,10 @@ impl Stream {
         };
         self.take(&mut said).await;
         stderr.finish(&runner.log).await;
+        self.obey();
+        if self.wishes.killed.take() {
+            self.end_program(Why::Line, Instant::now());
+        }
         self.program_ended(ended, &stderr.tail());
     }
 
