@@ -41,7 +41,7 @@ pub struct Wishes {
 
 impl Wishes {
     /// This attempt is no longer this worker's: SIGTERM now, SIGKILL then, if the program has it. What is to be killed
-    /// now may begin elsewhere in seconds, and does not wait for whatever its slot waits for, such as a log or a volume.
+    /// now may begin elsewhere in seconds. It does not wait for what its slot waits for, such as a log or a volume.
     pub fn revoke(&self, id: AttemptId, kill_at: Instant) {
         if let Some(leader) = self.leader.get().filter(|_| kill_at <= Instant::now()) {
             self.killed.set(true);
