@@ -220,6 +220,11 @@ impl Retention {
         }
     }
 
+    /// Forgets a pod that counts: it is not to go.
+    pub fn forget(&mut self, role: PodRole) {
+        self.take(role);
+    }
+
     /// Forgets those whose end is not recorded: another's record counts, and they are seen to have ended once more.
     pub fn forget_unrecorded(&mut self) {
         for (_, pod) in self.unrecorded.drain(..) {

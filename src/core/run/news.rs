@@ -73,6 +73,8 @@ impl Run {
             self.items.advance_to(index, role.attempt());
         }
         if is_new {
+            // The task was loaded again from a record in which it counts.
+            context.retention.forget(role);
             self.find(context.now, role, pod, &progress);
         }
         self.pods.show(context.now, role, pod, epoch, &progress);

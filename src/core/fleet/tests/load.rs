@@ -292,3 +292,19 @@ fn an_item_whose_create_may_still_be_carried_out_keeps_its_place_when_another_wr
     let plan: Vec<String> = (0..4).flat_map(|_| story.plan(1_000)).collect();
     assert_eq!(lines(&plan, "create"), ["create ns/t-0-1"], "a pod may yet come of the first create: {plan:?}");
 }
+
+#[test]
+fn a_pod_that_counts_again_when_another_wrote_the_status_is_not_stopped() {
+    let spec = json!({ "items": { "count": 1 }, "retries": 3 });
+    let mut story = started(&spec, Some(CreateOutcome::Created));
+    story.runs(0, 1);
+    story.plan(1_000);
+    story.fleet.handle_pod_gone(story.now, &Story::running(0, 1));
+    assert_eq!(lines(&story.plan(0), "get"), ["get ns/t-0-1"]);
+    story.fleet.handle_got_pod(story.now, &Story::id(0, 1), "u", GetPodOutcome::NotFound);
+    // Its end is not recorded when a late create makes it again, and when another writes that it runs.
+    story.fleet.handle_pod(story.now, PodSeen { uid: "late".to_owned(), version: 9, ..Story::running(0, 1) });
+    another_writes(&mut story, |_| ());
+    let plan: Vec<String> = (0..9).flat_map(|_| story.plan(10_000)).collect();
+    assert_eq!((lines(&plan, "stop"), lines(&plan, "create")), (vec![], vec![]), "{plan:?}");
+}
