@@ -130,7 +130,8 @@ impl Apply {
                 None => return,
             },
             Action::Fetch(fetch) => {
-                let outcome = fetch_items(&self.client, &fetch.task.namespace, &fetch.source).await;
+                let (client, results) = (&self.client, &*self.stores.results);
+                let outcome = fetch_items(client, results, &fetch.task.namespace, &fetch.source).await;
                 Answer::Fetched(fetch.task, fetch.uid, outcome)
             }
             Action::CacheLookup(lookup) => {

@@ -58,7 +58,7 @@ pub(super) async fn in_time<T>(answer: impl Future<Output = Result<T, kube::Erro
 
 /// Why there is no good answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub enum Failure {
     /// The client, or the API server through it.
     #[error("{}", crate::plain::plain(.0))]
     Kube(#[from] kube::Error),

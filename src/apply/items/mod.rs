@@ -9,6 +9,7 @@ pub(super) use piece::store;
 use tokio::sync::Semaphore;
 
 use crate::apply::request::Failure;
+use crate::apply::results::Store;
 use crate::core::items::ExternalSource;
 use crate::core::port::FetchOutcome;
 
@@ -28,8 +29,13 @@ fn missing(message: String) -> NotRead {
 /// Lists that are read at once: each may take a hundred megabytes before the core says whether there is room.
 static READS: Semaphore = Semaphore::const_new(2);
 
-/// Reads the list of a task in this namespace.
-pub async fn fetch_items(client: &Client, namespace: &str, source: &ExternalSource) -> FetchOutcome {
+/// Reads the list of a task in this namespace; `results` has those of other tasks.
+pub async fn fetch_items(
+    client: &Client,
+    results: &dyn Store,
+    namespace: &str,
+    source: &ExternalSource,
+) -> FetchOutcome {
     // An error would mean that it is closed, which nobody does.
     let _turn = READS.acquire().await.ok();
     let parts = match source {
@@ -37,7 +43,7 @@ pub async fn fetch_items(client: &Client, namespace: &str, source: &ExternalSour
             let (names, key) = source.config_maps().unwrap_or_default();
             config_map::read(client, namespace, names, key).await
         }
-        ExternalSource::ResultsOf(source) => results_of::read(client, namespace, source).await,
+        ExternalSource::ResultsOf(source) => results_of::read(client, results, namespace, source).await,
     };
     let parts = match parts {
         Ok(parts) => parts,

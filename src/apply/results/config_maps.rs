@@ -6,9 +6,9 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use serde_json::{Map, json};
 
-use super::{NotStored, Store};
+use super::{NotStored, Store, Stored, StoredShard};
 use crate::api::annotations::{CHECKS, DAMAGED, LIST};
-use crate::api::labels::SHARD;
+use crate::api::labels::{CONTROLLER_UID, SHARD};
 use crate::apply::answer::{Meaning, meaning};
 use crate::apply::config_map;
 use crate::apply::request::Failure;
@@ -19,7 +19,7 @@ use crate::core::results::Shard;
 use crate::core::results::keeping::{Damage, Kept};
 
 /// The key of the results in each ConfigMap.
-pub(in crate::apply) const KEY: &str = "results.jsonl";
+const KEY: &str = "results.jsonl";
 /// Tries at a ConfigMap that another writer changes at the same time.
 const TRIES: usize = 5;
 
@@ -36,9 +36,24 @@ impl ConfigMaps {
 }
 
 impl Store for ConfigMaps {
+    fn get<'a>(&'a self, stored: &'a Stored, number: u32) -> BoxFuture<'a, Result<StoredShard, Failure>> {
+        read(&self.client, stored, number).boxed()
+    }
+
     fn put<'a>(&'a self, write: &'a Write, shard: &'a Shard) -> BoxFuture<'a, Result<u64, NotStored>> {
         store(&self.client, write, shard).boxed()
     }
+}
+
+async fn read(client: &Client, stored: &Stored, number: u32) -> Result<StoredShard, Failure> {
+    let name = ResultNames::new(&stored.key.name, stored.shards).name(number);
+    let found = config_map::get(client, &stored.key.namespace, &name).await?;
+    let is_its = |map: &ConfigMap| {
+        let owner = map.metadata.labels.as_ref().and_then(|labels| labels.get(CONTROLLER_UID));
+        owner.is_none_or(|owner| *owner == stored.uid)
+    };
+    let lines = |map: ConfigMap| map.data.and_then(|mut data| data.remove(KEY)).unwrap_or_default();
+    Ok(StoredShard { lines: found.filter(is_its).map(lines), name })
 }
 
 async fn store(client: &Client, write: &Write, shard: &Shard) -> Result<u64, NotStored> {
