@@ -80,14 +80,14 @@ impl World {
         pods.chain(creates).filter(|(uid, _)| stays(uid)).collect()
     }
 
-    /// Whether the operator has cancelled the item, found it in the cache, or ended the reduce: a pod of it that a late
-    /// create has made is deleted on sight, also where the status that says so is still on its way.
+    /// Whether the operator has cancelled the item, found it in the cache, ended the reduce, or refused the task: a pod
+    /// of it that a late create has made is deleted on sight, also where the status that says so is still on its way.
     fn is_given_up(&self, key: &PodKey) -> bool {
         let Some(task) = self.operator.fleet.task(&key.0) else { return false };
-        if key.1 == REDUCE && task.phase().is_terminal() {
+        let run = task.map();
+        if task.phase().is_terminal() && (key.1 == REDUCE || run.is_none()) {
             return true;
         }
-        let run = task.map();
         let phase = run.and_then(|run| run.items().phases().get(key.1));
         matches!(phase, Some(ItemPhase::Cancelled | ItemPhase::Cached))
     }
