@@ -36,10 +36,12 @@ impl Truth {
     /// docs/architecture/design.md).
     pub fn check_charges(&self, task: &TaskSeen, tries: &Attempts) -> Result<(), String> {
         let free = |code: i32| code == specs::IGNORED && !task.spec.retry_policy.rules.is_empty();
+        // A pod of a former list may come late.
+        let first = Attempt::first_after(task.status.attempt_base);
         for (index, tries) in tries.iter() {
             let Some(ends) = self.ends.get(&(task.uid.clone(), index)) else { continue };
             let of = |which: &dyn Fn(End) -> bool| {
-                ends.range(..tries.attempt).filter(|(_, (end, _))| which(*end)).count() as u32
+                ends.range(first..tries.attempt).filter(|(_, (end, _))| which(*end)).count() as u32
             };
             let own = of(&|end| matches!(end, End::Failed(code) if !free(code)));
             let lost = of(&|end| end == End::Lost);
