@@ -87,7 +87,7 @@ impl Retention {
             }
             known => {
                 if known.is_some() {
-                    self.take(role);
+                    self.forget(role);
                 }
                 self.places.insert(role, Place::Unrecorded);
                 self.unrecorded.push_back((revision, pod));
@@ -135,7 +135,7 @@ impl Retention {
                 self.deleting.insert(role, pod);
             }
             _ => {
-                self.take(role);
+                self.forget(role);
                 self.make_deletable(pod);
                 self.deleted_alive.insert(role);
             }
@@ -213,16 +213,11 @@ impl Retention {
         }
     }
 
-    /// The pod of this UID is gone, or whichever had the name.
-    pub fn gone(&mut self, role: PodRole, uid: Option<&str>) {
-        if uid.is_none_or(|uid| self.get(role).is_some_and(|known| known.uid == uid)) {
-            self.take(role);
+    /// The pod of this UID is gone.
+    pub fn gone(&mut self, role: PodRole, uid: &str) {
+        if self.get(role).is_some_and(|known| known.uid == uid) {
+            self.forget(role);
         }
-    }
-
-    /// Forgets a pod that counts: it is not to go.
-    pub fn forget(&mut self, role: PodRole) {
-        self.take(role);
     }
 
     /// Forgets those whose end is not recorded: another's record counts, and they are seen to have ended once more.
@@ -247,7 +242,8 @@ impl Retention {
         }
     }
 
-    fn take(&mut self, role: PodRole) {
+    /// Forgets the pod of this name, such as one that counts again and is not to go.
+    pub fn forget(&mut self, role: PodRole) {
         self.deleted_alive.remove(&role);
         match self.places.remove(&role) {
             Some(Place::Unrecorded) => self.unrecorded.retain(|(_, pod)| pod.role != role),

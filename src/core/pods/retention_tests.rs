@@ -77,7 +77,7 @@ fn a_failed_deletion_is_tried_again_later() {
     retention.delete_failed(role(0), Time(9));
     assert_eq!((retention.next_delete(Time(8)), retention.next_wake()), (None, Some(Time(9))));
     assert!(retention.next_delete(Time(9)).is_some());
-    retention.gone(role(0), Some("0"));
+    retention.gone(role(0), "0");
     assert!(retention.get(role(0)).is_none());
 }
 
@@ -86,7 +86,7 @@ fn old_news_of_a_name_condemns_nothing_that_has_ended() {
     let mut retention = Retention::default();
     retention.put(Revision(1), FinishedPod { version: 9, uid: "new".to_owned(), ..pod(0, false) });
     retention.delete_now(FinishedPod { version: 3, uid: "old".to_owned(), ended: false, ..pod(0, false) });
-    retention.gone(role(0), Some("old"));
+    retention.gone(role(0), "old");
     retention.delete_now(FinishedPod { version: 8, uid: "new".to_owned(), ended: false, ..pod(0, false) });
     assert_eq!(retention.next_delete(Time(9)), None);
     retention.sort(Time(9), WRITTEN, Keeping::default());
@@ -218,7 +218,7 @@ fn only_the_pod_that_is_gone_leaves_its_place() {
         if recorded {
             keep(&mut retention, 3);
         }
-        retention.gone(role(1), Some("1"));
+        retention.gone(role(1), "1");
         keep(&mut retention, 0);
         let gone: Vec<PodRole> = std::iter::from_fn(|| retention.next_delete(Time(0))).map(|pod| pod.role).collect();
         assert_eq!(gone, [0, 2].map(role));

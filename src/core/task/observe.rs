@@ -82,7 +82,7 @@ impl Task {
             }
             return;
         }
-        self.retention.gone(role, Some(&pod.uid));
+        self.retention.gone(role, &pod.uid);
         if self.is_of_former_list(role) {
             return;
         }
@@ -93,7 +93,7 @@ impl Task {
 
     /// A complete list of pods did not show a pod that was there before.
     pub fn handle_pod_missed(&mut self, role: PodRole) {
-        self.retention.gone(role, None);
+        self.retention.forget(role);
     }
 
     /// A complete list of pods was shown: those that it did not show are asked for.
