@@ -74,6 +74,11 @@ impl Operator {
         }
     }
 
+    fn hear(&mut self, now: Time, event: Event) {
+        self.known.event(now, &event);
+        self.fleet.handle_event(now, event);
+    }
+
     pub fn is_quiet(&self) -> bool {
         self.task_events.is_empty() && self.pod_events.is_empty() && self.requests.is_empty() && self.answers.is_empty()
     }
@@ -138,17 +143,15 @@ impl World {
             [b, a]
         };
         let Some(event) = first.pop_front().or_else(|| second.pop_front()) else { return };
-        operator.known.event(self.now, &event);
-        operator.fleet.handle_event(self.now, event);
+        operator.hear(self.now, event);
     }
 
     /// The watch of pods is behind by a few seconds, and no more: see the known gaps in docs/architecture/design.md.
     pub fn catch_up(&mut self) {
         let operator = &mut self.operator;
         if operator.shown.is_some_and(|shown| self.now.millis_since(shown) > MOST_LAG_MILLIS) {
-            for event in operator.pod_events.drain(..) {
-                operator.known.event(self.now, &event);
-                operator.fleet.handle_event(self.now, event);
+            for event in std::mem::take(&mut operator.pod_events) {
+                operator.hear(self.now, event);
             }
         }
         if operator.pod_events.is_empty() {

@@ -279,11 +279,6 @@ impl Run {
         }
     }
 
-    /// The item starts no earlier than that.
-    pub fn put_off(&mut self, time: Time, index: Index) {
-        self.items.put_off(index, time);
-    }
-
     fn launch_item(&mut self, now: Time, index: Index) -> Create {
         let tries = self.items.tries(index);
         let blueprint = Arc::clone(&self.spec.blueprint);

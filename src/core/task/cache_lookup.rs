@@ -117,7 +117,7 @@ impl Task {
     }
 
     /// Takes the item's key, if it is one that others with the same cache wait for.
-    pub fn claim(&self, claims: &mut Claims, task: &TaskKey, index: Index) -> Result<(), Conflict> {
+    pub(super) fn claim(&self, claims: &mut Claims, task: &TaskKey, index: Index) -> Result<(), Conflict> {
         let Some(run) = self.map().filter(|_| self.reduction.is_none()) else { return Ok(()) };
         take_claim(claims, run.spec(), (task, index), run.items().is_first_attempt(index))
     }
@@ -171,7 +171,7 @@ impl Task {
     }
 
     /// The item may not start: another one computes the same, or has done so.
-    pub fn block(&mut self, index: Index, conflict: &Conflict) {
+    pub(super) fn block(&mut self, index: Index, conflict: &Conflict) {
         if let Some(run) = self.active_mut() {
             run.block(index, conflict);
         }

@@ -64,7 +64,7 @@ impl Task {
         if self.retention.is_alive(role.lineage())
             && let Some(run) = self.active_mut()
         {
-            run.put_off(now.plus_millis(FORMER_POD_MILLIS), index);
+            run.items_mut().put_off(index, now.plus_millis(FORMER_POD_MILLIS));
             return true;
         }
         let conflict = self.claim(claims, &self.key, index).err();

@@ -119,8 +119,8 @@ impl WorkloadRequests {
 
     /// Notes the time, and the Workload as it is.
     pub(super) fn advance(&mut self, now: Time, seen: Option<&WorkloadSeen>) {
-        let is_other = |(uid, version): &(String, u64)| seen.is_none_or(|seen| seen.revision() != (uid, *version));
-        self.changes.retain(|change| !is_other(&change.of) && change.until.is_none_or(|until| until > now));
+        let is_seen = |(uid, version): &(String, u64)| seen.is_some_and(|seen| seen.revision() == (uid, *version));
+        self.changes.retain(|change| is_seen(&change.of) && change.until.is_none_or(|until| until > now));
     }
 
     /// How many pods of a set may exist whichever of the requests has its effect, if there is one that may.

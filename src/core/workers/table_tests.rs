@@ -27,6 +27,14 @@ fn grant(index: u32) -> Grant {
     Grant { id: AttemptId(index, 1), item, env: BTreeMap::new() }
 }
 
+/// A worker that has spoken and was granted an attempt, which it has not begun.
+fn stocked() -> WorkerTable {
+    let mut table = table();
+    table.hear(Time(0), A, 1, request("s", 1)).unwrap();
+    table.grant(A, Index(4), Attempt(1), grant(4), Company::Shared);
+    table
+}
+
 /// The silent workers at this time, where everything up to this revision is written and the next change is the fifth.
 fn silent(table: &mut WorkerTable, at: i64, written: u64) -> Vec<(PodRole, Silence)> {
     table.silent(Time(at), Revision(written), || Revision(5))
@@ -105,9 +113,7 @@ fn workers_that_wait_for_a_node_or_an_image_are_not_cut_off() {
 
 #[test]
 fn the_stock_of_a_silent_worker_is_freed_once_and_a_lost_worker_is_reported_until_its_pod_is_gone() {
-    let mut table = table();
-    table.hear(Time(0), A, 1, request("s", 1)).unwrap();
-    table.grant(A, Index(4), Attempt(1), grant(4), Company::Shared);
+    let mut table = stocked();
     assert_eq!(silent(&mut table, 44_999, 5), []);
     assert_eq!(silent(&mut table, 45_000, 4), [], "another leader may answer it until the fifth change is written");
     assert_eq!(table.next_silence(), Some(Time(300_000)), "nothing happens before the answer to the write");
@@ -120,9 +126,7 @@ fn the_stock_of_a_silent_worker_is_freed_once_and_a_lost_worker_is_reported_unti
 
 #[test]
 fn a_worker_that_speaks_before_the_write_keeps_its_stock() {
-    let mut table = table();
-    table.hear(Time(0), A, 1, request("s", 1)).unwrap();
-    table.grant(A, Index(4), Attempt(1), grant(4), Company::Shared);
+    let mut table = stocked();
     assert_eq!(silent(&mut table, 45_000, 4), []);
     let stock = vec![AttemptId(4, 1)];
     let report = table.hear(Time(46_000), A, 2, Request { stock, ..request("s", 2) }).unwrap();
