@@ -80,7 +80,7 @@ impl Run {
         self.pods.show(context.now, role, pod, epoch, &progress);
         self.show_worker(context.now, role, pod);
         if let Some(index) = index {
-            self.show_item(context, index, role);
+            self.show_item(context, index, role, pod);
         }
         if let Progress::Ended(end) = progress {
             self.finish_seen(context, role, end, pod);
@@ -89,9 +89,10 @@ impl Run {
     }
 
     /// The pod of this attempt at an item is shown.
-    fn show_item(&mut self, context: &mut Context<'_>, index: Index, role: PodRole) {
-        // A gated pod is no more than a place in a queue: nobody may run it yet.
-        if self.pods.is_gated(role) {
+    fn show_item(&mut self, context: &mut Context<'_>, index: Index, role: PodRole, pod: &PodSeen) {
+        // A gated pod is no more than a place in a queue: nobody may run it yet. Without its label no list shows it, and
+        // an operator that takes over asks by name only for those of items that are recorded as running.
+        if self.pods.is_gated(role) && pod.labelled {
             self.items.held_back(&mut context.step(), index);
         } else {
             self.items.runs(&mut context.step(), index);

@@ -130,6 +130,24 @@ fn a_pod_that_ends_while_it_is_deleted_for_nothing_goes_once_its_end_is_recorded
 }
 
 #[test]
+fn a_gated_pod_that_lost_its_label_is_followed_by_the_next_operator() {
+    let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 }, "concurrency": 1 }));
+    story.plan(0);
+    story.plan(0);
+    let gated = |version, labelled| PodSeen { version, labelled, ..super::gates::gated(0) };
+    story.fleet.handle_pod(story.now, gated(2, true));
+    story.plan(1_000);
+    story.fleet.handle_pod_gone(story.now, &gated(2, true));
+    story.plan(10);
+    looked(&mut story, Some(gated(3, false)));
+    story.plan(1_000);
+    story.restart([]);
+    let plan: Vec<String> = (0..3).flat_map(|_| story.plan(1_000)).collect();
+    assert!(plan.contains(&"get ns/t-0-1".to_owned()), "{plan:?}");
+    assert!(!plan.iter().any(|line| line.starts_with("create")), "{plan:?}");
+}
+
+#[test]
 fn a_pod_that_lost_its_label_keeps_its_place_when_another_writes_the_status() {
     let mut story = Story::new(LIMITS, &json!({ "items": { "count": 2 }, "concurrency": 1 }));
     story.plan(0);
