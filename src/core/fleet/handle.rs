@@ -39,6 +39,15 @@ impl Fleet {
 
     /// A MapTask was created or changed, or is part of the list.
     pub fn handle_task(&mut self, now: Time, seen: TaskSeen) {
+        let key = seen.key.clone();
+        self.show_task(now, seen);
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.task_marked = true;
+        }
+    }
+
+    /// A MapTask is shown, by the watch or by an answer. An answer is no part of the list: it may be older.
+    fn show_task(&mut self, now: Time, seen: TaskSeen) {
         if !seen.spec.is_ours() {
             return self.handle_foreign(seen);
         }
@@ -50,7 +59,6 @@ impl Fleet {
             self.forget(&seen.key);
         }
         let entry = self.entries.entry(seen.key.clone()).or_default();
-        entry.task_marked = true;
         entry.remote = None;
         self.dirty.insert(seen.key.clone());
         match &mut entry.task {
@@ -82,7 +90,6 @@ impl Fleet {
         }
         self.dirty.insert(seen.key.clone());
         let entry = self.entries.entry(seen.key.clone()).or_default();
-        entry.task_marked = true;
         match &mut entry.remote {
             Some(known) => known.handle_seen(seen),
             None => entry.remote = Some(RemoteTask::new(seen)),
@@ -93,7 +100,7 @@ impl Fleet {
     /// which may be behind the answer or ahead of it.
     pub fn handle_reread(&mut self, now: Time, seen: TaskSeen) {
         if self.task(&seen.key).is_some_and(|task| task.uid() == seen.uid) {
-            self.handle_task(now, seen);
+            self.show_task(now, seen);
         }
     }
 

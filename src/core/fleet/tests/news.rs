@@ -159,6 +159,17 @@ fn after_a_conflict_the_object_is_read_again_and_what_is_read_is_what_the_next_w
 }
 
 #[test]
+fn a_task_that_a_list_does_not_show_is_gone_though_an_answer_shows_it_meanwhile() {
+    let mut story = Story::after(2, LIMITS, &json!({ "items": { "count": 2 } }));
+    let read = story.written.clone().unwrap();
+    // It was deleted while the watch was broken off; an answer from before that arrives during the next list.
+    story.fleet.handle_tasks_listing();
+    story.fleet.handle_answer(story.now, Answer::Reread(Box::new(read)));
+    story.fleet.handle_tasks_listed(story.now);
+    assert!(story.fleet.task(&key()).is_none());
+}
+
+#[test]
 fn a_full_quota_on_objects_takes_the_finished_pods_of_all_tasks_of_its_namespace_and_of_no_other() {
     let mut fleet = empty_fleet(Limits { linger_millis: 60_000, lingering_pods: 100, ..LIMITS });
     let full = CreateOutcome::Quota("exceeded quota: q, requested: count/pods=1, used: count/pods=2".to_owned());
