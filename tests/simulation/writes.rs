@@ -39,7 +39,12 @@ impl Truth {
                 && new.rerun.as_ref().is_some_and(|done| {
                     done.items > 0 || reduces_again && done.message.is_none() || old.phases.is_none()
                 });
-        if !rerun {
+        if rerun {
+            // A rerun has no backoff.
+            let first = attempt(new).cast_unsigned() + u32::from(!reduces_again);
+            let ends = self.ends.entry((task.uid.clone(), REDUCE)).or_default();
+            ends.retain(|attempt, _| attempt.0 >= first);
+        } else {
             check_end_stays(task, new)?;
         }
         crate::zero::check_write(task, new)?;
