@@ -3,6 +3,7 @@
 //! Data flows one way: the watches' events go into the [`fleet`], plans come out of it, and what became of
 //! their actions goes in again.
 
+pub mod admission;
 pub mod attempt_end;
 pub mod attempts;
 pub mod backoff;

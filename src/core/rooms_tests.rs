@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// From the top down. A room imports only rooms that stand further down this list.
-const FLOORS: [&str; 26] = [
+const FLOORS: [&str; 27] = [
     "fleet",
     "task",
     "run",
@@ -12,6 +12,7 @@ const FLOORS: [&str; 26] = [
     "attempts",
     "pods",
     "workers",
+    "admission",
     "port",
     "spec",
     "blueprint",

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use maptask::core::cache::{CacheId, Key};
 use maptask::core::ids::{TaskKey, Time};
-use maptask::core::pods::indeterminate::INDETERMINATE_MILLIS;
+use maptask::core::port::INDETERMINATE_MILLIS;
 use maptask::core::port::{Answer, CacheLookupOutcome, Create, CreateOutcome, Event, PodId, TaskSeen, WriteOutcome};
 
 use crate::names::PodKey;

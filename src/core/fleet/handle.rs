@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::settle::count_outcomes;
 use super::{Fleet, TaskEntry};
+use crate::core::admission::RemoteTask;
 use crate::core::ids::{PodRole, TaskKey, Time};
 use crate::core::pod::{PodSeen, parse_pod_name};
 use crate::core::port::{
@@ -11,7 +12,6 @@ use crate::core::port::{
     FetchOutcome, GetPodOutcome, PodId, Reply, TaskSeen, WriteOutcome,
 };
 use crate::core::spec::retry::mix;
-use crate::core::task::remote::RemoteTask;
 use crate::core::task::{PollContext, Task};
 use crate::core::workload::Queueing;
 

@@ -13,6 +13,7 @@ mod workloads;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::core::admission::RemoteTask;
 use crate::core::cache::claims::Claims;
 use crate::core::exchange_address::ExchangeAddress;
 use crate::core::ids::{PodRole, TaskKey, Time};
@@ -23,7 +24,6 @@ use crate::core::port::TaskSeen;
 use crate::core::queue::on_the_way::OnTheWay;
 use crate::core::queue::{Denial, Line, Queue};
 use crate::core::run::Startable;
-use crate::core::task::remote::RemoteTask;
 use crate::core::task::{PollContext, Task};
 use crate::core::workload::{Queueing, WorkloadSeen};
 

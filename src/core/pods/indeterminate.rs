@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 
 use crate::core::ids::{Lineage, PodRole, Time};
-
-/// How long a create without an answer may still be carried out: the API server gives a request up after a minute.
-pub const INDETERMINATE_MILLIS: u64 = 75_000;
+use crate::core::port::INDETERMINATE_MILLIS;
 
 /// Creates without an answer.
 #[derive(Clone, Debug)]

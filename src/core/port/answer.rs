@@ -10,6 +10,9 @@ use crate::core::pod::{Holder, PodSeen};
 use crate::core::results::keeping::Damage;
 use crate::core::workload::Flavor;
 
+/// How long a request without an answer may still be carried out: the API server gives a request up after a minute.
+pub const INDETERMINATE_MILLIS: u64 = 75_000;
+
 /// How a dry run went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckOutcome {

@@ -7,7 +7,7 @@ mod plan;
 
 pub use answer::{
     Answer, CacheLookupOutcome, CheckOutcome, CreateOutcome, DeleteOutcome, ExplainOutcome, FetchOutcome,
-    FlavorsOutcome, GetPodOutcome, PieceOutcome, WorkloadOutcome, WriteOutcome,
+    FlavorsOutcome, GetPodOutcome, INDETERMINATE_MILLIS, PieceOutcome, WorkloadOutcome, WriteOutcome,
 };
 pub use event::{Event, TaskSeen};
 pub use exchange::{Exchange, ExchangeRefusal, ListAnswer, ListEnd, ListPart, Listed, Reply, Said};

@@ -161,6 +161,11 @@ pub struct Expire {
     pub resource_version: u64,
 }
 
+impl Expire {
+    /// If the task is still there after this many milliseconds, its deletion is sent again.
+    pub const AGAIN_MILLIS: u64 = 30_000;
+}
+
 /// A list of items to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetch {

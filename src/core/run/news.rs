@@ -90,8 +90,8 @@ impl Run {
 
     /// The pod of this attempt at an item is shown.
     fn show_item(&mut self, context: &mut Context<'_>, index: Index, role: PodRole, pod: &PodSeen) {
-        // A gated pod is no more than a place in a queue: nobody may run it yet. Without its label no list shows it, and
-        // an operator that takes over asks by name only for those of items that are recorded as running.
+        // A gated pod is no more than a place in a queue: nobody may run it yet. Without its label no list shows it,
+        // and an operator that takes over asks by name only for those of items that are recorded as running.
         if self.pods.is_gated(role) && pod.labelled {
             self.items.held_back(&mut context.step(), index);
         } else {

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use super::admission::Admission;
 use super::cache_lookup::LookupRequest;
 use super::inputs::Fetching;
 use super::templates::Templates;
@@ -11,6 +10,7 @@ use super::{PollContext, Stage, Task};
 use crate::api::TaskPhase;
 use crate::api::conditions::{ConditionType, is_true};
 use crate::api::spec::{MapTaskSpec, SuspendPolicy};
+use crate::core::admission::Admission;
 use crate::core::attempts::Outcomes;
 use crate::core::backoff::Backoff;
 use crate::core::failures::Failures;
@@ -18,8 +18,8 @@ use crate::core::ids::{ItemCount, Time};
 use crate::core::items::ExternalSource;
 use crate::core::phases::{self, Attempts, Phases};
 use crate::core::pods::Pods;
-use crate::core::pods::indeterminate::INDETERMINATE_MILLIS;
 use crate::core::pods::retention::Retention;
+use crate::core::port::INDETERMINATE_MILLIS;
 use crate::core::port::{ExchangeRefusal, TaskSeen};
 use crate::core::record::status_summary::StatusSummary;
 use crate::core::record::status_writer::{Observed, StatusWriter};
@@ -86,7 +86,7 @@ impl Task {
             return;
         }
         self.deleting = seen.deleting;
-        self.admission.queue.clone_from(&seen.queue);
+        self.admission.set_queue(seen.queue.as_deref());
         let mutable = MutableSpec::of(&seen.spec);
         let resumed = self.mutable.suspend && !mutable.suspend;
         let keeps_others = self.mutable.finished_pods != mutable.finished_pods;

@@ -224,7 +224,7 @@ impl Task {
         self.retention.sort(now, self.writer.written(), poll.keeping.asked_for(self.mutable.finished_pods));
         self.poll_finished_pods(now, budget, actions);
         if self.expiry().is_some_and(|time| time <= now) {
-            self.expiring = Some(now.plus_millis(EXPIRE_AGAIN_MILLIS));
+            self.expiring = Some(now.plus_millis(Expire::AGAIN_MILLIS));
             actions.push(Action::Expire(Expire {
                 key: self.key.clone(),
                 uid: self.uid.clone(),
@@ -271,7 +271,7 @@ impl Task {
             self.name_taken.as_ref().map(|(until, _)| *until),
             self.create_failed.as_ref().map(|(until, _)| *until),
             self.next_fetch(),
-            self.next_admission(),
+            self.admission.next_wake(),
             self.next_lookup(),
             self.next_deadline(),
             self.next_silence(),
@@ -330,6 +330,3 @@ impl Task {
         PodId { key: self.key.clone(), role }
     }
 }
-
-/// If the task is still there after this many milliseconds, its deletion is sent again.
-pub(super) const EXPIRE_AGAIN_MILLIS: u64 = 30_000;

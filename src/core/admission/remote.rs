@@ -3,8 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::poll::EXPIRE_AGAIN_MILLIS;
-use super::workload_requests::{WorkloadRequests, to_known};
+use super::requests::{WorkloadRequests, to_known};
 use crate::api::TaskPhase;
 use crate::api::reasons::EventReason;
 use crate::core::ids::Time;
@@ -77,7 +76,7 @@ impl RemoteTask {
             return;
         }
         if self.expiry().is_some_and(|time| time <= now) {
-            self.expiring = Some(now.plus_millis(EXPIRE_AGAIN_MILLIS));
+            self.expiring = Some(now.plus_millis(Expire::AGAIN_MILLIS));
             let TaskSeen { key, uid, resource_version, .. } = &self.seen;
             let (key, uid, resource_version) = (key.clone(), uid.clone(), *resource_version);
             actions.push(Action::Expire(Expire { key, uid, resource_version }));

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::core::backoff::Backoff;
 use crate::core::ids::{TaskKey, Time};
-use crate::core::pods::indeterminate::INDETERMINATE_MILLIS;
+use crate::core::port::INDETERMINATE_MILLIS;
 use crate::core::port::{Action, ChangeWorkload, WorkloadChange, WorkloadOutcome};
 use crate::core::workload::{Step, WorkloadSeen, granted_with};
 
