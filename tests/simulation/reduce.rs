@@ -18,8 +18,8 @@ pub fn check_start(
     let phases = &record_of_map.0;
     let Some(record) = &task.status.reduce else { return Err(format!("{key:?} starts without a record")) };
     let attempt = u32::try_from(record.attempt).unwrap();
-    if key.2.0 < attempt || matches!(record.phase, ReducePhase::Cancelled | ReducePhase::Failed) {
-        // A late create, which is deleted on sight. That of a failed attempt may come during a rerun of the map.
+    if key.2.0 < attempt || record.phase == ReducePhase::Cancelled {
+        // A late create, which is deleted on sight.
         return Ok(());
     }
     if key.2.0 > attempt || record.phase == ReducePhase::Succeeded {
@@ -27,6 +27,10 @@ pub fn check_start(
     }
     let counts = phases.counts();
     if counts.pending + counts.running > 0 || !is_true(&task.status.conditions, ConditionType::SuccessCriteriaMet) {
+        if record.phase == ReducePhase::Failed {
+            // The map runs again: a late create of the failed attempt, which is deleted on sight.
+            return Ok(());
+        }
         return Err(format!("{key:?} starts with {counts:?}"));
     }
     let lines = lines_of(&key.0, results).len();
