@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use maptask::core::cache::{CacheId, Key};
 use maptask::core::ids::{TaskKey, Time};
-use maptask::core::port::INDETERMINATE_MILLIS;
-use maptask::core::port::{Answer, CacheLookupOutcome, Create, CreateOutcome, Event, PodId, TaskSeen, WriteOutcome};
+use maptask::core::port::{
+    Answer, CacheLookupOutcome, Create, CreateOutcome, Event, INDETERMINATE_MILLIS, PodId, TaskSeen, WriteOutcome,
+};
 
 use crate::names::PodKey;
 

@@ -53,7 +53,9 @@ impl Admission {
 
     /// The task is to wait in this queue.
     pub fn set_queue(&mut self, queue: Option<&str>) {
-        self.queue = queue.map(str::to_owned);
+        if self.queue() != queue {
+            self.queue = queue.map(str::to_owned);
+        }
     }
 
     /// The queue that the task is to wait in.
@@ -193,9 +195,14 @@ impl Admission {
         }
     }
 
-    /// The next step towards what is wanted, unless a request is on its way.
+    /// Whether a request is on its way.
+    pub fn is_asking(&self) -> bool {
+        self.requests.are_on_their_way()
+    }
+
+    /// The next step towards what is wanted.
     pub fn next_step(&self, now: Time, wanted: &Wanted) -> Option<Step> {
-        next_step(now, self.workload.as_ref(), wanted).filter(|_| !self.requests.are_on_their_way())
+        next_step(now, self.workload.as_ref(), wanted)
     }
 
     /// The request for a step; `create` is that for a Workload, if one can be made.

@@ -4,8 +4,7 @@ use serde_json::Value;
 
 use crate::core::backoff::Backoff;
 use crate::core::ids::{TaskKey, Time};
-use crate::core::port::INDETERMINATE_MILLIS;
-use crate::core::port::{Action, ChangeWorkload, WorkloadChange, WorkloadOutcome};
+use crate::core::port::{Action, ChangeWorkload, INDETERMINATE_MILLIS, WorkloadChange, WorkloadOutcome};
 use crate::core::workload::{Step, WorkloadSeen, granted_with};
 
 /// The time between two requests about a Workload, in milliseconds: its list may run out item by item.

@@ -77,6 +77,9 @@ impl Task {
             return;
         }
         actions.extend(self.admission.read_flavors(&self.key, &self.uid));
+        if self.admission.is_asking() {
+            return;
+        }
         let wanted = self.wanted(poll);
         let step = self.admission.next_step(poll.now, &wanted);
         let change = |step| self.admission.change(&self.key, &self.uid, step, || self.workload_to_create(&wanted));

@@ -10,8 +10,7 @@ use crate::core::ids::{PodRole, Time};
 use crate::core::pod::{EventType, PodSeen, Progress, detail, lives, progress};
 use crate::core::pods::Pods;
 use crate::core::pods::retention::FinishedPod;
-use crate::core::port::INDETERMINATE_MILLIS;
-use crate::core::port::{CheckOutcome, WriteOutcome};
+use crate::core::port::{CheckOutcome, INDETERMINATE_MILLIS, WriteOutcome};
 use crate::core::queue::quota;
 use crate::core::task::workers::RETIRE_MILLIS;
 

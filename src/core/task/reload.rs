@@ -2,8 +2,7 @@
 
 use super::{PollContext, Task};
 use crate::core::pods::Pods;
-use crate::core::port::INDETERMINATE_MILLIS;
-use crate::core::port::TaskSeen;
+use crate::core::port::{INDETERMINATE_MILLIS, TaskSeen};
 use crate::core::record::status_summary::StatusSummary;
 
 impl Task {
