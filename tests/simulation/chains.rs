@@ -3,7 +3,7 @@
 use maptask::api::ResultSource;
 use maptask::api::WaitingReason;
 use maptask::core::ids::TaskKey;
-use maptask::core::items::results_of::{Readiness, readiness};
+use maptask::core::items::source::results_of::{Readiness, readiness};
 use maptask::core::items::{ExternalSource, Part};
 use maptask::core::port::{Create, Fetch, FetchOutcome};
 

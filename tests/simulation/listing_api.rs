@@ -1,8 +1,8 @@
 //! The API server of the world of a list.
 
 use maptask::api::MapTaskStatus;
-use maptask::core::items::Part;
 use maptask::core::items::list_prefix;
+use maptask::core::items::{Location, Part};
 use maptask::core::phases::Raises;
 use maptask::core::pod::{Gating, PodSeen, WorkerHome};
 use maptask::core::port::{
@@ -61,7 +61,9 @@ impl World {
             Action::Note(note) => Answer::Noted(note.key, note.uid, WriteOutcome::Conflict),
             Action::Reread(_) => Answer::Reread(Box::new(self.task.clone())),
             Action::Fetch(fetch) => {
-                let (names, _) = fetch.source.config_maps().unwrap();
+                let Location::ConfigMaps { names, .. } = fetch.source.location() else {
+                    return Err("not its list".to_owned());
+                };
                 let part = |name: &String| self.maps.get(name).map(|text| Part::new(name.as_str(), text.as_str()));
                 let parts: Option<Vec<Part>> = names.iter().map(part).collect();
                 let outcome = match parts.map(|parts| fetch.source.read(&parts)) {

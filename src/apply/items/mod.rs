@@ -1,4 +1,4 @@
-//! Reads lists of items that are not in the spec: a file for each kind of source.
+//! Reads lists of items that are not in the spec: a file for each kind of location.
 
 mod config_map;
 mod piece;
@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::apply::request::Failure;
 use crate::apply::results::Store;
-use crate::core::items::ExternalSource;
+use crate::core::items::{ExternalSource, Location};
 use crate::core::port::FetchOutcome;
 
 /// Why there are no items.
@@ -38,12 +38,9 @@ pub async fn fetch_items(
 ) -> FetchOutcome {
     // An error would mean that it is closed, which nobody does.
     let _turn = READS.acquire().await.ok();
-    let parts = match source {
-        ExternalSource::ConfigMap(_) | ExternalSource::Pod(..) => {
-            let (names, key) = source.config_maps().unwrap_or_default();
-            config_map::read(client, namespace, names, key).await
-        }
-        ExternalSource::ResultsOf(source) => results_of::read(client, results, namespace, source).await,
+    let parts = match source.location() {
+        Location::ConfigMaps { names, key } => config_map::read(client, namespace, names, key).await,
+        Location::Results(of) => results_of::read(client, results, namespace, of).await,
     };
     let parts = match parts {
         Ok(parts) => parts,

@@ -10,7 +10,7 @@ use crate::apply::results::{Store, Stored, StoredShard};
 use crate::apply::status;
 use crate::core::ids::TaskKey;
 use crate::core::items::Part;
-use crate::core::items::results_of::{Readiness, readiness};
+use crate::core::items::source::results_of::{Readiness, readiness};
 use crate::core::port::FetchOutcome;
 
 /// Shards that are read at the same time.
@@ -38,9 +38,8 @@ pub(super) async fn read(
     let stored = Stored { key, uid: other.uid, shards: u32::try_from(shards.shards).unwrap_or(0) };
     let part = async |number| {
         let StoredShard { name, lines } = results.get(&stored, number).await?;
-        let lines = lines.ok_or_else(|| {
-            missing(format!("ConfigMap {name} with results of MapTask {} does not exist", source.name))
-        })?;
+        let lines =
+            lines.ok_or_else(|| missing(format!("ConfigMap {name} with results of MapTask {} does not exist", source.name)))?;
         Ok::<_, NotRead>(Part::new(name, lines))
     };
     stream::iter(0..stored.shards).map(part).buffered(AT_ONCE).try_collect().await

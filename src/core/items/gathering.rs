@@ -1,6 +1,6 @@
 //! What of a list has arrived from the pod that computes it: pieces in their order, each stored before the next one.
 
-use super::external::{Digest, hash_of_digests};
+use super::hash::{Digest, hash_of_digests};
 
 /// What the names of the `ConfigMaps` of a list begin with.
 pub fn list_prefix(task: &str, attempt: u32) -> String {
@@ -78,7 +78,7 @@ impl Gathering {
 
 #[cfg(test)]
 mod tests {
-    use super::super::external::digest;
+    use super::super::hash::digest;
     use super::*;
 
     #[test]

@@ -2,11 +2,11 @@
 
 mod encoding;
 pub mod env;
-mod external;
 mod gathering;
+mod hash;
 mod inflate;
 mod part;
-pub mod results_of;
+pub mod source;
 mod survey;
 mod text;
 
@@ -19,9 +19,10 @@ use crate::api::spec::{Items, Range};
 use crate::core::ids::{Index, ItemCount, MAX_ITEMS};
 
 pub use env::item_env;
-pub use external::{Digest, ExternalSource, LIST_KEY, ReadList, digest, hash, hash_of_digests};
 pub use gathering::{Gathering, Next, list_prefix};
+pub use hash::{Digest, digest, hash, hash_of_digests};
 pub use part::Part;
+pub use source::{ExternalSource, LIST_KEY, Location, ReadList};
 
 /// Most bytes of `values` or `matrix` as JSON: the object must fit into etcd's 1.5 MB together with its status.
 const MAX_LIST_BYTES: usize = 1_000_000;

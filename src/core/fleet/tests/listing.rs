@@ -353,7 +353,8 @@ fn each_attempt_stores_under_names_of_its_own_and_a_list_that_was_changed_since_
     assert_eq!((list.attempt, list.config_map_prefix.as_str()), (2, "t-items-2-"), "no late write mixes two lists");
     ends(&mut story, 2, 0);
     while lines(&story.plan(1_000), "fetch").is_empty() {}
-    let source = ExternalSource::Pod(list, crate::api::spec::ItemFormat::Lines);
+    story.task.spec.items.pod.as_mut().unwrap().stored = Some(list);
+    let source = ExternalSource::of(&story.task.spec.items).unwrap();
     let changed = source.read(&[Part::new("p", *b"a\nx\n"), Part::new("p", *b"c\n")]).unwrap();
     story.fleet.handle_fetched(story.now, &key(), "u", FetchOutcome::Found(changed));
     let plan = [story.plan(0), story.plan(1_000)].concat();

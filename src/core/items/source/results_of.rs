@@ -1,16 +1,43 @@
 //! Items from the results of another task: when they are there, and what becomes of each.
 
-use super::part::Part;
-use super::text::Lines;
-use super::{ItemsError, check_value};
+use std::fmt;
+
+use super::{Location, Source};
 use crate::api::json::Json;
 use crate::api::spec::{OnDependencyFailure, ResultsOfItems};
 use crate::api::status::{MapTaskStatus, ResultShards, TaskPhase};
+use crate::core::items::part::Part;
+use crate::core::items::text::Lines;
+use crate::core::items::{ItemsError, check_value};
 use crate::core::results::NO_RESULT;
 use crate::text::cut;
 
 /// Most characters of the other task's message that are repeated.
 const SHOWN: usize = 300;
+
+impl Source for ResultsOfItems {
+    fn field(&self) -> &'static str {
+        "spec.items.resultsOf"
+    }
+
+    fn location(&self) -> Location<'_> {
+        Location::Results(self)
+    }
+
+    fn lines(&self, parts: &[Part]) -> Result<Lines, ItemsError> {
+        lines(self, parts)
+    }
+
+    fn to_restore(&self) -> String {
+        format!("restore the results of MapTask {}", self.name)
+    }
+}
+
+impl fmt::Display for ResultsOfItems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "results of MapTask {}", self.name)
+    }
+}
 
 /// Whether the results of the other task can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +80,7 @@ pub fn readiness(source: &ResultsOfItems, status: &MapTaskStatus, keeps_results:
 }
 
 /// The items of results, one line for each item of the other task.
-pub(super) fn lines(source: &ResultsOfItems, parts: &[Part]) -> Result<Lines, ItemsError> {
+fn lines(source: &ResultsOfItems, parts: &[Part]) -> Result<Lines, ItemsError> {
     let mut lines = Lines::of_json("resultsOf");
     let mut number = 0;
     for part in parts {
