@@ -90,6 +90,15 @@ impl From<kube::Error> for Failure {
     }
 }
 
+impl From<maptask::apply::Failure> for Failure {
+    fn from(failure: maptask::apply::Failure) -> Self {
+        match failure {
+            maptask::apply::Failure::Kube(error) => error.into(),
+            maptask::apply::Failure::Timeout => of_error(None, &failure),
+        }
+    }
+}
+
 impl From<kube::runtime::watcher::Error> for Failure {
     fn from(error: kube::runtime::watcher::Error) -> Self {
         of_error(watch_code(&error), &error)

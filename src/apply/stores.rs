@@ -6,6 +6,11 @@ use kube::Client;
 
 use super::{cache, results};
 
+/// The store of results.
+pub fn result_store(client: &Client) -> Arc<dyn results::Store> {
+    Arc::new(results::ConfigMaps::new(client.clone()))
+}
+
 /// Where results and entries of caches are kept.
 #[derive(Clone)]
 pub struct Stores {
@@ -18,9 +23,6 @@ pub struct Stores {
 impl Stores {
     /// Both in `ConfigMaps`. The entries of one cache take `cache_bytes` at most.
     pub fn in_config_maps(client: &Client, cache_bytes: u64) -> Self {
-        Self {
-            results: Arc::new(results::ConfigMaps::new(client.clone())),
-            cache: Arc::new(cache::ConfigMaps::new(client.clone(), cache_bytes)),
-        }
+        Self { results: result_store(client), cache: Arc::new(cache::ConfigMaps::new(client.clone(), cache_bytes)) }
     }
 }

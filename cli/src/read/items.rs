@@ -2,8 +2,7 @@
 
 use futures::StreamExt;
 use maptask::api::Json;
-use maptask::apply::fetch_items;
-use maptask::apply::results::ConfigMaps;
+use maptask::apply::{fetch_items, result_store};
 use maptask::core::ids::Index;
 use maptask::core::items::{ExternalSource, ItemList};
 use maptask::core::phases::{Attempts, ItemPhase, Phases};
@@ -142,8 +141,8 @@ async fn list_of(session: &Session, task: &Task) -> Result<ItemList, String> {
     let Some(source) = ExternalSource::of(&items) else {
         return ItemList::accept(&task.spec.items).map_err(|error| error.to_string());
     };
-    let results = ConfigMaps::new(session.client.clone());
-    match fetch_items(&session.client, &results, &session.namespace, &source).await {
+    let results = result_store(&session.client);
+    match fetch_items(&session.client, &*results, &session.namespace, &source).await {
         FetchOutcome::Found(list) if task.status.items_hash.as_ref().is_some_and(|known| *known != list.hash) => {
             Err(format!("{source} changed since the task was accepted"))
         }

@@ -1,31 +1,26 @@
-//! The results of a task: ConfigMaps of lines, read one after another.
+//! The results of a task: shards of lines, read one after another from where the operator stores them.
 
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
-use k8s_openapi::api::core::v1::ConfigMap;
-use maptask::api::labels;
+use maptask::apply::result_store;
+use maptask::apply::results::Stored;
 use maptask::core::ids::Index;
-use maptask::core::pod::ResultNames;
 
 use super::task::Task;
 use crate::cluster::Session;
 use crate::error::Failure;
 
-/// The key of the lines in each ConfigMap.
-const KEY: &str = "results.jsonl";
-/// ConfigMaps that are asked for at the same time; each has at most a megabyte.
+/// Shards that are asked for at the same time; each has at most a megabyte.
 const AHEAD: usize = 4;
 
 /// Where the results of a task are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Results {
-    prefix: String,
-    shards: u32,
+    stored: Stored,
     per_shard: u32,
-    uid: String,
 }
 
-/// The lines of one ConfigMap; none if it does not exist.
+/// The lines of one shard; none if it does not exist.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shard {
     /// Its number, from 0.
@@ -40,15 +35,11 @@ impl Results {
     pub fn of(task: &Task) -> Option<Self> {
         let shown = task.status.results.as_ref()?;
         let number = |n: i32| u32::try_from(n).unwrap_or(0);
-        Some(Self {
-            prefix: shown.config_map_prefix.clone(),
-            shards: number(shown.shards),
-            per_shard: number(shown.items_per_shard).max(1),
-            uid: task.uid().to_owned(),
-        })
+        let stored = Stored { key: task.key(), uid: task.uid().to_owned(), shards: number(shown.shards) };
+        Some(Self { stored, per_shard: number(shown.items_per_shard).max(1) })
     }
 
-    /// The number of the ConfigMap that has this item's line.
+    /// The number of the shard that has this item's line.
     pub fn shard_of(&self, index: Index) -> u32 {
         index.0 / self.per_shard
     }
@@ -58,13 +49,7 @@ impl Results {
         (index.0 % self.per_shard) as usize
     }
 
-    /// The name of a ConfigMap: all numbers have the digits of the last one.
-    pub fn name(&self, number: u32) -> String {
-        let digits = ResultNames::digits(self.shards);
-        format!("{}{number:0digits$}", self.prefix)
-    }
-
-    /// These ConfigMaps in this order, a few ahead of what is taken.
+    /// These shards in this order, a few ahead of what is taken.
     pub fn shards(&self, session: &Session, numbers: Vec<u32>) -> BoxStream<'static, Result<Shard, Failure>> {
         let (session, results) = (session.clone(), self.clone());
         let read = move |number| {
@@ -75,14 +60,8 @@ impl Results {
     }
 
     async fn read(&self, session: &Session, number: u32) -> Result<Shard, Failure> {
-        let found = session.api::<ConfigMap>().get_opt(&self.name(number)).await?;
-        // Of another task of this name it is none of ours.
-        let ours = found.filter(|map| {
-            let uid = map.metadata.labels.as_ref().and_then(|all| all.get(labels::CONTROLLER_UID));
-            uid.is_none_or(|uid| *uid == self.uid)
-        });
-        let lines = ours.and_then(|map| map.data).and_then(|mut data| data.remove(KEY)).unwrap_or_default();
-        Ok(Shard::new(number, lines))
+        let shard = result_store(&session.client).get(&self.stored, number).await?;
+        Ok(Shard::new(number, shard.lines.unwrap_or_default()))
     }
 }
 
@@ -112,15 +91,11 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn configmaps_are_named_with_the_digits_of_the_last_one() {
-        let of = |shards: u32| {
-            let shown = json!({ "configMapPrefix": "t-results-", "shards": shards, "itemsPerShard": 249 });
-            Results::of(&task(&json!({}), &json!({ "results": shown }))).unwrap()
-        };
-        assert_eq!(of(10).name(7), "t-results-7");
-        assert_eq!(of(11).name(7), "t-results-07");
-        assert_eq!((of(3).shard_of(Index(700)), of(3).place_of(Index(700))), (2, 202));
-        assert_eq!(Results::of(&task(&json!({}), &json!({}))), None);
+    fn an_item_has_a_place_in_a_shard() {
+        let shown = json!({ "configMapPrefix": "t-results-", "shards": 3, "itemsPerShard": 249 });
+        let results = Results::of(&task(&json!({}), &json!({ "results": shown }))).unwrap();
+        assert_eq!((results.shard_of(Index(700)), results.place_of(Index(700))), (2, 202));
+        assert!(Results::of(&task(&json!({}), &json!({}))).is_none());
     }
 
     #[test]

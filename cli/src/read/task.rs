@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use kube::api::{ListParams, ObjectMeta};
 use kube::{Resource, ResourceExt};
 use maptask::api::{ItemCounts, MapTask, MapTaskSpec, MapTaskStatus};
-use maptask::core::ids::{Attempt, ItemCount};
+use maptask::core::ids::{Attempt, ItemCount, TaskKey};
 use maptask::core::phases::{self, Attempts, Phases};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -120,6 +120,11 @@ impl Task {
     /// Its name.
     pub fn name(&self) -> &str {
         self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// Its namespace and name.
+    pub fn key(&self) -> TaskKey {
+        TaskKey::new(self.metadata.namespace.as_deref().unwrap_or_default(), self.name())
     }
 
     /// Its UID: another task of the same name has another.

@@ -39,7 +39,7 @@ pub(super) async fn read(
     let part = async |number| {
         let StoredShard { name, lines } = results.get(&stored, number).await?;
         let lines =
-            lines.ok_or_else(|| missing(format!("ConfigMap {name} with results of MapTask {} does not exist", source.name)))?;
+            lines.ok_or_else(|| missing(format!("{name} with results of MapTask {} does not exist", source.name)))?;
         Ok::<_, NotRead>(Part::new(name, lines))
     };
     stream::iter(0..stored.shards).map(part).buffered(AT_ONCE).try_collect().await

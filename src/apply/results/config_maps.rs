@@ -14,12 +14,11 @@ use crate::apply::config_map;
 use crate::apply::request::Failure;
 use crate::core::pod::ResultNames;
 use crate::core::pod::parts::{owner_labels, owner_reference};
+use crate::core::pod::results_view::KEY;
 use crate::core::port::Write;
 use crate::core::results::Shard;
 use crate::core::results::keeping::{Damage, Kept};
 
-/// The key of the results in each ConfigMap.
-const KEY: &str = "results.jsonl";
 /// Tries at a ConfigMap that another writer changes at the same time.
 const TRIES: usize = 5;
 
@@ -53,7 +52,7 @@ async fn read(client: &Client, stored: &Stored, number: u32) -> Result<StoredSha
         owner.is_none_or(|owner| *owner == stored.uid)
     };
     let lines = |map: ConfigMap| map.data.and_then(|mut data| data.remove(KEY)).unwrap_or_default();
-    Ok(StoredShard { lines: found.filter(is_its).map(lines), name })
+    Ok(StoredShard { lines: found.filter(is_its).map(lines), name: format!("ConfigMap {name}") })
 }
 
 async fn store(client: &Client, write: &Write, shard: &Shard) -> Result<u64, NotStored> {

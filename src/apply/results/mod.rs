@@ -26,7 +26,7 @@ pub struct Stored {
 /// One shard of results as it is stored.
 #[derive(Debug)]
 pub struct StoredShard {
-    /// The name under which users find it.
+    /// What users find it under, in words: `ConfigMap t-results-0`.
     pub name: String,
     /// Its lines; `None` if there is none of this task.
     pub lines: Option<String>,

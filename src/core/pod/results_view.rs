@@ -6,6 +6,8 @@ use crate::core::pod::{ResultNames, TemplateError};
 
 /// Where the containers find them.
 pub const PATH: &str = "/maptask/results";
+/// The key of the results in each ConfigMap.
+pub const KEY: &str = "results.jsonl";
 /// The name of the volume.
 const VOLUME: &str = "maptask-results";
 
@@ -31,7 +33,7 @@ pub(super) fn mount(view: &ResultsView, spec: &mut Map<String, Value>) {
     let source = |number| {
         json!({ "configMap": {
             "name": view.names.name(number),
-            "items": [{ "key": "results.jsonl", "path": format!("{number:06}.jsonl") }],
+            "items": [{ "key": KEY, "path": format!("{number:06}.jsonl") }],
         } })
     };
     let sources: Vec<Value> = (0..view.shards).map(source).collect();

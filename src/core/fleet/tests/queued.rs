@@ -12,7 +12,7 @@ use crate::api::status::WaitingReason;
 use crate::core::exchange_address::ExchangeAddress;
 use crate::core::ids::PodRole;
 use crate::core::pod::{Deletion, PodSeen};
-use crate::core::port::{Event, Exchange, FlavorsOutcome, PodId};
+use crate::core::port::{Action, Event, Exchange, FlavorsOutcome, PodId, WorkloadChange};
 use crate::core::workload::{Assignment, PodSet, Queueing, WorkloadSeen};
 
 /// A task with a queue, in an operator with Kueue or without.
@@ -64,6 +64,34 @@ pub(super) fn workload(version: u64, conditions: &[&str]) -> WorkloadSeen {
         updates: Vec::new(),
         reclaimable: BTreeMap::new(),
         conditions: conditions.iter().map(condition).collect(),
+    }
+}
+
+#[test]
+fn a_workload_has_whole_pods() {
+    let template = json!({ "spec": { "containers": [{ "name": "main", "image": "x" }] } });
+    let reduce = json!({ "template": template });
+    let mut story = task(Queueing::Known, &json!({ "items": { "count": 9 }, "template": template, "reduce": reduce }));
+    let created = story.fleet.poll_plan(story.now).actions.into_iter().find_map(|action| match action {
+        Action::ChangeWorkload(request) => match request.change {
+            WorkloadChange::Create(workload) => Some(workload),
+            _ => None,
+        },
+        _ => None,
+    });
+    let created = created.unwrap();
+    let sets = created["spec"]["podSets"].as_array().unwrap();
+    let volumes = |set: &Value| {
+        let spec = &set["template"]["spec"];
+        let names = |list: &Value| -> Vec<String> {
+            list.as_array().into_iter().flatten().map(|entry| entry["name"].to_string()).collect()
+        };
+        (names(&spec["volumes"]), names(&spec["containers"][0]["volumeMounts"]))
+    };
+    assert_eq!(sets.iter().map(|set| set["name"].as_str().unwrap()).collect::<Vec<_>>(), ["main", "reduce"]);
+    for (set, count) in sets.iter().zip([0, 1]) {
+        let (volumes, mounts) = volumes(set);
+        assert_eq!((volumes.len(), &volumes), (count, &mounts), "what is mounted is there");
     }
 }
 
