@@ -28,7 +28,7 @@ impl Run {
     /// The worker to create next, if there are too few.
     pub(super) fn peek_worker(&self) -> Option<Startable> {
         let memory = self.missing_worker()?;
-        self.workers.as_ref().map(|workers| Startable::Worker(PodRole::Worker(workers.next), memory))
+        self.workers.as_ref().map(|workers| Startable::Worker(PodRole::Worker(workers.numbers.next()), memory))
     }
 
     /// Requests the worker that [`Self::peek_worker`] named.
@@ -56,10 +56,9 @@ impl Run {
         let (slots, idle_millis) = (plan.slots(), plan.idle_millis());
         let now = context.now;
         let Some(workers) = &mut self.workers else { return };
-        workers.concurrency = concurrency;
-        workers.may_create = workers.again.is_due(now);
-        let in_all = if workers.only_fails() { 1 } else { concurrency.unwrap_or(usize::MAX) };
-        workers.table.allot(slots, in_all);
+        workers.limit.set_concurrency(concurrency);
+        workers.creation.poll(now);
+        workers.table.allot(slots, workers.limit.most());
         self.settle_announcements(context);
         self.poll_silent(context);
         self.poll_trust();
@@ -109,8 +108,8 @@ impl Run {
 
     /// Records ahead below which index grants are made: an operator that takes over may grant everything from there on.
     fn extend_mark(&mut self, context: &mut Context<'_>) {
-        if let Some(workers) = self.workers.as_mut().filter(|workers| context.writer.is_written(workers.mark.1)) {
-            workers.recorded = workers.mark.0;
+        if let Some(workers) = &mut self.workers {
+            workers.mark.settle(context.writer.written());
         }
         let count = self.spec.count().get();
         let next = self.items.peek(usize::MAX);
@@ -122,13 +121,11 @@ impl Run {
         let at_once = slots.saturating_mul(lines) as u64;
         let by_speed = (AHEAD_MICROS / micros).saturating_mul(at_once);
         let step = u32::try_from(by_speed).unwrap_or(u32::MAX).clamp(MIN_STEP, MAX_ITEMS);
-        let Some(next) = next.filter(|next| next.0.saturating_add(step / 2) >= workers.mark.0.0) else { return };
-        if workers.mark.0.0 < count {
-            let mark = Index(next.0.saturating_add(step).min(count));
-            if mark > workers.mark.0 {
-                let revision = context.writer.change();
-                workers.mark = (mark, revision);
-            }
+        let below = workers.mark.below();
+        let Some(next) = next.filter(|next| next.0.saturating_add(step / 2) >= below.0) else { return };
+        let mark = Index(next.0.saturating_add(step).min(count));
+        if below.0 < count && mark > below {
+            workers.mark.raise(mark, context.writer.change());
         }
     }
 
@@ -136,7 +133,7 @@ impl Run {
     fn grant_all(&mut self, now: Time, claim: &mut Claim<'_>) {
         let lines = self.lines();
         let Some(workers) = &mut self.workers else { return };
-        let only_fails = workers.only_fails();
+        let only_fails = workers.limit.only_fails();
         let micros = workers.table.durations().ninetieth_percentile().filter(|_| !only_fails);
         let slots = workers.table.slots();
         let raised = workers.sizes.raised();

@@ -321,7 +321,7 @@ impl Run {
     /// When this run needs attention though nothing happens.
     pub fn next_wake(&self) -> Option<Time> {
         let workers = self.workers.as_ref();
-        let again = workers.and_then(|workers| workers.again.until().filter(|_| !workers.may_create));
+        let again = workers.and_then(|workers| workers.creation.next_wake());
         let late = workers.and_then(|workers| workers.stragglers.next_wake());
         [self.pods.next_wake(), again, late, workers.and_then(|workers| workers.table.next_wake())]
             .into_iter()

@@ -30,7 +30,7 @@ impl Workers {
         if self.cut_off {
             return Some(Trouble::CutOff);
         }
-        let ended = self.problem.as_deref().map(Trouble::Ended);
+        let ended = self.creation.problem().map(Trouble::Ended);
         ended.or_else(|| self.table.unheard().map(Trouble::Unheard))
     }
 }

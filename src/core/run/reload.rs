@@ -59,17 +59,19 @@ impl Run {
     }
 
     /// Takes workers over from the record.
-    pub fn restore_workers(&mut self, workers: Workers) {
-        // Where items have succeeded, the template can do it.
-        let failed_first = workers.failed_first.filter(|_| self.items.counts().succeeded == 0);
-        self.workers = Some(Workers { failed_first, ..workers });
+    pub fn restore_workers(&mut self, mut workers: Workers) {
+        if self.items.counts().succeeded > 0 {
+            workers.limit.succeeded();
+        }
+        self.workers = Some(workers);
         self.count_raised();
     }
 
     /// Begins with no worker: those that are there are of a run before.
-    pub fn begin_workers(&mut self, workers: Workers) {
+    pub fn begin_workers(&mut self, mut workers: Workers) {
         self.is_loading = false;
-        self.restore_workers(Workers { first: workers.next, ..workers });
+        workers.numbers.begin_run();
+        self.restore_workers(workers);
     }
 
     /// The epoch of the workers is recorded with this revision.
@@ -81,12 +83,12 @@ impl Run {
 
     /// Whether workers of this run were made, or found.
     pub fn has_made_workers(&self) -> bool {
-        self.workers.as_ref().is_some_and(|workers| workers.next > workers.first)
+        self.workers.as_ref().is_some_and(|workers| workers.numbers.any_taken())
     }
 
     /// The number of the newest worker, 0 if there was none.
     pub fn last_worker(&self) -> u32 {
-        self.workers.as_ref().map_or(0, |workers| workers.next.saturating_sub(1))
+        self.workers.as_ref().map_or(0, |workers| workers.numbers.last())
     }
 
     /// Asks for pods that the status calls running and that no list shows. `suspended`: a previous operator may have

@@ -35,8 +35,7 @@ impl Run {
         }
         workers.table.admit(context.now, role, pod_uid)?;
         let report = workers.table.hear(context.now, role, ticket, request)?;
-        workers.again.reset();
-        workers.problem = None;
+        workers.creation.worked();
         for (index, attempt) in report.left {
             self.free(context, role, index, attempt);
         }
@@ -138,7 +137,7 @@ impl Run {
             if !is_stopped {
                 workers.table.durations().add(micros);
             }
-            workers.suspects.remove(&index);
+            workers.sizes.clear(index);
         }
         self.assign_to_worker(index, role);
         let memory = self.items.tries(index).memory_raises;
@@ -152,11 +151,11 @@ impl Run {
         if is_larger {
             return;
         }
-        let first = workers.failed_first.filter(|_| !is_success);
-        workers.failed_first = first.map(|count| count.saturating_add(u32::from(!is_stopped)));
         if is_success {
+            workers.limit.succeeded();
             workers.table.succeeded_in(role);
         } else if !is_stopped {
+            workers.limit.failed();
             workers.table.failed_in(role);
             if is_retried {
                 workers.elsewhere.failed(index, role);

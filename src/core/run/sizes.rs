@@ -39,6 +39,8 @@ pub(super) struct Sizes {
     aside: BTreeMap<Need, BTreeSet<Index>>,
     /// What each item in `aside` needs.
     needs: BTreeMap<Index, Need>,
+    /// Items that ran beside others when their worker died: each is to run alone in a fresh worker.
+    suspects: BTreeSet<Index>,
 }
 
 impl Sizes {
@@ -66,6 +68,16 @@ impl Sizes {
     /// Whether the item waits for a fresh worker.
     pub(super) fn waits_for_fresh(&self, index: Index) -> bool {
         self.needs.get(&index).is_some_and(|need| need.fresh)
+    }
+
+    /// Each of these is to run alone in a fresh worker.
+    pub(super) fn suspect(&mut self, items: &[Index]) {
+        self.suspects.extend(items);
+    }
+
+    /// The item is no suspect any more.
+    pub(super) fn clear(&mut self, index: Index) {
+        self.suspects.remove(&index);
     }
 
     /// Number of items that are not over and whose memory was raised.
@@ -123,7 +135,7 @@ impl Run {
     pub(super) fn first_waiting(&mut self, need: Need) -> Option<Index> {
         if need == Need::NOTHING {
             self.set_aside();
-            let recorded = self.workers.as_ref()?.recorded;
+            let recorded = self.workers.as_ref()?.mark.recorded();
             return self.items.peek(usize::MAX).filter(|index| *index < recorded);
         }
         self.workers.as_ref()?.sizes.first(need)
@@ -163,8 +175,8 @@ impl Run {
     pub(super) fn set_aside(&mut self) {
         while let (Some(index), Some(workers)) = (self.items.peek(usize::MAX), &mut self.workers) {
             let memory = self.items.tries(index).memory_raises;
-            let need = Need { memory, fresh: workers.suspects.contains(&index) };
-            if need == Need::NOTHING || index >= workers.recorded {
+            let need = Need { memory, fresh: workers.sizes.suspects.contains(&index) };
+            if need == Need::NOTHING || index >= workers.mark.recorded() {
                 return;
             }
             workers.sizes.put(need, index);
@@ -195,8 +207,7 @@ impl Run {
 
     /// Items that may run at the same time.
     fn most_items(&self) -> usize {
-        let Some(workers) = &self.workers else { return 0 };
-        if workers.only_fails() { 1 } else { workers.concurrency.unwrap_or(usize::MAX) }
+        self.workers.as_ref().map_or(0, |workers| workers.limit.most())
     }
 
     /// How many workers of the template's memory there are to be.
@@ -256,7 +267,7 @@ impl Run {
     /// The memory of the worker to create next, if there are too few: first of a size of which there is none, then of
     /// the size of which most are missing.
     pub(super) fn missing_worker(&self) -> Option<Raises> {
-        let workers = self.workers.as_ref().filter(|workers| workers.may_create)?;
+        let workers = self.workers.as_ref().filter(|workers| workers.creation.is_due())?;
         let counts_by_size = self.counts_by_size();
         let wanted: usize = counts_by_size.values().map(|counts| counts.wanted).sum();
         // A worker that is on its way out may take long: as many again as there should be, and no more.

@@ -37,7 +37,7 @@ impl Run {
         }
         let Some(workers) = &mut self.workers else { return };
         if !by_itself && record.as_ref().is_none_or(|record| record.begun == 0) {
-            workers.failed(context.now, record.and_then(|record| record.message));
+            workers.creation.failed(context.now, record.and_then(|record| record.message));
         }
     }
 
@@ -88,7 +88,7 @@ impl Run {
             self.end_attempt(context, *index, AttemptEnd { outcome, detail }, EndReason::Other);
         }
         if let Some(workers) = &mut self.workers {
-            workers.suspects.extend(running);
+            workers.sizes.suspect(running);
         }
     }
 }

@@ -1,10 +1,7 @@
 //! The workers of a run: how they are made, found and retired.
 
-use std::collections::BTreeSet;
-
 use crate::core::attempt_end::{AttemptEnd, AttemptOutcome};
 use crate::core::attempts::StartAgain;
-use crate::core::backoff::Backoff;
 use crate::core::ids::{Index, PodRole, Time};
 use crate::core::phases::{ItemPhase, Raises};
 use crate::core::pod::{Detail, PodSeen};
@@ -15,33 +12,17 @@ use crate::core::run::reports::EndReason;
 use crate::core::run::sizes::Sizes;
 use crate::core::run::stragglers::Stragglers;
 use crate::core::run::{Context, Notice, Run};
-use crate::core::workers::{Holdings, Worker, WorkerTable};
-
-/// The delay before a worker is created after one that has done nothing, in milliseconds, doubling up to
-/// [`MAX_AGAIN_MILLIS`].
-const AGAIN_MILLIS: u64 = 1_000;
-/// The longest delay.
-const MAX_AGAIN_MILLIS: u64 = 60_000;
-/// If this number of attempts have ended and all have failed, one item at a time runs until one succeeds: a typo must
-/// not fail a whole list.
-const ALL_FAILED: u32 = 20;
+use crate::core::workers::{Creation, GrantMark, Holdings, ItemLimit, Numbers, Worker, WorkerTable};
 
 /// The workers of a run, and what they may be granted.
 #[derive(Debug)]
 pub struct Workers {
     pub(super) table: WorkerTable,
-    /// The number of the first worker of this run. Those below are of a run before, and end.
-    pub(super) first: u32,
-    /// The number of the next worker.
-    pub(super) next: u32,
+    pub(super) numbers: Numbers,
     /// The epoch is recorded with this revision. Until then no worker hears it: another leader could have the same.
     pub(super) epoch_revision: Revision,
     /// When another worker may be created.
-    pub(super) again: Backoff,
-    /// Whether it may now.
-    pub(super) may_create: bool,
-    /// What the last worker said that has done nothing.
-    pub(super) problem: Option<String>,
+    pub(super) creation: Creation,
     /// What should run elsewhere.
     pub(super) elsewhere: Elsewhere,
     /// When it last gave up a worker for another task.
@@ -52,20 +33,14 @@ pub struct Workers {
     pub(super) notices: Vec<Notice>,
     /// So many workers are silent that the fault is not theirs.
     pub(super) cut_off: bool,
-    /// Grants are recorded below this index, once this revision is.
-    pub(super) mark: (Index, Revision),
-    /// Grants are recorded below this index.
-    pub(super) recorded: Index,
-    /// Items that ran beside others when their worker died: each is to run alone in a fresh worker.
-    pub(super) suspects: BTreeSet<Index>,
+    /// Below which index items are granted.
+    pub(super) mark: GrantMark,
     /// The items that not every worker can take.
     pub(super) sizes: Sizes,
     /// What another leader has granted is not known yet. What turns out to be nowhere has ended for this reason.
     pub(super) awaits: Option<EndReason>,
     /// Items at most at the same time.
-    pub(super) concurrency: Option<usize>,
-    /// The number of attempts that have failed, up to the first success; `None` from then on.
-    pub(super) failed_first: Option<u32>,
+    pub(super) limit: ItemLimit,
 }
 
 impl Workers {
@@ -73,24 +48,18 @@ impl Workers {
     pub fn new(epoch: u64, mark: Index, first: u32) -> Self {
         Self {
             table: WorkerTable::new(epoch),
-            first,
-            next: first,
+            numbers: Numbers::new(first),
             epoch_revision: Revision::default(),
-            again: Backoff::new(AGAIN_MILLIS, MAX_AGAIN_MILLIS),
-            may_create: true,
-            problem: None,
+            creation: Creation::new(),
             elsewhere: Elsewhere::default(),
             gave_up: None,
             stragglers: Stragglers::default(),
             notices: Vec::new(),
             cut_off: false,
-            mark: (mark, Revision::default()),
-            recorded: mark,
-            suspects: BTreeSet::new(),
+            mark: GrantMark::recorded_at(mark),
             sizes: Sizes::default(),
             awaits: None,
-            concurrency: None,
-            failed_first: Some(0),
+            limit: ItemLimit::new(),
         }
     }
 
@@ -101,35 +70,22 @@ impl Workers {
 
     /// Below which index grants are recorded.
     pub fn mark(&self) -> Index {
-        self.mark.0
+        self.mark.below()
     }
 
     /// Names of these pods are not given again.
     pub fn reserve(&mut self, taken: impl Iterator<Item = PodRole>) {
-        let workers = taken.filter(|role| role.is_worker());
-        self.next = workers.map(|role| role.attempt().next().0).fold(self.next, u32::max);
+        taken.filter(|role| role.is_worker()).for_each(|role| self.numbers.take(role.attempt().0));
     }
 
     /// Whether the pod is a worker of a run before this one.
     pub(super) fn is_of_run_before(&self, role: PodRole) -> bool {
-        role.is_worker() && role.attempt().0 < self.first
+        role.is_worker() && self.numbers.is_of_run_before(role.attempt().0)
     }
 
     /// The memory of a worker.
     pub(super) fn memory_of(&self, role: PodRole) -> Raises {
         self.table.get(role).map_or(Raises::NONE, Worker::memory)
-    }
-
-    /// Whether nothing has succeeded, and enough has failed to suspect the template.
-    pub(super) fn only_fails(&self) -> bool {
-        self.failed_first.is_some_and(|failed| failed >= ALL_FAILED)
-    }
-
-    /// A worker was made in vain, or has done nothing.
-    pub(super) fn failed(&mut self, now: Time, problem: Option<String>) {
-        self.again.failed(now);
-        self.may_create = false;
-        self.problem = problem.or_else(|| self.problem.take());
     }
 }
 
@@ -153,7 +109,7 @@ impl Run {
     pub(super) fn add_worker(&mut self, now: Time, role: PodRole, holdings: Holdings) {
         let holdings = if self.is_loading { holdings } else { Holdings::None };
         if let (PodRole::Worker(number), Some(workers)) = (role, &mut self.workers) {
-            workers.next = workers.next.max(number.saturating_add(1));
+            workers.numbers.take(number);
             workers.table.add(now, role, holdings);
         }
     }
@@ -172,7 +128,7 @@ impl Run {
         self.is_loading = false;
         if let Some(workers) = &mut self.workers {
             workers.awaits = Some(if suspended { EndReason::Stopped } else { EndReason::Other });
-            self.items.begin_at(workers.recorded);
+            self.items.begin_at(workers.mark.recorded());
         }
     }
 
@@ -228,8 +184,8 @@ impl Run {
         self.pods.remove(role);
         let workers = self.workers.as_mut()?;
         workers.table.remove(role);
-        workers.failed(now, problem);
-        workers.again.until()
+        workers.creation.failed(now, problem);
+        workers.creation.until()
     }
 
     /// No pod was made for the worker: another one is created when its turn comes.
@@ -238,8 +194,7 @@ impl Run {
         let Some(workers) = &mut self.workers else { return };
         workers.table.remove(role);
         if let StartAgain::NotBefore(time) = again {
-            workers.again.wait_until(time);
-            workers.may_create = workers.again.is_due(now);
+            workers.creation.wait_until(now, time);
         }
     }
 
