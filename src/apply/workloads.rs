@@ -54,9 +54,9 @@ pub(super) async fn change(client: &Client, workload: &ChangeWorkload) -> Worklo
             let options = json!({ "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": { "uid": uid } });
             send::<IgnoredAny>(client, Method::DELETE, &one, JSON, Some(&options)).await
         }
-        WorkloadChange::Patch(version, status) => {
+        WorkloadChange::Patch(version, patch) => {
             let path = format!("{one}/status?fieldManager={FIELD_MANAGER}");
-            let patch = json!({ "metadata": { "resourceVersion": version.to_string() }, "status": status });
+            let patch = json!({ "metadata": { "resourceVersion": version.to_string() }, "status": patch.json() });
             send::<IgnoredAny>(client, Method::PATCH, &path, MERGE_PATCH, Some(&patch)).await
         }
     };

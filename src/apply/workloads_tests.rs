@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::core::ids::TaskKey;
+use crate::core::workload::StatusPatch;
 use crate::fake_api::{Objects, client};
 
 const PATH: &str = "/apis/kueue.x-k8s.io/v1beta2/namespaces/ns/workloads/w";
@@ -21,7 +22,8 @@ async fn a_workload_is_created_once_and_patched_only_as_the_version_that_was_see
     let create = request(WorkloadChange::Create(json!({ "metadata": { "name": "w" }, "spec": {} })));
     assert_eq!(super::change(&client, &create).await, WorkloadOutcome::Done);
     assert_eq!(super::change(&client, &create).await, WorkloadOutcome::Done, "it is there already");
-    let patch = request(WorkloadChange::Patch(1, json!({ "reclaimablePods": [{ "name": "main", "count": 3 }] })));
+    let reclaim = StatusPatch::Reclaim(vec![("main".to_owned(), 3)]);
+    let patch = request(WorkloadChange::Patch(1, reclaim));
     assert_eq!(super::change(&client, &patch).await, WorkloadOutcome::Done);
     assert_eq!(super::change(&client, &patch).await, WorkloadOutcome::Indeterminate, "it has another version");
     assert_eq!(objects.lock().unwrap().by_path[PATH]["status"]["reclaimablePods"][0]["count"], 3);

@@ -163,7 +163,8 @@ impl World {
                 }
                 WorkloadOutcome::Done
             }
-            WorkloadChange::Patch(of, status) => {
+            WorkloadChange::Patch(of, change) => {
+                let status = change.json();
                 if self.kueue.workloads.get(&uid).is_none_or(|workload| workload.version != of) {
                     return Ok(Answer::WorkloadChanged(key, uid, WorkloadOutcome::Indeterminate));
                 }

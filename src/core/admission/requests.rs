@@ -1,11 +1,9 @@
 //! Requests about the Workload of a task: one at a time, not too often, and later after one that did not work.
 
-use serde_json::Value;
-
 use crate::core::backoff::Backoff;
 use crate::core::ids::{TaskKey, Time};
 use crate::core::port::{Action, ChangeWorkload, INDETERMINATE_MILLIS, WorkloadChange, WorkloadOutcome};
-use crate::core::workload::{Step, WorkloadSeen, granted_with};
+use crate::core::workload::{StatusPatch, Step, WorkloadSeen, granted_with};
 
 /// The time between two requests about a Workload, in milliseconds: its list may run out item by item.
 const PACE_MILLIS: u64 = 1_000;
@@ -28,8 +26,8 @@ pub(super) struct WorkloadRequests {
 /// A request that changes or deletes a Workload, and whose result was not shown yet.
 #[derive(Debug)]
 struct Change {
-    /// The status that it gets; of one that is deleted, none.
-    status: Option<Value>,
+    /// How its status changes; of one that is deleted, nothing is left.
+    patch: Option<StatusPatch>,
     /// UID and version of the Workload: from any other this request can take nothing.
     of: (String, u64),
     /// It has had its effect by then, if it has one. Unknown before the answer.
@@ -67,13 +65,13 @@ impl WorkloadRequests {
         change: WorkloadChange,
     ) -> Action {
         self.asked = true;
-        let status = match &change {
-            WorkloadChange::Patch(_, status) => Some(Some(status.clone())),
+        let patch = match &change {
+            WorkloadChange::Patch(_, patch) => Some(Some(patch.clone())),
             WorkloadChange::Delete(_) => Some(None),
             WorkloadChange::Create(_) | WorkloadChange::Adopt(_) => None,
         };
         let of = seen.map(|seen| (seen.uid.clone(), seen.version));
-        self.changes.extend(status.zip(of).map(|(status, of)| Change { status, of, until: None }));
+        self.changes.extend(patch.zip(of).map(|(patch, of)| Change { patch, of, until: None }));
         let (key, uid) = (key.clone(), uid.to_owned());
         Action::ChangeWorkload(Box::new(ChangeWorkload { key, uid, name, change }))
     }
@@ -125,7 +123,7 @@ impl WorkloadRequests {
     /// How many pods of a set may exist whichever of the requests has its effect, if there is one that may.
     pub(super) fn left(&self, seen: Option<&WorkloadSeen>, set: &str) -> Option<u32> {
         let seen = seen?;
-        let left = |change: &Change| change.status.as_ref().map_or(0, |status| granted_with(seen, status, set));
+        let left = |change: &Change| change.patch.as_ref().map_or(0, |patch| granted_with(seen, patch, set));
         self.changes.iter().map(left).min()
     }
 
@@ -141,6 +139,6 @@ pub(super) fn to_known(seen: &WorkloadSeen, step: Step) -> Option<WorkloadChange
     match step {
         Step::Create => None,
         Step::Delete => Some(WorkloadChange::Delete(seen.uid.clone())),
-        Step::Patch(status) => Some(WorkloadChange::Patch(seen.version, status)),
+        Step::Patch(patch) => Some(WorkloadChange::Patch(seen.version, patch)),
     }
 }

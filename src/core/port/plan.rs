@@ -13,7 +13,7 @@ use crate::core::phases::Raises;
 use crate::core::pod::{EventType, pod_name};
 use crate::core::port::exchange::Reply;
 use crate::core::results::Shard;
-use crate::core::workload::Placement;
+use crate::core::workload::{Placement, StatusPatch};
 use serde_json::Value;
 
 /// The actions of one round, each to be answered through `Fleet::handle_answer`, in any order.
@@ -135,8 +135,8 @@ pub enum WorkloadChange {
     Adopt(Value),
     /// The one of this UID is deleted.
     Delete(String),
-    /// Fields of its status are set, if it still has this version.
-    Patch(u64, Value),
+    /// Its status is changed, if it still has this version.
+    Patch(u64, StatusPatch),
 }
 
 /// Flavors to be read.
@@ -341,11 +341,7 @@ impl fmt::Display for ChangeWorkload {
             WorkloadChange::Create(_) => write!(f, "queue {}", self.key),
             WorkloadChange::Adopt(_) => write!(f, "adopt {} for {}", self.name, self.key),
             WorkloadChange::Delete(_) => write!(f, "dequeue {}", self.key),
-            WorkloadChange::Patch(_, status) => {
-                let fields: Vec<&str> =
-                    status.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-                write!(f, "patch workload of {}: {}", self.key, fields.join(", "))
-            }
+            WorkloadChange::Patch(_, patch) => write!(f, "patch workload of {}: {}", self.key, patch.fields()),
         }
     }
 }

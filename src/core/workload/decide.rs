@@ -3,10 +3,9 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time as MetaTime};
 use k8s_openapi::jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::condition::{ADMITTED, EVICTED, FINISHED, PODS_READY, REQUEUED, RESERVED};
-use super::{MAIN, REDUCE, WorkloadSeen};
+use super::{MAIN, REDUCE, StatusPatch, WorkloadSeen};
 use crate::core::ids::Time;
 
 /// Most characters of a message, as Kueue has it.
@@ -81,7 +80,7 @@ pub enum Step {
     /// It is deleted.
     Delete,
     /// Its status is patched, if it still has its version.
-    Patch(Value),
+    Patch(StatusPatch),
 }
 
 /// The next request, if one is due.
@@ -122,19 +121,6 @@ pub fn granted(workload: &WorkloadSeen, set: &str) -> u32 {
     assigned.count.unwrap_or(asked).min(asked.saturating_sub(workload.reclaimed(set)))
 }
 
-/// How many pods of a set may exist once a step has changed the status of the Workload to this.
-pub fn granted_with(workload: &WorkloadSeen, status: &Value, set: &str) -> u32 {
-    let granted = granted(workload, set);
-    let reclaimed = || status["reclaimablePods"].as_array()?.iter().find(|pods| pods["name"] == set)?["count"].as_u64();
-    let mut conditions = status["conditions"].as_array().into_iter().flatten();
-    let is_finished = conditions.any(|condition| condition["type"] == FINISHED && condition["status"] == "True");
-    match reclaimed() {
-        _ if is_finished || status.get("admission").is_some() => 0,
-        Some(count) => granted.min(workload.asked(set).saturating_sub(u32::try_from(count).unwrap_or(u32::MAX))),
-        None => granted,
-    }
-}
-
 /// Why the pods of a Workload may not run.
 pub fn why_not(workload: &WorkloadSeen) -> String {
     let words = |type_: &str, status: &str| {
@@ -172,19 +158,16 @@ fn reclaim(workload: &WorkloadSeen, sets: &[WantedSet], reserved: bool) -> Optio
         let count = set.count.saturating_sub(needed);
         if reserved { count.max(workload.reclaimed(&set.name)) } else { count }
     };
-    let counts: Vec<(&str, u32)> = workload.pod_sets.iter().map(|set| (set.name.as_str(), due(set))).collect();
-    if counts.iter().all(|(name, count)| *count == workload.reclaimed(name)) {
-        return None;
-    }
-    let list: Vec<Value> = counts.iter().map(|(name, count)| json!({ "name": name, "count": count })).collect();
-    Some(Step::Patch(json!({ "reclaimablePods": list })))
+    let counts: Vec<(String, u32)> = workload.pod_sets.iter().map(|set| (set.name.clone(), due(set))).collect();
+    let is_news = counts.iter().any(|(name, count)| *count != workload.reclaimed(name));
+    is_news.then_some(Step::Patch(StatusPatch::Reclaim(counts)))
 }
 
 /// Where Kueue waits for pods, it waits for the first one: a task needs no others to continue.
 pub(super) fn ready(now: Time, workload: &WorkloadSeen, wanted: &Wanted) -> Option<Step> {
     let is_due = wanted.started && workload.is_admitted() && !workload.is(PODS_READY);
     let message = "a pod of the task has started";
-    is_due.then(|| patch(&set(now, workload, &[(PODS_READY, "True", "Started", message)])))
+    is_due.then(|| patch(set(now, workload, &[(PODS_READY, "True", "Started", message)])))
 }
 
 /// Nothing of it runs any more: its quota is free for others.
@@ -201,16 +184,16 @@ pub(super) fn release(now: Time, workload: &WorkloadSeen) -> Step {
             (REQUEUED, at_once, reason, message),
         ],
     );
-    Step::Patch(json!({ "conditions": conditions, "admission": null }))
+    Step::Patch(StatusPatch::Release(conditions))
 }
 
 fn finish(now: Time, workload: &WorkloadSeen, success: bool, message: &str) -> Step {
     let reason = if success { "Succeeded" } else { "Failed" };
-    patch(&set(now, workload, &[(FINISHED, "True", reason, message)]))
+    patch(set(now, workload, &[(FINISHED, "True", reason, message)]))
 }
 
-fn patch(conditions: &[Condition]) -> Step {
-    Step::Patch(json!({ "conditions": conditions }))
+fn patch(conditions: Vec<Condition>) -> Step {
+    Step::Patch(StatusPatch::Conditions(conditions))
 }
 
 /// All conditions, with these changed: type, status, reason and message.

@@ -3,6 +3,7 @@
 
 mod decide;
 mod manifest;
+mod patch;
 mod placement;
 mod remote;
 
@@ -12,8 +13,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::core::ids::TaskKey;
 
-pub use decide::{Need, Step, Wanted, WantedSet, granted, granted_with, next_step, why_not};
+pub use decide::{Need, Step, Wanted, WantedSet, granted, next_step, why_not};
 pub use manifest::{adoption, manifest, name};
+pub use patch::{StatusPatch, granted_with};
 pub use placement::{Flavor, Placement};
 pub use remote::next_remote_step;
 

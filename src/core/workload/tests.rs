@@ -54,7 +54,7 @@ fn wanted(need: Need, alive: usize) -> Wanted {
 
 fn patched(step: Option<Step>) -> Value {
     match step {
-        Some(Step::Patch(status)) => status,
+        Some(Step::Patch(patch)) => patch.json(),
         other => panic!("{other:?}"),
     }
 }
@@ -221,4 +221,16 @@ fn a_workload_says_why_it_waits() {
     assert_eq!(why_not(&full), "queue q: QuotaReserved!");
     assert_eq!(why_not(&workload(&[RESERVED, ADMITTED, EVICTED])), "queue q: Evicted!");
     assert!(why_not(&WorkloadSeen { active: false, ..queued }).contains("not active"));
+}
+
+#[test]
+fn a_change_on_its_way_leaves_what_it_does_not_take() {
+    let admitted = workload(&[RESERVED, ADMITTED]);
+    let left = |patch: &StatusPatch| [MAIN, REDUCE].map(|set| granted_with(&admitted, patch, set));
+    let reclaim = |count| StatusPatch::Reclaim(vec![(MAIN.to_owned(), count), (REDUCE.to_owned(), 0)]);
+    assert_eq!([1, 2, 3, 9].map(|count| left(&reclaim(count))), [[3, 1], [3, 1], [2, 1], [0, 1]]);
+    let conditions = |type_: &str| workload(&[RESERVED, ADMITTED, type_]).conditions;
+    assert_eq!(left(&StatusPatch::Conditions(conditions(PODS_READY))), [3, 1]);
+    assert_eq!(left(&StatusPatch::Conditions(conditions(FINISHED))), [0, 0]);
+    assert_eq!(left(&StatusPatch::Release(conditions(REQUEUED))), [0, 0]);
 }
