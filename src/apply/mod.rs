@@ -31,8 +31,9 @@ use crate::serve::metrics::Metrics;
 
 /// Answers in the queue to the core at most. While it is full, answered requests keep their turn: backpressure.
 pub const ANSWERS: usize = 4_096;
-/// Carries plans out. Every action runs on its own. How many creates are on their way is for the core's window to say,
-/// since those that waited here would be in no order; of all else no more wait here than there are pods and tasks.
+
+/// Executes plans. Each action is a task of its own. The core's window limits the creates in progress, since creates
+/// that waited here would lose their order. Other actions are at most one for each pod or task.
 #[derive(Clone)]
 pub struct Apply {
     client: Client,

@@ -70,8 +70,8 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     super::listen::listen(address).await.map_err(|problem| ServeError::Listen { address, problem })
 }
 
-/// The server of `/livez`, `/readyz` and `/metrics`, with a stop of its own: whoever is told to stop still works for a
-/// while, and is to be seen alive until then.
+/// The server of `/livez`, `/readyz` and `/metrics`, with a stop of its own: an operator that is shutting down works
+/// for a while, and must look alive until then.
 pub struct Server {
     serving: JoinHandle<Result<(), ServeError>>,
     /// Ends it.

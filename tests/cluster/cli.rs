@@ -151,7 +151,7 @@ fn a_task_of_100_000_items_and_one_of_a_million_are_listed_in_little_memory() {
     assert_eq!(limited("items many -n NS -o indexes").trim(), "0-999999");
     assert_eq!(limited("items many -n NS --items 999998-999999 -o jsonl | wc -l").trim(), "2");
     assert_eq!(limited("items many -n NS -o jsonl | wc -l").trim(), "1000000");
-    // Whoever reads goes away: no error, nothing said.
+    // The reader closes the pipe: no error, no message.
     assert_eq!(limited("items many -n NS 2>&1 | head -1; echo ${PIPESTATUS[0]}").lines().last(), Some("0"));
     let failed = limited("items ran -n NS --phase Failed -o indexes");
     assert!(failed.starts_with("49,99,149,"), "{failed}");

@@ -30,7 +30,7 @@ impl Colour {
     }
 }
 
-/// Standard output, or a pager before it. Whoever reads may go away: that ends the command, and is no error.
+/// Standard output, or a pager before it. The reader may close it: that ends the command, and is no error.
 pub struct Out {
     sink: Box<dyn Write + Send>,
     terminal: bool,

@@ -225,7 +225,7 @@ mod tests {
         add(&mut failures, 5, "no file /c/5.png");
         let mut again = Failures::from_status(&shown);
         add(&mut again, 5, "no file /c/5.png");
-        assert_eq!(again.to_status(), failures.to_status(), "a restart goes on where the status is");
+        assert_eq!(again.to_status(), failures.to_status(), "a restart continues from the status");
     }
 
     #[test]

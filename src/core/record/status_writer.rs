@@ -265,8 +265,8 @@ impl StatusWriter {
         !self.in_flight && self.stale_since.is_none()
     }
 
-    /// A note goes out: a write that changes nothing of what is recorded, and confirms nothing. It is one of the writes
-    /// of which there is one at a time, under the version that is known.
+    /// A note goes out: a write that changes nothing that is recorded, and confirms nothing. It counts as the one write
+    /// in progress, and names the known version.
     pub fn begin_note(&mut self) {
         self.in_flight = true;
         self.named = self.resource_version;

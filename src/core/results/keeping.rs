@@ -155,7 +155,7 @@ mod tests {
         told.damaged = Places::parse("2");
         let keep = told.keep(None).unwrap().unwrap();
         assert_eq!((keep.text.as_str(), keep.damaged.as_str()), ("7\nnull\nnull\nnull\n", "2"));
-        // Whoever comes later and does not know finds it written there, until the item has run again.
+        // A later writer that does not know of it finds it recorded there, until the item has run again.
         assert_eq!(shard("0,2", &[]).keep(Some(kept(&keep))).unwrap_err().places, Places::parse("2"));
         let failed = shard("0", &[]).keep(Some(kept(&keep))).unwrap().unwrap();
         assert_eq!(failed.damaged, "", "an item that has failed since has no result to be damaged");

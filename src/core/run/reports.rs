@@ -79,8 +79,8 @@ impl Run {
         }
     }
 
-    /// A worker holds an attempt of which nothing was known here: it is the worker's, unless another has it, or it
-    /// counts no more.
+    /// A worker reports an attempt that this operator did not know: it is the worker's, unless another one has it, or
+    /// the attempt no longer counts.
     fn claim(&mut self, context: &mut Context<'_>, role: PodRole, index: Index, attempt: Attempt, runs: bool) {
         // What has not begun may be another worker's by now, which has yet to speak.
         let may_be_anothers = !runs && self.workers.as_ref().is_some_and(|w| w.table.awaits_announcements());

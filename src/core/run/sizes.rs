@@ -264,8 +264,8 @@ impl Run {
         workers.filter(|(_, worker)| !worker.stays()).map(|(_, worker)| worker.session().holds()).sum()
     }
 
-    /// The memory of the worker to create next, if there are too few: first of a size of which there is none, then of
-    /// the size of which most are missing.
+    /// The memory of the worker to create next, if there are too few: first of a size that has none, then of the size
+    /// that lacks most.
     pub(super) fn missing_worker(&self) -> Option<Raises> {
         let workers = self.workers.as_ref().filter(|workers| workers.creation.is_due())?;
         let counts_by_size = self.counts_by_size();

@@ -20,7 +20,7 @@ impl Task {
             stage: _,
             reduction: _,
             fetching: _,
-            // From the object, whoever wrote its status.
+            // From the object, not from its status.
             key: _,
             uid: _,
             seed: _,

@@ -11,7 +11,7 @@ use super::{Exit, Worker, failed};
 use crate::clock::now;
 use crate::reaper::signal_group;
 
-/// How long the worker goes on without an answer, before it ends.
+/// How long the worker continues without an answer, before it ends.
 const ALONE: Duration = Duration::from_mins(15);
 /// Of the pod's grace period, this is for reports after the last program is killed.
 const FOR_REPORTS: Duration = Duration::from_secs(5);

@@ -125,7 +125,7 @@ fn a_pod_that_fails_or_ends_without_a_list_is_tried_again_and_then_fails_the_tas
     let message = status.message.unwrap();
     assert!(message.contains("in attempt 2") && message.contains("had arrived whole"), "{message}");
     assert_eq!(status.listing.unwrap().phase, ReducePhase::Failed);
-    // A rerun lists anew.
+    // A rerun computes the list again.
     story.edit(|task| task.spec.rerun = serde_json::from_value(json!({ "id": "1", "items": "All" })).unwrap());
     for _ in 0..4 {
         story.plan(1_000);

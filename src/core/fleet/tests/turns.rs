@@ -169,7 +169,7 @@ fn a_deadline_comes_to_the_second_and_only_while_the_task_is_not_suspended() {
     assert_eq!(condition(&story, "FailureTarget"), None, "time in suspension does not count");
     story.edit(|task| task.spec.suspend = false);
     story.plan(4_999);
-    assert_eq!(condition(&story, "FailureTarget"), None, "and it counts anew from there");
+    assert_eq!(condition(&story, "FailureTarget"), None, "and it counts again from there");
     story.plan(1);
     assert_eq!(condition(&story, "FailureTarget").map(|c| c.0), Some("DeadlineExceeded"));
 }

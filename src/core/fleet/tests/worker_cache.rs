@@ -52,7 +52,7 @@ fn nothing_of_a_cache_starts_before_all_workers_have_said_what_they_run() {
     let other = new_task(TaskKey::new("ns", "other"), "u2", 1, &serialized(&json!(["a", "x"])));
     crew.story.fleet.handle_task(crew.story.now, other);
     crew.rounds(6);
-    assert_eq!(crew.others, Vec::<String>::new(), "an item may run of which nobody knows");
+    assert_eq!(crew.others, Vec::<String>::new(), "an item may run that no one knows");
     crew.speak(1);
     crew.rounds(6);
     assert_eq!(crew.others, ["other-1-1"], "the first one waits for its equal in the worker");

@@ -37,7 +37,7 @@ fn where_items_have_succeeded_failures_after_a_restart_say_nothing_about_the_com
 }
 
 #[test]
-fn a_changed_template_of_a_task_with_workers_is_noticed_after_a_restart_and_what_runs_goes_on() {
+fn a_changed_template_of_a_task_with_workers_is_noticed_after_a_restart_and_what_runs_continues() {
     let mut crew = Crew::new(&task(&json!({ "items": { "count": 5 }, "concurrency": 2, "workers": {} })));
     let edit = |crew: &mut Crew, name: Value| {
         crew.story.edit(|task| task.spec.template["spec"]["priorityClassName"] = name);
