@@ -1,7 +1,7 @@
 //! The floors of the core: what may import what.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// From the top down. A room imports only rooms that stand further down this list.
 const FLOORS: [&str; 27] = [
@@ -45,24 +45,35 @@ const APART: [(&str, &str); 7] = [
     ("pods", "phases"),
 ];
 
+/// All files of a folder, and of the folders in it.
+fn paths(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return vec![folder.with_extension("rs")] };
+    let inner = |path: PathBuf| if path.is_dir() { paths(&path) } else { vec![path] };
+    entries.flat_map(|entry| inner(entry.unwrap().path())).collect()
+}
+
 /// The files of a room without its tests, with their text.
 fn files(room: &str) -> Vec<(String, String)> {
     let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/core");
-    let single = core.join(format!("{room}.rs"));
-    let paths = match fs::read_dir(core.join(room)) {
-        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
-        Err(_) => vec![single],
-    };
+    let named = paths(&core.join(room)).into_iter();
+    let named = named.map(|path| (path.strip_prefix(&core).unwrap().to_string_lossy().into_owned(), path));
     let is_code = |name: &str| name.strip_suffix(".rs").is_some_and(|stem| !stem.ends_with("tests"));
-    let named = paths.into_iter().map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), path));
     named
-        .filter(|(name, _)| is_code(name))
+        .filter(|(name, _)| is_code(name) && !name.contains("/tests"))
         .map(|(name, path)| {
             let text = fs::read_to_string(path).unwrap();
             let code = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned();
-            (format!("{room}/{name}"), code)
+            (name, code)
         })
         .collect()
+}
+
+#[test]
+fn the_files_of_a_room_are_found_whatever_folder_they_are_in() {
+    let names = |room| files(room).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names("limits"), ["limits.rs"]);
+    assert!(names("items").contains(&"items/source/config_map.rs".to_owned()));
+    assert!(!names("fleet").iter().any(|name| name.contains("tests")));
 }
 
 /// The rooms that a text names.
