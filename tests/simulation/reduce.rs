@@ -1,7 +1,7 @@
 //! What must hold of the reduce.
 
 use maptask::api::conditions::{ConditionType, is_true};
-use maptask::api::status::{MapTaskStatus, ReducePhase};
+use maptask::api::status::{MapTaskStatus, ReducePhase, TaskPhase};
 use maptask::core::phases::{Attempts, Phases};
 use maptask::core::port::TaskSeen;
 
@@ -9,17 +9,23 @@ use crate::check::{Results, check_results, lines_of};
 use crate::names::PodKey;
 
 /// SAFETY: a reduce runs only when the map is over and successful, finds every result, and not after its success.
+/// `stopped`: the operator has stopped a pod of this attempt, which may have succeeded all the same.
 pub fn check_start(
     key: &PodKey,
     task: &TaskSeen,
     record_of_map: &(Phases, Attempts),
     results: &Results,
+    stopped: bool,
 ) -> Result<(), String> {
     let phases = &record_of_map.0;
     let Some(record) = &task.status.reduce else { return Err(format!("{key:?} starts without a record")) };
     let attempt = u32::try_from(record.attempt).unwrap();
     if key.2.0 < attempt || record.phase == ReducePhase::Cancelled {
         // A late create, which is deleted on sight.
+        return Ok(());
+    }
+    if key.2.0 == attempt && stopped && task.status.phase.is_some_and(TaskPhase::is_terminal) {
+        // Brought back by a late create after the end of the task, and deleted on sight.
         return Ok(());
     }
     if key.2.0 > attempt || record.phase == ReducePhase::Succeeded {

@@ -1,7 +1,7 @@
 //! What really happened, whatever the operator believes.
 
 use crate::names::{REDUCE, index_of};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use maptask::core::ids::{Attempt, Index, TaskKey, Time};
 use maptask::core::items::ItemList;
@@ -32,10 +32,10 @@ pub struct Tally {
 #[derive(Default)]
 pub struct Truth {
     /// Tasks whose results somebody has changed while they ran.
-    pub tampered: std::collections::BTreeSet<String>,
+    pub tampered: BTreeSet<String>,
     /// Tasks whose templates were changed before it was recorded with which ones they were accepted: creates that were
     /// sent before may be of those.
-    pub turned_early: std::collections::BTreeSet<String>,
+    pub turned_early: BTreeSet<String>,
     pub tallies: BTreeMap<Item, Tally>,
     pub ends: BTreeMap<Item, Ends>,
     /// The first attempt of a rerun: those before cost nothing any more.
@@ -44,6 +44,8 @@ pub struct Truth {
     /// The lists that operators have been given, by the UID of the task and their hashes: what is left out of the same
     /// results is for each task to say.
     pub lists: BTreeMap<(String, String), ItemList>,
+    /// Attempts whose pod the operator has stopped while it lived: a late create can bring one back.
+    pub stopped: BTreeSet<(Item, Attempt)>,
     /// When the last gate of each pod was removed, by its UID.
     pub opened: BTreeMap<String, Time>,
 }
@@ -117,6 +119,7 @@ impl Truth {
 
     /// The operator asked for the end of a pod that had not ended.
     pub fn stopped(&mut self, now: Time, pod: &Pod, key: &PodKey, tasks: &BTreeMap<TaskKey, TaskSeen>) {
+        self.stopped.insert((item(pod, key), key.2));
         self.end(now, item(pod, key), key.2, End::Unsure);
         let has_deadline = has_start_deadline(key, tasks);
         let tally = self.tally(item(pod, key));
