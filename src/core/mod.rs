@@ -26,6 +26,7 @@ pub mod record;
 pub mod results;
 pub mod revision;
 pub mod run;
+pub mod solo;
 pub mod spec;
 pub mod task;
 pub mod workers;

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top down. A room imports only rooms that stand further down this list.
-const FLOORS: [&str; 27] = [
+const FLOORS: [&str; 28] = [
     "fleet",
     "task",
+    "solo",
     "run",
     "record",
     "attempts",

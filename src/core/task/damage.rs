@@ -23,7 +23,7 @@ impl Task {
     pub(super) fn shards_to_store(&mut self, now: Time) -> Vec<Shard> {
         let ends = matches!(self.stage, Stage::Ended { .. });
         // A reduce that may not start yet has yet to find every ConfigMap there.
-        let reduces = self.reduction.as_ref().is_some_and(|reduction| reduction.run.not_before().is_some());
+        let reduces = self.reduction.as_ref().is_some_and(|reduction| reduction.run().not_before().is_some());
         let (Stage::Running(run) | Stage::Ended { run: Some(run), .. }) = &self.stage else { return Vec::new() };
         let Some(layout) = run.spec().results else { return Vec::new() };
         let lines = run.items().results();
@@ -110,7 +110,7 @@ impl Task {
 
     /// Why a reduce may not start: it would take what is missing for results.
     pub(super) fn damage_before_reduce(&self) -> Option<String> {
-        let waits = self.reduction.as_ref().is_some_and(|reduction| reduction.run.not_before().is_some());
+        let waits = self.reduction.as_ref().is_some_and(|reduction| reduction.run().not_before().is_some());
         (waits && !self.damage.is_empty()).then(|| self.damage_in_words())
     }
 

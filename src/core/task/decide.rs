@@ -207,7 +207,7 @@ impl Task {
     pub(super) fn restart_clocks(&mut self, now: Time) {
         self.summary.start_time = Some(meta_time(now));
         if let Stage::Listing(listing) = &mut self.stage {
-            listing.restart_clock(now);
+            listing.solo_mut().restart_clock(now);
         }
         if let Some(reduction) = &mut self.reduction {
             reduction.restart_clock(now);

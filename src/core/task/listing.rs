@@ -1,120 +1,24 @@
-//! Before the map: one pod computes the list. It lives as an item does, in a run of its own with a list of one, and
-//! what it writes arrives in pieces (see `gather`).
+//! Before the map: one pod computes the list. What the task does before and after, and what it is asked and answered in
+//! between; the rest is `solo`'s.
 
 use std::sync::Arc;
 
-use crate::api::listing::{ListingStatus, StoredList};
+use crate::api::listing::ListingStatus;
 use crate::api::reasons::{ConditionReason, EventReason};
 use crate::api::spec::MapTaskSpec;
 use crate::api::status::ReducePhase;
-use crate::core::failures::{Failed, Failures};
+use crate::core::failures::Failed;
 use crate::core::ids::{PodRole, Time};
-use crate::core::items::Gathering;
-use crate::core::phases::{ItemPhase, Tries};
-use crate::core::port::{ExchangeRefusal, Reply, StorePiece};
-use crate::core::record::{meta_time, number};
-use crate::core::revision::Revision;
+use crate::core::pod::EventType;
+use crate::core::port::{Action, ExchangeRefusal, Listed, PieceId, PieceOutcome, Reply};
+use crate::core::record::meta_time;
 use crate::core::run::Run;
+use crate::core::solo::{self, Former, Heard, Listing, complete};
 use crate::core::spec::lister::Lister;
 use crate::core::spec::outcome::{FailReason, Outcome};
-use crate::core::spec::reduce::SELF;
 use crate::core::spec::{AcceptedSpec, Given, Refusal};
-use crate::core::task::reach::Reach;
 use crate::core::task::templates::with_stand_ins;
-use crate::core::task::{PollContext, Stage, Task, solo};
-
-/// What a pod lacks that succeeds before its list is recorded as whole.
-const NO_LIST: &str = "the pod has ended before its list had arrived whole: is its command run by something other than the \
-                       worker program?";
-
-/// A list that is being computed.
-#[derive(Debug)]
-pub(super) struct Listing {
-    /// Its only item.
-    pub(super) run: Run,
-    pub(super) lister: Arc<Lister>,
-    start: Time,
-    /// What has arrived of the current attempt.
-    pub(super) gathering: Option<Gathering>,
-    /// The piece to be stored next.
-    pub(super) to_store: Option<StorePiece>,
-    /// The request that waits until its piece is stored, or the list is recorded.
-    pub(super) ticket: Option<u64>,
-    /// Why a piece was not stored.
-    pub(super) problem: Option<String>,
-    /// The whole list, and what records it.
-    pub(super) list: Option<(StoredList, Revision)>,
-    /// Whether its pod is heard.
-    pub(super) reach: Reach,
-}
-
-impl Listing {
-    fn begin(
-        lister: Arc<Lister>,
-        start: Time,
-        tries: Tries,
-        phase: ItemPhase,
-        all_indeterminate: Option<Time>,
-    ) -> Self {
-        let mut run = solo::run(lister.spec.clone(), tries, phase, all_indeterminate);
-        run.set_lacking(Some(NO_LIST));
-        Self {
-            run,
-            lister,
-            start,
-            gathering: None,
-            to_store: None,
-            ticket: None,
-            problem: None,
-            list: None,
-            reach: Reach::default(),
-        }
-    }
-
-    /// The list is whole, and is recorded with this revision.
-    pub(super) fn complete(&mut self, list: StoredList, revision: Revision) {
-        self.list = Some((list, revision));
-        self.run.set_lacking(None);
-        self.problem = None;
-    }
-
-    /// Its deadline counts from here.
-    pub(super) fn restart_clock(&mut self, now: Time) {
-        self.start = now;
-    }
-
-    /// As the status shows it.
-    fn record(&self) -> ListingStatus {
-        let tries = self.run.items().tries(SELF);
-        ListingStatus {
-            phase: solo::phase(&self.run),
-            attempt: number(tries.attempt.0),
-            application_failures: number(tries.application),
-            infrastructure_failures: number(tries.infrastructure),
-            start_time: Some(meta_time(self.start)),
-            failures: self.run.items().failures().to_status(),
-            list: self.list.as_ref().map(|(list, _)| list.clone()),
-        }
-    }
-
-    /// Notes whether the pod that runs, and has yet to send its list, is heard.
-    pub(super) fn note_silence(&mut self, now: Time) {
-        let pods = self.run.pods();
-        let runs = self.list.is_none() && pods.has_started();
-        let pod = pods.get(self.role()).filter(|_| runs);
-        self.reach.note(now, pod.and_then(|pod| pod.uid()));
-    }
-
-    /// The pod of the current attempt.
-    pub(super) fn role(&self) -> PodRole {
-        PodRole::List(self.run.items().tries(SELF).attempt)
-    }
-
-    /// Answers the request that waits, that it has to come again or is not wanted.
-    pub(super) fn close(&mut self, refusal: ExchangeRefusal) -> Option<Reply> {
-        self.ticket.take().map(|ticket| Reply::refused(ticket, refusal))
-    }
-}
+use crate::core::task::{PollContext, Stage, Task};
 
 impl Task {
     /// Whether the list is being computed.
@@ -141,7 +45,7 @@ impl Task {
     /// A task with a pod for its list, before it is accepted: its pod runs, or has run.
     pub(super) fn accept_with_pod(&mut self, now: Time, spec: &MapTaskSpec) {
         let recorded = self.summary.listing.clone();
-        let is_open = |listing: &ListingStatus| solo::recorded_phase(listing.phase).is_some();
+        let is_open = |listing: &ListingStatus| solo::is_open(listing.phase);
         if recorded.as_ref().is_some_and(|listing| listing.list.is_some() && !is_open(listing)) {
             self.stage = Stage::Fetching(Box::new(self.with_list(spec)));
             return;
@@ -158,31 +62,59 @@ impl Task {
 
     /// The pod of the list may start, once that is recorded.
     pub(super) fn begin_listing(&mut self, now: Time, lister: Arc<Lister>) {
-        let before = self.summary.listing.as_ref().and_then(|record| u32::try_from(record.attempt).ok()).unwrap_or(0);
-        let tries = solo::tries_after(before);
+        let former = Former::new(self.summary.listing.as_ref().map(|record| record.attempt), self.all_indeterminate);
         self.summary.start_time.get_or_insert_with(|| meta_time(now));
         self.summary.message = None;
         self.summary.template_hash = Some(lister.spec.template_hash.clone());
-        let mut listing = Listing::begin(lister, now, tries, ItemPhase::Pending, self.all_indeterminate);
-        let free = if before == 0 { now } else { self.all_indeterminate.map_or(now, |until| until.max(now)) };
-        listing.run.start_after(self.writer.change_urgently(), free);
+        let listing = Listing::begin(lister, now, former, self.writer.change_urgently());
         self.summary.waiting = None;
         self.stage = Stage::Listing(Box::new(listing));
     }
 
     /// A listing that the record says is under way.
     fn resume_listing(&mut self, lister: Arc<Lister>, record: &ListingStatus) {
-        let counts = [record.attempt, record.application_failures, record.infrastructure_failures];
-        let tries = solo::recorded_tries(counts, record.failures.len());
-        let start = Time(record.start_time.as_ref().map_or(0, |time| time.0.as_millisecond()));
-        let phase = solo::recorded_phase(record.phase).unwrap_or(ItemPhase::Pending);
-        let mut listing = Listing::begin(lister, start, tries, phase, self.all_indeterminate);
-        listing.run.items_mut().restore_failures(Failures::from_status(&record.failures));
-        listing.run.restore_suspension(self.mutable.stops());
-        if let Some(list) = record.list.clone() {
-            listing.complete(list, Revision::default());
+        let listing = Listing::resume(lister, record, self.all_indeterminate, self.mutable.stops());
+        if let Some(listing) = listing {
+            self.stage = Stage::Listing(Box::new(listing));
         }
-        self.stage = Stage::Listing(Box::new(listing));
+    }
+
+    /// The pod of a list says something.
+    pub fn handle_listed(&mut self, now: Time, role: PodRole, listed: Listed) {
+        let (ticket, known) = (listed.ticket, self.summary.listing.as_ref().and_then(|listing| listing.list.as_ref()));
+        let result = match &mut self.stage {
+            _ if self.deleting => Err(ExchangeRefusal::NotAWorker),
+            Stage::Listing(listing) => {
+                let heard = listing.hear(now, role, listed);
+                return self.take_in(heard);
+            }
+            // The answer that said so was lost.
+            _ if known.is_some_and(|list| list.pod_uid == listed.pod_uid) => {
+                Ok(complete(known.map_or(0, |list| list.pieces)))
+            }
+            _ => Err(ExchangeRefusal::NotAWorker),
+        };
+        self.replies.push(Reply { ticket, result });
+    }
+
+    fn take_in(&mut self, heard: Heard) {
+        self.replies.extend(heard.replies);
+        let (Stage::Listing(listing), Some(list)) = (&mut self.stage, heard.list) else { return };
+        let note = format!("attempt {} of spec.items.pod has listed {} items", list.attempt, list.items);
+        listing.complete(list, self.writer.change_urgently());
+        self.emit_recorded(EventReason::Listed, EventType::Normal, &note);
+    }
+
+    /// Sends a piece to be stored, and says that the list is whole once that is recorded.
+    pub(super) fn poll_listing(&mut self, now: Time, actions: &mut Vec<Action>) {
+        let Stage::Listing(listing) = &mut self.stage else { return };
+        self.replies.extend(listing.poll(now, self.writer.written(), actions));
+    }
+
+    /// A piece was stored, or could not be.
+    pub fn handle_piece_stored(&mut self, id: &PieceId, outcome: PieceOutcome) {
+        let Stage::Listing(listing) = &mut self.stage else { return };
+        self.replies.extend(listing.piece_stored(id, outcome));
     }
 
     /// Whether a list that a pod has computed is recorded.
@@ -196,9 +128,8 @@ impl Task {
         let Stage::Listing(listing) = &mut self.stage else { return };
         // What was accepted once is not refused.
         let Ok(AcceptedSpec { lister: Some(lister), .. }) = accepted else { return };
-        if listing.lister.spec.template_hash != lister.spec.template_hash {
-            listing.run.set_spec(lister.spec.clone());
-            listing.lister = lister;
+        if listing.lister().spec.template_hash != lister.spec.template_hash {
+            listing.set_lister(lister);
         }
     }
 
@@ -219,21 +150,20 @@ impl Task {
     /// What is known of the listing before the task was loaded again, that the record does not say.
     pub(super) fn continue_listing(&mut self, poll: &PollContext, old: Option<Box<Listing>>) {
         if let (Stage::Listing(new), Some(old)) = (&mut self.stage, old) {
-            new.run.take_over(poll.now, old.run);
+            new.solo_mut().take_over(poll.now, old.into_solo());
         }
     }
 
     /// By when the listing must have ended. Time in suspension does not count.
     pub(super) fn listing_deadline(&self) -> Option<Time> {
         let Stage::Listing(listing) = &self.stage else { return None };
-        let millis = listing.lister.deadline_millis.filter(|_| !self.mutable.suspend);
-        millis.map(|millis| listing.start.plus_millis(millis))
+        listing.solo().deadline().filter(|_| !self.mutable.suspend)
     }
 
     /// When the pod of the list will have been silent for too long.
     pub(super) fn next_silence(&self) -> Option<Time> {
         let Stage::Listing(listing) = &self.stage else { return None };
-        listing.reach.next_wake()
+        listing.next_silence()
     }
 
     /// Ends the listing once its pod is over. `late`: why the task may not go on.
@@ -243,7 +173,7 @@ impl Task {
         let too_long = too_long
             .map(|_| format!("the listing has run for longer than spec.items.pod.activeDeadlineSeconds{waited}"));
         let Stage::Listing(listing) = &self.stage else { return };
-        let has_list = listing.list.is_some();
+        let has_list = listing.has_list();
         let late = late.or(too_long).map(|message| (FailReason::DeadlineExceeded, message));
         let stop = cancelled.or(late);
         // The list is for the templates that it was accepted with.
@@ -266,7 +196,7 @@ impl Task {
     fn end_listing(&mut self, now: Time, why: Option<(ConditionReason, String)>) {
         let Some(mut listing) = self.take_listing() else { return };
         self.replies.extend(listing.close(ExchangeRefusal::NotAWorker));
-        self.all_indeterminate = self.all_indeterminate.max(listing.run.pods().indeterminate().until_all());
+        self.all_indeterminate = self.all_indeterminate.max(listing.run().pods().indeterminate().until_all());
         let mut record = listing.record();
         if why.is_none() {
             // Whatever became of its pod since.
@@ -276,7 +206,7 @@ impl Task {
         self.summary.listing = Some(record);
         self.writer.change_urgently();
         let Some((reason, why)) = why else {
-            self.stage = Stage::Fetching(Box::new(self.with_list(&listing.lister.task)));
+            self.stage = Stage::Fetching(Box::new(self.with_list(&listing.lister().task)));
             return;
         };
         let message = format!("the pod of spec.items.pod {why} in attempt {attempt}: there are no items");

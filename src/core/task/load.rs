@@ -151,7 +151,7 @@ impl Task {
             self.load_run(poll, seen, pods);
             self.load_reduction(seen.status.reduce.as_ref());
             if let (Some(new), Some(old)) = (&mut self.reduction, reduction) {
-                new.run.take_over(poll.now, old.run);
+                new.take_over(poll.now, *old);
             }
         } else {
             let undone = self.take_running();

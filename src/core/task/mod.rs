@@ -9,19 +9,16 @@ mod damage;
 mod decide;
 mod explain;
 mod finished_pods;
-pub mod gather;
 mod inputs;
 mod listing;
 mod load;
 mod observe;
 mod poll;
-mod reach;
 mod recheck;
-pub mod reduce;
+mod reduce;
 mod relist;
 mod reload;
 mod rerun;
-pub mod solo;
 mod templates;
 mod unstored;
 mod workers;
@@ -44,14 +41,13 @@ use crate::core::record::status_summary::StatusSummary;
 use crate::core::record::status_writer::StatusWriter;
 use crate::core::revision::Revision;
 use crate::core::run::{Context, Run};
+use crate::core::solo::{Listing, Solo};
 use crate::core::spec::AcceptedSpec;
 use crate::core::spec::main_containers::MainContainers;
 use crate::core::spec::mutable::MutableSpec;
 use crate::core::workload::Queueing;
 use cache_lookup::LookupRequest;
 use inputs::Fetching;
-use listing::Listing;
-use reduce::Reduction;
 use templates::Templates;
 use unstored::Unstored;
 
@@ -89,7 +85,7 @@ pub struct Task {
     summary: StatusSummary,
     stage: Stage,
     /// The reduce, while it is under way; the stage is that of the map, which is idle.
-    reduction: Option<Box<Reduction>>,
+    reduction: Option<Box<Solo>>,
     writer: StatusWriter,
     retention: Retention,
     /// Events to publish, each not before this revision is recorded.
@@ -208,8 +204,8 @@ impl Task {
     /// What runs: the pod of the list, the items, or then the reduce.
     pub fn active(&self) -> Option<&Run> {
         match (&self.stage, &self.reduction) {
-            (Stage::Listing(listing), _) => Some(&listing.run),
-            (Stage::Running(_), Some(reduction)) => Some(&reduction.run),
+            (Stage::Listing(listing), _) => Some(listing.run()),
+            (Stage::Running(_), Some(reduction)) => Some(reduction.run()),
             (Stage::Running(run), None) => Some(run),
             _ => None,
         }
@@ -217,8 +213,8 @@ impl Task {
 
     fn active_mut(&mut self) -> Option<&mut Run> {
         match (&mut self.stage, &mut self.reduction) {
-            (Stage::Listing(listing), _) => Some(&mut listing.run),
-            (Stage::Running(_), Some(reduction)) => Some(&mut reduction.run),
+            (Stage::Listing(listing), _) => Some(listing.run_mut()),
+            (Stage::Running(_), Some(reduction)) => Some(reduction.run_mut()),
             (Stage::Running(run), None) => Some(run),
             _ => None,
         }
@@ -226,8 +222,8 @@ impl Task {
 
     fn context(&mut self, now: Time) -> (Option<&mut Run>, Context<'_>) {
         let run = match (&mut self.stage, &mut self.reduction) {
-            (Stage::Listing(listing), _) => Some(&mut listing.run),
-            (Stage::Running(_), Some(reduction)) => Some(&mut reduction.run),
+            (Stage::Listing(listing), _) => Some(listing.run_mut()),
+            (Stage::Running(_), Some(reduction)) => Some(reduction.run_mut()),
             (Stage::Running(run), None) => Some(&mut **run),
             _ => None,
         };

@@ -206,7 +206,7 @@ impl Task {
         self.poll_lookup(now, actions);
         self.poll_check(now, actions);
         self.poll_rerun(now);
-        self.poll_gather(now, actions);
+        self.poll_listing(now, actions);
         self.poll_admission(poll, actions);
         let stops = self.mutable.stops() || self.awaits_admission();
         if let (Some(run), context) = self.context(now) {

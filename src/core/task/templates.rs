@@ -110,8 +110,8 @@ impl Task {
         let given = Given::Awaited(run.spec().count(), hash);
         let spec = AcceptedSpec::accept(&self.key, &self.uid, &listed, given)?;
         if let (Some(reduction), Some(reducer)) = (&mut self.reduction, &spec.reduce) {
-            let purpose = reduction.run.spec().blueprint.purpose.clone();
-            reduction.run.set_spec(reducer.spec.with_blueprint(|blueprint| blueprint.purpose = purpose));
+            let purpose = reduction.run().spec().blueprint.purpose.clone();
+            reduction.run_mut().set_spec(reducer.spec.with_blueprint(|blueprint| blueprint.purpose = purpose));
         }
         // A stand-in has no cache; where pods run makes no difference to one.
         if std::mem::take(&mut self.templates.stand_in) {

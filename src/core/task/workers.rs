@@ -119,11 +119,10 @@ impl Task {
             format!("no request from running pod {pod}: check its log, and {remedy}")
         };
         if let Some(listing) = listing {
-            if let Some(problem) = &listing.problem {
+            if let Some(problem) = listing.problem() {
                 return Some((WaitingReason::ResultsNotStored, format!("the list can't be stored: {problem}")));
             }
-            let is_silent = listing.reach.is_silent();
-            return is_silent.then(|| (WaitingReason::WorkersUnreachable, unheard(listing.role())));
+            return listing.silent().map(|role| (WaitingReason::WorkersUnreachable, unheard(role)));
         }
         let message = match run.workers()?.trouble()? {
             Trouble::Ended(words) => words.to_owned(),
