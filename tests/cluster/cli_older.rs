@@ -17,7 +17,9 @@ struct OlderCrd;
 impl Drop for OlderCrd {
     fn drop(&mut self) {
         let file = format!("{}/crds/maptasks.yaml", env!("CARGO_MANIFEST_DIR"));
-        let (good, text) = kubectl_with("", &["apply", "--server-side", "--force-conflicts", "-f", &file]);
+        // As Helm has installed it: an older chart could not be installed over what kubectl has applied.
+        let apply = ["apply", "--server-side", "--force-conflicts", "--field-manager", "helm", "-f", &file];
+        let (good, text) = kubectl_with("", &apply);
         if !good {
             eprintln!("{text}");
         }
