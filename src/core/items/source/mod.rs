@@ -1,4 +1,4 @@
-//! Lists that are not in the spec but elsewhere. Each source is a file beside this one, which implements [`Source`];
+//! Lists that are not in the spec but elsewhere. Each source is a file beside this one, which implements `Source`;
 //! [`ExternalSource`] is the list of them. `apply/items` reads what a source asks for.
 
 mod config_map;
