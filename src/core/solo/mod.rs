@@ -166,3 +166,66 @@ fn phase(run: &Run) -> ReducePhase {
         Some(ItemPhase::Pending) | None => ReducePhase::Pending,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::core::ids::{PodRole, TaskKey};
+    use crate::core::run::Startable;
+    use crate::core::spec::Given;
+
+    fn spec() -> AcceptedSpec {
+        let template = json!({ "spec": { "containers": [{ "name": "main", "image": "x" }] } });
+        let spec = json!({ "items": { "count": 3 }, "template": template, "reduce": { "template": template } });
+        let spec = serde_json::from_value(spec).unwrap();
+        let accepted = AcceptedSpec::accept(&TaskKey::new("ns", "t"), "u", &spec, Given::Inline).unwrap();
+        accepted.reduce.unwrap().spec.clone()
+    }
+
+    fn record(phase: ReducePhase) -> ReduceStatus {
+        ReduceStatus {
+            phase,
+            attempt: 4,
+            application_failures: 2,
+            infrastructure_failures: 1,
+            start_time: Some(meta_time(Time(5_000))),
+            failures: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn one_continues_from_its_record_until_it_has_ended() {
+        for phase in [ReducePhase::Pending, ReducePhase::Running] {
+            let solo = Solo::resume(spec(), Some(1_000), &record(phase), None, false).unwrap();
+            assert_eq!((solo.record(), solo.deadline()), (record(phase), Some(Time(6_000))));
+            assert!(is_open(phase));
+        }
+        for phase in [ReducePhase::Succeeded, ReducePhase::Failed, ReducePhase::Cancelled] {
+            assert!(Solo::resume(spec(), None, &record(phase), None, false).is_none() && !is_open(phase));
+        }
+    }
+
+    #[test]
+    fn attempts_continue_and_wait_for_creates_of_an_earlier_run() {
+        let begin = |attempts, until| {
+            let former = Former::new(attempts, until);
+            let solo = Solo::begin(spec(), None, Time(10), former, Revision(2));
+            (solo.attempt(), solo.run().not_before())
+        };
+        let until = Some(Time(70));
+        assert_eq!(begin(None, until), (Attempt(1), Some((Revision(2), Time(10)))), "no name was used");
+        assert_eq!(begin(Some(3), until), (Attempt(4), Some((Revision(2), Time(70)))));
+        assert_eq!(begin(Some(3), Some(Time(5))), (Attempt(4), Some((Revision(2), Time(10)))));
+    }
+
+    #[test]
+    fn a_create_on_its_way_is_taken_over() {
+        let pending = || Solo::resume(spec(), None, &record(ReducePhase::Pending), None, false).unwrap();
+        let (mut old, mut new) = (pending(), pending());
+        old.run_mut().launch(Time(0), Startable::Item(SELF));
+        new.take_over(Time(1), old);
+        assert!(new.run().pods().is_create_pending(PodRole::Reduce(Attempt(4))));
+    }
+}
