@@ -96,6 +96,22 @@ impl Task {
         self.decide_map(now, late.then(late_message));
     }
 
+    /// Decides the list or the reduce that runs, whose next attempt is cancelled if none is needed. `stop`: why it may
+    /// not go on. Returns its run once nothing of it runs any more.
+    pub(super) fn settle_solo(&mut self, now: Time, stop: Option<(FailReason, String)>) -> Option<&Run> {
+        let has_list = matches!(&self.stage, Stage::Listing(listing) if listing.has_list());
+        let (run, mut context) = self.context(now);
+        let run = run?;
+        if let Some((reason, message)) = stop {
+            run.force_end(reason, message);
+        }
+        run.decide();
+        if has_list || !run.remainder().starts() {
+            run.cancel_pending(&mut context);
+        }
+        (!run.is_busy()).then_some(run)
+    }
+
     /// Decides the task while its items run. `late`: why nothing may run on.
     fn decide_map(&mut self, now: Time, late: Option<String>) {
         let (Some(run), mut context) = self.context(now) else { return };

@@ -178,17 +178,7 @@ impl Task {
         let stop = cancelled.or(late);
         // The list is for the templates that it was accepted with.
         let is_held = has_list && self.templates.problem.is_some() && stop.is_none();
-        let (Some(run), mut context) = self.context(now) else { return };
-        if let Some((reason, message)) = stop {
-            run.force_end(reason, message);
-        }
-        run.decide();
-        if has_list || !run.remainder().starts() {
-            run.cancel_pending(&mut context);
-        }
-        if run.is_busy() || is_held {
-            return;
-        }
+        let Some(run) = self.settle_solo(now, stop).filter(|_| !is_held) else { return };
         let why = (!has_list).then(|| why_failed(run));
         self.end_listing(now, why);
     }

@@ -46,17 +46,7 @@ impl Task {
 
     /// Ends the task with its reduce. `stop`: why it may not go on.
     pub(super) fn decide_reduction(&mut self, now: Time, stop: Option<(FailReason, String)>) {
-        let (Some(run), mut context) = self.context(now) else { return };
-        if let Some((reason, message)) = stop {
-            run.force_end(reason, message);
-        }
-        run.decide();
-        if !run.remainder().starts() {
-            run.cancel_pending(&mut context);
-        }
-        if run.is_busy() {
-            return;
-        }
+        let Some(run) = self.settle_solo(now, stop) else { return };
         let (reason, failed, why) = why_reduce_failed(run);
         let Some(reduction) = self.reduction.take() else { return };
         self.all_indeterminate = self.all_indeterminate.max(reduction.run().pods().indeterminate().until_all());
