@@ -1,5 +1,7 @@
 //! The results of a task: shards of lines, read one after another from where the operator stores them.
 
+use std::sync::Arc;
+
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use maptask::apply::result_store;
@@ -51,17 +53,15 @@ impl Results {
 
     /// These shards in this order, a few ahead of what is taken.
     pub fn shards(&self, session: &Session, numbers: Vec<u32>) -> BoxStream<'static, Result<Shard, Failure>> {
-        let (session, results) = (session.clone(), self.clone());
+        let (store, stored) = (result_store(&session.client), self.stored.clone());
         let read = move |number| {
-            let (session, results) = (session.clone(), results.clone());
-            async move { results.read(&session, number).await }
+            let (store, stored) = (Arc::clone(&store), stored.clone());
+            async move {
+                let shard = store.get(&stored, number).await?;
+                Ok(Shard::new(number, shard.lines.unwrap_or_default()))
+            }
         };
         stream::iter(numbers).map(read).buffered(AHEAD).boxed()
-    }
-
-    async fn read(&self, session: &Session, number: u32) -> Result<Shard, Failure> {
-        let shard = result_store(&session.client).get(&self.stored, number).await?;
-        Ok(Shard::new(number, shard.lines.unwrap_or_default()))
     }
 }
 
