@@ -110,8 +110,7 @@ impl Truth {
             return Ok(());
         }
         if key.1 == REDUCE && !task.deleting {
-            let stopped = self.stopped.contains(&((task.uid.clone(), key.1), key.2));
-            return reduce::check_start(key, task, &record, results, stopped);
+            return reduce::check_start(key, task, &record, results, self.was_stopped(pod, key));
         }
         // Of a task on its way out, the garbage collector takes pods whose names are still in use.
         if task.deleting || task.spec.cancel || !starts(&task.spec, &task.status) {

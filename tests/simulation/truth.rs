@@ -45,7 +45,7 @@ pub struct Truth {
     /// results is for each task to say.
     pub lists: BTreeMap<(String, String), ItemList>,
     /// Attempts whose pod the operator has stopped while it lived: a late create can bring one back.
-    pub stopped: BTreeSet<(Item, Attempt)>,
+    stopped: BTreeSet<(Item, Attempt)>,
     /// When the last gate of each pod was removed, by its UID.
     pub opened: BTreeMap<String, Time>,
 }
@@ -77,6 +77,11 @@ impl Truth {
     /// Whether a pod of this attempt was there before, and has come to its end or vanished.
     pub fn is_back(&self, pod: &Pod, key: &PodKey) -> bool {
         self.ends.get(&item(pod, key)).is_some_and(|ends| ends.contains_key(&key.2))
+    }
+
+    /// Whether the operator has stopped a pod of this attempt while it lived.
+    pub fn was_stopped(&self, pod: &Pod, key: &PodKey) -> bool {
+        self.stopped.contains(&(item(pod, key), key.2))
     }
 
     /// A pod that vanished may be made again under its name, by a late create or by an operator that knew of none:

@@ -50,7 +50,7 @@ impl Workers {
             table: WorkerTable::new(epoch),
             numbers: Numbers::new(first),
             epoch_revision: Revision::default(),
-            creation: Creation::new(),
+            creation: Creation::default(),
             elsewhere: Elsewhere::default(),
             gave_up: None,
             stragglers: Stragglers::default(),
@@ -59,7 +59,7 @@ impl Workers {
             mark: GrantMark::recorded_at(mark),
             sizes: Sizes::default(),
             awaits: None,
-            limit: ItemLimit::new(),
+            limit: ItemLimit::default(),
         }
     }
 

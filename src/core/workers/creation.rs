@@ -19,12 +19,13 @@ pub struct Creation {
     problem: Option<String>,
 }
 
-impl Creation {
-    /// At once.
-    pub fn new() -> Self {
+impl Default for Creation {
+    fn default() -> Self {
         Self { again: Backoff::new(AGAIN_MILLIS, MAX_AGAIN_MILLIS), is_due: true, problem: None }
     }
+}
 
+impl Creation {
     /// A round begins.
     pub fn poll(&mut self, now: Time) {
         self.is_due = self.again.is_due(now);
@@ -70,19 +71,13 @@ impl Creation {
     }
 }
 
-impl Default for Creation {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn each_failure_doubles_the_delay_and_the_last_words_stay() {
-        let mut creation = Creation::new();
+        let mut creation = Creation::default();
         creation.failed(Time(0), Some("no such file".to_owned()));
         assert_eq!((creation.is_due(), creation.next_wake()), (false, Some(Time(1_000))));
         creation.poll(Time(1_000));

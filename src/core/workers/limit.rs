@@ -13,12 +13,13 @@ pub struct ItemLimit {
     failed_first: Option<u32>,
 }
 
-impl ItemLimit {
-    /// No limit, as long as not all attempts fail.
-    pub fn new() -> Self {
+impl Default for ItemLimit {
+    fn default() -> Self {
         Self { concurrency: None, failed_first: Some(0) }
     }
+}
 
+impl ItemLimit {
     /// What the spec and the queue say.
     pub fn set_concurrency(&mut self, concurrency: Option<usize>) {
         self.concurrency = concurrency;
@@ -45,19 +46,13 @@ impl ItemLimit {
     }
 }
 
-impl Default for ItemLimit {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn one_item_at_a_time_runs_while_all_have_failed() {
-        let mut limit = ItemLimit::new();
+        let mut limit = ItemLimit::default();
         assert_eq!(limit.most(), usize::MAX);
         limit.set_concurrency(Some(30));
         (0..ALL_FAILED).for_each(|_| limit.failed());
