@@ -135,17 +135,18 @@ fn children() -> Vec<Pid> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|pid| stat_field(*pid, 4) == Some(i64::from(own)))
+        .filter(|pid| stat_fields(*pid, [4]) == Some([i64::from(own)]))
         .map(Pid::from_raw)
         .collect()
 }
 
-/// A number of `/proc/PID/stat`, counted as in its manual page from 4, the parent.
-pub fn stat_field(pid: i32, number: usize) -> Option<i64> {
+/// Numbers of `/proc/PID/stat` at one moment, counted as in its manual page from 4, the parent.
+pub fn stat_fields<const N: usize>(pid: i32, numbers: [usize; N]) -> Option<[i64; N]> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name before may contain anything, also parentheses.
-    let (_, rest) = text.rsplit_once(") ")?;
-    rest.split_whitespace().nth(number - 3)?.parse().ok()
+    let fields: Vec<&str> = text.rsplit_once(") ")?.1.split_whitespace().collect();
+    let values: Vec<i64> = numbers.iter().map(|number| fields.get(number - 3)?.parse().ok()).collect::<Option<_>>()?;
+    values.try_into().ok()
 }
 
 /// Sends a signal to a process group; it may be gone.

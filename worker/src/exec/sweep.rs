@@ -3,10 +3,11 @@
 use std::fs;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::unistd::Pid;
 use tokio::time::{Instant, timeout};
 
-use crate::reaper::{Reaper, kill_one, stat_field};
+use crate::reaper::{Reaper, kill_one, stat_fields};
 
 /// How long to wait for the end of what was killed; what is stuck in the kernel stays.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -18,12 +19,24 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) async fn sweep(reaper: &Reaper, slot: usize, others: &[usize]) -> bool {
     let end = Instant::now() + PATIENCE;
     while reaper.has_children() {
+        let is_last_look = Instant::now() > end;
+        let mut unknown = false;
         let left: Vec<Pid> = reaper
             .orphans()
             .into_iter()
-            .filter(|pid| others.is_empty() || is_left_by(*pid, slot, others, reaper))
+            .filter(|pid| {
+                others.is_empty()
+                    || match owner(*pid) {
+                        Owner::Slot(owner) => owner == slot || !others.contains(&owner),
+                        Owner::Unknown if !is_last_look => {
+                            unknown = true;
+                            false
+                        }
+                        Owner::Unknown | Owner::Unnamed => is_older_than_others(*pid, reaper),
+                    }
+            })
             .collect();
-        if left.is_empty() {
+        if left.is_empty() && !unknown {
             // Of the only item: ended a moment ago, and the next look finds it.
             return !others.is_empty() || {
                 reaper.reap();
@@ -31,7 +44,7 @@ pub(super) async fn sweep(reaper: &Reaper, slot: usize, others: &[usize]) -> boo
             };
         }
         left.into_iter().for_each(kill_one);
-        if Instant::now() > end {
+        if is_last_look {
             return false;
         }
         // Its signal may have come already.
@@ -43,27 +56,36 @@ pub(super) async fn sweep(reaper: &Reaper, slot: usize, others: &[usize]) -> boo
     true
 }
 
-/// Whether an orphan is of this item and of no other that runs.
-fn is_left_by(pid: Pid, slot: usize, others: &[usize], reaper: &Reaper) -> bool {
-    if let Some(owner) = owner(pid) {
-        return owner == slot || !others.contains(&owner);
-    }
-    // It has cleared its environment. It can be another item's only if that began before it.
-    let pid = pid.as_raw();
-    let leaders = reaper.leaders();
-    if stat_field(pid, 6)
-        .or(stat_field(pid, 5))
-        .is_some_and(|group| leaders.iter().any(|leader| i64::from(*leader) == group))
-    {
-        return false;
-    }
-    let Some(began) = stat_field(pid, 22) else { return true };
-    leaders.into_iter().all(|leader| stat_field(leader, 22).is_none_or(|leader| leader > began))
+/// Whether an orphan is older than the programs that run: none of them can have started it.
+fn is_older_than_others(pid: Pid, reaper: &Reaper) -> bool {
+    let Some([began]) = stat_fields(pid.as_raw(), [22]) else { return true };
+    reaper.leaders().into_iter().all(|leader| stat_fields(leader, [22]).is_none_or(|[leader]| leader > began))
 }
 
-/// The slot that a process belongs to, by its environment.
-fn owner(pid: Pid) -> Option<usize> {
-    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
-    let line = environment.split(|byte| *byte == 0).find_map(|line| line.strip_prefix(b"MAPTASK_SLOT="))?;
-    std::str::from_utf8(line).ok()?.parse().ok()
+/// What an orphan's environment says of the slot that it belongs to.
+enum Owner {
+    /// It belongs to this one.
+    Slot(usize),
+    /// It has another environment than its program was given, or one that is not to be read.
+    Unnamed,
+    /// Nothing now: it is about to execute another program, or is ending.
+    Unknown,
+}
+
+fn owner(pid: Pid) -> Owner {
+    let environment = match fs::read(format!("/proc/{pid}/environ")) {
+        Ok(environment) => environment,
+        Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => return Owner::Unknown,
+        Err(_) => return Owner::Unnamed,
+    };
+    // Without its last zero byte, a line may be cut off.
+    let mut lines = environment.split_inclusive(|byte| *byte == 0).filter_map(|line| line.strip_suffix(b"\0"));
+    let slot = lines.find_map(|line| std::str::from_utf8(line.strip_prefix(b"MAPTASK_SLOT=")?).ok()?.parse().ok());
+    if let Some(slot) = slot {
+        return Owner::Slot(slot);
+    }
+    // The kernel notes the end of the code after the program has got its environment.
+    let is_whole = stat_fields(pid.as_raw(), [27, 50, 51])
+        .is_some_and(|[code, start, end]| code > 1 && usize::try_from(end - start) == Ok(environment.len()));
+    if is_whole { Owner::Unnamed } else { Owner::Unknown }
 }

@@ -84,6 +84,27 @@ async fn nothing_that_an_item_started_outlives_it_daemons_included() {
 }
 
 #[tokio::test]
+async fn a_daemon_is_found_while_it_executes_another_program() {
+    let mut leader = Leader::start().await;
+    let config = Config { slots: 2, ..config(&leader.url) };
+    // Item 0 stays; each other one leaves a daemon that does little but execute itself, and looks for the one before.
+    let script = r#"if [ $MAPTASK_INDEX = 0 ]; then
+            until [ -e "$DIR/last" ]; do sleep 0.01; done
+            exit
+        fi
+        [ $MAPTASK_INDEX = 1 ] || ! kill -0 $(cat "$DIR/daemon") 2> /dev/null || echo $MAPTASK_INDEX >> "$DIR/survived"
+        rm -f "$DIR/up"
+        setsid sh -c "$AGAIN" & echo $! > "$DIR/daemon"
+        until [ -e "$DIR/up" ]; do :; done
+        [ $MAPTASK_INDEX != 99 ] || : > "$DIR/last""#;
+    let again = r#"[ -e "$DIR/up" ] || : > "$DIR/up"; exec sh -c "$AGAIN""#;
+    let worker = Worker::start_with(&config, &["sh", "-c", script], &[("AGAIN", again)]);
+    let (ends, _last) = leader.run_some(grants(100), 2, 2).await;
+    assert!(ends.iter().all(|end| end.outcome == SUCCEEDED), "{ends:?}");
+    assert_eq!(worker.text("survived"), "", "{}", worker.text("err"));
+}
+
+#[tokio::test]
 async fn the_group_is_killed_before_its_leader_is_reaped() {
     let mut leader = Leader::start().await;
     // The child notes when its parent has changed, unless it is killed before.
