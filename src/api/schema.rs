@@ -3,6 +3,8 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
+use super::spec::MUTABLE_FIELDS;
+
 /// A list of any JSON.
 pub(super) fn json_list(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -136,12 +138,7 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
         "List needs items.configMap, items.resultsOf or items.pod: use All, or create another task",
         ".rerun.items",
     ));
-    for field in ["items", "results", "retries", "retryPolicy", "remainingItems", "completion"] {
-        rules.push(fixed(&format!("self.{field} == oldSelf.{field}"), field, &format!(".{field}")));
-    }
-    for field in ["minSuccesses", "startDeadlineSeconds", "artifacts", "workers", "managedBy"] {
-        rules.push(fixed(&same_or_absent("self", field), field, &format!(".{field}")));
-    }
+    rules.extend(fixed_fields(schema));
     // The name of a cache is compared where the name of the task is known.
     let cache = ["version", "ignoreTemplate", "serialize"].map(|field| same("self.cache", field));
     let reduce = [
@@ -173,6 +170,27 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
     schema.insert("x-kubernetes-validations".to_owned(), Value::Array(rules));
 }
 
+/// Fields of which only a part is fixed, or for which absence means a value: these have rules of their own.
+const FIXED_IN_PART: [&str; 5] = ["template", "container", "minSuccessRatio", "cache", "reduce"];
+
+/// A field is as it was, unless it is named as one that may change.
+fn fixed_fields(schema: &Schema) -> Vec<Value> {
+    let is_required = |field: &str| {
+        let required = schema.get("required").and_then(Value::as_array);
+        required.is_some_and(|required| required.iter().any(|name| name == field))
+    };
+    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let properties = properties.filter(|(field, _)| {
+        !MUTABLE_FIELDS.contains(&field.as_str()) && !FIXED_IN_PART.contains(&field.as_str())
+    });
+    let rule = |(field, property): (&String, &Value)| {
+        let is_always_there = is_required(field) || property.get("default").is_some();
+        let text = if is_always_there { same("self", field) } else { same_or_absent("self", field) };
+        fixed(&text, field, &format!(".{field}"))
+    };
+    properties.map(rule).collect()
+}
+
 /// That a field is as it was.
 fn same(place: &str, field: &str) -> String {
     format!("{place}.{field} == {}.{field}", old(place))
@@ -196,11 +214,12 @@ fn old(place: &str) -> String {
 }
 
 pub(super) fn fixed(rule_text: &str, field: &str, field_path: &str) -> Value {
+    let [others @ .., last] = MUTABLE_FIELDS;
+    let others = others.join(", ");
     rule(
         rule_text,
         &format!(
-            "{field} can't be changed after creation (concurrency, minConcurrency, priority, suspend, suspendPolicy, cancel, \
-             activeDeadlineSeconds, ttlSecondsAfterFinished, finishedPods and rerun can): delete the MapTask, or create another under a new name"
+            "{field} can't be changed after creation ({others} and {last} can): delete the MapTask, or create another under a new name"
         ),
         field_path,
     )
