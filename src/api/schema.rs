@@ -180,9 +180,8 @@ fn fixed_fields(schema: &Schema) -> Vec<Value> {
         required.is_some_and(|required| required.iter().any(|name| name == field))
     };
     let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
-    let properties = properties.filter(|(field, _)| {
-        !MUTABLE_FIELDS.contains(&field.as_str()) && !FIXED_IN_PART.contains(&field.as_str())
-    });
+    let properties = properties
+        .filter(|(field, _)| !MUTABLE_FIELDS.contains(&field.as_str()) && !FIXED_IN_PART.contains(&field.as_str()));
     let rule = |(field, property): (&String, &Value)| {
         let is_always_there = is_required(field) || property.get("default").is_some();
         let text = if is_always_there { same("self", field) } else { same_or_absent("self", field) };

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::api::OutcomeCategory;
-use crate::core::pod::{BlockerKind, Detail, Message, MessageLimit, PodEnd};
+use crate::core::pod::{BlockerKind, Detail, Message, MessageLimit, PodOutcome};
 
 /// How an attempt ended, and what its pod says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub enum AttemptOutcome {
     Stopped,
 }
 
-/// Which budget an ending is taken from.
+/// Which budget an outcome is taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cost {
     /// The item's `retries`.
@@ -89,7 +89,7 @@ pub enum Cost {
 }
 
 impl AttemptOutcome {
-    /// What another attempt costs after this ending; `None` for a success.
+    /// What another attempt costs after this outcome; `None` for a success.
     pub fn cost(&self) -> Option<Cost> {
         Some(match self {
             Self::Succeeded { .. } => return None,
@@ -170,21 +170,21 @@ impl AttemptOutcome {
     }
 }
 
-impl From<PodEnd> for AttemptOutcome {
+impl From<PodOutcome> for AttemptOutcome {
     /// How an attempt ended whose pod ended by itself, or was deleted by somebody else.
-    fn from(end: PodEnd) -> Self {
-        match end {
-            PodEnd::Succeeded { message } => Self::Succeeded { message },
-            PodEnd::Failed { exit_code, container } => Self::Failed { exit_code, container },
-            PodEnd::OutOfMemory { exit_code, container } => Self::OutOfMemory { exit_code, container },
-            PodEnd::Deadline => Self::Deadline,
-            PodEnd::Refused { message } => Self::Refused { message },
-            PodEnd::Rejected => Self::Rejected,
-            PodEnd::Evicted { ran } => Self::Evicted { started: ran },
-            PodEnd::Preempted { ran } => Self::Preempted { started: ran },
-            PodEnd::TakenBack => Self::TakenBack,
-            PodEnd::Lost => Self::NodeLost,
-            PodEnd::Deleted => Self::Deleted,
+    fn from(outcome: PodOutcome) -> Self {
+        match outcome {
+            PodOutcome::Succeeded { message } => Self::Succeeded { message },
+            PodOutcome::Failed { exit_code, container } => Self::Failed { exit_code, container },
+            PodOutcome::OutOfMemory { exit_code, container } => Self::OutOfMemory { exit_code, container },
+            PodOutcome::Deadline => Self::Deadline,
+            PodOutcome::Refused { message } => Self::Refused { message },
+            PodOutcome::Rejected => Self::Rejected,
+            PodOutcome::Evicted { ran } => Self::Evicted { started: ran },
+            PodOutcome::Preempted { ran } => Self::Preempted { started: ran },
+            PodOutcome::TakenBack => Self::TakenBack,
+            PodOutcome::Lost => Self::NodeLost,
+            PodOutcome::Deleted => Self::Deleted,
         }
     }
 }
@@ -244,10 +244,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ending_has_one_word_and_a_few_for_people() {
+    fn an_outcome_has_one_word_and_a_few_for_people() {
         let container = || "main".to_owned();
         let cut = Some(MessageLimit::of(1));
-        for (ending, word, words) in [
+        for (outcome, word, words) in [
             (AttemptOutcome::Succeeded { message: None }, "Succeeded", "Succeeded"),
             (AttemptOutcome::Failed { exit_code: 3, container: container() }, "Failed", "Failed(exit 3)"),
             (AttemptOutcome::OutOfMemory { exit_code: 137, container: container() }, "OutOfMemory", "OutOfMemory"),
@@ -265,7 +265,7 @@ mod tests {
             (AttemptOutcome::Deleted, "Deleted", "Deleted"),
             (AttemptOutcome::Stopped, "Stopped", "Stopped"),
         ] {
-            assert_eq!((ending.as_str(), ending.to_string().as_str()), (word, words));
+            assert_eq!((outcome.as_str(), outcome.to_string().as_str()), (word, words));
         }
     }
 }

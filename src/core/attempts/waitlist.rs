@@ -16,7 +16,7 @@ pub struct Waitlist {
     /// They start before all others, once they are not held: a create got no answer, and may be carried out until that
     /// time. Until then they keep their slot.
     indeterminate: BTreeMap<Index, Time>,
-    /// Their last ending is not recorded yet; in order of revision.
+    /// Their last end is not recorded yet; in order of revision.
     settling: VecDeque<(Revision, Time, Index)>,
     /// They may start from that time on.
     later: BTreeSet<(Time, Index)>,

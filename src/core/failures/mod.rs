@@ -10,7 +10,7 @@ use crate::api::failures::{FailureGroup, FailureSample};
 use crate::core::attempt_end::AttemptOutcome;
 use crate::core::ids::{Attempt, Index};
 use crate::core::phases::Tries;
-use crate::core::pod::{Detail, PodEnd};
+use crate::core::pod::{Detail, PodOutcome};
 use crate::core::ranges::Ranges;
 use pattern::pattern;
 use sample::sample;
@@ -69,8 +69,8 @@ pub struct Alike(u64);
 impl Alike {
     /// That of a pod which ended so, if it has failed: one whose attempt does not count any more, or has been counted
     /// before.
-    pub fn of(end: &PodEnd, detail: &Detail) -> Option<Self> {
-        let outcome = AttemptOutcome::from(end.clone());
+    pub fn of(outcome: &PodOutcome, detail: &Detail) -> Option<Self> {
+        let outcome = AttemptOutcome::from(outcome.clone());
         Some(Kind::of(outcome.category()?, &outcome, detail).alike())
     }
 }
@@ -141,10 +141,10 @@ impl Failures {
         index: Index,
         tries: &mut Tries,
         category: OutcomeCategory,
-        ending: &AttemptOutcome,
+        outcome: &AttemptOutcome,
         detail: &Detail,
     ) -> Alike {
-        let kind = Kind::of(category, ending, detail);
+        let kind = Kind::of(category, outcome, detail);
         let alike = kind.alike();
         let place = self.place_of(kind, |kind| group_of(index, tries.attempt, kind, detail));
         let group = &mut self.groups[place];
@@ -206,9 +206,9 @@ mod tests {
     }
 
     fn add_of(container: &str, failures: &mut Failures, index: u32, message: &str) {
-        let ending = AttemptOutcome::Failed { exit_code: 1, container: container.to_owned() };
+        let outcome = AttemptOutcome::Failed { exit_code: 1, container: container.to_owned() };
         let detail = Detail { reason: Some("Error".to_owned()), message: Some(message.to_owned()), node: None };
-        failures.add(Index(index), &mut Tries::default(), OutcomeCategory::Failed, &ending, &detail);
+        failures.add(Index(index), &mut Tries::default(), OutcomeCategory::Failed, &outcome, &detail);
     }
 
     #[test]
@@ -298,8 +298,8 @@ mod tests {
         ];
         let mut failures = Failures::default();
         for _ in 0..2 {
-            for (category, ending, detail) in &all {
-                failures.add(Index(0), &mut Tries::default(), *category, ending, detail);
+            for (category, outcome, detail) in &all {
+                failures.add(Index(0), &mut Tries::default(), *category, outcome, detail);
             }
         }
         assert_eq!(failures.to_status().iter().map(|group| group.attempts).collect::<Vec<_>>(), [2; 6]);

@@ -5,7 +5,7 @@ use super::start_blocker::{BlockerKind, StartBlocker};
 
 /// How a pod ended, in its own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PodEnd {
+pub enum PodOutcome {
     /// It succeeded, even if it was being evicted; with the termination message of the item's container.
     Succeeded {
         /// The message, if there is one.
@@ -52,7 +52,7 @@ pub enum PodEnd {
     Deleted,
 }
 
-impl PodEnd {
+impl PodOutcome {
     /// Whether it succeeded.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Succeeded { .. })
@@ -70,11 +70,11 @@ pub struct Detail {
     pub node: Option<String>,
 }
 
-/// A pod that is over, as its attempts need to know it.
+/// The end of a pod, with what its attempts need to know of it.
 #[derive(Clone, Debug)]
-pub struct Departed {
+pub struct PodEnd {
     /// How it ended.
-    pub end: PodEnd,
+    pub outcome: PodOutcome,
     /// The words about it.
     pub detail: Detail,
     /// Whether a container of it was seen to run.

@@ -1,6 +1,6 @@
 //! Which container of a pod is the item's, and does the attempt end with it?
 
-use super::end::PodEnd;
+use super::end::PodOutcome;
 use super::message::{Message, MessageLimit};
 use super::seen::{ContainerStatus, PodSeen, PodStatus, Terminated};
 use crate::core::ids::Time;
@@ -24,13 +24,13 @@ impl<'a> From<&'a str> for MainContainer<'a> {
 impl MainContainer<'_> {
     /// The end of the item's container, where the attempt ends with it, if nothing from outside brought it about. It
     /// stays the same whatever becomes of the pod: another operator may see no more than what is left of it.
-    pub(super) fn own_end<'p>(&self, pod: &'p PodSeen) -> Option<(PodEnd, &'p Terminated)> {
+    pub(super) fn own_outcome<'p>(&self, pod: &'p PodSeen) -> Option<(PodOutcome, &'p Terminated)> {
         let status = &pod.status;
         let terminated = self.terminated(status).filter(|_| self.ends_attempt)?;
         if terminated.exit_code == 0 {
             let text = terminated.message.clone().filter(|message| !message.is_empty());
             let message = text.map(|text| Message { text, limit: MessageLimit::of(status.count()) });
-            return Some((PodEnd::Succeeded { message }, terminated));
+            return Some((PodOutcome::Succeeded { message }, terminated));
         }
         let target = status.disruption();
         let since = target.map(|target| target.last_transition_time);
@@ -42,11 +42,11 @@ impl MainContainer<'_> {
             return None;
         }
         let (exit_code, container) = (terminated.exit_code, self.container.to_owned());
-        let ending = match terminated.reason.as_deref() {
-            Some("OOMKilled") => PodEnd::OutOfMemory { exit_code, container },
-            _ => PodEnd::Failed { exit_code, container },
+        let outcome = match terminated.reason.as_deref() {
+            Some("OOMKilled") => PodOutcome::OutOfMemory { exit_code, container },
+            _ => PodOutcome::Failed { exit_code, container },
         };
-        Some((ending, terminated))
+        Some((outcome, terminated))
     }
 
     fn terminated<'p>(&self, status: &'p PodStatus) -> Option<&'p Terminated> {
@@ -102,7 +102,7 @@ mod tests {
     /// It is for the pod to say how it ends.
     const NOT_ITS_OWN: &str = "";
 
-    fn ending(pod: &PodSeen) -> String {
+    fn outcome(pod: &PodSeen) -> String {
         match progress(pod, ENDS) {
             Progress::Ended(end) => crate::core::attempt_end::AttemptOutcome::from(end).to_string(),
             _ => NOT_ITS_OWN.to_owned(),
@@ -115,16 +115,16 @@ mod tests {
         let (succeeded, failing) = (pod(&json!({ "exitCode": 0, "message": "7" }), &nothing), pod(&nothing, &nothing));
         assert_eq!((progress(&succeeded, "main"), progress(&failing, "main")), (Progress::Started, Progress::Started));
         let message = |text: &str| Some(Message { text: text.to_owned(), limit: MessageLimit::of(2) });
-        assert_eq!(progress(&succeeded, ENDS), Progress::Ended(PodEnd::Succeeded { message: message("7") }));
+        assert_eq!(progress(&succeeded, ENDS), Progress::Ended(PodOutcome::Succeeded { message: message("7") }));
         let silent = pod(&json!({ "exitCode": 0, "message": "" }), &nothing);
-        assert_eq!(progress(&silent, ENDS), Progress::Ended(PodEnd::Succeeded { message: None }));
-        assert_eq!(ending(&failing), FAILED);
+        assert_eq!(progress(&silent, ENDS), Progress::Ended(PodOutcome::Succeeded { message: None }));
+        assert_eq!(outcome(&failing), FAILED);
         let short = pod(&json!({ "exitCode": 137, "reason": "OOMKilled", "message": "no room" }), &nothing);
-        let out_of_memory = PodEnd::OutOfMemory { exit_code: 137, container: "main".to_owned() };
+        let out_of_memory = PodOutcome::OutOfMemory { exit_code: 137, container: "main".to_owned() };
         assert_eq!(progress(&short, ENDS), Progress::Ended(out_of_memory));
         assert_eq!(detail(&short, ENDS).message.as_deref(), Some("no room"));
         let unknown = pod(&json!({ "exitCode": 137, "reason": "ContainerStatusUnknown" }), &nothing);
-        assert_eq!(ending(&unknown), NOT_ITS_OWN, "its kubelet has lost it");
+        assert_eq!(outcome(&unknown), NOT_ITS_OWN, "its kubelet has lost it");
     }
 
     #[test]
@@ -137,14 +137,14 @@ mod tests {
             json!({ "conditions": [target] })
         };
         for (since, own) in [(Some(9), NOT_ITS_OWN), (Some(10), NOT_ITS_OWN), (Some(11), FAILED), (None, NOT_ITS_OWN)] {
-            assert_eq!(ending(&pod(&json!({}), &target(since))), own, "disrupted at {since:?}");
+            assert_eq!(outcome(&pod(&json!({}), &target(since))), own, "disrupted at {since:?}");
         }
         assert_eq!(
-            ending(&pod(&json!({ "finishedAt": null }), &target(Some(11)))),
+            outcome(&pod(&json!({ "finishedAt": null }), &target(Some(11)))),
             NOT_ITS_OWN,
             "nobody knows when it ended"
         );
-        let success = ending(&pod(&json!({ "exitCode": 0 }), &target(Some(9))));
+        let success = outcome(&pod(&json!({ "exitCode": 0 }), &target(Some(9))));
         assert_eq!(success, "Succeeded", "whatever came before it");
     }
 
@@ -157,11 +157,11 @@ mod tests {
             (143, &late, NOT_ITS_OWN),
             (143, &json!({ "reason": "Other" }), "Failed(exit 143)"),
         ] {
-            assert_eq!(ending(&pod(&json!({ "exitCode": code }), status)), own, "{code} {status}");
+            assert_eq!(outcome(&pod(&json!({ "exitCode": code }), status)), own, "{code} {status}");
         }
         for (asked, own) in [(9_000, NOT_ITS_OWN), (10_000, NOT_ITS_OWN), (11_000, FAILED)] {
             let deleted = Some(Deletion { asked: Time(asked), last: false });
-            assert_eq!(ending(&PodSeen { deleted, ..pod(&json!({}), &json!({})) }), own, "deleted at {asked}");
+            assert_eq!(outcome(&PodSeen { deleted, ..pod(&json!({}), &json!({})) }), own, "deleted at {asked}");
         }
     }
 }

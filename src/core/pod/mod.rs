@@ -23,14 +23,14 @@ pub mod variables;
 pub mod worker;
 
 pub use avoid::prefer_other_nodes;
-pub use end::{Departed, Detail, PodEnd, StopReason};
+pub use end::{Detail, PodEnd, PodOutcome, StopReason};
 pub use explain::EventType;
 pub use holder::Holder;
 pub use listing::ListSpec;
 pub use main_container::{MainContainer, lives};
 pub use message::{Message, MessageLimit};
 pub use name::{ResultNames, parse_pod_name, pod_name};
-pub use progress::{Progress, detail, end_when_gone, ended_at, progress};
+pub use progress::{Progress, detail, ended_at, outcome_when_gone, progress};
 pub use seen::{Deletion, Gating, PodSeen, PodStatus};
 pub use start_blocker::{BlockerKind, StartBlocker};
 pub use template::{PodTemplate, TemplateError};

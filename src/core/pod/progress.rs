@@ -1,6 +1,6 @@
 //! How far has an attempt's pod come, and how did it end? Read off its last seen state.
 
-use super::end::{Detail, PodEnd};
+use super::end::{Detail, PodOutcome};
 use super::explain::unschedulable;
 use super::main_container::MainContainer;
 use super::message::{Message, MessageLimit};
@@ -19,18 +19,18 @@ pub enum Progress {
     /// A container of it runs or has run.
     Started,
     /// It has ended.
-    Ended(PodEnd),
+    Ended(PodOutcome),
 }
 
 /// How far a pod has come. `main` is the item's container, whose termination message is the result.
 pub fn progress<'a>(pod: &PodSeen, main: impl Into<MainContainer<'a>>) -> Progress {
     let main = main.into();
     let (status, container) = (&pod.status, main.container);
-    if let Some((end, _)) = main.own_end(pod) {
-        return Progress::Ended(end);
+    if let Some((outcome, _)) = main.own_outcome(pod) {
+        return Progress::Ended(outcome);
     }
     match status.phase.as_deref() {
-        Some("Succeeded") => Progress::Ended(PodEnd::Succeeded { message: message_of(status, container) }),
+        Some("Succeeded") => Progress::Ended(PodOutcome::Succeeded { message: message_of(status, container) }),
         Some("Failed") => Progress::Ended(failure(pod, container)),
         _ if has_started(status) => Progress::Started,
         _ => Progress::Pending(blocker(pod)),
@@ -38,11 +38,13 @@ pub fn progress<'a>(pod: &PodSeen, main: impl Into<MainContainer<'a>>) -> Progre
 }
 
 /// How an attempt ended whose pod was deleted by somebody else, judged by the pod's last state.
-pub fn end_when_gone<'a>(pod: &PodSeen, main: impl Into<MainContainer<'a>>) -> PodEnd {
+pub fn outcome_when_gone<'a>(pod: &PodSeen, main: impl Into<MainContainer<'a>>) -> PodOutcome {
     let main = main.into();
     match progress(pod, main) {
-        Progress::Ended(end) => end,
-        Progress::Pending(_) | Progress::Started => disruption(&pod.status, main.container).unwrap_or(PodEnd::Deleted),
+        Progress::Ended(outcome) => outcome,
+        Progress::Pending(_) | Progress::Started => {
+            disruption(&pod.status, main.container).unwrap_or(PodOutcome::Deleted)
+        }
     }
 }
 
@@ -50,7 +52,7 @@ pub fn end_when_gone<'a>(pod: &PodSeen, main: impl Into<MainContainer<'a>>) -> P
 pub fn detail<'a>(pod: &PodSeen, main: impl Into<MainContainer<'a>>) -> Detail {
     let main = main.into();
     let (status, container) = (&pod.status, main.container);
-    let own = main.own_end(pod).map(|(_, terminated)| terminated);
+    let own = main.own_outcome(pod).map(|(_, terminated)| terminated);
     let disrupted = disruption(status, container).and_then(|_| status.disruption());
     let failed = failed_container(status, container).filter(|(_, terminated)| !terminated.is_unknown());
     let (reason, message) = if let Some(terminated) = own {
@@ -127,53 +129,53 @@ fn words(reason: Option<&str>, message: Option<&str>) -> String {
     crate::text::cut(&text, MESSAGE_LIMIT)
 }
 
-fn failure(pod: &PodSeen, container: &str) -> PodEnd {
+fn failure(pod: &PodSeen, container: &str) -> PodOutcome {
     let status = &pod.status;
     if let Some(disruption) = disruption(status, container) {
         return disruption;
     }
     let ran = has_run(status);
     match status.reason.as_deref() {
-        Some("DeadlineExceeded") => return PodEnd::Deadline,
-        Some("NodeLost") => return PodEnd::Lost,
-        Some("Preempting") => return PodEnd::Preempted { ran },
-        Some("Evicted" | "NodeShutdown" | "Terminated" | "Shutdown") => return PodEnd::Evicted { ran },
+        Some("DeadlineExceeded") => return PodOutcome::Deadline,
+        Some("NodeLost") => return PodOutcome::Lost,
+        Some("Preempting") => return PodOutcome::Preempted { ran },
+        Some("Evicted" | "NodeShutdown" | "Terminated" | "Shutdown") => return PodOutcome::Evicted { ran },
         // UnexpectedAdmissionError, NodeAffinity, OutOfcpu, …: the kubelet takes no pod it was given.
-        Some(_) if !ran => return PodEnd::Rejected,
+        Some(_) if !ran => return PodOutcome::Rejected,
         _ => {}
     }
     let Some((name, terminated)) = failed_container(status, container) else {
         // Phase Failed without a word about any container: none can have run to an end.
-        return if pod.deleted.is_some() { PodEnd::Deleted } else { PodEnd::Lost };
+        return if pod.deleted.is_some() { PodOutcome::Deleted } else { PodOutcome::Lost };
     };
     if terminated.is_unknown() && pod.deleted.is_none() {
-        return PodEnd::Lost;
+        return PodOutcome::Lost;
     }
     if terminated.reason.as_deref() == Some("OOMKilled") {
-        return PodEnd::OutOfMemory { exit_code: terminated.exit_code, container: name.to_owned() };
+        return PodOutcome::OutOfMemory { exit_code: terminated.exit_code, container: name.to_owned() };
     }
     if pod.deleted.is_some_and(|deletion| deletion.brought_about(terminated)) {
-        return PodEnd::Deleted;
+        return PodOutcome::Deleted;
     }
-    PodEnd::Failed { exit_code: terminated.exit_code, container: name.to_owned() }
+    PodOutcome::Failed { exit_code: terminated.exit_code, container: name.to_owned() }
 }
 
 /// Who else ended the pod, unless a container of it had failed before.
-fn disruption(status: &PodStatus, container: &str) -> Option<PodEnd> {
+fn disruption(status: &PodStatus, container: &str) -> Option<PodOutcome> {
     let target = status.disruption()?;
     let failed = failed_container(status, container).and_then(|(_, terminated)| terminated.finished_at);
     if failed.zip(target.last_transition_time).is_some_and(|(failed, since)| failed < since) {
         return None;
     }
     if target.is_of_queue() {
-        return Some(PodEnd::TakenBack);
+        return Some(PodOutcome::TakenBack);
     }
     let ran = has_run(status);
     Some(match target.reason.as_deref() {
-        Some("PreemptionByScheduler") => PodEnd::Preempted { ran },
-        Some("DeletionByPodGC") => PodEnd::Lost,
-        Some("TerminationByKubelet") if status.reason.as_deref() == Some("Preempting") => PodEnd::Preempted { ran },
-        _ => PodEnd::Evicted { ran },
+        Some("PreemptionByScheduler") => PodOutcome::Preempted { ran },
+        Some("DeletionByPodGC") => PodOutcome::Lost,
+        Some("TerminationByKubelet") if status.reason.as_deref() == Some("Preempting") => PodOutcome::Preempted { ran },
+        _ => PodOutcome::Evicted { ran },
     })
 }
 

@@ -9,15 +9,15 @@ fn pod(json: &str) -> PodSeen {
     PodSeen::in_state(serde_json::from_str(json).unwrap())
 }
 
-fn ended(pod: &PodSeen) -> PodEnd {
+fn ended(pod: &PodSeen) -> PodOutcome {
     match progress(pod, "main") {
-        Progress::Ended(ending) => ending,
+        Progress::Ended(outcome) => outcome,
         other => panic!("not ended: {other:?}"),
     }
 }
 
-fn failed(exit_code: i32, container: &str) -> PodEnd {
-    PodEnd::Failed { exit_code, container: container.to_owned() }
+fn failed(exit_code: i32, container: &str) -> PodOutcome {
+    PodOutcome::Failed { exit_code, container: container.to_owned() }
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn an_exit_0_while_evicted_is_a_success() {
         "containerStatuses":[{"name":"main","state":{"terminated":{"exitCode":0,"message":"7"}}}]}"#;
     assert_eq!(
         ended(&pod(json)),
-        PodEnd::Succeeded { message: Some(Message { text: "7".to_owned(), limit: MessageLimit::of(1) }) }
+        PodOutcome::Succeeded { message: Some(Message { text: "7".to_owned(), limit: MessageLimit::of(1) }) }
     );
 }
 
@@ -38,12 +38,12 @@ fn a_pod_that_its_queue_takes_back_has_not_failed_however_it_ends() {
         let state = format!(r#"{{"terminated":{{"exitCode":{code},"finishedAt":"2026-09-21T14:13:{at}Z"}}}}"#);
         pod(&format!(r#"{{"phase":"Failed",{target},"containerStatuses":[{{"name":"main","state":{state}}}]}}"#))
     };
-    assert_eq!(ended(&exited(143, "21")), PodEnd::TakenBack);
+    assert_eq!(ended(&exited(143, "21")), PodOutcome::TakenBack);
     assert_eq!(ended(&exited(3, "19")), failed(3, "main"), "it had failed before");
     let pending = pod(&format!(r#"{{"phase":"Pending",{target}}}"#));
-    assert_eq!(end_when_gone(&pending, "main"), PodEnd::TakenBack);
+    assert_eq!(outcome_when_gone(&pending, "main"), PodOutcome::TakenBack);
     assert_eq!(detail(&pending, "main").message.as_deref(), Some("Preempted to accommodate a workload"));
-    assert_eq!(AttemptOutcome::from(PodEnd::TakenBack).cost(), Some(Cost::Free));
+    assert_eq!(AttemptOutcome::from(PodOutcome::TakenBack).cost(), Some(Cost::Free));
 }
 
 #[test]
@@ -61,20 +61,20 @@ fn a_pod_that_was_deleted_is_told_by_when_its_container_ended() {
         PodSeen { deleted: Some(deletion), ..pod(&text.replace("AT", finished)) }
     };
     assert_eq!(ended(&json("2026-09-21T14:13:19Z")), failed(3, "main"), "it had failed before");
-    assert_eq!(ended(&json("2026-09-21T14:13:20Z")), PodEnd::Deleted);
+    assert_eq!(ended(&json("2026-09-21T14:13:20Z")), PodOutcome::Deleted);
 }
 
 #[test]
 fn a_pod_gone_while_it_ran_was_deleted_and_one_gone_after_its_end_was_not() {
     let running = pod(r#"{"phase":"Running","containerStatuses":[{"name":"main","state":{"running":{}}}]}"#);
     assert_eq!(progress(&running, "main"), Progress::Started);
-    assert_eq!(end_when_gone(&running, "main"), PodEnd::Deleted);
+    assert_eq!(outcome_when_gone(&running, "main"), PodOutcome::Deleted);
     let done = pod(r#"{"phase":"Succeeded"}"#);
-    assert_eq!(end_when_gone(&done, "main"), PodEnd::Succeeded { message: None });
+    assert_eq!(outcome_when_gone(&done, "main"), PodOutcome::Succeeded { message: None });
     let drained = pod(
         r#"{"phase":"Pending","conditions":[{"type":"DisruptionTarget","status":"True","reason":"EvictionByEvictionAPI"}]}"#,
     );
-    assert_eq!(end_when_gone(&drained, "main"), PodEnd::Evicted { ran: false });
+    assert_eq!(outcome_when_gone(&drained, "main"), PodOutcome::Evicted { ran: false });
 }
 
 #[test]
@@ -97,17 +97,22 @@ fn the_reason_of_a_failed_pod_is_how_its_attempt_ended() {
         ))
     };
     for (reason, condition, ran, not_ran) in [
-        ("", "", failed(3, "main"), PodEnd::Lost),
-        ("DeadlineExceeded", "", PodEnd::Deadline, PodEnd::Deadline),
-        ("NodeLost", "", PodEnd::Lost, PodEnd::Lost),
-        ("Preempting", "", PodEnd::Preempted { ran: true }, PodEnd::Preempted { ran: false }),
-        ("Evicted", "", PodEnd::Evicted { ran: true }, PodEnd::Evicted { ran: false }),
-        ("OutOfcpu", "", failed(3, "main"), PodEnd::Rejected),
-        ("", "PreemptionByScheduler", PodEnd::Preempted { ran: true }, PodEnd::Preempted { ran: false }),
-        ("", "DeletionByPodGC", PodEnd::Lost, PodEnd::Lost),
-        ("", "TerminationByKubelet", PodEnd::Evicted { ran: true }, PodEnd::Evicted { ran: false }),
-        ("Terminated", "TerminationByKubelet", PodEnd::Evicted { ran: true }, PodEnd::Evicted { ran: false }),
-        ("Preempting", "TerminationByKubelet", PodEnd::Preempted { ran: true }, PodEnd::Preempted { ran: false }),
+        ("", "", failed(3, "main"), PodOutcome::Lost),
+        ("DeadlineExceeded", "", PodOutcome::Deadline, PodOutcome::Deadline),
+        ("NodeLost", "", PodOutcome::Lost, PodOutcome::Lost),
+        ("Preempting", "", PodOutcome::Preempted { ran: true }, PodOutcome::Preempted { ran: false }),
+        ("Evicted", "", PodOutcome::Evicted { ran: true }, PodOutcome::Evicted { ran: false }),
+        ("OutOfcpu", "", failed(3, "main"), PodOutcome::Rejected),
+        ("", "PreemptionByScheduler", PodOutcome::Preempted { ran: true }, PodOutcome::Preempted { ran: false }),
+        ("", "DeletionByPodGC", PodOutcome::Lost, PodOutcome::Lost),
+        ("", "TerminationByKubelet", PodOutcome::Evicted { ran: true }, PodOutcome::Evicted { ran: false }),
+        ("Terminated", "TerminationByKubelet", PodOutcome::Evicted { ran: true }, PodOutcome::Evicted { ran: false }),
+        (
+            "Preempting",
+            "TerminationByKubelet",
+            PodOutcome::Preempted { ran: true },
+            PodOutcome::Preempted { ran: false },
+        ),
     ] {
         assert_eq!(ended(&json(reason, condition, true)), ran, "{reason} {condition}, a container had run");
         assert_eq!(ended(&json(reason, condition, false)), not_ran, "{reason} {condition}, no container had run");
@@ -116,10 +121,10 @@ fn the_reason_of_a_failed_pod_is_how_its_attempt_ended() {
 
 #[test]
 fn only_what_ran_costs() {
-    assert_eq!(AttemptOutcome::from(PodEnd::Evicted { ran: false }).cost(), Some(Cost::Free));
-    assert_eq!(AttemptOutcome::from(PodEnd::Evicted { ran: true }).cost(), Some(Cost::Infrastructure));
+    assert_eq!(AttemptOutcome::from(PodOutcome::Evicted { ran: false }).cost(), Some(Cost::Free));
+    assert_eq!(AttemptOutcome::from(PodOutcome::Evicted { ran: true }).cost(), Some(Cost::Infrastructure));
     assert_eq!(AttemptOutcome::from(failed(1, "main")).cost(), Some(Cost::Application));
-    assert_eq!(AttemptOutcome::from(PodEnd::Succeeded { message: None }).cost(), None);
+    assert_eq!(AttemptOutcome::from(PodOutcome::Succeeded { message: None }).cost(), None);
 }
 
 #[test]
@@ -128,11 +133,11 @@ fn containers_of_every_kind_share_what_is_kept_of_a_message() {
         "initContainerStatuses":[{"name":"i"}],"ephemeralContainerStatuses":[{"name":"e","state":{}}]}"#;
     assert_eq!(
         ended(&pod(json)),
-        PodEnd::Succeeded { message: Some(Message { text: "7".to_owned(), limit: MessageLimit::of(4) }) }
+        PodOutcome::Succeeded { message: Some(Message { text: "7".to_owned(), limit: MessageLimit::of(4) }) }
     );
     let null = json.replace(r#"[{"name":"e","state":{}}]"#, "null");
     assert_eq!(
         ended(&pod(&null)),
-        PodEnd::Succeeded { message: Some(Message { text: "7".to_owned(), limit: MessageLimit::of(3) }) }
+        PodOutcome::Succeeded { message: Some(Message { text: "7".to_owned(), limit: MessageLimit::of(3) }) }
     );
 }

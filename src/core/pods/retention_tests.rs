@@ -2,14 +2,14 @@
 
 use super::*;
 use crate::core::ids::{Attempt, Index};
-use crate::core::pod::{Detail, PodEnd};
+use crate::core::pod::{Detail, PodOutcome};
 
 fn role(index: u32) -> PodRole {
     PodRole::Item(Index(index), Attempt(1))
 }
 
 fn alike(message: &str) -> Alike {
-    let end = PodEnd::Failed { exit_code: 1, container: "main".to_owned() };
+    let end = PodOutcome::Failed { exit_code: 1, container: "main".to_owned() };
     Alike::of(&end, &Detail { message: Some(message.to_owned()), ..Detail::default() }).unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! One pod, from its create to its end: what is known of it, and what is wanted of it.
 
 use crate::core::ids::Time;
-use crate::core::pod::{Departed, Detail, PodEnd, PodSeen, StopReason};
+use crate::core::pod::{Detail, PodEnd, PodOutcome, PodSeen, StopReason};
 use crate::core::pods::start::Start;
 
 /// One pod.
@@ -375,10 +375,10 @@ impl PodState {
     }
 
     /// It is over.
-    pub fn depart(self, end: PodEnd, detail: Detail) -> Departed {
+    pub fn end(self, outcome: PodOutcome, detail: Detail) -> PodEnd {
         let stop = self.stop_reason().filter(|_| self.is_stop_sent());
         let stop = stop.or(self.may_be_suspended.then_some(StopReason::Suspended));
-        Departed { end, detail, started: self.start.waiting_since.is_none(), stop, blocker: self.start.blocker }
+        PodEnd { outcome, detail, started: self.start.waiting_since.is_none(), stop, blocker: self.start.blocker }
     }
 }
 

@@ -82,7 +82,7 @@ fn another_pod_of_the_name_that_a_late_create_has_made_is_stopped_as_well() {
 #[test]
 fn a_stop_that_is_on_its_way_says_why_and_one_that_is_only_wanted_does_not() {
     let never = StopReason::NeverStarted(BlockerKind::Image);
-    let stop = |state: &PodState| state.clone().depart(PodEnd::Deleted, Detail::default()).stop;
+    let stop = |state: &PodState| state.clone().end(PodOutcome::Deleted, Detail::default()).stop;
     let mut state = PodState::found(Time(0));
     state.want_stopped(never);
     state.want_stopped(StopReason::Suspended);
@@ -108,7 +108,7 @@ fn the_end_of_a_task_gives_way_to_other_reasons_to_stop_a_pod() {
 #[test]
 fn a_pod_that_was_taken_for_stopped_is_wanted_once_it_is_seen() {
     let mut state = PodState::recorded(Time(0), true);
-    let stop = state.clone().depart(PodEnd::Lost, Detail::default()).stop;
+    let stop = state.clone().end(PodOutcome::Lost, Detail::default()).stop;
     assert_eq!((stop, state.is_ask_due(Time(0))), (Some(StopReason::Suspended), true));
     state.sight(&pod(), 1);
     assert_eq!((state.stop_reason(), state.is_stop_sent()), (None, false));

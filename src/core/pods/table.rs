@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::core::blueprint::Blueprint;
 use crate::core::ids::{PodRole, RoleKey, Time};
-use crate::core::pod::{Departed, Detail, PodEnd, PodSeen};
+use crate::core::pod::{Detail, PodEnd, PodOutcome, PodSeen};
 use crate::core::pods::Pods;
 use crate::core::pods::explaining::Explaining;
 use crate::core::pods::indeterminate::Indeterminate;
@@ -240,8 +240,8 @@ impl PodTable {
     }
 
     /// Takes out a pod that is over, with all that is noted about its start.
-    pub fn depart(&mut self, role: PodRole, end: PodEnd, detail: Detail) -> Option<Departed> {
-        self.remove(role).map(|pod| pod.depart(end, detail))
+    pub fn end(&mut self, role: PodRole, outcome: PodOutcome, detail: Detail) -> Option<PodEnd> {
+        self.remove(role).map(|pod| pod.end(outcome, detail))
     }
 
     /// Removes a pod that nothing is known about any more.

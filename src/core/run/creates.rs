@@ -3,7 +3,7 @@
 use crate::core::attempt_end::{AttemptEnd, AttemptOutcome};
 use crate::core::attempts::{Circumstances, Retry, StartAgain};
 use crate::core::ids::{PodRole, Time};
-use crate::core::pod::{Detail, PodEnd};
+use crate::core::pod::{Detail, PodOutcome};
 use crate::core::run::news::Rest;
 use crate::core::run::{Context, Run};
 
@@ -91,7 +91,7 @@ impl Run {
             self.end_item(context, index, end, &at);
             return;
         }
-        self.finish(context, role, PodEnd::Refused { message }, detail, Rest { pod_remains: false, retry });
+        self.finish(context, role, PodOutcome::Refused { message }, detail, Rest { pod_remains: false, retry });
     }
 
     pub(super) fn wait_again(&mut self, now: Time, role: PodRole, again: StartAgain) {

@@ -6,7 +6,7 @@ use crate::core::attempts::{Circumstances, Retry, StartAgain, blame};
 use crate::core::failures::Alike;
 use crate::core::ids::{Index, PodRole, Time};
 use crate::core::phases::ItemPhase;
-use crate::core::pod::{Detail, PodEnd, PodSeen, Progress, detail, end_when_gone, lives, progress};
+use crate::core::pod::{Detail, PodOutcome, PodSeen, Progress, detail, lives, outcome_when_gone, progress};
 use crate::core::pods::retention::FinishedPod;
 use crate::core::pods::{Absent, News, PodState};
 use crate::core::run::{Context, Run};
@@ -159,35 +159,35 @@ impl Run {
         &mut self,
         context: &mut Context<'_>,
         role: PodRole,
-        end: PodEnd,
+        outcome: PodOutcome,
         detail: Detail,
         rest: Rest,
     ) -> Option<Alike> {
         let (now, remainder) = (context.now, self.remainder());
-        let (end, detail) = self.judge(end, detail);
+        let (outcome, detail) = self.judge(outcome, detail);
         if self.is_worker(role) {
-            let failure = Alike::of(&end, &detail);
-            let pod = self.pods.depart(role, end, detail)?;
-            self.finish_worker(context, role, pod);
+            let failure = Alike::of(&outcome, &detail);
+            let end = self.pods.end(role, outcome, detail)?;
+            self.finish_worker(context, role, end);
             return failure;
         }
         let index = self.index_of(role)?;
-        let pod = self.pods.depart(role, end, detail)?;
+        let end = self.pods.end(role, outcome, detail)?;
         // Nothing stands in the way of a late create of a pod that is gone: its time must have passed.
         let clear_at = self.pods.indeterminate().until(role).filter(|_| !rest.pod_remains).unwrap_or(now);
-        let at = Circumstances { remainder, stopped: pod.stop.is_some(), retry: rest.retry, clear_at };
+        let at = Circumstances { remainder, stopped: end.stop.is_some(), retry: rest.retry, clear_at };
         let mut failure = None;
-        for (index, end) in blame(pod, self.suspension.stops, &[index]) {
+        for (index, end) in blame(end, self.suspension.stops, &[index]) {
             failure = failure.or(self.end_item(context, index, end, &at));
         }
         failure
     }
 
     /// A success that lacks what it was for is a failure.
-    fn judge(&self, end: PodEnd, detail: Detail) -> (PodEnd, Detail) {
-        let Some(lacking) = self.lacking.filter(|_| end.is_success()) else { return (end, detail) };
+    fn judge(&self, outcome: PodOutcome, detail: Detail) -> (PodOutcome, Detail) {
+        let Some(lacking) = self.lacking.filter(|_| outcome.is_success()) else { return (outcome, detail) };
         let container = self.spec.blueprint.template.container().to_owned();
-        (PodEnd::Failed { exit_code: 0, container }, Detail { message: Some(lacking.to_owned()), ..detail })
+        (PodOutcome::Failed { exit_code: 0, container }, Detail { message: Some(lacking.to_owned()), ..detail })
     }
 
     /// An attempt at an item has ended, whatever ran it. Returns how it has failed, if it has.
@@ -208,27 +208,27 @@ impl Run {
     }
 
     /// The pod has ended, and is there to be looked at.
-    pub(super) fn finish_seen(&mut self, context: &mut Context<'_>, role: PodRole, end: PodEnd, pod: &PodSeen) {
+    pub(super) fn finish_seen(&mut self, context: &mut Context<'_>, role: PodRole, outcome: PodOutcome, pod: &PodSeen) {
         let words = detail(pod, self.spec.blueprint.template.main_container());
-        let failure = self.finish(context, role, end, words, Rest { pod_remains: true, retry: Retry::MayHelp });
+        let failure = self.finish(context, role, outcome, words, Rest { pod_remains: true, retry: Retry::MayHelp });
         self.retain(context, role, pod, failure);
     }
 
     /// The pod is not there any more; as it was last seen, if it was.
     pub(super) fn finish_gone(&mut self, context: &mut Context<'_>, role: PodRole, last: Option<&PodSeen>) {
         let container = self.spec.blueprint.template.main_container();
-        let (end, detail) = match last {
-            Some(pod) => (end_when_gone(pod, container), detail(pod, container)),
-            None => (PodEnd::Lost, Detail::default()),
+        let (outcome, detail) = match last {
+            Some(pod) => (outcome_when_gone(pod, container), detail(pod, container)),
+            None => (PodOutcome::Lost, Detail::default()),
         };
-        self.finish(context, role, end, detail, Rest { pod_remains: false, retry: Retry::MayHelp });
+        self.finish(context, role, outcome, detail, Rest { pod_remains: false, retry: Retry::MayHelp });
     }
 
     /// A pod of an attempt that no longer counts: kept if it has ended, else it goes.
     pub(super) fn leave(&mut self, context: &mut Context<'_>, role: PodRole, pod: &PodSeen, progress: &Progress) {
         match progress {
-            Progress::Ended(end) => {
-                let failure = Alike::of(end, &detail(pod, self.spec.blueprint.template.main_container()));
+            Progress::Ended(outcome) => {
+                let failure = Alike::of(outcome, &detail(pod, self.spec.blueprint.template.main_container()));
                 self.retain(context, role, pod, failure);
             }
             Progress::Pending(_) | Progress::Started => {

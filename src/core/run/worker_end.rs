@@ -5,7 +5,7 @@ use maptask_exchange::Record;
 use crate::core::attempt_end::{AttemptEnd, AttemptOutcome};
 use crate::core::attempts::{Before, blame_worker};
 use crate::core::ids::{Attempt, Index, PodRole};
-use crate::core::pod::{Departed, Detail, StopReason};
+use crate::core::pod::{Detail, PodEnd, StopReason};
 use crate::core::run::reports::EndReason;
 use crate::core::run::{Context, Run};
 use crate::core::spec::outcome::Remainder;
@@ -13,20 +13,20 @@ use crate::core::workers::{Session, Worker};
 
 impl Run {
     /// The pod of a worker is over: what it held runs again, or has failed with it.
-    pub(super) fn finish_worker(&mut self, context: &mut Context<'_>, role: PodRole, pod: Departed) {
-        let record: Option<Record> = pod.detail.message.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    pub(super) fn finish_worker(&mut self, context: &mut Context<'_>, role: PodRole, end: PodEnd) {
+        let record: Option<Record> = end.detail.message.as_deref().and_then(|text| serde_json::from_str(text).ok());
         let Some(workers) = &mut self.workers else { return };
         let before = before(workers.table.get(role), record.as_ref());
         // Of raised memory a worker is made for an item that waits for it.
-        let never_started = matches!(pod.stop, Some(StopReason::NeverStarted(_)));
+        let never_started = matches!(end.stop, Some(StopReason::NeverStarted(_)));
         let waiting = if never_started { self.take_waiting(role) } else { None };
         let Some(workers) = &mut self.workers else { return };
         let session = workers.table.remove(role).unwrap_or_default();
-        let mut running = self.release_held(context, role, session, record.as_ref(), &pod);
+        let mut running = self.release_held(context, role, session, record.as_ref(), &end);
         running.extend(waiting);
-        let by_itself = pod.end.is_success() || pod.stop.is_some();
+        let by_itself = end.outcome.is_success() || end.stop.is_some();
         let suspending = self.suspension.stops;
-        if let Some(end) = blame_worker(pod, suspending, &running, before) {
+        if let Some(end) = blame_worker(end, suspending, &running, before) {
             for index in running {
                 let is_stopped = end.outcome == AttemptOutcome::Stopped || self.is_stopping();
                 let reason = if is_stopped { EndReason::Stopped } else { EndReason::Other };
@@ -53,12 +53,12 @@ impl Run {
         role: PodRole,
         mut session: Session,
         record: Option<&Record>,
-        pod: &Departed,
+        end: &PodEnd,
     ) -> Vec<Index> {
         let mut running = Vec::new();
         let noted = |index: Index| record.is_some_and(|record| record.running.iter().any(|id| id.0 == index.0));
         // A record tells what ran at the very end.
-        let knows = record.is_some() || pod.end.is_success();
+        let knows = record.is_some() || end.outcome.is_success();
         for (index, attempt, runs) in session.take_all() {
             if !self.holds(role, index, attempt) {
                 continue;
