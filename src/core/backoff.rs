@@ -1,4 +1,4 @@
-//! Delays that double with each failure in a row.
+//! Delays that double with each failure in a row, and requests that are repeated after them.
 
 use crate::core::ids::Time;
 
@@ -60,6 +60,70 @@ impl Backoff {
     }
 }
 
+/// Requests for one thing: one at a time, and the next one later if it fails.
+#[derive(Clone, Copy, Debug)]
+pub struct RetriedRequest {
+    is_pending: bool,
+    again: Backoff,
+}
+
+impl RetriedRequest {
+    /// Nothing was sent yet. Delays are those of [`Backoff::new`].
+    pub const fn new(first_millis: u64, longest_millis: u64) -> Self {
+        Self { is_pending: false, again: Backoff::new(first_millis, longest_millis) }
+    }
+
+    /// Whether to send one now.
+    pub fn is_due(&self, now: Time) -> bool {
+        !self.is_pending && self.again.is_due(now)
+    }
+
+    /// Whether one has no answer yet.
+    pub fn is_pending(&self) -> bool {
+        self.is_pending
+    }
+
+    /// One is sent.
+    pub fn send(&mut self) {
+        self.is_pending = true;
+    }
+
+    /// It was answered, or no longer counts.
+    pub fn answered(&mut self) {
+        self.is_pending = false;
+    }
+
+    /// It worked: the next failure is the first one again.
+    pub fn succeeded(&mut self) {
+        self.again.reset();
+    }
+
+    /// It failed: the next one is sent after a delay.
+    pub fn failed(&mut self, now: Time) {
+        self.again.failed(now);
+    }
+
+    /// The next one is sent at this time, whatever has failed.
+    pub fn wait_until(&mut self, time: Time) {
+        self.again.wait_until(time);
+    }
+
+    /// The next one is sent at once.
+    pub fn clear_delay(&mut self) {
+        self.again.clear_delay();
+    }
+
+    /// Whether the delay is over, whether or not one has no answer yet.
+    pub fn is_delay_over(&self, now: Time) -> bool {
+        self.again.is_due(now)
+    }
+
+    /// When to send the next one, unless an answer comes first; `None` if nothing stands in the way.
+    pub fn next_wake(&self) -> Option<Time> {
+        self.again.until().filter(|_| !self.is_pending)
+    }
+}
+
 /// A delay in milliseconds that doubles each time, up to the longest.
 pub fn doubled(first: u64, times: u32, longest: u64) -> u64 {
     first.saturating_mul(1 << times.min(30)).min(longest)
@@ -91,5 +155,27 @@ mod tests {
         assert_eq!(doubled(1, 29, u64::MAX), 1 << 29);
         assert_eq!(doubled(1, u32::MAX, u64::MAX), 1 << 30);
         assert_eq!(doubled(u64::MAX / 2, 5, u64::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn one_request_is_sent_at_a_time_and_the_next_one_later_after_a_failure() {
+        let mut request = RetriedRequest::new(1_000, 3_000);
+        assert!(request.is_due(Time(0)) && request.next_wake().is_none());
+        request.send();
+        assert!(request.is_pending() && !request.is_due(Time(0)));
+        request.answered();
+        request.failed(Time(0));
+        assert!(!request.is_due(Time(999)) && request.is_due(Time(1_000)));
+        assert_eq!(request.next_wake(), Some(Time(1_000)));
+        request.send();
+        assert_eq!((request.is_delay_over(Time(1_000)), request.next_wake()), (true, None), "the answer comes first");
+        request.answered();
+        request.failed(Time(1_000));
+        assert_eq!(request.next_wake(), Some(Time(3_000)));
+        request.clear_delay();
+        assert!(request.is_due(Time(1_000)));
+        request.succeeded();
+        request.failed(Time(1_000));
+        assert_eq!(request.next_wake(), Some(Time(2_000)), "the first failure again");
     }
 }

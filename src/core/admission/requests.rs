@@ -1,6 +1,6 @@
 //! Requests about the Workload of a task: one at a time, not too often, and later after one that did not work.
 
-use crate::core::backoff::Backoff;
+use crate::core::backoff::RetriedRequest;
 use crate::core::ids::{TaskKey, Time};
 use crate::core::port::{Action, ChangeWorkload, INDETERMINATE_MILLIS, WorkloadChange, WorkloadOutcome};
 use crate::core::workload::{StatusPatch, Step, WorkloadSeen, granted_with};
@@ -16,8 +16,7 @@ const SHOWN_MILLIS: u64 = 30_000;
 /// What is known of the requests about one Workload.
 #[derive(Debug)]
 pub(super) struct WorkloadRequests {
-    asked: bool,
-    again: Backoff,
+    request: RetriedRequest,
     problem: Option<String>,
     /// By these, what it has may yet be taken from it. The last one may be unanswered.
     changes: Vec<Change>,
@@ -36,23 +35,23 @@ struct Change {
 
 impl Default for WorkloadRequests {
     fn default() -> Self {
-        Self { asked: false, again: Backoff::new(PACE_MILLIS, LONGEST_MILLIS), problem: None, changes: Vec::new() }
+        Self { request: RetriedRequest::new(PACE_MILLIS, LONGEST_MILLIS), problem: None, changes: Vec::new() }
     }
 }
 
 impl WorkloadRequests {
     /// Whether the delay is over, which then ends.
     pub(super) fn are_due(&mut self, now: Time) -> bool {
-        let due = self.again.is_due(now);
+        let due = self.request.is_delay_over(now);
         if due {
-            self.again.clear_delay();
+            self.request.clear_delay();
         }
         due
     }
 
     /// Whether one has not been answered.
     pub(super) fn are_on_their_way(&self) -> bool {
-        self.asked
+        self.request.is_pending()
     }
 
     /// One is made, about the Workload of this name; `seen` is as it is known.
@@ -64,7 +63,7 @@ impl WorkloadRequests {
         seen: Option<&WorkloadSeen>,
         change: WorkloadChange,
     ) -> Action {
-        self.asked = true;
+        self.request.send();
         let patch = match &change {
             WorkloadChange::Patch(_, patch) => Some(Some(patch.clone())),
             WorkloadChange::Delete(_) => Some(None),
@@ -78,7 +77,7 @@ impl WorkloadRequests {
 
     /// It was answered.
     pub(super) fn answered(&mut self, now: Time, outcome: WorkloadOutcome) {
-        self.asked = false;
+        self.request.answered();
         let takes_effect = match outcome {
             WorkloadOutcome::Done => SHOWN_MILLIS,
             WorkloadOutcome::Indeterminate => INDETERMINATE_MILLIS,
@@ -90,18 +89,18 @@ impl WorkloadRequests {
         match outcome {
             WorkloadOutcome::Done => {
                 self.problem = None;
-                self.again.reset();
-                self.again.wait_until(now.plus_millis(PACE_MILLIS));
+                self.request.succeeded();
+                self.request.wait_until(now.plus_millis(PACE_MILLIS));
             }
             WorkloadOutcome::Refused(message) => self.failed(now, message),
-            WorkloadOutcome::Indeterminate => drop(self.again.failed(now)),
+            WorkloadOutcome::Indeterminate => self.request.failed(now),
         }
     }
 
     /// What was asked for is not to be had now.
     pub(super) fn failed(&mut self, now: Time, problem: String) {
         self.problem = Some(problem);
-        self.again.failed(now);
+        self.request.failed(now);
     }
 
     /// What was asked for is there.
@@ -130,7 +129,8 @@ impl WorkloadRequests {
     /// When the delay is over, unless an answer comes first.
     pub(super) fn next_wake(&self) -> Option<Time> {
         let shown = self.changes.iter().filter_map(|change| change.until).min();
-        self.again.until().into_iter().chain(shown).min().filter(|_| !self.asked)
+        let shown = shown.filter(|_| !self.request.is_pending());
+        self.request.next_wake().into_iter().chain(shown).min()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::core::backoff::Backoff;
+use crate::core::backoff::RetriedRequest;
 use crate::core::cache::LookupKeys;
 use crate::core::ids::Time;
 
@@ -17,15 +17,14 @@ pub struct LookupState {
     /// What is looked up; not said before the items are known.
     wanted: Option<Arc<LookupKeys>>,
     from: u64,
-    asked: bool,
-    again: Backoff,
+    request: RetriedRequest,
     damaged: u32,
 }
 
 impl Default for LookupState {
     fn default() -> Self {
-        let again = Backoff::new(AGAIN_MILLIS, MAX_AGAIN_MILLIS);
-        Self { wanted: None, from: 0, asked: false, again, damaged: 0 }
+        let request = RetriedRequest::new(AGAIN_MILLIS, MAX_AGAIN_MILLIS);
+        Self { wanted: None, from: 0, request, damaged: 0 }
     }
 }
 
@@ -33,7 +32,7 @@ impl LookupState {
     /// One that begins a little later.
     pub fn later(now: Time) -> Self {
         let mut lookup = Self::default();
-        lookup.again.wait_until(now.plus_millis(AGAIN_MILLIS));
+        lookup.request.wait_until(now.plus_millis(AGAIN_MILLIS));
         lookup
     }
 
@@ -49,32 +48,32 @@ impl LookupState {
 
     /// Whether a page is to be asked for.
     pub fn is_due(&self, now: Time) -> bool {
-        !self.asked && self.again.is_due(now)
+        self.request.is_due(now)
     }
 
     /// A page is asked for. Answers which.
     pub fn ask(&mut self) -> u64 {
-        self.asked = true;
+        self.request.send();
         self.from
     }
 
     /// Whether a page has been asked for, and it is this one if the answer names one.
     pub fn awaits(&self, page: Option<u64>) -> bool {
-        self.asked && page.is_none_or(|page| page == self.from)
+        self.request.is_pending() && page.is_none_or(|page| page == self.from)
     }
 
     /// A page was read.
     pub fn found(&mut self, damaged: u32, next: Option<u64>) {
-        self.asked = false;
-        self.again.reset();
+        self.request.answered();
+        self.request.succeeded();
         self.damaged += damaged;
         self.from = next.unwrap_or(self.from);
     }
 
     /// No answer: again later.
     pub fn failed(&mut self, now: Time) {
-        self.asked = false;
-        self.again.failed(now);
+        self.request.answered();
+        self.request.failed(now);
     }
 
     /// Entries that could not be read.
@@ -84,7 +83,7 @@ impl LookupState {
 
     /// When a page is to be asked for again.
     pub fn next_wake(&self) -> Option<Time> {
-        self.again.until().filter(|_| !self.asked)
+        self.request.next_wake()
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::api::reasons::ConditionReason;
 use crate::api::status::WaitingReason;
-use crate::core::backoff::Backoff;
+use crate::core::backoff::RetriedRequest;
 use crate::core::ids::Time;
 use crate::core::items::{ExternalSource, ItemList, ReadList};
 use crate::core::limits::ListMemory;
@@ -22,27 +22,25 @@ const MAX_AGAIN_MILLIS: u64 = 30_000;
 /// How it goes with reading a list.
 #[derive(Debug)]
 pub(super) struct Fetching {
-    asked: bool,
+    request: RetriedRequest,
     /// The source has changed since it was asked for.
     outdated: bool,
-    again: Backoff,
     /// Why the items are not known.
     pub(super) problem: Option<(WaitingReason, String)>,
 }
 
 impl Default for Fetching {
     fn default() -> Self {
-        let again = Backoff::new(AGAIN_MILLIS, MAX_AGAIN_MILLIS);
-        Self { asked: false, outdated: false, again, problem: None }
+        Self { request: RetriedRequest::new(AGAIN_MILLIS, MAX_AGAIN_MILLIS), outdated: false, problem: None }
     }
 }
 
 impl Fetching {
     /// The items are not known, and are asked for again later.
     fn failed(&mut self, now: Time, reason: WaitingReason, problem: String) {
-        self.again.failed(now);
+        self.request.failed(now);
         if std::mem::take(&mut self.outdated) {
-            self.again.clear_delay();
+            self.request.clear_delay();
         }
         self.problem = Some((reason, problem));
     }
@@ -60,14 +58,15 @@ impl Task {
     }
 
     pub(super) fn poll_fetch(&mut self, poll: &PollContext, actions: &mut Vec<Action>) {
-        if self.fetching.asked || !self.fetching.again.is_due(poll.now) || !self.may_check() {
+        if !self.fetching.request.is_due(poll.now) || !self.may_check() {
             return;
         }
         let Some(fetch) = self.wanted_items() else { return };
         if let Some(problem) = fetch.source.known_bytes().and_then(|bytes| poll.lists.problem(bytes)) {
             return self.not_read(poll.now, WaitingReason::OperatorLimit, &fetch.source, &problem);
         }
-        (self.fetching.asked, self.fetching.outdated) = (true, false);
+        self.fetching.request.send();
+        self.fetching.outdated = false;
         actions.push(Action::Fetch(fetch));
     }
 
@@ -82,8 +81,8 @@ impl Task {
     }
 
     pub(super) fn next_fetch(&self) -> Option<Time> {
-        let wanted = !self.fetching.asked && self.may_check() && self.wanted_items().is_some();
-        self.fetching.again.until().filter(|_| wanted)
+        let wanted = self.may_check() && self.wanted_items().is_some();
+        self.fetching.request.next_wake().filter(|_| wanted)
     }
 
     /// The task whose results are waited for, until this one is accepted.
@@ -96,13 +95,13 @@ impl Task {
 
     /// The task whose results are waited for has ended: they are asked for at once.
     pub fn awaited_task_ended(&mut self) {
-        self.fetching.outdated = self.fetching.asked;
-        self.fetching.again.clear_delay();
+        self.fetching.outdated = self.fetching.request.is_pending();
+        self.fetching.request.clear_delay();
     }
 
     /// Tasks wait for each other's results, each for the next one of these, and the last for the first.
     pub fn refuse_cycle(&mut self, now: Time, names: &[String]) {
-        self.fetching.asked = false;
+        self.fetching.request.answered();
         let first = names.first().map(String::as_str).unwrap_or_default();
         let message = format!(
             "spec.items.resultsOf: {} -> {first} is a cycle, in which no task can start: delete one of them and create it \
@@ -114,7 +113,7 @@ impl Task {
 
     /// The list was read, or could not be.
     pub fn handle_fetched(&mut self, now: Time, outcome: FetchOutcome, memory: ListMemory) {
-        self.fetching.asked = false;
+        self.fetching.request.answered();
         let Some(source) = self.wanted_items().map(|fetch| fetch.source) else { return };
         match outcome {
             FetchOutcome::Found(list) if source.known_hash().is_some_and(|known| known != list.hash) => {

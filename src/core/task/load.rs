@@ -12,7 +12,7 @@ use crate::api::conditions::{ConditionType, is_true};
 use crate::api::spec::{MapTaskSpec, SuspendPolicy};
 use crate::core::admission::Admission;
 use crate::core::attempts::Outcomes;
-use crate::core::backoff::Backoff;
+use crate::core::backoff::RetriedRequest;
 use crate::core::failures::Failures;
 use crate::core::ids::{ItemCount, Time};
 use crate::core::items::ExternalSource;
@@ -197,12 +197,8 @@ impl Task {
         if spec.count().get() == 0 && spec.reduce.is_none() {
             self.accept(now, spec);
         } else {
-            self.stage = Stage::Checking {
-                spec,
-                asked: false,
-                again: Backoff::new(CHECK_MILLIS, MAX_CHECK_MILLIS),
-                problem: None,
-            };
+            let request = RetriedRequest::new(CHECK_MILLIS, MAX_CHECK_MILLIS);
+            self.stage = Stage::Checking { spec, request, problem: None };
         }
     }
 

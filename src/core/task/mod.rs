@@ -31,7 +31,7 @@ use crate::api::spec::MapTaskSpec;
 use crate::api::status::{TaskPhase, Waiting};
 use crate::core::admission::Admission;
 use crate::core::attempts::Outcomes;
-use crate::core::backoff::Backoff;
+use crate::core::backoff::RetriedRequest;
 use crate::core::ids::{Index, TaskKey, Time};
 use crate::core::limits::ListMemory;
 use crate::core::pod::EventType;
@@ -135,7 +135,7 @@ enum Stage {
     /// The ConfigMap of the items has yet to be read.
     Fetching(Box<MapTaskSpec>),
     /// The spec is good; the API server has yet to say so of the first pod.
-    Checking { spec: Arc<AcceptedSpec>, asked: bool, again: Backoff, problem: Option<String> },
+    Checking { spec: Arc<AcceptedSpec>, request: RetriedRequest, problem: Option<String> },
     /// Accepted.
     Running(Box<Run>),
     /// Ended; the run stays until it is written.

@@ -112,8 +112,8 @@ impl Task {
     /// The dry run was answered.
     pub fn handle_checked(&mut self, now: Time, outcome: CheckOutcome) {
         let of_another = std::mem::take(&mut self.templates.stale_check);
-        let Stage::Checking { spec, asked, again, problem } = &mut self.stage else { return };
-        *asked = false;
+        let Stage::Checking { spec, request, problem } = &mut self.stage else { return };
+        request.answered();
         if of_another {
             return;
         }
@@ -137,7 +137,7 @@ impl Task {
             }
             // What the cluster lacks today may be there tomorrow.
             CheckOutcome::Refused(message) | CheckOutcome::Indeterminate(message) => {
-                again.failed(now);
+                request.failed(now);
                 *problem = Some(message.clone());
                 self.not_accepted_yet(now, &message);
             }

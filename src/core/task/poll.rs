@@ -254,7 +254,7 @@ impl Task {
     /// When this task must be polled again if nothing happens. Some may be over, of what waits for a limit.
     pub fn wakes(&self) -> impl Iterator<Item = Time> {
         let stage = match &self.stage {
-            Stage::Checking { again, asked: false, .. } if self.may_check() => again.until(),
+            Stage::Checking { request, .. } if self.may_check() => request.next_wake(),
             Stage::Running(_) | Stage::Listing(_) if !self.mutable.suspend => {
                 self.active().and_then(|run| run.items().next_wake())
             }
@@ -286,12 +286,11 @@ impl Task {
 
     fn poll_check(&mut self, now: Time, actions: &mut Vec<Action>) {
         let may = self.may_check();
-        if let Stage::Checking { spec, again, asked, .. } = &mut self.stage
+        if let Stage::Checking { spec, request, .. } = &mut self.stage
             && may
-            && !*asked
-            && again.is_due(now)
+            && request.is_due(now)
         {
-            *asked = true;
+            request.send();
             let (key, uid) = (self.key.clone(), self.uid.clone());
             actions.push(Action::Check(Check { key, uid, blueprints: spec.blueprints() }));
         }

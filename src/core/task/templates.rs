@@ -41,8 +41,8 @@ impl Task {
         let same = self.has_its_templates(&seen.spec);
         let movable = !same && self.may_move(seen);
         match &mut self.stage {
-            Stage::Checking { spec, asked, .. } if spec.template_hash != hash(&seen.spec) => {
-                self.templates.stale_check |= *asked;
+            Stage::Checking { spec, request, .. } if spec.template_hash != hash(&seen.spec) => {
+                self.templates.stale_check |= request.is_pending();
                 self.accept_spec(now, &seen.spec);
             }
             // It is accepted with what it has now.
