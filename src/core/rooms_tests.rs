@@ -115,6 +115,18 @@ fn pods_know_no_items() {
     }
 }
 
+#[test]
+fn files_of_a_task_join_rooms_and_define_nothing_themselves() {
+    let defines = |line: &&str| {
+        let code = line.trim_start_matches("pub ").trim_start_matches("pub(super) ");
+        ["struct ", "enum ", "trait ", "impl "].iter().any(|word| code.starts_with(word)) && code != "impl Task {"
+    };
+    for (file, text) in files("task").into_iter().filter(|(file, _)| file != "task/mod.rs") {
+        let found = text.lines().find(defines);
+        assert_eq!(found, None, "{file}: a part with rules of its own belongs into a room below");
+    }
+}
+
 /// Lines of code in the longest function of a text, and its first line.
 fn longest_function(text: &str) -> (usize, &str) {
     let mut longest = (0, "");

@@ -2,6 +2,7 @@
 
 mod encoding;
 pub mod env;
+mod fetching;
 mod gathering;
 mod hash;
 mod inflate;
@@ -19,6 +20,7 @@ use crate::api::spec::{Items, Range};
 use crate::core::ids::{Index, ItemCount, MAX_ITEMS};
 
 pub use env::item_env;
+pub use fetching::Fetching;
 pub use gathering::{Gathering, Next, list_prefix};
 pub use hash::{Digest, digest, hash, hash_of_digests};
 pub use part::Part;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::api::spec::MapTaskSpec;
-use crate::api::status::MapTaskStatus;
+use crate::api::status::{MapTaskStatus, TaskPhase};
 use crate::core::ids::TaskKey;
 use crate::core::pod::PodSeen;
 use crate::core::port::exchange::{Exchange, Listed};
@@ -66,4 +66,11 @@ pub struct TaskSeen {
     pub spec: MapTaskSpec,
     /// What was last reported.
     pub status: MapTaskStatus,
+}
+
+impl TaskSeen {
+    /// Whether it is suspended, or was when this change was made.
+    pub fn is_suspended(&self) -> bool {
+        self.spec.suspend || self.status.phase == Some(TaskPhase::Suspended)
+    }
 }

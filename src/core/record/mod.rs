@@ -4,6 +4,7 @@ mod description;
 pub mod progress;
 pub mod status_summary;
 pub mod status_writer;
+pub mod unstored;
 
 pub use description::{describe, result_shards};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;

@@ -1,8 +1,11 @@
 //! What an item's result looks like as a line, and which ConfigMap the line goes to.
 
 pub mod keeping;
+mod known_damage;
 pub mod places;
 pub mod shown;
+
+pub use known_damage::KnownDamage;
 
 use std::collections::BTreeMap;
 

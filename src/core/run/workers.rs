@@ -1,11 +1,14 @@
 //! The workers of a run: how they are made, found and retired.
 
+use crate::api::status::WorkersStatus;
 use crate::core::attempt_end::{AttemptEnd, AttemptOutcome};
 use crate::core::attempts::StartAgain;
 use crate::core::ids::{Index, PodRole, Time};
 use crate::core::phases::{ItemPhase, Raises};
 use crate::core::pod::{Detail, PodSeen};
+use crate::core::pods::retention::FinishedPod;
 use crate::core::port::{ExchangeRefusal, Reply};
+use crate::core::record::number;
 use crate::core::revision::Revision;
 use crate::core::run::elsewhere::Elsewhere;
 use crate::core::run::reports::EndReason;
@@ -44,6 +47,11 @@ pub struct Workers {
 }
 
 impl Workers {
+    /// The epoch of the leader that follows.
+    pub fn next_epoch(recorded: Option<WorkersStatus>) -> u64 {
+        recorded.and_then(|recorded| u64::try_from(recorded.epoch).ok()).unwrap_or(0) + 1
+    }
+
     /// No workers yet. Earlier leaders had lower epochs, and have granted nothing from `mark` on.
     pub fn new(epoch: u64, mark: Index, first: u32) -> Self {
         Self {
@@ -198,16 +206,26 @@ impl Run {
         }
     }
 
-    /// Takes out the pods of all workers, which are to end for this reason; those that were seen, with UID and version.
-    pub fn take_workers(&mut self, why: &'static str) -> Vec<(PodRole, String, u64)> {
-        let Some(workers) = &mut self.workers else { return Vec::new() };
+    /// The items need no workers any more: they are to end for this reason, and their pods are finished pods that may
+    /// be deleted from that time on.
+    pub fn retire_workers(&mut self, context: &mut Context<'_>, why: &'static str, not_before: Time) {
+        let Some(workers) = &mut self.workers else { return };
         workers.table.stop_all(why);
         let roles: Vec<PodRole> = workers.table.iter().map(|(role, _)| role).collect();
-        let seen = |role: PodRole| {
-            let pod = self.pods.remove(role)?;
-            Some((role, pod.uid()?.to_owned(), pod.version()?))
-        };
-        roles.into_iter().filter_map(seen).collect()
+        for role in roles {
+            let seen = self.pods.remove(role).and_then(|pod| Some((pod.uid()?.to_owned(), pod.version()?)));
+            if let Some((uid, version)) = seen {
+                let pod = FinishedPod { role, uid, version, ended: false, failure: None, not_before };
+                context.retention.delete_now(pod);
+            }
+        }
+    }
+
+    /// What of its workers is recorded.
+    pub fn workers_status(&self) -> Option<WorkersStatus> {
+        let workers = self.workers.as_ref()?;
+        let epoch = i64::try_from(workers.epoch()).unwrap_or(i64::MAX);
+        Some(WorkersStatus { epoch, granted_below: number(workers.mark().0) })
     }
 
     /// What is to be sent to workers.

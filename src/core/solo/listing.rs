@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::api::listing::{ListingStatus, StoredList};
+use crate::api::reasons::ConditionReason;
 use crate::api::status::ReduceStatus;
+use crate::core::failures::Failed;
 use crate::core::ids::{PodRole, Time};
 use crate::core::items::Gathering;
 use crate::core::port::{ExchangeRefusal, Reply, StorePiece};
@@ -12,6 +14,7 @@ use crate::core::run::Run;
 use crate::core::solo::reach::Reach;
 use crate::core::solo::{Former, Solo};
 use crate::core::spec::lister::Lister;
+use crate::core::spec::outcome::{FailReason, Outcome};
 
 /// What a pod lacks that succeeds before its list is recorded as whole.
 const NO_LIST: &str = "the pod has ended before its list had arrived whole: is its command run by something other than the \
@@ -168,4 +171,21 @@ fn without_list(record: &ListingStatus) -> ReduceStatus {
     let ListingStatus { phase, attempt, application_failures, infrastructure_failures, .. } = *record;
     let (start_time, failures) = (record.start_time.clone(), record.failures.clone());
     ReduceStatus { phase, attempt, application_failures, infrastructure_failures, start_time, failures }
+}
+
+/// Of a listing without a list: the reason, and what happened, in words.
+pub fn why_list_failed(run: &Run) -> (ConditionReason, String) {
+    let most_often = || run.items().failures().most_often(Failed::Reduce);
+    match run.outcome() {
+        Some(Outcome::Failed(FailReason::Cancelled, message)) => {
+            (ConditionReason::Cancelled, format!("was stopped ({message})"))
+        }
+        Some(Outcome::Failed(reason, message)) if *reason != FailReason::TooManyFailures => {
+            (reason.condition(), format!("was stopped ({message})"))
+        }
+        _ => {
+            let why = most_often().map_or(String::new(), |words| format!(" ({words})"));
+            (ConditionReason::ItemsPodFailed, format!("failed{why}"))
+        }
+    }
 }

@@ -7,18 +7,20 @@ mod reach;
 
 use std::sync::Arc;
 
+use crate::api::reasons::ConditionReason;
 use crate::api::status::{ReducePhase, ReduceStatus};
-use crate::core::failures::Failures;
+use crate::core::failures::{Failed, Failures};
 use crate::core::ids::{Attempt, ItemCount, Time};
 use crate::core::phases::{Attempts, ItemPhase, Phases, Raises, Tries};
 use crate::core::record::{meta_time, number};
 use crate::core::revision::Revision;
 use crate::core::run::Run;
 use crate::core::spec::AcceptedSpec;
+use crate::core::spec::outcome::{FailReason, Outcome};
 use crate::core::spec::reduce::SELF;
 
 pub use gather::{Heard, complete};
-pub use listing::Listing;
+pub use listing::{Listing, why_list_failed};
 
 /// A run of one pod.
 #[derive(Debug)]
@@ -164,6 +166,19 @@ fn phase(run: &Run) -> ReducePhase {
         Some(ItemPhase::Failed) => ReducePhase::Failed,
         Some(ItemPhase::Cancelled) => ReducePhase::Cancelled,
         Some(ItemPhase::Pending) | None => ReducePhase::Pending,
+    }
+}
+
+/// Of a reduce that did not succeed: the reason, what happened to it, and why, in words.
+pub fn why_reduce_failed(run: &Run) -> (ConditionReason, &'static str, String) {
+    let most_often = || run.items().failures().most_often(Failed::Reduce);
+    let why = match run.outcome() {
+        Some(Outcome::Failed(reason, message)) if *reason != FailReason::TooManyFailures => format!(": {message}"),
+        _ => most_often().map_or(", which was stopped".to_owned(), |words| format!("; {words}")),
+    };
+    match run.outcome() {
+        Some(Outcome::Failed(FailReason::Cancelled, _)) => (ConditionReason::Cancelled, "was stopped", why),
+        _ => (ConditionReason::ReduceFailed, "failed", why),
     }
 }
 

@@ -1,11 +1,13 @@
 //! Is this spec valid, as far as is known without the API server? From it comes everything that pods are made from.
 
+mod given;
 pub mod lister;
 pub mod main_containers;
 pub mod mutable;
 pub mod outcome;
 pub mod reduce;
 pub mod retry;
+pub mod selection;
 mod solo;
 pub mod success;
 pub mod templates;
@@ -17,10 +19,13 @@ use crate::api::remaining_items::RemainingItems;
 use crate::api::spec::{MapTaskSpec, Results};
 use crate::core::blueprint::{Blueprint, Purpose};
 use crate::core::cache::Keys;
-use crate::core::ids::{ItemCount, TaskKey};
-use crate::core::items::{ExternalSource, ItemList, ItemsError, ReadList};
+use crate::core::cache::claims::{Claims, Conflict};
+use crate::core::ids::{Index, ItemCount, TaskKey};
+use crate::core::items::{ExternalSource, ItemsError};
 use crate::core::pod::{MessageLimit, PodTemplate, TemplateError, WorkerSpec};
 use crate::core::results::{Layout, MAX_TOTAL_BYTES};
+pub use crate::core::spec::given::Given;
+use crate::core::spec::given::accept_items;
 use crate::core::spec::lister::Lister;
 use crate::core::spec::reduce::Reducer;
 use crate::core::spec::retry::Policy;
@@ -114,19 +119,6 @@ impl Refusal {
     }
 }
 
-/// What is known of the items besides the spec.
-#[derive(Clone, Copy, Debug)]
-pub enum Given<'a> {
-    /// The spec holds them.
-    Inline,
-    /// They were read from elsewhere.
-    Read(&'a ReadList),
-    /// Their number, and the hash of what they were read from: that is yet to be read again.
-    Awaited(ItemCount, Option<&'a str>),
-    /// This is yet to compute them.
-    Listed(&'a Arc<Lister>),
-}
-
 impl AcceptedSpec {
     /// Checks the spec and expands what pods are made from.
     pub fn accept(key: &TaskKey, uid: &str, spec: &MapTaskSpec, given: Given<'_>) -> Result<Self, Refusal> {
@@ -174,6 +166,15 @@ impl AcceptedSpec {
     /// By which keys the items are known in a cache, if equal ones wait for each other.
     pub fn serialized(&self) -> Option<&Keys> {
         self.cache.as_deref().filter(|keys| keys.serialize)
+    }
+
+    /// Takes the key of an item that is to start, if it is one that others with the same cache wait for. Only first
+    /// attempts are looked up.
+    pub fn claim(&self, claims: &mut Claims, item: (&TaskKey, Index), is_first: bool) -> Result<(), Conflict> {
+        let items = &self.blueprint.items;
+        let Some(keys) = self.serialized().filter(|_| items.is_known()) else { return Ok(()) };
+        let key = keys.key(&items.get(item.1));
+        if is_first { claims.take_if_unknown(&keys.id, key, item) } else { claims.take(&keys.id, key, item) }
     }
 
     /// What pods are made from, of the list, of items and of the reduce, as far as there will be such pods.
@@ -252,21 +253,6 @@ fn check_total(results: Option<Layout>, count: ItemCount) -> Result<(), Refusal>
         }
         _ => Ok(()),
     }
-}
-
-/// The items, and their hash if they are not in the spec. `is_elsewhere`: they are not.
-fn accept_items(
-    spec: &MapTaskSpec,
-    is_elsewhere: bool,
-    given: Given<'_>,
-) -> Result<(ItemList, Option<String>), Refusal> {
-    Ok(match given {
-        // One stands for all: how many there will be is not known.
-        Given::Listed(_) => (ItemList::awaited(ItemCount::ONE), None),
-        Given::Read(list) if is_elsewhere => (list.items.clone(), Some(list.hash.clone())),
-        Given::Awaited(count, hash) if is_elsewhere => (ItemList::awaited(count), hash.map(str::to_owned)),
-        Given::Inline | Given::Read(_) | Given::Awaited(..) => (ItemList::accept(&spec.items)?, None),
-    })
 }
 
 fn criterion(spec: &MapTaskSpec) -> Result<Criterion, SuccessError> {

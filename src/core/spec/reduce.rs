@@ -41,4 +41,9 @@ impl Reducer {
         let spec = AcceptedSpec { results: Some(Layout::of_reduce()), ..spec };
         Ok(Self { spec, deadline_millis: seconds(reduce.active_deadline_seconds) })
     }
+
+    /// The spec of the reduce of items that ended like this.
+    pub fn spec_for(&self, counts: Counts) -> AcceptedSpec {
+        self.spec.with_blueprint(|blueprint| blueprint.purpose = Purpose::Reduce(counts))
+    }
 }

@@ -7,6 +7,68 @@ use crate::api::spec::MapTaskSpec;
 use crate::core::items;
 use crate::core::pod::canonical::canonical;
 
+/// How it goes with the templates of a task.
+#[derive(Debug, Default)]
+pub struct Templates {
+    problem: Option<String>,
+    /// The accepted spec was made while they were others: no pod may be made from it.
+    stand_in: bool,
+    /// The dry run that is on its way is of a template that has been changed since.
+    stale_check: bool,
+}
+
+impl Templates {
+    /// Why nothing starts, if they are not those of the acceptance.
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// They are those of the acceptance, or count as such.
+    pub fn fit(&mut self) {
+        self.problem = None;
+    }
+
+    /// They are others than those of the acceptance.
+    pub fn differ(&mut self, problem: String) {
+        self.problem = Some(problem);
+    }
+
+    /// The task is to be accepted again, with what it has now.
+    pub fn accept_others(&mut self) {
+        (self.problem, self.stand_in) = (None, false);
+    }
+
+    /// Whether the accepted spec was made from stand-ins.
+    pub fn stand_in(&self) -> bool {
+        self.stand_in
+    }
+
+    /// The accepted spec is made from stand-ins, or is not.
+    pub fn set_stand_in(&mut self, stand_in: bool) {
+        self.stand_in = stand_in;
+    }
+
+    /// The accepted spec is made again from the templates themselves. Whether it was made from stand-ins before.
+    pub fn end_stand_in(&mut self) -> bool {
+        std::mem::take(&mut self.stand_in)
+    }
+
+    /// The template has changed: the dry run says nothing of it, if one is on its way.
+    pub fn outdate_check(&mut self, is_pending: bool) {
+        self.stale_check |= is_pending;
+    }
+
+    /// Whether the dry run that is on its way says nothing of the template.
+    pub fn has_stale_check(&self) -> bool {
+        self.stale_check
+    }
+
+    /// A dry run was answered. Whether it says nothing of the template.
+    pub fn end_stale_check(&mut self) -> bool {
+        std::mem::take(&mut self.stale_check)
+    }
+}
+
 /// Identifies the templates of a spec, however a client writes them: `status.templateHash`. It has two parts: of what
 /// never changes, and of what may change before anything has started.
 pub fn hash(spec: &MapTaskSpec) -> String {
@@ -58,7 +120,7 @@ pub fn may_become(accepted: &str, spec: &MapTaskSpec) -> bool {
 }
 
 /// A template with containers of the same names, which is never refused.
-pub fn stand_in(template: &Value, container: Option<&str>, volume: Option<&str>) -> Value {
+fn stand_in(template: &Value, container: Option<&str>, volume: Option<&str>) -> Value {
     let containers = template.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten();
     let mut names: Vec<&str> = containers.filter_map(|container| container.get("name")?.as_str()).collect();
     names.extend(container.filter(|name| !names.contains(name)));
@@ -71,4 +133,35 @@ pub fn stand_in(template: &Value, container: Option<&str>, volume: Option<&str>)
     let containers: Vec<Value> = names.iter().map(container).collect();
     let volumes: Vec<Value> = volume.iter().map(|name| json!({ "name": name })).collect();
     json!({ "spec": { "containers": containers, "volumes": volumes } })
+}
+
+/// The spec with stand-ins for its templates, for which it is never refused. No pod may be made from it.
+pub fn with_stand_ins(spec: &MapTaskSpec) -> MapTaskSpec {
+    let mut spec = spec.clone();
+    // What is computed from another template has another key, and that of this one is not known.
+    spec.cache = None;
+    let volume = spec.artifacts.as_ref().map(|artifacts| artifacts.volume.clone());
+    spec.template = stand_in(&spec.template, spec.container.as_deref(), volume.as_deref());
+    if let Some(reduce) = &mut spec.reduce {
+        reduce.template = stand_in(&reduce.template, reduce.container.as_deref(), None);
+    }
+    if let Some(pod) = &mut spec.items.pod {
+        pod.template = stand_in(&pod.template, pod.container.as_deref(), None);
+    }
+    spec
+}
+
+/// What to do about templates that can't change any more.
+pub const RESTORE: &str = "restore it,";
+/// What to do about templates of a task that has started nothing yet.
+pub const SUSPEND: &str = "set spec.suspend to true to let it change, restore it,";
+
+/// Why nothing starts with templates that have changed.
+pub fn changed(spec: &MapTaskSpec, way_out: &str) -> String {
+    let reduce = if spec.reduce.is_some() { " or spec.reduce.template" } else { "" };
+    let list = if spec.items.pod.is_some() { " or spec.items.pod.template" } else { "" };
+    format!(
+        "spec.template{reduce}{list} has changed since the task was accepted: running items finish, and nothing more starts; {way_out} \
+         or create another MapTask"
+    )
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::api::reasons::EventReason;
 use crate::api::status::WaitingReason;
+use crate::core::attempts::lookup_state::LookupRequest;
 use crate::core::cache::CacheId;
 use crate::core::cache::claims::{Claims, Conflict};
 use crate::core::ids::{Index, TaskKey, Time};
@@ -12,32 +13,7 @@ use crate::core::pod::EventType;
 use crate::core::port::{Action, CacheLookup, CacheLookupOutcome};
 use crate::core::queue::Denial;
 use crate::core::run::Startable;
-use crate::core::spec::AcceptedSpec;
 use crate::core::task::{Stage, Task};
-
-/// Whether a look-up has no answer yet. Only one is on its way: if the task was loaded again since, the answer says
-/// nothing of the time after that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LookupRequest {
-    /// None is on its way.
-    None,
-    /// Its answer comes.
-    Sent,
-}
-
-/// Takes the key of an item that is to start, if it is one that others with the same cache wait for. Only first
-/// attempts are looked up.
-pub(super) fn take_claim(
-    claims: &mut Claims,
-    spec: &AcceptedSpec,
-    item: (&TaskKey, Index),
-    is_first: bool,
-) -> Result<(), Conflict> {
-    let items = &spec.blueprint.items;
-    let Some(keys) = spec.serialized().filter(|_| items.is_known()) else { return Ok(()) };
-    let key = keys.key(&items.get(item.1));
-    if is_first { claims.take_if_unknown(&keys.id, key, item) } else { claims.take(&keys.id, key, item) }
-}
 
 impl Task {
     pub(super) fn poll_lookup(&mut self, now: Time, actions: &mut Vec<Action>) {
@@ -119,7 +95,7 @@ impl Task {
     /// Takes the item's key, if it is one that others with the same cache wait for.
     pub(super) fn claim(&self, claims: &mut Claims, task: &TaskKey, index: Index) -> Result<(), Conflict> {
         let Some(run) = self.map().filter(|_| self.reduction.is_none()) else { return Ok(()) };
-        take_claim(claims, run.spec(), (task, index), run.items().is_first_attempt(index))
+        run.spec().claim(claims, (task, index), run.items().is_first_attempt(index))
     }
 
     /// The cache whose equal items wait for each other, as long as items of this task may start.

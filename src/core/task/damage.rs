@@ -1,8 +1,6 @@
 //! What becomes of results that somebody has changed or deleted while the task runs? They are restored from what is
 //! still known, or reported: in a condition, an Event and the ConfigMap itself.
 
-use std::collections::BTreeMap;
-
 use crate::api::TaskPhase;
 use crate::api::conditions::{ConditionStatus, ConditionType, is_true};
 use crate::api::reasons::{ConditionReason, EventReason};
@@ -14,9 +12,6 @@ use crate::core::results::Shard;
 use crate::core::results::keeping::{Damage, items_in_words};
 use crate::core::results::places::Places;
 use crate::core::task::{Stage, Task};
-
-/// ConfigMaps that the condition names; of the others it says how many there are.
-const NAMED: usize = 4;
 
 impl Task {
     /// What is to be stored now. At the end of the task, and before the reduce, every ConfigMap is looked at once more.
@@ -32,13 +27,7 @@ impl Task {
         for shard in &mut shards {
             shard.list = list;
             shard.stored = run.items().stored_places(shard);
-            let known = self.damage.remove(&shard.number).unwrap_or_default();
-            // An item that has no success any more, since it runs again or has failed, has no result to be damaged.
-            let is_missing = |place: &u32| shard.stored.has(*place) && !shard.lines.contains_key(place);
-            shard.damaged = known.iter().filter(is_missing).collect();
-            if !shard.damaged.is_empty() {
-                self.damage.insert(shard.number, shard.damaged.clone());
-            }
+            self.damage.mark(shard);
         }
         if !reduces {
             // No gap in the list: what comes after it would have the place of other items.
@@ -79,13 +68,7 @@ impl Task {
                 let index = Index(first + place);
                 if run.restore(index, pods, uid) { restored.push(index.0) } else { lost.push(place) }
             }
-            let lost: Places = lost.into_iter().collect();
-            told |= self.damage.get(shard).is_none_or(|known| !lost.is_within(known)) && !lost.is_empty();
-            if lost.is_empty() {
-                self.damage.remove(shard);
-            } else {
-                self.damage.insert(*shard, lost);
-            }
+            told |= self.damage.set(*shard, lost.into_iter().collect());
         }
         self.writer.change();
         let restored: Places = restored.into_iter().collect();
@@ -117,19 +100,7 @@ impl Task {
     fn damage_in_words(&self) -> String {
         let layout = self.map().and_then(|run| run.spec().results);
         let (per_shard, shards) = layout.map_or((1, 1), |layout| (layout.items_per_shard(), layout.shards()));
-        let names = ResultNames::new(&self.key.name, shards);
-        let word = |(shard, places): (&u32, &Places)| {
-            let items = items_in_words(&places.moved(shard * per_shard));
-            format!("ConfigMap {} (items {items})", names.name(*shard))
-        };
-        let mut words: Vec<String> = self.damage.iter().take(NAMED).map(word).collect();
-        if self.damage.len() > NAMED {
-            words.push(format!("{} more", self.damage.len() - NAMED));
-        }
-        let words = words.join(", ");
+        let words = self.damage.in_words(&ResultNames::new(&self.key.name, shards), per_shard);
         format!("results in {words} were changed or deleted by somebody else: run these items again with spec.rerun")
     }
 }
-
-/// Damage that is known, by the number of the ConfigMap: places in it.
-pub(super) type Known = BTreeMap<u32, Places>;

@@ -9,10 +9,9 @@ use crate::core::failures::Failed;
 use crate::core::ids::Time;
 use crate::core::pod::EventType;
 use crate::core::record::meta_time;
-use crate::core::run::Run;
+use crate::core::run::{Run, Workers};
 use crate::core::spec::AcceptedSpec;
 use crate::core::spec::outcome::{FailReason, Outcome, Remainder};
-use crate::core::task::workers::next_epoch;
 use crate::core::task::{Stage, Task};
 
 /// The shortest time between two Events that say that a task is held back, in milliseconds.
@@ -43,7 +42,7 @@ impl Task {
         self.summary.set(now, ConditionType::Accepted, ConditionStatus::True, ConditionReason::Accepted, &note);
         self.emit_recorded(EventReason::Accepted, EventType::Normal, &note);
         let revision = self.writer.change_urgently();
-        let epoch = next_epoch(self.summary.workers.take());
+        let epoch = Workers::next_epoch(self.summary.workers.take());
         let mut run = Run::new(spec, self.first_attempt(), epoch, self.all_indeterminate);
         run.record_epoch_with(revision);
         // Which text the items are of must be recorded before one of them starts: the text may change. No create for an

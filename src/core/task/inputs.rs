@@ -5,52 +5,19 @@ use std::sync::Arc;
 
 use crate::api::reasons::ConditionReason;
 use crate::api::status::WaitingReason;
-use crate::core::backoff::RetriedRequest;
 use crate::core::ids::Time;
-use crate::core::items::{ExternalSource, ItemList, ReadList};
+use crate::core::items::{ExternalSource, ReadList};
 use crate::core::limits::ListMemory;
 use crate::core::port::{Action, Fetch, FetchOutcome};
 use crate::core::spec::{AcceptedSpec, Given};
 use crate::core::task::observe::not_accepted_message;
 use crate::core::task::{PollContext, Stage, Task};
 
-/// The delay before a list is asked for again, in milliseconds, doubling up to [`MAX_AGAIN_MILLIS`].
-const AGAIN_MILLIS: u64 = 1_000;
-/// The longest delay.
-const MAX_AGAIN_MILLIS: u64 = 30_000;
-
-/// How it goes with reading a list.
-#[derive(Debug)]
-pub(super) struct Fetching {
-    request: RetriedRequest,
-    /// The source has changed since it was asked for.
-    outdated: bool,
-    /// Why the items are not known.
-    pub(super) problem: Option<(WaitingReason, String)>,
-}
-
-impl Default for Fetching {
-    fn default() -> Self {
-        Self { request: RetriedRequest::new(AGAIN_MILLIS, MAX_AGAIN_MILLIS), outdated: false, problem: None }
-    }
-}
-
-impl Fetching {
-    /// The items are not known, and are asked for again later.
-    fn failed(&mut self, now: Time, reason: WaitingReason, problem: String) {
-        self.request.failed(now);
-        if std::mem::take(&mut self.outdated) {
-            self.request.clear_delay();
-        }
-        self.problem = Some((reason, problem));
-    }
-}
-
 impl Task {
     /// The list that has to be read.
     fn wanted_items(&self) -> Option<Fetch> {
         let source = match &self.stage {
-            Stage::Fetching(spec) if self.templates.problem.is_none() => ExternalSource::of(&spec.items)?,
+            Stage::Fetching(spec) if self.templates.problem().is_none() => ExternalSource::of(&spec.items)?,
             Stage::Running(run) if !run.spec().blueprint.items.is_known() => run.spec().source.as_ref()?.0.clone(),
             _ => return None,
         };
@@ -58,15 +25,14 @@ impl Task {
     }
 
     pub(super) fn poll_fetch(&mut self, poll: &PollContext, actions: &mut Vec<Action>) {
-        if !self.fetching.request.is_due(poll.now) || !self.may_check() {
+        if !self.fetching.is_due(poll.now) || !self.may_check() {
             return;
         }
         let Some(fetch) = self.wanted_items() else { return };
         if let Some(problem) = fetch.source.known_bytes().and_then(|bytes| poll.lists.problem(bytes)) {
             return self.not_read(poll.now, WaitingReason::OperatorLimit, &fetch.source, &problem);
         }
-        self.fetching.request.send();
-        self.fetching.outdated = false;
+        self.fetching.send();
         actions.push(Action::Fetch(fetch));
     }
 
@@ -82,7 +48,7 @@ impl Task {
 
     pub(super) fn next_fetch(&self) -> Option<Time> {
         let wanted = self.may_check() && self.wanted_items().is_some();
-        self.fetching.request.next_wake().filter(|_| wanted)
+        self.fetching.next_wake().filter(|_| wanted)
     }
 
     /// The task whose results are waited for, until this one is accepted.
@@ -95,13 +61,12 @@ impl Task {
 
     /// The task whose results are waited for has ended: they are asked for at once.
     pub fn awaited_task_ended(&mut self) {
-        self.fetching.outdated = self.fetching.request.is_pending();
-        self.fetching.request.clear_delay();
+        self.fetching.source_changed();
     }
 
     /// Tasks wait for each other's results, each for the next one of these, and the last for the first.
     pub fn refuse_cycle(&mut self, now: Time, names: &[String]) {
-        self.fetching.request.answered();
+        self.fetching.answered();
         let first = names.first().map(String::as_str).unwrap_or_default();
         let message = format!(
             "spec.items.resultsOf: {} -> {first} is a cycle, in which no task can start: delete one of them and create it \
@@ -113,7 +78,7 @@ impl Task {
 
     /// The list was read, or could not be.
     pub fn handle_fetched(&mut self, now: Time, outcome: FetchOutcome, memory: ListMemory) {
-        self.fetching.request.answered();
+        self.fetching.answered();
         let Some(source) = self.wanted_items().map(|fetch| fetch.source) else { return };
         match outcome {
             FetchOutcome::Found(list) if source.known_hash().is_some_and(|known| known != list.hash) => {
@@ -159,31 +124,14 @@ impl Task {
                 Ok(spec) => self.check_or_accept(now, Arc::new(spec)),
                 Err(refusal) => self.refuse(now, refusal.reason(), &refusal.to_string()),
             },
-            Stage::Running(run) => match read_again(run.spec(), list) {
+            Stage::Running(run) => match run.spec().read_again(list) {
                 Ok(items) => {
                     run.set_items(items);
-                    self.fetching.problem = None;
+                    self.fetching.read();
                 }
                 Err(problem) => self.fetching.failed(now, WaitingReason::ItemsChanged, problem),
             },
             Stage::Listing(_) | Stage::Checking { .. } | Stage::Ended { .. } => {}
         }
     }
-}
-
-/// The items of this list, if it is the one that they were read from at first.
-fn read_again(spec: &AcceptedSpec, list: &ReadList) -> Result<ItemList, String> {
-    let Some((source, known)) = &spec.source else { return Ok(spec.blueprint.items.clone()) };
-    if let Some(known) = known.as_ref().filter(|known| **known != list.hash) {
-        return Err(format!(
-            "{source} changed since the task was accepted, and the operator has restarted since: pending items can't \
-             start; {} ({known}), or create another MapTask",
-            source.to_restore()
-        ));
-    }
-    if list.items.count() != spec.count() {
-        let (has, had) = (list.items.count().get(), spec.count().get());
-        return Err(format!("{source}: {has} items instead of {had}"));
-    }
-    Ok(list.items.clone())
 }

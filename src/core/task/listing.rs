@@ -7,17 +7,15 @@ use crate::api::listing::ListingStatus;
 use crate::api::reasons::{ConditionReason, EventReason};
 use crate::api::spec::MapTaskSpec;
 use crate::api::status::ReducePhase;
-use crate::core::failures::Failed;
 use crate::core::ids::{PodRole, Time};
 use crate::core::pod::EventType;
 use crate::core::port::{Action, ExchangeRefusal, Listed, PieceId, PieceOutcome, Reply};
 use crate::core::record::meta_time;
-use crate::core::run::Run;
-use crate::core::solo::{self, Former, Heard, Listing, complete};
+use crate::core::solo::{self, Former, Heard, Listing, complete, why_list_failed};
 use crate::core::spec::lister::Lister;
-use crate::core::spec::outcome::{FailReason, Outcome};
+use crate::core::spec::outcome::FailReason;
+use crate::core::spec::templates::with_stand_ins;
 use crate::core::spec::{AcceptedSpec, Given, Refusal};
-use crate::core::task::templates::with_stand_ins;
 use crate::core::task::{PollContext, Stage, Task};
 
 impl Task {
@@ -177,9 +175,9 @@ impl Task {
         let late = late.or(too_long).map(|message| (FailReason::DeadlineExceeded, message));
         let stop = cancelled.or(late);
         // The list is for the templates that it was accepted with.
-        let is_held = has_list && self.templates.problem.is_some() && stop.is_none();
+        let is_held = has_list && self.templates.problem().is_some() && stop.is_none();
         let Some(run) = self.settle_solo(now, stop).filter(|_| !is_held) else { return };
-        let why = (!has_list).then(|| why_failed(run));
+        let why = (!has_list).then(|| why_list_failed(run));
         self.end_listing(now, why);
     }
 
@@ -208,23 +206,6 @@ impl Task {
         match &self.stage {
             Stage::Listing(listing) => Some(listing.record()),
             _ => self.summary.listing.clone(),
-        }
-    }
-}
-
-/// Of a listing without a list: the reason, and what happened, in words.
-fn why_failed(run: &Run) -> (ConditionReason, String) {
-    let most_often = || run.items().failures().most_often(Failed::Reduce);
-    match run.outcome() {
-        Some(Outcome::Failed(FailReason::Cancelled, message)) => {
-            (ConditionReason::Cancelled, format!("was stopped ({message})"))
-        }
-        Some(Outcome::Failed(reason, message)) if *reason != FailReason::TooManyFailures => {
-            (reason.condition(), format!("was stopped ({message})"))
-        }
-        _ => {
-            let why = most_often().map_or(String::new(), |words| format!(" ({words})"));
-            (ConditionReason::ItemsPodFailed, format!("failed{why}"))
         }
     }
 }

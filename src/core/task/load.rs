@@ -3,30 +3,30 @@
 
 use std::sync::Arc;
 
-use super::cache_lookup::LookupRequest;
-use super::inputs::Fetching;
-use super::templates::Templates;
 use super::{PollContext, Stage, Task};
 use crate::api::TaskPhase;
 use crate::api::conditions::{ConditionType, is_true};
 use crate::api::spec::{MapTaskSpec, SuspendPolicy};
 use crate::core::admission::Admission;
 use crate::core::attempts::Outcomes;
+use crate::core::attempts::lookup_state::LookupRequest;
 use crate::core::backoff::RetriedRequest;
 use crate::core::failures::Failures;
 use crate::core::ids::{ItemCount, Time};
-use crate::core::items::ExternalSource;
+use crate::core::items::{ExternalSource, Fetching};
 use crate::core::phases::{self, Attempts, Phases};
 use crate::core::pods::Pods;
 use crate::core::pods::retention::Retention;
 use crate::core::port::{ExchangeRefusal, INDETERMINATE_MILLIS, TaskSeen};
 use crate::core::record::status_summary::StatusSummary;
 use crate::core::record::status_writer::{Observed, StatusWriter};
+use crate::core::results::KnownDamage;
 use crate::core::revision::Revision;
 use crate::core::run::Run;
 use crate::core::spec::main_containers::MainContainers;
 use crate::core::spec::mutable::MutableSpec;
 use crate::core::spec::outcome::Outcome;
+use crate::core::spec::templates::Templates;
 use crate::core::spec::{AcceptedSpec, Given};
 
 /// The delay before a dry run that found fault with the cluster is repeated, in milliseconds, doubling up to
@@ -52,7 +52,7 @@ impl Task {
             events: std::collections::VecDeque::new(),
             unstored: None,
             unchecked: None,
-            damage: std::collections::BTreeMap::new(),
+            damage: KnownDamage::default(),
             check_after: Revision::default(),
             fetching: Fetching::default(),
             lookup_request: LookupRequest::None,

@@ -31,25 +31,26 @@ use crate::api::spec::MapTaskSpec;
 use crate::api::status::{TaskPhase, Waiting};
 use crate::core::admission::Admission;
 use crate::core::attempts::Outcomes;
+use crate::core::attempts::lookup_state::LookupRequest;
 use crate::core::backoff::RetriedRequest;
 use crate::core::ids::{Index, TaskKey, Time};
+use crate::core::items::Fetching;
 use crate::core::limits::ListMemory;
 use crate::core::pod::EventType;
 use crate::core::pods::retention::{Keeping, Retention};
 use crate::core::port::{EmitEvent, Reply};
 use crate::core::record::status_summary::StatusSummary;
 use crate::core::record::status_writer::StatusWriter;
+use crate::core::record::unstored::Unstored;
+use crate::core::results::KnownDamage;
 use crate::core::revision::Revision;
 use crate::core::run::{Context, Run};
 use crate::core::solo::{Listing, Solo};
 use crate::core::spec::AcceptedSpec;
 use crate::core::spec::main_containers::MainContainers;
 use crate::core::spec::mutable::MutableSpec;
+use crate::core::spec::templates::Templates;
 use crate::core::workload::Queueing;
-use cache_lookup::LookupRequest;
-use inputs::Fetching;
-use templates::Templates;
-use unstored::Unstored;
 
 /// What is the same for all tasks in one round.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +112,7 @@ pub struct Task {
     /// Nothing is asked about the spec before this revision is recorded.
     check_after: Revision,
     /// Results that somebody has changed or deleted, as far as is known.
-    damage: damage::Known,
+    damage: KnownDamage,
     /// What attempts end with, though the spec is not at hand any more.
     main_containers: MainContainers,
     /// How attempts ended since they were last asked for.

@@ -111,7 +111,7 @@ impl Task {
 
     /// The dry run was answered.
     pub fn handle_checked(&mut self, now: Time, outcome: CheckOutcome) {
-        let of_another = std::mem::take(&mut self.templates.stale_check);
+        let of_another = self.templates.end_stale_check();
         let Stage::Checking { spec, request, problem } = &mut self.stage else { return };
         request.answered();
         if of_another {

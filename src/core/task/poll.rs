@@ -46,7 +46,7 @@ impl Task {
             && !self.mutable.suspend
             && !self.mutable.cancel
             && self.unstored.is_none()
-            && self.templates.problem.is_none()
+            && self.templates.problem().is_none()
             && self.may_start_by_queue()
     }
 
@@ -124,10 +124,10 @@ impl Task {
     fn why_held(&self, run: &Run, exchange: Option<&str>) -> Option<Why> {
         let starts = self.wants_to_start(run);
         let is_at_work = starts || run.items().counts().running > 0;
-        if let Some(problem) = self.templates.problem.as_ref().filter(|_| starts || self.is_listing()) {
-            return Some((WaitingReason::TemplateChanged, Some(problem.clone())));
+        if let Some(problem) = self.templates.problem().filter(|_| starts || self.is_listing()) {
+            return Some((WaitingReason::TemplateChanged, Some(problem.to_owned())));
         }
-        if let Some((reason, message)) = &self.fetching.problem
+        if let Some((reason, message)) = self.fetching.problem()
             && starts
             && !run.spec().blueprint.items.is_known()
         {
@@ -175,11 +175,11 @@ impl Task {
     /// What a task waits for that is not accepted yet.
     fn why_not_accepted(&self) -> Option<Waiting> {
         let (reason, message) = match &self.stage {
-            Stage::Fetching(_) if self.templates.problem.is_some() => {
-                (WaitingReason::TemplateChanged, self.templates.problem.as_ref()?)
+            Stage::Fetching(_) if self.templates.problem().is_some() => {
+                (WaitingReason::TemplateChanged, self.templates.problem()?)
             }
-            Stage::Fetching(_) => self.fetching.problem.as_ref().map(|(reason, message)| (*reason, message))?,
-            Stage::Checking { problem, .. } => (WaitingReason::FailedCreate, problem.as_ref()?),
+            Stage::Fetching(_) => self.fetching.problem().map(|(reason, message)| (*reason, message.as_str()))?,
+            Stage::Checking { problem, .. } => (WaitingReason::FailedCreate, problem.as_deref()?),
             Stage::Listing(_) | Stage::Running(_) | Stage::Ended { .. } => return None,
         };
         Some(Waiting::new(reason, Some(crate::text::cut(message, WAITING_LIMIT))))

@@ -6,6 +6,7 @@ use crate::api::spec::{MapTaskSpec, Rerun};
 use crate::api::status::{PendingRerun, RerunDone};
 use crate::core::ids::Time;
 use crate::core::port::TaskSeen;
+use crate::core::spec::selection;
 use crate::core::task::{Stage, Task};
 
 impl Task {
@@ -48,7 +49,7 @@ impl Task {
 
     /// Whether the check may begin: what it leads to comes after the record that the task has not ended.
     pub(super) fn may_check(&self) -> bool {
-        self.writer.is_written(self.check_after) && !self.templates.stale_check
+        self.writer.is_written(self.check_after) && !self.templates.has_stale_check()
     }
 
     /// What the status says of a rerun that is yet to start.
@@ -57,7 +58,7 @@ impl Task {
         let words = match &self.stage {
             // Counts as done at acceptance.
             Stage::Listing(_) | Stage::Fetching(_) | Stage::Checking { .. } => return None,
-            Stage::Running(run) => match super::rerun::problem(rerun, run) {
+            Stage::Running(run) => match selection::problem(rerun, run.spec()) {
                 Some(problem) => format!("will be refused once the task has ended: {problem}"),
                 None if self.mutable.cancel => "starts once the task has ended and spec.cancel is false".to_owned(),
                 None => "starts once the task has ended".to_owned(),

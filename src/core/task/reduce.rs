@@ -2,15 +2,11 @@
 
 use crate::api::reasons::{ConditionReason, EventReason};
 use crate::api::status::{ReducePhase, ReduceStatus, TaskPhase};
-use crate::core::blueprint::Purpose;
-use crate::core::failures::Failed;
 use crate::core::ids::Time;
 use crate::core::phases::Counts;
 use crate::core::pod::EventType;
 use crate::core::results::shown::shown;
-use crate::core::run::Run;
-use crate::core::solo::{Former, Solo};
-use crate::core::spec::AcceptedSpec;
+use crate::core::solo::{Former, Solo, why_reduce_failed};
 use crate::core::spec::outcome::{FailReason, Outcome};
 use crate::core::spec::reduce::{Reducer, SELF};
 use crate::core::task::Task;
@@ -20,7 +16,7 @@ impl Task {
     /// it every ConfigMap of the results.
     pub(super) fn begin_reduction(&mut self, now: Time, reducer: &Reducer, counts: Counts) {
         let former = Former::new(self.summary.reduce.as_ref().map(|record| record.attempt), self.all_indeterminate);
-        let (spec, revision) = (spec_for(reducer, counts), self.writer.change_urgently());
+        let (spec, revision) = (reducer.spec_for(counts), self.writer.change_urgently());
         let reduction = Solo::begin(spec, reducer.deadline_millis, now, former, revision);
         (self.summary.result, self.summary.result_text) = (None, None);
         self.summary.waiting = None;
@@ -32,7 +28,7 @@ impl Task {
         let Some(record) = record else { return };
         let Some(run) = self.map() else { return };
         let (Some(reducer), Some(Outcome::Successful)) = (&run.spec().reduce, run.outcome()) else { return };
-        let (spec, deadline_millis) = (spec_for(reducer, run.items().counts()), reducer.deadline_millis);
+        let (spec, deadline_millis) = (reducer.spec_for(run.items().counts()), reducer.deadline_millis);
         let reduction = Solo::resume(spec, deadline_millis, record, self.all_indeterminate, self.mutable.stops());
         if let Some(reduction) = reduction {
             self.reduction = Some(Box::new(reduction));
@@ -71,23 +67,5 @@ impl Task {
     /// How it goes with the reduce, or went.
     pub(super) fn reduce_status(&self) -> Option<ReduceStatus> {
         self.reduction.as_ref().map(|reduction| reduction.record()).or_else(|| self.summary.reduce.clone())
-    }
-}
-
-/// The spec of the reduce of items that ended like this.
-fn spec_for(reducer: &Reducer, counts: Counts) -> AcceptedSpec {
-    reducer.spec.with_blueprint(|blueprint| blueprint.purpose = Purpose::Reduce(counts))
-}
-
-/// Of a reduce that did not succeed: the reason, what happened to it, and why, in words.
-fn why_reduce_failed(run: &Run) -> (ConditionReason, &'static str, String) {
-    let most_often = || run.items().failures().most_often(Failed::Reduce);
-    let why = match run.outcome() {
-        Some(Outcome::Failed(reason, message)) if *reason != FailReason::TooManyFailures => format!(": {message}"),
-        _ => most_often().map_or(", which was stopped".to_owned(), |words| format!("; {words}")),
-    };
-    match run.outcome() {
-        Some(Outcome::Failed(FailReason::Cancelled, _)) => (ConditionReason::Cancelled, "was stopped", why),
-        _ => (ConditionReason::ReduceFailed, "failed", why),
     }
 }

@@ -9,7 +9,7 @@ use crate::core::record::progress::Progress;
 use crate::core::record::{number, result_shards};
 use crate::core::results::Shard;
 use crate::core::run::Run;
-use crate::core::task::rerun::LIST;
+use crate::core::spec::selection::LIST;
 use crate::core::task::{Stage, Task};
 
 /// Whether a pod of this role runs an item, or items.

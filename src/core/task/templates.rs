@@ -4,31 +4,12 @@
 
 use super::{Stage, Task};
 use crate::api::spec::MapTaskSpec;
-use crate::api::status::TaskPhase;
 use crate::core::attempts::lookup_state::LookupState;
 use crate::core::ids::Time;
 use crate::core::port::TaskSeen;
 use crate::core::run::Run;
-use crate::core::spec::templates::{hash, is_of, may_become, stand_in};
+use crate::core::spec::templates::{RESTORE, SUSPEND, changed, hash, is_of, may_become, with_stand_ins};
 use crate::core::spec::{AcceptedSpec, Given, Refusal};
-
-/// How it goes with the templates.
-#[derive(Debug, Default)]
-pub(super) struct Templates {
-    /// Why nothing starts, if they are not those of the acceptance.
-    pub(super) problem: Option<String>,
-    /// The accepted spec was made while they were others: no pod may be made from it.
-    stand_in: bool,
-    /// The dry run that is on its way is of a template that has been changed since.
-    pub(super) stale_check: bool,
-}
-
-impl Templates {
-    /// The task is to be accepted again, with what it has now.
-    pub(super) fn accept_others(&mut self) {
-        (self.problem, self.stand_in) = (None, false);
-    }
-}
 
 impl Task {
     /// Whether the templates are those of the acceptance.
@@ -42,32 +23,37 @@ impl Task {
         let movable = !same && self.may_move(seen);
         match &mut self.stage {
             Stage::Checking { spec, request, .. } if spec.template_hash != hash(&seen.spec) => {
-                self.templates.stale_check |= request.is_pending();
+                self.templates.outdate_check(request.is_pending());
                 self.accept_spec(now, &seen.spec);
             }
             // It is accepted with what it has now.
-            Stage::Checking { .. } => self.templates.problem = None,
+            Stage::Checking { .. } => self.templates.fit(),
             Stage::Fetching(_) => {}
             Stage::Listing(_) => {
-                self.templates.problem = (!same).then(|| problem(seen, RESTORE));
                 if same {
+                    self.templates.fit();
                     self.restore_lister(&seen.spec);
+                } else {
+                    self.templates.differ(changed(&seen.spec, RESTORE));
                 }
             }
             Stage::Running(_) | Stage::Ended { .. } if same => {
-                self.templates.problem = None;
+                self.templates.fit();
                 self.take_templates_back(seen);
             }
-            Stage::Running(_) if movable && is_suspended(seen) => self.take_moved_templates(now, seen),
+            Stage::Running(_) if movable && seen.is_suspended() => self.take_moved_templates(now, seen),
             Stage::Running(_) | Stage::Ended { .. } => {
-                self.templates.problem = Some(problem(seen, if movable { SUSPEND } else { RESTORE }));
+                self.templates.differ(changed(&seen.spec, if movable { SUSPEND } else { RESTORE }));
             }
         }
         if matches!(self.stage, Stage::Fetching(_)) {
             self.stage = Stage::Fetching(Box::new(self.with_list(&seen.spec)));
             // Of a pod that has computed the list the templates are recorded.
-            let changed = !same && self.has_recorded_list();
-            self.templates.problem = changed.then(|| problem(seen, RESTORE));
+            if !same && self.has_recorded_list() {
+                self.templates.differ(changed(&seen.spec, RESTORE));
+            } else {
+                self.templates.fit();
+            }
         }
     }
 
@@ -79,7 +65,7 @@ impl Task {
 
     /// What was made while the templates were others is made from them again.
     fn take_templates_back(&mut self, seen: &TaskSeen) {
-        if self.templates.stand_in {
+        if self.templates.stand_in() {
             // What was accepted once is not refused.
             let _ = self.make_again(seen);
         }
@@ -88,10 +74,10 @@ impl Task {
     /// The templates that the task has now are those that count.
     fn take_moved_templates(&mut self, now: Time, seen: &TaskSeen) {
         if let Err(refusal) = self.make_again(seen) {
-            self.templates.problem = Some(format!("{refusal}; correct or restore it"));
+            self.templates.differ(format!("{refusal}; correct or restore it"));
             return;
         }
-        self.templates.problem = None;
+        self.templates.fit();
         self.admission.renew();
         self.summary.template_hash = Some(hash(&seen.spec));
         // The next operator has to know before there is a pod of them.
@@ -114,7 +100,7 @@ impl Task {
             reduction.run_mut().set_spec(reducer.spec.with_blueprint(|blueprint| blueprint.purpose = purpose));
         }
         // A stand-in has no cache; where pods run makes no difference to one.
-        if std::mem::take(&mut self.templates.stand_in) {
+        if self.templates.end_stand_in() {
             run.items_mut().set_lookup(spec.cache.is_some().then(LookupState::default));
         }
         let items = run.spec().blueprint.items.clone();
@@ -125,45 +111,8 @@ impl Task {
     /// The spec to go by: that of the API server, or where its templates are others than those of the acceptance, one
     /// with as much of them as it takes to know what the pods that are there say.
     pub(super) fn spec_to_load(&mut self, seen: &TaskSeen) -> MapTaskSpec {
-        self.templates.stand_in = !self.has_its_templates(&seen.spec);
-        if !self.templates.stand_in {
-            return seen.spec.clone();
-        }
-        with_stand_ins(&seen.spec)
+        let others = !self.has_its_templates(&seen.spec);
+        self.templates.set_stand_in(others);
+        if others { with_stand_ins(&seen.spec) } else { seen.spec.clone() }
     }
-}
-
-/// The spec with stand-ins for its templates, for which it is never refused. No pod may be made from it.
-pub(super) fn with_stand_ins(spec: &MapTaskSpec) -> MapTaskSpec {
-    let mut spec = spec.clone();
-    // What is computed from another template has another key, and that of this one is not known.
-    spec.cache = None;
-    let volume = spec.artifacts.as_ref().map(|artifacts| artifacts.volume.clone());
-    spec.template = stand_in(&spec.template, spec.container.as_deref(), volume.as_deref());
-    if let Some(reduce) = &mut spec.reduce {
-        reduce.template = stand_in(&reduce.template, reduce.container.as_deref(), None);
-    }
-    if let Some(pod) = &mut spec.items.pod {
-        pod.template = stand_in(&pod.template, pod.container.as_deref(), None);
-    }
-    spec
-}
-
-/// Whether the task is suspended, or was when this change was made.
-fn is_suspended(seen: &TaskSeen) -> bool {
-    seen.spec.suspend || seen.status.phase == Some(TaskPhase::Suspended)
-}
-
-/// What to do about templates that can't change any more.
-const RESTORE: &str = "restore it,";
-/// What to do about templates of a task that has started nothing yet.
-const SUSPEND: &str = "set spec.suspend to true to let it change, restore it,";
-
-fn problem(seen: &TaskSeen, way_out: &str) -> String {
-    let reduce = if seen.spec.reduce.is_some() { " or spec.reduce.template" } else { "" };
-    let list = if seen.spec.items.pod.is_some() { " or spec.items.pod.template" } else { "" };
-    format!(
-        "spec.template{reduce}{list} has changed since the task was accepted: running items finish, and nothing more starts; {way_out} \
-         or create another MapTask"
-    )
 }

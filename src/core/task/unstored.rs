@@ -4,26 +4,14 @@
 //! that is a note, which changes `status.waiting` and nothing else.
 
 use crate::api::reasons::EventReason;
-use crate::api::status::{Waiting, WaitingReason};
 use crate::core::ids::Time;
 use crate::core::pod::EventType;
 use crate::core::port::{Action, Note};
-use crate::core::record::meta_time;
+use crate::core::record::unstored::Unstored;
 use crate::core::task::Task;
 
 /// Failed writes in a row before they are reported, unless the API server refused the first: each may be the network's.
 const FAILURES_TO_TELL: u32 = 3;
-/// Most characters of the message: as many as of others in `status.waiting`.
-const MESSAGE_LIMIT: usize = 512;
-
-/// Why results or status are not stored.
-#[derive(Debug)]
-pub(super) struct Unstored {
-    message: String,
-    since: Time,
-    /// The status says so, or a note is on its way.
-    noted: bool,
-}
 
 impl Task {
     /// A write did not work, and the API server has not refused it.
@@ -35,17 +23,12 @@ impl Task {
 
     /// A write was refused, and will be until something changes; or others have failed before it.
     pub(super) fn not_stored(&mut self, now: Time, message: &str) {
-        let message = crate::text::cut(message, MESSAGE_LIMIT);
-        let noted = self.unstored.as_ref().is_some_and(|known| known.noted && known.message == message);
+        let unstored = Unstored::after(self.unstored.as_ref(), now, message);
         if self.may_emit_blocked(now) {
-            self.emit(
-                EventReason::Blocked,
-                EventType::Warning,
-                &format!("results or status can't be stored: {message}"),
-            );
+            let note = format!("results or status can't be stored: {}", unstored.message());
+            self.emit(EventReason::Blocked, EventType::Warning, &note);
         }
-        let since = self.unstored.as_ref().map_or(now, |known| known.since);
-        self.unstored = Some(Unstored { message, since, noted });
+        self.unstored = Some(unstored);
     }
 
     /// Puts a note into `actions`, if there is one. One that fails comes again with the next write that does.
@@ -53,13 +36,8 @@ impl Task {
         if self.deleting || !self.writer.may_note() {
             return;
         }
-        let Some(unstored) = self.unstored.as_mut().filter(|unstored| !unstored.noted) else { return };
-        unstored.noted = true;
-        let waiting = Waiting {
-            reason: WaitingReason::ResultsNotStored,
-            message: Some(unstored.message.clone()),
-            since: Some(meta_time(unstored.since)),
-        };
+        let Some(unstored) = self.unstored.as_mut().filter(|unstored| unstored.is_to_be_noted()) else { return };
+        let waiting = unstored.note();
         self.writer.begin_note();
         actions.push(Action::Note(Box::new(Note {
             key: self.key.clone(),

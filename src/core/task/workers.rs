@@ -7,12 +7,9 @@ use crate::core::cache::claims::Claims;
 use crate::core::ids::{Index, PodRole, Time};
 use crate::core::pod::{EventType, pod_name};
 use crate::core::pods::Pods;
-use crate::core::pods::retention::FinishedPod;
 use crate::core::port::{Exchange, ExchangeRefusal, Reply};
-use crate::core::record::number;
 use crate::core::run::{Claim, Context, Notice, Run, Trouble, Workers};
 use crate::core::spec::AcceptedSpec;
-use crate::core::task::cache_lookup::take_claim;
 use crate::core::task::{PollContext, Stage, Task};
 
 /// The reason that workers get once the task does not need them any more.
@@ -62,7 +59,7 @@ impl Task {
         let concurrency = self.concurrency();
         let (key, first) = (self.key.clone(), self.first_attempt());
         let may_claim = self.waits_for_claims_of(claims).is_none();
-        let mut claim = |spec: &AcceptedSpec, index, attempt| take_claim(claims, spec, (&key, index), attempt == first);
+        let mut claim = |spec: &AcceptedSpec, index, attempt| spec.claim(claims, (&key, index), attempt == first);
         let (Some(run), mut context) = self.map_context(now) else { return };
         if ended {
             run.retire_workers(&mut context, ENDED, now.plus_millis(RETIRE_MILLIS));
@@ -168,7 +165,7 @@ impl Task {
     fn next_workers(&self, recorded: Option<WorkersStatus>, taken: impl Iterator<Item = PodRole>) -> Workers {
         let granted_below = recorded.and_then(|recorded| u32::try_from(recorded.granted_below).ok());
         let mark = Index(granted_below.unwrap_or(0));
-        let mut workers = Workers::new(next_epoch(recorded), mark, self.first_attempt().0);
+        let mut workers = Workers::new(Workers::next_epoch(recorded), mark, self.first_attempt().0);
         workers.reserve(taken);
         workers
     }
@@ -178,26 +175,4 @@ impl Task {
 fn farewell(request: &Request) -> Answer {
     let (number, epoch) = (request.number, request.epoch);
     Answer { number, epoch, acknowledged: u64::MAX, stop: Some(ENDED.to_owned()), ..Answer::default() }
-}
-
-/// The epoch of the leader that follows.
-pub(super) fn next_epoch(recorded: Option<WorkersStatus>) -> u64 {
-    recorded.and_then(|recorded| u64::try_from(recorded.epoch).ok()).unwrap_or(0) + 1
-}
-
-impl Run {
-    /// What of its workers is recorded.
-    pub(super) fn workers_status(&self) -> Option<WorkersStatus> {
-        let workers = self.workers()?;
-        let epoch = i64::try_from(workers.epoch()).unwrap_or(i64::MAX);
-        Some(WorkersStatus { epoch, granted_below: number(workers.mark().0) })
-    }
-
-    /// The items need no workers any more: their pods are finished pods that are yet to end.
-    pub(super) fn retire_workers(&mut self, context: &mut Context<'_>, why: &'static str, not_before: Time) {
-        for (role, uid, version) in self.take_workers(why) {
-            let pod = FinishedPod { role, uid, version, ended: false, failure: None, not_before };
-            context.retention.delete_now(pod);
-        }
-    }
 }
