@@ -11,8 +11,8 @@ const AGAIN_MILLIS: u64 = 1_000;
 /// The longest delay.
 const MAX_AGAIN_MILLIS: u64 = 30_000;
 
-/// Whether a look-up of a task has no answer yet. Only one is on its way: if the task was loaded again since, the answer
-/// says nothing of the time after that.
+/// Whether a look-up of a task has no answer yet. Only one is on its way: if the task was loaded again since, the
+/// answer says nothing of the time after that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LookupRequest {
     /// None is on its way.
