@@ -22,7 +22,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// What a rerun of a task with this spec selects. One of the list selects nothing: there is another list first, or none.
+    /// What a rerun of a task with this spec selects. One of the list selects nothing: there is another list first, or
+    /// none.
     pub fn of(rerun: &Rerun, spec: &AcceptedSpec) -> Result<Self, String> {
         if rerun.items == LIST {
             return Err("the list is in the task itself and never changes: give All, or create another task".to_owned());
