@@ -25,7 +25,7 @@ needs_zig() {
   say "unpacking zig into target/tools: 90 MB, once"
   rm -rf target/tools/zig
   python3 -m pip install --quiet --require-hashes --only-binary :all: --target target/tools/zig \
-    --requirement scripts/release/requirements.txt >target/zig.log 2>&1 || die "zig can't be had from PyPI: see target/zig.log"
+    --requirement scripts/release/requirements.txt >target/zig.log 2>&1 || die "zig can't be installed from PyPI: see target/zig.log"
   echo "$wanted" >"$stamp"
 }
 

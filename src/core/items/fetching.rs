@@ -1,4 +1,4 @@
-//! How it goes with reading a list that is not in the spec.
+//! The state of reading a list that is not in the spec.
 
 use crate::api::status::WaitingReason;
 use crate::core::backoff::RetriedRequest;
@@ -9,7 +9,7 @@ const AGAIN_MILLIS: u64 = 1_000;
 /// The longest delay.
 const MAX_AGAIN_MILLIS: u64 = 30_000;
 
-/// How it goes with reading a list.
+/// The state of reading a list.
 #[derive(Debug)]
 pub struct Fetching {
     request: RetriedRequest,

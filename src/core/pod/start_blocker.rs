@@ -7,13 +7,13 @@ pub enum BlockerKind {
     NoCapacity,
     /// Somebody holds it back by a scheduling gate.
     Gated,
-    /// An image can't be had.
+    /// An image can't be pulled.
     Image,
     /// No image can have this name.
     ImageName,
     /// Something that its template refers to is missing or wrong.
     Config,
-    /// A volume of it is not there yet, or can't be had.
+    /// A volume of it is not there yet, or can't be mounted.
     Volume,
     /// Its node, or the network there.
     Node,

@@ -7,7 +7,7 @@ use crate::api::spec::MapTaskSpec;
 use crate::core::items;
 use crate::core::pod::canonical::canonical;
 
-/// How it goes with the templates of a task.
+/// The state of the templates of a task.
 #[derive(Debug, Default)]
 pub struct Templates {
     problem: Option<String>,

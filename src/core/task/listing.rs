@@ -201,7 +201,7 @@ impl Task {
         self.fail_unaccepted(now, reason, EventReason::Failed, &message);
     }
 
-    /// How it goes with the list, or went.
+    /// The record of the list, current or past.
     pub(super) fn listing_status(&self) -> Option<ListingStatus> {
         match &self.stage {
             Stage::Listing(listing) => Some(listing.record()),

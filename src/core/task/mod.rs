@@ -93,7 +93,7 @@ pub struct Task {
     events: VecDeque<(Revision, EmitEvent)>,
     /// Why results or the status can't be stored, as long as that is so.
     unstored: Option<Unstored>,
-    /// How it goes with reading the ConfigMap of the items.
+    /// The state of reading the items.
     fetching: Fetching,
     lookup_request: LookupRequest,
     templates: Templates,

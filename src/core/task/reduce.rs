@@ -64,7 +64,7 @@ impl Task {
         }
     }
 
-    /// How it goes with the reduce, or went.
+    /// The record of the reduce, current or past.
     pub(super) fn reduce_status(&self) -> Option<ReduceStatus> {
         self.reduction.as_ref().map(|reduction| reduction.record()).or_else(|| self.summary.reduce.clone())
     }

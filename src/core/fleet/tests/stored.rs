@@ -114,7 +114,7 @@ fn the_third_write_in_a_row_that_fails_is_told() {
 }
 
 #[test]
-fn other_words_of_the_api_server_are_noted_anew() {
+fn other_words_of_the_api_server_are_noted_again() {
     let mut story = with_results();
     let words = |plan: &crate::core::port::Plan| {
         let notes = plan.actions.iter().filter_map(|a| if let Action::Note(note) = a { Some(note) } else { None });

@@ -134,7 +134,7 @@ fn a_create_without_an_answer_of_one_worker_says_nothing_of_another() {
 }
 
 #[test]
-fn an_item_whose_larger_worker_can_not_be_had_ends_as_with_a_pod_of_its_own() {
+fn an_item_whose_larger_worker_can_not_be_created_ends_as_with_a_pod_of_its_own() {
     let mut crew = one_after_another(2);
     crew.ends(1, 1, short());
     crew.story.created = Some(never_fits());
