@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use maptask_exchange::{AUDIENCE, MAX_REQUEST_BYTES, PATH};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::bounds::Bounds;
 use super::fake_api::{good, token};
@@ -191,7 +191,6 @@ async fn a_pod_has_only_so_many_connections_and_bytes() {
 #[tokio::test]
 async fn a_slow_sender_is_given_up() {
     let rig = Rig::new(QUICK).await;
-    let began = Instant::now();
     // Nothing at all, and the head of a request that does not end.
     let mut mute = TcpStream::connect(rig.address).await.unwrap();
     let mut endless = rig.client().await;
@@ -211,7 +210,6 @@ async fn a_slow_sender_is_given_up() {
     client.send(&head).await.unwrap();
     let answer = timeout(Duration::from_secs(5), client.answer()).await.unwrap().unwrap();
     assert_eq!((answer.0, answer.1), (408, false));
-    assert!(began.elapsed() < Duration::from_secs(10));
     assert_eq!(rig.api.reviews(), 1);
 }
 

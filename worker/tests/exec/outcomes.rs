@@ -1,7 +1,7 @@
 //! How attempts end.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use maptask_exchange::{Config, Leaving, Outcome, State};
 
@@ -87,11 +87,10 @@ async fn every_report_is_bounded_whatever_item_result_and_error_are() {
 #[tokio::test]
 async fn an_item_that_takes_too_long_gets_sigterm_and_then_sigkill() {
     let mut leader = Leader::start().await;
-    let config = Config { deadline_seconds: Some(1), grace_seconds: 1, slots: 2, ..config(&leader.url) };
+    let config = Config { deadline_seconds: Some(1), grace_seconds: 4, slots: 2, ..config(&leader.url) };
     let script = r#"if [ $MAPTASK_INDEX = 0 ]; then trap 'echo asked >&2' TERM; else trap 'echo bye >&2; exit 0' TERM; fi
         while :; do sleep 60 & wait $!; done"#;
     let worker = Worker::start(&config, &["sh", "-c", script]);
-    let began = Instant::now();
     let mut ends = leader.run(grants(2), 2, 0).await;
     ends.sort_by_key(|end| end.id);
     // A shell also says that its child was ended.
@@ -100,7 +99,7 @@ async fn an_item_that_takes_too_long_gets_sigterm_and_then_sigkill() {
         assert!(message.contains(word), "{message}");
     }
     let micros = Duration::from_micros(ends[0].micros);
-    assert!(micros >= Duration::from_millis(1990) && began.elapsed() < Duration::from_secs(20), "{micros:?}");
+    assert!(micros >= Duration::from_millis(4990), "{micros:?}");
     assert!(worker.text("err").contains("[0] asked\n"));
 }
 

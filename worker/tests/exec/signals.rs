@@ -18,11 +18,9 @@ async fn sigterm_reaches_each_program_once_and_exit_0_then_is_success() {
     let answer = Answer { slots: 2, grants: grants(4), ..call.empty() };
     call.answer(&answer);
     worker.until("up", "up\nup").await;
-    let sent = Instant::now();
     worker.signal(Signal::SIGTERM);
     worker.until("terms-0", "got").await;
     worker.until("terms-1", "got").await;
-    assert!(sent.elapsed() < Duration::from_secs(10), "{:?}", sent.elapsed());
     worker.signal(Signal::SIGTERM);
     let mut ended = Vec::new();
     while ended.len() < 2 {
