@@ -53,9 +53,9 @@ impl Templates {
         std::mem::take(&mut self.stand_in)
     }
 
-    /// The template has changed: the dry run says nothing of it, if one is on its way.
-    pub fn outdate_check(&mut self, is_pending: bool) {
-        self.stale_check |= is_pending;
+    /// The template has changed: the dry run that is on its way says nothing of it.
+    pub fn outdate_check(&mut self) {
+        self.stale_check = true;
     }
 
     /// Whether the dry run that is on its way says nothing of the template.

@@ -23,7 +23,9 @@ impl Task {
         let movable = !same && self.may_move(seen);
         match &mut self.stage {
             Stage::Checking { spec, request, .. } if spec.template_hash != hash(&seen.spec) => {
-                self.templates.outdate_check(request.is_pending());
+                if request.is_pending() {
+                    self.templates.outdate_check();
+                }
                 self.accept_spec(now, &seen.spec);
             }
             // It is accepted with what it has now.
