@@ -231,6 +231,7 @@ impl World {
                 let _ = self.carry_out(action);
             }
         }
+        self.give_back_unknown_labels();
         self.operator = Operator::new(&mut self.random);
         self.start_operator();
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use crate::core::failures::Alike;
 use crate::core::ids::{Lineage, PodRole, Time};
 use crate::core::pods::news::News;
+use crate::core::port::DeleteOutcome;
 use crate::core::revision::Revision;
 
 /// A pod that has ended, of an attempt that counts no more.
@@ -59,8 +60,10 @@ pub struct Retention {
     lingering: BTreeMap<(Time, PodRole), FinishedPod>,
     /// They go, but none before its time.
     deletable: BTreeMap<(Time, PodRole), FinishedPod>,
-    /// Their deletion is on its way or done.
-    deleting: HashMap<PodRole, FinishedPod>,
+    /// Their deletion is on its way or done; with the version that it names.
+    deleting: HashMap<PodRole, (u64, FinishedPod)>,
+    /// Those with a newer version than the one that is known, as a deletion was answered: no watch has shown it.
+    overtaken: HashSet<PodRole>,
     /// Those to be deleted that had not ended. One that ends before is like any other: its end is to be recorded first.
     deleted_alive: HashSet<PodRole>,
 }
@@ -113,15 +116,23 @@ impl Retention {
     /// What is known of a pod that stays where it is.
     fn renew(&mut self, pod: FinishedPod) {
         let role = pod.role;
+        self.overtaken.remove(&role);
         match self.places.get(&role) {
             Some(Place::Unrecorded) => {
                 let mut known = self.unrecorded.iter_mut().filter(|(_, known)| known.role == role);
                 known.next().into_iter().for_each(|(_, known)| *known = pod.clone());
             }
             Some(Place::Deletable(time)) => drop(self.deletable.insert((*time, role), pod)),
-            Some(Place::Deleting) => drop(self.deleting.insert(role, pod)),
+            Some(Place::Deleting) => self.renew_deleting(pod),
             // What lingers or is kept has ended.
             Some(Place::Kept | Place::Lingering(_)) | None => {}
+        }
+    }
+
+    /// What is known of a pod whose deletion is on its way.
+    fn renew_deleting(&mut self, pod: FinishedPod) {
+        if let Some((_, known)) = self.deleting.get_mut(&pod.role) {
+            *known = pod;
         }
     }
 
@@ -132,7 +143,7 @@ impl Retention {
             Some(known) if !is_news(&pod, known) => {}
             // Sent again if it fails, then of what is known now.
             Some(known) if known.uid == pod.uid && self.deleting.contains_key(&role) => {
-                self.deleting.insert(role, pod);
+                self.renew_deleting(pod);
             }
             _ => {
                 self.forget(role);
@@ -196,8 +207,14 @@ impl Retention {
         let due = self.deletable.first_entry().filter(|entry| entry.key().0 <= now)?;
         let pod = due.remove();
         self.places.insert(pod.role, Place::Deleting);
-        self.deleting.insert(pod.role, pod.clone());
+        self.deleting.insert(pod.role, (pod.version, pod.clone()));
         Some(pod)
+    }
+
+    /// The version that the deletion of a pod names. One that has ended can't change any more. One whose version was in
+    /// vain though no watch shows a newer one has lost its label: it goes as it is.
+    pub fn precondition(&self, pod: &FinishedPod) -> Option<u64> {
+        (!pod.ended && !self.overtaken.contains(&pod.role)).then_some(pod.version)
     }
 
     /// When the next pod may be deleted, or is to be.
@@ -207,8 +224,11 @@ impl Retention {
     }
 
     /// The deletion did not work and is to be tried again.
-    pub fn delete_failed(&mut self, role: PodRole, not_before: Time) {
-        if let Some(pod) = self.deleting.remove(&role) {
+    pub fn delete_failed(&mut self, role: PodRole, not_before: Time, outcome: DeleteOutcome) {
+        if let Some((named, pod)) = self.deleting.remove(&role) {
+            if outcome == DeleteOutcome::Changed && pod.version == named {
+                self.overtaken.insert(role);
+            }
             self.make_deletable(FinishedPod { not_before, ..pod });
         }
     }
@@ -238,13 +258,14 @@ impl Retention {
             Place::Kept => self.kept.iter().map(|(_, pod)| pod).find(|pod| pod.role == role),
             Place::Lingering(time) => self.lingering.get(&(*time, role)),
             Place::Deletable(time) => self.deletable.get(&(*time, role)),
-            Place::Deleting => self.deleting.get(&role),
+            Place::Deleting => self.deleting.get(&role).map(|(_, pod)| pod),
         }
     }
 
     /// Forgets the pod of this name, such as one that counts again and is not to go.
     pub fn forget(&mut self, role: PodRole) {
         self.deleted_alive.remove(&role);
+        self.overtaken.remove(&role);
         match self.places.remove(&role) {
             Some(Place::Unrecorded) => self.unrecorded.retain(|(_, pod)| pod.role != role),
             Some(Place::Kept) => self.kept.retain(|(_, pod)| pod.role != role),

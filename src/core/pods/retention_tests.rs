@@ -74,7 +74,7 @@ fn a_failed_deletion_is_tried_again_later() {
     let mut retention = Retention::default();
     retention.delete_now(pod(0, false));
     assert!(retention.next_delete(Time(0)).is_some());
-    retention.delete_failed(role(0), Time(9));
+    retention.delete_failed(role(0), Time(9), DeleteOutcome::Failed);
     assert_eq!((retention.next_delete(Time(8)), retention.next_wake()), (None, Some(Time(9))));
     assert!(retention.next_delete(Time(9)).is_some());
     retention.gone(role(0), "0");
@@ -151,7 +151,7 @@ fn places(first: &FinishedPod) -> [Retention; 3] {
 /// What is then sent at 9, if the deletion that was sent has failed.
 fn sent(retention: &mut Retention) -> Option<(u64, String)> {
     retention.sort(Time(0), WRITTEN, Keeping::default());
-    retention.delete_failed(ID, Time(9));
+    retention.delete_failed(ID, Time(9), DeleteOutcome::Failed);
     assert_eq!(next(retention, 4), None, "not before its time");
     let sent = next(retention, 9);
     assert_eq!(next(retention, 9), None, "once");
@@ -201,10 +201,38 @@ fn a_pod_that_is_deleted_alive_is_deleted_at_once_and_once_for_all_that_is_seen_
     retention.delete_now(living(4, "a"));
     retention.delete_now(living(3, "a"));
     assert_eq!(next(&mut retention, 9), None, "it is on its way out");
-    retention.delete_failed(ID, Time(9));
+    retention.delete_failed(ID, Time(9), DeleteOutcome::Failed);
     assert_eq!(next(&mut retention, 9), Some((4, "a".to_owned())), "sent again, as it was seen last");
     retention.delete_now(living(5, "b"));
     assert_eq!(next(&mut retention, 9), Some((5, "b".to_owned())), "another pod of the same name goes, too");
+}
+
+#[test]
+fn a_version_that_was_in_vain_is_named_again_only_if_it_was_not_the_version() {
+    let mut retention = Retention::default();
+    retention.delete_now(living(2, "a"));
+    let precondition = |retention: &mut Retention, outcome| {
+        let pod = retention.next_delete(Time(0)).unwrap();
+        let precondition = retention.precondition(&pod);
+        retention.delete_failed(ID, Time(0), outcome);
+        precondition
+    };
+    assert_eq!(precondition(&mut retention, DeleteOutcome::Failed), Some(2));
+    assert_eq!(precondition(&mut retention, DeleteOutcome::Changed), Some(2));
+    assert_eq!(precondition(&mut retention, DeleteOutcome::Failed), None, "no watch shows the pod any more");
+    retention.delete_now(living(3, "a"));
+    assert_eq!(precondition(&mut retention, DeleteOutcome::Failed), Some(3), "it does");
+    // The news came before the answer.
+    let pod = retention.next_delete(Time(0)).unwrap();
+    retention.delete_now(living(4, "a"));
+    retention.delete_failed(ID, Time(0), DeleteOutcome::Changed);
+    assert_eq!((pod.version, precondition(&mut retention, DeleteOutcome::Failed)), (3, Some(4)));
+    // Another pod of the name is known by its own version.
+    assert_eq!(precondition(&mut retention, DeleteOutcome::Changed), Some(4));
+    retention.delete_now(living(5, "b"));
+    assert_eq!(precondition(&mut retention, DeleteOutcome::Failed), Some(5));
+    let ended = FinishedPod { ended: true, ..living(6, "b") };
+    assert_eq!(retention.precondition(&ended), None);
 }
 
 #[test]

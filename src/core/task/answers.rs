@@ -80,7 +80,7 @@ impl Task {
     /// A delete did not work.
     pub fn handle_delete_failed(&mut self, now: Time, role: PodRole, outcome: DeleteOutcome) {
         let again = now.plus_millis(AGAIN_MILLIS);
-        self.retention.delete_failed(role, again);
+        self.retention.delete_failed(role, again, outcome);
         if let Some(run) = self.active_mut() {
             // The pod is no longer what the delete named.
             if outcome == DeleteOutcome::Changed {

@@ -239,7 +239,7 @@ impl Task {
             let Some(pod) = self.retention.next_delete(now) else { break };
             budget.deletes -= 1;
             let id = self.pod_id(pod.role);
-            let version = (!pod.ended).then_some(pod.version);
+            let version = self.retention.precondition(&pod);
             let task_uid = self.uid.clone();
             actions.push(Action::Delete(Delete { id, uid: pod.uid, task_uid, version, ended: pod.ended }));
         }
