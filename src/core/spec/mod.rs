@@ -10,6 +10,7 @@ pub mod retry;
 pub mod selection;
 mod solo;
 pub mod success;
+pub mod template_state;
 pub mod templates;
 
 use std::sync::Arc;

@@ -26,7 +26,7 @@ use crate::core::run::Run;
 use crate::core::spec::main_containers::MainContainers;
 use crate::core::spec::mutable::MutableSpec;
 use crate::core::spec::outcome::Outcome;
-use crate::core::spec::templates::Templates;
+use crate::core::spec::template_state::Templates;
 use crate::core::spec::{AcceptedSpec, Given};
 
 /// The delay before a dry run that found fault with the cluster is repeated, in milliseconds, doubling up to

@@ -49,7 +49,7 @@ use crate::core::solo::{Listing, Solo};
 use crate::core::spec::AcceptedSpec;
 use crate::core::spec::main_containers::MainContainers;
 use crate::core::spec::mutable::MutableSpec;
-use crate::core::spec::templates::Templates;
+use crate::core::spec::template_state::Templates;
 use crate::core::workload::Queueing;
 
 /// What is the same for all tasks in one round.

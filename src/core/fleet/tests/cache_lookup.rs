@@ -233,3 +233,16 @@ fn items_of_a_configmap_are_looked_up_once_they_are_read_again() {
     read(&mut story);
     assert_eq!(lines(&story.plan(0), "look up"), ["look up 2 items of ns/t from ns/c page 0"]);
 }
+
+#[test]
+fn items_are_looked_up_once_their_template_is_put_back_after_a_restart() {
+    let mut story = story(&json!({ "values": ["x", "y"] }), &json!({}));
+    story.edit(|task| task.spec.template["spec"]["priorityClassName"] = json!("high"));
+    story.restart([]);
+    let plan = story.plan(80_000);
+    assert_eq!((lines(&plan, "look up"), lines(&plan, "create")), (vec![], vec![]), "what it computes has another key");
+    story.edit(|task| task.spec.template["spec"].as_object_mut().unwrap().retain(|key, _| key != "priorityClassName"));
+    let plan = story.plan(1_000);
+    assert_eq!(lines(&plan, "look up"), ["look up 2 items of ns/t from ns/c page 0"]);
+    assert_eq!(lines(&plan, "create"), [] as [&str; 0], "not before the answer");
+}

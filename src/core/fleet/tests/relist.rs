@@ -34,6 +34,18 @@ fn ask(story: &mut Story, id: &str) {
     story.edit(|task| task.spec.rerun = serde_json::from_value(json!({ "id": id, "items": "List" })).unwrap());
 }
 
+#[test]
+fn a_rerun_of_the_list_accepts_the_template_that_the_task_has_by_then() {
+    let mut story = ended();
+    story.edit(|task| task.spec.template["spec"]["priorityClassName"] = json!("high"));
+    story.plan(0);
+    ask(&mut story, "1");
+    story.plan(0);
+    assert_eq!(lines(&story.plan(0), "fetch"), ["fetch ConfigMap inputs for ns/t"]);
+    answer(&mut story, "c\n");
+    assert_eq!(lines(&until_create(&mut story), "create"), ["create ns/t-0-3"]);
+}
+
 /// An ended task that has read another list, of which an item has started.
 fn relisted(text: &str) -> Story {
     let mut story = ended();
