@@ -26,7 +26,8 @@ impl World {
     }
 
     /// Before another operator takes over. A pod without its label whose item is recorded as pending can be known to
-    /// nobody: it was gated as it was last seen, and no write came after it had lost its label. Somebody puts that back.
+    /// nobody: it was gated as it was last seen, and no write came after it had lost its label. Somebody puts that
+    /// back.
     pub fn give_back_unknown_labels(&mut self) {
         let is_unknown = |(key, pod): &(&PodKey, &Pod)| {
             let status = self.tasks.get(&key.0).map(|task| &task.status);
