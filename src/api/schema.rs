@@ -3,8 +3,6 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::spec::MUTABLE_FIELDS;
-
 /// A list of any JSON.
 pub(super) fn json_list(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -169,6 +167,20 @@ pub(super) fn immutable_spec(schema: &mut Schema) {
     ]);
     schema.insert("x-kubernetes-validations".to_owned(), Value::Array(rules));
 }
+
+/// The fields that may change after creation. The API server refuses a change of any other.
+const MUTABLE_FIELDS: [&str; 10] = [
+    "concurrency",
+    "minConcurrency",
+    "priority",
+    "suspend",
+    "suspendPolicy",
+    "cancel",
+    "activeDeadlineSeconds",
+    "ttlSecondsAfterFinished",
+    "finishedPods",
+    "rerun",
+];
 
 /// Fields of which only a part is fixed, or for which absence means a value: these have rules of their own.
 const FIXED_IN_PART: [&str; 5] = ["template", "container", "minSuccessRatio", "cache", "reduce"];

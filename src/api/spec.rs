@@ -13,20 +13,6 @@ use super::template_schema;
 use super::values;
 use super::workers::Workers;
 
-/// The fields that may change after creation. The API server refuses a change of any other.
-pub(super) const MUTABLE_FIELDS: [&str; 10] = [
-    "concurrency",
-    "minConcurrency",
-    "priority",
-    "suspend",
-    "suspendPolicy",
-    "cancel",
-    "activeDeadlineSeconds",
-    "ttlSecondsAfterFinished",
-    "finishedPods",
-    "rerun",
-];
-
 /// Runs one pod for each item of a list, and succeeds once enough items have succeeded.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, KubeSchema)]
 #[kube(

@@ -5,7 +5,7 @@ use super::*;
 use crate::api::MapTask;
 
 /// Every field of the spec, two values of it, and whether it may change while the task lives. Who adds a field says so
-/// here and in `MutableSpec::of`; `api::spec` and the reference of the spec name those that may.
+/// here and in `MutableSpec::of`; `api::schema` and the reference of the spec name those that may.
 fn fields() -> Vec<(&'static str, [Value; 2], bool)> {
     let template = |image: &str| json!({ "spec": { "containers": [{ "name": "main", "image": image }] } });
     vec![
