@@ -62,8 +62,8 @@ pub struct Retention {
     deletable: BTreeMap<(Time, PodRole), FinishedPod>,
     /// Their deletion is on its way or done; with the version that it names.
     deleting: HashMap<PodRole, (u64, FinishedPod)>,
-    /// Those with a newer version than the one that is known, as a deletion was answered: no watch has shown it.
-    overtaken: HashSet<PodRole>,
+    /// The version that a deletion named in vain, since the pod had a newer one.
+    overtaken: HashMap<PodRole, u64>,
     /// Those to be deleted that had not ended. One that ends before is like any other: its end is to be recorded first.
     deleted_alive: HashSet<PodRole>,
 }
@@ -116,7 +116,6 @@ impl Retention {
     /// What is known of a pod that stays where it is.
     fn renew(&mut self, pod: FinishedPod) {
         let role = pod.role;
-        self.overtaken.remove(&role);
         match self.places.get(&role) {
             Some(Place::Unrecorded) => {
                 let mut known = self.unrecorded.iter_mut().filter(|(_, known)| known.role == role);
@@ -214,7 +213,8 @@ impl Retention {
     /// The version that the deletion of a pod names. One that has ended can't change any more. One whose version was in
     /// vain though no watch shows a newer one has lost its label: it goes as it is.
     pub fn precondition(&self, pod: &FinishedPod) -> Option<u64> {
-        (!pod.ended && !self.overtaken.contains(&pod.role)).then_some(pod.version)
+        let is_overtaken = self.overtaken.get(&pod.role) == Some(&pod.version);
+        (!pod.ended && !is_overtaken).then_some(pod.version)
     }
 
     /// When the next pod may be deleted, or is to be.
@@ -226,8 +226,8 @@ impl Retention {
     /// The deletion did not work and is to be tried again.
     pub fn delete_failed(&mut self, role: PodRole, not_before: Time, outcome: DeleteOutcome) {
         if let Some((named, pod)) = self.deleting.remove(&role) {
-            if outcome == DeleteOutcome::Changed && pod.version == named {
-                self.overtaken.insert(role);
+            if outcome == DeleteOutcome::Changed {
+                self.overtaken.insert(role, named);
             }
             self.make_deletable(FinishedPod { not_before, ..pod });
         }

@@ -227,11 +227,19 @@ fn a_version_that_was_in_vain_is_named_again_only_if_it_was_not_the_version() {
     retention.delete_now(living(4, "a"));
     retention.delete_failed(ID, Time(0), DeleteOutcome::Changed);
     assert_eq!((pod.version, precondition(&mut retention, DeleteOutcome::Failed)), (3, Some(4)));
+    // As it does while a deletion that names none is on its way.
+    retention.delete_now(living(5, "a"));
+    assert_eq!(precondition(&mut retention, DeleteOutcome::Changed), Some(5));
+    let pod = retention.next_delete(Time(0)).unwrap();
+    assert_eq!(retention.precondition(&pod), None);
+    retention.delete_now(living(6, "a"));
+    retention.delete_failed(ID, Time(0), DeleteOutcome::Failed);
+    assert_eq!(precondition(&mut retention, DeleteOutcome::Failed), Some(6));
     // Another pod of the name is known by its own version.
-    assert_eq!(precondition(&mut retention, DeleteOutcome::Changed), Some(4));
-    retention.delete_now(living(5, "b"));
-    assert_eq!(precondition(&mut retention, DeleteOutcome::Failed), Some(5));
-    let ended = FinishedPod { ended: true, ..living(6, "b") };
+    assert_eq!(precondition(&mut retention, DeleteOutcome::Changed), Some(6));
+    retention.delete_now(living(7, "b"));
+    assert_eq!(precondition(&mut retention, DeleteOutcome::Failed), Some(7));
+    let ended = FinishedPod { ended: true, ..living(8, "b") };
     assert_eq!(retention.precondition(&ended), None);
 }
 
