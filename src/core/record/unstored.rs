@@ -29,18 +29,13 @@ impl Unstored {
         &self.message
     }
 
-    /// Whether the status has yet to say so.
-    pub fn is_to_be_noted(&self) -> bool {
-        !self.noted
-    }
-
-    /// What the status is to say. A note of it is on its way from now on.
-    pub fn note(&mut self) -> Waiting {
-        self.noted = true;
-        Waiting {
+    /// What the status is to say, unless it does already. A note of it is on its way from now on.
+    pub fn note(&mut self) -> Option<Waiting> {
+        let is_new = !std::mem::replace(&mut self.noted, true);
+        is_new.then(|| Waiting {
             reason: WaitingReason::ResultsNotStored,
             message: Some(self.message.clone()),
             since: Some(meta_time(self.since)),
-        }
+        })
     }
 }

@@ -36,8 +36,7 @@ impl Task {
         if self.deleting || !self.writer.may_note() {
             return;
         }
-        let Some(unstored) = self.unstored.as_mut().filter(|unstored| unstored.is_to_be_noted()) else { return };
-        let waiting = unstored.note();
+        let Some(waiting) = self.unstored.as_mut().and_then(Unstored::note) else { return };
         self.writer.begin_note();
         actions.push(Action::Note(Box::new(Note {
             key: self.key.clone(),
